@@ -1,0 +1,108 @@
+//! The command line: what can be said, and what `--help` teaches about it.
+
+mod bench;
+mod config;
+mod demo;
+mod init;
+mod run;
+
+use clap::{Parser, Subcommand};
+pub(crate) use self::{
+    bench::BenchArgs,
+    config::{ConfigArgs, ConfigCommand},
+    demo::{DemoArgs, DialectArg, MessengerArg},
+    init::InitArgs,
+    run::RunArgs,
+};
+
+/// Makes the blocks of a federated sidechain together with the other operators.
+///
+/// A block of such a chain is valid when M of its N known operators have signed it. Each operator
+/// runs a sidechain node (Elements or Ocean) and this program beside it. The operators agree on
+/// one block first and sign it after, so one block is final.
+#[derive(Debug, Parser)]
+#[command(name = "federation", version, propagate_version = true, after_help = FIRST_STEPS)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  federation demo                          five operators make a chain on this machine
+  federation init --out fed --operators 3  write the files of a federation of three
+  federation config check --config fed/operator-0/operator.toml
+  federation run --config fed/operator-0/operator.toml
+
+Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 wrong usage.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one operator against its own node.
+    Run(Box<RunArgs>),
+    /// Show a whole federation on this machine: blocks, a crash, a comeback.
+    Demo(DemoArgs),
+    /// Measure a whole federation on this machine and report percentiles.
+    Bench(BenchArgs),
+    /// Write a runnable set of configuration files and keys for N operators on one machine.
+    Init(InitArgs),
+    /// Check configuration files.
+    Config(ConfigArgs),
+    /// Print a shell completion script.
+    Completions {
+        /// The shell that will read it.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder.
+    Man {
+        /// The folder, made if missing.
+        #[arg(long, default_value = ".")]
+        out: std::path::PathBuf,
+    },
+}
+
+/// Reads a span of time: `250ms`, `2s`, `1m`, or plain seconds.
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = &text[digits.len()..];
+    let millis_per_unit = match unit {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(format!("unknown unit `{unit}`: use ms, s, m or h")),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(millis_per_unit))
+        .map(std::time::Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is no span of time: write for example 250ms or 2s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn spans_of_time_have_units() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
+        assert!(duration("fast").is_err());
+        assert!(duration("2 days").is_err());
+        assert!(duration("99999999999999999999s").is_err());
+    }
+}

@@ -1,0 +1,267 @@
+//! P2SH, P2WSH and P2SH-P2WSH addresses of multisig scripts, and P2PKH addresses of keys.
+
+use bitcoin::{
+    base58,
+    bech32::{self, Fe32, Hrp},
+    hashes::{Hash, hash160, sha256},
+};
+use secp256k1::PublicKey;
+
+use crate::{MultisigScript, Network};
+
+/// The most bytes that a P2SH redeem script may have (`MAX_SCRIPT_ELEMENT_SIZE`): 15 keys.
+const MAX_REDEEM_SCRIPT: usize = 520;
+
+/// A script that stands behind a P2SH address and is shown in the input's scriptSig.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RedeemScript(MultisigScript);
+
+/// A script that stands behind a witness program and is shown in the witness.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WitnessScript(MultisigScript);
+
+/// An address that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// A script too long for P2SH.
+    #[error(
+        "the script of {keys} keys has {size} bytes, P2SH allows {MAX_REDEEM_SCRIPT}: use at most 15 keys, or P2WSH"
+    )]
+    RedeemScriptTooLong {
+        /// Its keys.
+        keys: usize,
+        /// Its bytes.
+        size: usize,
+    },
+    /// A chain without segwit addresses.
+    #[error("the chain has no segwit addresses: use P2SH, or set the chain's bech32 prefix")]
+    NoSegwit,
+    /// A human-readable part that bech32 does not allow.
+    #[error("`{0}` is no bech32 prefix")]
+    Prefix(String),
+}
+
+impl RedeemScript {
+    /// The script behind P2SH.
+    ///
+    /// # Errors
+    /// If the script is longer than 520 bytes, which it is from 16 keys on.
+    pub fn new(script: MultisigScript) -> Result<Self, AddressError> {
+        let size = script.as_bytes().len();
+        if size > MAX_REDEEM_SCRIPT {
+            return Err(AddressError::RedeemScriptTooLong {
+                keys: script.keys().len(),
+                size,
+            });
+        }
+        Ok(Self(script))
+    }
+
+    /// The script itself.
+    #[must_use]
+    pub const fn script(&self) -> &MultisigScript {
+        &self.0
+    }
+
+    /// The output script, `OP_HASH160 <20 bytes> OP_EQUAL`.
+    #[must_use]
+    pub fn script_pubkey(&self) -> Vec<u8> {
+        p2sh_script(self.0.as_bytes())
+    }
+
+    /// The P2SH address.
+    #[must_use]
+    pub fn p2sh(&self, network: &Network) -> String {
+        p2sh_address(self.0.as_bytes(), network)
+    }
+}
+
+impl From<MultisigScript> for WitnessScript {
+    fn from(script: MultisigScript) -> Self {
+        // 20 keys make 686 bytes, far below the 3600 of policy and the 10000 of consensus.
+        Self(script)
+    }
+}
+
+impl WitnessScript {
+    /// The script itself.
+    #[must_use]
+    pub const fn script(&self) -> &MultisigScript {
+        &self.0
+    }
+
+    /// The witness program as an output script, `OP_0 <SHA256 of the script>`.
+    ///
+    /// It is also what a dynafed header names as its signblock script.
+    #[must_use]
+    pub fn script_pubkey(&self) -> Vec<u8> {
+        let mut script = vec![0, 32];
+        script.extend_from_slice(sha256::Hash::hash(self.0.as_bytes()).as_byte_array());
+        script
+    }
+
+    /// The P2WSH address.
+    ///
+    /// # Errors
+    /// If the chain has no segwit addresses, or its prefix is none.
+    pub fn p2wsh(&self, network: &Network) -> Result<String, AddressError> {
+        let hrp = network.bech32.as_deref().ok_or(AddressError::NoSegwit)?;
+        let prefix = Hrp::parse(hrp).map_err(|_| AddressError::Prefix(hrp.to_owned()))?;
+        bech32::segwit::encode(prefix, Fe32::Q, &self.script_pubkey()[2..])
+            .map_err(|_| AddressError::Prefix(hrp.to_owned()))
+    }
+
+    /// The P2SH address of the witness program.
+    #[must_use]
+    pub fn p2sh_p2wsh(&self, network: &Network) -> String {
+        p2sh_address(&self.script_pubkey(), network)
+    }
+}
+
+/// The P2PKH address of a key.
+#[must_use]
+pub fn p2pkh(key: &PublicKey, network: &Network) -> String {
+    base58_address(network.p2pkh, hash160::Hash::hash(&key.serialize()))
+}
+
+fn p2sh_script(script: &[u8]) -> Vec<u8> {
+    let mut output = vec![0xa9, 20];
+    output.extend_from_slice(hash160::Hash::hash(script).as_byte_array());
+    output.push(0x87);
+    output
+}
+
+fn p2sh_address(script: &[u8], network: &Network) -> String {
+    base58_address(network.p2sh, hash160::Hash::hash(script))
+}
+
+fn base58_address(prefix: u8, hash: hash160::Hash) -> String {
+    let mut payload = [prefix; 21];
+    payload[1..].copy_from_slice(hash.as_byte_array());
+    base58::encode_check(&payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{KeyOrder, Threshold};
+
+    fn script(m: u8, n: u8) -> MultisigScript {
+        let keys = (1..=n)
+            .map(|i| {
+                let mut secret = [0; 32];
+                secret[31] = i;
+                secp256k1::SecretKey::from_slice(&secret)
+                    .expect("a secret key")
+                    .public_key(secp256k1::SECP256K1)
+            })
+            .collect();
+        MultisigScript::new(
+            Threshold::new(m).expect("in range"),
+            keys,
+            KeyOrder::AsGiven,
+        )
+        .expect("a script")
+    }
+
+    #[test]
+    fn addresses_are_those_that_oceand_gave() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/vectors/ocean.json"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors"))
+                .expect("json");
+        let script = MultisigScript::from_hex(json["signblockscript"].as_str().expect("hex"))
+            .expect("a script");
+        let answer = json["transcript"]
+            .as_array()
+            .expect("calls")
+            .iter()
+            .find(|call| call["method"] == "decodescript")
+            .expect("the call");
+        let body: serde_json::Value =
+            serde_json::from_str(answer["body"].as_str().expect("text")).expect("json");
+        let addresses: Vec<_> = script
+            .keys()
+            .iter()
+            .map(|key| p2pkh(key, &Network::OCEAN_TEST))
+            .collect();
+        assert_eq!(serde_json::json!(addresses), body["result"]["addresses"]);
+        let p2sh = RedeemScript::new(script)
+            .expect("short")
+            .p2sh(&Network::OCEAN_TEST);
+        assert_eq!(serde_json::json!(p2sh), body["result"]["p2sh"]);
+    }
+
+    #[test]
+    fn fifteen_keys_fit_p2sh_and_sixteen_do_not() {
+        assert!(RedeemScript::new(script(11, 15)).is_ok());
+        assert_eq!(
+            RedeemScript::new(script(11, 16)),
+            Err(AddressError::RedeemScriptTooLong {
+                keys: 16,
+                size: 547
+            })
+        );
+    }
+
+    #[test]
+    fn every_network_has_its_prefixes() {
+        let redeem = RedeemScript::new(script(2, 3)).expect("short");
+        assert!(
+            redeem
+                .p2sh(&Network::LIQUID_TESTNET)
+                .starts_with(['8', '9'])
+        );
+        assert!(redeem.p2sh(&Network::OCEAN).starts_with('g'));
+        assert!(redeem.p2sh(&Network::ELEMENTS_CUSTOM).starts_with('2'));
+        let witness = WitnessScript::from(script(2, 3));
+        for (network, prefix) in [
+            (Network::LIQUID, "ex1q"),
+            (Network::LIQUID_TESTNET, "tex1q"),
+            (Network::ELEMENTS_REGTEST, "ert1q"),
+        ] {
+            assert!(witness.p2wsh(&network).expect("segwit").starts_with(prefix));
+        }
+        assert_eq!(witness.p2wsh(&Network::OCEAN), Err(AddressError::NoSegwit));
+        let custom = Network::OCEAN.with_bech32("gold");
+        assert!(
+            witness
+                .p2wsh(&custom)
+                .expect("segwit")
+                .starts_with("gold1q")
+        );
+        let bad = Network::OCEAN.with_bech32("Mixed");
+        assert_eq!(
+            witness.p2wsh(&bad),
+            Err(AddressError::Prefix("Mixed".to_owned()))
+        );
+        assert_ne!(
+            witness.p2sh_p2wsh(&Network::LIQUID),
+            redeem.p2sh(&Network::LIQUID)
+        );
+    }
+
+    #[test]
+    fn the_witness_program_is_what_the_recorded_dynafed_chain_names() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/vectors/elements-dynafed.json"
+        );
+        let text = std::fs::read_to_string(path).expect("the vectors");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("json");
+        let script = MultisigScript::from_hex(json["signblockscript"].as_str().expect("hex"))
+            .expect("a script");
+        use hex_conservative::DisplayHex;
+        let program = WitnessScript::from(script)
+            .script_pubkey()
+            .to_lower_hex_string();
+        assert_eq!(
+            program,
+            "0020a0edaa0fbae572dbe2b7217c20cde6f0a9e5221ff81c05c5f1740b557a470197"
+        );
+    }
+}
