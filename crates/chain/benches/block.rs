@@ -1,5 +1,4 @@
 //! What decoding, hashing, assembling and checking a block costs.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use std::{collections::BTreeMap, hint::black_box};
 

@@ -1,6 +1,41 @@
 //! Who the federation is: its operators, their keys, its threshold, its identity; and the signed
 //! envelope in which its operators speak.
+//!
+//! [`Federation::new`] proves once what everything else relies on: that the operators are
+//! distinct, that their keys are those of the script, and that more than half must sign. An
+//! [`Envelope`] carries a payload that this crate does not understand, signed by its sender's
+//! identity key over a tagged hash ([BIP 340](https://github.com/bitcoin/bips/blob/master/bip-0340.mediawiki)).
+//! The crate does no I/O; messengers move the bytes, `federation-block-signing` gives them meaning.
+//!
+//! ```
+//! use federation_roster::{EnvelopeHead, FederationId, OperatorId, Round, UnsignedEnvelope};
+//! use federation_chain::BlockHeight;
+//! use secp256k1::{Keypair, SECP256K1};
+//!
+//! let identity = Keypair::from_seckey_slice(SECP256K1, &[7; 32])?;
+//! let unsigned = UnsignedEnvelope {
+//!     head: EnvelopeHead {
+//!         federation: FederationId::from_bytes([1; 32]),
+//!         sender: OperatorId::new(0),
+//!         kind: 2,
+//!         height: BlockHeight::new(9),
+//!         round: Round::FIRST,
+//!     },
+//!     payload: b"hello".as_slice().into(),
+//! };
+//! let signature = SECP256K1.sign_schnorr_no_aux_rand(&unsigned.message(), &identity);
+//! let envelope = unsigned.with_signature(signature.serialize());
+//! assert!(envelope.verify(&identity.x_only_public_key().0).is_ok());
+//! # Ok::<(), secp256k1::Error>(())
+//! ```
 
+mod envelope;
+mod federation;
 mod id;
 
+pub use envelope::{
+    Envelope, EnvelopeError, EnvelopeHead, MAX_PAYLOAD, SIGNATURE_LEN, UnsignedEnvelope,
+};
+pub use federation::{Federation, FederationError, Operator};
 pub use id::{FederationId, OperatorId, Round};
+pub use secp256k1::XOnlyPublicKey;
