@@ -1,0 +1,40 @@
+//! A block that may become the next one, as the machine sees it.
+
+use core::fmt;
+
+use bytes::Bytes;
+use federation_chain::{BlockHash, BlockHeight, UnixTime};
+use serde::{Deserialize, Serialize};
+
+/// An unsigned block and what its header says.
+///
+/// Made by the driver from the block's bytes, and only after it checked that they decode in the
+/// chain's dialect, carry the challenge (or signblock program) of this federation, no signatures,
+/// and a right Merkle root. The machine trusts the fields and checks height, previous block and
+/// time against its own tip.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The hash that would be signed.
+    pub hash: BlockHash,
+    /// The block that it stands on.
+    pub previous: BlockHash,
+    /// The height in its header.
+    pub height: BlockHeight,
+    /// The time in its header, whole seconds.
+    pub time: UnixTime,
+    /// The unsigned block as it is sent and given to the node. The hash does not cover all of
+    /// them: two candidates of one hash may differ in the witnesses of their transactions.
+    pub bytes: Bytes,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate")
+            .field("hash", &self.hash)
+            .field("previous", &self.previous)
+            .field("height", &self.height)
+            .field("time", &self.time)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}

@@ -1,0 +1,402 @@
+//! What operators tell each other, and its one encoding.
+//!
+//! A message travels in the roster's signed envelope, whose head holds kind, height and round;
+//! [`MessageParts`] is the machine's half of an envelope, and [`Message::to_parts`] and
+//! [`Message::from_parts`] are the only place where the two meet. The layouts are listed in
+//! `docs/protocol.md`.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use federation_chain::{BlockHash, BlockHeight};
+use federation_roster::{OperatorId, Round};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{CompactSignature, IdentitySignature};
+
+/// The largest block a body may carry, in bytes.
+pub const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// The largest payload of any other message: a certificate with every possible operator fits.
+pub const MAX_SMALL: usize = 32 * 1024;
+
+/// Which of the two votes of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum VoteKind {
+    /// "I hold this block for valid, and my lock allows it."
+    Prevote,
+    /// "I saw M prevotes for this block in this round, and am locked on it."
+    Precommit,
+}
+
+/// A leader's word which block it proposes; the block itself follows as a [`Body`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The height that the block is for.
+    pub height: BlockHeight,
+    /// The round that the sender leads.
+    pub round: Round,
+    /// The proposed block.
+    pub hash: BlockHash,
+    /// The earlier round in which M operators prevoted for this block, if there was one.
+    pub valid_round: Option<Round>,
+}
+
+/// The bytes of an unsigned block.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The height that the block is for.
+    pub height: BlockHeight,
+    /// The hash that the sender claims for the bytes.
+    pub hash: BlockHash,
+    /// The block.
+    pub bytes: Bytes,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("height", &self.height)
+            .field("hash", &self.hash)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
+/// A prevote or a precommit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Vote {
+    /// Prevote or precommit.
+    pub kind: VoteKind,
+    /// The height that is voted on.
+    pub height: BlockHeight,
+    /// The round that is voted in.
+    pub round: Round,
+    /// The block voted for, or none for "no block in this round" (nil).
+    pub value: Option<BlockHash>,
+}
+
+/// M or more equal votes: of prevotes a proof of lock, of precommits a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Prevotes or precommits.
+    pub kind: VoteKind,
+    /// The height that was voted on.
+    pub height: BlockHeight,
+    /// The round that was voted in.
+    pub round: Round,
+    /// The block that was voted for.
+    pub hash: BlockHash,
+    /// Who voted, and the signature over the envelope of that vote.
+    pub votes: BTreeMap<OperatorId, IdentitySignature>,
+}
+
+impl Certificate {
+    /// The vote that each of the signatures must be over.
+    ///
+    /// The driver rebuilds the envelope of this vote for every operator in `votes` and verifies
+    /// the signature over it, before the machine sees the certificate.
+    #[must_use]
+    pub const fn vote(&self) -> Vote {
+        Vote {
+            kind: self.kind,
+            height: self.height,
+            round: self.round,
+            value: Some(self.hash),
+        }
+    }
+}
+
+/// A block signature, sent only after the block was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockSignature {
+    /// The height of the block.
+    pub height: BlockHeight,
+    /// The block.
+    pub hash: BlockHash,
+    /// The signature by the sender's block key.
+    pub signature: CompactSignature,
+}
+
+/// A call for a block's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyRequest {
+    /// The height of the block.
+    pub height: BlockHeight,
+    /// The block.
+    pub hash: BlockHash,
+    /// Who shall answer; everybody else keeps still, as an answer goes to all.
+    pub asked: OperatorId,
+}
+
+/// Everything that operators send each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Which block a leader proposes.
+    Proposal(Proposal),
+    /// The bytes of a block.
+    Body(Body),
+    /// A prevote or precommit.
+    Vote(Vote),
+    /// A proof of lock or a decision.
+    Certificate(Certificate),
+    /// A signature that goes into the block.
+    BlockSignature(BlockSignature),
+    /// A call for a block's bytes.
+    BodyRequest(BodyRequest),
+}
+
+/// What a message puts into an envelope: the fields of the head that are the protocol's, and the
+/// payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageParts {
+    /// The kind byte.
+    pub kind: u8,
+    /// The height in the envelope's head.
+    pub height: BlockHeight,
+    /// The round in the envelope's head; 0 for kinds that know no round.
+    pub round: Round,
+    /// The rest.
+    pub payload: Bytes,
+}
+
+/// Why the inside of an envelope is no message. Always the sender's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeMessageError {
+    /// The kind byte belongs to no message.
+    #[error("message kind {0} is unknown")]
+    UnknownKind(u8),
+    /// The payload is longer than any honest one.
+    #[error("payload of message kind {kind} has {length} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// The kind byte.
+        kind: u8,
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The payload does not decode, or is not the one encoding of what it decodes to.
+    #[error("payload of message kind {0} is malformed")]
+    Malformed(u8),
+    /// A kind that knows no round names one.
+    #[error("message kind {kind} names round {round}, it must name round 0")]
+    UnexpectedRound {
+        /// The kind byte.
+        kind: u8,
+        /// The round in the head.
+        round: Round,
+    },
+}
+
+/// Kind bytes, as in `docs/protocol.md`.
+mod kind {
+    pub(super) const PROPOSAL: u8 = 1;
+    pub(super) const BODY: u8 = 2;
+    pub(super) const PREVOTE: u8 = 3;
+    pub(super) const PRECOMMIT: u8 = 4;
+    pub(super) const PROOF_OF_LOCK: u8 = 5;
+    pub(super) const DECISION: u8 = 6;
+    pub(super) const BLOCK_SIGNATURE: u8 = 7;
+    pub(super) const BODY_REQUEST: u8 = 8;
+}
+
+impl Message {
+    /// The byte that tells an envelope's kind.
+    #[must_use]
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Proposal(_) => kind::PROPOSAL,
+            Self::Body(_) => kind::BODY,
+            Self::Vote(vote) => match vote.kind {
+                VoteKind::Prevote => kind::PREVOTE,
+                VoteKind::Precommit => kind::PRECOMMIT,
+            },
+            Self::Certificate(certificate) => match certificate.kind {
+                VoteKind::Prevote => kind::PROOF_OF_LOCK,
+                VoteKind::Precommit => kind::DECISION,
+            },
+            Self::BlockSignature(_) => kind::BLOCK_SIGNATURE,
+            Self::BodyRequest(_) => kind::BODY_REQUEST,
+        }
+    }
+
+    /// The height it is about.
+    #[must_use]
+    pub const fn height(&self) -> BlockHeight {
+        match self {
+            Self::Proposal(m) => m.height,
+            Self::Body(m) => m.height,
+            Self::Vote(m) => m.height,
+            Self::Certificate(m) => m.height,
+            Self::BlockSignature(m) => m.height,
+            Self::BodyRequest(m) => m.height,
+        }
+    }
+
+    /// The round it is about; 0 for kinds that know no round.
+    #[must_use]
+    pub const fn round(&self) -> Round {
+        match self {
+            Self::Proposal(m) => m.round,
+            Self::Vote(m) => m.round,
+            Self::Certificate(m) => m.round,
+            Self::Body(_) | Self::BlockSignature(_) | Self::BodyRequest(_) => Round::FIRST,
+        }
+    }
+
+    /// The largest payload that [`from_parts`](Self::from_parts) takes for a kind byte, for a
+    /// check before anything else is done with an envelope.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeMessageError::UnknownKind`] for a byte that belongs to no message.
+    pub const fn max_payload(kind: u8) -> Result<usize, DecodeMessageError> {
+        match kind {
+            kind::BODY => Ok(32 + MAX_BODY),
+            kind::PROPOSAL..=kind::BODY_REQUEST => Ok(MAX_SMALL),
+            _ => Err(DecodeMessageError::UnknownKind(kind)),
+        }
+    }
+
+    /// The message as the parts of an envelope.
+    #[must_use]
+    pub fn to_parts(&self) -> MessageParts {
+        MessageParts {
+            kind: self.kind(),
+            height: self.height(),
+            round: self.round(),
+            payload: self.to_payload(),
+        }
+    }
+
+    fn to_payload(&self) -> Bytes {
+        match self {
+            Self::Proposal(m) => encode(&(m.hash, m.valid_round)),
+            Self::Body(m) => {
+                let mut payload = BytesMut::with_capacity(32 + m.bytes.len());
+                payload.put_slice(m.hash.as_bytes());
+                payload.put_slice(&m.bytes);
+                payload.freeze()
+            }
+            Self::Vote(m) => encode(&m.value),
+            Self::Certificate(m) => encode(&(m.hash, &m.votes)),
+            Self::BlockSignature(m) => encode(&(m.hash, m.signature)),
+            Self::BodyRequest(m) => encode(&(m.hash, m.asked)),
+        }
+    }
+
+    /// The message in an envelope. A body's bytes are a slice of the payload, not a copy.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeMessageError`] if the payload is too long, does not decode, or is another encoding
+    /// than [`to_parts`](Self::to_parts) gives: a vote must have one encoding, or a certificate
+    /// could not be checked by rebuilding it.
+    pub fn from_parts(parts: MessageParts) -> Result<Self, DecodeMessageError> {
+        let MessageParts {
+            kind,
+            height,
+            round,
+            payload,
+        } = parts;
+        let limit = Self::max_payload(kind)?;
+        if payload.len() > limit {
+            return Err(DecodeMessageError::TooLong {
+                kind,
+                length: payload.len(),
+                limit,
+            });
+        }
+        let message = match kind {
+            kind::PROPOSAL => {
+                let (hash, valid_round) = decode(kind, &payload)?;
+                Self::Proposal(Proposal {
+                    height,
+                    round,
+                    hash,
+                    valid_round,
+                })
+            }
+            kind::BODY => {
+                let Some(hash) = payload.first_chunk::<32>() else {
+                    return Err(DecodeMessageError::Malformed(kind));
+                };
+                Self::Body(Body {
+                    height,
+                    hash: BlockHash::from_bytes(*hash),
+                    bytes: payload.slice(32..),
+                })
+            }
+            kind::PREVOTE | kind::PRECOMMIT => Self::Vote(Vote {
+                kind: if kind == kind::PREVOTE {
+                    VoteKind::Prevote
+                } else {
+                    VoteKind::Precommit
+                },
+                height,
+                round,
+                value: decode(kind, &payload)?,
+            }),
+            kind::PROOF_OF_LOCK | kind::DECISION => {
+                let (hash, votes) = decode(kind, &payload)?;
+                Self::Certificate(Certificate {
+                    kind: if kind == kind::PROOF_OF_LOCK {
+                        VoteKind::Prevote
+                    } else {
+                        VoteKind::Precommit
+                    },
+                    height,
+                    round,
+                    hash,
+                    votes,
+                })
+            }
+            kind::BLOCK_SIGNATURE => {
+                let (hash, signature) = decode(kind, &payload)?;
+                Self::BlockSignature(BlockSignature {
+                    height,
+                    hash,
+                    signature,
+                })
+            }
+            kind::BODY_REQUEST => {
+                let (hash, asked) = decode(kind, &payload)?;
+                Self::BodyRequest(BodyRequest {
+                    height,
+                    hash,
+                    asked,
+                })
+            }
+            _ => return Err(DecodeMessageError::UnknownKind(kind)),
+        };
+        if message.round() != round {
+            return Err(DecodeMessageError::UnexpectedRound { kind, round });
+        }
+        if kind != kind::BODY && message.to_payload() != payload {
+            return Err(DecodeMessageError::Malformed(kind));
+        }
+        Ok(message)
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Bytes {
+    Bytes::from(postcard::to_stdvec(value).expect("plain data of known size always encodes"))
+}
+
+fn decode<T: DeserializeOwned>(kind: u8, payload: &[u8]) -> Result<T, DecodeMessageError> {
+    postcard::from_bytes(payload).map_err(|_| DecodeMessageError::Malformed(kind))
+}
+
+/// A message with who sent it and the signature over its envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedMessage {
+    /// Who signed it.
+    pub sender: OperatorId,
+    /// What was signed.
+    pub message: Message,
+    /// The signature over the envelope of the message.
+    pub signature: IdentitySignature,
+}

@@ -1,0 +1,14 @@
+//! Faults that tests put into the machine, to show that the simulation would catch them.
+
+/// One deliberate fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// Prevote whatever is proposed, also against the lock.
+    NoLock,
+    /// Forget the lock when restarting.
+    ForgetLock,
+    /// Take M - 1 votes for a quorum.
+    SmallQuorum,
+    /// Sign the block when precommitting it.
+    SignAtPrecommit,
+}
