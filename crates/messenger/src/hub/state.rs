@@ -1,0 +1,333 @@
+//! The hub's members, its links, and what is under way on them.
+
+use core::{cmp::Ordering, time::Duration};
+use std::collections::{BTreeMap, BinaryHeap};
+
+use bytes::Bytes;
+use federation_roster::OperatorId;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use tokio::time::Instant;
+
+use super::LinkFaults;
+use crate::{Inbox, Lane, MessengerStats, Peer, PeerStats, QueueLimits};
+
+#[derive(Debug)]
+pub(super) struct State {
+    rng: StdRng,
+    limits: QueueLimits,
+    /// Faults of links nobody set.
+    faults: LinkFaults,
+    members: BTreeMap<OperatorId, Member>,
+    links: BTreeMap<(OperatorId, OperatorId), Link>,
+    under_way: BinaryHeap<UnderWay>,
+    /// Counts joins and frames, so that equal times still have an order.
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    generation: u64,
+    inbox: Inbox,
+    lanes: BTreeMap<OperatorId, Lane>,
+}
+
+/// One direction between two operators, whether they are there or not.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) faults: LinkFaults,
+    cut: bool,
+    /// When the last frame that keeps the order is due.
+    last_due: Option<Instant>,
+    frames_under_way: usize,
+    bytes_under_way: usize,
+    frames_out: u64,
+    bytes_out: u64,
+    dropped_out: u64,
+    heals: u64,
+}
+
+/// A delayed frame; the heap gives the earliest first.
+#[derive(Debug)]
+struct UnderWay {
+    due: Instant,
+    serial: u64,
+    from: OperatorId,
+    to: OperatorId,
+    /// Of the receiver: a frame to one that restarted meanwhile is lost.
+    generation: u64,
+    frame: Bytes,
+}
+
+impl PartialEq for UnderWay {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for UnderWay {}
+
+impl PartialOrd for UnderWay {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for UnderWay {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.due, other.serial).cmp(&(self.due, self.serial))
+    }
+}
+
+impl State {
+    pub(super) fn new(seed: u64, limits: QueueLimits) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            limits,
+            faults: LinkFaults::none(),
+            members: BTreeMap::new(),
+            links: BTreeMap::new(),
+            under_way: BinaryHeap::new(),
+            serial: 0,
+        }
+    }
+
+    pub(super) fn join(&mut self, operator: OperatorId) -> (Inbox, u64) {
+        self.serial += 1;
+        let member = Member {
+            generation: self.serial,
+            inbox: Inbox::new(),
+            lanes: BTreeMap::new(),
+        };
+        let joined = (member.inbox.clone(), member.generation);
+        if let Some(earlier) = self.members.insert(operator, member) {
+            earlier.inbox.close();
+        }
+        joined
+    }
+
+    pub(super) fn leave(&mut self, operator: OperatorId, generation: u64) {
+        if self
+            .members
+            .get(&operator)
+            .is_some_and(|member| member.generation == generation)
+        {
+            self.members.remove(&operator);
+        }
+    }
+
+    pub(super) fn link(&mut self, from: OperatorId, to: OperatorId) -> &mut Link {
+        self.links.entry((from, to)).or_insert_with(|| Link {
+            faults: self.faults.clone(),
+            cut: false,
+            last_due: None,
+            frames_under_way: 0,
+            bytes_under_way: 0,
+            frames_out: 0,
+            bytes_out: 0,
+            dropped_out: 0,
+            heals: 0,
+        })
+    }
+
+    pub(super) fn set_all_links(&mut self, faults: &LinkFaults) {
+        self.faults = faults.clone();
+        for link in self.links.values_mut() {
+            link.faults = faults.clone();
+        }
+    }
+
+    pub(super) fn set_cut(&mut self, from: OperatorId, to: OperatorId, cut: bool) {
+        let link = self.link(from, to);
+        if link.cut && !cut {
+            link.heals += 1;
+        }
+        link.cut = cut;
+    }
+
+    pub(super) fn is_cut(&self, from: OperatorId, to: OperatorId) -> bool {
+        self.links.get(&(from, to)).is_some_and(|link| link.cut)
+    }
+
+    pub(super) fn heal_all(&mut self, operator: OperatorId) {
+        let of_operator: Vec<_> = self
+            .links
+            .keys()
+            .copied()
+            .filter(|(from, to)| *from == operator || *to == operator)
+            .collect();
+        for (from, to) in of_operator {
+            self.set_cut(from, to, false);
+        }
+    }
+
+    pub(super) fn others(&self, operator: OperatorId) -> Vec<OperatorId> {
+        self.members
+            .keys()
+            .copied()
+            .filter(|other| *other != operator)
+            .collect()
+    }
+
+    /// Sends to all others; says whether anything is delayed.
+    pub(super) fn broadcast(&mut self, from: OperatorId, frame: &Bytes, now: Instant) -> bool {
+        let mut delayed = false;
+        for to in self.others(from) {
+            delayed |= self.send(from, to, frame, now);
+        }
+        delayed
+    }
+
+    fn send(&mut self, from: OperatorId, to: OperatorId, frame: &Bytes, now: Instant) -> bool {
+        // Always the same number of draws, so one link's faults do not shift another's chances.
+        let [lost, doubled, held, hold, delay, second] = self.rng.r#gen::<[f64; 6]>();
+        let link = self.link(from, to);
+        link.frames_out += 1;
+        link.bytes_out += frame.len() as u64;
+        if link.cut || lost < link.faults.loss() {
+            link.dropped_out += 1;
+            return false;
+        }
+        let held = held < link.faults.reorder();
+        let hold = if held {
+            link.faults.hold(hold)
+        } else {
+            Duration::ZERO
+        };
+        let first_delay = link.faults.delay(delay) + hold;
+        let second_delay =
+            (doubled < link.faults.duplicate()).then(|| link.faults.delay(second) + hold);
+        let mut delayed = self.send_copy(from, to, frame, now, first_delay, held);
+        if let Some(second_delay) = second_delay {
+            delayed |= self.send_copy(from, to, frame, now, second_delay, held);
+        }
+        delayed
+    }
+
+    fn send_copy(
+        &mut self,
+        from: OperatorId,
+        to: OperatorId,
+        frame: &Bytes,
+        now: Instant,
+        delay: Duration,
+        held: bool,
+    ) -> bool {
+        let limits = self.limits;
+        self.serial += 1;
+        let serial = self.serial;
+        let Some(generation) = self.members.get(&to).map(|member| member.generation) else {
+            return false;
+        };
+        let link = self.link(from, to);
+        let mut due = now + delay;
+        if !held {
+            due = link.last_due.map_or(due, |last| due.max(last));
+        }
+        if due <= now && link.frames_under_way == 0 {
+            self.arrive(from, to, frame.clone());
+            return false;
+        }
+        if link.frames_under_way >= limits.frames()
+            || link.bytes_under_way.saturating_add(frame.len()) > limits.bytes()
+        {
+            link.dropped_out += 1;
+            return false;
+        }
+        if !held {
+            link.last_due = Some(due);
+        }
+        link.frames_under_way += 1;
+        link.bytes_under_way += frame.len();
+        self.under_way.push(UnderWay {
+            due,
+            serial,
+            from,
+            to,
+            generation,
+            frame: frame.clone(),
+        });
+        true
+    }
+
+    /// Delivers all that is due; says when the next is.
+    pub(super) fn deliver_due(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(next) = self.under_way.peek() {
+            if next.due > now {
+                return Some(next.due);
+            }
+            let UnderWay {
+                from,
+                to,
+                generation,
+                frame,
+                ..
+            } = self.under_way.pop()?;
+            let same_receiver = self
+                .members
+                .get(&to)
+                .is_some_and(|member| member.generation == generation);
+            let link = self.link(from, to);
+            link.frames_under_way -= 1;
+            link.bytes_under_way -= frame.len();
+            if link.cut || !same_receiver {
+                link.dropped_out += 1;
+            } else {
+                self.arrive(from, to, frame);
+            }
+        }
+        None
+    }
+
+    fn arrive(&mut self, from: OperatorId, to: OperatorId, frame: Bytes) {
+        let limits = self.limits;
+        if let Some(Member { inbox, lanes, .. }) = self.members.get_mut(&to) {
+            lanes
+                .entry(from)
+                .or_insert_with(|| inbox.lane(limits))
+                .push(frame);
+        }
+    }
+
+    pub(super) fn stats(&self, operator: OperatorId, generation: u64) -> MessengerStats {
+        let mut stats = MessengerStats::default();
+        let Some(me) = self
+            .members
+            .get(&operator)
+            .filter(|member| member.generation == generation)
+        else {
+            return stats;
+        };
+        let mut peers: Vec<_> = self.others(operator);
+        peers.extend(me.lanes.keys());
+        peers.extend(
+            self.links
+                .keys()
+                .filter_map(|(from, to)| (*from == operator).then_some(to)),
+        );
+        peers.sort_unstable();
+        peers.dedup();
+        for id in peers {
+            let mut peer = PeerStats::new(Peer::Operator(id));
+            peer.connected = !me.inbox.is_closed()
+                && !self.is_cut(operator, id)
+                && !self.is_cut(id, operator)
+                && self
+                    .members
+                    .get(&id)
+                    .is_some_and(|member| !member.inbox.is_closed());
+            if let Some(lane) = me.lanes.get(&id) {
+                peer.frames_in = lane.frames_in();
+                peer.bytes_in = lane.bytes_in();
+                peer.dropped_in = lane.dropped();
+            }
+            if let Some(link) = self.links.get(&(operator, id)) {
+                peer.frames_out = link.frames_out;
+                peer.bytes_out = link.bytes_out;
+                peer.dropped_out = link.dropped_out;
+                peer.reconnects = link.heals;
+            }
+            stats.push(peer);
+        }
+        stats
+    }
+}

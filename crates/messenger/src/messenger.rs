@@ -1,0 +1,82 @@
+//! The trait that every messenger implements.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{MessengerError, MessengerStats};
+
+/// Most bytes in one frame: 9 MiB of payload and room for its envelope.
+pub const MAX_FRAME: usize = 9 * 1024 * 1024 + 64 * 1024;
+
+/// Carries opaque frames between operators.
+///
+/// All methods take `&self`: one messenger is shared by the tasks of an operator. Usually one task
+/// receives; if several do, each frame goes to one of them.
+#[async_trait]
+pub trait Messenger: Send + Sync + 'static {
+    /// Hands a frame over for delivery to all other operators and returns at once.
+    ///
+    /// Delivered or not is never known here. A peer that cannot be reached now misses the frame.
+    ///
+    /// # Errors
+    /// [`MessengerError::TooLarge`] over [`MAX_FRAME`] bytes, [`MessengerError::Closed`] after
+    /// [`close`](Self::close), [`MessengerError::Backend`] if the backend is beyond repair.
+    async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError>;
+
+    /// Waits for the next frame from anyone else.
+    ///
+    /// Dropping the returned future loses no frame. Nothing about a frame is trusted: not even that
+    /// it comes from an operator.
+    ///
+    /// # Errors
+    /// [`MessengerError::Closed`] after [`close`](Self::close), [`MessengerError::Backend`] if the
+    /// backend is beyond repair.
+    async fn recv(&self) -> Result<Bytes, MessengerError>;
+
+    /// What has been carried and dropped so far.
+    fn stats(&self) -> MessengerStats;
+
+    /// Stops for good: lets go of sockets and tasks, wakes every pending [`recv`](Self::recv), and
+    /// makes every later call fail with [`MessengerError::Closed`]. Closing twice is no error.
+    async fn close(&self);
+}
+
+#[async_trait]
+impl<M: Messenger + ?Sized> Messenger for Arc<M> {
+    async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
+        (**self).broadcast(frame).await
+    }
+
+    async fn recv(&self) -> Result<Bytes, MessengerError> {
+        (**self).recv().await
+    }
+
+    fn stats(&self) -> MessengerStats {
+        (**self).stats()
+    }
+
+    async fn close(&self) {
+        (**self).close().await;
+    }
+}
+
+#[async_trait]
+impl<M: Messenger + ?Sized> Messenger for Box<M> {
+    async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
+        (**self).broadcast(frame).await
+    }
+
+    async fn recv(&self) -> Result<Bytes, MessengerError> {
+        (**self).recv().await
+    }
+
+    fn stats(&self) -> MessengerStats {
+        (**self).stats()
+    }
+
+    async fn close(&self) {
+        (**self).close().await;
+    }
+}

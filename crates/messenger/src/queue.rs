@@ -1,0 +1,354 @@
+//! Bounded queues: an inbox with one lane per peer, read in turn.
+//!
+//! Each lane has its own limits, so a peer that floods drops its own oldest frames and nobody
+//! else's, and the reader takes one frame of each lane in turn, so it is not kept from the others.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::{MAX_FRAME, MessengerError};
+
+/// How much one queue may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    frames: usize,
+    bytes: usize,
+}
+
+impl QueueLimits {
+    /// Limits in frames and in bytes. A queue always takes one frame, whatever its size.
+    #[must_use]
+    pub const fn new(frames: usize, bytes: usize) -> Self {
+        Self { frames, bytes }
+    }
+
+    /// Most frames held.
+    #[must_use]
+    pub const fn frames(self) -> usize {
+        self.frames
+    }
+
+    /// Most bytes held, payloads only.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        self.bytes
+    }
+}
+
+impl Default for QueueLimits {
+    /// 1024 frames and twice the largest frame.
+    fn default() -> Self {
+        Self::new(1024, 2 * MAX_FRAME)
+    }
+}
+
+/// Frames in order, the oldest dropped when the limits are reached.
+#[derive(Debug, Default)]
+pub(crate) struct BoundedQueue {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl BoundedQueue {
+    /// Appends a frame; returns how many old ones had to go for it.
+    pub(crate) fn push(&mut self, frame: Bytes, limits: QueueLimits) -> u64 {
+        let mut dropped = 0;
+        while !self.frames.is_empty()
+            && (self.frames.len() >= limits.frames
+                || self.bytes.saturating_add(frame.len()) > limits.bytes)
+        {
+            self.pop();
+            dropped += 1;
+        }
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        dropped
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.len();
+        if self.frames.is_empty() && self.frames.capacity() > 64 {
+            // A burst leaves no memory behind.
+            self.frames = VecDeque::new();
+        }
+        Some(frame)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
+
+/// Where frames wait for the reader, one bounded [`Lane`] per peer.
+///
+/// For backends to build on: sockets push into lanes, [`Messenger::recv`](crate::Messenger::recv)
+/// calls [`Inbox::recv`].
+#[derive(Debug, Clone, Default)]
+pub struct Inbox {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    readable: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    /// Lanes that hold frames, in the order in which they are read.
+    ready: VecDeque<Arc<LaneShared>>,
+}
+
+#[derive(Debug)]
+struct LaneShared {
+    limits: QueueLimits,
+    /// Guarded by the inbox's lock as well: always taken after it.
+    queue: Mutex<BoundedQueue>,
+    frames_in: AtomicU64,
+    bytes_in: AtomicU64,
+    dropped: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code panics while it holds these locks half way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inbox {
+    /// An empty inbox.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A new lane into the inbox. Frames in it outlive it.
+    #[must_use]
+    pub fn lane(&self, limits: QueueLimits) -> Lane {
+        Lane {
+            inbox: Arc::clone(&self.shared),
+            lane: Arc::new(LaneShared {
+                limits,
+                queue: Mutex::default(),
+                frames_in: AtomicU64::new(0),
+                bytes_in: AtomicU64::new(0),
+                dropped: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Waits for the next frame. Dropping the future loses no frame.
+    ///
+    /// # Errors
+    /// [`MessengerError::Closed`] once the inbox is closed.
+    pub async fn recv(&self) -> Result<Bytes, MessengerError> {
+        loop {
+            // Registered before the look, or a frame pushed between the two would wake nobody.
+            let readable = self.shared.readable.notified();
+            tokio::pin!(readable);
+            readable.as_mut().enable();
+            if let Some(frame) = self.try_recv()? {
+                return Ok(frame);
+            }
+            readable.await;
+        }
+    }
+
+    /// The next frame if there is one.
+    ///
+    /// # Errors
+    /// [`MessengerError::Closed`] once the inbox is closed.
+    pub fn try_recv(&self) -> Result<Option<Bytes>, MessengerError> {
+        let mut state = lock(&self.shared.state);
+        if state.closed {
+            return Err(MessengerError::Closed);
+        }
+        let Some(lane) = state.ready.pop_front() else {
+            return Ok(None);
+        };
+        let (frame, more) = {
+            let mut queue = lock(&lane.queue);
+            (queue.pop(), !queue.is_empty())
+        };
+        if more {
+            state.ready.push_back(lane);
+        }
+        if !state.ready.is_empty() {
+            // One wake-up may stand for many frames: pass it on to another waiting reader.
+            self.shared.readable.notify_one();
+        }
+        Ok(frame)
+    }
+
+    /// Drops what waits, wakes all readers, and makes every later read fail.
+    pub fn close(&self) {
+        let ready = {
+            let mut state = lock(&self.shared.state);
+            state.closed = true;
+            std::mem::take(&mut state.ready)
+        };
+        drop(ready);
+        self.shared.readable.notify_waiters();
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        lock(&self.shared.state).closed
+    }
+}
+
+/// One peer's way into an [`Inbox`].
+#[derive(Debug)]
+pub struct Lane {
+    inbox: Arc<Shared>,
+    lane: Arc<LaneShared>,
+}
+
+impl Lane {
+    /// Appends a frame, dropping the lane's oldest if it is full; after close it drops the frame.
+    pub fn push(&self, frame: Bytes) {
+        let lane = &self.lane;
+        lane.frames_in.fetch_add(1, Ordering::Relaxed);
+        lane.bytes_in
+            .fetch_add(frame.len() as u64, Ordering::Relaxed);
+        let mut state = lock(&self.inbox.state);
+        if state.closed {
+            lane.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let (was_empty, dropped) = {
+            let mut queue = lock(&lane.queue);
+            (queue.is_empty(), queue.push(frame, lane.limits))
+        };
+        lane.dropped.fetch_add(dropped, Ordering::Relaxed);
+        if was_empty {
+            state.ready.push_back(Arc::clone(lane));
+        }
+        drop(state);
+        self.inbox.readable.notify_one();
+    }
+
+    /// Frames pushed so far, dropped ones included.
+    #[must_use]
+    pub fn frames_in(&self) -> u64 {
+        self.lane.frames_in.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in those frames.
+    #[must_use]
+    pub fn bytes_in(&self) -> u64 {
+        self.lane.bytes_in.load(Ordering::Relaxed)
+    }
+
+    /// Frames dropped so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.lane.dropped.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lanes_are_read_in_turn() {
+        let inbox = Inbox::new();
+        let (flood, calm) = (
+            inbox.lane(QueueLimits::default()),
+            inbox.lane(QueueLimits::default()),
+        );
+        for frame in ["f1", "f2", "f3"] {
+            flood.push(frame.into());
+        }
+        calm.push("c1".into());
+        let got: Vec<_> =
+            std::iter::from_fn(|| inbox.try_recv().expect("the inbox is open")).collect();
+        assert_eq!(got, ["f1", "c1", "f2", "f3"]);
+    }
+
+    #[tokio::test]
+    async fn several_waiting_readers_all_get_their_frame() {
+        let inbox = Inbox::new();
+        let lane = inbox.lane(QueueLimits::default());
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                let inbox = inbox.clone();
+                tokio::spawn(async move { inbox.recv().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for _ in 0..3 {
+            lane.push("frame".into());
+        }
+        for reader in readers {
+            let frame = reader.await.expect("no panic").expect("open");
+            assert_eq!(frame, "frame");
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_in_bytes_is_taken_alone() {
+        let inbox = Inbox::new();
+        let lane = inbox.lane(QueueLimits::new(10, 4));
+        lane.push("ab".into());
+        lane.push("too large".into());
+        assert_eq!(lane.dropped(), 1);
+        assert_eq!(inbox.try_recv().expect("open"), Some("too large".into()));
+        assert_eq!(inbox.try_recv().expect("open"), None);
+    }
+
+    #[test]
+    fn a_closed_inbox_takes_and_gives_nothing() {
+        let inbox = Inbox::new();
+        let lane = inbox.lane(QueueLimits::default());
+        lane.push("before".into());
+        inbox.close();
+        lane.push("after".into());
+        assert!(inbox.is_closed());
+        assert!(matches!(inbox.try_recv(), Err(MessengerError::Closed)));
+        assert_eq!((lane.frames_in(), lane.dropped()), (2, 1));
+    }
+
+    proptest! {
+        /// Against a plain list: the newest frames within the limits, in order, the rest counted.
+        #[test]
+        fn a_queue_keeps_the_newest_within_its_limits(
+            sizes in prop::collection::vec(0usize..20, 0..60),
+            frames in 1usize..10,
+            bytes in 0usize..50,
+        ) {
+            let limits = QueueLimits::new(frames, bytes);
+            let mut queue = BoundedQueue::default();
+            let mut model: Vec<Bytes> = Vec::new();
+            let (mut dropped, mut gone) = (0, 0);
+            for (serial, size) in sizes.iter().enumerate() {
+                let frame = Bytes::from(vec![serial as u8; *size]);
+                dropped += queue.push(frame.clone(), limits);
+                model.push(frame);
+                let total = |model: &[Bytes]| model.iter().map(Bytes::len).sum::<usize>();
+                while model.len() > 1 && (model.len() > frames || total(&model) > bytes) {
+                    model.remove(0);
+                    gone += 1;
+                }
+            }
+            prop_assert_eq!(dropped, gone);
+            let got: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+            prop_assert_eq!(got, model);
+            prop_assert_eq!(queue.bytes, 0);
+        }
+    }
+}
