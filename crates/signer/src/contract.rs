@@ -1,0 +1,222 @@
+//! The tests that every signer, identity signer and guard store passes, for the crates that
+//! implement one.
+//!
+//! They panic by design, with a message that says what is broken.
+//!
+//! ```
+//! use federation_signer::{MemoryGuardStore, Secret, SoftwareSigner, contract};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! contract::signer(&SoftwareSigner::new(Secret::generate())).await;
+//! // Each call of the outer closure makes an empty store, each of the inner one opens it again.
+//! contract::guard_store(|| {
+//!     let store = MemoryGuardStore::new();
+//!     move || store.clone()
+//! });
+//! # }
+//! ```
+
+use federation_chain::{BlockHash, BlockHeight};
+use secp256k1::{Message, SECP256K1, ecdsa, schnorr};
+
+use crate::{AUDIT_HEIGHTS, GuardState, GuardStore, GuardStoreError, IdentitySigner, Signer};
+
+/// Hashes with extreme bytes among them: a signer takes the 32 bytes as they are.
+fn digests() -> impl Iterator<Item = [u8; 32]> {
+    [[0; 32], [0xff; 32]].into_iter().chain((1..=30).map(|n| {
+        let mut digest = [n; 32];
+        digest[31] = !n;
+        digest
+    }))
+}
+
+/// A block signer signs what it is asked to, by ECDSA with its key.
+///
+/// # Panics
+/// If it does not.
+pub async fn signer(signer: &(impl Signer + ?Sized)) {
+    let public_key = signer.public_key();
+    for digest in digests() {
+        let signature = signer
+            .sign_block(BlockHash::from_bytes(digest))
+            .await
+            .expect("a signer that is reachable signs");
+        assert_eq!(signer.public_key(), public_key, "the key never changes");
+        let verifies = |digest, mut signature: ecdsa::Signature| {
+            // A module may return either of the two S; the guard makes it the low one.
+            signature.normalize_s();
+            SECP256K1
+                .verify_ecdsa(&Message::from_digest(digest), &signature, &public_key)
+                .is_ok()
+        };
+        assert!(
+            verifies(digest, signature),
+            "a signature verifies over the 32 bytes of the hash as they are, not hashed again"
+        );
+        let mut other = digest;
+        other[0] ^= 1;
+        assert!(
+            !verifies(other, signature),
+            "a signature is of its hash only"
+        );
+    }
+}
+
+/// An identity signer signs what it is asked to, by BIP 340 with its key.
+///
+/// # Panics
+/// If it does not.
+pub async fn identity_signer(signer: &(impl IdentitySigner + ?Sized)) {
+    let public_key = signer.public_key();
+    for digest in digests() {
+        let signature = signer
+            .sign_envelope(digest)
+            .await
+            .expect("a signer that is reachable signs");
+        assert_eq!(signer.public_key(), public_key, "the key never changes");
+        let signature = schnorr::Signature::from_slice(&signature).expect("64 bytes");
+        let verifies = |digest| {
+            SECP256K1
+                .verify_schnorr(&signature, &Message::from_digest(digest), &public_key)
+                .is_ok()
+        };
+        assert!(verifies(digest), "a signature verifies");
+        let mut other = digest;
+        other[0] ^= 1;
+        assert!(!verifies(other), "a signature is of its digest only");
+    }
+}
+
+/// A store keeps what the guard records, over being dropped and opened again.
+///
+/// `fresh` makes an empty storage, a folder for one, and returns how to open it. No two stores are
+/// open on one storage at a time.
+///
+/// # Panics
+/// If the store breaks the contract of [`GuardStore`].
+pub fn guard_store<S: GuardStore, O: FnMut() -> S>(mut fresh: impl FnMut() -> O) {
+    starts_empty_and_keeps_records(&mut fresh());
+    refuses_a_second_hash(&mut fresh());
+    raises_the_final_height_only(&mut fresh());
+    forgets_what_audits_no_longer_need(&mut fresh());
+    takes_every_height(&mut fresh());
+}
+
+const fn hash(n: u8) -> BlockHash {
+    BlockHash::from_bytes([n; 32])
+}
+
+const fn at(height: u32) -> BlockHeight {
+    BlockHeight::new(height)
+}
+
+fn loaded(store: &impl GuardStore) -> GuardState {
+    store.load().expect("a store that works loads")
+}
+
+fn record(store: &mut impl GuardStore, height: u32, n: u8) {
+    store
+        .record(at(height), hash(n))
+        .expect("a store that works records");
+}
+
+fn raise_final(store: &mut impl GuardStore, height: u32) {
+    store
+        .raise_final(at(height))
+        .expect("a store that works raises the final height");
+}
+
+fn starts_empty_and_keeps_records<S: GuardStore>(open: &mut impl FnMut() -> S) {
+    let mut store = open();
+    assert_eq!(
+        loaded(&store),
+        GuardState::default(),
+        "a new store is empty"
+    );
+    record(&mut store, 8, 2);
+    record(&mut store, 7, 1);
+    record(&mut store, 7, 1);
+    let expected = GuardState::new(None, [(at(7), hash(1)), (at(8), hash(2))]);
+    assert_eq!(loaded(&store), expected, "a store gives what it was given");
+    drop(store);
+    let mut store = open();
+    assert_eq!(loaded(&store), expected, "records outlive the store");
+    record(&mut store, 9, 3);
+    drop(store);
+    assert_eq!(loaded(&open()).signed(at(9)), Some(hash(3)));
+}
+
+fn refuses_a_second_hash<S: GuardStore>(open: &mut impl FnMut() -> S) {
+    let mut store = open();
+    record(&mut store, 7, 1);
+    for _ in 0..2 {
+        let refused = store.record(at(7), hash(2));
+        assert!(
+            matches!(
+                refused,
+                Err(GuardStoreError::Conflict { height, signed, asked })
+                    if (height, signed, asked) == (at(7), hash(1), hash(2))
+            ),
+            "a second hash at a height is refused: {refused:?}"
+        );
+        assert_eq!(
+            loaded(&store),
+            GuardState::new(None, [(at(7), hash(1))]),
+            "the first hash at a height stays"
+        );
+        drop(store);
+        store = open();
+    }
+}
+
+fn raises_the_final_height_only<S: GuardStore>(open: &mut impl FnMut() -> S) {
+    let mut store = open();
+    record(&mut store, 20, 1);
+    record(&mut store, 30, 2);
+    raise_final(&mut store, 20);
+    raise_final(&mut store, 10);
+    let expected = GuardState::new(Some(at(20)), [(at(20), hash(1)), (at(30), hash(2))]);
+    assert_eq!(
+        loaded(&store),
+        expected,
+        "the final height is never lowered"
+    );
+    drop(store);
+    assert_eq!(
+        loaded(&open()),
+        expected,
+        "the final height outlives the store"
+    );
+}
+
+fn forgets_what_audits_no_longer_need<S: GuardStore>(open: &mut impl FnMut() -> S) {
+    let top = 2 * AUDIT_HEIGHTS;
+    let mut store = open();
+    for height in (0..=top).step_by(16) {
+        record(&mut store, height, 1);
+    }
+    raise_final(&mut store, top - 16);
+    drop(store);
+    let state = loaded(&open());
+    let kept: Vec<_> = state.records().map(|(height, _)| height.to_u32()).collect();
+    let expected: Vec<_> = (top - 16 - AUDIT_HEIGHTS..=top).step_by(16).collect();
+    assert_eq!(
+        kept, expected,
+        "the records of the last heights are kept, no others"
+    );
+}
+
+fn takes_every_height<S: GuardStore>(open: &mut impl FnMut() -> S) {
+    let mut store = open();
+    record(&mut store, u32::MAX, 1);
+    record(&mut store, 0, 2);
+    raise_final(&mut store, u32::MAX);
+    drop(store);
+    let expected = GuardState::new(Some(at(u32::MAX)), [(at(u32::MAX), hash(1))]);
+    assert_eq!(
+        loaded(&open()),
+        expected,
+        "heights have no limit but their type's"
+    );
+}

@@ -1,0 +1,61 @@
+//! A store that forgets when the process ends, for tests and simulations.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use federation_chain::{BlockHash, BlockHeight};
+
+use super::{GuardState, GuardStore, GuardStoreError};
+
+/// Keeps records in memory. Clones share them, as a store on disk does over restarts.
+///
+/// Not for an operator: what it held is gone with the process, and with it the guard's promise.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryGuardStore {
+    state: Arc<Mutex<GuardState>>,
+}
+
+impl MemoryGuardStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl GuardStore for MemoryGuardStore {
+    fn load(&self) -> Result<GuardState, GuardStoreError> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(state.clone())
+    }
+
+    fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state
+            .record(height, hash)
+            .map_err(|signed| GuardStoreError::Conflict {
+                height,
+                signed,
+                asked: hash,
+            })
+    }
+
+    fn raise_final(&mut self, height: BlockHeight) -> Result<(), GuardStoreError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.raise_final(height);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract;
+
+    #[test]
+    fn passes_the_contract() {
+        contract::guard_store(|| {
+            let store = MemoryGuardStore::new();
+            move || store.clone()
+        });
+    }
+}

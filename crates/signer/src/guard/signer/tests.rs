@@ -1,0 +1,365 @@
+//! Tests of the guard: what it lets pass, what it refuses, and what it does when others fail.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use async_trait::async_trait;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    AUDIT_HEIGHTS, MAX_OPEN_HEIGHTS, MemoryGuardStore, Secret, SignerError, SoftwareSigner,
+};
+
+const fn hash(n: u8) -> BlockHash {
+    BlockHash::from_bytes([n; 32])
+}
+
+const fn at(height: u32) -> BlockHeight {
+    BlockHeight::new(height)
+}
+
+fn guarded(store: &MemoryGuardStore) -> GuardedSigner<SoftwareSigner> {
+    let signer = SoftwareSigner::new(Secret::from_bytes(&[7; 32]).expect("a key"));
+    GuardedSigner::new(signer, store.clone()).expect("a store in memory")
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+}
+
+#[tokio::test]
+async fn signs_one_block_per_height_again_and_again() {
+    let signer = guarded(&MemoryGuardStore::new());
+    let first = signer.sign_block(at(5), hash(1)).await.expect("the first");
+    let again = signer.sign_block(at(5), hash(1)).await.expect("the same");
+    assert_eq!(first, again);
+    signer.sign_block(at(6), hash(2)).await.expect("the next");
+    signer.sign_block(at(4), hash(3)).await.expect("one before");
+    let refused = signer.sign_block(at(5), hash(2)).await;
+    assert!(
+        matches!(
+            refused,
+            Err(GuardError::Conflict { height, signed, asked })
+                if (height, signed, asked) == (at(5), hash(1), hash(2))
+        ),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn signs_nothing_at_or_below_the_highest_final_height() {
+    let signer = guarded(&MemoryGuardStore::new());
+    signer.sign_block(at(5), hash(1)).await.expect("open");
+    signer.raise_final(at(5)).await.expect("a working store");
+    signer.raise_final(at(3)).await.expect("a working store");
+    for height in [0, 4, 5] {
+        let refused = signer.sign_block(at(height), hash(1)).await;
+        assert!(
+            matches!(refused, Err(GuardError::BelowFinal { highest_final, .. }) if highest_final == at(5)),
+            "{refused:?}"
+        );
+    }
+    signer.sign_block(at(6), hash(1)).await.expect("open");
+}
+
+#[tokio::test]
+async fn remembers_over_a_restart() {
+    let store = MemoryGuardStore::new();
+    let signer = guarded(&store);
+    signer.sign_block(at(5), hash(1)).await.expect("open");
+    signer.raise_final(at(4)).await.expect("a working store");
+    drop(signer);
+    let signer = guarded(&store);
+    let refused = signer.sign_block(at(5), hash(2)).await;
+    assert!(matches!(refused, Err(GuardError::Conflict { .. })));
+    let refused = signer.sign_block(at(4), hash(2)).await;
+    assert!(matches!(refused, Err(GuardError::BelowFinal { .. })));
+}
+
+/// What one call of a store shall do.
+#[derive(Debug, Clone, Copy)]
+enum Write {
+    Works,
+    Fails,
+    FailsAfterWriting,
+    Panics,
+}
+
+/// A store that fails as told, and counts what was written.
+struct FailingStore {
+    inner: MemoryGuardStore,
+    next: Arc<Mutex<Write>>,
+}
+
+impl FailingStore {
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut MemoryGuardStore) -> Result<(), GuardStoreError>,
+    ) -> Result<(), GuardStoreError> {
+        let failed = || GuardStoreError::backend(io::Error::other("the disk is full"));
+        let next = *self.next.lock().expect("no panic under this lock");
+        match next {
+            Write::Works => write(&mut self.inner),
+            Write::Fails => Err(failed()),
+            Write::FailsAfterWriting => write(&mut self.inner).and(Err(failed())),
+            Write::Panics => panic!("a bug in the store"),
+        }
+    }
+}
+
+impl GuardStore for FailingStore {
+    fn load(&self) -> Result<GuardState, GuardStoreError> {
+        self.inner.load()
+    }
+
+    fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError> {
+        self.write(|store| store.record(height, hash))
+    }
+
+    fn raise_final(&mut self, height: BlockHeight) -> Result<(), GuardStoreError> {
+        self.write(|store| store.raise_final(height))
+    }
+}
+
+/// Counts how often it is asked, and misbehaves as told.
+struct OddSigner {
+    asked: Arc<AtomicU32>,
+    key: Secret,
+    oddity: Oddity,
+}
+
+#[derive(Clone, Copy)]
+enum Oddity {
+    None,
+    HighS,
+    OtherKey,
+    OtherHash,
+    Unavailable,
+}
+
+#[async_trait]
+impl Signer for OddSigner {
+    fn public_key(&self) -> PublicKey {
+        self.key.public_key()
+    }
+
+    async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let sign = |hash: BlockHash, key: &Secret| {
+            SECP256K1.sign_ecdsa(&Message::from_digest(hash.to_bytes()), key.key())
+        };
+        match self.oddity {
+            Oddity::None => Ok(sign(hash, &self.key)),
+            Oddity::HighS => Ok(high_s(sign(hash, &self.key))),
+            Oddity::OtherKey => Ok(sign(hash, &Secret::generate())),
+            Oddity::OtherHash => Ok(sign(BlockHash::from_bytes([9; 32]), &self.key)),
+            Oddity::Unavailable => Err(SignerError::unavailable(io::Error::other("no module"))),
+        }
+    }
+}
+
+/// The twin of a signature, with S replaced by the order of the curve less S.
+fn high_s(signature: ecdsa::Signature) -> ecdsa::Signature {
+    let mut compact = signature.serialize_compact();
+    let s = secp256k1::SecretKey::from_slice(&compact[32..]).expect("S is a scalar");
+    compact[32..].copy_from_slice(&s.negate().secret_bytes());
+    ecdsa::Signature::from_compact(&compact).expect("a signature")
+}
+
+fn odd(
+    oddity: Oddity,
+    store: impl GuardStore + 'static,
+) -> (GuardedSigner<OddSigner>, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let signer = OddSigner {
+        asked: Arc::clone(&asked),
+        key: Secret::generate(),
+        oddity,
+    };
+    (GuardedSigner::new(signer, store).expect("loads"), asked)
+}
+
+#[tokio::test]
+async fn a_failing_store_means_no_signature() {
+    for write in [Write::Fails, Write::FailsAfterWriting, Write::Panics] {
+        let inner = MemoryGuardStore::new();
+        let next = Arc::new(Mutex::new(write));
+        let store = FailingStore {
+            inner: inner.clone(),
+            next: Arc::clone(&next),
+        };
+        let (signer, asked) = odd(Oddity::None, store);
+        let refused = signer.sign_block(at(5), hash(1)).await;
+        let error = refused.expect_err("the store failed");
+        assert!(matches!(error, GuardError::Store(_)) && error.is_transient());
+        assert_eq!(asked.load(Ordering::Relaxed), 0, "the signer was not asked");
+
+        // Once the store works again, what it holds counts, not what the guard believed.
+        *next.lock().expect("no panic under this lock") = Write::Works;
+        let other = signer.sign_block(at(5), hash(2)).await;
+        if matches!(write, Write::FailsAfterWriting) {
+            assert!(matches!(other, Err(GuardError::Conflict { .. })));
+            signer.sign_block(at(5), hash(1)).await.expect("on record");
+        } else {
+            other.expect("nothing was on record, and nothing was signed");
+            assert_eq!(
+                inner.load().expect("in memory").signed(at(5)),
+                Some(hash(2))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_record_is_there_before_the_signer_is_asked() {
+    let store = MemoryGuardStore::new();
+    let (signer, _) = odd(Oddity::Unavailable, store.clone());
+    let error = signer.sign_block(at(5), hash(1)).await.expect_err("down");
+    assert!(error.is_transient());
+    assert_eq!(
+        store.load().expect("in memory").signed(at(5)),
+        Some(hash(1))
+    );
+    let refused = signer.sign_block(at(5), hash(2)).await;
+    assert!(matches!(refused, Err(GuardError::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn a_high_s_is_made_low() {
+    let (signer, _) = odd(Oddity::HighS, MemoryGuardStore::new());
+    let signature = signer.sign_block(at(5), hash(1)).await.expect("valid");
+    let mut normal = signature;
+    normal.normalize_s();
+    assert_eq!(normal, signature);
+}
+
+#[tokio::test]
+async fn a_signature_that_does_not_verify_is_not_given_away() {
+    for oddity in [Oddity::OtherKey, Oddity::OtherHash] {
+        let (signer, _) = odd(oddity, MemoryGuardStore::new());
+        let refused = signer.sign_block(at(5), hash(1)).await;
+        let error = refused.expect_err("the signature is of another key or hash");
+        assert!(matches!(error, GuardError::BadSignature { .. }));
+        assert!(!error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn of_many_who_ask_at_once_for_different_blocks_one_gets_its_signature() {
+    let signer = Arc::new(guarded(&MemoryGuardStore::new()));
+    let asking: Vec<_> = (0..16)
+        .map(|n| {
+            let signer = Arc::clone(&signer);
+            tokio::spawn(async move { signer.sign_block(at(5), hash(n)).await.is_ok() })
+        })
+        .collect();
+    let mut signed = 0;
+    for asked in asking {
+        signed += u32::from(asked.await.expect("no panic"));
+    }
+    assert_eq!(signed, 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_leaves_no_signature_without_a_record() {
+    let store = MemoryGuardStore::new();
+    let signer = guarded(&store);
+    // Polled once: the record may be under way, the signature has not been asked for.
+    tokio::select! {
+        biased;
+        _ = signer.sign_block(at(5), hash(1)) => {}
+        () = core::future::ready(()) => {}
+    }
+    // Whichever came first, the two are never both signed.
+    let second = signer.sign_block(at(5), hash(2)).await;
+    let first = signer.sign_block(at(5), hash(1)).await;
+    assert!(second.is_ok() != first.is_ok());
+}
+
+#[tokio::test]
+async fn records_stay_bounded_and_what_is_forgotten_is_refused() {
+    let store = MemoryGuardStore::new();
+    let signer = guarded(&store);
+    let most = MAX_OPEN_HEIGHTS as u32;
+    for height in 1..=most + 500 {
+        signer.sign_block(at(height), hash(1)).await.expect("open");
+    }
+    let state = signer.records().await.expect("in memory");
+    assert_eq!(state.highest_final(), Some(at(500)));
+    assert!(state.records().count() <= MAX_OPEN_HEIGHTS + AUDIT_HEIGHTS as usize + 1);
+    assert_eq!(state, store.load().expect("in memory"));
+    let refused = signer.sign_block(at(2), hash(2)).await;
+    assert!(matches!(refused, Err(GuardError::BelowFinal { .. })));
+    // A height below all open ones would be the first to go, so it is refused at once.
+    signer.raise_final(at(600)).await.expect("in memory");
+    for height in 700..700 + 2 * most {
+        let _ = signer.sign_block(at(height), hash(1)).await;
+    }
+    let refused = signer.sign_block(at(601), hash(2)).await;
+    assert!(matches!(refused, Err(GuardError::BelowFinal { .. })));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Sign(u32, u8),
+    RaiseFinal(u32),
+    Restart,
+    Store(Write),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0u32..12, 0u8..4).prop_map(|(height, n)| Step::Sign(height, n)),
+        2 => (0u32..12).prop_map(Step::RaiseFinal),
+        1 => Just(Step::Restart),
+        2 => prop_oneof![
+            2 => Just(Write::Works),
+            1 => Just(Write::Fails),
+            1 => Just(Write::FailsAfterWriting),
+        ]
+        .prop_map(Step::Store),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever is asked, whatever fails and whenever it restarts: one hash per height, and nothing
+    /// at or below a height that it was told is final.
+    #[test]
+    fn never_two_hashes_at_a_height(steps in prop::collection::vec(step(), 1..80)) {
+        let inner = MemoryGuardStore::new();
+        let next = Arc::new(Mutex::new(Write::Works));
+        let open = || {
+            let store = FailingStore { inner: inner.clone(), next: Arc::clone(&next) };
+            odd(Oddity::None, store).0
+        };
+        let mut signer = open();
+        let mut signed: BTreeMap<u32, u8> = BTreeMap::new();
+        let mut highest_final: Option<u32> = None;
+        let runtime = runtime();
+        for step in steps {
+            match step {
+                Step::Sign(height, n) => {
+                    if runtime.block_on(signer.sign_block(at(height), hash(n))).is_ok() {
+                        let first = *signed.entry(height).or_insert(n);
+                        prop_assert_eq!(first, n, "two hashes at height {}", height);
+                        prop_assert!(highest_final.is_none_or(|highest| height > highest));
+                    }
+                }
+                Step::RaiseFinal(height) => {
+                    if runtime.block_on(signer.raise_final(at(height))).is_ok() {
+                        highest_final = highest_final.max(Some(height));
+                    }
+                }
+                Step::Restart => signer = open(),
+                Step::Store(write) => *next.lock().expect("no panic under this lock") = write,
+            }
+        }
+    }
+}
