@@ -1,0 +1,148 @@
+//! What the nodes answer, as far as an operator needs it. Unknown fields are passed over; fields
+//! that only one family has are optional.
+
+use federation_chain::{BlockHash, BlockHeight};
+use serde::{Deserialize, Deserializer};
+
+use crate::Amount;
+
+/// `getblockchaininfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct BlockchainInfo {
+    /// The chain's name.
+    pub chain: String,
+    /// Height of the best block.
+    pub blocks: BlockHeight,
+    /// Height of the best known header.
+    pub headers: BlockHeight,
+    /// Hash of the best block.
+    #[serde(rename = "bestblockhash", deserialize_with = "displayed")]
+    pub best_block_hash: BlockHash,
+    /// Median time of the last eleven blocks, in seconds.
+    #[serde(rename = "mediantime")]
+    pub median_time: u64,
+    /// Elements: the script or program that the next block's signatures must satisfy, in hex.
+    pub current_signblock_hex: Option<String>,
+    /// Elements: the limit on the size of a block's signatures, in bytes.
+    pub max_block_witness: Option<u32>,
+    /// Elements with dynafed active: the root of the parameters in force.
+    pub current_params_root: Option<String>,
+    /// Whether the node thinks that it is far behind.
+    #[serde(rename = "initialblockdownload", default)]
+    pub initial_block_download: bool,
+}
+
+/// `getnetworkinfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct NetworkInfo {
+    /// The node's version as a number.
+    pub version: u64,
+    /// The node's name and version.
+    pub subversion: String,
+    /// The median offset of its peers' clocks, in seconds.
+    #[serde(rename = "timeoffset")]
+    pub time_offset: i64,
+    /// How many peers it has.
+    pub connections: u32,
+}
+
+/// `getsidechaininfo` (Elements).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct SidechainInfo {
+    /// The script that holds the parent chain's coins, in hex.
+    pub fedpegscript: String,
+    /// The pegged asset's id, in hex.
+    pub pegged_asset: String,
+    /// The parent chain's genesis hash.
+    #[serde(deserialize_with = "displayed")]
+    pub parent_blockhash: BlockHash,
+    /// Whether peg-outs need an authorised key.
+    #[serde(default)]
+    pub enforce_pak: bool,
+}
+
+/// `getmempoolinfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct MempoolInfo {
+    /// How many transactions wait.
+    pub size: u64,
+    /// Their virtual size, in bytes.
+    pub bytes: u64,
+}
+
+/// A header as `getblockheader` explains it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct HeaderInfo {
+    /// Its hash.
+    #[serde(deserialize_with = "displayed")]
+    pub hash: BlockHash,
+    /// Its height.
+    pub height: BlockHeight,
+    /// How many blocks from it to the tip, both counted; -1 beside the best chain.
+    pub confirmations: i64,
+    /// Its time, in seconds.
+    pub time: u64,
+    /// Median time of it and the ten below, in seconds.
+    #[serde(rename = "mediantime")]
+    pub median_time: u64,
+    /// Hash of the block below; none for the genesis block.
+    #[serde(
+        rename = "previousblockhash",
+        default,
+        deserialize_with = "displayed_option"
+    )]
+    pub previous: Option<BlockHash>,
+}
+
+/// What came of `submitblock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubmitOutcome {
+    /// The block is accepted.
+    Accepted,
+    /// The node has it already.
+    Duplicate,
+    /// The node refuses it; the reason is the node's.
+    Rejected(String),
+}
+
+/// `issueasset`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Issuance {
+    /// The transaction's id.
+    pub txid: String,
+    /// The new asset's id.
+    pub asset: String,
+    /// The reissuance token's id.
+    #[serde(default)]
+    pub token: String,
+}
+
+/// `reissueasset`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Reissuance {
+    /// The transaction's id.
+    pub txid: String,
+}
+
+/// `getbalance` of all assets, by label or id.
+pub(crate) type Balances = std::collections::BTreeMap<String, Amount>;
+
+/// A hash as RPC displays it.
+fn displayed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+fn displayed_option<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BlockHash>, D::Error> {
+    displayed(deserializer).map(Some)
+}
