@@ -153,6 +153,11 @@ fn assembling_the_nodes_signatures_is_combineblocksigs_byte_for_byte() {
             let complete = rules.assemble(&unsigned, &signatures).expect("complete");
             assert_eq!(complete.as_bytes(), &bytes(&recorded["combined"]["hex"]));
             assert_eq!(rules.check_block(&complete), Ok(()));
+            let first = signatures
+                .keys()
+                .copied()
+                .take(rules.script().threshold().to_usize());
+            assert_eq!(rules.signers(complete.header()), Ok(first.collect()));
             assert_eq!(&complete.without_signatures(), &unsigned);
         }
     }

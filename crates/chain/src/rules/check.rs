@@ -5,7 +5,8 @@ use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 use super::{SigningRules, has_low_s};
 use crate::{CheckError, Header, Proof, cursor::push_length, signblock::pushes};
 
-pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<(), CheckError> {
+/// The places in the script of those who signed.
+pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<Vec<usize>, CheckError> {
     rules.check_challenge(header)?;
     match &header.fields().proof {
         Proof::Ocean { solution, .. } | Proof::Signed { solution, .. } => {
@@ -61,7 +62,7 @@ fn check_items<'a>(
     header: &Header,
     items: &[&'a [u8]],
     der_of: impl Fn(usize, &'a [u8]) -> Result<&'a [u8], CheckError>,
-) -> Result<(), CheckError> {
+) -> Result<Vec<usize>, CheckError> {
     let expected = rules.script().threshold().to_usize();
     if items.len() != expected + 1 {
         return Err(CheckError::Count {
@@ -74,7 +75,8 @@ fn check_items<'a>(
     }
     let message = Message::from_digest(header.block_hash().to_bytes());
     // Both go forward only, as in OP_CHECKMULTISIG.
-    let mut keys = rules.script().keys().iter();
+    let mut keys = rules.script().keys().iter().enumerate();
+    let mut signers = Vec::with_capacity(expected);
     for (index, item) in items[1..].iter().enumerate() {
         let der = der_of(index, item)?;
         let signature = Signature::from_der(der).map_err(|_| CheckError::Der(index))?;
@@ -84,9 +86,10 @@ fn check_items<'a>(
         if !has_low_s(&signature) {
             return Err(CheckError::HighS(index));
         }
-        if !keys.any(|key| SECP256K1.verify_ecdsa(&message, &signature, key).is_ok()) {
-            return Err(CheckError::Signature(index));
-        }
+        let (signer, _) = keys
+            .find(|(_, key)| SECP256K1.verify_ecdsa(&message, &signature, key).is_ok())
+            .ok_or(CheckError::Signature(index))?;
+        signers.push(signer);
     }
-    Ok(())
+    Ok(signers)
 }

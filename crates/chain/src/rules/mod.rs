@@ -160,7 +160,15 @@ impl SigningRules {
     /// # Errors
     /// At the first rule that is broken.
     pub fn check_block(&self, block: &Block) -> Result<(), CheckError> {
-        check::check(self, block.header())
+        check::check(self, block.header()).map(|_| ())
+    }
+
+    /// Whose signatures a complete header holds, as places in the script, lowest first.
+    ///
+    /// # Errors
+    /// As [`SigningRules::check_block`].
+    pub fn signers(&self, header: &Header) -> Result<Vec<usize>, CheckError> {
+        check::check(self, header)
     }
 }
 
