@@ -179,6 +179,15 @@ impl Config {
         self.threshold
     }
 
+    /// How many votes decide: the threshold.
+    pub(crate) const fn quorum(&self) -> usize {
+        #[cfg(test)]
+        if let Some(crate::mutation::Mutation::SmallQuorum) = self.mutation {
+            return self.threshold - 1;
+        }
+        self.threshold
+    }
+
     /// 2M - N: so many operators contain one that does not lie.
     #[must_use]
     pub const fn one_honest(&self) -> usize {
@@ -238,6 +247,8 @@ impl Config {
     /// A phase's time-out in a round: its base, grown by the round, within the limit.
     pub(crate) fn grown(&self, base: Duration, round: Round) -> Duration {
         let grown = base.saturating_add(self.timeouts.growth.saturating_mul(round.to_u32()));
-        grown.min(self.timeouts.limit.max(base))
+        let grown = grown.min(self.timeouts.limit.max(base));
+        // A round without length would never end its own evaluation.
+        grown.max(Duration::from_millis(1))
     }
 }

@@ -1,17 +1,25 @@
 //! Agree first, sign after: the block-signing protocol of a federation, as a state machine
 //! without I/O.
 
+mod ballots;
+mod bodies;
 mod candidate;
 mod config;
 mod event;
+mod handle;
 mod input;
 mod machine;
 mod message;
 #[cfg(test)]
 mod mutation;
+mod outbox;
 mod output;
 mod record;
+mod schedule;
 mod signature;
+mod state;
+mod votes;
+mod work;
 
 pub use candidate::Candidate;
 pub use config::{Config, ConfigError, Limits, MAX_OPERATORS, Timeouts};

@@ -1,11 +1,17 @@
-//! The machine: what the driver holds.
+//! The machine: what the driver holds. Inputs are sorted here; `handle` notes them, `work` acts.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use federation_chain::{BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
 
-use crate::{Config, Input, Output, Record};
+use crate::{
+    Config, Input, Output, Record, Standing,
+    ballots::Ballots,
+    outbox::Outbox,
+    state::{Finished, Height, Memory, Step},
+    work::Work,
+};
 
 /// Where in a height a machine is, for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,48 +48,158 @@ pub struct Status {
 }
 
 /// One operator's state machine of the protocol `agreed`.
+///
+/// See the [crate's documentation](crate) for how it is driven.
 #[derive(Debug)]
 pub struct Machine {
-    config: Config,
-    outputs: VecDeque<Output>,
+    pub(crate) config: Config,
+    pub(crate) standing: Standing,
+    /// Whether the standing is to be stored with the first tip.
+    pub(crate) standing_is_new: bool,
+    /// The highest height known to be final; nothing at or below it is worked on.
+    pub(crate) last_final: Option<BlockHeight>,
+    /// What the store remembered of heights not yet worked on.
+    pub(crate) memory: BTreeMap<BlockHeight, Memory>,
+    pub(crate) height: Option<Height>,
+    /// What came early for the height above the one worked on.
+    pub(crate) next: Ballots,
+    pub(crate) finished: Option<Finished>,
+    pub(crate) clock: UnixTime,
+    pub(crate) halted: bool,
+    pub(crate) out: Outbox,
 }
 
 impl Machine {
     /// A machine that remembers `records`, in any order: all that the store holds.
     #[must_use]
     pub fn new(config: Config, records: Vec<Record>) -> Self {
-        let _ = records;
+        let mut stored = None;
+        let mut last_final = None;
+        let mut memory: BTreeMap<BlockHeight, Memory> = BTreeMap::new();
+        for record in records {
+            match record {
+                Record::Final(height) => last_final = last_final.max(Some(height)),
+                Record::Standing(standing) => stored = Some(standing),
+                _ => {
+                    if let Some(height) = record.height() {
+                        memory.entry(height).or_default().recall(record);
+                    }
+                }
+            }
+        }
+        #[cfg(test)]
+        if config.mutation == Some(crate::mutation::Mutation::ForgetLock) {
+            memory.values_mut().for_each(Memory::forget_lock);
+        }
+        let standing = if config.observe() {
+            Standing::Observing
+        } else {
+            stored.unwrap_or(Standing::TakingPart)
+        };
         Self {
+            standing_is_new: stored.is_some_and(|stored| stored != standing)
+                || (stored.is_none() && standing == Standing::Observing),
             config,
-            outputs: VecDeque::new(),
+            standing,
+            last_final,
+            memory,
+            height: None,
+            next: Ballots::default(),
+            finished: None,
+            clock: UnixTime::from_millis(0),
+            halted: false,
+            out: Outbox::default(),
         }
     }
 
     /// Takes an input. Drain [`poll_output`](Self::poll_output) after it.
+    ///
+    /// `now` may go back, as clocks do: deadlines then move back with it.
     pub fn handle(&mut self, now: UnixTime, input: Input) {
-        let _ = (now, input);
+        if self.halted {
+            return;
+        }
+        self.follow_clock(now);
+        match input {
+            Input::Tip(tip) => self.on_tip(now, tip),
+            Input::Template {
+                height,
+                round,
+                candidate,
+            } => self.on_template(now, height, round, candidate),
+            Input::TemplateFailed { height, round } => self.on_template_failed(height, round),
+            Input::Tested {
+                height,
+                hash,
+                verdict,
+            } => self.on_tested(height, hash, verdict),
+            Input::Received(message) => self.on_received(now, message),
+            Input::Body { from, candidate } => self.on_body(now, from, candidate),
+            Input::Signed {
+                height,
+                hash,
+                signature,
+            } => self.on_signed(now, height, hash, signature),
+            Input::SignRefused {
+                height,
+                hash,
+                reason,
+            } => self.on_sign_refused(height, hash, reason),
+            Input::Submitted {
+                height,
+                hash,
+                outcome,
+            } => self.on_submitted(height, hash, outcome),
+            Input::StoreFailed => {
+                // R28: without memory nothing may be said any more.
+                self.halted = true;
+                self.out.close();
+                return;
+            }
+            Input::Tick => {}
+        }
+        if let Some(mut work) = self.work(now) {
+            work.run();
+        }
     }
 
     /// The next thing to do; all [`Persist`](Output::Persist) come first.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.out.pop()
     }
 
     /// When to come back with a [`Tick`](Input::Tick) if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixTime> {
-        None
+        if self.halted {
+            return None;
+        }
+        self.height.as_ref()?.timeout()
     }
 
     /// Where the machine is.
     #[must_use]
     pub fn status(&self) -> Status {
+        let height = self
+            .height
+            .as_ref()
+            .map_or(BlockHeight::GENESIS, Height::number);
+        let round = self.height.as_ref().map_or(Round::FIRST, |h| h.round);
+        let phase = match self.height.as_ref().map(|h| h.step) {
+            _ if self.halted => Phase::Halted,
+            None => Phase::NoTip,
+            Some(Step::Waiting { .. }) => Phase::Waiting,
+            Some(Step::Propose { .. }) => Phase::Propose,
+            Some(Step::Prevote { .. }) => Phase::Prevote,
+            Some(Step::Precommit) => Phase::Precommit,
+            Some(Step::Decided) => Phase::Decided,
+        };
         Status {
-            height: BlockHeight::GENESIS,
-            round: Round::FIRST,
-            leader: self.config.leader(BlockHeight::GENESIS, Round::FIRST),
-            phase: Phase::NoTip,
-            observing: self.config.observe(),
+            height,
+            round,
+            leader: self.config.leader(height, round),
+            phase,
+            observing: self.observing(),
         }
     }
 
@@ -91,5 +207,35 @@ impl Machine {
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) fn observing(&self) -> bool {
+        self.standing == Standing::Observing
+    }
+
+    pub(crate) fn work(&mut self, now: UnixTime) -> Option<Work<'_>> {
+        let observing = self.observing();
+        Some(Work {
+            config: &self.config,
+            observing,
+            now,
+            height: self.height.as_mut()?,
+            out: &mut self.out,
+        })
+    }
+
+    /// When the clock was set back, deadlines follow, or they would be out of reach.
+    fn follow_clock(&mut self, now: UnixTime) {
+        if now < self.clock {
+            let by = self.clock.since(now);
+            if let Some(height) = &mut self.height {
+                height.set_back(by);
+            }
+            if let Some(finished) = &mut self.finished {
+                finished.helped = finished.helped.before(by);
+                finished.answered = finished.answered.map(|at| at.before(by));
+            }
+        }
+        self.clock = now;
     }
 }

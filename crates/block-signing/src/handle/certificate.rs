@@ -1,0 +1,33 @@
+//! A proof of lock or a decision, with the votes that make it.
+
+use crate::{Alarm, Certificate, Machine, VoteKind};
+
+impl Machine {
+    /// R7, R16: M votes are M votes, whoever passes them on and whatever the round.
+    pub(crate) fn on_certificate(&mut self, mut certificate: Certificate) {
+        let (quorum, size) = (self.config.quorum(), self.config.size());
+        if self.observing() {
+            // R29: votes from before the memory was lost do not count.
+            certificate.votes.remove(&self.config.me());
+        }
+        let strangers = certificate.votes.keys().any(|id| id.index() >= size);
+        if strangers || certificate.votes.len() < quorum {
+            return;
+        }
+        let Some((ballots, window)) = self.collection(certificate.height) else {
+            return;
+        };
+        let evidence = ballots.add_certificate(window, quorum, &certificate);
+        let decided = ballots.decision.as_ref().map(|decision| decision.hash);
+        self.out.evidence(evidence); // R23
+        if certificate.kind == VoteKind::Precommit
+            && let Some(first) = decided.filter(|hash| *hash != certificate.hash)
+        {
+            self.out.alarm(Alarm::TwoDecisions {
+                height: certificate.height,
+                first,
+                second: certificate.hash,
+            });
+        }
+    }
+}

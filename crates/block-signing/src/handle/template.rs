@@ -1,0 +1,34 @@
+//! The node's fresh block for a round that this operator leads.
+
+use federation_chain::{BlockHeight, UnixTime};
+use federation_roster::Round;
+
+use crate::{Candidate, Machine, state::Errand};
+
+impl Machine {
+    /// R4.
+    pub(crate) fn on_template(
+        &mut self,
+        now: UnixTime,
+        height: BlockHeight,
+        round: Round,
+        candidate: Candidate,
+    ) {
+        if self.current(height).is_none() || self.observing() {
+            return;
+        }
+        if let Some(mut work) = self.work(now) {
+            work.propose_template(round, candidate);
+        }
+    }
+
+    /// R4, R20: asked again at the beat, while there is time.
+    pub(crate) fn on_template_failed(&mut self, height: BlockHeight, round: Round) {
+        if let Some(current) = self.current(height)
+            && current.round == round
+            && current.template == Errand::Asked
+        {
+            current.template = Errand::Failed;
+        }
+    }
+}

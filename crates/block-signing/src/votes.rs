@@ -1,0 +1,87 @@
+//! The votes of one kind in one round.
+
+use std::collections::BTreeMap;
+
+use federation_chain::BlockHash;
+use federation_roster::OperatorId;
+
+use crate::{Certificate, IdentitySignature, SignedMessage, Vote, VoteKind, message::Message};
+
+/// What one operator voted, and its signature.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cast {
+    pub(crate) vote: Vote,
+    pub(crate) signature: IdentitySignature,
+}
+
+impl Cast {
+    pub(crate) const fn into_signed(self, sender: OperatorId) -> SignedMessage {
+        SignedMessage {
+            sender,
+            message: Message::Vote(self.vote),
+            signature: self.signature,
+        }
+    }
+}
+
+/// The first vote of each operator.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct VoteSet(BTreeMap<OperatorId, Cast>);
+
+impl VoteSet {
+    pub(crate) fn get(&self, operator: OperatorId) -> Option<&Cast> {
+        self.0.get(&operator)
+    }
+
+    /// Adds a vote of an operator that has none yet.
+    pub(crate) fn insert(&mut self, operator: OperatorId, cast: Cast) {
+        self.0.entry(operator).or_insert(cast);
+    }
+
+    /// How many operators voted.
+    pub(crate) fn total(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many operators voted for this.
+    pub(crate) fn count(&self, value: Option<BlockHash>) -> usize {
+        self.iter().filter(|(_, v)| *v == value).count()
+    }
+
+    /// Who voted what.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (OperatorId, Option<BlockHash>)> + '_ {
+        self.0.iter().map(|(id, cast)| (*id, cast.vote.value))
+    }
+
+    /// The votes for a block, as a certificate.
+    pub(crate) fn certificate(&self, vote: &Vote, hash: BlockHash) -> Certificate {
+        Certificate {
+            kind: vote.kind,
+            height: vote.height,
+            round: vote.round,
+            hash,
+            votes: self
+                .0
+                .iter()
+                .filter(|(_, cast)| cast.vote.value == Some(hash))
+                .map(|(id, cast)| (*id, cast.signature))
+                .collect(),
+        }
+    }
+}
+
+/// Both kinds of votes of one round.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RoundVotes {
+    pub(crate) prevotes: VoteSet,
+    pub(crate) precommits: VoteSet,
+}
+
+impl RoundVotes {
+    pub(crate) fn of_mut(&mut self, kind: VoteKind) -> &mut VoteSet {
+        match kind {
+            VoteKind::Prevote => &mut self.prevotes,
+            VoteKind::Precommit => &mut self.precommits,
+        }
+    }
+}
