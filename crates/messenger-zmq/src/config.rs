@@ -1,0 +1,140 @@
+//! How a ZeroMQ messenger is set up.
+
+use core::time::Duration;
+use std::{io, sync::Arc};
+
+use federation_messenger::QueueLimits;
+use federation_roster::FederationId;
+
+use crate::Endpoint;
+
+/// Where to listen, whom to hear, and the limits of each link.
+#[derive(Debug, Clone)]
+pub struct ZmqConfig {
+    listen: Endpoint,
+    topic: Arc<str>,
+    peers: Vec<Endpoint>,
+    pub(crate) limits: LinkLimits,
+}
+
+/// What one link may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkLimits {
+    pub(crate) queue: QueueLimits,
+    pub(crate) subscribers: usize,
+    pub(crate) handshake: Duration,
+    pub(crate) stall: Duration,
+    pub(crate) first_retry: Duration,
+    pub(crate) last_retry: Duration,
+}
+
+impl Default for LinkLimits {
+    fn default() -> Self {
+        Self {
+            queue: QueueLimits::default(),
+            subscribers: 128,
+            handshake: Duration::from_secs(5),
+            stall: Duration::from_secs(20),
+            first_retry: Duration::from_millis(20),
+            last_retry: Duration::from_secs(1),
+        }
+    }
+}
+
+impl ZmqConfig {
+    /// Listens at an endpoint and carries frames of one federation.
+    ///
+    /// The endpoint to listen at need not be the one that peers are told: behind a router it is
+    /// often `0.0.0.0:5000` or `[::]:5000`.
+    #[must_use]
+    pub fn new(listen: Endpoint, federation: FederationId) -> Self {
+        Self {
+            listen,
+            topic: format!("federation/1/{federation}").into(),
+            peers: Vec::new(),
+            limits: LinkLimits::default(),
+        }
+    }
+
+    /// The endpoints of all other operators. One's own is not among them.
+    #[must_use]
+    pub fn with_peers(mut self, peers: impl IntoIterator<Item = Endpoint>) -> Self {
+        self.peers = peers.into_iter().collect();
+        self
+    }
+
+    /// Limits of the queue of frames from each peer, and of the one for each subscriber. The
+    /// default is that of [`QueueLimits`].
+    #[must_use]
+    pub const fn with_queue_limits(mut self, limits: QueueLimits) -> Self {
+        self.limits.queue = limits;
+        self
+    }
+
+    /// Most connections taken at a time, 128 by default. Half of them are kept for the addresses
+    /// that the peers' endpoints resolve to.
+    #[must_use]
+    pub const fn with_max_subscribers(mut self, subscribers: usize) -> Self {
+        self.limits.subscribers = subscribers;
+        self
+    }
+
+    /// How long a new connection may take until it is of use, 5 s by default.
+    #[must_use]
+    pub const fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.handshake = timeout;
+        self
+    }
+
+    /// How long a peer may take no byte of what waits for it, 20 s by default.
+    #[must_use]
+    pub const fn with_stall_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.stall = timeout;
+        self
+    }
+
+    /// How long to wait before connecting again, at first and at most: 20 ms and 1 s by default,
+    /// doubled in between.
+    #[must_use]
+    pub const fn with_retry(mut self, first: Duration, most: Duration) -> Self {
+        self.limits.first_retry = first;
+        self.limits.last_retry = most;
+        self
+    }
+
+    pub(crate) const fn listen(&self) -> &Endpoint {
+        &self.listen
+    }
+
+    pub(crate) const fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    pub(crate) fn peers(&self) -> &[Endpoint] {
+        &self.peers
+    }
+}
+
+/// Why a messenger could not be set up.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ZmqError {
+    /// The address is taken, not ours, or unknown.
+    #[error("cannot listen at `{endpoint}`")]
+    Bind {
+        /// What was configured.
+        endpoint: Endpoint,
+        /// What the system says.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// A peer that listens nowhere.
+    #[error("peer `{endpoint}` has port 0, at which nobody can be reached")]
+    PeerPort {
+        /// What was configured.
+        endpoint: Endpoint,
+    },
+    /// The messenger was closed.
+    #[error("the messenger is closed")]
+    Closed,
+}

@@ -1,0 +1,168 @@
+//! The messenger itself: one listener, one task per peer.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use federation_messenger::{MAX_FRAME, Messenger, MessengerError, MessengerStats};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
+use tracing::info;
+
+use crate::{
+    Endpoint, ZmqConfig, ZmqError,
+    publisher::accept,
+    shared::{Shared, lock},
+    subscriber::follow,
+};
+
+/// Publishes to all who subscribe, and hears all peers.
+///
+/// Its tasks run on the tokio runtime on which it was made; dropping it ends them.
+#[derive(Debug)]
+pub struct ZmqMessenger {
+    shared: Arc<Shared>,
+    local: Endpoint,
+    runtime: Handle,
+    closing: watch::Sender<bool>,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug)]
+struct Tasks {
+    accept: Option<JoinHandle<()>>,
+    peers: BTreeMap<Endpoint, JoinHandle<()>>,
+}
+
+impl ZmqMessenger {
+    /// Listens, and begins to look for the peers. Does not wait for any of them.
+    ///
+    /// # Errors
+    /// [`ZmqError::Bind`] if it cannot listen, [`ZmqError::PeerPort`] for a peer with port 0.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and I/O.
+    pub async fn bind(config: ZmqConfig) -> Result<Self, ZmqError> {
+        let endpoint = config.listen();
+        let bind_error = |source| ZmqError::Bind {
+            endpoint: endpoint.clone(),
+            source: Arc::new(source),
+        };
+        let listener = TcpListener::bind((endpoint.host(), endpoint.port()))
+            .await
+            .map_err(bind_error)?;
+        let local: Endpoint = listener.local_addr().map_err(bind_error)?.into();
+        let shared = Arc::new(Shared::new(config.topic(), config.limits));
+        let (closing, stop) = watch::channel(false);
+        let runtime = Handle::current();
+        let messenger = Self {
+            tasks: Mutex::new(Tasks {
+                accept: Some(runtime.spawn(accept(Arc::clone(&shared), listener, stop))),
+                peers: BTreeMap::new(),
+            }),
+            shared,
+            local,
+            runtime,
+            closing,
+        };
+        info!(listen = %messenger.local, "listening for operators");
+        for peer in config.peers() {
+            messenger.add_peer(peer.clone())?;
+        }
+        Ok(messenger)
+    }
+
+    /// Where it listens, with the port that the system chose if 0 was asked for.
+    #[must_use]
+    pub fn local_endpoint(&self) -> Endpoint {
+        self.local.clone()
+    }
+
+    /// How many subscriptions to what this messenger sends are in place.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.shared.subscribers()
+    }
+
+    /// Hears one more peer from now on. A peer that is heard already is left as it is.
+    ///
+    /// # Errors
+    /// [`ZmqError::PeerPort`] for port 0, [`ZmqError::Closed`] after close.
+    pub fn add_peer(&self, endpoint: Endpoint) -> Result<(), ZmqError> {
+        if endpoint.port() == 0 {
+            return Err(ZmqError::PeerPort { endpoint });
+        }
+        let mut tasks = lock(&self.tasks);
+        if self.shared.inbox.is_closed() {
+            return Err(ZmqError::Closed);
+        }
+        if let Some(publisher) = self.shared.add_publisher(&endpoint) {
+            let shared = Arc::clone(&self.shared);
+            let task = self
+                .runtime
+                .spawn(follow(shared, publisher, endpoint.clone()));
+            tasks.peers.insert(endpoint, task);
+        }
+        Ok(())
+    }
+
+    /// Hears a peer no more. Frames that have come from it can still be received.
+    pub fn remove_peer(&self, endpoint: &Endpoint) {
+        if let Some(task) = lock(&self.tasks).peers.remove(endpoint) {
+            task.abort();
+            self.shared.remove_publisher(endpoint);
+        }
+    }
+}
+
+#[async_trait]
+impl Messenger for ZmqMessenger {
+    async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
+        if self.shared.inbox.is_closed() {
+            return Err(MessengerError::Closed);
+        }
+        if frame.len() > MAX_FRAME {
+            return Err(MessengerError::TooLarge {
+                len: frame.len(),
+                limit: MAX_FRAME,
+            });
+        }
+        self.shared.publish(&frame);
+        Ok(())
+    }
+
+    async fn recv(&self) -> Result<Bytes, MessengerError> {
+        self.shared.inbox.recv().await
+    }
+
+    fn stats(&self) -> MessengerStats {
+        self.shared.stats()
+    }
+
+    async fn close(&self) {
+        let (accept, peers) = {
+            let mut tasks = lock(&self.tasks);
+            self.shared.inbox.close();
+            (tasks.accept.take(), std::mem::take(&mut tasks.peers))
+        };
+        self.closing.send_replace(true);
+        for task in peers.values() {
+            task.abort();
+        }
+        // Ended tasks have let go of their sockets. How they ended is of no interest.
+        for task in peers.into_values().chain(accept) {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for ZmqMessenger {
+    fn drop(&mut self) {
+        self.closing.send_replace(true);
+        for task in lock(&self.tasks).peers.values() {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The subscribing side: hears one peer, for as long as it takes to find it.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+use tracing::{debug, info};
+use zeromq::{Socket, SocketRecv, SubSocket};
+
+use crate::{
+    Endpoint,
+    gate::GateLimits,
+    link::{Bridge, LinkError, options, tune},
+    shared::{Publisher, Shared},
+    wire::{Assembly, MAX_MESSAGE, MAX_PARTS},
+};
+
+/// What a publisher may send: messages without end, none over its limits.
+const FROM_PUBLISHER: GateLimits = GateLimits {
+    message: MAX_MESSAGE,
+    parts: MAX_PARTS,
+    total: u64::MAX,
+};
+
+/// Connects to a peer, hears it, and begins again, for ever.
+pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: Endpoint) {
+    let (first, last) = (shared.limits.first_retry, shared.limits.last_retry);
+    let mut wait = first;
+    loop {
+        let started = Instant::now();
+        let end = match connect(&shared, &endpoint).await {
+            Ok(outer) => hear(&shared, &peer, &endpoint, outer).await,
+            Err(end) => end,
+        };
+        debug!(peer = %endpoint, %end, ?wait, "peer not connected");
+        if started.elapsed() > last {
+            // It was up for a while: most likely it restarts.
+            wait = first;
+        }
+        sleep(wait).await;
+        wait = last.min(wait * 2);
+    }
+}
+
+/// Resolves the name anew each time.
+async fn connect(shared: &Shared, endpoint: &Endpoint) -> Result<TcpStream, LinkError> {
+    let within = shared.limits.handshake;
+    let outer = timeout(
+        within,
+        TcpStream::connect((endpoint.host(), endpoint.port())),
+    )
+    .await
+    .map_err(|_| LinkError::Connect(within))??;
+    tune(&outer)?;
+    Ok(outer)
+}
+
+/// Hears a peer to the end of the connection.
+async fn hear(
+    shared: &Arc<Shared>,
+    peer: &Arc<Publisher>,
+    endpoint: &Endpoint,
+    outer: TcpStream,
+) -> LinkError {
+    let prepared = async {
+        let own = shared.own(outer.local_addr()?);
+        Ok::<_, std::io::Error>((own, outer.peer_addr()?, Bridge::new().await?))
+    };
+    let (_own, remote, bridge) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(error) => return error.into(),
+    };
+    let inner = bridge.endpoint();
+    tokio::select! {
+        end = bridge.run(outer, FROM_PUBLISHER, shared.limits.stall) => end,
+        end = receive(shared, peer, endpoint, &inner, remote) => match end {
+            Ok(never) => match never {},
+            Err(end) => end,
+        },
+    }
+}
+
+async fn receive(
+    shared: &Shared,
+    peer: &Arc<Publisher>,
+    endpoint: &Endpoint,
+    inner: &str,
+    remote: SocketAddr,
+) -> Result<Infallible, LinkError> {
+    let mut socket = SubSocket::with_options(options(&shared.limits));
+    socket.subscribe(&shared.topic_text).await?;
+    socket.connect(inner).await?;
+    let _up = peer.up(remote);
+    info!(peer = %endpoint, "peer connected");
+    let mut assembly = Assembly::default();
+    loop {
+        match assembly.take(&shared.topic, socket.recv().await?) {
+            Ok(Some(frame)) => peer.lane.push(frame),
+            Ok(None) => {}
+            Err(error) => {
+                debug!(peer = %endpoint, %error, "message dropped");
+                peer.count_dropped();
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The messenger over real sockets on this machine.
+
+mod hostile;
+mod interop;
+mod peers;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use federation_messenger::{Messenger, contract};
+use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
+use federation_roster::FederationId;
+
+const FEDERATION: FederationId = FederationId::from_bytes([0xab; 32]);
+
+fn config() -> ZmqConfig {
+    ZmqConfig::new("127.0.0.1:0".parse().expect("an endpoint"), FEDERATION)
+}
+
+async fn bind(config: ZmqConfig) -> ZmqMessenger {
+    ZmqMessenger::bind(config).await.expect("a free port")
+}
+
+/// Two that hear each other.
+async fn pair() -> (ZmqMessenger, ZmqMessenger) {
+    let (a, b) = (bind(config()).await, bind(config()).await);
+    a.add_peer(b.local_endpoint()).expect("open");
+    b.add_peer(a.local_endpoint()).expect("open");
+    until("both subscribe", || {
+        a.subscribers() == 1 && b.subscribers() == 1
+    })
+    .await;
+    (a, b)
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .is_err()
+    {
+        panic!("not in time: {what}");
+    }
+}
+
+async fn recv(messenger: &ZmqMessenger) -> Bytes {
+    tokio::time::timeout(Duration::from_secs(20), messenger.recv())
+        .await
+        .expect("a frame in time")
+        .expect("open")
+}
+
+async fn send(messenger: &ZmqMessenger, frame: impl Into<Bytes>) {
+    messenger.broadcast(frame.into()).await.expect("open");
+}
+
+struct Loopback;
+
+#[async_trait]
+impl contract::Cluster for Loopback {
+    type Messenger = ZmqMessenger;
+    type Network = ();
+
+    async fn start(&self, size: u8) -> ((), Vec<ZmqMessenger>) {
+        let mut members = Vec::new();
+        for _ in 0..size {
+            let newcomer = self.join(&(), &members).await;
+            members.push(newcomer);
+        }
+        ((), members)
+    }
+
+    async fn join(&self, (): &(), running: &[ZmqMessenger]) -> ZmqMessenger {
+        let peers = running.iter().map(ZmqMessenger::local_endpoint);
+        let newcomer = bind(config().with_peers(peers)).await;
+        for member in running {
+            member.add_peer(newcomer.local_endpoint()).expect("open");
+        }
+        newcomer
+    }
+}
+
+#[tokio::test]
+async fn passes_the_contract() {
+    contract::run(&Loopback).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passes_the_contract_on_two_threads() {
+    contract::run(&Loopback).await;
+}
+
+/// A port that was free a moment ago.
+async fn free_port() -> Endpoint {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    listener.local_addr().expect("bound").into()
+}

@@ -1,0 +1,140 @@
+//! Peers that come late, go, come back, and are misconfigured.
+
+use federation_messenger::MessengerError;
+use federation_messenger_zmq::ZmqError;
+
+use super::*;
+
+#[tokio::test]
+async fn a_peer_that_starts_late_is_found() {
+    let later = free_port().await;
+    let early = bind(config().with_peers([later.clone()])).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!early.stats().peers[0].connected);
+    let config = ZmqConfig::new(later, FEDERATION).with_peers([early.local_endpoint()]);
+    let late = bind(config).await;
+    until("the late one is heard", || late.subscribers() == 1).await;
+    send(&late, "hello").await;
+    assert_eq!(recv(&early).await, "hello");
+    until("the late one hears", || early.subscribers() == 1).await;
+    send(&early, "welcome").await;
+    assert_eq!(recv(&late).await, "welcome");
+    assert_eq!(early.stats().reconnects, 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_restarts_on_its_port_is_found_again_at_once() {
+    let a = bind(config()).await;
+    let mut b = bind(config().with_peers([a.local_endpoint()])).await;
+    let endpoint = b.local_endpoint();
+    a.add_peer(endpoint.clone()).expect("open");
+    for life in 0..3 {
+        until("both subscribe", || {
+            a.subscribers() == 1 && b.subscribers() == 1
+        })
+        .await;
+        send(&a, format!("to life {life}")).await;
+        send(&b, format!("of life {life}")).await;
+        assert_eq!(recv(&b).await, format!("to life {life}"));
+        assert_eq!(recv(&a).await, format!("of life {life}"));
+        if life % 2 == 0 {
+            b.close().await;
+        }
+        drop(b);
+        until("the end is noticed", || {
+            a.subscribers() == 0 && a.stats().peers.iter().all(|peer| !peer.connected)
+        })
+        .await;
+        let config = ZmqConfig::new(endpoint.clone(), FEDERATION).with_peers([a.local_endpoint()]);
+        b = bind(config).await;
+    }
+    until("it is found again", || b.subscribers() == 1).await;
+    assert_eq!(a.stats().reconnects, 3);
+}
+
+#[tokio::test]
+async fn a_closed_messenger_gives_its_port_back() {
+    let (a, b) = pair().await;
+    let endpoint = a.local_endpoint();
+    a.close().await;
+    let refused = ZmqMessenger::bind(ZmqConfig::new(endpoint, FEDERATION)).await;
+    refused.expect("the port is free");
+    let refused = a.add_peer(b.local_endpoint());
+    assert!(matches!(refused, Err(ZmqError::Closed)));
+    assert!(matches!(a.recv().await, Err(MessengerError::Closed)));
+}
+
+#[tokio::test]
+async fn a_removed_peer_is_not_heard_and_may_be_added_again() {
+    let (a, b) = pair().await;
+    a.remove_peer(&b.local_endpoint());
+    until("the subscription ends", || b.subscribers() == 0).await;
+    send(&b, "unheard").await;
+    a.add_peer(b.local_endpoint()).expect("open");
+    a.add_peer(b.local_endpoint()).expect("twice is once");
+    until("the subscription is back", || b.subscribers() == 1).await;
+    send(&b, "heard").await;
+    assert_eq!(recv(&a).await, "heard");
+}
+
+#[tokio::test]
+async fn frames_of_another_federation_do_not_pass() {
+    let a = bind(config()).await;
+    let other = FederationId::from_bytes([0xcd; 32]);
+    let listen = "127.0.0.1:0".parse().expect("an endpoint");
+    let stranger = bind(ZmqConfig::new(listen, other).with_peers([a.local_endpoint()])).await;
+    a.add_peer(stranger.local_endpoint()).expect("open");
+    until("connected", || {
+        a.stats().peers.iter().any(|peer| peer.connected)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!((a.subscribers(), stranger.subscribers()), (0, 0));
+}
+
+#[tokio::test]
+async fn one_that_is_among_its_own_peers_does_not_hear_itself() {
+    let a = bind(config()).await;
+    a.add_peer(a.local_endpoint()).expect("open");
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(a.subscribers(), 0);
+        send(&a, "echo").await;
+    }
+    assert_eq!(a.stats().frames_in, 0);
+}
+
+#[tokio::test]
+async fn names_and_ipv6_are_reached() {
+    let v6 = "[::1]:0".parse().expect("an endpoint");
+    let Ok(a) = ZmqMessenger::bind(ZmqConfig::new(v6, FEDERATION)).await else {
+        return; // This machine has no IPv6.
+    };
+    let all = "0.0.0.0:0".parse().expect("an endpoint");
+    let b = bind(ZmqConfig::new(all, FEDERATION).with_peers([a.local_endpoint()])).await;
+    let name = format!("localhost:{}", b.local_endpoint().port());
+    a.add_peer(name.parse().expect("an endpoint"))
+        .expect("open");
+    until("both subscribe", || {
+        a.subscribers() == 1 && b.subscribers() == 1
+    })
+    .await;
+    send(&a, "by address").await;
+    assert_eq!(recv(&b).await, "by address");
+    send(&b, "by name").await;
+    assert_eq!(recv(&a).await, "by name");
+}
+
+#[tokio::test]
+async fn a_wrong_setup_is_refused_with_its_reason() {
+    let a = bind(config()).await;
+    let taken = ZmqMessenger::bind(ZmqConfig::new(a.local_endpoint(), FEDERATION)).await;
+    let error = taken.expect_err("the port is taken");
+    assert_eq!(
+        error.to_string(),
+        format!("cannot listen at `{}`", a.local_endpoint())
+    );
+    let nowhere: Endpoint = "127.0.0.1:0".parse().expect("an endpoint");
+    let refused = ZmqMessenger::bind(config().with_peers([nowhere])).await;
+    assert!(matches!(refused, Err(ZmqError::PeerPort { .. })));
+}
