@@ -17,6 +17,7 @@ mod output;
 mod record;
 mod schedule;
 mod signature;
+pub mod simulation;
 mod state;
 mod votes;
 mod work;

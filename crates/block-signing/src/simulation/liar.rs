@@ -1,0 +1,171 @@
+//! What lying operators say besides what their twins do: anything that their own key can sign,
+//! to anybody, at any time. They cannot forge what others sign.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use federation_chain::{BlockHash, BlockHeight};
+use federation_roster::{OperatorId, Round};
+
+use crate::{
+    BlockSignature, Body, Certificate, CompactSignature, IdentitySignature, Message, Proposal,
+    Vote, VoteKind,
+};
+
+use super::{
+    chain,
+    network::Frame,
+    world::{World, signed},
+};
+
+impl World {
+    /// One lie of one liar, to a random part of the federation.
+    pub(crate) fn lie(&mut self) {
+        let liars: Vec<usize> = (0..self.slots.len())
+            .filter(|slot| !self.slots[*slot].honest)
+            .collect();
+        let slot = liars[self.rng.index(liars.len())];
+        let id = self.slots[slot].id;
+        let Some((height, round)) = self.place_to_lie() else {
+            return;
+        };
+        let message = match self.rng.below(8) {
+            0..=2 => self.lying_vote(height, round),
+            3 | 4 => self.lying_proposal(slot, height, round),
+            5 => self.lying_signature(id, height),
+            6 => self.spoiled_body(),
+            _ => self.pieced_certificate(),
+        };
+        if let Some(message) = message {
+            let frame = Rc::new(Frame::new(signed(id, message)));
+            let part = self.rng.between(200, 1000);
+            self.spread(slot, &frame, part);
+        }
+    }
+
+    /// A height and round near those of a random machine.
+    fn place_to_lie(&mut self) -> Option<(BlockHeight, Round)> {
+        let slot = self.rng.index(self.slots.len());
+        let status = self.slots[slot].machine.as_ref()?.status();
+        let ahead = u32::try_from(self.rng.below(4)).unwrap_or(0);
+        let round = status.round.to_u32().saturating_sub(1) + ahead;
+        Some((status.height, Round::new(round)))
+    }
+
+    fn some_hash(&mut self, height: BlockHeight) -> Option<BlockHash> {
+        let known: Vec<BlockHash> = self
+            .blocks
+            .iter()
+            .filter(|block| block.height == height)
+            .map(|block| block.hash)
+            .collect();
+        known.get(self.rng.index(known.len())).copied()
+    }
+
+    fn lying_vote(&mut self, height: BlockHeight, round: Round) -> Option<Message> {
+        let kind = if self.rng.chance(500) {
+            VoteKind::Prevote
+        } else {
+            VoteKind::Precommit
+        };
+        let value = if self.rng.chance(200) {
+            None
+        } else {
+            self.some_hash(height)
+        };
+        Some(Message::Vote(Vote {
+            kind,
+            height,
+            round,
+            value,
+        }))
+    }
+
+    /// A proposal for a round that it leads, of an old block or of a new one that it spreads.
+    fn lying_proposal(&mut self, slot: usize, height: BlockHeight, near: Round) -> Option<Message> {
+        let id = self.slots[slot].id;
+        let config = &self.slots[slot].config;
+        let rounds = near.to_u32()..near.to_u32() + 8;
+        let round = rounds
+            .map(Round::new)
+            .find(|round| config.leader(height, *round) == id)?;
+        let hash = if self.rng.chance(500) {
+            self.some_hash(height)?
+        } else {
+            let tip = self.slots[slot].node.tip();
+            let secs = tip.median_time.as_secs() + 1;
+            let block = chain::block(
+                height,
+                tip.hash,
+                secs.max(tip.time.as_secs()),
+                self.rng.next(),
+                0,
+            );
+            self.remember_block(&block);
+            if self.rng.chance(600) {
+                let body = Message::Body(Body {
+                    height,
+                    hash: block.hash,
+                    bytes: block.bytes.clone(),
+                });
+                let frame = Rc::new(Frame::new(signed(id, body)));
+                self.spread(slot, &frame, 700);
+            }
+            block.hash
+        };
+        let valid_round = self
+            .rng
+            .chance(300)
+            .then(|| Round::new(round.to_u32().saturating_sub(1)));
+        Some(Message::Proposal(Proposal {
+            height,
+            round,
+            hash,
+            valid_round,
+        }))
+    }
+
+    fn lying_signature(&mut self, id: OperatorId, height: BlockHeight) -> Option<Message> {
+        Some(Message::BlockSignature(BlockSignature {
+            height,
+            hash: self.some_hash(height)?,
+            signature: CompactSignature::from_bytes([id.to_u8(); 64]),
+        }))
+    }
+
+    fn spoiled_body(&mut self) -> Option<Message> {
+        let place = self.rng.index(self.blocks.len());
+        let block = chain::spoil(self.blocks.get(place)?);
+        Some(Message::Body(Body {
+            height: block.height,
+            hash: block.hash,
+            bytes: block.bytes,
+        }))
+    }
+
+    /// A certificate made of real votes that were sent to anybody, its own lies among them, with
+    /// or without enough of them.
+    fn pieced_certificate(&mut self) -> Option<Message> {
+        let place = self.rng.index(self.recent.len());
+        let Message::Vote(vote) = self.recent.get(place)?.signed.message else {
+            return None;
+        };
+        let hash = vote.value?;
+        let mut votes: BTreeMap<OperatorId, IdentitySignature> = BTreeMap::new();
+        for frame in &self.recent {
+            if frame.signed.message == Message::Vote(vote) {
+                votes.insert(frame.signed.sender, frame.signed.signature);
+            }
+        }
+        for slot in self.slots.iter().filter(|slot| !slot.honest) {
+            let own = signed(slot.id, Message::Vote(vote));
+            votes.insert(slot.id, own.signature);
+        }
+        Some(Message::Certificate(Certificate {
+            kind: vote.kind,
+            height: vote.height,
+            round: vote.round,
+            hash,
+            votes,
+        }))
+    }
+}

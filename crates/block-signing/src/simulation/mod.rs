@@ -1,0 +1,32 @@
+//! A federation in virtual time: real machines, with a network, stores, guards, nodes and clocks
+//! that fail as the seed says, and operators that lie.
+//!
+//! Everything is decided by the seed, so a failing one replays:
+//!
+//! ```
+//! use federation_block_signing::simulation::{Scenario, run};
+//!
+//! let summary = run(&Scenario::from_seed(7)).expect("no schedule breaks the protocol");
+//! assert!(summary.blocks > 0);
+//! ```
+//!
+//! A run has a storm, in which everything in [`Scenario`] goes wrong, and a calm after it, in
+//! which the federation must make blocks again. After every step it is checked that
+//! - no honest operator signs two blocks of one height, nor any block that was not decided;
+//! - all honest operators decide, sign and accept the same block at each height;
+//! - no two blocks of one height can get M signatures, be all liars willing to sign both;
+//! - no honest operator is accused.
+
+mod chain;
+mod check;
+mod liar;
+mod network;
+mod operator;
+mod rng;
+mod scenario;
+mod world;
+
+pub use check::{Breach, Failure};
+pub use network::Frame;
+pub use scenario::Scenario;
+pub use world::{Summary, World, run};

@@ -1,0 +1,99 @@
+//! One simulated operator: a machine with its store, guard, node and clock.
+
+use std::collections::BTreeMap;
+
+use federation_chain::{BlockHash, BlockHeight, UnixTime};
+use federation_roster::OperatorId;
+
+use crate::{Config, Machine, Record};
+
+use super::chain::Node;
+
+/// A machine and what is around it. A lying operator has two of these ("twins"): each part of
+/// the federation hears another one, and each believes itself the only one.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) id: OperatorId,
+    pub(crate) honest: bool,
+    /// Never there.
+    pub(crate) dead: bool,
+    /// None while crashed.
+    pub(crate) machine: Option<Machine>,
+    /// Counts restarts: answers to an earlier life are lost.
+    pub(crate) life: u32,
+    pub(crate) config: Config,
+    pub(crate) store: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) guard: BTreeMap<BlockHeight, BlockHash>,
+    pub(crate) node: Node,
+    /// Clock minus true time, in milliseconds.
+    pub(crate) skew: i64,
+    /// When the pending wake-up is, in true time, so that not every step makes a new one.
+    pub(crate) wake: Option<u64>,
+    /// Lost its memory: starts as an observer.
+    pub(crate) amnesic: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(id: OperatorId, honest: bool, config: Config) -> Self {
+        Self {
+            id,
+            honest,
+            dead: false,
+            machine: None,
+            life: 0,
+            config,
+            store: BTreeMap::new(),
+            guard: BTreeMap::new(),
+            node: Node::new(),
+            skew: 0,
+            wake: None,
+            amnesic: false,
+        }
+    }
+
+    pub(crate) fn clock(&self, now: u64) -> UnixTime {
+        UnixTime::from_millis(now.saturating_add_signed(self.skew))
+    }
+
+    /// Starts from what the store holds.
+    pub(crate) fn start(&mut self) {
+        let records = self.store.values();
+        let records = records
+            .map(|bytes| Record::from_bytes(bytes).expect("the store gives back what it got"))
+            .collect();
+        let config = if core::mem::take(&mut self.amnesic) {
+            self.config.clone().as_observer()
+        } else {
+            self.config.clone()
+        };
+        self.machine = Some(Machine::new(config, records));
+        self.life += 1;
+        self.wake = None;
+    }
+
+    pub(crate) fn persist(&mut self, record: &Record) {
+        self.store.insert(record.key(), record.to_bytes());
+    }
+
+    pub(crate) fn forget(&mut self, below: BlockHeight) {
+        let from = Record::height_key(BlockHeight::GENESIS);
+        let to = Record::height_key(below);
+        let old: Vec<_> = self.store.range(from..to).map(|(k, _)| k.clone()).collect();
+        for key in old {
+            self.store.remove(&key);
+        }
+    }
+
+    /// The guard: one hash per height. A liar's twins have none.
+    pub(crate) fn guard(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), String> {
+        if !self.honest {
+            return Ok(());
+        }
+        let signed = *self.guard.entry(height).or_insert(hash);
+        if signed == hash {
+            Ok(())
+        } else {
+            Err(format!("{signed} was signed at height {height}"))
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What goes wrong in one run.
+
+use core::time::Duration;
+
+use super::rng::Rng;
+
+/// What one run is made of; fields are plain so that a test can set up its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// The number of operators N.
+    pub size: usize,
+    /// The threshold M.
+    pub threshold: usize,
+    /// How many operators lie.
+    pub liars: usize,
+    /// How many operators are never there.
+    pub dead: usize,
+    /// The block interval.
+    pub interval: Duration,
+    /// How long everything goes wrong.
+    pub storm: Duration,
+    /// How many blocks must be made in the calm after the storm.
+    pub goal: u32,
+    /// Frames lost, of a thousand, in the storm.
+    pub loss: u64,
+    /// Frames delivered twice, of a thousand.
+    pub duplicates: u64,
+    /// Old frames delivered again, of a thousand sent.
+    pub replays: u64,
+    /// The longest delay of a frame in the storm, in milliseconds; differing delays reorder.
+    pub delay: u64,
+    /// Crashes of an operator, of a thousand outputs, at any border between two outputs.
+    pub crashes: u64,
+    /// Failures of the store, of a thousand batches.
+    pub store_failures: u64,
+    /// Whether an operator may lose its memory and come back as an observer.
+    pub amnesia: bool,
+    /// Whether the network falls into two parts now and then.
+    pub partitions: bool,
+    /// Whether nodes pass blocks on among themselves in the storm.
+    pub relay: bool,
+    /// The slowest answer of a node, in milliseconds.
+    pub slow_node: u64,
+    /// Answers that a node does not give, of a thousand.
+    pub node_failures: u64,
+    /// The largest error of a clock, in milliseconds; clocks also jump.
+    pub skew: u64,
+    /// Whether a fork is what the run is to find: checks only that it cannot happen, not that
+    /// honest operators agree.
+    pub only_forks: bool,
+}
+
+impl Scenario {
+    /// Five honest operators, three of whom suffice, and nothing going wrong.
+    #[must_use]
+    pub const fn calm(seed: u64) -> Self {
+        Self {
+            seed,
+            size: 5,
+            threshold: 3,
+            liars: 0,
+            dead: 0,
+            interval: Duration::from_secs(1),
+            storm: Duration::ZERO,
+            goal: 3,
+            loss: 0,
+            duplicates: 0,
+            replays: 0,
+            delay: 20,
+            crashes: 0,
+            store_failures: 0,
+            amnesia: false,
+            partitions: false,
+            relay: true,
+            slow_node: 20,
+            node_failures: 0,
+            skew: 0,
+            only_forks: false,
+        }
+    }
+
+    /// The scenario of a seed: any federation of three to seven operators, any faults, and as many
+    /// liars as the threshold stands, in one of two runs the most.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x005C_E9A2_1000);
+        let size = [3, 4, 4, 5, 5, 5, 6, 7][rng.index(8)];
+        let threshold = rng.between(size / 2 + 1, size);
+        let most_liars = 2 * threshold - size - 1;
+        let liars = if rng.chance(500) {
+            most_liars
+        } else {
+            rng.below(most_liars + 1)
+        };
+        // Beyond N - M faulty operators nothing need move; safety is what such runs test.
+        let spare = (size - threshold).saturating_sub(liars);
+        let mut sometimes = |permille: u64, most: u64| {
+            if rng.chance(permille) {
+                rng.below(most + 1)
+            } else {
+                0
+            }
+        };
+        let loss = sometimes(700, 400);
+        let duplicates = sometimes(500, 200);
+        let replays = sometimes(500, 100);
+        let delay = 20 + sometimes(600, 900);
+        let crashes = sometimes(700, 15);
+        let store_failures = sometimes(200, 10);
+        let slow_node = 10 + sometimes(400, 800);
+        let node_failures = sometimes(400, 400);
+        let skew = sometimes(500, 3000);
+        let dead = sometimes(400, spare);
+        Self {
+            seed,
+            size: usize::try_from(size).unwrap_or(3),
+            threshold: usize::try_from(threshold).unwrap_or(2),
+            liars: usize::try_from(liars).unwrap_or(0),
+            dead: usize::try_from(dead).unwrap_or(0),
+            interval: Duration::from_millis([100, 1000, 1000, 2000][rng.index(4)]),
+            storm: Duration::from_millis(rng.between(1000, 6000)),
+            goal: 2,
+            loss,
+            duplicates,
+            replays,
+            delay,
+            crashes,
+            store_failures,
+            amnesia: rng.chance(150),
+            partitions: rng.chance(500),
+            relay: rng.chance(700),
+            slow_node,
+            node_failures,
+            skew,
+            only_forks: false,
+        }
+    }
+
+    /// Whether so few operators are faulty that blocks must come in the calm.
+    #[must_use]
+    pub const fn must_progress(&self) -> bool {
+        self.liars + self.dead + (self.amnesia as usize) <= self.size - self.threshold
+    }
+}
