@@ -135,7 +135,8 @@ mod tests {
     fn what_is_no_endpoint_is_refused_for_its_reason() {
         use ParseEndpointError as E;
 
-        let cases: [(&str, fn(String) -> E); 13] = [
+        type Kind = fn(String) -> E;
+        let cases: [(&str, Kind); 13] = [
             ("tcp://host:5000", E::Transport),
             ("", E::Port),
             ("host", E::Port),

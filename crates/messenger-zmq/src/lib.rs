@@ -31,8 +31,13 @@
 //! read; `TCP_NODELAY` is set. The price is one hop over loopback at each end, some tens of
 //! microseconds.
 //!
-//! What this does not do: keep strangers from connecting (there are limits to how many, with places
-//! kept for known peers), hide what is sent, or prove who sent it.
+//! # What it does not do
+//!
+//! Keep strangers from connecting (there are limits to how many, with places kept for known peers),
+//! hide what is sent, or prove who sent it. Subscribers' queues share the bytes of a frame, so many
+//! slow ones hold little more than one does; each peer's own queue of what came from it is its own.
+//! Buffers of frames are freed, but an allocator may keep what is freed: after frames of megabytes
+//! that of glibc keeps some of them, unless `MALLOC_MMAP_THRESHOLD_` is set.
 //!
 //! ```
 //! use bytes::Bytes;

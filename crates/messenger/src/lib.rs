@@ -3,8 +3,8 @@
 //!
 //! A messenger carries opaque frames from each operator to all others. It promises little: a frame
 //! may be lost, doubled, delayed or overtaken, and nothing about its sender is proven. Proof is in
-//! the frame itself, a signed envelope of `federation-roster`, which the reader checks. What a
-//! messenger does promise is that it is bounded and never in the way:
+//! the frame itself, a signed [`Envelope`], which the reader checks. What a messenger does promise
+//! is that it is bounded and never in the way:
 //!
 //! - [`Messenger::broadcast`] never waits for a slow or dead peer;
 //! - every queue has a limit in frames and in bytes, and drops its oldest frame when it is full;
@@ -37,6 +37,8 @@ mod error;
 mod messenger;
 mod queue;
 mod stats;
+
+pub use federation_roster::{Envelope, EnvelopeError, EnvelopeHead, UnsignedEnvelope};
 
 pub use error::MessengerError;
 pub use messenger::{MAX_FRAME, Messenger};

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use federation_roster::MAX_PAYLOAD;
 
 use crate::{MessengerError, MessengerStats};
 
-/// Most bytes in one frame: 9 MiB of payload and room for its envelope.
-pub const MAX_FRAME: usize = 9 * 1024 * 1024 + 64 * 1024;
+/// Most bytes in one frame: the largest payload and ample room for its envelope.
+pub const MAX_FRAME: usize = MAX_PAYLOAD + 64 * 1024;
 
 /// Carries opaque frames between operators.
 ///

@@ -33,6 +33,10 @@ pub enum SecretError {
 /// let secret = Secret::from_hex(&"11".repeat(32)).expect("a key");
 /// assert_eq!(format!("{secret:?}"), "Secret(redacted)");
 /// ```
+///
+/// ```compile_fail,E0599
+/// let copy = federation_signer::Secret::generate().clone();
+/// ```
 pub struct Secret(Box<Erased>);
 
 /// Zeroes the key when the box is dropped; `SecretKey` itself does not.

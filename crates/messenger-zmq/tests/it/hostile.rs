@@ -95,7 +95,8 @@ async fn garbage_sent_to_the_port_ends_that_connection_only() {
 
 #[tokio::test]
 async fn a_peer_that_answers_garbage_is_given_up_and_tried_again() {
-    let (a, b) = pair().await;
+    let retry = Duration::from_millis(10);
+    let (a, b) = pair_of(config().with_retry(retry, retry)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     a.add_peer(address.into()).expect("open");

@@ -1,5 +1,6 @@
 //! The messenger over real sockets on this machine.
 
+mod api;
 mod hostile;
 mod interop;
 mod peers;
@@ -24,7 +25,11 @@ async fn bind(config: ZmqConfig) -> ZmqMessenger {
 
 /// Two that hear each other.
 async fn pair() -> (ZmqMessenger, ZmqMessenger) {
-    let (a, b) = (bind(config()).await, bind(config()).await);
+    pair_of(config()).await
+}
+
+async fn pair_of(config: ZmqConfig) -> (ZmqMessenger, ZmqMessenger) {
+    let (a, b) = (bind(config.clone()).await, bind(config).await);
     a.add_peer(b.local_endpoint()).expect("open");
     b.add_peer(a.local_endpoint()).expect("open");
     until("both subscribe", || {

@@ -1,0 +1,39 @@
+//! Holds every public type to the traits that users of the crate count on.
+
+use std::{error::Error, fmt::Debug};
+
+use federation_signer::{
+    GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner, IdentitySigner,
+    MemoryGuardStore, Secret, SecretError, Signer, SignerError, SoftwareIdentity, SoftwareSigner,
+    key_file::KeyFileError,
+};
+
+const fn shared<T: Debug + Send + Sync + 'static>() {}
+const fn value<T: Debug + Clone + PartialEq + Eq + Send + Sync + 'static>() {}
+const fn error<T: Error + Clone + Send + Sync + 'static>() {}
+const fn signer<T: Signer + ?Sized>() {}
+const fn identity<T: IdentitySigner + ?Sized>() {}
+const fn store<T: GuardStore + ?Sized>() {}
+
+#[test]
+fn public_types_keep_their_traits() {
+    shared::<Secret>();
+    shared::<SoftwareSigner>();
+    shared::<SoftwareIdentity>();
+    shared::<GuardedSigner<SoftwareSigner>>();
+    shared::<GuardedSigner<Box<dyn Signer>>>();
+    shared::<MemoryGuardStore>();
+    value::<GuardState>();
+    value::<SecretError>();
+    error::<SecretError>();
+    error::<SignerError>();
+    error::<GuardError>();
+    error::<GuardStoreError>();
+    error::<KeyFileError>();
+    signer::<SoftwareSigner>();
+    signer::<Box<dyn Signer>>();
+    identity::<SoftwareIdentity>();
+    identity::<Box<dyn IdentitySigner>>();
+    store::<MemoryGuardStore>();
+    store::<Box<dyn GuardStore>>();
+}
