@@ -8,11 +8,8 @@ use crate::{
     BlockHash, BlockHeight, CommitmentError, DecodeError, Dialect, Header,
     cursor::{Cursor, push_length},
     merkle::{fast_merkle_root, merkle_root},
-    walk::WalkedTransaction,
+    walk::{COMMITMENT_PREFIX, WalkedTransaction},
 };
-
-/// `OP_RETURN`, a push of 36 bytes, and the tag of a witness commitment (BIP 141).
-const COMMITMENT_PREFIX: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
 /// A block as bytes with its header decoded.
 ///
@@ -114,20 +111,30 @@ impl Block {
 
     /// The transactions, by the `elements` crate.
     ///
+    /// A parsed transaction is much larger than its bytes; for ids, sizes and
+    /// [`Block::check_commitments`] nothing is parsed.
+    ///
     /// # Errors
-    /// If the bytes are no transactions, or one is of a kind that the crate does not read (see the
-    /// crate's documentation).
+    /// If the bytes are no transactions, or one is of a kind that the crate does not read (see
+    /// [Transactions](crate#transactions)).
     pub fn transactions(&self) -> Result<Vec<elements::Transaction>, DecodeError> {
-        self.walk()?
-            .iter()
-            .enumerate()
-            .map(|(index, transaction)| {
+        let mut transactions = Vec::new();
+        self.walk(|index, transaction| {
+            let parsed =
                 deserialize(transaction.bytes).map_err(|error| DecodeError::Transaction {
                     index,
                     reason: error.to_string(),
-                })
-            })
-            .collect()
+                })?;
+            transactions.push(parsed);
+            Ok(())
+        })?;
+        Ok(transactions)
+    }
+
+    /// How many transactions the block says it has; [`Block::decode`] has made sure of one.
+    #[must_use]
+    pub fn transaction_count(&self) -> usize {
+        Cursor::new(&self.body).length().unwrap_or_default()
     }
 
     /// The transaction ids in wire order.
@@ -135,18 +142,51 @@ impl Block {
     /// # Errors
     /// If the bytes are no transactions.
     pub fn transaction_ids(&self) -> Result<Vec<[u8; 32]>, DecodeError> {
-        Ok(self.walk()?.iter().map(WalkedTransaction::txid).collect())
+        let mut ids = Vec::new();
+        self.walk(|_, transaction| {
+            ids.push(transaction.txid());
+            Ok::<_, DecodeError>(())
+        })?;
+        Ok(ids)
     }
 
-    fn walk(&self) -> Result<Vec<WalkedTransaction<'_>>, DecodeError> {
+    /// The size without witnesses, in bytes (`strippedsize` in the nodes' RPC). The signatures
+    /// count for a dynafed header only as witness, for the other headers not.
+    ///
+    /// # Errors
+    /// If the bytes are no transactions.
+    pub fn stripped_size(&self) -> Result<usize, DecodeError> {
+        let mut size = self.header.stripped_size();
+        let mut rest = Cursor::new(&self.body);
+        rest.length()?;
+        size += rest.at();
+        self.walk(|_, transaction| {
+            size += transaction.stripped_size();
+            Ok::<_, DecodeError>(())
+        })?;
+        Ok(size)
+    }
+
+    /// The weight, of which a block may have 4,000,000 (BIP 141): three times the stripped size,
+    /// plus the size.
+    ///
+    /// # Errors
+    /// If the bytes are no transactions.
+    pub fn weight(&self) -> Result<usize, DecodeError> {
+        Ok(3 * self.stripped_size()? + self.bytes.len())
+    }
+
+    /// Walks over the transactions, which must fill the body.
+    fn walk<'a, E: From<DecodeError>>(
+        &'a self,
+        mut visit: impl FnMut(usize, WalkedTransaction<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut cursor = Cursor::new(&self.body);
-        let count = cursor.length()?;
-        let mut transactions = Vec::new();
-        for _ in 0..count {
-            transactions.push(WalkedTransaction::read(&mut cursor)?);
+        for index in 0..cursor.length()? {
+            let transaction = WalkedTransaction::read(&mut cursor, self.header.dialect())?;
+            visit(index, transaction)?;
         }
-        cursor.finish()?;
-        Ok(transactions)
+        Ok(cursor.finish()?)
     }
 
     /// Checks that these transactions and witnesses, byte for byte, are the ones that the block
@@ -155,32 +195,34 @@ impl Block {
     /// # Errors
     /// If they are not, or if the bytes are no transactions.
     pub fn check_commitments(&self) -> Result<(), CommitmentError> {
-        let transactions = self.walk()?;
-        let ids = transactions.iter().map(WalkedTransaction::txid).collect();
-        let root = merkle_root(ids).ok_or(CommitmentError::Repeated)?;
-        if root != self.header.merkle_root() {
+        let mut ids = Vec::new();
+        let mut witness_hashes = Vec::new();
+        let mut witnessed = None;
+        let mut coinbase = None;
+        self.walk(|index, transaction| {
+            ids.push(transaction.txid());
+            witness_hashes.push(transaction.witness_hash()?);
+            if transaction.has_witness() {
+                witnessed = witnessed.or(Some(index));
+            }
+            if index == 0 {
+                coinbase = Some((transaction.commitment, transaction.sole_item));
+            }
+            Ok::<_, CommitmentError>(())
+        })?;
+        if merkle_root(ids).ok_or(CommitmentError::Repeated)? != self.header.merkle_root() {
             return Err(CommitmentError::MerkleRoot);
         }
-        let coinbase = transactions.first().ok_or(DecodeError::NoTransactions)?;
-        // The last one counts, as in `GetWitnessCommitmentIndex`.
-        let commitment = coinbase
-            .output_scripts
-            .iter()
-            .rev()
-            .find_map(|script| script.strip_prefix(&COMMITMENT_PREFIX)?.first_chunk::<32>());
+        let (commitment, nonce) = coinbase.ok_or(DecodeError::NoTransactions)?;
         let Some(commitment) = commitment else {
-            return match transactions.iter().position(WalkedTransaction::has_witness) {
-                Some(index) => Err(CommitmentError::UncommittedWitness(index)),
-                None => Ok(()),
-            };
+            return witnessed.map_or(Ok(()), |index| {
+                Err(CommitmentError::UncommittedWitness(index))
+            });
         };
-        let [nonce] = coinbase.first_script_witness[..] else {
-            return Err(CommitmentError::WitnessNonce);
-        };
-        if nonce.len() != 32 {
-            return Err(CommitmentError::WitnessNonce);
-        }
-        if witness_commitment_of(&transactions, nonce) != *commitment {
+        let nonce = nonce
+            .filter(|nonce| nonce.len() == 32)
+            .ok_or(CommitmentError::WitnessNonce)?;
+        if witness_commitment_of(witness_hashes, nonce) != *commitment {
             return Err(CommitmentError::WitnessCommitment);
         }
         Ok(())
@@ -192,7 +234,12 @@ impl Block {
     /// # Errors
     /// If the bytes are no transactions.
     pub fn witness_commitment_script(&self) -> Result<Vec<u8>, DecodeError> {
-        let commitment = witness_commitment_of(&self.walk()?, &[0; 32]);
+        let mut hashes = Vec::new();
+        self.walk(|_, transaction| {
+            hashes.push(transaction.witness_hash()?);
+            Ok::<_, DecodeError>(())
+        })?;
+        let commitment = witness_commitment_of(hashes, &[0; 32]);
         Ok([&COMMITMENT_PREFIX[..], &commitment].concat())
     }
 
@@ -205,13 +252,9 @@ impl Block {
     }
 }
 
-fn witness_commitment_of(transactions: &[WalkedTransaction<'_>], nonce: &[u8]) -> [u8; 32] {
-    let hashes: Vec<_> = transactions
-        .iter()
-        .map(WalkedTransaction::witness_hash)
-        .collect();
+fn witness_commitment_of(witness_hashes: Vec<[u8; 32]>, nonce: &[u8]) -> [u8; 32] {
     let mut engine = sha256d::Hash::engine();
-    engine.input(&fast_merkle_root(&hashes));
+    engine.input(&fast_merkle_root(witness_hashes));
     engine.input(nonce);
     sha256d::Hash::from_engine(engine).to_byte_array()
 }

@@ -25,6 +25,11 @@ impl<'a> Cursor<'a> {
         &self.bytes[self.at..]
     }
 
+    /// The bytes from here to a later place in the same bytes.
+    pub(crate) fn until(&self, later: &Self) -> &'a [u8] {
+        &self.bytes[self.at..later.at]
+    }
+
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let rest = self.rest();
         let taken = rest.get(..count).ok_or(DecodeError::Truncated {

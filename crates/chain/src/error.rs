@@ -45,6 +45,9 @@ pub enum DecodeError {
     /// A transaction that says it has a witness, and has none.
     #[error("the transaction at byte {0} has a witness flag and an empty witness")]
     SuperfluousWitness(usize),
+    /// An input that says it issues an asset, and issues none.
+    #[error("the input at byte {0} has an issuance without amounts")]
+    SuperfluousIssuance(usize),
     /// A transaction that the `elements` crate cannot read.
     #[error("transaction {index} cannot be read: {reason}")]
     Transaction {
@@ -150,8 +153,8 @@ pub enum CheckError {
     /// A signature with high S.
     #[error("signature {0} has a high S")]
     HighS(usize),
-    /// A sighash byte that the script engine does not know.
-    #[error("signature {index} ends with the sighash byte {byte:#04x}")]
+    /// A sighash byte other than `SIGHASH_ALL`.
+    #[error("signature {index} ends with the sighash byte {byte:#04x}, not 0x01")]
     Sighash {
         /// Which one.
         index: usize,

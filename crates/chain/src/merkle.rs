@@ -23,21 +23,22 @@ pub(crate) fn merkle_root(mut level: Vec<[u8; 32]>) -> Option<[u8; 32]> {
 
 /// Elements' fast Merkle root (`ComputeFastMerkleRoot` in `merkle.cpp`): SHA-256 compressions
 /// without padding; an odd one out goes up as it is. Zero for no leaves.
-pub(crate) fn fast_merkle_root(leaves: &[[u8; 32]]) -> [u8; 32] {
-    let mut level = leaves.to_vec();
+pub(crate) fn fast_merkle_root(mut level: Vec<[u8; 32]>) -> [u8; 32] {
     while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => {
+        for parent in 0..level.len().div_ceil(2) {
+            level[parent] = match level[2 * parent..] {
+                [left, right, ..] => {
                     let mut engine = sha256::Hash::engine();
-                    engine.input(left);
-                    engine.input(right);
+                    engine.input(&left);
+                    engine.input(&right);
                     engine.midstate().to_byte_array()
                 }
-                alone => alone[0],
-            })
-            .collect();
+                [alone] => alone,
+                // `parent` counts pairs that begin within the level.
+                [] => break,
+            };
+        }
+        level.truncate(level.len().div_ceil(2));
     }
     level.pop().unwrap_or_default()
 }
@@ -63,7 +64,7 @@ mod tests {
             let leaves: Vec<[u8; 32]> = (0..count).map(|i| [i; 32]).collect();
             let theirs = elements::fast_merkle_root(&leaves);
             assert_eq!(
-                &fast_merkle_root(&leaves),
+                &fast_merkle_root(leaves.clone()),
                 theirs.as_parts().0,
                 "{count} leaves"
             );

@@ -3,43 +3,48 @@
 //! `version | flags | inputs | outputs | lock time | witness`, where the witness, present if bit 0
 //! of the flags is set, has one record per input (two range proofs, script witness, peg-in witness)
 //! and one per output (surjection proof, range proof). See `CTransaction` in `transaction.h`.
+//!
+//! A walked transaction borrows the block's bytes and holds no list, so a block full of tiny parts
+//! costs no more memory than its bytes.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 
-use crate::{DecodeError, cursor::Cursor, merkle::fast_merkle_root};
+use crate::{DecodeError, Dialect, cursor::Cursor, merkle::fast_merkle_root};
 
 /// An input with this outpoint index carries an issuance (`OUTPOINT_ISSUANCE_FLAG`).
 const ISSUANCE_FLAG: u32 = 1 << 31;
 const WITNESS_FLAG: u8 = 1;
 /// An empty item or stack.
 const EMPTY: &[u8] = &[0];
+/// `OP_RETURN`, a push of 36 bytes, and the tag of a witness commitment (BIP 141).
+pub(crate) const COMMITMENT_PREFIX: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+/// A prefix that Ocean's nodes read as they read 1, and that has no other meaning there.
+const OCEAN_PREFIX: u8 = 0xff;
 
 /// One transaction within a block's bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct WalkedTransaction<'a> {
     /// All its bytes.
     pub(crate) bytes: &'a [u8],
-    /// Version and everything from the inputs to the lock time.
-    version: &'a [u8],
+    /// Everything from the inputs to the lock time.
     body: &'a [u8],
-    /// The four parts of each input's record, empty without a witness.
-    input_witnesses: Vec<[&'a [u8]; 4]>,
-    /// The two parts of each output's record, empty without a witness.
-    output_witnesses: Vec<[&'a [u8]; 2]>,
+    /// Everything behind the lock time; empty without a witness.
+    witness: &'a [u8],
     inputs: usize,
-    /// The items of the first input's script witness.
-    pub(crate) first_script_witness: Vec<&'a [u8]>,
-    /// The output scripts.
-    pub(crate) output_scripts: Vec<&'a [u8]>,
-    /// Whether the first input spends nothing.
-    is_coinbase: bool,
+    outputs: usize,
+    /// The inputs that spend nothing: one in a coinbase, none in other valid transactions.
+    null_inputs: Vec<usize>,
+    /// The first input's script witness, if that has exactly one item.
+    pub(crate) sole_item: Option<&'a [u8]>,
+    /// The last witness commitment among the output scripts.
+    pub(crate) commitment: Option<&'a [u8; 32]>,
 }
 
 impl<'a> WalkedTransaction<'a> {
     /// Walks over the transaction at the cursor.
-    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(cursor: &mut Cursor<'a>, dialect: Dialect) -> Result<Self, DecodeError> {
         let start = cursor.clone();
-        let version = cursor.take(4)?;
+        cursor.take(4)?; // version
         let flags_at = cursor.at();
         let flags = cursor.u8()?;
         if flags & !WITNESS_FLAG != 0 {
@@ -50,86 +55,106 @@ impl<'a> WalkedTransaction<'a> {
         }
         let body_start = cursor.clone();
         let inputs = cursor.length()?;
-        let mut is_coinbase = false;
+        let mut null_inputs = Vec::new();
         for index in 0..inputs {
-            let null = walk_input(cursor)?;
-            is_coinbase |= null && index == 0;
+            if walk_input(cursor, dialect)? {
+                null_inputs.push(index);
+            }
         }
-        let mut output_scripts = Vec::new();
-        for _ in 0..cursor.length()? {
-            walk_tagged(cursor, &[(1, 32), (0x0a, 32), (0x0b, 32)])?; // asset
-            walk_value(cursor)?;
-            walk_tagged(cursor, &[(1, 32), (2, 32), (3, 32)])?; // nonce
-            output_scripts.push(cursor.var_bytes()?);
+        let outputs = cursor.length()?;
+        let mut commitment = None;
+        for _ in 0..outputs {
+            walk_tagged(cursor, dialect, &[(1, 32), (0x0a, 32), (0x0b, 32)])?; // asset
+            walk_value(cursor, dialect)?;
+            walk_tagged(cursor, dialect, &[(1, 32), (2, 32), (3, 32)])?; // nonce
+            let script = cursor.var_bytes()?;
+            // The last one counts, as in `GetWitnessCommitmentIndex`.
+            commitment = script
+                .strip_prefix(&COMMITMENT_PREFIX)
+                .and_then(<[u8]>::first_chunk)
+                .or(commitment);
         }
-        cursor.take(4)?;
-        let body = &body_start.rest()[..cursor.at() - body_start.at()];
+        cursor.take(4)?; // lock time
+        let body = body_start.until(cursor);
 
-        let mut input_witnesses = Vec::new();
-        let mut output_witnesses = Vec::new();
-        let mut first_script_witness = Vec::new();
+        let witness_start = cursor.clone();
+        let mut sole_item = None;
         if flags & WITNESS_FLAG != 0 {
+            let mut empty = true;
             for index in 0..inputs {
-                let proofs = [read_item(cursor)?, read_item(cursor)?];
-                let (script_witness, stack) = read_stack(cursor)?;
+                let record = read_input_witness(cursor)?;
+                empty &= record.parts == [EMPTY; 4];
                 if index == 0 {
-                    first_script_witness = script_witness;
+                    sole_item = record.sole_item;
                 }
-                let (_, pegin) = read_stack(cursor)?;
-                input_witnesses.push([proofs[0], proofs[1], stack, pegin]);
             }
-            for _ in 0..output_scripts.len() {
-                output_witnesses.push([read_item(cursor)?, read_item(cursor)?]);
+            for _ in 0..outputs {
+                empty &= read_output_witness(cursor)? == [EMPTY; 2];
             }
-            let inputs = input_witnesses.iter().flatten();
-            let records = inputs.chain(output_witnesses.iter().flatten());
-            if records.copied().all(|part| part == EMPTY) {
+            if empty {
                 return Err(DecodeError::SuperfluousWitness(start.at()));
             }
         }
         Ok(Self {
-            bytes: &start.rest()[..cursor.at() - start.at()],
-            version,
+            bytes: start.until(cursor),
             body,
-            input_witnesses,
-            output_witnesses,
+            witness: witness_start.until(cursor),
             inputs,
-            first_script_witness,
-            output_scripts,
-            is_coinbase,
+            outputs,
+            null_inputs,
+            sole_item,
+            commitment,
         })
     }
 
     pub(crate) const fn has_witness(&self) -> bool {
-        !self.input_witnesses.is_empty() || !self.output_witnesses.is_empty()
+        !self.witness.is_empty()
+    }
+
+    /// The size without the witness, in bytes.
+    pub(crate) const fn stripped_size(&self) -> usize {
+        self.bytes.len() - self.witness.len()
     }
 
     /// SHA256d without the witness; the flags byte is hashed as zero.
     pub(crate) fn txid(&self) -> [u8; 32] {
         let mut engine = sha256d::Hash::engine();
-        engine.input(self.version);
+        engine.input(&self.bytes[..4]);
         engine.input(&[0]);
         engine.input(self.body);
         sha256d::Hash::from_engine(engine).to_byte_array()
     }
 
     /// The hash of the witness alone (`GetWitnessOnlyHash` in `transaction.cpp`).
-    pub(crate) fn witness_hash(&self) -> [u8; 32] {
-        let inputs: Vec<_> = (0..self.inputs)
-            .map(|index| match self.input_witnesses.get(index) {
-                Some(parts) if !(self.is_coinbase && index == 0) => hash_parts(parts),
-                _ => hash_parts(&[EMPTY; 4]),
-            })
-            .collect();
-        let outputs: Vec<_> = (0..self.output_scripts.len())
-            .map(|index| hash_parts(self.output_witnesses.get(index).unwrap_or(&[EMPTY; 2])))
-            .collect();
-        fast_merkle_root(&[fast_merkle_root(&inputs), fast_merkle_root(&outputs)])
+    pub(crate) fn witness_hash(&self) -> Result<[u8; 32], DecodeError> {
+        let empty_input = hash_parts(&[EMPTY; 4]);
+        let empty_output = hash_parts(&[EMPTY; 2]);
+        let mut inputs = vec![empty_input; self.inputs];
+        let mut outputs = vec![empty_output; self.outputs];
+        if self.has_witness() {
+            let mut cursor = Cursor::new(self.witness);
+            for leaf in &mut inputs {
+                *leaf = hash_parts(&read_input_witness(&mut cursor)?.parts);
+            }
+            for leaf in &mut outputs {
+                *leaf = hash_parts(&read_output_witness(&mut cursor)?);
+            }
+        }
+        // An input that spends nothing counts as if it had no witness: the nonce of a witness
+        // commitment lies there, and cannot commit to itself.
+        for index in &self.null_inputs {
+            inputs[*index] = empty_input;
+        }
+        Ok(fast_merkle_root(vec![
+            fast_merkle_root(inputs),
+            fast_merkle_root(outputs),
+        ]))
     }
 }
 
 /// Walks over an input and says whether it spends nothing.
-fn walk_input(cursor: &mut Cursor<'_>) -> Result<bool, DecodeError> {
+fn walk_input(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<bool, DecodeError> {
+    let at = cursor.at();
     let txid = cursor.take(32)?;
     let index = cursor.u32()?;
     let null = index == u32::MAX && txid.iter().all(|byte| *byte == 0);
@@ -137,53 +162,89 @@ fn walk_input(cursor: &mut Cursor<'_>) -> Result<bool, DecodeError> {
     cursor.take(4)?;
     if index != u32::MAX && index & ISSUANCE_FLAG != 0 {
         cursor.take(64)?;
-        walk_value(cursor)?;
-        walk_value(cursor)?;
+        let amount = walk_value(cursor, dialect)?;
+        let tokens = walk_value(cursor, dialect)?;
+        // Elements' nodes refuse it, Ocean's forget it and hash the input without it.
+        if !amount && !tokens {
+            return Err(DecodeError::SuperfluousIssuance(at));
+        }
     }
     Ok(null)
 }
 
-fn walk_value(cursor: &mut Cursor<'_>) -> Result<(), DecodeError> {
-    walk_tagged(cursor, &[(1, 8), (8, 32), (9, 32)])
+fn walk_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<bool, DecodeError> {
+    walk_tagged(cursor, dialect, &[(1, 8), (8, 32), (9, 32)])
 }
 
-/// Walks over a field of one byte and as many as that byte says; zero stands alone.
-fn walk_tagged(cursor: &mut Cursor<'_>, sizes: &[(u8, usize)]) -> Result<(), DecodeError> {
+/// Walks over a field of one byte and as many as that byte says, and says whether there were more;
+/// zero stands alone. The first of the sizes is that of the explicit form.
+fn walk_tagged(
+    cursor: &mut Cursor<'_>,
+    dialect: Dialect,
+    sizes: &[(u8, usize); 3],
+) -> Result<bool, DecodeError> {
     let at = cursor.at();
     let prefix = cursor.u8()?;
     if prefix == 0 {
-        return Ok(());
+        return Ok(false);
     }
+    let tag = match (dialect, prefix) {
+        (Dialect::Ocean, OCEAN_PREFIX) => 1,
+        _ => prefix,
+    };
     let (_, size) = sizes
         .iter()
-        .find(|(tag, _)| *tag == prefix)
+        .find(|(known, _)| *known == tag)
         .ok_or(DecodeError::Prefix { at, prefix })?;
     cursor.take(*size)?;
-    Ok(())
+    Ok(true)
+}
+
+/// An input's record.
+struct InputWitness<'a> {
+    /// Amount proof, token proof, script witness and peg-in witness, with their lengths.
+    parts: [&'a [u8]; 4],
+    /// The script witness's item, if it has exactly one.
+    sole_item: Option<&'a [u8]>,
+}
+
+fn read_input_witness<'a>(cursor: &mut Cursor<'a>) -> Result<InputWitness<'a>, DecodeError> {
+    let amount_proof = read_item(cursor)?;
+    let token_proof = read_item(cursor)?;
+    let (script, sole_item) = read_stack(cursor)?;
+    let (pegin, _) = read_stack(cursor)?;
+    Ok(InputWitness {
+        parts: [amount_proof, token_proof, script, pegin],
+        sole_item,
+    })
+}
+
+fn read_output_witness<'a>(cursor: &mut Cursor<'a>) -> Result<[&'a [u8]; 2], DecodeError> {
+    Ok([read_item(cursor)?, read_item(cursor)?])
 }
 
 /// The hash of a witness record (`CTxInWitness::GetHash`, `CTxOutWitness::GetHash`).
 fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
-    let leaves: Vec<_> = parts
+    let leaves = parts
         .iter()
-        .map(|part| sha256d::Hash::hash(part).to_byte_array())
-        .collect();
-    fast_merkle_root(&leaves)
+        .map(|part| sha256d::Hash::hash(part).to_byte_array());
+    fast_merkle_root(leaves.collect())
 }
 
 /// An item with its length.
 fn read_item<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], DecodeError> {
     let from = cursor.clone();
     cursor.var_bytes()?;
-    Ok(&from.rest()[..cursor.at() - from.at()])
+    Ok(from.until(cursor))
 }
 
-/// The items of a stack, and all of it with its lengths.
-fn read_stack<'a>(cursor: &mut Cursor<'a>) -> Result<(Vec<&'a [u8]>, &'a [u8]), DecodeError> {
+/// A stack with its lengths, and its item if there is exactly one.
+fn read_stack<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], Option<&'a [u8]>), DecodeError> {
     let from = cursor.clone();
-    let mut stack = Vec::new();
-    for _ in 0..cursor.length()? {
-        stack.push(cursor.var_bytes()?);
+    let count = cursor.length()?;
+    let mut last = None;
+    for _ in 0..count {
+        last = Some(cursor.var_bytes()?);
     }
-    Ok((stack, &from.rest()[..cursor.at() - from.at()]))
+    Ok((from.until(cursor), last.filter(|_| count == 1)))
 }

@@ -2,7 +2,7 @@
 
 use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 
-use super::{SigningRules, has_low_s};
+use super::{SIGHASH_ALL, SigningRules, has_low_s};
 use crate::{CheckError, Header, Proof, cursor::push_length, signblock::pushes};
 
 /// The places in the script of those who signed.
@@ -47,11 +47,11 @@ fn witness_size(witness: &[Vec<u8>]) -> usize {
     lengths.len() + witness.iter().map(Vec::len).sum::<usize>()
 }
 
-/// Splits off a sighash byte that `STRICTENC` allows: ALL, NONE or SINGLE, with or without
-/// ANYONECANPAY. The byte changes nothing about what is hashed.
+/// Splits off the sighash byte, which must be `SIGHASH_ALL` (`SimpleSignatureChecker` in
+/// `generic.hpp`): it is not hashed, so any other value would let a stranger change the block.
 fn without_sighash(index: usize, item: &[u8]) -> Result<&[u8], CheckError> {
     match item.split_last() {
-        Some((byte, der)) if matches!(byte & 0x7f, 1..=3) => Ok(der),
+        Some((&SIGHASH_ALL, der)) => Ok(der),
         Some((&byte, _)) => Err(CheckError::Sighash { index, byte }),
         None => Err(CheckError::Der(index)),
     }

@@ -1,0 +1,237 @@
+//! Block headers of the three dialects.
+//!
+//! | | Ocean | Elements | Dynafed |
+//! |---|---|---|---|
+//! | version | as it is | as it is | bit 31 set on the wire |
+//! | before the time | contract, attestation, mapping hash | | |
+//! | after the height | challenge, solution | challenge, solution | current and proposed parameters, witness |
+//! | hashed | all but the solution | all but the solution | all but the witness |
+
+mod codec;
+#[cfg(test)]
+mod tests;
+
+use bitcoin::hashes::{Hash, sha256d};
+
+use crate::{BlockHash, BlockHeight, DecodeError, Dialect, Params, cursor::Cursor};
+
+/// What a header says about who may sign, and the signatures themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Ocean.
+    Ocean {
+        /// Hash of the terms and conditions, as it is on the wire.
+        contract: [u8; 32],
+        /// Attestation hash, as it is on the wire.
+        attestation: [u8; 32],
+        /// Asset mapping hash, as it is on the wire.
+        mapping: [u8; 32],
+        /// The script that must be satisfied.
+        challenge: Vec<u8>,
+        /// The scriptSig that satisfies it; empty while unsigned.
+        solution: Vec<u8>,
+    },
+    /// Elements before or without dynafed.
+    Signed {
+        /// The script that must be satisfied.
+        challenge: Vec<u8>,
+        /// The scriptSig that satisfies it; empty while unsigned.
+        solution: Vec<u8>,
+    },
+    /// Elements with dynafed.
+    Dynafed {
+        /// The parameters in force.
+        current: Params,
+        /// The parameters voted for; null for no vote.
+        proposed: Params,
+        /// The signblock witness stack; empty while unsigned.
+        witness: Vec<Vec<u8>>,
+    },
+}
+
+/// Whether an encoding is to have the solution or the signblock witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signatures {
+    With,
+    Without,
+}
+
+/// The fields of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderFields {
+    /// Version; in Elements' headers without the highest bit, which marks dynafed on the wire.
+    pub version: u32,
+    /// Hash of the block below.
+    pub previous: BlockHash,
+    /// Merkle root of the transaction ids, as it is on the wire.
+    pub merkle_root: [u8; 32],
+    /// Unix time in seconds.
+    pub time: u32,
+    /// Height of this block.
+    pub height: BlockHeight,
+    /// Who may sign, and the signatures.
+    pub proof: Proof,
+}
+
+/// A block header with its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    fields: HeaderFields,
+    hash: BlockHash,
+}
+
+impl Header {
+    /// A header of these fields. In Elements' version the highest bit is dropped: the proof
+    /// decides whether the header is a dynafed one.
+    ///
+    /// A dynafed header needs parameters: with both sets null it would not decode again.
+    #[must_use]
+    pub fn new(mut fields: HeaderFields) -> Self {
+        if !matches!(fields.proof, Proof::Ocean { .. }) {
+            fields.version &= !codec::DYNAFED_BIT;
+        }
+        let hashed = sha256d::Hash::hash(&codec::encode(&fields, Signatures::Without));
+        let hash = BlockHash::from_bytes(hashed.to_byte_array());
+        Self { fields, hash }
+    }
+
+    /// Decodes a header, which must fill the bytes.
+    ///
+    /// # Errors
+    /// If the bytes are no header of the dialect's family or do not end with it.
+    pub fn decode(dialect: Dialect, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut cursor = Cursor::new(bytes);
+        let header = Self::read(dialect, &mut cursor)?;
+        cursor.finish()?;
+        Ok(header)
+    }
+
+    pub(crate) fn read(dialect: Dialect, cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
+        codec::read(dialect, cursor).map(Self::new)
+    }
+
+    /// The header's bytes, signatures included.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(&self.fields, Signatures::With)
+    }
+
+    /// The size in a block's stripped size: a dynafed header counts without its witness, the other
+    /// headers with their solution.
+    pub(crate) fn stripped_size(&self) -> usize {
+        match self.fields.proof {
+            Proof::Dynafed { .. } => codec::encode(&self.fields, Signatures::Without).len(),
+            _ => self.encode().len(),
+        }
+    }
+
+    /// All fields.
+    #[must_use]
+    pub const fn fields(&self) -> &HeaderFields {
+        &self.fields
+    }
+
+    /// The block hash, which is also the hash that is signed.
+    #[must_use]
+    pub const fn block_hash(&self) -> BlockHash {
+        self.hash
+    }
+
+    /// The format of this header: a dynafed chain's genesis is an Elements header.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self.fields.proof {
+            Proof::Ocean { .. } => Dialect::Ocean,
+            Proof::Signed { .. } => Dialect::Elements,
+            Proof::Dynafed { .. } => Dialect::Dynafed,
+        }
+    }
+
+    /// Version, without the dynafed bit.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.fields.version
+    }
+
+    /// Hash of the block below.
+    #[must_use]
+    pub const fn previous(&self) -> BlockHash {
+        self.fields.previous
+    }
+
+    /// Merkle root of the transaction ids, as it is on the wire.
+    #[must_use]
+    pub const fn merkle_root(&self) -> [u8; 32] {
+        self.fields.merkle_root
+    }
+
+    /// Unix time in seconds.
+    #[must_use]
+    pub const fn time(&self) -> u32 {
+        self.fields.time
+    }
+
+    /// Height of this block.
+    #[must_use]
+    pub const fn height(&self) -> BlockHeight {
+        self.fields.height
+    }
+
+    /// The script that the signatures must satisfy: the challenge, or the dynafed program
+    /// (`OP_0 <SHA256 of the script>`); empty for dynafed parameters that are null.
+    #[must_use]
+    pub fn signing_script(&self) -> &[u8] {
+        match &self.fields.proof {
+            Proof::Ocean { challenge, .. } | Proof::Signed { challenge, .. } => challenge,
+            Proof::Dynafed { current, .. } => current
+                .signblockscript()
+                .map_or(&[], |script| script.as_bytes()),
+        }
+    }
+
+    /// The limit that a dynafed header sets for its own signatures, in bytes.
+    #[must_use]
+    pub fn signature_limit(&self) -> Option<u32> {
+        match &self.fields.proof {
+            Proof::Dynafed { current, .. } => current.signblock_witness_limit(),
+            _ => None,
+        }
+    }
+
+    /// Whether the header holds no signatures at all.
+    #[must_use]
+    pub fn is_unsigned(&self) -> bool {
+        match &self.fields.proof {
+            Proof::Ocean { solution, .. } | Proof::Signed { solution, .. } => solution.is_empty(),
+            Proof::Dynafed { witness, .. } => witness.is_empty(),
+        }
+    }
+
+    /// The same header with its signatures removed; the hash stays.
+    #[must_use]
+    pub fn without_signatures(mut self) -> Self {
+        match &mut self.fields.proof {
+            Proof::Ocean { solution, .. } | Proof::Signed { solution, .. } => solution.clear(),
+            Proof::Dynafed { witness, .. } => witness.clear(),
+        }
+        self
+    }
+
+    /// The same header with this solution; a dynafed header is left as it is.
+    pub(crate) fn with_solution(mut self, new: Vec<u8>) -> Self {
+        if let Proof::Ocean { solution, .. } | Proof::Signed { solution, .. } =
+            &mut self.fields.proof
+        {
+            *solution = new;
+        }
+        self
+    }
+
+    /// The same header with this witness; a header without one is left as it is.
+    pub(crate) fn with_witness(mut self, new: Vec<Vec<u8>>) -> Self {
+        if let Proof::Dynafed { witness, .. } = &mut self.fields.proof {
+            *witness = new;
+        }
+        self
+    }
+}
