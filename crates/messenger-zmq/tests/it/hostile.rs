@@ -180,7 +180,6 @@ async fn a_subscriber_that_does_not_read_is_bounded_and_given_up() {
     let said = [greeting(), ready(b"SUB"), subscribe()].concat();
     stream.write_all(&said).await.expect("it reads");
     until("it subscribes", || a.subscribers() == 1).await;
-    let before = resident_bytes();
     let frame = Bytes::from(vec![1; 1_000_000]);
     let mut sent = 0;
     // Far more than the kernel's buffers and the queue hold.
@@ -192,20 +191,8 @@ async fn a_subscriber_that_does_not_read_is_bounded_and_given_up() {
     let stats = a.stats();
     assert_eq!(stats.frames_out, sent);
     assert!(stats.dropped_out > 100, "{stats:?}");
-    assert!(
-        resident_bytes() < before + 100_000_000,
-        "memory does not grow with what is not read"
-    );
     until("it is given up", || a.subscribers() == 0).await;
     assert_eq!(a.stats().frames_out, sent, "its counters are kept");
-}
-
-/// Resident memory of this process, or nothing known elsewhere than on Linux.
-fn resident_bytes() -> usize {
-    std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|statm| statm.split(' ').nth(1)?.parse::<usize>().ok())
-        .map_or(0, |pages| pages * 4096)
 }
 
 #[tokio::test]
