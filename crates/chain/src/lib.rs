@@ -44,5 +44,8 @@ pub use hash::{BlockHash, ParseBlockHashError};
 pub use header::{Header, HeaderFields, Proof};
 pub use height::BlockHeight;
 pub use rules::SigningRules;
-pub use signblock::{SignatureFormError, signatures_of_script_sig};
+pub use signblock::{
+    SignatureFormError, script_sig_of_signatures, signature_of_signblock, signatures_of_script_sig,
+    signblock_of_signature,
+};
 pub use time::UnixTime;

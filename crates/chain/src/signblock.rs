@@ -1,8 +1,11 @@
-//! The form in which a node's `signblock` hands out signatures without dynafed: a scriptSig.
+//! The forms in which a node's `signblock` hands out signatures: in Ocean a scriptSig, in Elements
+//! a list of keys and signatures.
 
 use secp256k1::ecdsa::Signature;
 
-/// A scriptSig that is not made of signatures.
+use crate::{Dialect, rules::SIGHASH_ALL};
+
+/// Bytes that are not a node's form of signatures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureFormError {
@@ -15,6 +18,9 @@ pub enum SignatureFormError {
     /// An item that is no signature.
     #[error("item {0} is no signature in DER")]
     Der(usize),
+    /// A signature without the byte that dynafed wants behind it.
+    #[error("the signature does not end with the sighash byte 0x01")]
+    Sighash,
 }
 
 /// The signatures in a `signblock` scriptSig, `00` and a push for each.
@@ -29,10 +35,56 @@ pub fn signatures_of_script_sig(script_sig: &[u8]) -> Result<Vec<Signature>, Sig
     signatures
         .iter()
         .enumerate()
-        .map(|(index, der)| {
-            Signature::from_der(der).map_err(|_| SignatureFormError::Der(index + 1))
-        })
+        .map(|(index, der)| strict_der(der).ok_or(SignatureFormError::Der(index + 1)))
         .collect()
+}
+
+/// The scriptSig of these signatures: `00` and a push of DER for each.
+#[must_use]
+pub fn script_sig_of_signatures<'a>(
+    signatures: impl IntoIterator<Item = &'a Signature>,
+) -> Vec<u8> {
+    let mut script_sig = vec![0];
+    for signature in signatures {
+        let der = signature.serialize_der();
+        // DER has at most 72 bytes: its length is the push.
+        script_sig.push(u8::try_from(der.len()).unwrap_or(u8::MAX));
+        script_sig.extend_from_slice(&der);
+    }
+    script_sig
+}
+
+/// The signature in a `sig` of Elements' `signblock`: DER, and with dynafed the sighash byte `01`.
+///
+/// # Errors
+/// If it is anything else.
+pub fn signature_of_signblock(
+    dialect: Dialect,
+    sig: &[u8],
+) -> Result<Signature, SignatureFormError> {
+    let der = match (dialect, sig) {
+        (Dialect::Ocean | Dialect::Elements, der) => der,
+        (Dialect::Dynafed, [der @ .., SIGHASH_ALL]) => der,
+        (Dialect::Dynafed, _) => return Err(SignatureFormError::Sighash),
+    };
+    strict_der(der).ok_or(SignatureFormError::Der(0))
+}
+
+/// The `sig` that Elements' `signblock` gives for a signature, and that a signblock witness holds.
+#[must_use]
+pub fn signblock_of_signature(dialect: Dialect, signature: &Signature) -> Vec<u8> {
+    let mut sig = signature.serialize_der().to_vec();
+    if dialect == Dialect::Dynafed {
+        sig.push(SIGHASH_ALL);
+    }
+    sig
+}
+
+/// A signature in the one form that `STRICTENC` allows. What the parser of the curve's library
+/// lets pass beyond that, numbers above the group's order, it does not write back.
+pub(crate) fn strict_der(der: &[u8]) -> Option<Signature> {
+    let signature = Signature::from_der(der).ok()?;
+    (*signature.serialize_der() == *der).then_some(signature)
 }
 
 /// The items that a script of direct pushes leaves on the stack, or the place of what is none.
@@ -54,4 +106,56 @@ pub(crate) fn pushes(script: &[u8]) -> Result<Vec<&[u8]>, usize> {
         at += 1 + length;
     }
     Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn signature() -> impl Strategy<Value = Signature> {
+        any::<[u8; 64]>().prop_filter_map("above the group's order", |bytes| {
+            Signature::from_compact(&bytes).ok()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn signatures_in_a_script_sig_read_back(
+            signatures in prop::collection::vec(signature(), 0..20),
+        ) {
+            let script_sig = script_sig_of_signatures(&signatures);
+            prop_assert_eq!(signatures_of_script_sig(&script_sig), Ok(signatures));
+        }
+
+        #[test]
+        fn a_signblock_signature_reads_back_in_its_dialect_only(signature in signature()) {
+            for dialect in Dialect::ALL {
+                let sig = signblock_of_signature(dialect, &signature);
+                prop_assert_eq!(signature_of_signblock(dialect, &sig), Ok(signature));
+                let other = match dialect {
+                    Dialect::Dynafed => Dialect::Elements,
+                    Dialect::Ocean | Dialect::Elements => Dialect::Dynafed,
+                };
+                prop_assert!(signature_of_signblock(other, &sig).is_err());
+            }
+        }
+
+        #[test]
+        fn garbage_is_an_error_or_reads_back(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(signatures) = signatures_of_script_sig(&bytes) {
+                prop_assert_eq!(script_sig_of_signatures(&signatures), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn longer_pushes_than_needed_are_refused() {
+        assert_eq!(pushes(&[0, 2, 7, 7]), Ok(vec![&[][..], &[7, 7]]));
+        assert_eq!(pushes(&[0, 1, 7]), Err(1), "7 has an opcode");
+        assert_eq!(pushes(&[0x4c, 1, 99]), Err(0), "OP_PUSHDATA1");
+        assert_eq!(pushes(&[0, 2, 7]), Err(1), "cut off");
+        assert_eq!(pushes(&[0x61]), Err(0), "OP_NOP");
+    }
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use secp256k1::ecdsa::Signature;
 
-use super::{SIGHASH_ALL, SigningRules};
-use crate::{AssembleError, Block, Dialect};
+use super::SigningRules;
+use crate::{
+    AssembleError, Block, Dialect,
+    signblock::{script_sig_of_signatures, signblock_of_signature},
+};
 
 /// The block with the first M signatures as solution or witness; nothing is checked.
 pub(super) fn assemble(
@@ -21,21 +24,15 @@ pub(super) fn assemble(
         });
     }
     // A map's order is the script's.
-    let chosen = signatures.values().take(need).map(Signature::serialize_der);
+    let chosen = signatures.values().take(need);
     let header = block.header().clone();
     let header = match rules.dialect() {
         Dialect::Ocean | Dialect::Elements => {
-            let mut solution = vec![0];
-            for der in chosen {
-                // DER has at most 72 bytes: its length is the push.
-                solution.push(u8::try_from(der.len()).unwrap_or(u8::MAX));
-                solution.extend_from_slice(&der);
-            }
-            header.with_solution(solution)
+            header.with_solution(script_sig_of_signatures(chosen))
         }
         Dialect::Dynafed => {
             let mut witness = vec![Vec::new()];
-            witness.extend(chosen.map(|der| [&der[..], &[SIGHASH_ALL]].concat()));
+            witness.extend(chosen.map(|sig| signblock_of_signature(Dialect::Dynafed, sig)));
             witness.push(rules.script().as_bytes().to_vec());
             header.with_witness(witness)
         }

@@ -1,9 +1,13 @@
 //! Checking a complete block's signatures.
 
-use secp256k1::{Message, SECP256K1, ecdsa::Signature};
+use secp256k1::{Message, SECP256K1};
 
 use super::{SIGHASH_ALL, SigningRules, has_low_s};
-use crate::{CheckError, Header, Proof, cursor::push_length, signblock::pushes};
+use crate::{
+    CheckError, Header, Proof,
+    cursor::push_length,
+    signblock::{pushes, strict_der},
+};
 
 /// The places in the script of those who signed.
 pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<Vec<usize>, CheckError> {
@@ -79,10 +83,7 @@ fn check_items<'a>(
     let mut signers = Vec::with_capacity(expected);
     for (index, item) in items[1..].iter().enumerate() {
         let der = der_of(index, item)?;
-        let signature = Signature::from_der(der).map_err(|_| CheckError::Der(index))?;
-        if *signature.serialize_der() != *der {
-            return Err(CheckError::Der(index));
-        }
+        let signature = strict_der(der).ok_or(CheckError::Der(index))?;
         if !has_low_s(&signature) {
             return Err(CheckError::HighS(index));
         }
