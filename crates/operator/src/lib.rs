@@ -1,1 +1,39 @@
-//! TODO
+//! A running operator of a federation, to embed in any tokio service.
+//!
+//! [`Operator`] drives the state machine of `federation-block-signing` with a node, a guarded
+//! signer, a messenger, a [`Store`] and a [`Clock`]. It is started with [`Operator::start`], which
+//! checks that node, store and keys belong together, and stopped with
+//! [`OperatorHandle::shutdown`]. [`config`] reads and writes the files `federation.toml` and
+//! `operator.toml`.
+//!
+//! ```text
+//!                    ┌─ ingress: check frames ─┐
+//!  messenger ──────> │                         │──> inputs ──> Machine ──> outputs ──┐
+//!  node watcher ───> │                         │      ^                              │
+//!                    └─────────────────────────┘      │      1. store, synced        │
+//!                                                     │      2. send, and loop back  │
+//!                        answers ─────────────────────┴───── 3. node, signer: jobs <─┘
+//! ```
+//!
+//! The node may go away and come back, restart, or lose its wallet: the operator waits for it. A
+//! store that fails stops the operator, because going on without memory is how chains fork.
+//!
+//! See `examples/operator_in_a_service.rs` in the repository for a whole program.
+
+mod clock;
+pub mod config;
+mod engine;
+mod error;
+mod handle;
+mod log;
+mod operator;
+mod policy;
+mod start;
+mod store;
+
+pub use clock::{Clock, SystemClock};
+pub use error::{OperatorError, StartError};
+pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus};
+pub use operator::{Operator, Options};
+pub use policy::{AcceptAll, BlockPolicy};
+pub use store::{RedbGuardStore, Store, StoreError, StoredEvidence};

@@ -1,0 +1,254 @@
+//! The chain and what can be spent on it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use elements::{AssetId, OutPoint, Transaction, TxOut};
+use federation_chain::{
+    Block, BlockHash, BlockHeight, Dialect, Header, Proof, SigningRules, UnixTime,
+};
+
+use crate::{
+    error::Invalid,
+    genesis::Genesis,
+    transaction::{check, is_spendable},
+};
+
+/// How far a block's time may be ahead of the clock, in seconds (`MAX_FUTURE_BLOCK_TIME`).
+const MAX_FUTURE: u64 = 2 * 60 * 60;
+/// How many blocks the median time looks at.
+const MEDIAN_SPAN: usize = 11;
+
+/// The blocks from the genesis to the tip, and the unspent outputs.
+pub(crate) struct Ledger {
+    rules: SigningRules,
+    pub(crate) pegged_asset: AssetId,
+    blocks: Vec<Block>,
+    heights: HashMap<BlockHash, usize>,
+    unspent: HashMap<OutPoint, TxOut>,
+    /// The transactions of the chain and the block of each.
+    confirmed: HashMap<elements::Txid, usize>,
+}
+
+/// A block that extends the tip, found valid but for its signatures.
+pub(crate) struct Checked {
+    transactions: Vec<Transaction>,
+}
+
+impl Ledger {
+    pub(crate) fn new(rules: SigningRules, genesis: Genesis) -> Self {
+        let mut ledger = Self {
+            rules,
+            pegged_asset: genesis.pegged_asset,
+            blocks: Vec::new(),
+            heights: HashMap::new(),
+            unspent: HashMap::new(),
+            confirmed: HashMap::new(),
+        };
+        // What the crate cannot read (an Ocean oddity) cannot be spent here either.
+        let transactions = genesis.block.transactions().unwrap_or_default();
+        ledger.append(genesis.block, &transactions);
+        ledger
+    }
+
+    pub(crate) const fn rules(&self) -> &SigningRules {
+        &self.rules
+    }
+
+    pub(crate) fn tip(&self) -> &Block {
+        // The genesis block is never taken away.
+        &self.blocks[self.blocks.len() - 1]
+    }
+
+    pub(crate) fn height(&self) -> BlockHeight {
+        BlockHeight::new(u32::try_from(self.blocks.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn at(&self, height: usize) -> Option<&Block> {
+        self.blocks.get(height)
+    }
+
+    pub(crate) fn find(&self, hash: &BlockHash) -> Option<(usize, &Block)> {
+        let height = *self.heights.get(hash)?;
+        Some((height, self.blocks.get(height)?))
+    }
+
+    pub(crate) fn unspent(&self, outpoint: &OutPoint) -> Option<&TxOut> {
+        self.unspent.get(outpoint)
+    }
+
+    pub(crate) fn all_unspent(&self) -> impl Iterator<Item = (&OutPoint, &TxOut)> {
+        self.unspent.iter()
+    }
+
+    /// The block that holds a transaction.
+    pub(crate) fn block_of(&self, txid: &elements::Txid) -> Option<&Block> {
+        self.blocks.get(*self.confirmed.get(txid)?)
+    }
+
+    /// Median time of a block and the ten below, in seconds.
+    pub(crate) fn median_time(&self, height: usize) -> u64 {
+        let from = (height + 1).saturating_sub(MEDIAN_SPAN);
+        let mut times: Vec<u32> = self.blocks[from..=height]
+            .iter()
+            .map(|block| block.header().time())
+            .collect();
+        times.sort_unstable();
+        times[times.len() / 2].into()
+    }
+
+    /// Checks everything about a block on the tip but its signatures.
+    pub(crate) fn check(&self, block: &Block, now: UnixTime) -> Result<Checked, Invalid> {
+        let header = block.header();
+        if header.previous() != self.tip().block_hash() {
+            return Err(if self.heights.contains_key(&header.previous()) {
+                Invalid::NotOnTip
+            } else {
+                Invalid::UnknownPrevious
+            });
+        }
+        if header.height() != self.height().next() {
+            return Err(Invalid::Height);
+        }
+        self.rules
+            .check_challenge(header)
+            .map_err(|_| Invalid::Challenge)?;
+        if header.fields().proof_parameters() != self.parameters_at(header.height()) {
+            return Err(Invalid::Challenge);
+        }
+        let time = u64::from(header.time());
+        if time <= self.median_time(self.blocks.len() - 1) {
+            return Err(Invalid::TooOld);
+        }
+        if time > now.as_secs() + MAX_FUTURE {
+            return Err(Invalid::TooNew);
+        }
+        block
+            .check_commitments()
+            .map_err(|_| Invalid::Commitments)?;
+        let transactions = block
+            .transactions()
+            .map_err(|error| Invalid::Undecodable(error.to_string()))?;
+        self.check_transactions(header.height(), &transactions)?;
+        Ok(Checked { transactions })
+    }
+
+    fn check_transactions(
+        &self,
+        height: BlockHeight,
+        transactions: &[Transaction],
+    ) -> Result<(), Invalid> {
+        let Some((coinbase, rest)) = transactions.split_first() else {
+            return Err(Invalid::Coinbase);
+        };
+        let starts_with_height = coinbase.input.first().is_some_and(|input| {
+            input.script_sig.as_bytes().starts_with(&height_push(height))
+        });
+        if !coinbase.is_coinbase() || !starts_with_height {
+            return Err(Invalid::Coinbase);
+        }
+        // Nothing is made and no fee is claimed: see the crate's documentation.
+        for output in &coinbase.output {
+            if crate::transaction::explicit(output)?.1 != 0 {
+                return Err(Invalid::Coinbase);
+            }
+        }
+        let mut made: BTreeMap<OutPoint, TxOut> = BTreeMap::new();
+        let mut spent = std::collections::BTreeSet::new();
+        for transaction in rest {
+            check(transaction, |outpoint| {
+                if spent.contains(outpoint) {
+                    return None;
+                }
+                made.get(outpoint).or_else(|| self.unspent(outpoint)).cloned()
+            })?;
+            spent.extend(transaction.input.iter().map(|input| input.previous_output));
+            made.extend(outputs(transaction));
+        }
+        Ok(())
+    }
+
+    /// Appends a complete block that was checked.
+    pub(crate) fn connect(&mut self, block: Block, checked: &Checked) -> Result<(), Invalid> {
+        self.rules.check_block(&block).map_err(|_| Invalid::Proof)?;
+        self.append(block, &checked.transactions);
+        Ok(())
+    }
+
+    fn append(&mut self, block: Block, transactions: &[Transaction]) {
+        for transaction in transactions {
+            for input in &transaction.input {
+                self.unspent.remove(&input.previous_output);
+            }
+            self.unspent
+                .extend(outputs(transaction).filter(|(_, output)| is_spendable(output)));
+            self.confirmed.insert(transaction.txid(), self.blocks.len());
+        }
+        self.heights.insert(block.block_hash(), self.blocks.len());
+        self.blocks.push(block);
+    }
+
+    /// What the header of a height has to say about the chain's parameters.
+    pub(crate) fn parameters_at(&self, height: BlockHeight) -> Proof {
+        match self.rules.dialect() {
+            Dialect::Dynafed => crate::template::dynafed_proof(&self.rules, height),
+            Dialect::Ocean | Dialect::Elements => {
+                self.tip().header().fields().proof_parameters()
+            }
+        }
+    }
+}
+
+/// The parameters in a proof, without signatures.
+pub(crate) trait ProofParameters {
+    fn proof_parameters(&self) -> Proof;
+}
+
+impl ProofParameters for federation_chain::HeaderFields {
+    fn proof_parameters(&self) -> Proof {
+        Header::new(self.clone())
+            .without_signatures()
+            .fields()
+            .proof
+            .clone()
+    }
+}
+
+/// The outputs of a transaction, each with its place.
+fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)> + '_ {
+    let txid = transaction.txid();
+    (0..).zip(&transaction.output).map(move |(index, output)| {
+        (OutPoint::new(txid, index), output.clone())
+    })
+}
+
+/// The height as a coinbase has to begin with it (BIP 34), by the rules for numbers in scripts.
+pub(crate) fn height_push(height: BlockHeight) -> Vec<u8> {
+    let number = height.to_u32();
+    if (1..=16).contains(&number) {
+        return vec![0x50 + height.to_u32().to_le_bytes()[0]];
+    }
+    let mut bytes: Vec<u8> = number.to_le_bytes().to_vec();
+    while bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    if bytes.last().is_some_and(|last| last & 0x80 != 0) {
+        bytes.push(0);
+    }
+    bytes.insert(0, u8::try_from(bytes.len()).unwrap_or(u8::MAX));
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heights_are_pushed_as_script_numbers() {
+        let push = |height| height_push(BlockHeight::new(height));
+        assert_eq!(push(1), [0x51]);
+        assert_eq!(push(16), [0x60]);
+        assert_eq!(push(17), [1, 17]);
+        assert_eq!(push(128), [2, 128, 0]);
+        assert_eq!(push(70_000), [3, 0x70, 0x11, 0x01]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Why an operator does not start, and why one stops.
+
+use federation_block_signing::ConfigError;
+use federation_chain::{BlockHash, BlockHeight, CheckError, Dialect, UnixTime};
+use federation_multisig::PublicKey;
+use federation_ocean_rpc::RpcError;
+use federation_roster::{OperatorId, XOnlyPublicKey};
+use federation_signer::GuardError;
+
+use crate::StoreError;
+
+/// Why an operator does not start.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The roster has no such operator.
+    #[error("operator {0} is not in the roster")]
+    NotInRoster(OperatorId),
+    /// The block key is another than the roster's.
+    #[error("the block key file holds {found}, the roster has {expected} for `{name}`: use the key that belongs to this operator")]
+    BlockKey {
+        /// Whose.
+        name: String,
+        /// What the roster has.
+        expected: Box<PublicKey>,
+        /// What the signer has.
+        found: Box<PublicKey>,
+    },
+    /// The identity key is another than the roster's.
+    #[error("the identity key file holds {found}, the roster has {expected} for `{name}`: use the key that belongs to this operator")]
+    IdentityKey {
+        /// Whose.
+        name: String,
+        /// What the roster has.
+        expected: Box<XOnlyPublicKey>,
+        /// What the signer has.
+        found: Box<XOnlyPublicKey>,
+    },
+    /// The parameters make no machine.
+    #[error(transparent)]
+    Parameters(#[from] ConfigError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The guard cannot be used.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// The node refuses to talk at all.
+    #[error("the node cannot be used: {0}")]
+    Node(#[from] RpcError),
+    /// The node is of another chain.
+    #[error("the node is on another chain: its genesis is {found}, the federation's is {expected}: check the node's chain, signblockscript and datadir")]
+    OtherChain {
+        /// The federation's.
+        expected: BlockHash,
+        /// The node's.
+        found: BlockHash,
+    },
+    /// The node's chain speaks another dialect.
+    #[error("the node's chain is {found}, the federation's is {expected}: check the node's evbparams, or the dialect in federation.toml")]
+    OtherDialect {
+        /// The federation's.
+        expected: Dialect,
+        /// The node's.
+        found: Dialect,
+    },
+    /// The node's chain is signed by another script.
+    #[error("the node's next block must be signed by {found}, the federation's script is {expected}: check the roster, the threshold and the order of keys")]
+    OtherScript {
+        /// The federation's, in hex.
+        expected: String,
+        /// The node's, in hex.
+        found: String,
+    },
+    /// A block of the node's that is none.
+    #[error("the node's best block is not signed by this federation")]
+    BadTip(#[from] CheckError),
+    /// The clocks of node and operator differ.
+    #[error("the node's clock says {node}, this machine's {own}: set both by NTP")]
+    Clock {
+        /// The time in the node's template.
+        node: UnixTime,
+        /// The own time.
+        own: UnixTime,
+    },
+    /// The key has signed on this chain, and nothing is remembered of it.
+    #[error("the store is empty, but the block at height {height} has a signature by this operator's key: restore the store, or start with --observe to take part again from the next height that becomes final")]
+    LostStore {
+        /// The highest block found with an own signature.
+        height: BlockHeight,
+    },
+}
+
+/// Why a running operator stopped by itself.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// The store failed: nothing is said or signed any more.
+    #[error("the operator stopped because its store failed")]
+    Store(#[from] StoreError),
+    /// The messenger is beyond repair.
+    #[error("the operator stopped because its messenger failed")]
+    Messenger(#[from] federation_messenger::MessengerError),
+    /// A task ended that should not: a bug.
+    #[error("the operator stopped because a task of its own ended: {0}")]
+    Task(String),
+}

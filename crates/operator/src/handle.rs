@@ -1,0 +1,182 @@
+//! A running operator as seen from outside.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use federation_block_signing::{Alarm, Event, Phase};
+use federation_chain::{BlockHash, BlockHeight, UnixTime};
+use federation_roster::{OperatorId, Round};
+use tokio::{
+    sync::{broadcast, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::OperatorError;
+
+/// How the own node is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum NodeState {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// It answers.
+    Up,
+    /// It does not, and why.
+    Down(String),
+}
+
+/// What is known of another operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStatus {
+    /// When it was last heard.
+    pub heard: UnixTime,
+    /// The height that its last message was about.
+    pub height: BlockHeight,
+    /// The round that its last message was about.
+    pub round: Round,
+}
+
+/// What was dropped or refused, and how often. They only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Messages that were verified and handed to the machine.
+    pub accepted: u64,
+    /// Frames that are no envelope, or whose inside is no message.
+    pub undecodable: u64,
+    /// Envelopes of another federation.
+    pub foreign_federation: u64,
+    /// Envelopes of a sender that the roster does not have.
+    pub unknown_sender: u64,
+    /// Envelopes of a height that is far from the own.
+    pub far_height: u64,
+    /// Envelopes, votes or block signatures whose signature is not the sender's.
+    pub bad_signature: u64,
+    /// Bodies that are no block of this chain.
+    pub bad_body: u64,
+    /// Pieces of evidence.
+    pub evidence: u64,
+}
+
+/// A running operator at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OperatorStatus {
+    /// The height that it works on.
+    pub height: BlockHeight,
+    /// The round.
+    pub round: Round,
+    /// Who leads the round.
+    pub leader: OperatorId,
+    /// What it does.
+    pub phase: Phase,
+    /// Whether it only watches.
+    pub observing: bool,
+    /// The node's best block, once known.
+    pub tip: Option<(BlockHeight, BlockHash)>,
+    /// How the node is.
+    pub node: NodeState,
+    /// The other operators that were heard.
+    pub peers: BTreeMap<OperatorId, PeerStatus>,
+    /// What was dropped or refused.
+    pub counters: Counters,
+    /// The last alarm.
+    pub last_alarm: Option<Alarm>,
+}
+
+/// Something that happened to a running operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperatorEvent {
+    /// Something happened in the protocol.
+    Protocol(Event),
+    /// The node's best block changed.
+    Tip {
+        /// Its height.
+        height: BlockHeight,
+        /// Its hash.
+        hash: BlockHash,
+    },
+    /// The node stopped or began to answer.
+    Node(NodeState),
+    /// How long a call to the node took.
+    NodeCall {
+        /// Which call.
+        what: &'static str,
+        /// The height it was about.
+        height: BlockHeight,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Two messages that contradict each other were kept.
+    Evidence {
+        /// Who sent them.
+        culprit: OperatorId,
+        /// The height that they are about.
+        height: BlockHeight,
+    },
+}
+
+/// A running operator. Dropping the handle stops it.
+#[derive(Debug)]
+pub struct OperatorHandle {
+    pub(crate) status: watch::Receiver<OperatorStatus>,
+    pub(crate) events: broadcast::Sender<OperatorEvent>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: Option<JoinHandle<Result<(), OperatorError>>>,
+}
+
+impl OperatorHandle {
+    /// The status, as it is now and as it changes.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<OperatorStatus> {
+        self.status.clone()
+    }
+
+    /// What happens from now on. A reader that is too slow misses events, and is told how many.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<OperatorEvent> {
+        self.events.subscribe()
+    }
+
+    /// Waits until the operator stops by itself.
+    ///
+    /// # Errors
+    /// Why it stopped.
+    pub async fn wait(&mut self) -> Result<(), OperatorError> {
+        match self.task.as_mut() {
+            Some(task) => {
+                let result = task.await;
+                self.task = None;
+                result.unwrap_or_else(|error| Err(OperatorError::Task(error.to_string())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the operator and waits until it has let go of node, messenger and store.
+    ///
+    /// # Errors
+    /// If it had stopped before by itself: why.
+    pub async fn shutdown(mut self) -> Result<(), OperatorError> {
+        self.stop.cancel();
+        self.wait().await
+    }
+
+    /// Stops the operator as a crash would: between any two steps.
+    pub async fn kill(mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+            // Aborted, so its end is no news.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for OperatorHandle {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

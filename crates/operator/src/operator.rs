@@ -1,0 +1,152 @@
+//! Putting an operator together.
+
+use std::sync::Arc;
+
+use federation_block_signing::{Config, Machine, Timeouts};
+use federation_messenger::Messenger;
+use federation_ocean_rpc::Node;
+use federation_roster::{Federation, OperatorId};
+use federation_signer::{GuardedSigner, IdentitySigner, Signer};
+
+use crate::{
+    AcceptAll, BlockPolicy, Clock, OperatorHandle, StartError, Store, SystemClock, engine, start,
+};
+
+/// What may be chosen; everything has a default.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Time-outs of the protocol; they follow from the interval if not set.
+    pub timeouts: Option<Timeouts>,
+    /// How often messages of an unfinished height are repeated.
+    pub beat: Option<std::time::Duration>,
+    /// How far a block's time may be from this machine's clock.
+    pub max_drift: Option<std::time::Duration>,
+    /// Begin as an observer, because the store was lost.
+    pub observe: bool,
+}
+
+/// Everything that makes an operator, before it runs.
+pub struct Operator {
+    pub(crate) federation: Arc<Federation>,
+    pub(crate) me: OperatorId,
+    pub(crate) node: Arc<dyn Node>,
+    pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
+    pub(crate) guard_is_new: bool,
+    pub(crate) identity: Arc<dyn IdentitySigner>,
+    pub(crate) messenger: Arc<dyn Messenger>,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) policy: Arc<dyn BlockPolicy>,
+    pub(crate) options: Options,
+}
+
+impl Operator {
+    /// An operator of this federation with these parts.
+    #[must_use]
+    pub fn new(
+        federation: Arc<Federation>,
+        me: OperatorId,
+        node: Arc<dyn Node>,
+        signer: GuardedSigner<Box<dyn Signer>>,
+        identity: Box<dyn IdentitySigner>,
+        messenger: Arc<dyn Messenger>,
+        store: Store,
+    ) -> Self {
+        Self {
+            federation,
+            me,
+            node,
+            signer: Arc::new(signer),
+            guard_is_new: false,
+            identity: identity.into(),
+            messenger,
+            store,
+            clock: Arc::new(SystemClock),
+            policy: Arc::new(AcceptAll),
+            options: Options::default(),
+        }
+    }
+
+    /// Says that the guard's store was made just now, so that a key with a history is noticed.
+    #[must_use]
+    pub const fn with_new_guard(mut self, is_new: bool) -> Self {
+        self.guard_is_new = is_new;
+        self
+    }
+
+    /// Sets another clock than the computer's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets a rule on blocks.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Arc<dyn BlockPolicy>) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets what may be chosen.
+    #[must_use]
+    pub const fn with_options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Checks that all parts belong together, and starts. Waits for a node that is away or still
+    /// warming up.
+    ///
+    /// # Errors
+    /// If node, keys or store are of another federation, or the store cannot be used.
+    pub async fn start(self) -> Result<OperatorHandle, StartError> {
+        start::check_keys(&self)?;
+        let records = self.store.records()?;
+        let config = self.machine_config()?;
+        start::check_node(&self, records.is_empty()).await?;
+        tracing::info!(
+            operator = %self.federation.name(self.me),
+            federation = %self.federation.id(),
+            threshold = self.federation.threshold(),
+            operators = self.federation.size(),
+            tolerated_absent = self.federation.tolerated_absent(),
+            tolerated_liars = self.federation.tolerated_liars(),
+            "operator starts"
+        );
+        Ok(engine::spawn(self, Machine::new(config, records)))
+    }
+
+    fn machine_config(&self) -> Result<Config, StartError> {
+        let federation = &self.federation;
+        let mut config = Config::new(
+            federation.size(),
+            federation.threshold(),
+            self.me,
+            federation.interval(),
+        )?;
+        if let Some(timeouts) = self.options.timeouts {
+            config = config.with_timeouts(timeouts);
+        }
+        if let Some(beat) = self.options.beat {
+            config = config.with_beat(beat);
+        }
+        if let Some(max_drift) = self.options.max_drift {
+            config = config.with_max_drift(max_drift);
+        }
+        if self.options.observe {
+            config = config.as_observer();
+        }
+        Ok(config)
+    }
+}
+
+impl core::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Operator")
+            .field("me", &self.me)
+            .field("federation", &self.federation.id())
+            .finish_non_exhaustive()
+    }
+}

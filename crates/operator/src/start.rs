@@ -1,0 +1,167 @@
+//! What is checked before an operator runs: that keys, node, clock and store belong together.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use federation_chain::{Block, BlockHash, BlockHeight, Dialect, Header, UnixTime};
+use federation_ocean_rpc::RpcError;
+use hex_conservative::DisplayHex;
+
+use crate::{Operator, StartError};
+
+/// The pause between two tries to reach the node.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How far the node's clock may be from ours if nothing is set.
+const MAX_DRIFT: Duration = Duration::from_secs(10);
+
+/// How many blocks are searched for an own signature: with a majority signing each, an operator
+/// that takes part is among the signers of some of the last ones.
+const SEARCHED_BLOCKS: u32 = 100;
+
+/// Checks that the signers are this operator's.
+pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
+    let entry = operator
+        .federation
+        .operator(operator.me)
+        .ok_or(StartError::NotInRoster(operator.me))?;
+    let found = operator.signer.public_key();
+    if found != entry.block_key {
+        return Err(StartError::BlockKey {
+            name: entry.name.clone(),
+            expected: Box::new(entry.block_key),
+            found: Box::new(found),
+        });
+    }
+    let found = operator.identity.public_key();
+    if found != entry.identity {
+        return Err(StartError::IdentityKey {
+            name: entry.name.clone(),
+            expected: Box::new(entry.identity),
+            found: Box::new(found),
+        });
+    }
+    Ok(())
+}
+
+/// Checks that the node is on the federation's chain and has a sane clock, waiting for it as long
+/// as it takes.
+pub(crate) async fn check_node(operator: &Operator, store_is_empty: bool) -> Result<(), StartError> {
+    let mut told = false;
+    loop {
+        match try_check_node(operator, store_is_empty).await {
+            Err(StartError::Node(error)) if may_pass(&error) => {
+                if !told {
+                    tracing::warn!(%error, "waiting for the node");
+                    told = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether waiting may help: the node is away, or its cookie file is not written yet.
+fn may_pass(error: &RpcError) -> bool {
+    error.is_transient() || matches!(error, RpcError::Cookie { .. })
+}
+
+async fn try_check_node(operator: &Operator, store_is_empty: bool) -> Result<(), StartError> {
+    let federation = &operator.federation;
+    let node = &operator.node;
+    let found = node.block_hash(BlockHeight::GENESIS).await?;
+    if found != federation.genesis() {
+        return Err(StartError::OtherChain {
+            expected: federation.genesis(),
+            found,
+        });
+    }
+    let expected = federation.rules().dialect();
+    let found = node.dialect().await?;
+    if found != expected {
+        return Err(StartError::OtherDialect { expected, found });
+    }
+    let info = node.blockchain_info().await?;
+    check_script(operator, info.current_signblock_hex, info.best_block_hash).await?;
+    check_clock(operator, info.median_time).await?;
+    if (store_is_empty || operator.guard_is_new) && !operator.options.observe {
+        check_history(operator, info.blocks).await?;
+    }
+    Ok(())
+}
+
+async fn check_script(
+    operator: &Operator,
+    told: Option<String>,
+    tip: BlockHash,
+) -> Result<(), StartError> {
+    let rules = operator.federation.rules();
+    let found = match told {
+        Some(hex) => hex,
+        // Ocean does not tell; every header has the challenge of the next one.
+        None => {
+            let header = operator.node.header(tip).await?;
+            match Header::decode(rules.dialect(), &header) {
+                Ok(header) => header.signing_script().to_lower_hex_string(),
+                Err(error) => error.to_string(),
+            }
+        }
+    };
+    let expected = rules.signing_script().to_lower_hex_string();
+    if found == expected {
+        Ok(())
+    } else {
+        Err(StartError::OtherScript { expected, found })
+    }
+}
+
+/// Compares clocks by a template: its time is the node's, unless the chain is ahead of it.
+async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartError> {
+    let template = match operator.node.new_block().await {
+        Ok(template) => template,
+        Err(error) if may_pass(&error) => return Err(error.into()),
+        // A node that is still catching up makes no templates; the protocol checks each time again.
+        Err(error) => {
+            tracing::warn!(%error, "the node gives no template, so its clock is not checked now");
+            return Ok(());
+        }
+    };
+    let Ok(block) = Block::decode(operator.federation.rules().dialect(), template) else {
+        return Ok(());
+    };
+    let node = UnixTime::from_secs(block.header().time().into());
+    let own = operator.clock.now();
+    let drift = operator.options.max_drift.unwrap_or(MAX_DRIFT);
+    let lowest_allowed = node.as_secs() == median_time + 1;
+    let fine = (node <= own.after(drift) || lowest_allowed)
+        && node.after(Duration::from_secs(1)) >= own.before(drift);
+    if fine {
+        Ok(())
+    } else {
+        Err(StartError::Clock { node, own })
+    }
+}
+
+/// Looks for an own signature in the last blocks.
+async fn check_history(operator: &Operator, tip: BlockHeight) -> Result<(), StartError> {
+    let rules = operator.federation.rules();
+    let own = operator.federation.script_position(operator.me);
+    let lowest = tip.to_u32().saturating_sub(SEARCHED_BLOCKS).max(1);
+    for height in (lowest..=tip.to_u32()).rev().map(BlockHeight::new) {
+        let hash = operator.node.block_hash(height).await?;
+        let header = operator.node.header(hash).await?;
+        if signed_by(rules, &header, own) {
+            return Err(StartError::LostStore { height });
+        }
+    }
+    Ok(())
+}
+
+fn signed_by(rules: &federation_chain::SigningRules, header: &Bytes, own: Option<usize>) -> bool {
+    let dialect: Dialect = rules.dialect();
+    Header::decode(dialect, header)
+        .ok()
+        .and_then(|header| rules.signers(&header).ok())
+        .is_some_and(|signers| own.is_some_and(|own| signers.contains(&own)))
+}

@@ -1,0 +1,317 @@
+//! The protocol's records and the evidence.
+
+use std::path::{Path, PathBuf};
+
+use federation_block_signing::{Evidence, Record, SignedMessage};
+use federation_roster::{FederationId, OperatorId};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::{FORMAT, StoreError, make_folder, open, seal, sync_folder, unseal};
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+const EVIDENCE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("evidence");
+
+/// The most pieces of evidence that are kept; more of the same say nothing new.
+const MAX_EVIDENCE: u64 = 1000;
+
+/// An operator's records, durable once written.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    path: PathBuf,
+    is_new: bool,
+}
+
+/// A piece of evidence as it is kept: two payloads with their signatures, in words for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvidence {
+    /// Its number, counted from 0.
+    pub number: u64,
+    /// Both messages, one to a line.
+    pub text: String,
+}
+
+impl Store {
+    /// Opens the store in a folder, or makes it for this operator of this federation.
+    ///
+    /// # Errors
+    /// If it is in use, damaged, of another federation, operator or version.
+    pub fn open(
+        folder: &Path,
+        federation: FederationId,
+        me: OperatorId,
+    ) -> Result<Self, StoreError> {
+        make_folder(folder)?;
+        let path = folder.join("operator.redb");
+        let existed = path.exists();
+        let mut store = Self {
+            database: open(&path)?,
+            path,
+            is_new: !existed,
+        };
+        if !existed {
+            sync_folder(folder)?;
+        }
+        store.check_meta(federation, me)?;
+        Ok(store)
+    }
+
+    /// Whether this call made it.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    fn check_meta(&mut self, federation: FederationId, me: OperatorId) -> Result<(), StoreError> {
+        let expected: [(&str, &[u8]); 3] = [
+            ("format", &[FORMAT]),
+            ("federation", federation.as_bytes()),
+            ("operator", &[me.to_u8()]),
+        ];
+        let write = self.database.begin_write().map_err(|e| self.write_error(&e))?;
+        {
+            let mut meta = write.open_table(META).map_err(|e| self.write_error(&e))?;
+            write.open_table(RECORDS).map_err(|e| self.write_error(&e))?;
+            write.open_table(EVIDENCE).map_err(|e| self.write_error(&e))?;
+            for (name, value) in expected {
+                let found = meta
+                    .get(name)
+                    .map_err(|e| self.damaged(&e))?
+                    .map(|found| found.value().to_vec());
+                match found {
+                    Some(found) if found == value => {}
+                    Some(found) => return Err(self.foreign(name, &found, value)),
+                    None => {
+                        // A store that was torn while it was made is as good as none.
+                        self.is_new = true;
+                        meta.insert(name, value).map_err(|e| self.write_error(&e))?;
+                    }
+                }
+            }
+        }
+        write.commit().map_err(|e| self.write_error(&e))
+    }
+
+    fn foreign(&self, name: &str, found: &[u8], expected: &[u8]) -> StoreError {
+        use hex_conservative::DisplayHex;
+        let path = self.path.clone();
+        match name {
+            "format" => StoreError::Format {
+                path,
+                found: found.first().copied().unwrap_or_default(),
+                known: FORMAT,
+            },
+            _ => StoreError::Foreign {
+                path,
+                what: if name == "operator" { "operator" } else { "federation" },
+                found: found.to_lower_hex_string(),
+                expected: expected.to_lower_hex_string(),
+            },
+        }
+    }
+
+    /// All records, in no order that matters.
+    ///
+    /// # Errors
+    /// If one cannot be read, was altered, or is of another version.
+    pub fn records(&self) -> Result<Vec<Record>, StoreError> {
+        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let table = read.open_table(RECORDS).map_err(|e| self.damaged(&e))?;
+        let mut records = Vec::new();
+        for entry in table.iter().map_err(|e| self.damaged(&e))? {
+            let (_, sealed) = entry.map_err(|e| self.damaged(&e))?;
+            let bytes = unseal(sealed.value()).ok_or_else(|| StoreError::Altered {
+                path: self.path.clone(),
+            })?;
+            records.push(Record::from_bytes(bytes).map_err(|source| StoreError::Record {
+                path: self.path.clone(),
+                source,
+            })?);
+        }
+        Ok(records)
+    }
+
+    /// Writes records and forgets those of lower heights, all or nothing; durable on return.
+    ///
+    /// # Errors
+    /// If it may not have become durable.
+    pub fn write(
+        &self,
+        records: &[Record],
+        forget_below: Option<federation_chain::BlockHeight>,
+    ) -> Result<(), StoreError> {
+        let write = self.database.begin_write().map_err(|e| self.write_error(&e))?;
+        {
+            let mut table = write.open_table(RECORDS).map_err(|e| self.write_error(&e))?;
+            for record in records {
+                table
+                    .insert(&*record.key(), &*seal(&record.to_bytes()))
+                    .map_err(|e| self.write_error(&e))?;
+            }
+            if let Some(below) = forget_below {
+                let lowest = Record::height_key(federation_chain::BlockHeight::GENESIS);
+                let end = Record::height_key(below);
+                table
+                    .retain_in(&*lowest..&*end, |_, _| false)
+                    .map_err(|e| self.write_error(&e))?;
+            }
+        }
+        write.commit().map_err(|e| self.write_error(&e))
+    }
+
+    /// Keeps a piece of evidence; past the limit it is dropped.
+    ///
+    /// # Errors
+    /// If it may not have become durable.
+    pub fn keep_evidence(&self, evidence: &Evidence) -> Result<(), StoreError> {
+        let text = format!("{}\n{}", describe(&evidence.first), describe(&evidence.second));
+        let write = self.database.begin_write().map_err(|e| self.write_error(&e))?;
+        {
+            let mut table = write.open_table(EVIDENCE).map_err(|e| self.write_error(&e))?;
+            let next = table
+                .last()
+                .map_err(|e| self.damaged(&e))?
+                .map_or(0, |(number, _)| number.value() + 1);
+            if next < MAX_EVIDENCE {
+                table
+                    .insert(next, &*seal(text.as_bytes()))
+                    .map_err(|e| self.write_error(&e))?;
+            }
+        }
+        write.commit().map_err(|e| self.write_error(&e))
+    }
+
+    /// The evidence that was kept, oldest first.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn evidence(&self) -> Result<Vec<StoredEvidence>, StoreError> {
+        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let table = read.open_table(EVIDENCE).map_err(|e| self.damaged(&e))?;
+        let mut evidence = Vec::new();
+        for entry in table.iter().map_err(|e| self.damaged(&e))? {
+            let (number, sealed) = entry.map_err(|e| self.damaged(&e))?;
+            let text = unseal(sealed.value()).ok_or_else(|| StoreError::Altered {
+                path: self.path.clone(),
+            })?;
+            evidence.push(StoredEvidence {
+                number: number.value(),
+                text: String::from_utf8_lossy(text).into_owned(),
+            });
+        }
+        Ok(evidence)
+    }
+
+    fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
+        StoreError::Write {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        }
+    }
+
+    fn damaged(&self, error: &dyn std::error::Error) -> StoreError {
+        StoreError::Damaged {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// One line with everything that is needed to check the signature again.
+fn describe(message: &SignedMessage) -> String {
+    use hex_conservative::DisplayHex;
+    let parts = message.message.to_parts();
+    format!(
+        "sender {} kind {} height {} round {} payload {} signature {}",
+        message.sender,
+        parts.kind,
+        parts.height,
+        parts.round,
+        parts.payload.as_hex(),
+        message.signature.to_bytes().as_hex(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_block_signing::{Vote, VoteKind};
+    use federation_chain::{BlockHash, BlockHeight};
+    use federation_roster::Round;
+
+    use super::*;
+
+    const ME: OperatorId = OperatorId::new(1);
+
+    fn federation() -> FederationId {
+        FederationId::from_bytes([7; 32])
+    }
+
+    fn vote(height: u32, round: u32) -> Record {
+        Record::Vote(Vote {
+            kind: VoteKind::Prevote,
+            height: BlockHeight::new(height),
+            round: Round::new(round),
+            value: Some(BlockHash::from_bytes([3; 32])),
+        })
+    }
+
+    #[test]
+    fn records_are_there_after_reopening_and_lower_heights_can_go() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), federation(), ME).expect("new");
+        assert!(store.is_new());
+        let final_height = Record::Final(BlockHeight::new(4));
+        store.write(&[vote(5, 0), vote(6, 0), vote(6, 1), final_height.clone()], None).expect("written");
+        store.write(&[vote(6, 1)], Some(BlockHeight::new(6))).expect("written");
+        drop(store);
+        let store = Store::open(folder.path(), federation(), ME).expect("there");
+        assert!(!store.is_new());
+        let mut records = store.records().expect("readable");
+        records.sort_by_key(Record::key);
+        let mut expected = vec![final_height, vote(6, 0), vote(6, 1)];
+        expected.sort_by_key(Record::key);
+        assert_eq!(records, expected);
+    }
+
+    #[test]
+    fn a_store_in_use_of_another_federation_or_operator_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), federation(), ME).expect("new");
+        assert!(matches!(
+            Store::open(folder.path(), federation(), ME),
+            Err(StoreError::InUse { .. })
+        ));
+        drop(store);
+        let other = FederationId::from_bytes([8; 32]);
+        assert!(matches!(
+            Store::open(folder.path(), other, ME),
+            Err(StoreError::Foreign { what: "federation", .. })
+        ));
+        assert!(matches!(
+            Store::open(folder.path(), federation(), OperatorId::new(2)),
+            Err(StoreError::Foreign { what: "operator", .. })
+        ));
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("operator.redb");
+        std::fs::write(&path, vec![0x55; 5000]).expect("written");
+        assert!(matches!(
+            Store::open(folder.path(), federation(), ME),
+            Err(StoreError::Damaged { .. })
+        ));
+        assert_eq!(std::fs::read(&path).expect("there"), vec![0x55; 5000]);
+    }
+
+    #[test]
+    fn a_changed_value_is_noticed() {
+        assert_eq!(unseal(&seal(b"value")), Some(&b"value"[..]));
+        let mut sealed = seal(b"value");
+        sealed[6] ^= 1;
+        assert_eq!(unseal(&sealed), None);
+        assert_eq!(unseal(&[1, 2]), None);
+    }
+}
