@@ -192,6 +192,9 @@ impl Block {
     /// Checks that these transactions and witnesses, byte for byte, are the ones that the block
     /// hash commits to: the Merkle root in the header, and the witness commitment in the coinbase.
     ///
+    /// This asks for a little more than the nodes do: they commit to nothing in the coinbase's own
+    /// witness and let anything stand there beside the 32 bytes that are needed.
+    ///
     /// # Errors
     /// If they are not, or if the bytes are no transactions.
     pub fn check_commitments(&self) -> Result<(), CommitmentError> {
@@ -204,6 +207,11 @@ impl Block {
             witness_hashes.push(transaction.witness_hash()?);
             if transaction.has_witness() {
                 witnessed = witnessed.or(Some(index));
+                // The nodes let it pass, and it would give one block many bodies.
+                let stray = index > 0 && transaction.has_null_input();
+                if transaction.has_stray_witness || stray {
+                    return Err(CommitmentError::UncommittedWitness(index));
+                }
             }
             if index == 0 {
                 coinbase = Some((transaction.commitment, transaction.sole_item));

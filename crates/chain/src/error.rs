@@ -78,7 +78,7 @@ pub enum CommitmentError {
     #[error("the coinbase has a witness commitment and no 32-byte nonce")]
     WitnessNonce,
     /// Witnesses that nothing commits to.
-    #[error("transaction {0} has a witness and the coinbase commits to none")]
+    #[error("transaction {0} has a witness that the coinbase does not commit to")]
     UncommittedWitness(usize),
 }
 

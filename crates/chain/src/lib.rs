@@ -12,15 +12,79 @@
 //!                                          └── SigningRules::assemble ┴──> complete Block ──> bytes
 //! ```
 //!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use federation_chain::{
+//!     Block, BlockHash, BlockHeight, Dialect, Header, HeaderFields, Proof, SigningRules,
+//! };
+//! use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+//! use secp256k1::{Message, SECP256K1, SecretKey};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let operators = [1, 2, 3].map(|i| SecretKey::from_slice(&[i; 32]).expect("in range"));
+//! let keys = operators.iter().map(|key| key.public_key(SECP256K1)).collect();
+//! let script = MultisigScript::new(Threshold::new(2)?, keys, KeyOrder::AsGiven)?;
+//! let rules = SigningRules::new(Dialect::Elements, script, 145)?;
+//!
+//! let unsigned = Block::from_parts(
+//!     Header::new(HeaderFields {
+//!         version: 0x2000_0000,
+//!         previous: BlockHash::from_bytes([0; 32]),
+//!         merkle_root: [0; 32],
+//!         time: 1_600_000_000,
+//!         height: BlockHeight::new(1),
+//!         proof: Proof::Signed {
+//!             challenge: rules.signing_script().to_vec(),
+//!             solution: vec![],
+//!         },
+//!     }),
+//!     &[],
+//! );
+//! let message = Message::from_digest(unsigned.block_hash().to_bytes());
+//! let signatures = BTreeMap::from([
+//!     (0, SECP256K1.sign_ecdsa(&message, &operators[0])),
+//!     (2, SECP256K1.sign_ecdsa(&message, &operators[2])),
+//! ]);
+//! let complete = rules.assemble(&unsigned, &signatures)?;
+//! assert_eq!(rules.check_block(&complete), Ok(()));
+//! assert_eq!(rules.signers(complete.header())?, [0, 2]);
+//! assert_eq!(complete.block_hash(), unsigned.block_hash());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where the crate asks for more than a node does
+//!
+//! What passes here passes at a node; not all that passes at a node passes here.
+//!
+//! - Elements' nodes apply to a block's signatures exactly the rules of
+//!   [`SigningRules::check_block`]. Ocean's apply `SCRIPT_VERIFY_P2SH` and no limit on the size
+//!   (`CheckProof` in `pow.cpp`), so they take high S, lax DER and more items too: on Ocean a
+//!   stranger can change a block's solution, and the hash stays.
+//! - [`Block::check_commitments`] refuses what no hash commits to in a coinbase's witness.
+//!
 //! # Transactions
 //!
-//! [`Block::transactions`] hands out [`elements::Transaction`]s. The `elements` crate reads the
-//! transactions of Elements and those of Ocean, whose serialisation is that of Elements 0.14, with
-//! one exception: it gives the pegin witness a fixed form, so an Ocean claim of an Ethereum peg-in
-//! (five witness items instead of six) is an error to it. What a federation needs to know of a
-//! block, its identity, does not depend on that: Merkle root and witness commitment are computed by
-//! a walk over the bytes of its own (see [`Block::check_commitments`]), which asks only where a
-//! transaction's parts begin and end.
+//! [`Block::transactions`] hands out [`elements::Transaction`]s. Ocean's serialisation is that of
+//! Elements 0.14, which Elements kept, so the `elements` crate reads what Ocean's wallets write:
+//! issuances and reissuances, confidential outputs, the policy transactions of its genesis. It does
+//! not read everything that Ocean's nodes read. An error are to it
+//!
+//! - a claim of an Ethereum peg-in, the only kind that Ocean's consensus knows: its witness has
+//!   five items (value, asset, genesis, key, transaction), and the crate reads the six of a Bitcoin
+//!   peg-in and nothing else;
+//! - a nonce that is no point of the curve, which the nodes of both families never look at;
+//! - asset, value or nonce with the prefix `ff`, which Ocean's nodes read like the explicit `01` and
+//!   let stand in a nonce;
+//! - more than 7,936 inputs or 16,666 outputs in one transaction (the crate stops at 4,000,000
+//!   bytes of memory for a list);
+//! - proofs and commitments that do not parse, which the nodes read, and refuse when they check
+//!   amounts.
+//!
+//! What a federation needs to know of a block, its identity, does not depend on that: ids, Merkle
+//! root, witness commitment and sizes come from a walk over the bytes of the crate's own, which
+//! asks only where a transaction's parts begin and end and reads all of the above.
 
 mod block;
 mod cursor;

@@ -34,6 +34,9 @@ pub(crate) struct WalkedTransaction<'a> {
     outputs: usize,
     /// The inputs that spend nothing: one in a coinbase, none in other valid transactions.
     null_inputs: Vec<usize>,
+    /// Whether an input that spends nothing has more of a witness than a coinbase needs. No hash
+    /// commits to it.
+    pub(crate) has_stray_witness: bool,
     /// The first input's script witness, if that has exactly one item.
     pub(crate) sole_item: Option<&'a [u8]>,
     /// The last witness commitment among the output scripts.
@@ -79,11 +82,17 @@ impl<'a> WalkedTransaction<'a> {
 
         let witness_start = cursor.clone();
         let mut sole_item = None;
+        let mut has_stray_witness = false;
         if flags & WITNESS_FLAG != 0 {
             let mut empty = true;
             for index in 0..inputs {
                 let record = read_input_witness(cursor)?;
                 empty &= record.parts == [EMPTY; 4];
+                if null_inputs.binary_search(&index).is_ok() {
+                    let [amount_proof, token_proof, script, pegin] = record.parts;
+                    has_stray_witness |= [amount_proof, token_proof, pegin] != [EMPTY; 3]
+                        || (index > 0 && script != EMPTY);
+                }
                 if index == 0 {
                     sole_item = record.sole_item;
                 }
@@ -102,9 +111,15 @@ impl<'a> WalkedTransaction<'a> {
             inputs,
             outputs,
             null_inputs,
+            has_stray_witness,
             sole_item,
             commitment,
         })
+    }
+
+    /// Whether an input spends nothing, which only a coinbase's may.
+    pub(crate) const fn has_null_input(&self) -> bool {
+        !self.null_inputs.is_empty()
     }
 
     pub(crate) const fn has_witness(&self) -> bool {

@@ -28,7 +28,8 @@ pub struct SigningRules {
 }
 
 impl SigningRules {
-    /// The rules of a chain with this script, and this `con_max_block_sig_size` in bytes.
+    /// The rules of a chain with this script, and this `con_max_block_sig_size` in bytes. Ocean's
+    /// nodes have no such limit; [`SigningRules::required_signature_size`] is enough there.
     ///
     /// # Errors
     /// If the limit is below what M signatures of this script can need.
@@ -155,7 +156,10 @@ impl SigningRules {
 
     /// Checks a complete block's signatures as the nodes do (`CheckProofGeneric` in
     /// `block_proof.cpp`): challenge, size limit, shortest pushes, empty first item, exactly M
-    /// signatures in script order, strict DER, low S, and the sighash byte where there is one.
+    /// signatures in script order, strict DER, low S, and `SIGHASH_ALL` behind each with dynafed.
+    ///
+    /// The limit on the size is the header's own with dynafed, and else the rules'. Ocean's nodes
+    /// are less strict (see [the crate](crate#where-the-crate-asks-for-more-than-a-node-does)).
     ///
     /// # Errors
     /// At the first rule that is broken.

@@ -1,0 +1,8 @@
+//! Tests against recorded blocks, and properties of the signing rules.
+
+mod hostile;
+mod rules;
+mod support;
+mod transactions;
+mod vectors;
+mod verdicts;
