@@ -74,7 +74,11 @@ impl DevNodeConfig {
 
     /// Sets the RPC credentials.
     #[must_use]
-    pub fn with_credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+    pub fn with_credentials(
+        mut self,
+        user: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
         self.user = user.into();
         self.password = password.into();
         self

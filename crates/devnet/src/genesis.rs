@@ -7,9 +7,7 @@ use elements::{
     Script, Sequence, Transaction, TxIn, TxOut, Txid,
     confidential::{Asset, Nonce, Value},
 };
-use federation_chain::{
-    Block, BlockHash, BlockHeight, Dialect, Header, HeaderFields, Proof,
-};
+use federation_chain::{Block, BlockHash, BlockHeight, Dialect, Header, HeaderFields, Proof};
 use federation_multisig::MultisigScript;
 
 use crate::DevNodeConfig;
@@ -48,7 +46,11 @@ pub(crate) fn make(config: &DevNodeConfig) -> Genesis {
 
     let mut transactions = vec![commitment_transaction(&commitment)];
     if config.free_coins > 0 {
-        transactions.push(issuing_transaction(issuing, pegged_asset, config.free_coins));
+        transactions.push(issuing_transaction(
+            issuing,
+            pegged_asset,
+            config.free_coins,
+        ));
     }
     let challenge = config.script.as_bytes().to_vec();
     let (time, proof) = match config.dialect {
@@ -155,7 +157,10 @@ mod tests {
             (Dialect::Dynafed, "elements-dynafed"),
             (Dialect::Elements, "elements-legacy"),
         ] {
-            let path = format!("{}/../../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+            let path = format!(
+                "{}/../../tests/vectors/{name}.json",
+                env!("CARGO_MANIFEST_DIR")
+            );
             let text = std::fs::read_to_string(path).expect("the vectors");
             let json: serde_json::Value = serde_json::from_str(&text).expect("json");
             let script = MultisigScript::from_hex(json["signblockscript"].as_str().expect("hex"))
@@ -166,7 +171,10 @@ mod tests {
                 serde_json::json!(block.as_bytes().to_lower_hex_string()),
                 json["genesis_block_hex"]
             );
-            assert_eq!(serde_json::json!(block.block_hash().to_string()), json["genesis_hash"]);
+            assert_eq!(
+                serde_json::json!(block.block_hash().to_string()),
+                json["genesis_hash"]
+            );
         }
     }
 }

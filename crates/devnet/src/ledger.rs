@@ -141,7 +141,10 @@ impl Ledger {
             return Err(Invalid::Coinbase);
         };
         let starts_with_height = coinbase.input.first().is_some_and(|input| {
-            input.script_sig.as_bytes().starts_with(&height_push(height))
+            input
+                .script_sig
+                .as_bytes()
+                .starts_with(&height_push(height))
         });
         if !coinbase.is_coinbase() || !starts_with_height {
             return Err(Invalid::Coinbase);
@@ -159,7 +162,9 @@ impl Ledger {
                 if spent.contains(outpoint) {
                     return None;
                 }
-                made.get(outpoint).or_else(|| self.unspent(outpoint)).cloned()
+                made.get(outpoint)
+                    .or_else(|| self.unspent(outpoint))
+                    .cloned()
             })?;
             spent.extend(transaction.input.iter().map(|input| input.previous_output));
             made.extend(outputs(transaction));
@@ -191,9 +196,7 @@ impl Ledger {
     pub(crate) fn parameters_at(&self, height: BlockHeight) -> Proof {
         match self.rules.dialect() {
             Dialect::Dynafed => crate::template::dynafed_proof(&self.rules, height),
-            Dialect::Ocean | Dialect::Elements => {
-                self.tip().header().fields().proof_parameters()
-            }
+            Dialect::Ocean | Dialect::Elements => self.tip().header().fields().proof_parameters(),
         }
     }
 }
@@ -216,9 +219,9 @@ impl ProofParameters for federation_chain::HeaderFields {
 /// The outputs of a transaction, each with its place.
 fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)> + '_ {
     let txid = transaction.txid();
-    (0..).zip(&transaction.output).map(move |(index, output)| {
-        (OutPoint::new(txid, index), output.clone())
-    })
+    (0..)
+        .zip(&transaction.output)
+        .map(move |(index, output)| (OutPoint::new(txid, index), output.clone()))
 }
 
 /// The height as a coinbase has to begin with it (BIP 34), by the rules for numbers in scripts.

@@ -81,7 +81,9 @@ impl Shared {
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let offset = self.hooks.clock_offset.load(Ordering::Relaxed);
         let secs = since.as_secs().saturating_add_signed(offset);
         UnixTime::from_secs(secs)
@@ -161,10 +163,12 @@ impl DevNode {
         let rpc_listener = listen(config.rpc_listen).await?;
         let p2p_listener = listen(config.p2p_listen).await?;
         let address = |listener: &TcpListener| {
-            listener.local_addr().map_err(|source| DevNodeError::Listen {
-                address: config.rpc_listen.to_string(),
-                source,
-            })
+            listener
+                .local_addr()
+                .map_err(|source| DevNodeError::Listen {
+                    address: config.rpc_listen.to_string(),
+                    source,
+                })
         };
         let (rpc, p2p) = (address(&rpc_listener)?, address(&p2p_listener)?);
         let shared = Arc::new(Shared {
@@ -186,7 +190,9 @@ impl DevNode {
             begun: std::time::Instant::now(),
         });
         shared.tasks.spawn(rpc::serve(shared.clone(), rpc_listener));
-        shared.tasks.spawn(relay::listen(shared.clone(), p2p_listener));
+        shared
+            .tasks
+            .spawn(relay::listen(shared.clone(), p2p_listener));
         Ok(Self { shared, rpc })
     }
 
@@ -232,17 +238,26 @@ impl DevNode {
     #[must_use]
     pub fn genesis_hash(&self) -> BlockHash {
         let state = self.shared.state();
-        state.ledger.at(0).map_or_else(|| state.ledger.tip().block_hash(), Block::block_hash)
+        state
+            .ledger
+            .at(0)
+            .map_or_else(|| state.ledger.tip().block_hash(), Block::block_hash)
     }
 
     /// Makes the RPC answer 503 to everything, or stops doing so.
     pub fn set_unavailable(&self, unavailable: bool) {
-        self.shared.hooks.unavailable.store(unavailable, Ordering::Relaxed);
+        self.shared
+            .hooks
+            .unavailable
+            .store(unavailable, Ordering::Relaxed);
     }
 
     /// Makes the RPC answer that the node is warming up, or stops doing so.
     pub fn set_warming_up(&self, warming_up: bool) {
-        self.shared.hooks.warming_up.store(warming_up, Ordering::Relaxed);
+        self.shared
+            .hooks
+            .warming_up
+            .store(warming_up, Ordering::Relaxed);
     }
 
     /// Makes each RPC answer so much later.
@@ -253,12 +268,18 @@ impl DevNode {
 
     /// Sets the node's clock so many seconds ahead, or behind if negative.
     pub fn set_clock_offset(&self, seconds: i64) {
-        self.shared.hooks.clock_offset.store(seconds, Ordering::Relaxed);
+        self.shared
+            .hooks
+            .clock_offset
+            .store(seconds, Ordering::Relaxed);
     }
 
     /// Cuts the node off from its peers, or lets it find them again.
     pub fn set_isolated(&self, isolated: bool) {
-        self.shared.hooks.isolated.store(isolated, Ordering::Relaxed);
+        self.shared
+            .hooks
+            .isolated
+            .store(isolated, Ordering::Relaxed);
         if isolated {
             // Connected peers are let go of by this.
             let _ = self.shared.gossip.send(Gossip::Leave);

@@ -95,13 +95,18 @@ async fn talk(shared: Arc<Shared>, stream: TcpStream) {
 /// Reads frames until the peer is gone or talks nonsense.
 async fn hear(shared: &Shared, mut reader: OwnedReadHalf, answers: mpsc::Sender<Vec<Bytes>>) {
     loop {
-        let Ok(length) = reader.read_u32_le().await else { return };
+        let Ok(length) = reader.read_u32_le().await else {
+            return;
+        };
         if length == 0 || length as usize > MAX_FRAME {
             return;
         }
         // Grows with what really comes, not with what was announced.
         let mut frame = Vec::new();
-        let read = (&mut reader).take(length.into()).read_to_end(&mut frame).await;
+        let read = (&mut reader)
+            .take(length.into())
+            .read_to_end(&mut frame)
+            .await;
         if read.ok() != Some(length as usize) {
             return;
         }
@@ -130,7 +135,11 @@ fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
                 return None;
             }
             let own = state.ledger.height().to_u32();
-            Some(if height > own { vec![get_blocks(own + 1)] } else { vec![] })
+            Some(if height > own {
+                vec![get_blocks(own + 1)]
+            } else {
+                vec![]
+            })
         }
         BLOCK => {
             let block = Block::decode(shared.config.dialect, payload).ok()?;
@@ -142,7 +151,11 @@ fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
                 Err(error) => {
                     let own = shared.state().ledger.height().to_u32();
                     tracing::debug!(%error, height, own, "a peer's block was not taken");
-                    Some(if height > own + 1 { vec![get_blocks(own + 1)] } else { vec![] })
+                    Some(if height > own + 1 {
+                        vec![get_blocks(own + 1)]
+                    } else {
+                        vec![]
+                    })
                 }
             }
         }
@@ -157,7 +170,11 @@ fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
             let from = u32::from_le_bytes(payload.as_ref().try_into().ok()?) as usize;
             let state = shared.state();
             let blocks = (from..from.saturating_add(BATCH)).map_while(|at| state.ledger.at(at));
-            Some(blocks.map(|block| frame_of(BLOCK, block.as_bytes())).collect())
+            Some(
+                blocks
+                    .map(|block| frame_of(BLOCK, block.as_bytes()))
+                    .collect(),
+            )
         }
         _ => None,
     }
@@ -195,7 +212,10 @@ async fn tell(
 
 fn hello(shared: &Shared) -> Bytes {
     let state = shared.state();
-    let genesis = state.ledger.at(0).map_or([0; 32], |block| block.block_hash().to_bytes());
+    let genesis = state
+        .ledger
+        .at(0)
+        .map_or([0; 32], |block| block.block_hash().to_bytes());
     let height = state.ledger.height().to_u32().to_le_bytes();
     frame_of(HELLO, &[&genesis[..], &height].concat())
 }

@@ -1,11 +1,7 @@
 //! The two kinds of output that the devnet lets be spent.
 
 use bitcoin::hashes::{Hash, hash160};
-use elements::{
-    EcdsaSighashType, Script, Transaction, TxOut,
-    hashes::HashEngine as _,
-    sighash::SighashCache,
-};
+use elements::{EcdsaSighashType, Script, Transaction, TxOut, sighash::SighashCache};
 use federation_multisig::PublicKey;
 use secp256k1::{Message, SECP256K1, SecretKey, ecdsa::Signature};
 
@@ -98,5 +94,8 @@ fn split(script_sig: &[u8]) -> Option<(Signature, PublicKey)> {
     let (item, rest) = rest.split_at_checked(usize::from(*length))?;
     let der = item.strip_suffix(&[1])?;
     let key = rest.strip_prefix(&[33])?;
-    Some((Signature::from_der(der).ok()?, PublicKey::from_slice(key).ok()?))
+    Some((
+        Signature::from_der(der).ok()?,
+        PublicKey::from_slice(key).ok()?,
+    ))
 }

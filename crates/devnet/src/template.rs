@@ -1,5 +1,6 @@
 //! New blocks: what `getnewblockhex` gives.
 
+use bitcoin::hashes::{Hash, hash160, sha256};
 use elements::{
     AssetId, LockTime, Script, Sequence, Transaction, TxIn, TxInWitness, TxOut, Witness,
     confidential::{Asset, Nonce, Value},
@@ -7,7 +8,6 @@ use elements::{
 use federation_chain::{
     Block, BlockHeight, FullParams, Header, HeaderFields, Params, Proof, SigningRules, UnixTime,
 };
-use bitcoin::hashes::{Hash, hash160, sha256};
 
 use crate::{
     genesis::{OP_RETURN, OP_TRUE},
@@ -45,7 +45,9 @@ pub(crate) fn make(ledger: &Ledger, transactions: Vec<Transaction>, now: UnixTim
     let draft = Block::from_parts(Header::new(fields.clone()), &all);
     let commitment = draft.witness_commitment_script().unwrap_or_default();
     all[0].output.pop();
-    all[0].output.push(data_output(ledger.pegged_asset, commitment));
+    all[0]
+        .output
+        .push(data_output(ledger.pegged_asset, commitment));
     all[0].input[0].witness = TxInWitness {
         script_witness: Witness::from_slice(&[[0; 32]]),
         ..TxInWitness::default()
@@ -100,7 +102,11 @@ pub(crate) fn dynafed_proof(rules: &SigningRules, height: BlockHeight) -> Proof 
 fn full_params(rules: &SigningRules) -> FullParams {
     // No fedpeg: OP_TRUE, as P2WSH in P2SH.
     let fedpeg = vec![OP_TRUE];
-    let witness_program = [&[0, 32], sha256::Hash::hash(&fedpeg).as_byte_array().as_slice()].concat();
+    let witness_program = [
+        &[0, 32],
+        sha256::Hash::hash(&fedpeg).as_byte_array().as_slice(),
+    ]
+    .concat();
     let script_hash = hash160::Hash::hash(&witness_program);
     let program = [&[0xa9, 20], script_hash.as_byte_array().as_slice(), &[0x87]].concat();
     let pak = [PAK, PAK].concat();

@@ -35,7 +35,11 @@ pub(crate) fn check(
         *sums.entry(asset).or_default() += u128::from(amount);
         assets_in.insert(asset);
     }
-    for input in transaction.input.iter().filter(|input| input.has_issuance()) {
+    for input in transaction
+        .input
+        .iter()
+        .filter(|input| input.has_issuance())
+    {
         for (asset, amount) in issued(input, &assets_in)? {
             *sums.entry(asset).or_default() += u128::from(amount);
         }
@@ -47,14 +51,15 @@ pub(crate) fn check(
     }
     sums.retain(|_, amount| *amount > 0);
     out.retain(|_, amount| *amount > 0);
-    if sums == out { Ok(()) } else { Err(Invalid::Unbalanced) }
+    if sums == out {
+        Ok(())
+    } else {
+        Err(Invalid::Unbalanced)
+    }
 }
 
 /// What an input issues, and of which asset.
-fn issued(
-    input: &TxIn,
-    assets_in: &BTreeSet<AssetId>,
-) -> Result<Vec<(AssetId, u64)>, Invalid> {
+fn issued(input: &TxIn, assets_in: &BTreeSet<AssetId>) -> Result<Vec<(AssetId, u64)>, Invalid> {
     let issuance = &input.asset_issuance;
     let amount = |value: &Value| match value {
         Value::Null => Ok(0),

@@ -86,10 +86,9 @@ impl Wallet {
     fn script_of(&self, address: &str) -> Result<Script, WalletError> {
         let payload = base58::decode_check(address).map_err(|_| WalletError::Address)?;
         match payload.split_first() {
-            Some((prefix, hash)) if *prefix == self.network.p2pkh => hash
-                .try_into()
-                .map(p2pkh)
-                .map_err(|_| WalletError::Address),
+            Some((prefix, hash)) if *prefix == self.network.p2pkh => {
+                hash.try_into().map(p2pkh).map_err(|_| WalletError::Address)
+            }
             _ => Err(WalletError::Address),
         }
     }
@@ -138,7 +137,13 @@ impl Wallet {
         asset: AssetId,
     ) -> Result<Transaction, WalletError> {
         let payment = output(asset, amount, self.script_of(address)?);
-        self.build(ledger, mempool, &[(asset, amount)], vec![payment], |_, _| Ok(()))
+        self.build(
+            ledger,
+            mempool,
+            &[(asset, amount)],
+            vec![payment],
+            |_, _| Ok(()),
+        )
     }
 
     /// A transaction that issues an asset and its tokens to the wallet.
@@ -155,13 +160,25 @@ impl Wallet {
             input.asset_issuance = AssetIssuance {
                 asset_blinding_nonce: AssetBlindingNonce::NEW_ISSUANCE,
                 asset_entropy: AssetEntropy::NEW_ISSUANCE,
-                amount: if amount > 0 { Value::Explicit(amount) } else { Value::Null },
-                inflation_keys: if tokens > 0 { Value::Explicit(tokens) } else { Value::Null },
+                amount: if amount > 0 {
+                    Value::Explicit(amount)
+                } else {
+                    Value::Null
+                },
+                inflation_keys: if tokens > 0 {
+                    Value::Explicit(tokens)
+                } else {
+                    Value::Null
+                },
             };
             let (asset, token) = input.issuance_ids();
             let contract = AssetEntropy::NEW_ISSUANCE.into_contract_hash();
             let entropy = AssetId::generate_asset_entropy(input.previous_output, contract);
-            issued = Some(Issued { asset, token, entropy });
+            issued = Some(Issued {
+                asset,
+                token,
+                entropy,
+            });
             for (asset, amount) in [(asset, amount), (token, tokens)] {
                 if amount > 0 {
                     outputs.push(output(asset, amount, own.clone()));
@@ -190,19 +207,25 @@ impl Wallet {
         let own = self.own_script();
         // One unit of the token is spent and comes back.
         let back = output(issued.token, 1, own.clone());
-        self.build(ledger, mempool, &[(issued.token, 1)], vec![back], |input, outputs| {
-            // Any nonce but zero marks a reissuance of an explicit token here.
-            let mut nonce = [0; 32];
-            nonce[0] = 1;
-            input.asset_issuance = AssetIssuance {
-                asset_blinding_nonce: AssetBlindingNonce::from_byte_array(nonce),
-                asset_entropy: issued.entropy,
-                amount: Value::Explicit(amount),
-                inflation_keys: Value::Null,
-            };
-            outputs.push(output(asset, amount, own.clone()));
-            Ok(())
-        })
+        self.build(
+            ledger,
+            mempool,
+            &[(issued.token, 1)],
+            vec![back],
+            |input, outputs| {
+                // Any nonce but zero marks a reissuance of an explicit token here.
+                let mut nonce = [0; 32];
+                nonce[0] = 1;
+                input.asset_issuance = AssetIssuance {
+                    asset_blinding_nonce: AssetBlindingNonce::from_byte_array(nonce),
+                    asset_entropy: issued.entropy,
+                    amount: Value::Explicit(amount),
+                    inflation_keys: Value::Null,
+                };
+                outputs.push(output(asset, amount, own.clone()));
+                Ok(())
+            },
+        )
         .map_err(|error| match error {
             WalletError::Funds => WalletError::NoToken,
             other => other,

@@ -17,7 +17,9 @@ pub enum StartError {
     #[error("operator {0} is not in the roster")]
     NotInRoster(OperatorId),
     /// The block key is another than the roster's.
-    #[error("the block key file holds {found}, the roster has {expected} for `{name}`: use the key that belongs to this operator")]
+    #[error(
+        "the block key file holds {found}, the roster has {expected} for `{name}`: use the key that belongs to this operator"
+    )]
     BlockKey {
         /// Whose.
         name: String,
@@ -27,7 +29,9 @@ pub enum StartError {
         found: Box<PublicKey>,
     },
     /// The identity key is another than the roster's.
-    #[error("the identity key file holds {found}, the roster has {expected} for `{name}`: use the key that belongs to this operator")]
+    #[error(
+        "the identity key file holds {found}, the roster has {expected} for `{name}`: use the key that belongs to this operator"
+    )]
     IdentityKey {
         /// Whose.
         name: String,
@@ -49,7 +53,9 @@ pub enum StartError {
     #[error("the node cannot be used: {0}")]
     Node(#[from] RpcError),
     /// The node is of another chain.
-    #[error("the node is on another chain: its genesis is {found}, the federation's is {expected}: check the node's chain, signblockscript and datadir")]
+    #[error(
+        "the node is on another chain: its genesis is {found}, the federation's is {expected}: check the node's chain, signblockscript and datadir"
+    )]
     OtherChain {
         /// The federation's.
         expected: BlockHash,
@@ -57,7 +63,9 @@ pub enum StartError {
         found: BlockHash,
     },
     /// The node's chain speaks another dialect.
-    #[error("the node's chain is {found}, the federation's is {expected}: check the node's evbparams, or the dialect in federation.toml")]
+    #[error(
+        "the node's chain is {found}, the federation's is {expected}: check the node's evbparams, or the dialect in federation.toml"
+    )]
     OtherDialect {
         /// The federation's.
         expected: Dialect,
@@ -65,7 +73,9 @@ pub enum StartError {
         found: Dialect,
     },
     /// The node's chain is signed by another script.
-    #[error("the node's next block must be signed by {found}, the federation's script is {expected}: check the roster, the threshold and the order of keys")]
+    #[error(
+        "the node's next block must be signed by {found}, the federation's script is {expected}: check the roster, the threshold and the order of keys"
+    )]
     OtherScript {
         /// The federation's, in hex.
         expected: String,
@@ -84,7 +94,9 @@ pub enum StartError {
         own: UnixTime,
     },
     /// The key has signed on this chain, and nothing is remembered of it.
-    #[error("the store is empty, but the block at height {height} has a signature by this operator's key: restore the store, or start with --observe to take part again from the next height that becomes final")]
+    #[error(
+        "the store is empty, but the block at height {height} has a signature by this operator's key: restore the store, or start with --observe to take part again from the next height that becomes final"
+    )]
     LostStore {
         /// The highest block found with an own signature.
         height: BlockHeight,

@@ -65,7 +65,9 @@ fn votes(federation: &Federation, votes: &BTreeMap<OperatorId, Option<BlockHash>
 }
 
 fn names<'a>(federation: &Federation, ids: impl Iterator<Item = &'a OperatorId>) -> String {
-    ids.map(|id| federation.name(*id)).collect::<Vec<_>>().join(",")
+    ids.map(|id| federation.name(*id))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn millis(duration: Duration) -> u64 {

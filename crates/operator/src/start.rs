@@ -46,7 +46,10 @@ pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
 
 /// Checks that the node is on the federation's chain and has a sane clock, waiting for it as long
 /// as it takes.
-pub(crate) async fn check_node(operator: &Operator, store_is_empty: bool) -> Result<(), StartError> {
+pub(crate) async fn check_node(
+    operator: &Operator,
+    store_is_empty: bool,
+) -> Result<(), StartError> {
     let mut told = false;
     loop {
         match try_check_node(operator, store_is_empty).await {

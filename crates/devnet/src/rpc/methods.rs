@@ -37,7 +37,11 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
         "getmempoolinfo" => Ok(mempool_info(shared)),
         "getrawmempool" => {
             let state = shared.state();
-            Ok(state.mempool.ids().map(|id| json!(id.to_string())).collect())
+            Ok(state
+                .mempool
+                .ids()
+                .map(|id| json!(id.to_string()))
+                .collect())
         }
         "getblockcount" => Ok(json!(shared.state().ledger.height().to_u32())),
         "getconnectioncount" => Ok(json!(shared.state().peers)),
@@ -66,7 +70,11 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
         "uptime" => Ok(json!(shared.begun.elapsed().as_secs())),
         "stop" => {
             shared.stop.cancel();
-            Ok(json!(if ocean { "Ocean server stopping" } else { "Elements Core stopping" }))
+            Ok(json!(if ocean {
+                "Ocean server stopping"
+            } else {
+                "Elements Core stopping"
+            }))
         }
         _ => Err(RpcFault::new(METHOD_NOT_FOUND, "Method not found")),
     }
@@ -91,8 +99,14 @@ impl Params_ {
     fn text(&self, at: usize) -> Result<&str, RpcFault> {
         match self.get(at) {
             Some(Value::String(text)) => Ok(text),
-            Some(_) => Err(RpcFault::new(TYPE_ERROR, "JSON value is not a string as expected")),
-            None => Err(RpcFault::new(MISC_ERROR, format!("parameter {at} is missing"))),
+            Some(_) => Err(RpcFault::new(
+                TYPE_ERROR,
+                "JSON value is not a string as expected",
+            )),
+            None => Err(RpcFault::new(
+                MISC_ERROR,
+                format!("parameter {at} is missing"),
+            )),
         }
     }
 
@@ -105,7 +119,9 @@ impl Params_ {
     /// An amount in coins, as satoshi; missing is zero.
     fn amount(&self, at: usize) -> Result<u64, RpcFault> {
         let invalid = || RpcFault::new(TYPE_ERROR, "Invalid amount");
-        let Some(value) = self.get(at) else { return Ok(0) };
+        let Some(value) = self.get(at) else {
+            return Ok(0);
+        };
         let text = match value {
             Value::String(text) => text.clone(),
             number => number.to_string(),
@@ -150,7 +166,10 @@ fn blockchain_info(shared: &Shared) -> Value {
             let (asm, hex) = views::signing_script(tip.header(), shared.config.dialect, script);
             put("current_signblock_asm", json!(asm));
             put("current_signblock_hex", json!(hex));
-            put("max_block_witness", json!(ledger.rules().max_signature_size()));
+            put(
+                "max_block_witness",
+                json!(ledger.rules().max_signature_size()),
+            );
             put("warnings", json!(""));
         }
     }
@@ -211,7 +230,10 @@ fn mempool_info(shared: &Shared) -> Value {
 
 fn block_hash(shared: &Shared, params: &Params_) -> Answer {
     let out_of_range = || RpcFault::new(INVALID_PARAMETER, "Block height out of range");
-    let height = params.get(0).and_then(Value::as_u64).ok_or_else(out_of_range)?;
+    let height = params
+        .get(0)
+        .and_then(Value::as_u64)
+        .ok_or_else(out_of_range)?;
     let state = shared.state();
     let at = usize::try_from(height).map_err(|_| out_of_range())?;
     let block = state.ledger.at(at).ok_or_else(out_of_range)?;
@@ -304,11 +326,19 @@ fn signatures(shared: &Shared, block: &Block) -> Vec<(secp256k1::PublicKey, Sign
     let mut signatures: Vec<_> = state
         .block_keys
         .iter()
-        .map(|key| (key.public_key(SECP256K1), SECP256K1.sign_ecdsa(&message, key)))
+        .map(|key| {
+            (
+                key.public_key(SECP256K1),
+                SECP256K1.sign_ecdsa(&message, key),
+            )
+        })
         .filter_map(|(key, signature)| Some((script.position(&key)?, key, signature)))
         .collect();
     signatures.sort_by_key(|(position, _, _)| *position);
-    signatures.into_iter().map(|(_, key, signature)| (key, signature)).collect()
+    signatures
+        .into_iter()
+        .map(|(_, key, signature)| (key, signature))
+        .collect()
 }
 
 fn sign_block(shared: &Shared, params: &Params_) -> Answer {
@@ -341,7 +371,10 @@ fn combine(shared: &Shared, params: &Params_) -> Answer {
     let block = decode_block(shared, params)?;
     let rules = shared.state().ledger.rules().clone();
     let invalid = || RpcFault::new(DESERIALIZATION_ERROR, "Invalid signature");
-    let given = params.get(1).and_then(Value::as_array).ok_or_else(invalid)?;
+    let given = params
+        .get(1)
+        .and_then(Value::as_array)
+        .ok_or_else(invalid)?;
     let mut found = std::collections::BTreeMap::new();
     for one in given {
         let candidates = match one {
@@ -360,7 +393,9 @@ fn combine(shared: &Shared, params: &Params_) -> Answer {
         };
         for signature in candidates {
             let signer = (0..rules.script().keys().len()).find(|place| {
-                rules.verify_signature(block.block_hash(), *place, &signature).is_ok()
+                rules
+                    .verify_signature(block.block_hash(), *place, &signature)
+                    .is_ok()
             });
             if let Some(place) = signer {
                 found.insert(place, signature);
@@ -398,7 +433,9 @@ fn create_wallet(shared: &Shared, params: &Params_) -> Answer {
 
 fn load_wallet(params: &Params_) -> Answer {
     let name = params.text(0)?;
-    let message = format!("Wallet file verification failed. Failed to load database path '{name}'. Path does not exist.");
+    let message = format!(
+        "Wallet file verification failed. Failed to load database path '{name}'. Path does not exist."
+    );
     Err(RpcFault::new(-18, message))
 }
 
@@ -429,7 +466,12 @@ fn send(shared: &Shared, transaction: Transaction) -> Answer {
 }
 
 fn raw_transaction(shared: &Shared, params: &Params_) -> Answer {
-    let unknown = || RpcFault::new(INVALID_ADDRESS_OR_KEY, "No such mempool or blockchain transaction");
+    let unknown = || {
+        RpcFault::new(
+            INVALID_ADDRESS_OR_KEY,
+            "No such mempool or blockchain transaction",
+        )
+    };
     let txid: Txid = params.text(0)?.parse().map_err(|_| unknown())?;
     let state = shared.state();
     let transaction = match state.mempool.get(&txid) {
@@ -441,14 +483,22 @@ fn raw_transaction(shared: &Shared, params: &Params_) -> Answer {
             .and_then(|all| all.into_iter().find(|one| one.txid() == txid))
             .ok_or_else(unknown)?,
     };
-    Ok(json!(elements::encode::serialize(&transaction).to_lower_hex_string()))
+    Ok(json!(
+        elements::encode::serialize(&transaction).to_lower_hex_string()
+    ))
 }
 
 fn tx_out(shared: &Shared, params: &Params_) -> Answer {
     let Ok(txid) = params.text(0)?.parse::<Txid>() else {
-        return Err(RpcFault::new(INVALID_PARAMETER, "txid must be of length 64"));
+        return Err(RpcFault::new(
+            INVALID_PARAMETER,
+            "txid must be of length 64",
+        ));
     };
-    let index = params.get(1).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+    let index = params
+        .get(1)
+        .and_then(Value::as_u64)
+        .and_then(|n| u32::try_from(n).ok());
     let index = index.ok_or_else(|| RpcFault::new(TYPE_ERROR, "vout is no number"))?;
     let state = shared.state();
     let at = elements::OutPoint::new(txid, index);
@@ -476,8 +526,7 @@ fn asset_by_name(state: &State, name: &str) -> Result<AssetId, RpcFault> {
     if name.is_empty() || name == "bitcoin" {
         return Ok(state.ledger.pegged_asset);
     }
-    name.parse()
-        .map_err(|_| wallet_fault(&WalletError::Asset))
+    name.parse().map_err(|_| wallet_fault(&WalletError::Asset))
 }
 
 fn balance(shared: &Shared) -> Value {
@@ -502,11 +551,19 @@ fn wallet_fault(error: &WalletError) -> RpcFault {
 
 /// `sendtoaddress address amount`, with the asset tenth as Elements has it, or sixth as Ocean has it.
 fn send_to_address(shared: &Shared, params: &Params_) -> Answer {
-    let place = if shared.config.dialect == Dialect::Ocean { 5 } else { 9 };
+    let place = if shared.config.dialect == Dialect::Ocean {
+        5
+    } else {
+        9
+    };
     let (address, amount) = (params.text(0)?, params.amount(1)?);
     let transaction = {
         let state = shared.state();
-        let name = if params.get(place).is_some() { params.text(place)? } else { "" };
+        let name = if params.get(place).is_some() {
+            params.text(place)?
+        } else {
+            ""
+        };
         let asset = asset_by_name(&state, name)?;
         state
             .wallet
@@ -524,7 +581,12 @@ fn issue(shared: &Shared, params: &Params_) -> Answer {
     }
     let (transaction, issued) = {
         let mut state = shared.state();
-        let State { ledger, mempool, wallet, .. } = &mut *state;
+        let State {
+            ledger,
+            mempool,
+            wallet,
+            ..
+        } = &mut *state;
         wallet
             .issue(ledger, mempool, amount, tokens)
             .map_err(|error| wallet_fault(&error))?

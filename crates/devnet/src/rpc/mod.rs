@@ -104,13 +104,19 @@ struct Request<'a> {
 pub(crate) fn handle(shared: &Shared, body: &[u8]) -> (StatusCode, String) {
     let parse_error = || {
         let fault = RpcFault::new(PARSE_ERROR, "Parse error");
-        (StatusCode::INTERNAL_SERVER_ERROR, failure(&fault, "null") + "\n")
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            failure(&fault, "null") + "\n",
+        )
     };
     if body.trim_ascii_start().first() == Some(&b'[') {
         let Ok(batch) = serde_json::from_slice::<Vec<&RawValue>>(body) else {
             return parse_error();
         };
-        let answers: Vec<String> = batch.iter().map(|one| single(shared, one.get()).1).collect();
+        let answers: Vec<String> = batch
+            .iter()
+            .map(|one| single(shared, one.get()).1)
+            .collect();
         return (StatusCode::OK, format!("[{}]\n", answers.join(",")));
     }
     let Ok(text) = core::str::from_utf8(body) else {

@@ -62,14 +62,26 @@ pub(crate) fn header(ledger: &Ledger, height: usize, block: &Block) -> Value {
             solution,
         } => {
             put("signblock_witness_asm", json!(pushes_text(solution)));
-            put("signblock_witness_hex", json!(solution.to_lower_hex_string()));
-            put("signblock_challenge", json!(challenge.to_lower_hex_string()));
-            put("nTx", json!(block.transaction_ids().map_or(0, |ids| ids.len())));
+            put(
+                "signblock_witness_hex",
+                json!(solution.to_lower_hex_string()),
+            );
+            put(
+                "signblock_challenge",
+                json!(challenge.to_lower_hex_string()),
+            );
+            put(
+                "nTx",
+                json!(block.transaction_ids().map_or(0, |ids| ids.len())),
+            );
         }
         Proof::Dynafed { witness, .. } => {
             let items: Vec<String> = witness.iter().map(|i| i.to_lower_hex_string()).collect();
             put("signblock_witness_hex", json!(items));
-            put("nTx", json!(block.transaction_ids().map_or(0, |ids| ids.len())));
+            put(
+                "nTx",
+                json!(block.transaction_ids().map_or(0, |ids| ids.len())),
+            );
         }
     }
     if height > 0 {

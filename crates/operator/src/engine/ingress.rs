@@ -99,7 +99,13 @@ impl Ingress {
         let sender = head.sender;
         if let Message::Body(body) = message {
             let candidate = self.candidate(&body)?;
-            return Ok((sender, Input::Body { from: sender, candidate }));
+            return Ok((
+                sender,
+                Input::Body {
+                    from: sender,
+                    candidate,
+                },
+            ));
         }
         self.check_inside(sender, &message)?;
         let signature = IdentitySignature::from_bytes(*envelope.signature());
@@ -142,9 +148,10 @@ impl Ingress {
                     .verify_signature(signature.hash, position, &parsed)
                     .map_err(|_| Dropped::BadSignature)
             }
-            Message::Proposal(_) | Message::Vote(_) | Message::BodyRequest(_) | Message::Body(_) => {
-                Ok(())
-            }
+            Message::Proposal(_)
+            | Message::Vote(_)
+            | Message::BodyRequest(_)
+            | Message::Body(_) => Ok(()),
         }
     }
 
@@ -203,7 +210,9 @@ pub(crate) fn decode_candidate(federation: &Federation, bytes: Bytes) -> Result<
     if !block.is_unsigned() {
         return Err("the block has signatures already".to_owned());
     }
-    block.check_commitments().map_err(|error| error.to_string())?;
+    block
+        .check_commitments()
+        .map_err(|error| error.to_string())?;
     Ok(Candidate {
         hash: block.block_hash(),
         previous: block.header().previous(),

@@ -43,7 +43,9 @@ impl Jobs {
     pub(crate) async fn test(&self, candidate: Candidate) -> Input {
         let verdict = match self.node.test_proposed_block(&candidate.bytes).await {
             Ok(()) => self.ask_policy(&candidate).await,
-            Err(RpcError::Node { code, message }) => Verdict::Invalid(format!("{message} ({code})")),
+            Err(RpcError::Node { code, message }) => {
+                Verdict::Invalid(format!("{message} ({code})"))
+            }
             Err(error) => {
                 tracing::debug!(%error, "the node did not test a block");
                 Verdict::Unavailable

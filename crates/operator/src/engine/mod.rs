@@ -189,7 +189,11 @@ impl Engine {
                 self.status.send_modify(|status| {
                     status.counters.accepted += 1;
                     if let Some((height, round)) = place {
-                        let peer = PeerStatus { heard: now, height, round };
+                        let peer = PeerStatus {
+                            heard: now,
+                            height,
+                            round,
+                        };
                         status.peers.insert(sender, peer);
                     }
                 });
@@ -208,8 +212,10 @@ impl Engine {
             }),
             Incoming::Tip(tip) => {
                 // Known before the machine is told, so that the next height's messages pass.
-                self.height.store(tip.height.next().to_u32(), Ordering::Relaxed);
-                self.status.send_modify(|status| status.tip = Some((tip.height, tip.hash)));
+                self.height
+                    .store(tip.height.next().to_u32(), Ordering::Relaxed);
+                self.status
+                    .send_modify(|status| status.tip = Some((tip.height, tip.hash)));
                 self.tell(OperatorEvent::Tip {
                     height: tip.height,
                     hash: tip.hash,
@@ -221,7 +227,8 @@ impl Engine {
                     NodeState::Down(reason) => tracing::warn!(reason, "the node does not answer"),
                     _ => tracing::info!("the node answers"),
                 }
-                self.status.send_modify(|status| status.node = state.clone());
+                self.status
+                    .send_modify(|status| status.node = state.clone());
                 self.tell(OperatorEvent::Node(state));
             }
         }
@@ -315,7 +322,8 @@ impl Engine {
                     %height,
                     "evidence: two messages that contradict each other"
                 );
-                self.status.send_modify(|status| status.counters.evidence += 1);
+                self.status
+                    .send_modify(|status| status.counters.evidence += 1);
                 self.tell(OperatorEvent::Evidence { culprit, height });
                 let store = self.store.clone();
                 on_disk(move || store.keep_evidence(&evidence)).await?;
@@ -338,7 +346,8 @@ impl Engine {
                 });
             }
             Event::Alarm(alarm) => {
-                self.status.send_modify(|status| status.last_alarm = Some(alarm.clone()));
+                self.status
+                    .send_modify(|status| status.last_alarm = Some(alarm.clone()));
             }
             _ => {}
         }
@@ -370,12 +379,8 @@ impl Engine {
     }
 
     /// Runs a call beside the loop; its answer comes back as an input.
-    fn job<F>(
-        &mut self,
-        what: &'static str,
-        height: BlockHeight,
-        call: impl FnOnce(Jobs) -> F,
-    ) where
+    fn job<F>(&mut self, what: &'static str, height: BlockHeight, call: impl FnOnce(Jobs) -> F)
+    where
         F: Future<Output = Input> + Send + 'static,
     {
         let call = call(self.jobs.clone());

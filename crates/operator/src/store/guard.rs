@@ -52,8 +52,11 @@ impl RedbGuardStore {
         genesis: BlockHash,
     ) -> Result<(), StoreError> {
         let key = key.serialize();
-        let expected: [(&'static str, &[u8]); 3] =
-            [("format", &[FORMAT]), ("key", &key), ("chain", genesis.as_bytes())];
+        let expected: [(&'static str, &[u8]); 3] = [
+            ("format", &[FORMAT]),
+            ("key", &key),
+            ("chain", genesis.as_bytes()),
+        ];
         let path = || PathBuf::from(path);
         let failed = |error: &dyn std::error::Error| StoreError::Write {
             path: path(),
@@ -97,7 +100,9 @@ impl RedbGuardStore {
     }
 }
 
-fn final_height(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<BlockHeight>, GuardStoreError> {
+fn final_height(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<BlockHeight>, GuardStoreError> {
     let value = meta.get("final").map_err(GuardStoreError::backend)?;
     Ok(value.and_then(|value| {
         let bytes = value.value().try_into().ok()?;
@@ -107,7 +112,10 @@ fn final_height(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Resul
 
 impl GuardStore for RedbGuardStore {
     fn load(&self) -> Result<GuardState, GuardStoreError> {
-        let read = self.database.begin_read().map_err(GuardStoreError::backend)?;
+        let read = self
+            .database
+            .begin_read()
+            .map_err(GuardStoreError::backend)?;
         let meta = read.open_table(META).map_err(GuardStoreError::backend)?;
         let table = read.open_table(SIGNED).map_err(GuardStoreError::backend)?;
         let mut signed = Vec::new();
@@ -122,7 +130,10 @@ impl GuardStore for RedbGuardStore {
     }
 
     fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError> {
-        let write = self.database.begin_write().map_err(GuardStoreError::backend)?;
+        let write = self
+            .database
+            .begin_write()
+            .map_err(GuardStoreError::backend)?;
         {
             let mut table = write.open_table(SIGNED).map_err(GuardStoreError::backend)?;
             let found = table
@@ -150,7 +161,10 @@ impl GuardStore for RedbGuardStore {
     }
 
     fn raise_final(&mut self, height: BlockHeight) -> Result<(), GuardStoreError> {
-        let write = self.database.begin_write().map_err(GuardStoreError::backend)?;
+        let write = self
+            .database
+            .begin_write()
+            .map_err(GuardStoreError::backend)?;
         {
             let mut meta = write.open_table(META).map_err(GuardStoreError::backend)?;
             if final_height(&meta)?.is_some_and(|known| known >= height) {
@@ -176,7 +190,9 @@ mod tests {
     use super::*;
 
     fn key(seed: u8) -> PublicKey {
-        SecretKey::from_slice(&[seed; 32]).expect("a key").public_key(SECP256K1)
+        SecretKey::from_slice(&[seed; 32])
+            .expect("a key")
+            .public_key(SECP256K1)
     }
 
     fn genesis() -> BlockHash {
@@ -209,6 +225,10 @@ mod tests {
             RedbGuardStore::open(folder.path(), &key(1), BlockHash::from_bytes([2; 32])),
             Err(StoreError::Foreign { what: "chain", .. })
         ));
-        assert!(!RedbGuardStore::open(folder.path(), &key(1), genesis()).expect("there").is_new());
+        assert!(
+            !RedbGuardStore::open(folder.path(), &key(1), genesis())
+                .expect("there")
+                .is_new()
+        );
     }
 }

@@ -69,11 +69,18 @@ impl Store {
             ("federation", federation.as_bytes()),
             ("operator", &[me.to_u8()]),
         ];
-        let write = self.database.begin_write().map_err(|e| self.write_error(&e))?;
+        let write = self
+            .database
+            .begin_write()
+            .map_err(|e| self.write_error(&e))?;
         {
             let mut meta = write.open_table(META).map_err(|e| self.write_error(&e))?;
-            write.open_table(RECORDS).map_err(|e| self.write_error(&e))?;
-            write.open_table(EVIDENCE).map_err(|e| self.write_error(&e))?;
+            write
+                .open_table(RECORDS)
+                .map_err(|e| self.write_error(&e))?;
+            write
+                .open_table(EVIDENCE)
+                .map_err(|e| self.write_error(&e))?;
             for (name, value) in expected {
                 let found = meta
                     .get(name)
@@ -104,7 +111,11 @@ impl Store {
             },
             _ => StoreError::Foreign {
                 path,
-                what: if name == "operator" { "operator" } else { "federation" },
+                what: if name == "operator" {
+                    "operator"
+                } else {
+                    "federation"
+                },
                 found: found.to_lower_hex_string(),
                 expected: expected.to_lower_hex_string(),
             },
@@ -124,10 +135,12 @@ impl Store {
             let bytes = unseal(sealed.value()).ok_or_else(|| StoreError::Altered {
                 path: self.path.clone(),
             })?;
-            records.push(Record::from_bytes(bytes).map_err(|source| StoreError::Record {
-                path: self.path.clone(),
-                source,
-            })?);
+            records.push(
+                Record::from_bytes(bytes).map_err(|source| StoreError::Record {
+                    path: self.path.clone(),
+                    source,
+                })?,
+            );
         }
         Ok(records)
     }
@@ -141,9 +154,14 @@ impl Store {
         records: &[Record],
         forget_below: Option<federation_chain::BlockHeight>,
     ) -> Result<(), StoreError> {
-        let write = self.database.begin_write().map_err(|e| self.write_error(&e))?;
+        let write = self
+            .database
+            .begin_write()
+            .map_err(|e| self.write_error(&e))?;
         {
-            let mut table = write.open_table(RECORDS).map_err(|e| self.write_error(&e))?;
+            let mut table = write
+                .open_table(RECORDS)
+                .map_err(|e| self.write_error(&e))?;
             for record in records {
                 table
                     .insert(&*record.key(), &*seal(&record.to_bytes()))
@@ -165,10 +183,19 @@ impl Store {
     /// # Errors
     /// If it may not have become durable.
     pub fn keep_evidence(&self, evidence: &Evidence) -> Result<(), StoreError> {
-        let text = format!("{}\n{}", describe(&evidence.first), describe(&evidence.second));
-        let write = self.database.begin_write().map_err(|e| self.write_error(&e))?;
+        let text = format!(
+            "{}\n{}",
+            describe(&evidence.first),
+            describe(&evidence.second)
+        );
+        let write = self
+            .database
+            .begin_write()
+            .map_err(|e| self.write_error(&e))?;
         {
-            let mut table = write.open_table(EVIDENCE).map_err(|e| self.write_error(&e))?;
+            let mut table = write
+                .open_table(EVIDENCE)
+                .map_err(|e| self.write_error(&e))?;
             let next = table
                 .last()
                 .map_err(|e| self.damaged(&e))?
@@ -262,8 +289,15 @@ mod tests {
         let store = Store::open(folder.path(), federation(), ME).expect("new");
         assert!(store.is_new());
         let final_height = Record::Final(BlockHeight::new(4));
-        store.write(&[vote(5, 0), vote(6, 0), vote(6, 1), final_height.clone()], None).expect("written");
-        store.write(&[vote(6, 1)], Some(BlockHeight::new(6))).expect("written");
+        store
+            .write(
+                &[vote(5, 0), vote(6, 0), vote(6, 1), final_height.clone()],
+                None,
+            )
+            .expect("written");
+        store
+            .write(&[vote(6, 1)], Some(BlockHeight::new(6)))
+            .expect("written");
         drop(store);
         let store = Store::open(folder.path(), federation(), ME).expect("there");
         assert!(!store.is_new());
@@ -286,11 +320,17 @@ mod tests {
         let other = FederationId::from_bytes([8; 32]);
         assert!(matches!(
             Store::open(folder.path(), other, ME),
-            Err(StoreError::Foreign { what: "federation", .. })
+            Err(StoreError::Foreign {
+                what: "federation",
+                ..
+            })
         ));
         assert!(matches!(
             Store::open(folder.path(), federation(), OperatorId::new(2)),
-            Err(StoreError::Foreign { what: "operator", .. })
+            Err(StoreError::Foreign {
+                what: "operator",
+                ..
+            })
         ));
     }
 

@@ -1,0 +1,108 @@
+//! What a local federation is made of.
+
+use std::{path::PathBuf, time::Duration};
+
+use federation_chain::Dialect;
+use federation_operator::Options;
+
+/// How the operators talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// ZeroMQ over loopback.
+    Zmq,
+    /// A hub in memory.
+    #[default]
+    Memory,
+}
+
+/// What the operators' nodes are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum NodeKind {
+    /// Devnet nodes in this process.
+    #[default]
+    Devnet,
+    /// Processes of this program: an `elementsd` or `oceand`.
+    Process(PathBuf),
+}
+
+/// What a local federation is made of.
+#[derive(Debug, Clone)]
+pub struct LocalConfig {
+    pub(crate) operators: u8,
+    pub(crate) threshold: u8,
+    pub(crate) interval: Duration,
+    pub(crate) dialect: Dialect,
+    pub(crate) transport: Transport,
+    pub(crate) nodes: NodeKind,
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) options: Options,
+    pub(crate) absent: Vec<usize>,
+}
+
+impl LocalConfig {
+    /// So many operators and signatures: a dynafed chain of devnet nodes with a block every second
+    /// over a hub in memory, in a temporary folder.
+    #[must_use]
+    pub fn new(operators: u8, threshold: u8) -> Self {
+        Self {
+            operators,
+            threshold,
+            interval: Duration::from_secs(1),
+            dialect: Dialect::Dynafed,
+            transport: Transport::Memory,
+            nodes: NodeKind::Devnet,
+            folder: None,
+            options: Options::default(),
+            absent: Vec::new(),
+        }
+    }
+
+    /// Sets the time from one block to the next.
+    #[must_use]
+    pub const fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets the block format.
+    #[must_use]
+    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Sets how the operators talk.
+    #[must_use]
+    pub const fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Sets what the nodes are.
+    #[must_use]
+    pub fn with_nodes(mut self, nodes: NodeKind) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Sets where stores and nodes keep their files; a temporary folder if not set.
+    #[must_use]
+    pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Sets the operators' options.
+    #[must_use]
+    pub const fn with_options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets which operators are not started with the others, by their place in the roster.
+    #[must_use]
+    pub fn with_absent(mut self, absent: impl Into<Vec<usize>>) -> Self {
+        self.absent = absent.into();
+        self
+    }
+}

@@ -1,0 +1,302 @@
+//! The federation as a whole.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use federation_chain::{BlockHeight, SigningRules};
+use federation_messenger_zmq::Endpoint;
+use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+use federation_operator::{Operator, OperatorHandle, RedbGuardStore, Store};
+use federation_roster::{Federation, Operator as RosterEntry};
+use federation_signer::{GuardedSigner, Signer, SoftwareIdentity, SoftwareSigner};
+use tempfile::TempDir;
+
+use crate::{
+    LocalConfig, LocalError, LocalNode, keys,
+    wire::{Wire, id},
+};
+
+/// How often the nodes are asked while a height is waited for.
+const ASK: Duration = Duration::from_millis(20);
+
+/// N nodes and N operators in one process.
+#[derive(Debug)]
+pub struct LocalFederation {
+    config: LocalConfig,
+    federation: Arc<Federation>,
+    nodes: Vec<Arc<LocalNode>>,
+    operators: Vec<Option<OperatorHandle>>,
+    wire: Wire,
+    folder: PathBuf,
+    /// Removed when the federation is dropped.
+    _temporary: Option<TempDir>,
+}
+
+impl core::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl LocalFederation {
+    /// Starts all nodes, and all operators but those that are to be absent.
+    ///
+    /// # Errors
+    /// If the numbers make no federation, or something does not start.
+    pub async fn start(config: LocalConfig) -> Result<Self, LocalError> {
+        let (folder, temporary) = match &config.folder {
+            Some(folder) => (folder.clone(), None),
+            None => {
+                let temporary = tempfile::tempdir().map_err(|source| LocalError::System {
+                    path: std::env::temp_dir(),
+                    source,
+                })?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
+        };
+        let count = config.operators;
+        let block_keys = (0..count)
+            .map(|i| keys::block_key(i).public_key())
+            .collect();
+        let threshold = Threshold::new(config.threshold)?;
+        let script = MultisigScript::new(threshold, block_keys, KeyOrder::AsGiven)?;
+        let size = SigningRules::required_signature_size(config.dialect, &script);
+        let rules = SigningRules::new(config.dialect, script, size)?;
+
+        let ports = free_ports(usize::from(count) * 3)?;
+        let (zmq_ports, node_ports) = ports.split_at(usize::from(count));
+        let node_ports: Vec<(u16, u16)> = node_ports
+            .chunks(2)
+            .map(|pair| (pair[0], pair[1]))
+            .collect();
+        let starting = (0..usize::from(count)).map(|index| {
+            let (config, rules, node_ports) = (config.clone(), rules.clone(), node_ports.clone());
+            let folder = operator_folder(&folder, index);
+            tokio::spawn(async move {
+                LocalNode::spawn(&config, &rules, &folder, &node_ports, index).await
+            })
+        });
+        let mut nodes = Vec::new();
+        for task in starting.collect::<Vec<_>>() {
+            let node = task.await.map_err(|error| LocalError::System {
+                path: PathBuf::from("a node's task"),
+                source: std::io::Error::other(error),
+            })??;
+            nodes.push(Arc::new(node));
+        }
+        for (index, node) in nodes.iter().enumerate() {
+            for other in &nodes[..index] {
+                node.connect(other);
+            }
+        }
+        let genesis = nodes[0].hash_at(BlockHeight::GENESIS).await?;
+        let endpoints: Vec<Endpoint> = zmq_ports.iter().map(|port| loopback(*port)).collect();
+        let roster = (0..count)
+            .map(|index| RosterEntry {
+                name: name(index),
+                identity: keys::identity_key(index).x_only_public_key(),
+                block_key: keys::block_key(index).public_key(),
+                endpoint: endpoints[usize::from(index)].to_string(),
+            })
+            .collect();
+        let federation = Arc::new(Federation::new(roster, rules, genesis, config.interval)?);
+        let mut local = Self {
+            wire: Wire::new(config.transport, federation.id(), endpoints),
+            operators: (0..count).map(|_| None).collect(),
+            federation,
+            nodes,
+            folder,
+            _temporary: temporary,
+            config,
+        };
+        for index in 0..local.operators.len() {
+            if !local.config.absent.contains(&index) {
+                local.start_operator(index).await?;
+            }
+        }
+        Ok(local)
+    }
+
+    /// Starts the operator at a place, with what its store remembers.
+    ///
+    /// # Errors
+    /// If it runs already, or does not start.
+    pub async fn start_operator(&mut self, index: usize) -> Result<(), LocalError> {
+        if self.operators[index].is_some() {
+            return Err(LocalError::Running(index));
+        }
+        let me = id(index);
+        let folder = operator_folder(&self.folder, index).join("store");
+        let store = Store::open(&folder, self.federation.id(), me)?;
+        let block_key = keys::block_key(me.to_u8());
+        let genesis = self.federation.genesis();
+        let guard = RedbGuardStore::open(&folder, &block_key.public_key(), genesis)?;
+        let guard_is_new = guard.is_new();
+        let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(block_key));
+        let operator = Operator::new(
+            self.federation.clone(),
+            me,
+            Arc::new(self.nodes[index].client().clone()),
+            GuardedSigner::new(signer, guard)?,
+            Box::new(SoftwareIdentity::new(keys::identity_key(me.to_u8()))),
+            self.wire.join(index).await?,
+            store,
+        )
+        .with_new_guard(guard_is_new)
+        .with_options(self.config.options.clone());
+        self.operators[index] = Some(operator.start().await?);
+        Ok(())
+    }
+
+    /// Stops an operator cleanly; nothing if it does not run.
+    ///
+    /// # Errors
+    /// If it had stopped before by itself: why.
+    pub async fn stop_operator(&mut self, index: usize) -> Result<(), LocalError> {
+        if let Some(handle) = self.operators[index].take() {
+            handle.shutdown().await?;
+            self.wire.leave(index);
+        }
+        Ok(())
+    }
+
+    /// Stops an operator as a crash would; nothing if it does not run.
+    pub async fn kill_operator(&mut self, index: usize) {
+        if let Some(handle) = self.operators[index].take() {
+            handle.kill().await;
+            self.wire.leave(index);
+        }
+    }
+
+    /// A running operator.
+    #[must_use]
+    pub fn operator(&self, index: usize) -> Option<&OperatorHandle> {
+        self.operators[index].as_ref()
+    }
+
+    /// The node of the operator at a place.
+    #[must_use]
+    pub fn node(&self, index: usize) -> &Arc<LocalNode> {
+        &self.nodes[index]
+    }
+
+    /// The roster and the chain.
+    #[must_use]
+    pub const fn federation(&self) -> &Arc<Federation> {
+        &self.federation
+    }
+
+    /// Cuts the link between two operators, both ways.
+    pub fn cut(&mut self, a: usize, b: usize) {
+        self.wire.cut(a, b);
+    }
+
+    /// Mends the link between two operators.
+    ///
+    /// # Errors
+    /// If the messenger cannot connect any more.
+    pub fn heal(&mut self, a: usize, b: usize) -> Result<(), LocalError> {
+        self.wire.heal(a, b)
+    }
+
+    /// Waits until every node has a block at this height.
+    ///
+    /// # Errors
+    /// If that takes longer than the limit.
+    pub async fn wait_for_height(&self, height: u32, limit: Duration) -> Result<(), LocalError> {
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            let mut reached = Vec::new();
+            for node in &self.nodes {
+                reached.push(node.tip().await?.0.to_u32());
+            }
+            if reached.iter().all(|at| *at >= height) {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(LocalError::Height {
+                    wanted: height,
+                    reached,
+                });
+            }
+            tokio::time::sleep(ASK).await;
+        }
+    }
+
+    /// Checks that all nodes hold the same blocks, as far as they have come; the common height.
+    ///
+    /// # Errors
+    /// If two differ at a height.
+    pub async fn check_one_chain(&self) -> Result<u32, LocalError> {
+        let mut common = u32::MAX;
+        for node in &self.nodes {
+            common = common.min(node.tip().await?.0.to_u32());
+        }
+        for height in 0..=common {
+            let at = BlockHeight::new(height);
+            let first = self.nodes[0].hash_at(at).await?;
+            for node in &self.nodes[1..] {
+                if node.hash_at(at).await? != first {
+                    return Err(LocalError::Fork(height));
+                }
+            }
+        }
+        Ok(common)
+    }
+
+    /// Stops everything.
+    pub async fn stop(mut self) {
+        for index in 0..self.operators.len() {
+            if let Err(error) = self.stop_operator(index).await {
+                tracing::warn!(%error, index, "an operator had stopped by itself");
+            }
+        }
+        let stopping: Vec<_> = self
+            .nodes
+            .iter()
+            .cloned()
+            .map(|node| tokio::spawn(async move { node.stop().await }))
+            .collect();
+        for task in stopping {
+            // A task that panicked has stopped, too.
+            let _ = task.await;
+        }
+    }
+}
+
+/// The names of the first operators; the rest are numbered.
+fn name(index: u8) -> String {
+    const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
+    NAMES
+        .get(usize::from(index))
+        .map_or_else(|| format!("op{}", index + 1), |name| (*name).to_owned())
+}
+
+fn operator_folder(folder: &Path, index: usize) -> PathBuf {
+    folder.join(format!("operator-{index}"))
+}
+
+fn loopback(port: u16) -> Endpoint {
+    std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
+}
+
+/// Ports that nobody uses now, all different.
+fn free_ports(count: usize) -> Result<Vec<u16>, LocalError> {
+    let system = |source| LocalError::System {
+        path: PathBuf::from("a port on 127.0.0.1"),
+        source,
+    };
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()
+        .map_err(system)?;
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()))
+        .collect::<Result<_, _>>()
+        .map_err(system)
+}

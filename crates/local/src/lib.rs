@@ -1,0 +1,32 @@
+//! A whole federation on one machine: N nodes, N operators, one process.
+//!
+//! [`LocalFederation`] makes keys, starts a node for each operator (a devnet node in this process,
+//! or a real `elementsd` or `oceand`), connects them, and runs the operators on them over ZeroMQ or
+//! a hub in memory. Operators can be stopped, killed and started again, links between them cut, and
+//! nodes taken away. It is what the demo, the benchmark and the end-to-end tests stand on; nothing
+//! in it is for production.
+//!
+//! ```
+//! use federation_local::{LocalConfig, LocalFederation};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), federation_local::LocalError> {
+//! let config = LocalConfig::new(3, 2).with_interval(std::time::Duration::from_millis(250));
+//! let federation = LocalFederation::start(config).await?;
+//! federation.wait_for_height(2, std::time::Duration::from_secs(30)).await?;
+//! federation.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod error;
+mod federation;
+mod keys;
+mod node;
+mod wire;
+
+pub use config::{LocalConfig, NodeKind, Transport};
+pub use error::LocalError;
+pub use federation::LocalFederation;
+pub use node::LocalNode;
