@@ -1,5 +1,6 @@
 //! Tests against recorded blocks, and properties of the signing rules.
 
+mod api;
 mod hostile;
 mod rules;
 mod support;
