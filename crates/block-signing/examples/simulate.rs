@@ -3,6 +3,8 @@
 //! `cargo run --release -p federation-block-signing --example simulate -- --seeds 100000`
 //! `cargo run --release -p federation-block-signing --example simulate -- --seed 7 --trace`
 
+#![expect(clippy::print_stdout, reason = "a program for the terminal")]
+
 use std::process::ExitCode;
 
 use federation_block_signing::simulation::{Scenario, Summary, World};

@@ -62,6 +62,9 @@ pub(crate) struct Own {
     pub(crate) prevotes: BTreeMap<Round, Option<BlockHash>>,
     pub(crate) precommits: BTreeMap<Round, Option<BlockHash>>,
     pub(crate) signature: Option<BlockSignature>,
+    /// Locks up to this round are forgotten, as by a faulty store.
+    #[cfg(test)]
+    pub(crate) forgotten: Option<Round>,
 }
 
 impl Own {
@@ -84,7 +87,10 @@ impl Own {
 
     /// The lock: the block of the latest precommit for a block, and its round.
     pub(crate) fn lock(&self) -> Option<(Round, BlockHash)> {
-        let mut latest = self.precommits.iter().rev();
+        let latest = self.precommits.iter().rev();
+        #[cfg(test)]
+        let latest = latest.filter(|(round, _)| Some(**round) > self.forgotten);
+        let mut latest = latest;
         latest.find_map(|(round, value)| Some((*round, (*value)?)))
     }
 
@@ -261,16 +267,9 @@ impl Memory {
         }
     }
 
-    /// Forgets the votes that hold the lock, as a faulty store would.
     #[cfg(test)]
     pub(crate) fn forget_lock(&mut self) {
-        let round = self.resume_round();
-        self.round = Some(round);
-        self.own
-            .precommits
-            .retain(|r, v| *r == round || v.is_none());
-        self.own.precommits.retain(|_, v| v.is_none());
-        self.proofs.clear();
+        self.own.forgotten = Some(self.resume_round());
     }
 
     /// The round to go on in: the highest one entered or spoken in.

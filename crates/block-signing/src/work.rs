@@ -219,6 +219,10 @@ impl Work<'_> {
         if !in_time || round != self.height.round || self.height.template != Errand::Asked {
             return;
         }
+        // A proof of lock that came meanwhile may have been proposed already: never two.
+        if self.height.own.proposals.contains_key(&round) {
+            return;
+        }
         if let Err(reason) = self.check(&candidate) {
             self.height.template = Errand::Failed;
             self.out.alarm(Alarm::UnfitTemplate {

@@ -24,6 +24,8 @@ mod network;
 mod operator;
 mod rng;
 mod scenario;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use check::{Breach, Failure};

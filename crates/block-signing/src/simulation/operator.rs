@@ -61,7 +61,8 @@ impl Slot {
         let records = records
             .map(|bytes| Record::from_bytes(bytes).expect("the store gives back what it got"))
             .collect();
-        let config = if core::mem::take(&mut self.amnesic) {
+        // The flag stays until the store knows that the operator observes.
+        let config = if self.amnesic && self.store.is_empty() {
             self.config.clone().as_observer()
         } else {
             self.config.clone()

@@ -26,6 +26,15 @@ pub struct Scenario {
     pub goal: u32,
     /// Frames lost, of a thousand, in the storm.
     pub loss: u64,
+    /// How often, of a thousand, an operator hears nothing of one kind of message for a while:
+    /// this is what parts those who saw a decision from those who did not.
+    pub deaf: u64,
+    /// Short rounds and a slow beat, instead of what follows from the interval: many rounds go by
+    /// before a secret is out.
+    pub hasty: bool,
+    /// The same for votes and certificates only: some then know of a lock or a decision and
+    /// others do not, which is where locks matter.
+    pub secrets: u64,
     /// Frames delivered twice, of a thousand.
     pub duplicates: u64,
     /// Old frames delivered again, of a thousand sent.
@@ -67,6 +76,9 @@ impl Scenario {
             storm: Duration::ZERO,
             goal: 3,
             loss: 0,
+            deaf: 0,
+            hasty: false,
+            secrets: 0,
             duplicates: 0,
             replays: 0,
             delay: 20,
@@ -82,10 +94,14 @@ impl Scenario {
         }
     }
 
-    /// The scenario of a seed: any federation of three to seven operators, any faults, and as many
-    /// liars as the threshold stands, in one of two runs the most.
+    /// The scenario of a seed: every fourth one [about locks](Self::about_locks), the others with
+    /// any federation of three to seven operators, any faults, and as many liars as the threshold
+    /// stands, in one of two runs the most.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
+        if seed % 4 == 3 {
+            return Self::about_locks(seed);
+        }
         let mut rng = Rng::new(seed ^ 0x005C_E9A2_1000);
         let size = [3, 4, 4, 5, 5, 5, 6, 7][rng.index(8)];
         let threshold = rng.between(size / 2 + 1, size);
@@ -108,12 +124,13 @@ impl Scenario {
         let duplicates = sometimes(500, 200);
         let replays = sometimes(500, 100);
         let delay = 20 + sometimes(600, 900);
-        let crashes = sometimes(700, 15);
+        let crashes = sometimes(700, 40);
         let store_failures = sometimes(200, 10);
         let slow_node = 10 + sometimes(400, 800);
         let node_failures = sometimes(400, 400);
         let skew = sometimes(500, 3000);
         let dead = sometimes(400, spare);
+        let deaf = sometimes(700, 700);
         Self {
             seed,
             size: usize::try_from(size).unwrap_or(3),
@@ -122,8 +139,11 @@ impl Scenario {
             dead: usize::try_from(dead).unwrap_or(0),
             interval: Duration::from_millis([100, 1000, 1000, 2000][rng.index(4)]),
             storm: Duration::from_millis(rng.between(1000, 6000)),
-            goal: 2,
+            goal: 3,
             loss,
+            deaf,
+            hasty: false,
+            secrets: 0,
             duplicates,
             replays,
             delay,
@@ -136,6 +156,25 @@ impl Scenario {
             node_failures,
             skew,
             only_forks: false,
+        }
+    }
+
+    /// The scenario of a seed that is all about locks: decisions that only some hear of, and
+    /// crashes of those who are locked.
+    #[must_use]
+    pub fn about_locks(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x10C5);
+        let (size, threshold) = [(3, 2), (5, 3), (7, 4)][rng.index(3)];
+        Self {
+            size,
+            threshold,
+            storm: Duration::from_secs(6),
+            goal: 1,
+            hasty: true,
+            secrets: rng.between(150, 350),
+            crashes: [0, 30, 100][rng.index(3)],
+            relay: false,
+            ..Self::calm(seed)
         }
     }
 

@@ -1,6 +1,6 @@
 //! The event loop in virtual time.
 
-use core::fmt;
+use core::{fmt, time::Duration};
 use std::{collections::BTreeMap, rc::Rc};
 
 use federation_chain::{BlockHeight, UnixTime};
@@ -8,7 +8,7 @@ use federation_roster::OperatorId;
 
 use crate::{
     Alarm, Candidate, CompactSignature, Config, Event, IdentitySignature, Input, Message, Output,
-    Phase, SignedMessage, SubmitOutcome, Verdict,
+    Phase, SignedMessage, SubmitOutcome, Timeouts, Verdict,
 };
 
 use super::{
@@ -105,6 +105,8 @@ pub struct World {
     happenings: BTreeMap<(u64, u64), Happening>,
     sides: Partition,
     split: bool,
+    /// Which kinds of messages a slot does not hear from another one, as bits.
+    deaf: Vec<Vec<u32>>,
     checker: Checker,
     filter: Option<Filter>,
     trace: Option<Trace>,
@@ -151,7 +153,12 @@ impl World {
         for (place, number) in order.into_iter().enumerate() {
             let id = OperatorId::new(u8::try_from(number).expect("a federation is small"));
             let config = Config::new(scenario.size, scenario.threshold, id, scenario.interval);
-            let config = change(config.expect("the scenario makes a federation"));
+            let config = config.expect("the scenario makes a federation");
+            let config = change(if scenario.hasty {
+                hasty(config)
+            } else {
+                config
+            });
             let lies = place < scenario.liars;
             let mut slot = Slot::new(id, !lies, config);
             if lies {
@@ -160,7 +167,8 @@ impl World {
             slot.dead = (scenario.liars..scenario.liars + scenario.dead).contains(&place);
             slots.push(slot);
         }
-        let sides = Partition::whole(slots.len());
+        let count = slots.len();
+        let sides = Partition::whole(count);
         Self {
             checker: Checker::new(&scenario),
             scenario,
@@ -174,6 +182,7 @@ impl World {
             happenings: BTreeMap::new(),
             sides,
             split: false,
+            deaf: vec![vec![0; count]; count],
             filter: None,
             trace: None,
             summary: Summary::default(),
@@ -340,6 +349,9 @@ impl World {
         }
         self.split = self.scenario.partitions && self.rng.chance(600);
         for slot in 0..self.slots.len() {
+            for from in 0..self.slots.len() {
+                self.deaf[slot][from] = self.kinds_unheard();
+            }
             let side = u8::from(self.rng.chance(500));
             if self.slots[slot].honest {
                 self.sides.set(slot, side);
@@ -361,9 +373,22 @@ impl World {
                 self.crash(slot);
             }
         }
-        let pause = self.rng.between(300, 1500);
+        let longest = if self.scenario.hasty { 300 } else { 1000 };
+        let pause = self.rng.between(50, longest);
         self.later(pause, Happening::Weather);
         Ok(())
+    }
+
+    fn kinds_unheard(&mut self) -> u32 {
+        let Scenario { deaf, secrets, .. } = self.scenario;
+        let mut kinds = 0;
+        for kind in 1..=8 {
+            let vote = (3..=6).contains(&kind);
+            if self.rng.chance(if vote { deaf.max(secrets) } else { deaf }) {
+                kinds |= 1 << kind;
+            }
+        }
+        kinds
     }
 
     // Operators.
@@ -387,7 +412,8 @@ impl World {
         self.summary.crashes += 1;
         let id = self.slots[slot].id;
         self.note(|| format!("operator {id} (slot {slot}) crashes"));
-        let pause = self.rng.between(10, 1500);
+        let longest = if self.scenario.hasty { 100 } else { 1500 };
+        let pause = self.rng.between(10, longest);
         self.later(pause, Happening::Restart { slot });
     }
 
@@ -796,7 +822,8 @@ impl World {
             {
                 continue;
             }
-            if self.storm && self.rng.chance(self.scenario.loss) {
+            let deaf = self.deaf[to][slot] & (1 << frame.signed.message.kind()) != 0;
+            if self.storm && (deaf || self.rng.chance(self.scenario.loss)) {
                 continue;
             }
             self.dispatch(to, frame);
@@ -825,6 +852,17 @@ impl World {
             self.recent[place] = Rc::clone(frame);
         }
     }
+}
+
+fn hasty(config: Config) -> Config {
+    let millis = Duration::from_millis;
+    config.with_beat(millis(3000)).with_timeouts(Timeouts {
+        propose: millis(120),
+        prevote: millis(50),
+        precommit: millis(50),
+        growth: millis(20),
+        limit: millis(3000),
+    })
 }
 
 fn wide(half: [u8; 32]) -> [u8; 64] {
