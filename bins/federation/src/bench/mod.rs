@@ -1,0 +1,135 @@
+//! `federation bench`: a whole federation on this machine, measured.
+//!
+//! For each height it takes the moment at which the first operator starts it, and the moment at
+//! which the last node has the block. The time that the slowest operator's calls to its node took
+//! at that height (template, tests, submission) is taken off for the second figure.
+
+mod report;
+
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use federation_block_signing::Event;
+use federation_local::{LocalConfig, LocalFederation};
+use federation_operator::OperatorEvent;
+use tokio::sync::mpsc;
+
+use self::report::{Height, Report};
+use crate::{cli::BenchArgs, demo, errors::CliError, out};
+
+/// Blocks at the start that are not measured: connections are being made.
+const WARM_UP: u32 = 3;
+
+/// Runs the federation and prints the report.
+pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
+    let threshold = args.threshold.unwrap_or(demo::majority(args.operators));
+    if args.kill > args.operators - threshold.min(args.operators) {
+        return Err(CliError::usage(
+            format!("{} of {} operators killed leave fewer than {threshold}", args.kill, args.operators),
+            "kill at most as many as may be absent",
+        ));
+    }
+    let mut config = LocalConfig::new(args.operators, threshold)
+        .with_interval(args.interval)
+        .with_transport(args.messenger.into())
+        .with_dialect(args.dialect.into());
+    if let Some(folder) = &args.store {
+        config = config.with_folder(folder);
+    }
+    crate::runtime::multi_thread()?.block_on(async {
+        let federation = LocalFederation::start(config).await.map_err(demo::failed)?;
+        let report = measure(federation, args, threshold).await?;
+        let text = if args.json {
+            serde_json::to_string(&report)
+                .map_err(|error| CliError::failure(error, "this is a bug: please report it"))?
+        } else {
+            report.to_string()
+        };
+        out::line(&text)?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// One event with the moment at which it was heard.
+struct Heard {
+    operator: usize,
+    at: Instant,
+    event: OperatorEvent,
+}
+
+async fn measure(
+    mut federation: LocalFederation,
+    args: &BenchArgs,
+    threshold: u8,
+) -> Result<Report, CliError> {
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let count = usize::from(args.operators);
+    for operator in 0..count {
+        let Some(handle) = federation.operator(operator) else { continue };
+        let mut events = handle.events();
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while let Ok(event) = events.recv().await {
+                let at = Instant::now();
+                if sender.send(Heard { operator, at, event }).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    let mut heights: BTreeMap<u32, Height> = BTreeMap::new();
+    let mut killed = 0;
+    let mut running = count;
+    let last = WARM_UP + args.blocks;
+    let patience = demo::patience(args.interval);
+    while heights.get(&last).is_none_or(|height| height.tips < running) {
+        let next = tokio::time::timeout(patience, heard.recv()).await;
+        let Ok(Some(next)) = next else {
+            return Err(CliError::failure(
+                "the chain stood still",
+                "run again with RUST_LOG=info to see why",
+            ));
+        };
+        note(&mut heights, &next);
+        let reached = heights.keys().next_back().copied().unwrap_or_default();
+        if killed < args.kill && reached > WARM_UP + args.blocks / 3 {
+            for operator in 0..usize::from(args.kill) {
+                federation.kill_operator(operator).await;
+            }
+            killed = args.kill;
+            running -= usize::from(args.kill);
+        }
+    }
+    federation.check_one_chain().await.map_err(demo::failed)?;
+    federation.stop().await;
+    heights.retain(|height, _| (WARM_UP + 1..=last).contains(height));
+    Ok(Report::new(args, threshold, heights))
+}
+
+fn note(heights: &mut BTreeMap<u32, Height>, heard: &Heard) {
+    match &heard.event {
+        OperatorEvent::Protocol(Event::HeightStarted { height, late }) => {
+            heights.entry(height.to_u32()).or_default().started(heard.at, *late);
+        }
+        OperatorEvent::NodeCall { what, height, took } if *what != "sign" => {
+            let entry = heights.entry(height.to_u32()).or_default();
+            entry.called(heard.operator, *took);
+        }
+        OperatorEvent::Tip { height, .. } => {
+            heights.entry(height.to_u32()).or_default().arrived(heard.at);
+        }
+        OperatorEvent::Protocol(Event::HeightFinished(report)) => {
+            let round = report.round.map_or(0, federation_roster::Round::to_u32);
+            heights.entry(report.height.to_u32()).or_default().round = round;
+        }
+        _ => {}
+    }
+}
+
+/// A duration in milliseconds, with its fraction.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,109 @@
+//! The demo's clients: they issue an asset, move it, and make more of it, so that blocks carry
+//! something.
+
+use std::time::Duration;
+
+use elements::Transaction;
+use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::session::News;
+
+/// The wallet that the clients use on nodes that have several.
+const WALLET: &str = "demo";
+/// One coin, in satoshi.
+const COIN: u64 = 100_000_000;
+
+/// Issues, moves and reissues until the demo ends or the node does not carry it.
+pub(crate) async fn run(nodes: Vec<NodeClient>, interval: Duration, news: mpsc::Sender<News>) {
+    let told = async |text: String| news.send(News::Client(text)).await.is_ok();
+    if let Err(error) = trade(&nodes, interval, &news).await {
+        told(format!("clients stop: {error}")).await;
+    }
+}
+
+async fn trade(
+    nodes: &[NodeClient],
+    interval: Duration,
+    news: &mpsc::Sender<News>,
+) -> Result<(), RpcError> {
+    let [issuer, other] = match nodes {
+        [first, second, ..] => [first, second],
+        [first] => [first, first],
+        [] => return Ok(()),
+    };
+    for node in [issuer, other] {
+        node.ensure_wallet(WALLET).await?;
+    }
+    // The first coins are in a block that needs no signature.
+    wait_for_block(issuer, interval).await?;
+    let issued = issuer
+        .issue_asset(Amount::from_sat(1000 * COIN), Amount::from_sat(COIN))
+        .await?;
+    tell(news, format!("a client issues 1000 of {}", short(&issued.asset))).await;
+    let mut turn = 0u32;
+    loop {
+        wait_for_block(issuer, interval).await?;
+        turn += 1;
+        if turn.is_multiple_of(4) {
+            issuer
+                .reissue_asset(&issued.asset, Amount::from_sat(50 * COIN))
+                .await?;
+            tell(news, format!("a client reissues 50 of {}", short(&issued.asset))).await;
+        } else {
+            let address = other.new_address().await?;
+            send(issuer, &address, &issued.asset).await?;
+        }
+    }
+}
+
+async fn tell(news: &mpsc::Sender<News>, text: String) {
+    // The demo may be over.
+    let _ = news.send(News::Client(text)).await;
+}
+
+/// Sends one unit of an asset, by the parameters of the node's family.
+async fn send(node: &NodeClient, address: &str, asset: &str) -> Result<(), RpcError> {
+    let params = match node.dialect().await? {
+        federation_chain::Dialect::Ocean => json!([address, 1, "", "", false, asset]),
+        _ => json!([address, 1, "", "", false, false, 1, "unset", false, asset]),
+    };
+    let params = params.as_array().cloned().unwrap_or_default();
+    node.call::<Value>("sendtoaddress", &params).await.map(|_| ())
+}
+
+async fn wait_for_block(node: &NodeClient, interval: Duration) -> Result<(), RpcError> {
+    let before = node.best_block_hash().await?;
+    while node.best_block_hash().await? == before {
+        tokio::time::sleep((interval / 10).max(Duration::from_millis(20))).await;
+    }
+    Ok(())
+}
+
+fn short(asset: &str) -> &str {
+    asset.get(..8).unwrap_or(asset)
+}
+
+/// What a transaction does, in a few words.
+pub(crate) fn describe(transaction: &Transaction) -> String {
+    for input in transaction.input.iter().filter(|input| input.has_issuance()) {
+        let (asset, _) = input.issuance_ids();
+        let issuance = &input.asset_issuance;
+        let verb = if issuance.asset_blinding_nonce.is_null() { "issued" } else { "reissued" };
+        let amount = issuance.amount.explicit().map_or_else(String::new, |amount| {
+            format!(" {}", amount / COIN)
+        });
+        return format!("{verb}{amount} of {}", short(&asset.to_string()));
+    }
+    let mut assets: Vec<String> = transaction
+        .output
+        .iter()
+        .filter(|output| !output.is_fee())
+        .filter_map(|output| output.asset.explicit())
+        .map(|asset| short(&asset.to_string()).to_owned())
+        .collect();
+    assets.sort_unstable();
+    assets.dedup();
+    format!("moved {}", assets.join("+"))
+}

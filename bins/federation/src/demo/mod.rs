@@ -1,0 +1,139 @@
+//! `federation demo`: a whole federation on this machine, with a crash and a comeback.
+
+mod clients;
+mod live;
+mod plain;
+mod session;
+mod state;
+mod summary;
+mod view;
+
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
+
+use federation_chain::Dialect;
+use federation_local::{LocalConfig, LocalFederation, NodeKind, Transport};
+
+use self::{session::Session, state::DemoState};
+use crate::{
+    cli::{DemoArgs, MessengerArg},
+    errors::CliError,
+};
+
+/// How many blocks a demo makes when nobody watches it live.
+const BLOCKS: u32 = 20;
+
+/// How the demo is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// The live view.
+    Live,
+    /// Log lines.
+    Plain,
+    /// One line of JSON for each block.
+    Json,
+}
+
+/// The smallest majority.
+pub(crate) const fn majority(operators: u8) -> u8 {
+    operators / 2 + 1
+}
+
+impl From<MessengerArg> for Transport {
+    fn from(arg: MessengerArg) -> Self {
+        match arg {
+            MessengerArg::Zmq => Self::Zmq,
+            MessengerArg::Memory => Self::Memory,
+        }
+    }
+}
+
+/// Runs the demo until its blocks are made, the user quits, or the chain stands still.
+pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
+    let show = if args.json {
+        Show::Json
+    } else if args.plain || !std::io::stdout().is_terminal() {
+        Show::Plain
+    } else {
+        Show::Live
+    };
+    let config = local_config(args)?;
+    let blocks = match (args.blocks, show) {
+        (Some(blocks), _) => Some(blocks),
+        (None, Show::Live) => None,
+        (None, _) => Some(BLOCKS),
+    };
+    crate::runtime::multi_thread()?.block_on(async {
+        if config_is_slow(args) {
+            crate::out::note("starting a node for each operator...");
+        }
+        let title = title(args);
+        let federation = LocalFederation::start(config).await.map_err(failed)?;
+        let names = federation.federation().operators().iter();
+        let names = names.map(|operator| operator.name.clone()).collect();
+        let threshold = federation.federation().threshold();
+        let state = DemoState::new(title, threshold, names);
+        let session = Session::new(federation, state, !args.no_crash, blocks, args.interval);
+        let ended = match show {
+            Show::Live => live::run(session).await?,
+            Show::Plain | Show::Json => plain::run(session, show).await?,
+        };
+        summary::tell(ended, show).await
+    })
+}
+
+fn local_config(args: &DemoArgs) -> Result<LocalConfig, CliError> {
+    let threshold = args.threshold.unwrap_or(majority(args.operators));
+    let mut config = LocalConfig::new(args.operators, threshold)
+        .with_interval(args.interval)
+        .with_transport(args.messenger.into())
+        .with_dialect(args.dialect.into());
+    if let Some(program) = &args.elementsd {
+        if Dialect::from(args.dialect) == Dialect::Ocean {
+            return Err(CliError::usage(
+                "elementsd runs no Ocean chain",
+                "use --dialect elements or dynafed with --elementsd, or give --oceand",
+            ));
+        }
+        config = config.with_nodes(NodeKind::Process(program.clone()));
+    }
+    if let Some(program) = &args.oceand {
+        config = config
+            .with_dialect(Dialect::Ocean)
+            .with_nodes(NodeKind::Process(program.clone()));
+    }
+    Ok(config)
+}
+
+fn config_is_slow(args: &DemoArgs) -> bool {
+    args.elementsd.is_some() || args.oceand.is_some()
+}
+
+fn title(args: &DemoArgs) -> String {
+    let threshold = args.threshold.unwrap_or(majority(args.operators));
+    let nodes = match (&args.elementsd, &args.oceand) {
+        (Some(_), _) => format!("elementsd, {}", Dialect::from(args.dialect)),
+        (_, Some(_)) => "oceand".to_owned(),
+        _ => format!("devnet, {}", Dialect::from(args.dialect)),
+    };
+    format!("{threshold} of {} on {nodes}, a block every {:?}", args.operators, args.interval)
+}
+
+/// An error of the local federation, with what to do about it.
+pub(crate) fn failed(error: federation_local::LocalError) -> CliError {
+    let cure = match &error {
+        federation_local::LocalError::Federation(_) | federation_local::LocalError::Threshold(_) => {
+            "choose --threshold above half of --operators, and --operators at most 20"
+        }
+        federation_local::LocalError::Process(_) => {
+            "check that the program is the right node, and look at its output"
+        }
+        federation_local::LocalError::Script(_) => "choose --threshold at most --operators",
+        _ => "try again, with RUST_LOG=info for more",
+    };
+    CliError::failure(error, cure)
+}
+
+/// How long a chain may be without a block before it counts as standing still.
+pub(crate) fn patience(interval: Duration) -> Duration {
+    (interval * 10).max(Duration::from_secs(45))
+}

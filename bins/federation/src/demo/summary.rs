@@ -1,0 +1,67 @@
+//! How a demo ended: a last line, and the exit code.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{
+    Show, failed,
+    session::{End, Ended, millis},
+};
+use crate::{errors::CliError, out};
+
+/// Checks that all nodes hold one chain, stops everything, and says how it went.
+pub(crate) async fn tell(ended: Ended, show: Show) -> Result<ExitCode, CliError> {
+    let Ended {
+        federation,
+        state,
+        end,
+        ended,
+        first_height,
+    } = ended;
+    let chain = federation.check_one_chain().await;
+    federation.stop().await;
+    let forked = match &chain {
+        Err(federation_local::LocalError::Fork(height)) => Some(*height),
+        _ => state.forks.first().copied(),
+    };
+    let common = match chain {
+        Ok(height) => height,
+        Err(federation_local::LocalError::Fork(height)) => height.saturating_sub(1),
+        Err(error) => return Err(failed(error)),
+    };
+    let seconds = ended.duration_since(state.began).as_secs_f32();
+    let retried = state.blocks.iter().filter(|block| block.round > 0).count();
+    if show == Show::Json {
+        let summary = json!({
+            "summary": {
+                "blocks": state.finished,
+                "first_height": first_height,
+                "common_height": common,
+                "seconds": seconds,
+                "longest_gap_ms": state.longest_gap_ms,
+                "later_rounds": retried,
+                "forked_at": forked,
+                "stood_still": end == End::StoodStill,
+            }
+        });
+        out::line(&summary.to_string())?;
+    } else {
+        out::line(&format!(
+            "{} blocks in {seconds:.1} s, {retried} of the last {} in a later round, longest gap {} ms, {}",
+            state.finished,
+            state.blocks.len(),
+            state.longest_gap_ms,
+            match forked {
+                Some(height) => format!("FORKED at height {height}"),
+                None => format!("one chain on all nodes up to height {common}"),
+            }
+        ))?;
+    }
+    let took = millis(ended.duration_since(state.last_block.unwrap_or(state.began)));
+    if end == End::StoodStill {
+        out::note(&format!("the chain stood still for {took} ms"));
+    }
+    let fine = forked.is_none() && end != End::StoodStill;
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,42 @@
+//! What a person is told when something goes wrong: what, and what to do.
+
+use core::fmt;
+use std::process::ExitCode;
+
+/// An error for a person: one line of what is wrong, one of what to do.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    what: String,
+    cure: String,
+    usage: bool,
+}
+
+impl CliError {
+    /// Something failed; exit code 1.
+    pub(crate) fn failure(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+        Self {
+            what: what.to_string(),
+            cure: cure.to_string(),
+            usage: false,
+        }
+    }
+
+    /// It was asked for wrongly; exit code 2.
+    pub(crate) fn usage(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+        Self {
+            usage: true,
+            ..Self::failure(what, cure)
+        }
+    }
+
+    /// The exit code of the program.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(if self.usage { 2 } else { 1 })
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}\n   do: {}", self.what, self.cure)
+    }
+}

@@ -1,0 +1,15 @@
+//! The async runtimes of the program's verbs.
+
+use crate::errors::CliError;
+
+/// A runtime for a whole federation in one process.
+pub(crate) fn multi_thread() -> Result<tokio::runtime::Runtime, CliError> {
+    build(&mut tokio::runtime::Builder::new_multi_thread())
+}
+
+fn build(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, CliError> {
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failure(error, "check the system's limits on threads and files"))
+}
