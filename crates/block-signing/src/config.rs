@@ -153,7 +153,8 @@ impl Config {
         self
     }
 
-    /// Makes the machine an observer (rule R29): for an operator whose memory is lost.
+    /// Makes the machine an observer (rule R29): for an operator whose memory is lost. To be set
+    /// until the [`Standing`](crate::Standing) record that comes with the first tip is durable.
     #[must_use]
     pub const fn as_observer(mut self) -> Self {
         self.observe = true;

@@ -50,7 +50,7 @@ pub struct Status {
 /// One operator's state machine of the protocol `agreed`.
 ///
 /// See the [crate's documentation](crate) for how it is driven.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     pub(crate) config: Config,
     pub(crate) standing: Standing,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::{Alarm, Event, Evidence, Message, Output, Record};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outbox {
     records: VecDeque<Record>,
     others: VecDeque<Output>,

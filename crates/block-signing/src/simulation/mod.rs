@@ -17,15 +17,19 @@
 //! - no two blocks of one height can get M signatures, be all liars willing to sign both;
 //! - no honest operator is accused.
 
+mod air;
 mod chain;
 mod check;
 mod liar;
 mod network;
+mod node;
 mod operator;
 mod rng;
 mod scenario;
+mod step;
 #[cfg(test)]
 mod tests;
+mod weather;
 mod world;
 
 pub use check::{Breach, Failure};

@@ -1,0 +1,87 @@
+//! Frames on their way between operators.
+
+use std::rc::Rc;
+
+use crate::{Input, Message};
+
+use super::{
+    check::Breach,
+    network::Frame,
+    world::{Happening, MEMORY, World, signed},
+};
+
+impl World {
+    /// Honest operators hear each other unless the network is split; a twin is heard on its side.
+    pub(super) fn audible(&self, a: usize, b: usize) -> bool {
+        let honest = self.slots[a].honest && self.slots[b].honest;
+        (honest && !self.split) || self.sides.connected(a, b)
+    }
+
+    pub(super) fn frame_delay(&mut self) -> u64 {
+        let longest = if self.storm { self.scenario.delay } else { 20 };
+        self.rng.between(1, longest.max(1))
+    }
+
+    pub(super) fn send(&mut self, slot: usize, message: Message) -> Result<(), Breach> {
+        let sender = self.slots[slot].id;
+        let parts = message.to_parts();
+        let again = Message::from_parts(parts.clone());
+        if again.as_ref() != Ok(&message) {
+            return Err(Breach::FalseAlarm {
+                operator: sender,
+                alarm: format!("message does not survive its encoding: {message:?}"),
+            });
+        }
+        self.note(|| format!("operator {sender} (slot {slot}) sends {message:?}"));
+        let frame = Rc::new(Frame::new(signed(sender, message)));
+        if !matches!(frame.signed.message, Message::Body(_)) {
+            self.feed(slot, 0, Input::Received(frame.signed.clone()));
+        }
+        self.spread(slot, &frame, 1000);
+        Ok(())
+    }
+
+    /// Puts a frame on its way to everybody who hears the slot, each with this chance.
+    pub(super) fn spread(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64) {
+        self.remember_frame(frame);
+        for to in 0..self.slots.len() {
+            if to == slot || !self.audible(slot, to) || !self.rng.chance(permille) {
+                continue;
+            }
+            let receiver = self.slots[to].id;
+            if let Some(filter) = &mut self.filter
+                && !filter(frame, receiver)
+            {
+                continue;
+            }
+            let deaf = self.deaf[to][slot] & (1 << frame.signed.message.kind()) != 0;
+            if self.storm && (deaf || self.rng.chance(self.scenario.loss)) {
+                continue;
+            }
+            self.dispatch(to, frame);
+            if self.storm && self.rng.chance(self.scenario.duplicates) {
+                self.dispatch(to, frame);
+            }
+        }
+        if self.storm && self.rng.chance(self.scenario.replays) {
+            let old = self.recent[self.rng.index(self.recent.len())].clone();
+            let to = self.rng.index(self.slots.len());
+            self.dispatch(to, &old);
+        }
+    }
+
+    fn dispatch(&mut self, to: usize, frame: &Rc<Frame>) {
+        let delay = self.frame_delay();
+        let frame = Rc::clone(frame);
+        self.later(delay, Happening::Deliver { to, frame });
+    }
+
+    fn remember_frame(&mut self, frame: &Rc<Frame>) {
+        if self.recent.len() < MEMORY {
+            self.recent.push(Rc::clone(frame));
+        } else {
+            let place = self.rng.index(MEMORY);
+            self.recent[place] = Rc::clone(frame);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What nodes, guards and signers answer, and how blocks get from node to node.
+
+use crate::{Candidate, CompactSignature, Input, Phase, SubmitOutcome};
+
+use super::{
+    chain::digest,
+    check::Breach,
+    world::{Happening, World, wide},
+};
+
+impl World {
+    pub(super) fn node_fails(&mut self) -> bool {
+        self.storm && self.rng.chance(self.scenario.node_failures)
+    }
+
+    pub(super) fn node_delay(&mut self) -> u64 {
+        let slowest = if self.storm {
+            self.scenario.slow_node
+        } else {
+            20
+        };
+        self.rng.between(1, slowest.max(1))
+    }
+
+    pub(super) fn remember_block(&mut self, candidate: &Candidate) {
+        if self.blocks.len() >= 64 {
+            self.blocks.remove(0);
+        }
+        self.blocks.push(candidate.clone());
+    }
+
+    pub(super) fn sign(&mut self, slot: usize, candidate: &Candidate) -> Result<(), Breach> {
+        let (height, hash) = (candidate.height, candidate.hash);
+        let state = &mut self.slots[slot];
+        let operator = state.id;
+        let phase = state.machine.as_ref().map(|m| m.status().phase);
+        if state.honest && phase != Some(Phase::Decided) && !self.scenario.only_forks {
+            return Err(Breach::SignedUndecided { operator, height });
+        }
+        let input = match state.guard(height, hash) {
+            Ok(()) => {
+                if state.honest {
+                    self.checker.signed(operator, height, hash)?;
+                }
+                Input::Signed {
+                    height,
+                    hash,
+                    signature: CompactSignature::from_bytes(wide(digest(&[
+                        operator.to_u8(),
+                        hash.as_bytes()[0],
+                    ]))),
+                }
+            }
+            Err(reason) => Input::SignRefused {
+                height,
+                hash,
+                reason,
+            },
+        };
+        let delay = self.rng.between(1, 5);
+        self.feed(slot, delay, input);
+        Ok(())
+    }
+
+    pub(super) fn submit(
+        &mut self,
+        slot: usize,
+        block: Candidate,
+        enough: bool,
+    ) -> Result<(), Breach> {
+        let (height, hash) = (block.height, block.hash);
+        let fails = self.node_fails();
+        let node = &self.slots[slot].node;
+        let outcome = if fails {
+            SubmitOutcome::Unavailable
+        } else if !enough {
+            SubmitOutcome::Rejected("not enough signatures".to_owned())
+        } else if node.chain.iter().any(|b| b.hash == hash) {
+            SubmitOutcome::Accepted
+        } else {
+            match node.check(&block) {
+                Ok(()) => {
+                    self.accept(slot, block)?;
+                    SubmitOutcome::Accepted
+                }
+                Err(reason) => SubmitOutcome::Rejected(reason.to_owned()),
+            }
+        };
+        let delay = self.node_delay();
+        let input = Input::Submitted {
+            height,
+            hash,
+            outcome,
+        };
+        self.feed(slot, delay, input);
+        Ok(())
+    }
+
+    /// A node takes a block, tells its operator, and passes it on.
+    fn accept(&mut self, slot: usize, block: Candidate) -> Result<(), Breach> {
+        let id = self.slots[slot].id;
+        self.note(|| {
+            let Candidate { height, hash, .. } = &block;
+            format!("node of operator {id} (slot {slot}) has block {height} {hash}")
+        });
+        if self.slots[slot].honest {
+            self.checker.accepted(block.height, block.hash)?;
+        }
+        self.slots[slot].node.chain.push(block.clone());
+        let tip = self.slots[slot].node.tip();
+        let delay = self.node_delay();
+        self.feed(slot, delay, Input::Tip(tip));
+        for other in 0..self.slots.len() {
+            if other != slot && self.relays() && self.audible(slot, other) {
+                let delay = self.frame_delay();
+                let block = block.clone();
+                self.later(delay, Happening::Relay { slot: other, block });
+            }
+        }
+        Ok(())
+    }
+
+    const fn relays(&self) -> bool {
+        self.scenario.relay || !self.storm
+    }
+
+    pub(super) fn relay(&mut self, slot: usize, block: &Candidate) -> Result<(), Breach> {
+        if self.slots[slot].node.check(block).is_ok() {
+            self.accept(slot, block.clone())?;
+        }
+        Ok(())
+    }
+
+    /// A node that is behind fetches what it lacks from a random other.
+    pub(super) fn sync(&mut self, slot: usize) -> Result<(), Breach> {
+        let pause = self.rng.between(300, 700);
+        self.later(pause, Happening::Sync { slot });
+        let other = self.rng.index(self.slots.len());
+        if !self.relays() || !self.audible(slot, other) {
+            return Ok(());
+        }
+        let have = self.slots[slot].node.chain.len();
+        let missing = self.slots[other].node.chain.iter().skip(have);
+        let missing: Vec<Candidate> = missing.cloned().collect();
+        for block in missing {
+            self.relay(slot, &block)?;
+        }
+        Ok(())
+    }
+}

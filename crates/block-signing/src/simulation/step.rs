@@ -1,0 +1,263 @@
+//! The driver of one operator: inputs to its machine, outputs from it, crashes between them.
+
+use std::rc::Rc;
+
+use federation_chain::UnixTime;
+
+use crate::{Alarm, Event, Input, Message, Output, Phase, Verdict};
+
+use super::{
+    check::Breach,
+    network::Frame,
+    world::{Happening, World},
+};
+
+impl World {
+    pub(super) fn restart(&mut self, slot: usize) -> Result<(), Breach> {
+        if self.slots[slot].machine.is_some() || self.slots[slot].dead {
+            return Ok(());
+        }
+        self.slots[slot].start();
+        let id = self.slots[slot].id;
+        self.note(|| format!("operator {id} (slot {slot}) starts"));
+        let tip = self.slots[slot].node.tip();
+        self.step(slot, Input::Tip(tip))
+    }
+
+    pub(super) fn crash(&mut self, slot: usize) {
+        if self.slots[slot].machine.take().is_none() {
+            return;
+        }
+        self.slots[slot].life += 1;
+        self.summary.crashes += 1;
+        let id = self.slots[slot].id;
+        self.note(|| format!("operator {id} (slot {slot}) crashes"));
+        let longest = if self.scenario.hasty { 100 } else { 1500 };
+        let pause = self.rng.between(10, longest);
+        self.later(pause, Happening::Restart { slot });
+    }
+
+    pub(super) fn receive(&mut self, to: usize, frame: &Rc<Frame>) -> Result<(), Breach> {
+        let input = match &frame.signed.message {
+            Message::Body(body) => {
+                let Some(candidate) = &frame.candidate else {
+                    return Ok(());
+                };
+                if candidate.hash != body.hash || candidate.height != body.height {
+                    return Ok(());
+                }
+                Input::Body {
+                    from: frame.signed.sender,
+                    candidate: candidate.clone(),
+                }
+            }
+            _ => Input::Received(frame.signed.clone()),
+        };
+        self.step(to, input)
+    }
+
+    /// One input, and all that follows: the batch of outputs, in which the operator may crash at
+    /// any border.
+    pub(super) fn step(&mut self, slot: usize, input: Input) -> Result<(), Breach> {
+        let clock = self.slots[slot].clock(self.true_time());
+        let Some(machine) = &mut self.slots[slot].machine else {
+            return Ok(());
+        };
+        self.summary.inputs += 1;
+        machine.handle(clock, input);
+        let mut batch = Vec::new();
+        while let Some(output) = machine.poll_output() {
+            batch.push(output);
+        }
+        let records = batch
+            .iter()
+            .take_while(|output| matches!(output, Output::Persist(_)))
+            .count();
+        let crash = self.crash_border(slot, batch.len() - records);
+        if crash == Some(0) {
+            self.crash(slot);
+            return Ok(());
+        }
+        let mut outputs = batch.into_iter();
+        if records > 0 {
+            if self.storm && self.rng.chance(self.scenario.store_failures) {
+                return self.fail_store(slot, clock);
+            }
+            for output in outputs.by_ref().take(records) {
+                if let Output::Persist(record) = output {
+                    self.slots[slot].persist(&record);
+                }
+            }
+        }
+        for (index, output) in outputs.enumerate() {
+            if crash == Some(index + 1) {
+                self.crash(slot);
+                return Ok(());
+            }
+            self.act(slot, output)?;
+        }
+        self.schedule_wake(slot, clock)
+    }
+
+    /// Before which output the operator crashes, if it does: 0 is before anything was stored.
+    fn crash_border(&mut self, slot: usize, outputs: usize) -> Option<usize> {
+        let honest = self.slots[slot].honest;
+        if !self.storm || !honest || outputs == 0 || self.scenario.crashes == 0 {
+            return None;
+        }
+        (0..=outputs).find(|_| self.rng.chance(self.scenario.crashes))
+    }
+
+    fn fail_store(&mut self, slot: usize, clock: UnixTime) -> Result<(), Breach> {
+        let operator = self.slots[slot].id;
+        if let Some(machine) = &mut self.slots[slot].machine {
+            machine.handle(clock, Input::StoreFailed);
+            let said = [machine.poll_output(), machine.poll_output()];
+            let alarm = Some(Output::Event(Event::Alarm(Alarm::Halted)));
+            if said != [alarm, None] || machine.status().phase != Phase::Halted {
+                return Err(Breach::FalseAlarm {
+                    operator,
+                    alarm: format!("after a failure of the store: {said:?}"),
+                });
+            }
+        }
+        self.crash(slot);
+        Ok(())
+    }
+
+    fn schedule_wake(&mut self, slot: usize, clock: UnixTime) -> Result<(), Breach> {
+        let now = self.true_time();
+        let state = &mut self.slots[slot];
+        let Some(at) = state.machine.as_ref().and_then(|m| m.poll_timeout()) else {
+            return Ok(());
+        };
+        if at <= clock {
+            return Err(Breach::Spins { operator: state.id });
+        }
+        let at = at
+            .as_millis()
+            .saturating_add_signed(-state.skew)
+            .max(now + 1);
+        if state.wake.is_none_or(|wake| at < wake) {
+            state.wake = Some(at);
+            let life = state.life;
+            self.later(at - now, Happening::Wake { slot, life });
+        }
+        Ok(())
+    }
+
+    pub(super) fn feed(&mut self, slot: usize, delay: u64, input: Input) {
+        let life = self.slots[slot].life;
+        self.later(delay, Happening::Feed { slot, life, input });
+    }
+
+    fn act(&mut self, slot: usize, output: Output) -> Result<(), Breach> {
+        let (id, honest) = (self.slots[slot].id, self.slots[slot].honest);
+        match output {
+            Output::Persist(record) => {
+                // Only the head of a batch may hold records: the driver relies on it.
+                return Err(Breach::FalseAlarm {
+                    operator: id,
+                    alarm: format!("record after other outputs: {record:?}"),
+                });
+            }
+            Output::Forget { below } => self.slots[slot].forget(below),
+            Output::Send(message) => self.send(slot, message)?,
+            Output::RequestTemplate { height, round } => {
+                let clock = self.slots[slot].clock(self.true_time());
+                let candidate = self.slots[slot].node.template(clock, self.rng.next());
+                let fits = candidate.height == height && !self.node_fails();
+                let input = if fits {
+                    self.remember_block(&candidate);
+                    Input::Template {
+                        height,
+                        round,
+                        candidate,
+                    }
+                } else {
+                    Input::TemplateFailed { height, round }
+                };
+                let delay = self.node_delay();
+                self.feed(slot, delay, input);
+            }
+            Output::TestBlock { candidate } => {
+                let verdict = if self.node_fails() {
+                    Verdict::Unavailable
+                } else {
+                    match self.slots[slot].node.check(&candidate) {
+                        Ok(()) => Verdict::Valid,
+                        Err(reason) => Verdict::Invalid(reason.to_owned()),
+                    }
+                };
+                let delay = self.node_delay();
+                let input = Input::Tested {
+                    height: candidate.height,
+                    hash: candidate.hash,
+                    verdict,
+                };
+                self.feed(slot, delay, input);
+            }
+            Output::SignBlock { candidate } => self.sign(slot, &candidate)?,
+            Output::Submit {
+                candidate,
+                signatures,
+            } => {
+                let enough = signatures.len() >= self.scenario.threshold;
+                self.submit(slot, candidate, enough)?;
+            }
+            Output::Evidence(evidence) => {
+                let operator = evidence.first.sender;
+                let lies = self.slots.iter().any(|s| s.id == operator && !s.honest);
+                self.note(|| format!("operator {id} has evidence against {operator}"));
+                if honest {
+                    self.summary.evidence += 1;
+                }
+                if !lies && honest {
+                    return Err(Breach::HonestAccused { operator });
+                }
+            }
+            Output::Event(event) => self.event(slot, event)?,
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, slot: usize, event: Event) -> Result<(), Breach> {
+        let operator = self.slots[slot].id;
+        self.note(|| format!("operator {operator} (slot {slot}): {event:?}"));
+        if !self.slots[slot].honest {
+            return Ok(());
+        }
+        match event {
+            Event::Decided { height, hash, .. } => self.checker.decided(height, hash),
+            Event::RoundStarted { height, round, .. } => {
+                let round = round.to_u32();
+                self.summary.highest_round = self.summary.highest_round.max(round);
+                let fresh =
+                    !self.storm && height.to_u32() + self.scenario.goal > self.goal.to_u32() + 1;
+                if fresh {
+                    let highest = &mut self.summary.highest_calm_round;
+                    *highest = round.max(*highest);
+                    let size = u32::try_from(self.scenario.size).unwrap_or(u32::MAX);
+                    if self.scenario.must_progress() && round > 4 * size {
+                        return Err(Breach::TooManyRounds {
+                            height,
+                            rounds: round,
+                        });
+                    }
+                }
+                Ok(())
+            }
+            Event::Alarm(
+                alarm @ (Alarm::OwnMessageFromElsewhere { .. }
+                | Alarm::TipReplaced { .. }
+                | Alarm::OtherThanDecided { .. }
+                | Alarm::TwoDecisions { .. }
+                | Alarm::SignRefused { .. }),
+            ) if !self.scenario.only_forks => Err(Breach::FalseAlarm {
+                operator,
+                alarm: format!("{alarm:?}"),
+            }),
+            _ => Ok(()),
+        }
+    }
+}

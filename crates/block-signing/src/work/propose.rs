@@ -1,0 +1,104 @@
+//! What a leader proposes (rules R3 to R5).
+
+use federation_chain::BlockHash;
+use federation_roster::Round;
+
+use crate::{
+    Alarm, Body, Candidate, Message, Output, Proposal, Record, Refusal,
+    ballots::Window,
+    bodies::Judgement,
+    schedule,
+    state::{Errand, Step},
+};
+
+use super::Work;
+
+impl Work<'_> {
+    /// R4: the leader proposes the block of the latest proof of lock, else a fresh one.
+    pub(super) fn propose(&mut self) -> bool {
+        let (number, round) = (self.height.number(), self.height.round);
+        if self.observing || !self.leads() || self.height.own.proposals.contains_key(&round) {
+            return false;
+        }
+        let tip = self.height.tip.hash;
+        let proofs = self.ballots().proofs.range(..round).rev();
+        let valid = proofs
+            .filter_map(|(_, proof)| {
+                let candidate = self.ballots().bodies.usable(proof.hash)?;
+                (candidate.previous == tip).then_some(proof)
+            })
+            .next()
+            .cloned();
+        if let Some(proof) = valid {
+            self.send_proposal(proof.hash, Some(proof.round));
+            self.out.send(Message::Certificate(proof));
+            return true;
+        }
+        if self.height.template == Errand::Idle {
+            self.height.template = Errand::Asked;
+            self.out.push(Output::RequestTemplate {
+                height: number,
+                round,
+            });
+        }
+        false
+    }
+
+    /// R4: the fresh block has come; if there is still time, propose it.
+    pub(crate) fn propose_template(&mut self, round: Round, candidate: Candidate) {
+        let in_time = matches!(self.height.step, Step::Propose { .. });
+        if !in_time || round != self.height.round || self.height.template != Errand::Asked {
+            return;
+        }
+        // A proof of lock that came meanwhile may have been proposed already: never two.
+        if self.height.own.proposals.contains_key(&round) {
+            return;
+        }
+        if let Err(reason) = self.check(&candidate) {
+            self.height.template = Errand::Failed;
+            self.out.alarm(Alarm::UnfitTemplate {
+                height: self.height.number(),
+                reason,
+            });
+            return;
+        }
+        self.height.template = Errand::Done;
+        let hash = candidate.hash;
+        let body = Message::Body(Body {
+            height: candidate.height,
+            hash,
+            bytes: candidate.bytes.clone(),
+        });
+        // The own node made it: there is nothing to ask it.
+        let (bodies, me) = (&mut self.height.ballots.bodies, self.config.me());
+        bodies.insert(me, candidate, Judgement::Valid);
+        self.store_body(hash);
+        self.send_proposal(hash, None);
+        self.out.send(body);
+    }
+
+    fn send_proposal(&mut self, hash: BlockHash, valid_round: Option<Round>) {
+        let proposal = Proposal {
+            height: self.height.number(),
+            round: self.height.round,
+            hash,
+            valid_round,
+        };
+        self.out.persist(Record::Proposal(proposal));
+        self.out.send(Message::Proposal(proposal));
+        self.note_own_proposal(proposal);
+    }
+
+    pub(crate) fn note_own_proposal(&mut self, proposal: Proposal) {
+        let window = Window::around(self.height.round, self.config);
+        self.height.own.proposals.insert(proposal.round, proposal);
+        let ballots = &mut self.height.ballots;
+        let _ = ballots.add_proposal(window, self.config.me(), proposal, None);
+    }
+
+    /// R5: what can be checked without the node.
+    pub(super) fn check(&self, candidate: &Candidate) -> Result<(), Refusal> {
+        let (interval, drift) = (self.config.interval(), self.config.max_drift());
+        schedule::check(candidate, &self.height.tip, interval, drift, self.now)
+    }
+}

@@ -1,0 +1,155 @@
+//! Repeats at the beat, and the search for bodies that are missing (rules R20, R22, R27).
+
+use core::time::Duration;
+
+use federation_chain::BlockHash;
+use federation_roster::{OperatorId, Round};
+
+use crate::{
+    BodyRequest, Message, Vote, VoteKind,
+    state::{Errand, Search, Step},
+};
+
+use super::Work;
+
+impl Work<'_> {
+    /// The body that is needed most and not held, and whether it is needed at once.
+    fn missing_body(&self) -> Option<(BlockHash, bool)> {
+        if self.observing {
+            return None;
+        }
+        let ballots = self.ballots();
+        let missing = |hash: &BlockHash| ballots.bodies.usable(*hash).is_none();
+        if let Some(hash) = ballots.settled(self.quorum()) {
+            return Some((hash, true)).filter(|_| missing(&hash));
+        }
+        if matches!(self.height.step, Step::Waiting { .. }) {
+            return None;
+        }
+        let proven = ballots
+            .proofs
+            .get(&self.height.round)
+            .map(|proof| proof.hash);
+        if let Some(hash) = proven.filter(missing) {
+            return Some((hash, true));
+        }
+        let proposed = self.proposal().map(|proposal| proposal.hash);
+        proposed.filter(missing).map(|hash| (hash, false))
+    }
+
+    /// R22: asks those who must have it, one after the other, for a body that is needed. A
+    /// proposed one is given a moment, as it is on its way from the leader.
+    pub(super) fn search_body(&mut self) {
+        let Some((hash, urgent)) = self.missing_body() else {
+            self.height.search = None;
+            return;
+        };
+        let delay = if urgent {
+            Duration::ZERO
+        } else {
+            self.config.timeouts().propose / 4
+        };
+        let at = self.now.after(delay);
+        let mut search = match self.height.search {
+            Some(search) if search.hash == hash && search.attempt > 0 => search,
+            Some(search) if search.hash == hash => Search {
+                at: at.min(search.at),
+                ..search
+            },
+            _ => Search {
+                hash,
+                at,
+                attempt: 0,
+            },
+        };
+        if search.at <= self.now {
+            if let Some(asked) = self.holder(hash, search.attempt) {
+                self.out.send(Message::BodyRequest(BodyRequest {
+                    height: self.height.number(),
+                    hash,
+                    asked,
+                }));
+            }
+            search.attempt += 1;
+            search.at = self.now.after(self.config.beat());
+        }
+        self.height.search = Some(search);
+    }
+
+    fn holder(&self, hash: BlockHash, attempt: usize) -> Option<OperatorId> {
+        let holders = self.ballots().holders(hash, self.config);
+        holders.get(attempt.checked_rem(holders.len())?).copied()
+    }
+
+    /// R20: at the beat of an unfinished height, what failed is tried again and what was said is
+    /// repeated.
+    pub(super) fn beat(&mut self) {
+        let due = self.height.beat_at.is_some_and(|at| at <= self.now);
+        if !due {
+            return;
+        }
+        self.height.beat_at = Some(self.now.after(self.config.beat()));
+        self.height.template.retry();
+        self.height.signing.retry();
+        if self.height.submitting != Errand::Asked {
+            self.height.submitting = Errand::Idle;
+        }
+        self.height.ballots.bodies.retry_unavailable();
+        self.repeat();
+        while self.apply() {}
+    }
+
+    fn repeat(&mut self) {
+        if let Some(decision) = self.ballots().decision.clone() {
+            if !self.observing {
+                self.out.send(Message::Certificate(decision));
+            }
+        } else {
+            self.repeat_round();
+        }
+        if let Some(signature) = self.height.own.signature {
+            self.out.send(Message::BlockSignature(signature));
+        }
+    }
+
+    /// The own proposal and votes of this round, the votes of the round before, for those who are
+    /// still in it, and the latest proof of lock.
+    fn repeat_round(&mut self) {
+        if self.observing {
+            return;
+        }
+        let round = self.height.round;
+        let before = round.to_u32().checked_sub(1).map(Round::new);
+        let own = &self.height.own;
+        let mut votes: Vec<Vote> = Vec::with_capacity(4);
+        for round in before.into_iter().chain([round]) {
+            for kind in [VoteKind::Prevote, VoteKind::Precommit] {
+                if let Some(value) = own.votes(kind).get(&round) {
+                    votes.push(self.height.vote(kind, round, *value));
+                }
+            }
+        }
+        if let Some(proposal) = own.proposals.get(&round) {
+            self.out.send(Message::Proposal(*proposal));
+        }
+        if let Some((_, proof)) = self.height.ballots.proofs.last_key_value() {
+            self.out.send(Message::Certificate(proof.clone()));
+        }
+        for vote in votes {
+            self.out.send(Message::Vote(vote));
+        }
+    }
+
+    /// R27: drops the bodies that nothing refers to any more.
+    pub(crate) fn trim_bodies(&mut self) {
+        let ballots = &self.height.ballots;
+        let wanted = [
+            self.proposal().map(|proposal| proposal.hash),
+            self.height.own.lock().map(|(_, hash)| hash),
+            ballots.proofs.last_key_value().map(|(_, proof)| proof.hash),
+            ballots.settled(self.quorum()),
+        ];
+        let wanted = wanted.into_iter().flatten().collect();
+        self.height.ballots.bodies.trim(&wanted);
+    }
+}

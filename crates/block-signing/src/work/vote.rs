@@ -1,0 +1,189 @@
+//! Prevotes and precommits (rules R5 to R11, R25).
+
+use federation_chain::{BlockHash, UnixTime};
+use federation_roster::Round;
+
+use crate::{
+    Event, Message, Output, Proposal, Record, Refusal, VoteKind, bodies::Judgement, state::Step,
+};
+
+use super::Work;
+
+/// What a proposal deserves.
+enum Opinion {
+    /// A prevote for it.
+    Accept,
+    /// A prevote for nil.
+    Refuse(Refusal),
+    /// Not known yet: a body, a proof or an answer is missing.
+    Open,
+}
+
+impl Work<'_> {
+    /// R5, R6, R7: a prevote for the round's proposal, or for nil if it cannot have one.
+    pub(super) fn prevote(&mut self) -> bool {
+        let Some(proposal) = self.proposal() else {
+            return false;
+        };
+        match self.judge(&proposal) {
+            Opinion::Accept => self.cast(VoteKind::Prevote, Some(proposal.hash)),
+            Opinion::Refuse(reason) => {
+                self.out.event(Event::Refused {
+                    height: proposal.height,
+                    round: proposal.round,
+                    hash: proposal.hash,
+                    reason,
+                });
+                self.cast(VoteKind::Prevote, None)
+            }
+            Opinion::Open => false,
+        }
+    }
+
+    pub(super) fn proposal(&self) -> Option<Proposal> {
+        Some(self.current()?.proposed?.proposal)
+    }
+
+    fn judge(&mut self, proposal: &Proposal) -> Opinion {
+        let hash = proposal.hash;
+        if let Some((locked_in, locked)) = self.lock() {
+            let proof = self.ballots().proof_round(hash, self.height.round);
+            if locked != hash && proof < Some(locked_in) {
+                // R7: the proof that the leader speaks of may still come.
+                return if proposal.valid_round >= Some(locked_in) {
+                    Opinion::Open
+                } else {
+                    Opinion::Refuse(Refusal::Locked)
+                };
+            }
+        }
+        let bodies = &mut self.height.ballots.bodies;
+        let Some(candidate) = bodies.any(hash).cloned() else {
+            return Opinion::Open;
+        };
+        match self.check(&candidate) {
+            Ok(()) => {}
+            // The clock goes on, and with it what is too late now.
+            Err(Refusal::TooLate) => return Opinion::Open,
+            Err(reason) => return Opinion::Refuse(reason),
+        }
+        let bodies = &mut self.height.ballots.bodies;
+        match bodies.judgement(hash) {
+            Some(Judgement::Valid) => Opinion::Accept,
+            Some(Judgement::Invalid(reason)) => Opinion::Refuse(Refusal::Invalid(reason.clone())),
+            Some(Judgement::Unknown) if !self.observing => {
+                if let Some(candidate) = bodies.start_test(hash) {
+                    self.out.push(Output::TestBlock { candidate });
+                }
+                Opinion::Open
+            }
+            _ => Opinion::Open,
+        }
+    }
+
+    pub(super) fn lock(&self) -> Option<(Round, BlockHash)> {
+        #[cfg(test)]
+        if self.config.mutation == Some(crate::mutation::Mutation::NoLock) {
+            return None;
+        }
+        self.height.own.lock()
+    }
+
+    /// R9: M prevotes for a block that is held and not refused: lock it and precommit it.
+    pub(super) fn precommit_block(&mut self) -> bool {
+        let round = self.height.round;
+        let Some(hash) = self.ballots().proofs.get(&round).map(|proof| proof.hash) else {
+            return false;
+        };
+        if self.ballots().bodies.usable(hash).is_none() {
+            return false;
+        }
+        self.remember_proof(round);
+        self.cast(VoteKind::Precommit, Some(hash))
+    }
+
+    /// R10, R11: M prevotes for nil, or M prevotes and no agreement in time.
+    pub(super) fn precommit_nil(&mut self, until: Option<UnixTime>) -> bool {
+        let Some(current) = self.current() else {
+            return false;
+        };
+        let prevotes = &current.votes.prevotes;
+        if prevotes.count(None) >= self.quorum() {
+            return self.cast(VoteKind::Precommit, None);
+        }
+        if prevotes.total() < self.quorum() {
+            return false;
+        }
+        match until {
+            Some(until) => until <= self.now && self.cast(VoteKind::Precommit, None),
+            None => {
+                let timeout = self.config.timeouts().prevote;
+                let wait = self.config.grown(timeout, self.height.round);
+                self.height.step = Step::Prevote {
+                    until: Some(self.now.after(wait)),
+                };
+                true
+            }
+        }
+    }
+
+    /// R25: a vote is recorded, then sent; at most one of a kind in a round.
+    pub(super) fn record_vote(&mut self, kind: VoteKind, round: Round, value: Option<BlockHash>) {
+        let vote = self.height.vote(kind, round, value);
+        if self.observing || self.height.own.votes(kind).contains_key(&round) {
+            return;
+        }
+        self.height.own.votes_mut(kind).insert(round, value);
+        self.out.persist(Record::Vote(vote));
+        self.out.send(Message::Vote(vote));
+    }
+
+    /// Votes in the current round, and takes the step that follows.
+    pub(super) fn cast(&mut self, kind: VoteKind, value: Option<BlockHash>) -> bool {
+        if let Some(hash) = value {
+            self.store_body(hash);
+        }
+        self.record_vote(kind, self.height.round, value);
+        let marks = &mut self.height.marks;
+        match kind {
+            VoteKind::Prevote => {
+                marks.prevote = Some(self.now);
+                self.height.step = Step::Prevote { until: None };
+            }
+            VoteKind::Precommit => {
+                marks.precommit = Some(self.now);
+                self.height.step = Step::Precommit;
+                #[cfg(test)]
+                self.sign_too_early(value);
+            }
+        }
+        true
+    }
+
+    /// R9, R4: keeps the proof of lock of a round with its block, to propose it again.
+    pub(super) fn remember_proof(&mut self, round: Round) {
+        let Some(proof) = self.height.ballots.proofs.get(&round) else {
+            return;
+        };
+        let hash = proof.hash;
+        let held = self.ballots().bodies.usable(hash).is_some();
+        if self.observing || !held || !self.height.stored_proofs.insert(round) {
+            return;
+        }
+        if let Some(proof) = self.height.ballots.proofs.get(&round) {
+            self.out.persist(Record::ProofOfLock(proof.clone()));
+        }
+        self.store_body(hash);
+    }
+
+    pub(super) fn store_body(&mut self, hash: BlockHash) {
+        if self.observing {
+            return;
+        }
+        if let Some(candidate) = self.height.ballots.bodies.any(hash)
+            && self.height.stored_bodies.insert(hash)
+        {
+            self.out.persist(Record::Body(candidate.clone()));
+        }
+    }
+}

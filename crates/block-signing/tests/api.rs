@@ -1,0 +1,64 @@
+//! Every public type, and what can be done with it: a derive that goes missing breaks this.
+
+use core::fmt::Debug;
+
+use federation_block_signing::{
+    Alarm, BlockSignature, Body, BodyRequest, Candidate, Certificate, CompactSignature, Config,
+    ConfigError, DecodeMessageError, DecodeRecordError, Event, Evidence, HeightReport,
+    IdentitySignature, Input, Limits, Machine, Message, MessageParts, Output, Phase, Proposal,
+    Record, Refusal, RoundOutcome, RoundReport, SignedMessage, Standing, Status, SubmitOutcome,
+    Timeouts, Tip, Verdict, Vote, VoteKind,
+    simulation::{Breach, Failure, Frame, Scenario, Summary, World},
+};
+
+fn data<T: Debug + Clone + PartialEq + Eq + Send + Sync + 'static>() {}
+fn plain<T: Debug + Clone + Copy + PartialEq + Eq + Send + Sync + 'static>() {}
+fn error<T: core::error::Error + Clone + PartialEq + Eq + Send + Sync + 'static>() {}
+fn held<T: Debug + Clone + Send + Sync + 'static>() {}
+
+#[test]
+fn public_types_keep_their_derives() {
+    plain::<BlockSignature>();
+    plain::<BodyRequest>();
+    plain::<CompactSignature>();
+    plain::<IdentitySignature>();
+    plain::<Limits>();
+    plain::<Phase>();
+    plain::<Proposal>();
+    plain::<RoundOutcome>();
+    plain::<Standing>();
+    plain::<Status>();
+    plain::<Summary>();
+    plain::<Timeouts>();
+    plain::<Tip>();
+    plain::<Vote>();
+    plain::<VoteKind>();
+    data::<Alarm>();
+    data::<Body>();
+    data::<Candidate>();
+    data::<Certificate>();
+    data::<Config>();
+    data::<Event>();
+    data::<Evidence>();
+    data::<HeightReport>();
+    data::<Input>();
+    data::<Message>();
+    data::<MessageParts>();
+    data::<Output>();
+    data::<Record>();
+    data::<Refusal>();
+    data::<RoundReport>();
+    data::<Scenario>();
+    data::<SignedMessage>();
+    data::<SubmitOutcome>();
+    data::<Verdict>();
+    error::<Breach>();
+    error::<ConfigError>();
+    error::<DecodeMessageError>();
+    error::<DecodeRecordError>();
+    error::<Failure>();
+    held::<Frame>();
+    held::<Machine>();
+    fn debug<T: Debug>() {}
+    debug::<World>();
+}

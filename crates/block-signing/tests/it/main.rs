@@ -1,0 +1,12 @@
+//! The protocol from outside: steps of one machine, whole federations, encodings.
+
+mod codec;
+mod counterexample;
+mod driver;
+mod observer;
+mod repeats;
+mod restart;
+mod rounds;
+mod signing;
+mod simulation;
+mod steps;
