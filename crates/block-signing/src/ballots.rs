@@ -277,17 +277,19 @@ impl Ballots {
             .find(|hash| self.signatures(*hash).count() >= quorum)
     }
 
-    /// The highest round above `round` that at least `operators` others have reached.
+    /// The highest round above `round`, not above `plausible`, that at least `operators` others
+    /// have reached.
     pub(crate) fn later_round(
         &self,
         round: Round,
+        plausible: Round,
         me: OperatorId,
         operators: usize,
     ) -> Option<Round> {
         let mut later: Vec<Round> = self
             .latest
             .iter()
-            .filter(|(id, latest)| **id != me && **latest > round)
+            .filter(|(id, latest)| **id != me && (round < **latest && **latest <= plausible))
             .map(|(_, latest)| *latest)
             .collect();
         later.sort_unstable_by(|a, b| b.cmp(a));

@@ -1,5 +1,92 @@
-//! Agree first, sign after: the block-signing protocol of a federation, as a state machine
-//! without I/O.
+//! Agree first, sign after: how a federation of N operators, M of whom must sign, makes one block
+//! at each height, as a state machine without I/O.
+//!
+//! The rules, with what they guarantee and what they do not, are numbered in `docs/protocol.md`;
+//! the code cites them as R1 to R29.
+//!
+//! ```text
+//!            Input                                Output
+//!  node      Tip, Template, Tested, Submitted     RequestTemplate, TestBlock, Submit
+//!  signer    Signed, SignRefused                  SignBlock
+//!  network   Received, Body                       Send
+//!  store     (at the start) records, StoreFailed  Persist, Forget
+//!  clock     now, Tick                            poll_timeout
+//!  people                                         Event, Evidence
+//! ```
+//!
+//! [`Machine::handle`] takes an [`Input`] and the time. Then the driver drains
+//! [`Machine::poll_output`], makes every [`Output::Persist`] durable, acts on the rest, and comes
+//! back with the next input, or with [`Input::Tick`] at [`Machine::poll_timeout`]. An answer that
+//! takes time comes as an input when it is there; nothing waits.
+//!
+//! The crate has no clock, no random source, no socket, no keys and no runtime. It does not look
+//! into blocks, does not verify signatures and does not make any: its driver does, before and
+//! after (`federation-operator` is one). What others send is bounded here by sender, height and
+//! round, and by size in [`Message::from_parts`].
+//!
+//! A federation of one, by hand:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bytes::Bytes;
+//! use federation_block_signing::*;
+//! use federation_chain::{BlockHash, BlockHeight, UnixTime};
+//! use federation_roster::OperatorId;
+//!
+//! # fn main() -> Result<(), ConfigError> {
+//! let me = OperatorId::new(0);
+//! let config = Config::new(1, 1, me, Duration::from_secs(60))?;
+//! let mut machine = Machine::new(config, Vec::new());
+//! let now = UnixTime::from_secs(1_700_000_000);
+//! let genesis = BlockHash::from_bytes([0; 32]);
+//! let mut inputs = vec![Input::Tip(Tip {
+//!     height: BlockHeight::GENESIS,
+//!     hash: genesis,
+//!     time: now,
+//!     median_time: now,
+//!     first_block_time: None,
+//! })];
+//! let mut stored = Vec::new();
+//! let mut submitted = None;
+//! while let Some(input) = inputs.pop() {
+//!     machine.handle(now, input);
+//!     while let Some(output) = machine.poll_output() {
+//!         match output {
+//!             // To be durable before anything below is acted on.
+//!             Output::Persist(record) => stored.push(record),
+//!             // To be signed and sent to all; what one said comes back.
+//!             Output::Send(message) => inputs.push(Input::Received(SignedMessage {
+//!                 sender: me,
+//!                 message,
+//!                 signature: IdentitySignature::from_bytes([1; 64]),
+//!             })),
+//!             Output::RequestTemplate { height, round } => inputs.push(Input::Template {
+//!                 height,
+//!                 round,
+//!                 candidate: Candidate {
+//!                     hash: BlockHash::from_bytes([7; 32]),
+//!                     previous: genesis,
+//!                     height,
+//!                     time: now,
+//!                     bytes: Bytes::from_static(b"the block"),
+//!                 },
+//!             }),
+//!             Output::SignBlock { candidate } => inputs.push(Input::Signed {
+//!                 height: candidate.height,
+//!                 hash: candidate.hash,
+//!                 signature: CompactSignature::from_bytes([2; 64]),
+//!             }),
+//!             Output::Submit { candidate, .. } => submitted = Some(candidate.hash),
+//!             Output::TestBlock { .. } | Output::Forget { .. } => {}
+//!             Output::Evidence(_) | Output::Event(_) => {}
+//!         }
+//!     }
+//! }
+//! assert_eq!(submitted, Some(BlockHash::from_bytes([7; 32])));
+//! # Ok(())
+//! # }
+//! ```
 
 mod ballots;
 mod bodies;

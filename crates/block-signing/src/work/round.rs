@@ -85,10 +85,21 @@ impl Work<'_> {
     pub(super) fn follow(&mut self) -> bool {
         let later = self.ballots().later_round(
             self.height.round,
+            self.latest_plausible(),
             self.config.me(),
             self.config.one_honest(),
         );
         later.is_some_and(|round| self.move_to(round, RoundOutcome::Left))
+    }
+
+    /// R14: the highest round that honest operators can have reached since the tip was made, with
+    /// a wide margin. After the first turn of leaders no round is shorter than its precommit
+    /// time-out, so rounds beyond this are lies.
+    fn latest_plausible(&self) -> Round {
+        let since = self.height.since.min(self.height.tip.time);
+        let shortest = self.config.timeouts().precommit.as_millis().max(1);
+        let rounds = 4 * self.now.since(since).as_millis() / shortest + 1000;
+        Round::new(u32::try_from(rounds).unwrap_or(u32::MAX))
     }
 
     /// R12, R13: M precommits, for nil or mixed.

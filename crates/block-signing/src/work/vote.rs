@@ -99,6 +99,7 @@ impl Work<'_> {
             return false;
         }
         self.remember_proof(round);
+        self.store_body(hash);
         self.cast(VoteKind::Precommit, Some(hash))
     }
 
@@ -140,9 +141,6 @@ impl Work<'_> {
 
     /// Votes in the current round, and takes the step that follows.
     pub(super) fn cast(&mut self, kind: VoteKind, value: Option<BlockHash>) -> bool {
-        if let Some(hash) = value {
-            self.store_body(hash);
-        }
         self.record_vote(kind, self.height.round, value);
         let marks = &mut self.height.marks;
         match kind {

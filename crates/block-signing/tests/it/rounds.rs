@@ -85,6 +85,17 @@ fn fewer_than_one_honest_operator_are_not_followed() {
 }
 
 #[test]
+fn rounds_that_nobody_can_have_reached_are_not_followed() {
+    let mut driver = Driver::started(0);
+    driver.receive(3, prevote(1, u32::MAX, None));
+    driver.receive(3, precommit(1, 100_000, None));
+    assert_eq!(driver.round(), 0);
+    driver.pass(7_200_000);
+    driver.receive(4, precommit(1, 100_000, None));
+    assert_eq!(driver.round(), 100_000);
+}
+
+#[test]
 fn proof_from_an_earlier_round_reaches_who_missed_the_prevotes() {
     let mut driver = Driver::started(0);
     driver.body(1, candidate(0, 7));
