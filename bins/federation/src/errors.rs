@@ -29,6 +29,15 @@ impl CliError {
         }
     }
 
+    /// Something failed, and the text says already what to do; exit code 1.
+    pub(crate) fn plain(text: String) -> Self {
+        Self {
+            what: text,
+            cure: String::new(),
+            usage: false,
+        }
+    }
+
     /// The exit code of the program.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(if self.usage { 2 } else { 1 })
@@ -37,6 +46,9 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.cure.is_empty() {
+            return f.write_str(&self.what);
+        }
         write!(f, "error: {}\n   do: {}", self.what, self.cure)
     }
 }

@@ -1,28 +1,73 @@
-//! The federation daemon, and what shows and measures it.
+//! The federation daemon, and what shows, measures and prepares it.
 
 mod bench;
 mod cli;
+mod config_check;
 mod demo;
 mod errors;
+mod init;
 mod out;
+mod run;
 mod runtime;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command, LogFormat},
+    errors::CliError,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
+    start_log(&cli.command);
     let result = match &cli.command {
+        Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
-        _ => Ok(ExitCode::SUCCESS),
+        Command::Init(args) => init::run(args),
+        Command::Config(args) => config_check::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut Cli::command(),
+                "federation",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { out } => write_man(out),
     };
     result.unwrap_or_else(|error| {
         out::note(&error.to_string());
         error.exit_code()
     })
+}
+
+/// The log goes to the standard error: a daemon tells what it does, a demo only what RUST_LOG asks.
+fn start_log(command: &Command) {
+    let default = if matches!(command, Command::Run(_)) {
+        "info"
+    } else {
+        "off"
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match command {
+        Command::Run(args) if args.log_format == LogFormat::Json => builder.json().init(),
+        _ => builder.init(),
+    }
+}
+
+fn write_man(folder: &std::path::Path) -> Result<ExitCode, CliError> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .map_err(|error| {
+            CliError::failure(error, "choose a folder that can be written with --out")
+        })?;
+    Ok(ExitCode::SUCCESS)
 }

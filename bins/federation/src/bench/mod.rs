@@ -28,7 +28,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
     let threshold = args.threshold.unwrap_or(demo::majority(args.operators));
     if args.kill > args.operators - threshold.min(args.operators) {
         return Err(CliError::usage(
-            format!("{} of {} operators killed leave fewer than {threshold}", args.kill, args.operators),
+            format!(
+                "{} of {} operators killed leave fewer than {threshold}",
+                args.kill, args.operators
+            ),
             "kill at most as many as may be absent",
         ));
     }
@@ -68,13 +71,22 @@ async fn measure(
     let (sender, mut heard) = mpsc::unbounded_channel();
     let count = usize::from(args.operators);
     for operator in 0..count {
-        let Some(handle) = federation.operator(operator) else { continue };
+        let Some(handle) = federation.operator(operator) else {
+            continue;
+        };
         let mut events = handle.events();
         let sender = sender.clone();
         tokio::spawn(async move {
             while let Ok(event) = events.recv().await {
                 let at = Instant::now();
-                if sender.send(Heard { operator, at, event }).is_err() {
+                if sender
+                    .send(Heard {
+                        operator,
+                        at,
+                        event,
+                    })
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -85,7 +97,10 @@ async fn measure(
     let mut running = count;
     let last = WARM_UP + args.blocks;
     let patience = demo::patience(args.interval);
-    while heights.get(&last).is_none_or(|height| height.tips < running) {
+    while heights
+        .get(&last)
+        .is_none_or(|height| height.tips < running)
+    {
         let next = tokio::time::timeout(patience, heard.recv()).await;
         let Ok(Some(next)) = next else {
             return Err(CliError::failure(
@@ -112,14 +127,20 @@ async fn measure(
 fn note(heights: &mut BTreeMap<u32, Height>, heard: &Heard) {
     match &heard.event {
         OperatorEvent::Protocol(Event::HeightStarted { height, late }) => {
-            heights.entry(height.to_u32()).or_default().started(heard.at, *late);
+            heights
+                .entry(height.to_u32())
+                .or_default()
+                .started(heard.at, *late);
         }
         OperatorEvent::NodeCall { what, height, took } if *what != "sign" => {
             let entry = heights.entry(height.to_u32()).or_default();
             entry.called(heard.operator, *took);
         }
         OperatorEvent::Tip { height, .. } => {
-            heights.entry(height.to_u32()).or_default().arrived(heard.at);
+            heights
+                .entry(height.to_u32())
+                .or_default()
+                .arrived(heard.at);
         }
         OperatorEvent::Protocol(Event::HeightFinished(report)) => {
             let round = report.round.map_or(0, federation_roster::Round::to_u32);

@@ -156,7 +156,11 @@ impl fmt::Display for Report {
         writeln!(f, "  in the node's RPC   {}", self.in_node)?;
         writeln!(f, "  beyond it           {}", self.beyond_node)?;
         writeln!(f, "block to block        {}", self.gap)?;
-        write!(f, "the last height began {:.1} ms after its target", self.late_at_end_ms)
+        write!(
+            f,
+            "the last height began {:.1} ms after its target",
+            self.late_at_end_ms
+        )
     }
 }
 

@@ -1,13 +1,19 @@
 //! The command line: what can be said, and what `--help` teaches about it.
 
 mod bench;
+mod config;
 mod demo;
+mod init;
+mod run;
 
-use clap::{Parser, Subcommand};
 pub(crate) use self::{
     bench::BenchArgs,
+    config::{ConfigArgs, ConfigCommand},
     demo::{DemoArgs, DialectArg, MessengerArg},
+    init::InitArgs,
+    run::{LogFormat, RunArgs},
 };
+use clap::{Parser, Subcommand};
 
 /// Makes the blocks of a federated sidechain together with the other operators.
 ///
@@ -34,10 +40,16 @@ Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run one operator against its own node.
+    Run(Box<RunArgs>),
     /// Show a whole federation on this machine: blocks, a crash, a comeback.
     Demo(DemoArgs),
     /// Measure a whole federation on this machine and report percentiles.
     Bench(BenchArgs),
+    /// Write a runnable set of configuration files and keys for N operators on one machine.
+    Init(InitArgs),
+    /// Check configuration files.
+    Config(ConfigArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

@@ -41,7 +41,11 @@ async fn trade(
     let issued = issuer
         .issue_asset(Amount::from_sat(1000 * COIN), Amount::from_sat(COIN))
         .await?;
-    tell(news, format!("a client issues 1000 of {}", short(&issued.asset))).await;
+    tell(
+        news,
+        format!("a client issues 1000 of {}", short(&issued.asset)),
+    )
+    .await;
     let mut turn = 0u32;
     loop {
         wait_for_block(issuer, interval).await?;
@@ -50,7 +54,11 @@ async fn trade(
             issuer
                 .reissue_asset(&issued.asset, Amount::from_sat(50 * COIN))
                 .await?;
-            tell(news, format!("a client reissues 50 of {}", short(&issued.asset))).await;
+            tell(
+                news,
+                format!("a client reissues 50 of {}", short(&issued.asset)),
+            )
+            .await;
         } else {
             let address = other.new_address().await?;
             send(issuer, &address, &issued.asset).await?;
@@ -70,7 +78,9 @@ async fn send(node: &NodeClient, address: &str, asset: &str) -> Result<(), RpcEr
         _ => json!([address, 1, "", "", false, false, 1, "unset", false, asset]),
     };
     let params = params.as_array().cloned().unwrap_or_default();
-    node.call::<Value>("sendtoaddress", &params).await.map(|_| ())
+    node.call::<Value>("sendtoaddress", &params)
+        .await
+        .map(|_| ())
 }
 
 async fn wait_for_block(node: &NodeClient, interval: Duration) -> Result<(), RpcError> {
@@ -87,13 +97,22 @@ fn short(asset: &str) -> &str {
 
 /// What a transaction does, in a few words.
 pub(crate) fn describe(transaction: &Transaction) -> String {
-    for input in transaction.input.iter().filter(|input| input.has_issuance()) {
+    for input in transaction
+        .input
+        .iter()
+        .filter(|input| input.has_issuance())
+    {
         let (asset, _) = input.issuance_ids();
         let issuance = &input.asset_issuance;
-        let verb = if issuance.asset_blinding_nonce.is_null() { "issued" } else { "reissued" };
-        let amount = issuance.amount.explicit().map_or_else(String::new, |amount| {
-            format!(" {}", amount / COIN)
-        });
+        let verb = if issuance.asset_blinding_nonce.is_null() {
+            "issued"
+        } else {
+            "reissued"
+        };
+        let amount = issuance
+            .amount
+            .explicit()
+            .map_or_else(String::new, |amount| format!(" {}", amount / COIN));
         return format!("{verb}{amount} of {}", short(&asset.to_string()));
     }
     let mut assets: Vec<String> = transaction

@@ -57,7 +57,9 @@ fn read_keys() -> mpsc::Receiver<KeyCode> {
     let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {
         while let Ok(event) = crossterm::event::read() {
-            let TerminalEvent::Key(key) = event else { continue };
+            let TerminalEvent::Key(key) = event else {
+                continue;
+            };
             if key.kind != KeyEventKind::Press {
                 continue;
             }
@@ -102,7 +104,10 @@ fn cut(session: &mut Session, chosen: usize) {
     let Some(other) = other else { return };
     session.federation.cut(chosen, other);
     session.state.cut.push(link(chosen, other));
-    let names = (&session.state.operators[chosen].name, &session.state.operators[other].name);
+    let names = (
+        &session.state.operators[chosen].name,
+        &session.state.operators[other].name,
+    );
     let text = format!("the link between {} and {} is cut", names.0, names.1);
     session.state.tell(text);
 }
@@ -119,7 +124,10 @@ fn heal(session: &mut Session, chosen: usize) {
         }
     }
     if !own.is_empty() {
-        let text = format!("the links of {} are mended", session.state.operators[chosen].name);
+        let text = format!(
+            "the links of {} are mended",
+            session.state.operators[chosen].name
+        );
         session.state.tell(text);
     }
 }

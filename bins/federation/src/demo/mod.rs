@@ -115,13 +115,17 @@ fn title(args: &DemoArgs) -> String {
         (_, Some(_)) => "oceand".to_owned(),
         _ => format!("devnet, {}", Dialect::from(args.dialect)),
     };
-    format!("{threshold} of {} on {nodes}, a block every {:?}", args.operators, args.interval)
+    format!(
+        "{threshold} of {} on {nodes}, a block every {:?}",
+        args.operators, args.interval
+    )
 }
 
 /// An error of the local federation, with what to do about it.
 pub(crate) fn failed(error: federation_local::LocalError) -> CliError {
     let cure = match &error {
-        federation_local::LocalError::Federation(_) | federation_local::LocalError::Threshold(_) => {
+        federation_local::LocalError::Federation(_)
+        | federation_local::LocalError::Threshold(_) => {
             "choose --threshold above half of --operators, and --operators at most 20"
         }
         federation_local::LocalError::Process(_) => {

@@ -24,16 +24,22 @@ pub(crate) async fn run(mut session: Session, show: Show) -> Result<Ended, CliEr
         };
         if show == Show::Plain {
             let fresh = usize::try_from(session.state.told - told).unwrap_or(usize::MAX);
-            let news: Vec<String> = session.state.news.iter().take(fresh).rev().cloned().collect();
+            let news: Vec<String> = session
+                .state
+                .news
+                .iter()
+                .take(fresh)
+                .rev()
+                .cloned()
+                .collect();
             for line in news {
                 out::line(&line)?;
             }
         }
         if let Some(block) = block {
             out::line(&match show {
-                Show::Json => serde_json::to_string(&block).map_err(|e| {
-                    CliError::failure(e, "this is a bug: please report it")
-                })?,
+                Show::Json => serde_json::to_string(&block)
+                    .map_err(|e| CliError::failure(e, "this is a bug: please report it"))?,
                 _ => describe(&session, &block),
             })?;
         }

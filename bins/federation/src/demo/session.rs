@@ -84,7 +84,9 @@ impl Session {
 
     /// Hands on an operator's events from now on.
     fn listen(&mut self, index: usize) {
-        let Some(handle) = self.federation.operator(index) else { return };
+        let Some(handle) = self.federation.operator(index) else {
+            return;
+        };
         let mut events = handle.events();
         let to_news = self.to_news.clone();
         self.state.operators[index].running = true;
@@ -133,11 +135,14 @@ impl Session {
                 self.state.operators[index].alarm = Some(text);
             }
             OperatorEvent::Node(NodeState::Down(reason)) => {
-                self.state.tell(format!("{name}: its node does not answer: {reason}"));
+                self.state
+                    .tell(format!("{name}: its node does not answer: {reason}"));
             }
             OperatorEvent::Evidence { culprit, height } => {
                 let culprit = self.federation.federation().name(culprit);
-                self.state.tell(format!("{name}: evidence against {culprit} at height {height}"));
+                self.state.tell(format!(
+                    "{name}: evidence against {culprit} at height {height}"
+                ));
             }
             _ => {}
         }
@@ -172,7 +177,12 @@ impl Session {
         took: Option<u64>,
     ) -> Result<BlockRow, LocalError> {
         let roster = self.federation.federation();
-        let bytes = self.federation.node(index).client().block(report.hash).await?;
+        let bytes = self
+            .federation
+            .node(index)
+            .client()
+            .block(report.hash)
+            .await?;
         let rules = roster.rules();
         let block = Block::decode(rules.dialect(), bytes).ok();
         let signers = block
@@ -253,7 +263,10 @@ impl Session {
 
     /// Whether the demo is over, and why.
     pub(crate) fn end(&self) -> Option<End> {
-        if self.blocks.is_some_and(|blocks| self.state.finished >= blocks) {
+        if self
+            .blocks
+            .is_some_and(|blocks| self.state.finished >= blocks)
+        {
             return Some(End::Done);
         }
         let last = self.state.last_block.unwrap_or(self.state.began);

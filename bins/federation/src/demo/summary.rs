@@ -63,5 +63,9 @@ pub(crate) async fn tell(ended: Ended, show: Show) -> Result<ExitCode, CliError>
         out::note(&format!("the chain stood still for {took} ms"));
     }
     let fine = forked.is_none() && end != End::StoodStill;
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -28,7 +28,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &DemoState, chosen: usize) {
     draw_operators(frame, operators, state, chosen);
     draw_blocks(frame, blocks, state);
     draw_news(frame, news, state);
-    frame.render_widget(Paragraph::new(KEYS).style(Style::new().fg(Color::DarkGray)), keys);
+    frame.render_widget(
+        Paragraph::new(KEYS).style(Style::new().fg(Color::DarkGray)),
+        keys,
+    );
 }
 
 fn title_line(state: &DemoState) -> Paragraph<'_> {
@@ -51,7 +54,11 @@ fn title_line(state: &DemoState) -> Paragraph<'_> {
 
 fn draw_operators(frame: &mut Frame<'_>, area: Rect, state: &DemoState, chosen: usize) {
     let leader = state.leader();
-    let last_signers = state.blocks.front().map(|b| b.signers.as_slice()).unwrap_or_default();
+    let last_signers = state
+        .blocks
+        .front()
+        .map(|b| b.signers.as_slice())
+        .unwrap_or_default();
     let rows = state.operators.iter().enumerate().map(|(index, o)| {
         let colour = if !o.running {
             Color::Red
@@ -64,18 +71,48 @@ fn draw_operators(frame: &mut Frame<'_>, area: Rect, state: &DemoState, chosen: 
         let row = Row::new(vec![
             Cell::from(format!("{}", index + 1)),
             Cell::from(o.name.clone()),
-            Cell::from(if o.running { o.height.to_string() } else { "-".to_owned() }),
-            Cell::from(if o.running { o.round.to_string() } else { "-".to_owned() }),
-            Cell::from(if o.running { o.phase.clone() } else { "stopped".to_owned() }),
+            Cell::from(if o.running {
+                o.height.to_string()
+            } else {
+                "-".to_owned()
+            }),
+            Cell::from(if o.running {
+                o.round.to_string()
+            } else {
+                "-".to_owned()
+            }),
+            Cell::from(if o.running {
+                o.phase.clone()
+            } else {
+                "stopped".to_owned()
+            }),
             Cell::from(if leader == Some(index) { "leads" } else { "" }),
-            Cell::from(if last_signers.contains(&o.name) { "signed" } else { "" }),
+            Cell::from(if last_signers.contains(&o.name) {
+                "signed"
+            } else {
+                ""
+            }),
             Cell::from(o.last_ms.map(|ms| format!("{ms} ms")).unwrap_or_default()),
             Cell::from(o.alarm.clone().unwrap_or(links)),
         ])
         .style(Style::new().fg(colour));
-        if index == chosen { row.add_modifier(Modifier::REVERSED) } else { row }
+        if index == chosen {
+            row.add_modifier(Modifier::REVERSED)
+        } else {
+            row
+        }
     });
-    let header = ["", "operator", "height", "round", "phase", "", "last block", "took", ""];
+    let header = [
+        "",
+        "operator",
+        "height",
+        "round",
+        "phase",
+        "",
+        "last block",
+        "took",
+        "",
+    ];
     let widths = [
         Constraint::Length(2),
         Constraint::Length(12),
@@ -108,12 +145,20 @@ fn cut_links(state: &DemoState, index: usize) -> String {
         })
         .filter_map(|other| state.operators.get(other).map(|o| o.name.as_str()))
         .collect();
-    if others.is_empty() { String::new() } else { format!("cut from {}", others.join(", ")) }
+    if others.is_empty() {
+        String::new()
+    } else {
+        format!("cut from {}", others.join(", "))
+    }
 }
 
 fn draw_blocks(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
     let rows = state.blocks.iter().map(|b| {
-        let retried = if b.round > 0 { Color::Yellow } else { Color::Reset };
+        let retried = if b.round > 0 {
+            Color::Yellow
+        } else {
+            Color::Reset
+        };
         Row::new(vec![
             Cell::from(b.height.to_string()),
             Cell::from(b.hash.get(..16).unwrap_or_default().to_owned()),
@@ -126,7 +171,16 @@ fn draw_blocks(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
         ])
         .style(Style::new().fg(retried))
     });
-    let header = ["height", "hash", "round", "leader", "took", "txs", "signed by", "assets"];
+    let header = [
+        "height",
+        "hash",
+        "round",
+        "leader",
+        "took",
+        "txs",
+        "signed by",
+        "assets",
+    ];
     let widths = [
         Constraint::Length(6),
         Constraint::Length(16),
@@ -145,7 +199,10 @@ fn draw_blocks(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
 
 fn draw_news(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
     let lines: Vec<Line<'_>> = state.news.iter().map(|n| Line::from(n.as_str())).collect();
-    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" news ")), area);
+    frame.render_widget(
+        Paragraph::new(lines).block(Block::bordered().title(" news ")),
+        area,
+    );
 }
 
 #[cfg(test)]
@@ -177,9 +234,17 @@ mod tests {
             assets: vec!["issued gold".to_owned()],
         });
         let mut terminal = Terminal::new(TestBackend::new(120, 30)).expect("a test terminal");
-        terminal.draw(|frame| draw(frame, &state, 1)).expect("it draws");
+        terminal
+            .draw(|frame| draw(frame, &state, 1))
+            .expect("it draws");
         let screen = terminal.backend().to_string();
-        for text in ["cut from gamma", "stopped", "0011223344556677", "issued gold", "beta was stopped"] {
+        for text in [
+            "cut from gamma",
+            "stopped",
+            "0011223344556677",
+            "issued gold",
+            "beta was stopped",
+        ] {
             assert!(screen.contains(text), "`{text}` is missing from\n{screen}");
         }
     }

@@ -1,1 +1,17 @@
-//! The files.
+//! The files of an operator: the public `federation.toml`, the same for all, and the private
+//! `operator.toml`.
+//!
+//! [`Config::load`] reads both and reports everything that is wrong with either at once, by line.
+//! [`init::write`] makes a runnable set for N operators on one machine.
+
+mod federation_file;
+pub mod init;
+mod operator_file;
+mod overrides;
+mod reader;
+mod report;
+mod text;
+
+pub use operator_file::{Config, NodeAccess};
+pub use overrides::Overrides;
+pub use report::{ConfigReport, Problem};

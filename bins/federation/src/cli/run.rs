@@ -1,0 +1,103 @@
+//! The arguments of `federation run`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use federation_operator::config::Overrides;
+
+/// Runs one operator against its own node.
+///
+/// Reads `operator.toml` and the `federation.toml` that it names, checks that node, keys and store
+/// belong together, and makes blocks with the others until it is told to stop (SIGINT or SIGTERM).
+/// A node that is away is waited for. Settings given here or in the environment replace the file's.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The operator's private file.
+    #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
+    pub(crate) config: PathBuf,
+
+    /// Begin as an observer, because the store was lost: take part again from the first height
+    /// that becomes final without this operator.
+    #[arg(long)]
+    pub(crate) observe: bool,
+
+    /// How the log is written, to the standard error; RUST_LOG says what.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        env = "FEDERATION_LOG_FORMAT"
+    )]
+    pub(crate) log_format: LogFormat,
+
+    /// Settings that replace those of the file.
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+/// Settings of `operator.toml` as flags and environment variables.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings of operator.toml")]
+pub(crate) struct SettingsArgs {
+    /// The federation's public file.
+    #[arg(long, env = "FEDERATION_FILE")]
+    federation: Option<PathBuf>,
+    /// Which operator this is, by name.
+    #[arg(long, env = "FEDERATION_OPERATOR")]
+    operator: Option<String>,
+    /// The folder of the store.
+    #[arg(long, env = "FEDERATION_STORE")]
+    store: Option<PathBuf>,
+    /// Where to listen for the other operators, host:port.
+    #[arg(long, env = "FEDERATION_LISTEN")]
+    listen: Option<String>,
+    /// The file of the block key.
+    #[arg(long, env = "FEDERATION_BLOCK_KEY_FILE")]
+    block_key_file: Option<PathBuf>,
+    /// The file of the identity key.
+    #[arg(long, env = "FEDERATION_IDENTITY_KEY_FILE")]
+    identity_key_file: Option<PathBuf>,
+    /// The node's URL.
+    #[arg(long, env = "FEDERATION_NODE_URL")]
+    node_url: Option<String>,
+    /// The node's cookie file.
+    #[arg(long, env = "FEDERATION_NODE_COOKIE")]
+    node_cookie: Option<PathBuf>,
+    /// The node's rpcuser.
+    #[arg(long, env = "FEDERATION_NODE_USER")]
+    node_user: Option<String>,
+    /// A file with the node's rpcpassword.
+    #[arg(long, env = "FEDERATION_NODE_PASSWORD_FILE")]
+    node_password_file: Option<PathBuf>,
+    /// How long a call to the node may take.
+    #[arg(long, env = "FEDERATION_NODE_TIMEOUT", value_parser = super::duration)]
+    node_timeout: Option<Duration>,
+}
+
+impl SettingsArgs {
+    pub(crate) fn overrides(&self) -> Overrides {
+        let this = self.clone();
+        Overrides {
+            federation: this.federation,
+            operator: this.operator,
+            store: this.store,
+            listen: this.listen,
+            block_key_file: this.block_key_file,
+            identity_key_file: this.identity_key_file,
+            node_url: this.node_url,
+            node_cookie: this.node_cookie,
+            node_user: this.node_user,
+            node_password_file: this.node_password_file,
+            node_timeout: this.node_timeout,
+        }
+    }
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// Lines of JSON.
+    Json,
+}

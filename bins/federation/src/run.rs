@@ -1,0 +1,163 @@
+//! `federation run`: one operator against its own node.
+
+use std::{process::ExitCode, sync::Arc};
+
+use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
+use federation_multisig::Network;
+use federation_ocean_rpc::NodeClient;
+use federation_operator::{
+    Operator, OperatorHandle, Options, RedbGuardStore, Store, config::Config,
+};
+use federation_signer::{
+    GuardedSigner, Secret, Signer, SoftwareIdentity, SoftwareSigner, key_file,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{cli::RunArgs, config_check, errors::CliError, runtime};
+
+/// Runs until it is told to stop, or cannot go on.
+pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
+    let config = config_check::load(&args.config, &args.settings.overrides())?;
+    runtime::current_thread()?.block_on(async {
+        let mut stop = Stop::new()?;
+        let starting = start(&config, args.observe);
+        let mut handle = tokio::select! {
+            started = starting => started?,
+            () = stop.asked() => return Ok(ExitCode::SUCCESS),
+        };
+        tokio::select! {
+            ended = handle.wait() => {
+                return match ended {
+                    Ok(()) => Ok(ExitCode::SUCCESS),
+                    Err(error) => Err(CliError::failure(with_causes(&error), "see the log; nothing was signed after this")),
+                };
+            }
+            () = stop.asked() => {}
+        }
+        tokio::select! {
+            stopped = handle.shutdown() => stopped
+                .map(|()| ExitCode::SUCCESS)
+                .map_err(|error| CliError::failure(with_causes(&error), "see the log")),
+            // Asked twice: at once.
+            () = stop.asked() => Ok(ExitCode::FAILURE),
+        }
+    })
+}
+
+async fn start(config: &Config, observe: bool) -> Result<OperatorHandle, CliError> {
+    let federation = config.federation.clone();
+    let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
+    let block_key = read_key(&config.block_key_file, &network)?;
+    let identity = read_key(&config.identity_key_file, &network)?;
+    let node = config
+        .node_config()
+        .map_err(|report| CliError::plain(report.to_string()))
+        .and_then(|node| NodeClient::new(node).map_err(check_node))?;
+    let store_failed = |error: federation_operator::StoreError| {
+        CliError::failure(with_causes(&error), "see docs/operations.md, the store")
+    };
+    let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
+    let public_key = block_key.public_key();
+    let guard = RedbGuardStore::open(&config.store, &public_key, federation.genesis())
+        .map_err(store_failed)?;
+    let guard_is_new = guard.is_new();
+    let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(block_key));
+    let signer = GuardedSigner::new(signer, guard).map_err(|error| {
+        CliError::failure(with_causes(&error), "see docs/operations.md, the store")
+    })?;
+    let messenger = ZmqMessenger::bind(messenger_config(config)?)
+        .await
+        .map_err(|error| {
+            CliError::failure(
+                with_causes(&error),
+                "check `listen`, and whether another daemon has the port",
+            )
+        })?;
+    let mut options = Options::default();
+    options.timeouts = config.timeouts;
+    options.observe = observe;
+    Operator::new(
+        federation,
+        config.me,
+        Arc::new(node),
+        signer,
+        Box::new(SoftwareIdentity::new(identity)),
+        Arc::new(messenger),
+        store,
+    )
+    .with_new_guard(guard_is_new)
+    .with_options(options)
+    .start()
+    .await
+    .map_err(|error| {
+        CliError::failure(
+            with_causes(&error),
+            "see docs/operations.md, start refusals",
+        )
+    })
+}
+
+fn check_node(error: federation_ocean_rpc::RpcError) -> CliError {
+    CliError::failure(error, "check `url` in [node]")
+}
+
+fn read_key(path: &std::path::Path, network: &Network) -> Result<Secret, CliError> {
+    key_file::read(path, network).map_err(|error| {
+        CliError::failure(
+            with_causes(&error),
+            "give the file that holds this operator's key",
+        )
+    })
+}
+
+fn messenger_config(config: &Config) -> Result<ZmqConfig, CliError> {
+    let parse = |text: &str| {
+        text.parse::<Endpoint>()
+            .map_err(|error| CliError::failure(error, "write host:port"))
+    };
+    let peers = config
+        .federation
+        .ids()
+        .filter(|id| *id != config.me)
+        .filter_map(|id| config.federation.operator(id))
+        .map(|operator| parse(&operator.endpoint))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(ZmqConfig::new(parse(&config.listen)?, config.federation.id()).with_peers(peers))
+}
+
+/// SIGINT and SIGTERM.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self, CliError> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| CliError::failure(error, "run it where signals can be had"))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,268 @@
+//! `federation.toml`: who the federation is and on which chain, the same file for everybody.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use federation_block_signing::Timeouts;
+use federation_chain::{BlockHash, Dialect, SigningRules};
+use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
+use federation_roster::{Federation, Operator, XOnlyPublicKey};
+
+use super::reader::{Found, Reader, Section};
+
+/// What `federation.toml` says.
+#[derive(Debug, Clone)]
+pub(super) struct FederationFile {
+    pub(super) chain: String,
+    pub(super) federation: Arc<Federation>,
+    pub(super) timeouts: Option<Timeouts>,
+}
+
+/// One `[[operator]]`.
+struct Entry {
+    name: Found<String>,
+    identity: Found<XOnlyPublicKey>,
+    block_key: Found<PublicKey>,
+    endpoint: Found<String>,
+}
+
+const HEX_KEY: &str = "write the key as `federation init` or the operator gave it, in hex";
+
+/// Reads the file; none if anything is wrong, which the reader then knows.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
+    let document = reader.parse()?;
+    let mut root = reader.section("", document.as_table(), None);
+    let chain = root.required(reader, "chain");
+    let dialect = root.parsed(
+        reader,
+        "dialect",
+        "choose ocean, elements or dynafed",
+        |text| text.parse::<Dialect>(),
+    );
+    let genesis = root.parsed(
+        reader,
+        "genesis",
+        "write what the node answers to `getblockhash 0`",
+        |text| text.parse::<BlockHash>(),
+    );
+    let threshold = root.number(reader, "threshold");
+    if threshold.is_none() {
+        reader.note(
+            None,
+            "`threshold` is missing or no number",
+            "add `threshold = ...`, more than half of the operators",
+        );
+    }
+    let interval = root.duration(reader, "interval").or_else(|| {
+        reader.note(
+            None,
+            "`interval` is missing or no span of time",
+            "add `interval = \"60s\"`",
+        );
+        None
+    });
+    let size = root.number(reader, "max_block_signature_size");
+    let order = root.text(reader, "key_order");
+    let script = root.text(reader, "script");
+    let timeouts = root
+        .table(reader, "timeouts")
+        .and_then(|section| read_timeouts(reader, section));
+    let sections = root.tables(reader, "operator");
+    let mut entries = Vec::new();
+    let count = sections.len();
+    for section in sections {
+        entries.extend(read_entry(reader, section));
+    }
+    root.finish(reader);
+    if count == 0 {
+        reader.note(
+            None,
+            "there are no operators",
+            "add one [[operator]] table for each",
+        );
+    }
+    if entries.len() != count || count == 0 {
+        return None;
+    }
+    let order = read_order(reader, order)?;
+    let script = make_script(reader, threshold?, script, order, &entries)?;
+    let dialect = dialect?.value;
+    let needed = SigningRules::required_signature_size(dialect, &script);
+    let size_at = size.as_ref().and_then(|size| size.at);
+    let rules = match SigningRules::new(dialect, script, size.map_or(needed, |size| size.value)) {
+        Ok(rules) => rules,
+        Err(error) => {
+            reader.note(
+                size_at,
+                error.to_string(),
+                "set it to what the chain was started with",
+            );
+            return None;
+        }
+    };
+    let operators = entries
+        .iter()
+        .map(|entry| Operator {
+            name: entry.name.value.clone(),
+            identity: entry.identity.value,
+            block_key: entry.block_key.value,
+            endpoint: entry.endpoint.value.clone(),
+        })
+        .collect();
+    match Federation::new(operators, rules, genesis?.value, interval?.value) {
+        Ok(federation) => Some(FederationFile {
+            chain: chain?.value,
+            federation: Arc::new(federation),
+            timeouts,
+        }),
+        Err(error) => {
+            let at = place_of(&error, &entries);
+            reader.note(
+                at,
+                error.to_string(),
+                "correct the roster; all operators need the same file",
+            );
+            None
+        }
+    }
+}
+
+fn read_entry(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Entry> {
+    let name = section.required(reader, "name");
+    let identity = section.parsed(reader, "identity", HEX_KEY, str::parse::<XOnlyPublicKey>);
+    let block_key = section.parsed(reader, "block_key", HEX_KEY, |text| {
+        // 66 digits: a compressed key, which is the only form in a script.
+        if text.len() == 66 {
+            text.parse::<PublicKey>().map_err(|error| error.to_string())
+        } else {
+            Err(format!(
+                "a compressed key has 66 hexadecimal digits, not {}",
+                text.len()
+            ))
+        }
+    });
+    let endpoint = section.parsed(reader, "endpoint", "write host:port", |text| {
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(text.to_owned())
+            }
+            _ => Err(format!("`{text}` is no host:port")),
+        }
+    });
+    section.finish(reader);
+    Some(Entry {
+        name: name?,
+        identity: identity?,
+        block_key: block_key?,
+        endpoint: endpoint?,
+    })
+}
+
+fn read_order(reader: &mut Reader<'_>, order: Option<Found<String>>) -> Option<KeyOrder> {
+    let Some(order) = order else {
+        return Some(KeyOrder::AsGiven);
+    };
+    match order.value.as_str() {
+        "as-given" => Some(KeyOrder::AsGiven),
+        "lexicographic" => Some(KeyOrder::Lexicographic),
+        other => {
+            reader.note(
+                order.at,
+                format!("`key_order`: unknown order `{other}`"),
+                "choose as-given or lexicographic",
+            );
+            None
+        }
+    }
+}
+
+fn make_script(
+    reader: &mut Reader<'_>,
+    threshold: Found<u32>,
+    script: Option<Found<String>>,
+    order: KeyOrder,
+    entries: &[Entry],
+) -> Option<MultisigScript> {
+    let threshold_of = || {
+        let small = u8::try_from(threshold.value).unwrap_or(u8::MAX);
+        Threshold::new(small).map_err(|error| error.to_string())
+    };
+    let keys = entries.iter().map(|entry| entry.block_key.value).collect();
+    let made = match &script {
+        None => threshold_of().and_then(|threshold| {
+            MultisigScript::new(threshold, keys, order).map_err(|error| error.to_string())
+        }),
+        Some(script) => MultisigScript::from_hex(&script.value)
+            .map_err(|error| error.to_string())
+            .and_then(|parsed| {
+                if u32::from(parsed.threshold().to_u8()) == threshold.value {
+                    Ok(parsed)
+                } else {
+                    Err(format!(
+                        "the script demands {} signatures, `threshold` is {}",
+                        parsed.threshold(),
+                        threshold.value
+                    ))
+                }
+            }),
+    };
+    match made {
+        Ok(script) => Some(script),
+        Err(message) => {
+            let at = script.as_ref().map_or(threshold.at, |script| script.at);
+            reader.note(
+                at,
+                message,
+                "take threshold and keys from the chain's signblockscript",
+            );
+            None
+        }
+    }
+}
+
+fn read_timeouts(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Timeouts> {
+    let mut take = |key| {
+        let found = section.duration(reader, key);
+        if found.is_none() {
+            reader.note(
+                section.place(),
+                format!("`{key}` is missing in [timeouts]"),
+                "give all five, or leave [timeouts] away",
+            );
+        }
+        found.map(|found: Found<Duration>| found.value)
+    };
+    let timeouts = (
+        take("propose"),
+        take("prevote"),
+        take("precommit"),
+        take("growth"),
+        take("limit"),
+    );
+    section.finish(reader);
+    Some(Timeouts {
+        propose: timeouts.0?,
+        prevote: timeouts.1?,
+        precommit: timeouts.2?,
+        growth: timeouts.3?,
+        limit: timeouts.4?,
+    })
+}
+
+/// The line of the operator that an error is about.
+fn place_of(error: &federation_roster::FederationError, entries: &[Entry]) -> Option<usize> {
+    use federation_roster::FederationError as E;
+    let named = |name: &str| entries.iter().rev().find(|entry| entry.name.value == name);
+    match error {
+        E::DuplicateName(name) => named(name)?.name.at,
+        E::DuplicateIdentity { second, .. } => named(second)?.identity.at,
+        E::DuplicateBlockKey { second, .. } => named(second)?.block_key.at,
+        E::KeyNotInScript { operator, .. } => named(operator)?.block_key.at,
+        E::Name { index } => entries.get(*index)?.name.at,
+        _ => None,
+    }
+}
+
+/// Whether a path names a file that looks like this one, for messages.
+pub(super) fn default_name() -> &'static Path {
+    Path::new("federation.toml")
+}

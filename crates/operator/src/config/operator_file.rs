@@ -1,0 +1,322 @@
+//! `operator.toml`: which operator this is, its node, its keys and its store.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use federation_block_signing::Timeouts;
+use federation_ocean_rpc::{Auth, NodeConfig};
+use federation_roster::{Federation, OperatorId};
+
+use super::{
+    Overrides,
+    federation_file::{self, FederationFile},
+    reader::{Reader, Section},
+    report::{ConfigReport, Problem},
+    text,
+};
+
+/// The longest password file that is read, in bytes.
+const MAX_PASSWORD: usize = 4096;
+
+/// How the node is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeAccess {
+    /// Its URL.
+    pub url: String,
+    /// Its cookie file.
+    pub cookie: Option<PathBuf>,
+    /// Its `rpcuser`.
+    pub user: Option<String>,
+    /// A file with its `rpcpassword`.
+    pub password_file: Option<PathBuf>,
+    /// How long one call may take.
+    pub timeout: Option<Duration>,
+}
+
+/// What both files say, checked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The roster and the chain.
+    pub federation: Arc<Federation>,
+    /// The chain's name at the node.
+    pub chain: String,
+    /// Which operator this is.
+    pub me: OperatorId,
+    /// The folder of the store.
+    pub store: PathBuf,
+    /// Where to listen for the other operators, `host:port`.
+    pub listen: String,
+    /// The file of the block key.
+    pub block_key_file: PathBuf,
+    /// The file of the identity key.
+    pub identity_key_file: PathBuf,
+    /// How the node is reached.
+    pub node: NodeAccess,
+    /// Time-outs of the protocol, if the federation sets them.
+    pub timeouts: Option<Timeouts>,
+}
+
+/// What `operator.toml` says, before anything is required of it.
+#[derive(Default)]
+struct Raw {
+    federation: Option<PathBuf>,
+    operator: Option<String>,
+    operator_at: Option<usize>,
+    store: Option<PathBuf>,
+    listen: Option<String>,
+    block_key_file: Option<PathBuf>,
+    identity_key_file: Option<PathBuf>,
+    url: Option<String>,
+    cookie: Option<PathBuf>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    timeout: Option<Duration>,
+}
+
+impl Config {
+    /// Reads `operator.toml` and the `federation.toml` that it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with either.
+    pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigReport> {
+        let mut problems = Vec::new();
+        let text = text::read(path).map_err(|problem| ConfigReport {
+            problems: vec![problem],
+        })?;
+        let mut reader = Reader::new(path, &text);
+        let mut raw = reader
+            .parse()
+            .map(|document| {
+                let root = reader.section("", document.as_table(), None);
+                take(&mut reader, root, path.parent().unwrap_or(Path::new("")))
+            })
+            .unwrap_or_default();
+        let parsed = reader.problems.is_empty();
+        raw.apply(overrides);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let public = raw
+            .federation
+            .clone()
+            .unwrap_or_else(|| folder.join(federation_file::default_name()));
+        let federation = read_federation(&public, &mut problems);
+        let config = if parsed || !text.trim().is_empty() {
+            raw.require(&mut reader, federation)
+        } else {
+            None
+        };
+        problems.append(&mut reader.problems);
+        problems.sort();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(ConfigReport { problems }),
+        }
+    }
+
+    /// How the node is reached, with its credentials read.
+    ///
+    /// # Errors
+    /// If the password file cannot be read.
+    pub fn node_config(&self) -> Result<NodeConfig, ConfigReport> {
+        let access = &self.node;
+        let mut config =
+            NodeConfig::new(&access.url).with_dialect(self.federation.rules().dialect());
+        if let Some(cookie) = &access.cookie {
+            config = config.with_auth(Auth::Cookie(cookie.clone()));
+        }
+        if let (Some(user), Some(file)) = (&access.user, &access.password_file) {
+            let password = read_password(file)?;
+            config = config.with_auth(Auth::basic(user, password));
+        }
+        if let Some(timeout) = access.timeout {
+            config = config.with_timeout(timeout);
+        }
+        Ok(config)
+    }
+}
+
+fn read_password(file: &Path) -> Result<String, ConfigReport> {
+    let problem = |message: String| ConfigReport {
+        problems: vec![Problem {
+            file: file.to_owned(),
+            line: None,
+            message,
+            cure: "put the node's rpcpassword alone into this file".to_owned(),
+        }],
+    };
+    let text = text::read(file).map_err(|error| problem(error.message))?;
+    let password = text.trim_end_matches(['\n', '\r']);
+    if password.is_empty() || password.len() > MAX_PASSWORD || password.contains('\n') {
+        return Err(problem("does not hold one password".to_owned()));
+    }
+    Ok(password.to_owned())
+}
+
+fn read_federation(path: &Path, problems: &mut Vec<Problem>) -> Option<FederationFile> {
+    let text = match text::read(path) {
+        Ok(text) => text,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    let mut reader = Reader::new(path, &text);
+    let file = federation_file::read(&mut reader);
+    let fine = reader.problems.is_empty();
+    problems.append(&mut reader.problems);
+    file.filter(|_| fine)
+}
+
+/// Takes what is there; paths are counted from the file's folder.
+fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
+    let path = |found: Option<super::reader::Found<String>>| found.map(|p| folder.join(p.value));
+    let value = |found: Option<super::reader::Found<String>>| found.map(|found| found.value);
+    let operator = root.text(reader, "operator");
+    let mut raw = Raw {
+        federation: path(root.text(reader, "federation")),
+        operator_at: operator.as_ref().and_then(|found| found.at),
+        operator: value(operator),
+        store: path(root.text(reader, "store")),
+        listen: value(root.text(reader, "listen")),
+        block_key_file: path(root.text(reader, "block_key_file")),
+        identity_key_file: path(root.text(reader, "identity_key_file")),
+        ..Raw::default()
+    };
+    if let Some(mut node) = root.table(reader, "node") {
+        raw.url = value(node.text(reader, "url"));
+        raw.cookie = path(node.text(reader, "cookie"));
+        raw.user = value(node.text(reader, "user"));
+        raw.password_file = path(node.text(reader, "password_file"));
+        raw.timeout = node.duration(reader, "timeout").map(|found| found.value);
+        node.finish(reader);
+    }
+    root.finish(reader);
+    raw
+}
+
+impl Raw {
+    fn apply(&mut self, overrides: &Overrides) {
+        fn replace<T: Clone>(setting: &mut Option<T>, with: &Option<T>) {
+            if with.is_some() {
+                setting.clone_from(with);
+            }
+        }
+        replace(&mut self.federation, &overrides.federation);
+        replace(&mut self.operator, &overrides.operator);
+        replace(&mut self.store, &overrides.store);
+        replace(&mut self.listen, &overrides.listen);
+        replace(&mut self.block_key_file, &overrides.block_key_file);
+        replace(&mut self.identity_key_file, &overrides.identity_key_file);
+        replace(&mut self.url, &overrides.node_url);
+        replace(&mut self.cookie, &overrides.node_cookie);
+        replace(&mut self.user, &overrides.node_user);
+        replace(&mut self.password_file, &overrides.node_password_file);
+        replace(&mut self.timeout, &overrides.node_timeout);
+    }
+
+    /// Demands what must be there.
+    fn require(self, reader: &mut Reader<'_>, file: Option<FederationFile>) -> Option<Config> {
+        let mut missing = |what: &str, cure: &str| {
+            reader.note(None, format!("`{what}` is missing"), cure);
+        };
+        if self.operator.is_none() {
+            missing(
+                "operator",
+                "add `operator = \"...\"` with this operator's name in federation.toml",
+            );
+        }
+        if self.store.is_none() {
+            missing(
+                "store",
+                "add `store = \"store\"`, a folder of this operator's own",
+            );
+        }
+        if self.block_key_file.is_none() {
+            missing("block_key_file", "add `block_key_file = \"block.key\"`");
+        }
+        if self.identity_key_file.is_none() {
+            missing(
+                "identity_key_file",
+                "add `identity_key_file = \"identity.key\"`",
+            );
+        }
+        if self.url.is_none() {
+            missing(
+                "url",
+                "add a [node] table with `url = \"http://127.0.0.1:7041\"`",
+            );
+        }
+        if self.user.is_some() != self.password_file.is_some() {
+            missing("user or password_file", "give both, or a cookie");
+        }
+        if self.cookie.is_some() && self.user.is_some() {
+            reader.note(
+                None,
+                "both a cookie and a user are given",
+                "keep one of them",
+            );
+        }
+        for key_file in [&self.block_key_file, &self.identity_key_file]
+            .into_iter()
+            .flatten()
+        {
+            if !key_file.is_file() {
+                reader.note(
+                    None,
+                    format!("key file {} does not exist", key_file.display()),
+                    "check the path; `federation init` makes keys",
+                );
+            }
+        }
+        let file = file?;
+        let operator = self.operator?;
+        let Some(me) = file.federation.find(&operator) else {
+            let known: Vec<_> = file
+                .federation
+                .operators()
+                .iter()
+                .map(|o| o.name.as_str())
+                .collect();
+            reader.note(
+                self.operator_at,
+                format!("operator `{operator}` is not in the roster"),
+                format!("choose one of {}", known.join(", ")),
+            );
+            return None;
+        };
+        let listen = match self.listen {
+            Some(listen) => listen,
+            // The port that the others are told, on all addresses.
+            None => {
+                let endpoint = &file.federation.operator(me)?.endpoint;
+                format!(
+                    "0.0.0.0:{}",
+                    endpoint.rsplit(':').next().unwrap_or_default()
+                )
+            }
+        };
+        Some(Config {
+            federation: file.federation,
+            chain: file.chain,
+            me,
+            store: self.store?,
+            listen,
+            block_key_file: self.block_key_file?,
+            identity_key_file: self.identity_key_file?,
+            node: NodeAccess {
+                url: self.url?,
+                cookie: self.cookie,
+                user: self.user,
+                password_file: self.password_file,
+                timeout: self.timeout,
+            },
+            timeouts: file.timeouts,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

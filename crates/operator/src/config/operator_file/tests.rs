@@ -1,0 +1,239 @@
+//! Good files load, bad ones are reported whole and by line.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::init::{InitError, InitPlan, write};
+
+struct Files {
+    folder: tempfile::TempDir,
+}
+
+impl Files {
+    /// What `init` writes for three operators.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = plan(&folder.path().join("fed"));
+        write(&plan, |_, _| {
+            Some(federation_chain::BlockHash::from_bytes([7; 32]))
+        })
+        .expect("written");
+        Self { folder }
+    }
+
+    fn public(&self) -> PathBuf {
+        self.folder.path().join("fed/federation.toml")
+    }
+
+    fn private(&self) -> PathBuf {
+        self.folder.path().join("fed/operator-1/operator.toml")
+    }
+
+    fn load(&self) -> Result<Config, ConfigReport> {
+        Config::load(&self.private(), &Overrides::default())
+    }
+
+    /// Loads with a text replaced in one of the files.
+    fn with(path: impl Fn(&Self) -> PathBuf, from: &str, to: &str) -> Vec<(Option<usize>, String)> {
+        let files = Self::new();
+        let path = path(&files);
+        let text = std::fs::read_to_string(&path).expect("there");
+        assert!(text.contains(from), "`{from}` is in {text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("written");
+        let report = files.load().expect_err("it is bad");
+        report
+            .problems
+            .into_iter()
+            .map(|p| (p.line, p.message))
+            .collect()
+    }
+}
+
+fn plan(folder: &Path) -> InitPlan {
+    InitPlan {
+        folder: folder.to_owned(),
+        operators: 3,
+        threshold: 2,
+        dialect: federation_chain::Dialect::Dynafed,
+        chain: "devnet".to_owned(),
+        interval: Duration::from_secs(2),
+        first_port: 21000,
+    }
+}
+
+#[test]
+fn what_init_writes_loads_and_can_be_overridden() {
+    let files = Files::new();
+    let config = files.load().expect("good files");
+    assert_eq!(config.federation.name(config.me), "operator-1");
+    assert_eq!(config.federation.threshold(), 2);
+    assert_eq!(config.listen, "127.0.0.1:21003");
+    assert_eq!(config.node.url, "http://127.0.0.1:21004");
+    let overrides = Overrides {
+        node_url: Some("http://node:1".to_owned()),
+        operator: Some("operator-2".to_owned()),
+        ..Overrides::default()
+    };
+    let config = Config::load(&files.private(), &overrides).expect("good files");
+    assert_eq!(config.node.url, "http://node:1");
+    assert_eq!(config.me.to_u8(), 2);
+    let again = write(&plan(&files.folder.path().join("fed")), |_, _| None);
+    assert!(matches!(again, Err(InitError::NotEmpty(_))));
+}
+
+#[cfg(unix)]
+#[test]
+fn key_files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let files = Files::new();
+    let key = files.folder.path().join("fed/operator-0/block.key");
+    let mode = std::fs::metadata(key).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn each_mistake_is_reported_with_its_line() {
+    let public = |from: &str, to: &str| Files::with(Files::public, from, to);
+    let private = |from: &str, to: &str| Files::with(Files::private, from, to);
+    let one = |found: Vec<(Option<usize>, String)>, line: usize, part: &str| {
+        assert!(
+            found
+                .iter()
+                .any(|(at, message)| *at == Some(line) && message.contains(part)),
+            "line {line}: {part}: {found:?}"
+        );
+    };
+    one(
+        public("threshold = 2", "treshold = 2"),
+        7,
+        "unknown key `treshold`",
+    );
+    one(public("threshold = 2", "threshold = 9"), 7, "threshold 9");
+    one(
+        public("dialect = \"dynafed\"", "dialect = \"liquid\""),
+        5,
+        "liquid",
+    );
+    one(
+        public("genesis = \"07", "genesis = \"zz"),
+        6,
+        "no block hash",
+    );
+    one(
+        public("interval = \"2000ms\"", "interval = \"often\""),
+        8,
+        "no span of time",
+    );
+    one(
+        public("key_order = \"as-given\"", "key_order = \"random\""),
+        9,
+        "unknown order",
+    );
+    one(
+        public("name = \"operator-2\"", "name = \"operator-1\""),
+        25,
+        "two operators are called",
+    );
+    one(
+        public("endpoint = \"127.0.0.1:21000\"", "endpoint = \"nowhere\""),
+        16,
+        "no host:port",
+    );
+    one(public("= 10", "= 1"), 10, "bytes of block signatures").clone();
+    one(
+        private("operator = \"operator-1\"", "operator = \"nobody\""),
+        4,
+        "not in the roster",
+    );
+    one(
+        private("[node]\n", "[node]\ncookies = 1\n"),
+        11,
+        "unknown key `cookies`",
+    );
+    one(private("listen = ", "listen == "), 6, "");
+    let minority = public("threshold = 2", "threshold = 1");
+    assert!(
+        minority
+            .iter()
+            .any(|(_, message)| message.contains("not a majority")),
+        "{minority:?}"
+    );
+}
+
+#[test]
+fn problems_of_both_files_come_at_once() {
+    let files = Files::new();
+    let public = std::fs::read_to_string(files.public()).expect("there");
+    let broken = public
+        .replace("dialect = \"dynafed\"", "dialect = \"x\"")
+        .replace("2000ms", "y");
+    std::fs::write(files.public(), broken).expect("written");
+    std::fs::write(
+        files.private(),
+        "federation = \"../federation.toml\"\nnodes = 1\n",
+    )
+    .expect("written");
+    let report = files.load().expect_err("bad");
+    let text = report.to_string();
+    for part in [
+        "`dialect`",
+        "`interval`",
+        "unknown key `nodes`",
+        "`operator` is missing",
+        "`url` is missing",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn missing_files_and_folders_are_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = Config::load(&folder.path().join("none.toml"), &Overrides::default());
+    assert!(
+        report
+            .expect_err("none")
+            .to_string()
+            .contains("cannot be read")
+    );
+    assert!(Config::load(folder.path(), &Overrides::default()).is_err());
+}
+
+#[test]
+fn a_password_file_holds_one_password() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    std::fs::write(&file, "secret\n").expect("written");
+    assert_eq!(read_password(&file).expect("one"), "secret");
+    for bad in ["", "\n", "two\nlines\n"] {
+        std::fs::write(&file, bad).expect("written");
+        assert!(read_password(&file).is_err(), "{bad:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_is_an_answer_and_no_panic(public in "\\PC{0,200}", private in "(?s).{0,200}") {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("federation.toml"), public).expect("written");
+        let path = folder.path().join("operator.toml");
+        std::fs::write(&path, private).expect("written");
+        let report = Config::load(&path, &Overrides::default()).expect_err("never good by chance");
+        prop_assert!(!report.problems.is_empty());
+    }
+
+    #[test]
+    fn a_changed_character_is_an_answer_and_no_panic(at: prop::sample::Index, with in any::<char>()) {
+        let files = Files::new();
+        let text = std::fs::read_to_string(files.public()).expect("there");
+        let mut chars: Vec<char> = text.chars().collect();
+        let at = at.index(chars.len());
+        chars[at] = with;
+        std::fs::write(files.public(), chars.into_iter().collect::<String>()).expect("written");
+        if let Err(report) = files.load() {
+            prop_assert!(!report.problems.is_empty());
+        }
+    }
+}
