@@ -9,6 +9,8 @@ pub(crate) enum Mutation {
     ForgetLock,
     /// Take M - 1 votes for a quorum.
     SmallQuorum,
+    /// Leave the votes of the round before a later one uncast.
+    NoFill,
     /// Sign the block when precommitting it.
     SignAtPrecommit,
 }

@@ -16,6 +16,8 @@ pub struct Scenario {
     pub threshold: usize,
     /// How many operators lie.
     pub liars: usize,
+    /// Whether the liars say nothing in the calm.
+    pub silenced: bool,
     /// How many operators are never there.
     pub dead: usize,
     /// The block interval.
@@ -71,6 +73,7 @@ impl Scenario {
             size: 5,
             threshold: 3,
             liars: 0,
+            silenced: false,
             dead: 0,
             interval: Duration::from_secs(1),
             storm: Duration::ZERO,
@@ -136,6 +139,7 @@ impl Scenario {
             size: usize::try_from(size).unwrap_or(3),
             threshold: usize::try_from(threshold).unwrap_or(2),
             liars: usize::try_from(liars).unwrap_or(0),
+            silenced: rng.chance(400),
             dead: usize::try_from(dead).unwrap_or(0),
             interval: Duration::from_millis([100, 1000, 1000, 2000][rng.index(4)]),
             storm: Duration::from_millis(rng.between(1000, 6000)),

@@ -1,6 +1,8 @@
 //! The simulation must find what is wrong: faults put into the machine, and more liars than the
 //! threshold stands.
 
+use core::time::Duration;
+
 use crate::mutation::Mutation;
 
 use super::{Breach, Failure, Scenario, World};
@@ -54,6 +56,36 @@ fn finds_a_machine_that_signs_before_the_decision() {
     assert_found(Mutation::SignAtPrecommit, 2000);
 }
 
+/// Five honest operators of whom all are needed, and two liars who pull some of them ahead and
+/// then fall silent.
+fn abandoned(seed: u64, mutation: Option<Mutation>) -> Result<(), Breach> {
+    let mut scenario = Scenario::calm(seed);
+    (scenario.size, scenario.threshold, scenario.liars) = (7, 5, 2);
+    scenario.silenced = true;
+    scenario.loss = 300;
+    scenario.secrets = 200;
+    scenario.hasty = seed.is_multiple_of(2);
+    scenario.relay = false;
+    scenario.storm = Duration::from_millis(1000 + seed % 3000);
+    let mut world = World::with_config(scenario, |mut config| {
+        config.mutation = mutation;
+        config
+    });
+    world.run().map(drop).map_err(|failure| failure.breach)
+}
+
+#[test]
+fn finds_operators_left_behind_in_a_round_that_others_do_not_fill() {
+    let seeds = 0..600;
+    let stuck = seeds
+        .clone()
+        .find(|seed| abandoned(*seed, Some(Mutation::NoFill)).is_err());
+    assert!(stuck.is_some());
+    for seed in seeds {
+        assert_eq!(abandoned(seed, None), Ok(()), "seed {seed}");
+    }
+}
+
 #[test]
 fn finds_a_fork_when_more_operators_lie_than_the_threshold_stands() {
     let fork = (0..200).find_map(|seed| {
@@ -61,7 +93,7 @@ fn finds_a_fork_when_more_operators_lie_than_the_threshold_stands() {
         scenario.size = 4;
         scenario.threshold = 3;
         scenario.liars = 2; // 2M - N - 1 is 1
-        scenario.storm = core::time::Duration::from_secs(6);
+        scenario.storm = Duration::from_secs(6);
         scenario.partitions = true;
         scenario.relay = false;
         scenario.only_forks = true;

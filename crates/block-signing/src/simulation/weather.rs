@@ -21,6 +21,9 @@ impl World {
         for slot in 0..self.slots.len() {
             if self.slots[slot].honest {
                 self.sides.set(slot, 0);
+            } else if self.scenario.silenced {
+                self.slots[slot].dead = true;
+                self.slots[slot].machine = None;
             }
             if self.slots[slot].machine.is_none() {
                 self.restart(slot)?;

@@ -312,6 +312,9 @@ impl World {
             Happening::Sync { slot } => self.sync(slot),
             Happening::Weather => self.weather(),
             Happening::Lie => {
+                if !self.storm && self.scenario.silenced {
+                    return Ok(());
+                }
                 self.lie();
                 let pause = self.rng.between(20, if self.storm { 150 } else { 600 });
                 self.later(pause, Happening::Lie);

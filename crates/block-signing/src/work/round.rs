@@ -72,13 +72,21 @@ impl Work<'_> {
         self.report_round(outcome);
         let number = self.height.number();
         let before = Round::new(round.to_u32().saturating_sub(1));
-        self.record_vote(VoteKind::Prevote, before, None);
-        self.record_vote(VoteKind::Precommit, before, None);
+        self.fill(before);
         if !self.observing {
             self.out.persist(Record::Round(number, round));
         }
         self.enter(round);
         true
+    }
+
+    fn fill(&mut self, round: Round) {
+        #[cfg(test)]
+        if self.config.mutation == Some(crate::mutation::Mutation::NoFill) {
+            return;
+        }
+        self.record_vote(VoteKind::Prevote, round, None);
+        self.record_vote(VoteKind::Precommit, round, None);
     }
 
     /// R14: 2M - N operators in a later round: at least one of them is honest.
