@@ -96,9 +96,18 @@ impl Work<'_> {
         let _ = ballots.add_proposal(window, self.config.me(), proposal, None);
     }
 
-    /// R5: what can be checked without the node.
+    /// R5: what can be checked without the node. The time of a block that has a proof of lock was
+    /// right for M operators when it was fresh, and must not expire.
     pub(super) fn check(&self, candidate: &Candidate) -> Result<(), Refusal> {
+        let tip = &self.height.tip;
+        schedule::check_place(candidate, tip)?;
+        let proof = self
+            .ballots()
+            .proof_round(candidate.hash, self.height.round);
+        if proof.is_some() {
+            return Ok(());
+        }
         let (interval, drift) = (self.config.interval(), self.config.max_drift());
-        schedule::check(candidate, &self.height.tip, interval, drift, self.now)
+        schedule::check_time(candidate, tip, interval, drift, self.now)
     }
 }

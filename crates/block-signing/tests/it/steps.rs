@@ -202,6 +202,33 @@ fn locked_operator_prevotes_another_block_only_with_a_later_proof() {
 }
 
 #[test]
+fn block_that_some_are_locked_on_does_not_expire() {
+    for locked in [true, false] {
+        let mut driver = if locked {
+            Driver::precommitted(ME, 7)
+        } else {
+            Driver::started(ME)
+        };
+        driver.receive(1, certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]));
+        for sender in [1, 2, 3] {
+            driver.receive(sender, precommit(1, 0, None));
+        }
+        driver.now += 3_600_000;
+        driver.input(Input::Tick);
+        // Operator 3 leads round 2.
+        let round = 2;
+        driver.receive(3, proposal(1, round, 7, Some(0)));
+        driver.body(3, candidate(0, 7));
+        let out = driver.tested(1, 7, Verdict::Valid);
+        let voted = driver.store.values().any(|r| {
+            matches!(r, Record::Vote(v)
+            if v.kind == VoteKind::Prevote && v.round.to_u32() == round && v.value == Some(hash(7)))
+        });
+        assert!(voted, "locked: {locked}, {out:?}");
+    }
+}
+
+#[test]
 fn leader_proposes_the_block_of_the_latest_proof_again() {
     // Operator 2 leads round 1.
     let mut driver = Driver::started(2);
