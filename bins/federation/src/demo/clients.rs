@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use elements::Transaction;
+use federation_chain::Dialect;
 use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -35,6 +36,10 @@ async fn trade(
     };
     for node in [issuer, other] {
         node.ensure_wallet(WALLET).await?;
+        if node.dialect().await? != Dialect::Ocean {
+            // A new wallet has not looked at the genesis block, where the first coins are.
+            node.call::<Value>("rescanblockchain", &[]).await?;
+        }
     }
     // The first coins are in a block that needs no signature.
     wait_for_block(issuer, interval).await?;
@@ -74,7 +79,7 @@ async fn tell(news: &mpsc::Sender<News>, text: String) {
 /// Sends one unit of an asset, by the parameters of the node's family.
 async fn send(node: &NodeClient, address: &str, asset: &str) -> Result<(), RpcError> {
     let params = match node.dialect().await? {
-        federation_chain::Dialect::Ocean => json!([address, 1, "", "", false, asset]),
+        Dialect::Ocean => json!([address, 1, "", "", false, asset]),
         _ => json!([address, 1, "", "", false, false, 1, "unset", false, asset]),
     };
     let params = params.as_array().cloned().unwrap_or_default();

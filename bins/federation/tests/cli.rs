@@ -1,0 +1,303 @@
+//! The program as people and scripts meet it.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use federation_chain::Dialect;
+use federation_devnet::{DevNode, DevNodeConfig};
+use federation_multisig::MultisigScript;
+
+fn federation(args: &[&str]) -> Output {
+    command(args).output().expect("the program runs")
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_federation"));
+    command.args(args).env_remove("RUST_LOG");
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn help_teaches_and_wrong_usage_exits_2() {
+    let help = federation(&["--help"]);
+    assert!(help.status.success());
+    assert!(stdout(&help).contains("First steps:"));
+    for wrong in [
+        &["demo", "--operators", "21"][..],
+        &[
+            "demo",
+            "--plain",
+            "--operators",
+            "5",
+            "--dialect",
+            "ocean",
+            "--elementsd",
+            "/bin/true",
+        ],
+        &["bench", "--kill", "4"],
+        &["init"],
+        &["sing"],
+    ] {
+        let output = federation(wrong);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{wrong:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_come_from_the_same_words() {
+    assert!(stdout(&federation(&["completions", "bash"])).contains("federation"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("text");
+    assert!(federation(&["man", "--out", out]).status.success());
+    let page = std::fs::read_to_string(folder.path().join("federation-demo.1")).expect("a page");
+    assert!(page.contains("operators"));
+}
+
+#[test]
+fn a_demo_prints_a_line_of_json_for_each_block_and_a_summary() {
+    let args = [
+        "demo",
+        "--json",
+        "--blocks",
+        "12",
+        "--interval",
+        "300ms",
+        "--messenger",
+        "memory",
+    ];
+    let output = federation(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let lines: Vec<serde_json::Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("json"))
+        .collect();
+    let (summary, blocks) = lines.split_last().expect("lines");
+    assert_eq!(blocks.len(), 12);
+    for (index, block) in blocks.iter().enumerate() {
+        assert_eq!(block["height"], index + 1);
+        assert_eq!(
+            block["signers"].as_array().map(Vec::len),
+            Some(3),
+            "{block}"
+        );
+    }
+    assert_eq!(summary["summary"]["forked_at"], serde_json::Value::Null);
+    let assets: String = blocks
+        .iter()
+        .map(|block| block["assets"].to_string())
+        .collect();
+    for word in ["issued", "moved", "reissued"] {
+        assert!(assets.contains(word), "{word} in {assets}");
+    }
+}
+
+#[test]
+fn a_plain_demo_shows_a_crash_and_a_comeback_in_every_dialect() {
+    for dialect in ["elements", "dynafed", "ocean"] {
+        let args = [
+            "demo",
+            "--plain",
+            "--blocks",
+            "12",
+            "--interval",
+            "300ms",
+            "--dialect",
+            dialect,
+        ];
+        let output = federation(&args);
+        let text = stdout(&output);
+        assert!(output.status.success(), "{text}{}", stderr(&output));
+        for part in ["was killed", "is back", "one chain on all nodes"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+}
+
+#[test]
+fn a_bench_reports_percentiles() {
+    let args = [
+        "bench",
+        "--json",
+        "--blocks",
+        "6",
+        "--interval",
+        "300ms",
+        "--kill",
+        "1",
+    ];
+    let output = federation(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("json");
+    assert_eq!(report["blocks"], 6);
+    assert!(report["beyond_node"]["median"].as_f64().expect("a number") > 0.0);
+}
+
+#[test]
+fn what_init_writes_passes_the_check_and_a_broken_file_is_reported_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fed = folder.path().join("fed");
+    init(&fed, 0);
+    let operator = fed.join("operator-0/operator.toml");
+    let check = [
+        "config",
+        "check",
+        "--config",
+        operator.to_str().expect("text"),
+    ];
+    let fine = federation(&check);
+    assert!(
+        fine.status.success() && stdout(&fine).contains("is fine"),
+        "{}",
+        stdout(&fine)
+    );
+    assert_eq!(
+        federation(&["init", "--out", fed.to_str().expect("text")])
+            .status
+            .code(),
+        Some(1)
+    );
+
+    let public = fed.join("federation.toml");
+    let text = std::fs::read_to_string(&public).expect("there");
+    std::fs::write(&public, text.replace("threshold = 2", "threshold = 1")).expect("written");
+    let text = std::fs::read_to_string(&operator).expect("there");
+    std::fs::write(&operator, text.replace("store =", "stores =")).expect("written");
+    let broken = federation(&check);
+    assert_eq!(broken.status.code(), Some(1));
+    for part in [
+        "not a majority",
+        "unknown key `stores`",
+        "did you mean `store`",
+    ] {
+        assert!(
+            stdout(&broken).contains(part),
+            "{part} in {}",
+            stdout(&broken)
+        );
+    }
+    let json = federation(&[&check[..], &["--json"]].concat());
+    let report: serde_json::Value = serde_json::from_str(&stdout(&json)).expect("json");
+    assert!(report["problems"].as_array().expect("a list").len() >= 2);
+}
+
+/// Ports of this test process's own: nine for each of up to ten federations.
+fn ports(federation: u16) -> u16 {
+    20_000 + u16::try_from(std::process::id() % 400).expect("small") * 100 + federation * 9
+}
+
+fn init(fed: &Path, number: u16) {
+    let out = fed.to_str().expect("text");
+    let first_port = &ports(number).to_string();
+    let args = [
+        "init",
+        "--out",
+        out,
+        "--operators",
+        "3",
+        "--interval",
+        "500ms",
+        "--first-port",
+        first_port,
+    ];
+    let output = federation(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+/// Asks a process to stop and waits; how long it took, and how it ended.
+fn terminate(mut child: Child) -> (Duration, Option<i32>) {
+    let begun = Instant::now();
+    let asked = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(asked.expect("kill runs").success());
+    let status = child.wait().expect("it ends");
+    (begun.elapsed(), status.code())
+}
+
+#[test]
+fn run_waits_for_a_node_that_is_away_and_stops_when_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fed = folder.path().join("fed");
+    init(&fed, 1);
+    let config = fed.join("operator-0/operator.toml");
+    let child = command(&["run", "--config", config.to_str().expect("text")])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    std::thread::sleep(Duration::from_millis(800));
+    let (_, code) = terminate(child);
+    assert_eq!(code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_make_blocks_and_stop_when_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fed = folder.path().join("fed");
+    init(&fed, 2);
+    let script = script_of(&fed);
+    let password = folder.path().join("password");
+    std::fs::write(&password, "password\n").expect("written");
+    let mut nodes = Vec::new();
+    for index in 0..3 {
+        let rpc = ([127, 0, 0, 1], ports(2) + 1 + 3 * index).into();
+        let p2p = ([127, 0, 0, 1], ports(2) + 2 + 3 * index).into();
+        let config = DevNodeConfig::new(Dialect::Dynafed, script.clone())
+            .with_chain("fedchain")
+            .with_listen(rpc, p2p);
+        nodes.push(DevNode::spawn(config).await.expect("a node"));
+    }
+    for node in &nodes[1..] {
+        node.connect(nodes[0].p2p_address());
+    }
+    let children: Vec<Child> = (0..3)
+        .map(|index| {
+            let folder = fed.join(format!("operator-{index}"));
+            let config = folder.join("operator.toml");
+            let text = std::fs::read_to_string(&config).expect("there");
+            let cookie = "cookie = \"node/fedchain/.cookie\"";
+            assert!(text.contains(cookie), "{text}");
+            let user = format!(
+                "user = \"user\"\npassword_file = \"{}\"",
+                password.display()
+            );
+            std::fs::write(&config, text.replace(cookie, &user)).expect("written");
+            command(&["run", "--config", config.to_str().expect("text")])
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("it starts")
+        })
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while nodes.iter().any(|node| node.tip().0.to_u32() < 5) {
+        assert!(Instant::now() < deadline, "no blocks: {nodes:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for child in children {
+        let (_, code) = terminate(child);
+        assert_eq!(code, Some(0));
+    }
+}
+
+/// The script of the federation that `init` wrote, as the node's configuration has it.
+fn script_of(fed: &Path) -> MultisigScript {
+    let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
+    let hex = conf
+        .lines()
+        .find_map(|line| line.strip_prefix("signblockscript="))
+        .expect("a script");
+    MultisigScript::from_hex(hex).expect("a multisig script")
+}
