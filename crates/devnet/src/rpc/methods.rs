@@ -57,6 +57,11 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
         "importprivkey" => import_key(shared, &params),
         "createwallet" if !ocean => create_wallet(shared, &params),
         "loadwallet" if !ocean => load_wallet(&params),
+        // The wallet looks at the whole chain always.
+        "rescanblockchain" if !ocean => {
+            let height = shared.state().ledger.height().to_u32();
+            Ok(json!({ "start_height": 0, "stop_height": height }))
+        }
         "listwallets" if !ocean => Ok(json!(shared.state().wallets)),
         "sendrawtransaction" => send_raw(shared, &params),
         "getrawtransaction" => raw_transaction(shared, &params),
