@@ -9,6 +9,11 @@ use serde_json::value::RawValue;
 const COIN: u64 = 100_000_000;
 
 /// An amount of an asset, in satoshi.
+///
+/// It is written as the nodes write it, a decimal number with eight digits. In a
+/// [`serde_json::Value`] that becomes a binary fraction, which is exact for less than 67 million
+/// coins only: give [`NodeClient::call`](crate::NodeClient::call) larger ones as text, which the
+/// nodes take as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(u64);
 
@@ -79,7 +84,26 @@ impl Serialize for Amount {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_amount_is_read_as_it_was_written(satoshi: u64) {
+            let amount = Amount::from_sat(satoshi);
+            prop_assert_eq!(amount.to_string().parse(), Ok(amount));
+            let json = serde_json::to_string(&amount).expect("json");
+            prop_assert_eq!(serde_json::from_str::<Amount>(&json).expect("an amount"), amount);
+        }
+
+        #[test]
+        fn any_text_is_an_amount_or_an_error(text: String) {
+            if let Ok(amount) = text.parse::<Amount>() {
+                prop_assert_eq!(amount.to_string().parse(), Ok(amount));
+            }
+        }
+    }
 
     #[test]
     fn amounts_are_exact() {

@@ -1,31 +1,35 @@
 //! The client: one node, any number of callers.
 
 use std::{
-    path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use federation_chain::Dialect;
-use http::HeaderValue;
+use hex_conservative::FromHex;
 use jsonrpsee::{
-    core::{
-        client::{ClientT, Error as ClientError},
-        params::ArrayParams,
+    core::client::{ClientT, Error as ClientError},
+    http_client::{
+        HttpClient, HttpClientBuilder, RpcService, RpcServiceBuilder,
+        transport::Error as TransportError,
     },
-    http_client::{HttpClient, HttpClientBuilder, RpcService, RpcServiceBuilder},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
-use zeroize::Zeroizing;
 
 use crate::{
-    Auth, NodeConfig, RpcError,
-    config::split_credentials,
+    NodeConfig, RpcError, address,
+    credentials::Credentials,
+    error::clipped,
     middleware::{NodeDialect, NodeDialectLayer, find_fault},
+    params::Params,
 };
 
 type Http = HttpClient<RpcService<NodeDialect>>;
+
+/// The longest pause between two tries.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Whether a call may be tried again when nobody knows what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +55,7 @@ impl NodeClient {
     /// # Errors
     /// If the URL cannot be used.
     pub fn new(config: NodeConfig) -> Result<Self, RpcError> {
-        let credentials = Arc::new(Credentials::new(&config));
+        let credentials = Arc::new(Credentials::new(config.auth().clone()));
         let dialect = Arc::new(OnceLock::new());
         if let Some(known) = config.dialect {
             dialect.get_or_init(|| known);
@@ -64,21 +68,22 @@ impl NodeClient {
         credentials: Arc<Credentials>,
         dialect: Arc<OnceLock<Dialect>>,
     ) -> Result<Self, RpcError> {
-        let url = config.public_url();
         let layer = NodeDialectLayer {
             credentials: credentials.clone(),
-            url: url.as_str().into(),
+            url: config.public_url().into(),
             max_body: config.max_body,
         };
         let http = HttpClientBuilder::new()
             .max_request_size(config.max_body)
+            // The layer holds answers to the limit before it adds its own few bytes.
             .max_response_size(config.max_body.saturating_add(1024))
             .request_timeout(config.timeout)
+            // Without the default logger: requests may hold secret keys.
             .set_rpc_middleware(RpcServiceBuilder::new())
             .set_http_middleware(tower::ServiceBuilder::new().layer(layer))
-            .build(&url)
+            .build(config.url()?)
             .map_err(|error| RpcError::Url {
-                url,
+                url: config.public_url(),
                 reason: error.to_string(),
             })?;
         Ok(Self {
@@ -89,22 +94,12 @@ impl NodeClient {
         })
     }
 
-    /// A client of one wallet of the same node.
+    /// A client of one wallet of the same node, with connections of its own.
     ///
     /// # Errors
     /// If the wallet's name makes no usable URL.
     pub fn wallet(&self, name: &str) -> Result<Self, RpcError> {
-        let mut config = self.config.clone();
-        let base = config.url.split("/wallet/").next().unwrap_or_default();
-        let mut url = format!("{}/wallet/", base.trim_end_matches('/'));
-        for byte in name.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                url.push(char::from(byte));
-            } else {
-                url.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        config.url = url;
+        let config = self.config.at(address::wallet(self.config.url()?, name));
         Self::build(config, self.credentials.clone(), self.dialect.clone())
     }
 
@@ -123,7 +118,7 @@ impl NodeClient {
         method: &str,
         params: &[Value],
     ) -> Result<T, RpcError> {
-        self.call_with(method, params, Repeat::Never).await
+        self.request(method, params, Repeat::Never).await
     }
 
     /// Calls any method, again after passing faults if it is safe to repeat.
@@ -136,11 +131,7 @@ impl NodeClient {
         params: &[Value],
         repeat: Repeat,
     ) -> Result<T, RpcError> {
-        let raw = self.call_raw(method, params, repeat).await?;
-        serde_json::from_str(raw.get()).map_err(|error| RpcError::Unexpected {
-            method: method.to_owned(),
-            reason: error.to_string(),
-        })
+        self.request(method, params, repeat).await
     }
 
     /// Calls any method and hands out the result as it was written.
@@ -153,16 +144,56 @@ impl NodeClient {
         params: &[Value],
         repeat: Repeat,
     ) -> Result<Box<RawValue>, RpcError> {
+        self.request_raw(method, params, repeat).await
+    }
+
+    /// Calls a method of which parameters and result are known.
+    pub(crate) async fn request<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: impl Serialize,
+        repeat: Repeat,
+    ) -> Result<T, RpcError> {
+        let raw = self.request_raw(method, params, repeat).await?;
+        serde_json::from_str(raw.get()).map_err(|error| RpcError::unexpected(method, &error))
+    }
+
+    /// Calls a method that reads and gives hex.
+    pub(crate) async fn request_bytes(
+        &self,
+        method: &str,
+        params: impl Serialize,
+    ) -> Result<Bytes, RpcError> {
+        let raw = self.request_raw(method, params, Repeat::Safe).await?;
+        // Hex has nothing to unescape, so megabytes of it are not copied first.
+        let hex = raw
+            .get()
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .ok_or_else(|| RpcError::unexpected(method, &"no text of hex"))?;
+        Vec::<u8>::from_hex(hex)
+            .map(Bytes::from)
+            .map_err(|error| RpcError::unexpected(method, &error))
+    }
+
+    async fn request_raw(
+        &self,
+        method: &str,
+        params: impl Serialize,
+        repeat: Repeat,
+    ) -> Result<Box<RawValue>, RpcError> {
+        let params = Params::new(&params).map_err(|error| RpcError::unexpected(method, &error))?;
         let mut pause = self.config.first_pause;
         let mut tries = 0;
         let mut renewed = false;
         loop {
-            let error = match self.try_once(method, params).await {
+            let generation = self.credentials.generation();
+            let error = match self.http.request(method, params.clone()).await {
                 Ok(result) => return Ok(result),
-                Err(error) => error,
+                Err(error) => self.sort(method, error),
             };
             // The node did nothing, so even what may not be repeated is tried with a new cookie.
-            if error == RpcError::Unauthorized && !renewed && self.credentials.renew() {
+            if error == RpcError::Unauthorized && !renewed && self.credentials.renew(generation) {
                 renewed = true;
                 continue;
             }
@@ -172,123 +203,55 @@ impl NodeClient {
             tries += 1;
             tracing::debug!(method, %error, tries, "trying again");
             tokio::time::sleep(pause).await;
-            pause *= 2;
+            pause = next_pause(pause);
         }
-    }
-
-    async fn try_once(&self, method: &str, params: &[Value]) -> Result<Box<RawValue>, RpcError> {
-        let mut array = ArrayParams::new();
-        for param in params {
-            array.insert(param).map_err(|error| RpcError::Unexpected {
-                method: method.to_owned(),
-                reason: error.to_string(),
-            })?;
-        }
-        self.http
-            .request(method, array)
-            .await
-            .map_err(|error| self.sort(method, error))
     }
 
     fn sort(&self, method: &str, error: ClientError) -> RpcError {
         match error {
             ClientError::Call(object) if object.code() == RpcError::IN_WARMUP => {
-                RpcError::WarmingUp(object.message().to_owned())
+                RpcError::WarmingUp(clipped(object.message().to_owned()))
             }
             ClientError::Call(object) => RpcError::Node {
                 code: object.code(),
-                message: object.message().to_owned(),
+                message: clipped(object.message().to_owned()),
             },
             ClientError::RequestTimeout => RpcError::Timeout(self.config.timeout),
-            ClientError::Transport(error) => find_fault(&error).unwrap_or_else(|| {
-                if error.to_string().contains("too") {
-                    RpcError::TooLarge(self.config.max_body)
-                } else {
-                    RpcError::Connection {
-                        url: self.url(),
-                        reason: error.to_string(),
-                    }
-                }
-            }),
-            other => RpcError::Unexpected {
-                method: method.to_owned(),
-                reason: other.to_string(),
+            ClientError::Transport(error) => match error.downcast_ref::<TransportError>() {
+                Some(TransportError::RequestTooLarge) => RpcError::TooLarge(self.config.max_body),
+                Some(known) => find_fault(known).unwrap_or_else(|| self.failed(known)),
+                None => self.failed(&*error),
             },
-        }
-    }
-}
-
-/// What is sent to prove who asks.
-pub(crate) struct Credentials {
-    auth: Auth,
-    in_url: Option<Zeroizing<String>>,
-    /// The header as it was last made, kept so that the cookie file is read once per node start.
-    header: Mutex<Option<HeaderValue>>,
-}
-
-impl Credentials {
-    fn new(config: &NodeConfig) -> Self {
-        Self {
-            auth: config.auth.clone(),
-            in_url: split_credentials(&config.url).1,
-            header: Mutex::new(None),
+            other => RpcError::unexpected(method, &other),
         }
     }
 
-    /// The `Authorization` header, if there is anything to prove.
-    pub(crate) fn header(&self) -> Result<Option<HeaderValue>, RpcError> {
-        let mut kept = self.header.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.is_none() {
-            *kept = self.make()?;
-        }
-        Ok(kept.clone())
-    }
-
-    fn make(&self) -> Result<Option<HeaderValue>, RpcError> {
-        let pair = match (&self.auth, &self.in_url) {
-            (Auth::Basic { user, password }, _) => {
-                Zeroizing::new(format!("{user}:{}", password.as_str()))
-            }
-            (Auth::Cookie(path), _) => read_cookie(path)?,
-            (Auth::None, Some(pair)) => pair.clone(),
-            (Auth::None, None) => return Ok(None),
-        };
-        let text = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
-        // Base64 has no character that a header does not allow.
-        let mut value = HeaderValue::from_str(&text).map_err(|_| RpcError::Unauthorized)?;
-        value.set_sensitive(true);
-        Ok(Some(value))
-    }
-
-    /// Forgets a cookie that the node refused; says whether there is another to try.
-    fn renew(&self) -> bool {
-        if !matches!(self.auth, Auth::Cookie(_)) {
-            return false;
-        }
-        let mut kept = self.header.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = kept.take();
-        match self.make() {
-            Ok(new) if new != refused => {
-                *kept = new;
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-impl core::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Credentials({:?})", self.auth)
-    }
-}
-
-fn read_cookie(path: &Path) -> Result<Zeroizing<String>, RpcError> {
-    match std::fs::read_to_string(path) {
-        Ok(cookie) => Ok(Zeroizing::new(cookie.trim().to_owned())),
-        Err(error) => Err(RpcError::Cookie {
-            path: path.to_owned(),
+    fn failed(&self, error: &dyn core::fmt::Display) -> RpcError {
+        RpcError::Connection {
+            url: self.url(),
             reason: error.to_string(),
-        }),
+        }
+    }
+}
+
+fn next_pause(pause: Duration) -> Duration {
+    pause.max(pause.saturating_mul(2).min(MAX_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let first = Duration::from_millis(50);
+        let pauses: Vec<Duration> = std::iter::successors(Some(first), |p| Some(next_pause(*p)))
+            .take(100)
+            .collect();
+        assert_eq!(pauses[..3], [first, first * 2, first * 4]);
+        assert_eq!(pauses[99], MAX_PAUSE);
+        for long in [Duration::from_secs(60), Duration::MAX] {
+            assert_eq!(next_pause(long), long);
+        }
     }
 }

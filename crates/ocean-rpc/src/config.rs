@@ -4,7 +4,10 @@ use core::fmt;
 use std::{path::PathBuf, time::Duration};
 
 use federation_chain::Dialect;
+use url::Url;
 use zeroize::Zeroizing;
+
+use crate::{RpcError, address};
 
 /// How to prove to the node who asks.
 #[derive(Clone, Default)]
@@ -47,8 +50,10 @@ impl fmt::Debug for Auth {
 /// How to reach a node, and how patient to be.
 #[derive(Clone)]
 pub struct NodeConfig {
-    pub(crate) url: String,
-    pub(crate) auth: Auth,
+    /// Without credentials; what is wrong with the URL is told when a client is made.
+    url: Result<Url, RpcError>,
+    auth: Auth,
+    auth_in_url: Auth,
     pub(crate) timeout: Duration,
     pub(crate) max_body: u32,
     pub(crate) retries: u32,
@@ -61,9 +66,14 @@ impl NodeConfig {
     /// `user:password@` where that is how the credentials come.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
+        let (url, auth_in_url) = match address::parse(&Zeroizing::new(url.into())) {
+            Ok((url, auth)) => (Ok(url), auth),
+            Err(error) => (Err(error), Auth::None),
+        };
         Self {
-            url: url.into(),
+            url,
             auth: Auth::None,
+            auth_in_url,
             timeout: Duration::from_secs(30),
             max_body: 64 * 1024 * 1024,
             retries: 4,
@@ -72,7 +82,7 @@ impl NodeConfig {
         }
     }
 
-    /// Sets the credentials.
+    /// Sets the credentials, which go before those in the URL.
     #[must_use]
     pub fn with_auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
@@ -95,7 +105,7 @@ impl NodeConfig {
     }
 
     /// Sets how often a call that may be repeated is tried again (4 if not set), and the pause
-    /// before the first of these (50 ms), which doubles each time.
+    /// before the first of these (50 ms), which doubles each time up to 5 seconds.
     #[must_use]
     pub const fn with_retries(mut self, retries: u32, first_pause: Duration) -> Self {
         self.retries = retries;
@@ -113,7 +123,32 @@ impl NodeConfig {
     /// The URL without credentials.
     #[must_use]
     pub fn public_url(&self) -> String {
-        split_credentials(&self.url).0
+        match &self.url {
+            Ok(url) => address::shown(url),
+            Err(RpcError::Url { url, .. }) => url.clone(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// The URL, without credentials.
+    pub(crate) fn url(&self) -> Result<&Url, RpcError> {
+        self.url.as_ref().map_err(Clone::clone)
+    }
+
+    /// The same node, at another path.
+    pub(crate) fn at(&self, url: Url) -> Self {
+        Self {
+            url: Ok(url),
+            ..self.clone()
+        }
+    }
+
+    /// The credentials that count.
+    pub(crate) const fn auth(&self) -> &Auth {
+        match &self.auth {
+            Auth::None => &self.auth_in_url,
+            given => given,
+        }
     }
 }
 
@@ -121,44 +156,12 @@ impl fmt::Debug for NodeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeConfig")
             .field("url", &self.public_url())
-            .field("auth", &self.auth)
+            .field("auth", self.auth())
             .field("timeout", &self.timeout)
+            .field("max_body", &self.max_body)
+            .field("retries", &self.retries)
+            .field("first_pause", &self.first_pause)
             .field("dialect", &self.dialect)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A URL without `user:password@`, and what stood there.
-pub(crate) fn split_credentials(url: &str) -> (String, Option<Zeroizing<String>>) {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return (url.to_owned(), None);
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((credentials, _)) => (
-            format!("{scheme}://{}", &rest[credentials.len() + 1..]),
-            Some(Zeroizing::new(credentials.to_owned())),
-        ),
-        None => (url.to_owned(), None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_never_shown() {
-        let config = NodeConfig::new("http://user:secret@localhost:7041/wallet/w")
-            .with_auth(Auth::basic("user", "secret"));
-        assert_eq!(config.public_url(), "http://localhost:7041/wallet/w");
-        assert!(!format!("{config:?}").contains("secret"));
-        let (url, credentials) = split_credentials(&config.url);
-        assert_eq!(url, config.public_url());
-        assert_eq!(
-            credentials.as_deref().map(String::as_str),
-            Some("user:secret")
-        );
-        assert_eq!(split_credentials("http://h:1/a@b").1, None);
+            .finish()
     }
 }

@@ -16,7 +16,7 @@ pub enum RpcError {
     #[error("the node's work queue is full: raise its rpcworkqueue, or ask less often")]
     Busy,
     /// Error -28.
-    #[error("the node is warming up: {0}")]
+    #[error("the node is warming up ({0}): ask again in a moment")]
     WarmingUp(String),
     /// Any other error of the node's own.
     #[error("the node answered {code}: {message}")]
@@ -29,8 +29,10 @@ pub enum RpcError {
     /// Nobody listens at the address.
     #[error("connection to {0} refused: is the node running, and its rpcport the one in the url")]
     ConnectionRefused(String),
-    /// The connection broke.
-    #[error("connection to {url} lost: {reason}")]
+    /// There is no way to the address, or the connection broke.
+    #[error(
+        "connection to {url} failed: {reason}; is the address right and the node still running"
+    )]
     Connection {
         /// The node's address, without credentials.
         url: String,
@@ -38,19 +40,25 @@ pub enum RpcError {
         reason: String,
     },
     /// No answer in time.
-    #[error("no answer within {0:?}")]
+    #[error(
+        "no answer within {0:?}: the node is stuck or busy, or the time-out too short for the call"
+    )]
     Timeout(Duration),
     /// An answer that is no JSON.
-    #[error("the answer is no JSON-RPC (HTTP status {status}): is this the node's RPC port?")]
+    #[error(
+        "the answer is no JSON-RPC (HTTP status {status}): is this the url of the node's rpcport"
+    )]
     NotJson {
         /// The HTTP status.
         status: u16,
     },
     /// Another HTTP status without a JSON body.
-    #[error("the node answered with HTTP status {0}")]
+    #[error(
+        "the answer is HTTP status {0}, which no node gives: is this the url of the node's rpcport"
+    )]
     Http(u16),
     /// A request or an answer beyond the limit.
-    #[error("a request or answer is above the limit of {0} bytes")]
+    #[error("a request or answer is above the client's limit of {0} bytes: raise it")]
     TooLarge(u32),
     /// A result that is not what the method is known to give.
     #[error("{method} gave an unexpected result: {reason}")]
@@ -61,7 +69,7 @@ pub enum RpcError {
         reason: String,
     },
     /// A URL that cannot be used.
-    #[error("`{url}` is no usable url: {reason}")]
+    #[error("`{url}` is no usable url: {reason}; write http://host:port")]
     Url {
         /// The URL, without credentials.
         url: String,
@@ -69,7 +77,7 @@ pub enum RpcError {
         reason: String,
     },
     /// A cookie file that cannot be read.
-    #[error("cannot read the cookie file {path}: {reason}; is the node running with this datadir?")]
+    #[error("cannot read the cookie file {path}: {reason}; is the node running with this datadir")]
     Cookie {
         /// The file.
         path: PathBuf,
@@ -81,6 +89,19 @@ pub enum RpcError {
     UnknownDialect(String),
 }
 
+/// How much of a text of the node's goes into an error, in bytes; its longest help is shorter.
+const MAX_TEXT: usize = 8192;
+
+/// A text of the node's, cut where it is too long to be kept or logged.
+pub(crate) fn clipped(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('\u{2026}');
+        text.shrink_to_fit();
+    }
+    text
+}
+
 impl RpcError {
     /// `RPC_VERIFY_ERROR`: a proposal that was refused.
     pub const VERIFY_ERROR: i32 = -25;
@@ -88,9 +109,22 @@ impl RpcError {
     pub const DESERIALIZATION_ERROR: i32 = -22;
     /// `RPC_METHOD_NOT_FOUND`.
     pub const METHOD_NOT_FOUND: i32 = -32601;
+    /// `RPC_WALLET_NOT_FOUND`: no wallet of this name is loaded.
+    pub const WALLET_NOT_FOUND: i32 = -18;
+    /// `RPC_WALLET_ALREADY_LOADED`.
+    pub const WALLET_ALREADY_LOADED: i32 = -35;
     pub(crate) const IN_WARMUP: i32 = -28;
 
-    /// Whether the same call may succeed a little later.
+    /// A result that is not what the method is known to give.
+    pub(crate) fn unexpected(method: &str, reason: &dyn core::fmt::Display) -> Self {
+        Self::Unexpected {
+            method: method.to_owned(),
+            reason: clipped(reason.to_string()),
+        }
+    }
+
+    /// Whether the same call may succeed a little later. A cookie file that is missing is made when
+    /// the node starts.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(
@@ -100,6 +134,7 @@ impl RpcError {
                 | Self::ConnectionRefused(_)
                 | Self::Connection { .. }
                 | Self::Timeout(_)
+                | Self::Cookie { .. }
         )
     }
 
@@ -111,5 +146,18 @@ impl RpcError {
             Self::WarmingUp(_) => Some(Self::IN_WARMUP),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(clipped("short".to_owned()), "short");
+        let long = clipped("\u{20ac}".repeat(1_000_000));
+        assert_eq!(long.chars().last(), Some('\u{2026}'));
+        assert_eq!(long.len(), MAX_TEXT / 3 * 3 + 3);
     }
 }

@@ -24,14 +24,19 @@
 //! # }
 //! ```
 
+mod address;
 mod amount;
+mod calls;
 mod client;
 mod config;
+mod credentials;
 mod error;
 mod middleware;
 mod node;
+mod params;
 pub mod process;
 mod types;
+mod wallet;
 
 pub use amount::{Amount, ParseAmountError};
 pub use client::{NodeClient, Repeat};
@@ -40,5 +45,5 @@ pub use error::RpcError;
 pub use node::Node;
 pub use types::{
     BlockchainInfo, HeaderInfo, Issuance, MempoolInfo, NetworkInfo, Reissuance, SidechainInfo,
-    SubmitOutcome,
+    SubmitOutcome, TransactionInfo,
 };

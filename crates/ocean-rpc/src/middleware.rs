@@ -8,6 +8,9 @@
 //! | 401, 403, 503, anything without JSON | a transport error that holds an [`RpcError`] |
 
 use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    error::Error,
     future::Future,
     io::ErrorKind,
     pin::Pin,
@@ -15,7 +18,9 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use jsonrpsee::{
     core::{BoxError, http_helpers::HttpError},
@@ -24,11 +29,11 @@ use jsonrpsee::{
         transport::{Error as TransportError, HttpBackend},
     },
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tower::{Layer, Service};
 
-use crate::{RpcError, client::Credentials};
+use crate::{RpcError, credentials::Credentials};
 
 /// Makes [`NodeDialect`]s.
 #[derive(Debug, Clone)]
@@ -87,35 +92,44 @@ fn fault(error: RpcError) -> TransportError {
 }
 
 /// Finds an error of ours again.
-pub(crate) fn find_fault(error: &BoxError) -> Option<RpcError> {
-    match error.downcast_ref::<TransportError>()? {
+pub(crate) fn find_fault(error: &TransportError) -> Option<RpcError> {
+    match error {
         TransportError::Http(HttpError::Stream(inner)) => inner.downcast_ref::<RpcError>().cloned(),
         _ => None,
     }
 }
 
 fn connection_error(url: &str, error: &TransportError) -> RpcError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut reason = error.to_string();
-    while let Some(error) = cause {
-        reason = error.to_string();
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && io.kind() == ErrorKind::ConnectionRefused
-        {
-            return RpcError::ConnectionRefused(url.to_owned());
+    let refused = causes(error).any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    });
+    if refused {
+        RpcError::ConnectionRefused(url.to_owned())
+    } else {
+        RpcError::Connection {
+            url: url.to_owned(),
+            reason: innermost(error),
         }
-        cause = error.source();
     }
-    RpcError::Connection {
-        url: url.to_owned(),
-        reason,
-    }
+}
+
+/// An error and what caused it.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// What the system said.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().unwrap_or(error).to_string()
 }
 
 /// The node's answer; values are kept as they were written.
 #[derive(Deserialize)]
 struct Answer<'a> {
-    #[serde(borrow)]
+    /// Missing where the answer is of another kind, null where that is the result.
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -123,8 +137,13 @@ struct Answer<'a> {
     id: &'a RawValue,
 }
 
+/// A value that is there, be it null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
 async fn translate(
-    answer: HttpResponse<impl http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>>>,
+    answer: HttpResponse<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
     layer: &NodeDialectLayer,
 ) -> Result<HttpResponse, RpcError> {
     let (parts, body) = answer.into_parts();
@@ -143,35 +162,136 @@ async fn translate(
             } else {
                 RpcError::Connection {
                     url: layer.url.to_string(),
-                    reason: error.to_string(),
+                    reason: innermost(&*error),
                 }
             }
         })?
         .to_bytes();
-    let status = parts.status.as_u16();
-    let answer: Answer<'_> = match serde_json::from_slice(&body) {
-        Ok(answer) => answer,
-        Err(_) if parts.status.is_success() || status == 500 || status == 404 => {
-            return Err(RpcError::NotJson { status });
-        }
-        Err(_) => return Err(RpcError::Http(status)),
-    };
-    let translated = match answer.error {
-        Some(error) => format!(
-            r#"{{"jsonrpc":"2.0","id":{},"error":{}}}"#,
-            answer.id.get(),
-            error.get()
-        ),
-        None => format!(
-            r#"{{"jsonrpc":"2.0","id":{},"result":{}}}"#,
-            answer.id.get(),
-            answer.result.map_or("null", RawValue::get)
-        ),
-    };
-    let mut response = HttpResponse::new(HttpBody::from(translated));
+    let frames = reframe(&body).ok_or_else(|| match parts.status {
+        StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => RpcError::NotJson {
+            status: parts.status.as_u16(),
+        },
+        status if status.is_success() => RpcError::NotJson {
+            status: status.as_u16(),
+        },
+        status => RpcError::Http(status.as_u16()),
+    })?;
+    let mut response = HttpResponse::new(HttpBody::new(frames));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
     Ok(response)
+}
+
+/// The same answer in JSON-RPC 2.0, with the node's result or error as a piece of the node's body.
+fn reframe(body: &Bytes) -> Option<Frames> {
+    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    let (kind, value) = match (answer.error, answer.result) {
+        (Some(error), _) => ("error", error),
+        (None, Some(result)) => ("result", result),
+        (None, None) => return None,
+    };
+    let head = format!(r#"{{"jsonrpc":"2.0","id":{},"{kind}":"#, answer.id.get());
+    Some(Frames(
+        [
+            Bytes::from(head),
+            body.slice_ref(value.get().as_bytes()),
+            Bytes::from_static(b"}"),
+        ]
+        .into(),
+    ))
+}
+
+/// A body of pieces that are in memory already.
+struct Frames(VecDeque<Bytes>);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|bytes| bytes.len() as u64).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reframed(body: &str) -> Option<String> {
+        let frames = reframe(&Bytes::copy_from_slice(body.as_bytes()))?.0;
+        let bytes: Vec<u8> = frames.iter().flatten().copied().collect();
+        String::from_utf8(bytes).ok()
+    }
+
+    #[test]
+    fn answers_of_the_first_version_become_answers_of_the_second() {
+        let result = reframed("{\"result\": [1.00000000, \"\\u0041\"],\"error\":null,\"id\":7}\n");
+        assert_eq!(
+            result.as_deref(),
+            Some(r#"{"jsonrpc":"2.0","id":7,"result":[1.00000000, "\u0041"]}"#)
+        );
+        let error = reframed(r#"{"result":null,"error":{"code":-8,"message":"no"},"id":"x"}"#);
+        assert_eq!(
+            error.as_deref(),
+            Some(r#"{"jsonrpc":"2.0","id":"x","error":{"code":-8,"message":"no"}}"#)
+        );
+        let null = Some(r#"{"jsonrpc":"2.0","id":7,"result":null}"#);
+        assert_eq!(
+            reframed(r#"{"result":null,"error":null,"id":7}"#).as_deref(),
+            null
+        );
+        assert_eq!(
+            reframed(r#"{"jsonrpc":"2.0","result":null,"id":7}"#).as_deref(),
+            null
+        );
+    }
+
+    #[test]
+    fn what_is_no_answer_is_not_taken_for_an_empty_result() {
+        for body in [
+            r#"{"id":7}"#,
+            r#"{"error":null,"id":7}"#,
+            r#"{"result":1}"#,
+            r#"{"result":1,"result":2,"id":7}"#,
+            "[]",
+            "",
+            "<html>",
+        ] {
+            assert_eq!(reframed(body), None, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_for_an_answer_becomes_json(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just("{".to_owned()), Just("}".to_owned()), Just("[".to_owned()),
+                    Just("\"result\":".to_owned()), Just("\"error\":".to_owned()),
+                    Just("\"id\":".to_owned()), Just(",".to_owned()), Just("null".to_owned()),
+                    Just("1".to_owned()), any::<String>(),
+                ],
+                0..12,
+            ),
+        ) {
+            if let Some(text) = reframed(&parts.concat()) {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{}", text);
+            }
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! Starting and stopping a real node: for demos, tests and tools.
+//!
+//! The node gets a data folder, ports on loopback and a chain of its own, and makes a cookie file
+//! for whoever may read the folder. It looks for no peers but those it is told.
 
 use std::{
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -51,15 +55,17 @@ pub enum LaunchError {
         source: std::io::Error,
     },
     /// The node ended before it answered.
-    #[error("the node ended at once ({status}): its last words are in {}", log.display())]
+    #[error("the node ended at once ({status}), saying: {said}; more is in {}", log.display())]
     Ended {
         /// How it ended.
         status: String,
+        /// The last lines that it wrote.
+        said: String,
         /// Where its output is.
         log: PathBuf,
     },
-    /// The node does not answer.
-    #[error("the node does not answer")]
+    /// The node runs but does not answer.
+    #[error("the node started but does not answer: see debug.log in its data folder")]
     Silent(#[from] RpcError),
     /// Its files cannot be made.
     #[error("cannot write {}: {source}", path.display())]
@@ -82,6 +88,20 @@ pub struct NodeProcess {
 const START: Duration = Duration::from_secs(60);
 /// How long a node may take to stop by itself.
 const STOP: Duration = Duration::from_secs(20);
+/// The pause between two questions whether a node answers.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How much of a node's output is told in an error, in characters.
+const LAST_WORDS: usize = 500;
+
+/// A port on loopback that is free now. Another program may take it before the node does.
+///
+/// # Errors
+/// If the system has none.
+pub fn free_port() -> std::io::Result<u16> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()
+        .map(|address| address.port())
+}
 
 impl NodeLaunch {
     fn arguments(&self) -> Vec<String> {
@@ -89,9 +109,7 @@ impl NodeLaunch {
             format!("-datadir={}", self.datadir.display()),
             format!("-chain={}", self.chain),
             format!("-signblockscript={}", self.script),
-            format!("-con_max_block_sig_size={}", self.max_block_signature_size),
             format!("-initialfreecoins={}", self.initial_free_coins),
-            "-con_blocksubsidy=0".to_owned(),
             "-server=1".to_owned(),
             "-listen=1".to_owned(),
             "-txindex=1".to_owned(),
@@ -101,26 +119,28 @@ impl NodeLaunch {
             "-printtoconsole=0".to_owned(),
             format!("-rpcport={}", self.rpc_port),
             format!("-port={}", self.p2p_port),
+            "-bind=127.0.0.1".to_owned(),
             "-rpcbind=127.0.0.1".to_owned(),
             "-rpcallowip=127.0.0.1".to_owned(),
         ];
-        for peer in &self.peers {
-            arguments.push(format!("-addnode=127.0.0.1:{peer}"));
-        }
-        match self.dialect {
-            Dialect::Ocean => arguments.push("-bind=127.0.0.1".to_owned()),
-            Dialect::Elements | Dialect::Dynafed => arguments.extend(
-                [
-                    "-validatepegin=0",
-                    "-fallbackfee=0.00001",
-                    "-blindedaddresses=0",
-                    "-anyonecanspendaremine=1",
-                    "-bind=127.0.0.1",
-                ]
-                .map(str::to_owned),
-            ),
+        arguments.extend(
+            self.peers
+                .iter()
+                .map(|peer| format!("-addnode=127.0.0.1:{peer}")),
+        );
+        if matches!(self.dialect, Dialect::Elements | Dialect::Dynafed) {
+            arguments.extend([
+                format!("-con_max_block_sig_size={}", self.max_block_signature_size),
+                "-con_blocksubsidy=0".to_owned(),
+                "-validatepegin=0".to_owned(),
+                "-fallbackfee=0.00001".to_owned(),
+                "-blindedaddresses=0".to_owned(),
+                "-anyonecanspendaremine=1".to_owned(),
+                "-fixedseeds=0".to_owned(),
+            ]);
         }
         if self.dialect == Dialect::Elements {
+            // A chain of one's own starts with dynafed unless it is told never to.
             arguments.push("-evbparams=dynafed:-2:::".to_owned());
         }
         arguments.extend(self.extra.iter().cloned());
@@ -160,23 +180,24 @@ impl NodeProcess {
         let config = NodeConfig::new(format!("http://127.0.0.1:{}", launch.rpc_port))
             .with_auth(Auth::Cookie(launch.cookie()))
             .with_dialect(launch.dialect);
+        let probe = NodeClient::new(config.clone().with_retries(0, PAUSE))?;
         let client = NodeClient::new(config)?;
         let begun = tokio::time::Instant::now();
         loop {
-            let error = match client.block_count().await {
-                Ok(_) => return Ok(Self { child, client }),
-                Err(error) => error,
+            let Err(error) = probe.block_count().await else {
+                return Ok(Self { child, client });
             };
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(LaunchError::Ended {
                     status: status.to_string(),
+                    said: last_words(&log),
                     log,
                 });
             }
             if begun.elapsed() > START {
                 return Err(error.into());
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -194,10 +215,14 @@ impl NodeProcess {
 
     /// Stops the node as its own RPC does, and kills it if that takes too long.
     pub async fn stop(mut self) {
-        let asked = self.client.stop().await.is_ok();
-        if asked && tokio::time::timeout(STOP, self.child.wait()).await.is_ok() {
-            return;
+        let stopped = async { self.client.stop().await.is_ok() && self.child.wait().await.is_ok() };
+        if !matches!(tokio::time::timeout(STOP, stopped).await, Ok(true)) {
+            self.kill().await;
         }
+    }
+
+    /// Kills the node, as a crash would.
+    pub async fn kill(mut self) {
         if let Err(error) = self.child.kill().await {
             tracing::warn!(%error, "the node could not be killed");
         }
@@ -209,4 +234,66 @@ fn create(path: &Path) -> Result<std::fs::File, LaunchError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The end of what a node wrote, in one line.
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let skipped = words.chars().count().saturating_sub(LAST_WORDS);
+    words.chars().skip(skipped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(datadir: &Path, program: &str) -> NodeLaunch {
+        NodeLaunch {
+            program: program.into(),
+            dialect: Dialect::Dynafed,
+            chain: "test".to_owned(),
+            script: "51".to_owned(),
+            max_block_signature_size: 74,
+            initial_free_coins: 0,
+            datadir: datadir.to_owned(),
+            rpc_port: free_port().expect("a port"),
+            p2p_port: free_port().expect("a port"),
+            peers: vec![1234],
+            extra: vec!["-debug=net".to_owned()],
+        }
+    }
+
+    #[test]
+    fn each_dialect_has_its_own_arguments() {
+        let mut launch = launch(Path::new("/d"), "x");
+        let has = |launch: &NodeLaunch, argument: &str| {
+            launch.arguments().iter().any(|known| known == argument)
+        };
+        assert!(has(&launch, "-addnode=127.0.0.1:1234") && has(&launch, "-debug=net"));
+        assert!(has(&launch, "-con_max_block_sig_size=74"));
+        assert!(!has(&launch, "-evbparams=dynafed:-2:::"));
+        launch.dialect = Dialect::Elements;
+        assert!(has(&launch, "-evbparams=dynafed:-2:::"));
+        launch.dialect = Dialect::Ocean;
+        assert!(!has(&launch, "-con_max_block_sig_size=74"));
+        assert_eq!(launch.cookie(), Path::new("/d/test/.cookie"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_no_node_is_told_with_its_last_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = NodeProcess::spawn(&launch(folder.path(), "/nonexistent")).await;
+        assert!(matches!(error, Err(LaunchError::Spawn { .. })), "{error:?}");
+        let error = NodeProcess::spawn(&launch(folder.path(), "/bin/ls"))
+            .await
+            .expect_err("no node");
+        assert!(
+            matches!(&error, LaunchError::Ended { said, .. } if said.contains("ls")),
+            "{error}"
+        );
+        let error = NodeProcess::spawn(&launch(Path::new("/nonexistent"), "/bin/ls")).await;
+        assert!(matches!(error, Err(LaunchError::File { .. })), "{error:?}");
+    }
 }

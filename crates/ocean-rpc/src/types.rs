@@ -4,8 +4,6 @@
 use federation_chain::{BlockHash, BlockHeight};
 use serde::{Deserialize, Deserializer};
 
-use crate::Amount;
-
 /// `getblockchaininfo`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
@@ -132,8 +130,19 @@ pub struct Reissuance {
     pub txid: String,
 }
 
-/// `getbalance` of all assets, by label or id.
-pub(crate) type Balances = std::collections::BTreeMap<String, Amount>;
+/// `getrawtransaction`, as far as it tells where the transaction is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct TransactionInfo {
+    /// The transaction's id.
+    pub txid: String,
+    /// Hash of the block that it is in; none while it waits.
+    #[serde(rename = "blockhash", default, deserialize_with = "displayed_option")]
+    pub block_hash: Option<BlockHash>,
+    /// How many blocks from that block to the tip, both counted.
+    #[serde(default)]
+    pub confirmations: u32,
+}
 
 /// A hash as RPC displays it.
 fn displayed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {

@@ -139,7 +139,14 @@ fn each_mistake_is_reported_with_its_line() {
         16,
         "no host:port",
     );
-    one(public("max_block_signature_size = 254", "max_block_signature_size = 9"), 10, "bytes of block signatures");
+    one(
+        public(
+            "max_block_signature_size = 254",
+            "max_block_signature_size = 9",
+        ),
+        10,
+        "bytes of block signatures",
+    );
     one(
         private("operator = \"operator-1\"", "operator = \"nobody\""),
         4,

@@ -1,0 +1,185 @@
+//! A small HTTP server that acts by a script.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What a scripted server does with one request.
+#[derive(Clone)]
+pub(crate) enum Act {
+    /// Answers with this status and body; `ID` in it becomes the request's id.
+    Answer(u16, String),
+    /// Answers late.
+    Late(Duration),
+    /// Sends half of an answer and closes.
+    Truncate,
+    /// Sends what is no HTTP.
+    Noise,
+    /// Closes without an answer.
+    HangUp,
+}
+
+/// What a server was asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Value,
+    /// Counts the connections, from 0.
+    pub(crate) connection: usize,
+}
+
+type Script = dyn Fn(&Asked) -> Act + Send + Sync;
+
+/// A server that acts by a script and remembers what it was asked.
+pub(crate) struct Scripted {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Scripted {
+    pub(crate) async fn new(script: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
+        Self::on(
+            TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+            script,
+        )
+    }
+
+    pub(crate) fn on(
+        listener: TcpListener,
+        script: impl Fn(&Asked) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let script: Arc<Script> = Arc::new(script);
+        tokio::spawn({
+            let asked = asked.clone();
+            async move {
+                let mut connection = 0;
+                while let Ok((stream, _)) = listener.accept().await {
+                    let (script, asked) = (script.clone(), asked.clone());
+                    tokio::spawn(async move {
+                        serve(stream, connection, &*script, &asked).await;
+                    });
+                    connection += 1;
+                }
+            }
+        });
+        Self { url, asked }
+    }
+
+    /// A server that acts by a list, and answers 7 when the list is at its end.
+    pub(crate) async fn list(acts: Vec<Act>) -> Self {
+        let acts = Mutex::new(VecDeque::from(acts));
+        Self::new(move |_| {
+            let next = acts.lock().expect("not poisoned").pop_front();
+            next.unwrap_or_else(|| result("7"))
+        })
+        .await
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().expect("not poisoned").clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.asked().len()
+    }
+}
+
+pub(crate) fn result(value: &str) -> Act {
+    Act::Answer(200, format!(r#"{{"result":{value},"error":null,"id":ID}}"#))
+}
+
+pub(crate) fn failure(status: u16, code: i32, message: &str) -> Act {
+    Act::Answer(
+        status,
+        format!(r#"{{"result":null,"error":{{"code":{code},"message":"{message}"}},"id":ID}}"#),
+    )
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    connection: usize,
+    script: &Script,
+    asked: &Mutex<Vec<Asked>>,
+) {
+    let mut bytes = Vec::new();
+    while let Some(request) = read(&mut stream, &mut bytes, connection).await {
+        let id = request.body["id"].to_string();
+        asked.lock().expect("not poisoned").push(request.clone());
+        let (status, text) = match script(&request) {
+            Act::Answer(status, text) => (status, text.replace("ID", &id)),
+            Act::Late(pause) => {
+                tokio::time::sleep(pause).await;
+                (200, format!(r#"{{"result":1,"error":null,"id":{id}}}"#))
+            }
+            Act::Truncate => {
+                let half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"resu";
+                let _ = stream.write_all(half).await;
+                return;
+            }
+            Act::Noise => {
+                let _ = stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46").await;
+                return;
+            }
+            Act::HangUp => return,
+        };
+        let answer = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
+            text.len()
+        );
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads one request, and keeps what belongs to the next.
+async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, connection: usize) -> Option<Asked> {
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") {
+            break end;
+        }
+        fill(stream, bytes).await?;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let field = |name: &str| {
+        head.lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.to_owned())
+    };
+    let length: usize = field("content-length")?.parse().ok()?;
+    let (start, end) = (end + 4, end + 4 + length);
+    while bytes.len() < end {
+        fill(stream, bytes).await?;
+    }
+    let body = serde_json::from_slice(&bytes[start..end]).expect("the client sends JSON");
+    bytes.drain(..end);
+    Some(Asked {
+        path: head.split(' ').nth(1)?.to_owned(),
+        authorization: field("authorization"),
+        body,
+        connection,
+    })
+}
+
+async fn fill(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
+    let mut chunk = vec![0; 65536];
+    let read = stream
+        .read(&mut chunk)
+        .await
+        .ok()
+        .filter(|read| *read > 0)?;
+    bytes.extend_from_slice(&chunk[..read]);
+    Some(())
+}
