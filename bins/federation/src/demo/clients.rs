@@ -102,11 +102,8 @@ fn short(asset: &str) -> &str {
 
 /// What a transaction does, in a few words.
 pub(crate) fn describe(transaction: &Transaction) -> String {
-    for input in transaction
-        .input
-        .iter()
-        .filter(|input| input.has_issuance())
-    {
+    let issuing = transaction.input.iter().find(|input| input.has_issuance());
+    if let Some(input) = issuing {
         let (asset, _) = input.issuance_ids();
         let issuance = &input.asset_issuance;
         let verb = if issuance.asset_blinding_nonce.is_null() {

@@ -12,7 +12,7 @@ pub(crate) fn amount(satoshi: u64) -> Value {
     let text = format!("{}.{:08}", satoshi / 100_000_000, satoshi % 100_000_000);
     // A decimal number is JSON; it is kept as it is written where the value is printed.
     RawValue::from_string(text.clone())
-        .and_then(|raw| serde_json::to_value(raw))
+        .and_then(serde_json::to_value)
         .unwrap_or(Value::String(text))
 }
 

@@ -211,11 +211,7 @@ impl<'t> Section<'t> {
     }
 
     /// A table within this one, if it is there.
-    pub(super) fn table(
-        &mut self,
-        reader: &mut Reader<'_>,
-        key: &'static str,
-    ) -> Option<Section<'t>> {
+    pub(super) fn table(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Option<Self> {
         let item = self.take(key)?;
         match item.as_table_like() {
             Some(table) => Some(reader.section(key, table, start(item))),
@@ -231,11 +227,7 @@ impl<'t> Section<'t> {
     }
 
     /// The tables of a list of tables.
-    pub(super) fn tables(
-        &mut self,
-        reader: &mut Reader<'_>,
-        key: &'static str,
-    ) -> Vec<Section<'t>> {
+    pub(super) fn tables(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Vec<Self> {
         let Some(item) = self.take(key) else {
             return Vec::new();
         };
