@@ -1,15 +1,17 @@
 //! What a block key has signed, in a database of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use federation_chain::{BlockHash, BlockHeight};
 use federation_multisig::PublicKey;
 use federation_signer::{AUDIT_HEIGHTS, GuardState, GuardStore, GuardStoreError};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 
-use super::{FORMAT, StoreError, make_folder, open, sync_folder};
+use super::{
+    StoreError,
+    database::{META, Opened, open},
+};
 
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const SIGNED: TableDefinition<'_, u32, [u8; 32]> = TableDefinition::new("signed");
 
 /// The guard's records of one block key on one chain.
@@ -25,18 +27,9 @@ impl RedbGuardStore {
     /// # Errors
     /// If it is in use, damaged, or of another key, chain or version.
     pub fn open(folder: &Path, key: &PublicKey, genesis: BlockHash) -> Result<Self, StoreError> {
-        make_folder(folder)?;
-        let path = folder.join("guard.redb");
-        let existed = path.exists();
-        let mut store = Self {
-            database: open(&path)?,
-            is_new: !existed,
-        };
-        if !existed {
-            sync_folder(folder)?;
-        }
-        store.check_meta(&path, key, genesis)?;
-        Ok(store)
+        let owner: [(&str, &[u8]); 2] = [("key", &key.serialize()), ("chain", genesis.as_bytes())];
+        let Opened { database, is_new } = open(folder, "guard.redb", &owner)?;
+        Ok(Self { database, is_new })
     }
 
     /// Whether this call made it.
@@ -44,70 +37,19 @@ impl RedbGuardStore {
     pub const fn is_new(&self) -> bool {
         self.is_new
     }
-
-    fn check_meta(
-        &mut self,
-        path: &Path,
-        key: &PublicKey,
-        genesis: BlockHash,
-    ) -> Result<(), StoreError> {
-        let key = key.serialize();
-        let expected: [(&'static str, &[u8]); 3] = [
-            ("format", &[FORMAT]),
-            ("key", &key),
-            ("chain", genesis.as_bytes()),
-        ];
-        let path = || PathBuf::from(path);
-        let failed = |error: &dyn std::error::Error| StoreError::Write {
-            path: path(),
-            reason: error.to_string(),
-        };
-        let write = self.database.begin_write().map_err(|e| failed(&e))?;
-        {
-            let mut meta = write.open_table(META).map_err(|e| failed(&e))?;
-            write.open_table(SIGNED).map_err(|e| failed(&e))?;
-            for (name, value) in expected {
-                let found = meta
-                    .get(name)
-                    .map_err(|e| failed(&e))?
-                    .map(|found| found.value().to_vec());
-                match found {
-                    Some(found) if found == value => {}
-                    Some(found) if name == "format" => {
-                        return Err(StoreError::Format {
-                            path: path(),
-                            found: found.first().copied().unwrap_or_default(),
-                            known: FORMAT,
-                        });
-                    }
-                    Some(found) => {
-                        use hex_conservative::DisplayHex;
-                        return Err(StoreError::Foreign {
-                            path: path(),
-                            what: name,
-                            found: found.to_lower_hex_string(),
-                            expected: value.to_lower_hex_string(),
-                        });
-                    }
-                    None => {
-                        self.is_new = true;
-                        meta.insert(name, value).map_err(|e| failed(&e))?;
-                    }
-                }
-            }
-        }
-        write.commit().map_err(|e| failed(&e))
-    }
 }
 
 fn final_height(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
 ) -> Result<Option<BlockHeight>, GuardStoreError> {
-    let value = meta.get("final").map_err(GuardStoreError::backend)?;
-    Ok(value.and_then(|value| {
-        let bytes = value.value().try_into().ok()?;
-        Some(BlockHeight::new(u32::from_le_bytes(bytes)))
-    }))
+    let Some(value) = meta.get("final").map_err(GuardStoreError::backend)? else {
+        return Ok(None);
+    };
+    let bytes = value.value().try_into().map_err(|_| {
+        let reason = "the final height has not four bytes";
+        GuardStoreError::backend(StorageError::Corrupted(reason.to_owned()))
+    })?;
+    Ok(Some(BlockHeight::new(u32::from_le_bytes(bytes))))
 }
 
 impl GuardStore for RedbGuardStore {
@@ -117,7 +59,13 @@ impl GuardStore for RedbGuardStore {
             .begin_read()
             .map_err(GuardStoreError::backend)?;
         let meta = read.open_table(META).map_err(GuardStoreError::backend)?;
-        let table = read.open_table(SIGNED).map_err(GuardStoreError::backend)?;
+        let table = match read.open_table(SIGNED) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => {
+                return Ok(GuardState::new(final_height(&meta)?, []));
+            }
+            Err(error) => return Err(GuardStoreError::backend(error)),
+        };
         let mut signed = Vec::new();
         for entry in table.iter().map_err(GuardStoreError::backend)? {
             let (height, hash) = entry.map_err(GuardStoreError::backend)?;

@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 
 use federation_block_signing::{Evidence, Record, SignedMessage};
 use federation_roster::{FederationId, OperatorId};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
-use super::{FORMAT, StoreError, make_folder, open, seal, sync_folder, unseal};
+use super::{
+    StoreError,
+    database::{Opened, open},
+};
 
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 const EVIDENCE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("evidence");
+
+/// The file's name in the store's folder.
+const NAME: &str = "operator.redb";
 
 /// The most pieces of evidence that are kept; more of the same say nothing new.
 const MAX_EVIDENCE: u64 = 1000;
@@ -42,19 +47,16 @@ impl Store {
         federation: FederationId,
         me: OperatorId,
     ) -> Result<Self, StoreError> {
-        make_folder(folder)?;
-        let path = folder.join("operator.redb");
-        let existed = path.exists();
-        let mut store = Self {
-            database: open(&path)?,
-            path,
-            is_new: !existed,
-        };
-        if !existed {
-            sync_folder(folder)?;
-        }
-        store.check_meta(federation, me)?;
-        Ok(store)
+        let owner: [(&str, &[u8]); 2] = [
+            ("federation", federation.as_bytes()),
+            ("operator", &[me.to_u8()]),
+        ];
+        let Opened { database, is_new } = open(folder, NAME, &owner)?;
+        Ok(Self {
+            database,
+            path: folder.join(NAME),
+            is_new,
+        })
     }
 
     /// Whether this call made it.
@@ -63,72 +65,17 @@ impl Store {
         self.is_new
     }
 
-    fn check_meta(&mut self, federation: FederationId, me: OperatorId) -> Result<(), StoreError> {
-        let expected: [(&str, &[u8]); 3] = [
-            ("format", &[FORMAT]),
-            ("federation", federation.as_bytes()),
-            ("operator", &[me.to_u8()]),
-        ];
-        let write = self
-            .database
-            .begin_write()
-            .map_err(|e| self.write_error(&e))?;
-        {
-            let mut meta = write.open_table(META).map_err(|e| self.write_error(&e))?;
-            write
-                .open_table(RECORDS)
-                .map_err(|e| self.write_error(&e))?;
-            write
-                .open_table(EVIDENCE)
-                .map_err(|e| self.write_error(&e))?;
-            for (name, value) in expected {
-                let found = meta
-                    .get(name)
-                    .map_err(|e| self.damaged(&e))?
-                    .map(|found| found.value().to_vec());
-                match found {
-                    Some(found) if found == value => {}
-                    Some(found) => return Err(self.foreign(name, &found, value)),
-                    None => {
-                        // A store that was torn while it was made is as good as none.
-                        self.is_new = true;
-                        meta.insert(name, value).map_err(|e| self.write_error(&e))?;
-                    }
-                }
-            }
-        }
-        write.commit().map_err(|e| self.write_error(&e))
-    }
-
-    fn foreign(&self, name: &str, found: &[u8], expected: &[u8]) -> StoreError {
-        use hex_conservative::DisplayHex;
-        let path = self.path.clone();
-        match name {
-            "format" => StoreError::Format {
-                path,
-                found: found.first().copied().unwrap_or_default(),
-                known: FORMAT,
-            },
-            _ => StoreError::Foreign {
-                path,
-                what: if name == "operator" {
-                    "operator"
-                } else {
-                    "federation"
-                },
-                found: found.to_lower_hex_string(),
-                expected: expected.to_lower_hex_string(),
-            },
-        }
-    }
-
     /// All records, in no order that matters.
     ///
     /// # Errors
     /// If one cannot be read, was altered, or is of another version.
     pub fn records(&self) -> Result<Vec<Record>, StoreError> {
         let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
-        let table = read.open_table(RECORDS).map_err(|e| self.damaged(&e))?;
+        let table = match read.open_table(RECORDS) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(self.damaged(&error)),
+        };
         let mut records = Vec::new();
         for entry in table.iter().map_err(|e| self.damaged(&e))? {
             let (_, sealed) = entry.map_err(|e| self.damaged(&e))?;
@@ -215,7 +162,11 @@ impl Store {
     /// If it cannot be read.
     pub fn evidence(&self) -> Result<Vec<StoredEvidence>, StoreError> {
         let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
-        let table = read.open_table(EVIDENCE).map_err(|e| self.damaged(&e))?;
+        let table = match read.open_table(EVIDENCE) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(self.damaged(&error)),
+        };
         let mut evidence = Vec::new();
         for entry in table.iter().map_err(|e| self.damaged(&e))? {
             let (number, sealed) = entry.map_err(|e| self.damaged(&e))?;
@@ -243,6 +194,19 @@ impl Store {
             reason: error.to_string(),
         }
     }
+}
+
+/// A value behind its checksum: CRC-32 (4 bytes, little-endian), then the value.
+fn seal(value: &[u8]) -> Vec<u8> {
+    let mut sealed = crc32fast::hash(value).to_le_bytes().to_vec();
+    sealed.extend_from_slice(value);
+    sealed
+}
+
+/// The value, if its checksum is right.
+fn unseal(sealed: &[u8]) -> Option<&[u8]> {
+    let (sum, value) = sealed.split_first_chunk::<4>()?;
+    (crc32fast::hash(value).to_le_bytes() == *sum).then_some(value)
 }
 
 /// One line with everything that is needed to check the signature again.

@@ -1,0 +1,328 @@
+//! Opening a database: one process at a time, nothing torn or altered, of the right owner.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    time::Duration,
+};
+
+use hex_conservative::DisplayHex;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+
+use super::StoreError;
+
+/// Memory for pages of each database: the records of a few heights fit many times over.
+const CACHE_BYTES: usize = 256 * 1024;
+
+/// The format of the databases that this version writes and reads.
+pub(super) const FORMAT: u8 = 1;
+
+/// What a database says of itself.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+/// Set once damage was found: the library may mend a file by going back to an older state, which
+/// is the one thing that must not happen unnoticed.
+const DAMAGED: &str = "damaged";
+
+/// How often, and after which pause, a database in use is tried again: a daemon that was stopped a
+/// moment ago may still be closing it.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// An open database that belongs to whom it should.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    /// Whether there was nothing in it.
+    pub(super) is_new: bool,
+}
+
+/// Opens or makes a database whose meta table says just this, besides its format.
+pub(super) fn open(
+    folder: &Path,
+    name: &str,
+    owner: &[(&'static str, &[u8])],
+) -> Result<Opened, StoreError> {
+    make_folder(folder)?;
+    let path = folder.join(name);
+    let existed = path.exists();
+    // The library's pages hold lengths and offsets that it believes, so a file that was altered
+    // can make it panic before its checksums tell.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let mut database = create(&path)?;
+        if existed {
+            check_integrity(&mut database, &path)?;
+        }
+        let is_new = check_owner(&database, &path, owner)?;
+        Ok(Opened { database, is_new })
+    }))
+    .unwrap_or_else(|_| Err(damaged(&path, "its pages make no sense")))?;
+    if !existed {
+        sync_folder(folder)?;
+    }
+    Ok(opened)
+}
+
+fn create(path: &Path) -> Result<Database, StoreError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    let mut tries = 1;
+    loop {
+        match builder.create(path) {
+            Ok(database) => return Ok(database),
+            Err(DatabaseError::DatabaseAlreadyOpen) if tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(PAUSE);
+            }
+            Err(DatabaseError::DatabaseAlreadyOpen) => {
+                return Err(StoreError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            Err(other) => return Err(damaged(path, &other)),
+        }
+    }
+}
+
+/// Reads every page. What a crash has left half written is no damage: it was never acknowledged.
+fn check_integrity(database: &mut Database, path: &Path) -> Result<(), StoreError> {
+    match database.check_integrity() {
+        Ok(true) => {}
+        Ok(false) => {
+            mark_damaged(database).map_err(|error| damaged(path, &error))?;
+            return Err(damaged(path, "checksums do not match"));
+        }
+        Err(error) => return Err(damaged(path, &error)),
+    }
+    let read = database
+        .begin_read()
+        .map_err(|error| damaged(path, &error))?;
+    match read.open_table(META) {
+        Ok(meta) => match meta.get(DAMAGED).map_err(|error| damaged(path, &error))? {
+            Some(_) => Err(damaged(path, "damage was found at an earlier start")),
+            None => Ok(()),
+        },
+        Err(TableError::TableDoesNotExist(_)) => Ok(()),
+        Err(error) => Err(damaged(path, &error)),
+    }
+}
+
+fn mark_damaged(database: &Database) -> Result<(), redb::Error> {
+    let write = database.begin_write()?;
+    {
+        let mut meta = write.open_table(META)?;
+        meta.insert(DAMAGED, &[1][..])?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+/// Checks format and owner, or writes them where there are none; whether that was so.
+fn check_owner(
+    database: &Database,
+    path: &Path,
+    owner: &[(&'static str, &[u8])],
+) -> Result<bool, StoreError> {
+    let failed = |error: redb::Error| StoreError::Write {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let write = database.begin_write().map_err(|e| failed(e.into()))?;
+    let mut is_new = false;
+    {
+        let mut meta = write.open_table(META).map_err(|e| failed(e.into()))?;
+        for (name, expected) in [("format", &[FORMAT][..])].iter().chain(owner) {
+            let found = meta
+                .get(*name)
+                .map_err(|e| failed(e.into()))?
+                .map(|found| found.value().to_vec());
+            match found {
+                Some(found) if found == *expected => {}
+                Some(found) => return Err(foreign(path, name, &found, expected)),
+                None => {
+                    // One that was torn while it was made is as good as none.
+                    is_new = true;
+                    meta.insert(*name, *expected)
+                        .map_err(|e| failed(e.into()))?;
+                }
+            }
+        }
+    }
+    if is_new {
+        write.commit().map_err(|e| failed(e.into()))?;
+    }
+    Ok(is_new)
+}
+
+fn foreign(path: &Path, what: &'static str, found: &[u8], expected: &[u8]) -> StoreError {
+    let path = path.to_owned();
+    match what {
+        "format" => StoreError::Format {
+            path,
+            found: found.first().copied().unwrap_or_default(),
+            known: FORMAT,
+        },
+        _ => StoreError::Foreign {
+            path,
+            what,
+            found: found.to_lower_hex_string(),
+            expected: expected.to_lower_hex_string(),
+        },
+    }
+}
+
+fn damaged(path: &Path, reason: &(impl ToString + ?Sized)) -> StoreError {
+    StoreError::Damaged {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Makes the folder, for its owner only, and makes its own entry durable.
+fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
+        .map_err(|error| folder_error(folder, &error))?;
+    match folder.parent().filter(|parent| parent.is_dir()) {
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
+}
+
+/// Makes the names in a folder durable: a synced file in an unsynced folder can be lost.
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| folder_error(folder, &error))
+}
+
+fn folder_error(folder: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Folder {
+        path: folder.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TABLE: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("table");
+    const OWNER: &[(&str, &[u8])] = &[("owner", b"me")];
+
+    fn write(database: &Database, keys: core::ops::Range<u32>) {
+        for key in keys {
+            let write = database.begin_write().expect("begins");
+            {
+                let mut table = write.open_table(TABLE).expect("opens");
+                table.insert(key, &[7; 300][..]).expect("inserts");
+            }
+            write.commit().expect("commits");
+        }
+    }
+
+    fn count(database: &Database) -> usize {
+        let read = database.begin_read().expect("begins");
+        let table = read.open_table(TABLE).expect("opens");
+        table
+            .iter()
+            .expect("iterates")
+            .map(|entry| entry.expect("reads"))
+            .count()
+    }
+
+    /// The bytes of a database with forty entries, closed or as a crash leaves it.
+    fn bytes(closed: bool) -> Vec<u8> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let opened = open(folder.path(), "a.redb", OWNER).expect("new");
+        write(&opened.database, 0..40);
+        let path = folder.path().join("a.redb");
+        if closed {
+            drop(opened);
+        }
+        std::fs::read(path).expect("readable")
+    }
+
+    #[test]
+    fn what_a_crash_leaves_is_no_damage_and_loses_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("a.redb"), bytes(false)).expect("written");
+        let opened = open(folder.path(), "a.redb", OWNER).expect("it opens");
+        assert!(!opened.is_new);
+        assert_eq!(count(&opened.database), 40);
+    }
+
+    #[test]
+    fn damage_is_told_at_each_start() {
+        let mut bytes = bytes(true);
+        let at = bytes
+            .windows(64)
+            .position(|window| window == [7; 64])
+            .expect("a value");
+        bytes[at] ^= 1;
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("a.redb"), bytes).expect("written");
+        for _ in 0..2 {
+            let result = open(folder.path(), "a.redb", OWNER).map(|opened| opened.is_new);
+            assert!(
+                matches!(result, Err(StoreError::Damaged { .. })),
+                "{result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_file_counts_as_new_and_a_cut_one_does_not() {
+        let whole = bytes(true);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.redb");
+        std::fs::write(&path, []).expect("written");
+        assert!(open(folder.path(), "a.redb", OWNER).expect("opens").is_new);
+        for part in [1, 2, 3] {
+            std::fs::write(&path, &whole[..whole.len() * part / 4]).expect("written");
+            assert!(open(folder.path(), "a.redb", OWNER).is_err(), "{part}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("one/two");
+        drop(open(&deep, "a.redb", OWNER).expect("new"));
+        let mode = std::fs::metadata(&deep).expect("there").permissions();
+        assert_eq!(mode.mode() & 0o777, 0o700);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// The file either opens with all that was written, or not at all.
+        #[test]
+        fn a_changed_bit_loses_nothing_silently(
+            closed in any::<bool>(),
+            at in any::<prop::sample::Index>(),
+            bit in 0..8u32,
+        ) {
+            let mut bytes = bytes(closed);
+            let used: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+            bytes[used[at.index(used.len())]] ^= 1 << bit;
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("a.redb"), bytes).expect("written");
+            // The newest write of a file that was not closed may pass for one that was torn.
+            let lost = if closed { 0 } else { 1 };
+            if let Ok(opened) = open(folder.path(), "a.redb", OWNER) {
+                prop_assert!(count(&opened.database) + lost >= 40);
+            }
+        }
+    }
+}
