@@ -40,7 +40,7 @@ pub enum Repeat {
     Never,
 }
 
-/// A client of one node. Clones share their connections.
+/// A client of one node. Clones share what it has learned of the node.
 #[derive(Debug, Clone)]
 pub struct NodeClient {
     http: Http,
@@ -94,7 +94,7 @@ impl NodeClient {
         })
     }
 
-    /// A client of one wallet of the same node, with connections of its own.
+    /// A client of one wallet of the same node.
     ///
     /// # Errors
     /// If the wallet's name makes no usable URL.

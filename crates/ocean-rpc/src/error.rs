@@ -105,6 +105,8 @@ pub(crate) fn clipped(mut text: String) -> String {
 impl RpcError {
     /// `RPC_VERIFY_ERROR`: a proposal that was refused.
     pub const VERIFY_ERROR: i32 = -25;
+    /// `RPC_VERIFY_ALREADY_IN_CHAIN`: what was to be tested or sent is in the chain (Elements).
+    pub const VERIFY_ALREADY_IN_CHAIN: i32 = -27;
     /// `RPC_DESERIALIZATION_ERROR`: a block or transaction that does not decode.
     pub const DESERIALIZATION_ERROR: i32 = -22;
     /// `RPC_METHOD_NOT_FOUND`.

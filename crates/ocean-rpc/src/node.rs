@@ -31,7 +31,8 @@ pub trait Node: Send + Sync + 'static {
     async fn block(&self, hash: BlockHash) -> Result<Bytes, RpcError>;
     /// A new, unsigned block on the tip.
     async fn new_block(&self) -> Result<Bytes, RpcError>;
-    /// Asks whether an unsigned block may become the next one; refused is [`RpcError::Node`].
+    /// Asks whether an unsigned block may become the next one; refused is [`RpcError::Node`], with
+    /// [`RpcError::VERIFY_ALREADY_IN_CHAIN`] on Elements if it, with signatures, is a block already.
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError>;
     /// Hands a complete block to the node.
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError>;

@@ -86,8 +86,9 @@ pub struct NodeProcess {
 
 /// How long a node may take to answer its first call.
 const START: Duration = Duration::from_secs(60);
-/// How long a node may take to stop by itself.
-const STOP: Duration = Duration::from_secs(20);
+/// How long a node may take to stop by itself. It waits up to 30 seconds for idle connections of
+/// clients, and when it is killed it forgets the blocks that it has not written yet.
+const STOP: Duration = Duration::from_secs(45);
 /// The pause between two questions whether a node answers.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How much of a node's output is told in an error, in characters.

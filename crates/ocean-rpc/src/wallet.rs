@@ -42,7 +42,19 @@ impl NodeClient {
             .map(|_| ())
     }
 
-    /// Loads a wallet, or makes it if there is none. Ocean has its one wallet always.
+    /// Looks through the whole chain for coins of the wallet (Elements). A wallet that is made later
+    /// than a block does not know the block's coins, such as those for anyone at the genesis.
+    ///
+    /// # Errors
+    /// If the node has no wallet loaded.
+    pub async fn rescan(&self) -> Result<(), RpcError> {
+        self.request::<Value>("rescanblockchain", params::NONE, Repeat::Safe)
+            .await
+            .map(|_| ())
+    }
+
+    /// Loads a wallet, or makes it if there is none and looks for its coins. Ocean has its one
+    /// wallet always.
     ///
     /// # Errors
     /// If the node can do neither.
@@ -55,7 +67,15 @@ impl NodeClient {
         }
         let loaded = self.load_wallet(name).await;
         match loaded.as_ref().err().and_then(RpcError::code) {
-            Some(RpcError::WALLET_NOT_FOUND) => self.create_wallet(name).await,
+            Some(RpcError::WALLET_NOT_FOUND) => {
+                self.create_wallet(name).await?;
+                let rescanned = self.wallet(name)?.rescan().await;
+                match rescanned.as_ref().err().and_then(RpcError::code) {
+                    // Not a node's wallet, so it may not need this.
+                    Some(RpcError::METHOD_NOT_FOUND) => Ok(()),
+                    _ => rescanned,
+                }
+            }
             Some(RpcError::WALLET_ALREADY_LOADED) => Ok(()),
             _ => loaded,
         }

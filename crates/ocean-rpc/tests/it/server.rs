@@ -33,6 +33,8 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Value,
+    /// Whether the connection is to be closed after the answer.
+    pub(crate) close: bool,
     /// Counts the connections, from 0.
     pub(crate) connection: usize,
 }
@@ -133,11 +135,16 @@ async fn serve(
             }
             Act::HangUp => return,
         };
+        let close = if request.close {
+            "Connection: close\r\n"
+        } else {
+            ""
+        };
         let answer = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{close}Content-Length: {}\r\n\r\n{text}",
             text.len()
         );
-        if stream.write_all(answer.as_bytes()).await.is_err() {
+        if stream.write_all(answer.as_bytes()).await.is_err() || request.close {
             return;
         }
     }
@@ -169,6 +176,7 @@ async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, connection: usize) ->
         path: head.split(' ').nth(1)?.to_owned(),
         authorization: field("authorization"),
         body,
+        close: field("connection").as_deref() == Some("close"),
         connection,
     })
 }
