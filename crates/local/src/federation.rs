@@ -3,7 +3,10 @@
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -284,19 +287,28 @@ fn loopback(port: u16) -> Endpoint {
     std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
 }
 
-/// Ports that nobody uses now, all different.
+/// Ports that nobody uses now, all different: below those that the system hands out to outgoing
+/// connections, which could take a free port before its node or messenger does.
 fn free_ports(count: usize) -> Result<Vec<u16>, LocalError> {
-    let system = |source| LocalError::System {
+    /// Where the next search begins, so that federations of one process do not meet.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const LOWEST: u32 = 10_000;
+    const SPAN: u32 = 22_000;
+    let mut ports = Vec::with_capacity(count);
+    for _ in 0..SPAN {
+        if ports.len() == count {
+            return Ok(ports);
+        }
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Processes begin apart.
+        let place = step.wrapping_add(std::process::id().wrapping_mul(331)) % SPAN;
+        let port = u16::try_from(LOWEST + place).unwrap_or(u16::MAX);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            ports.push(port);
+        }
+    }
+    Err(LocalError::System {
         path: PathBuf::from("a port on 127.0.0.1"),
-        source,
-    };
-    let listeners: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<_, _>>()
-        .map_err(system)?;
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().map(|address| address.port()))
-        .collect::<Result<_, _>>()
-        .map_err(system)
+        source: std::io::ErrorKind::AddrInUse.into(),
+    })
 }
