@@ -10,7 +10,7 @@ mod out;
 mod run;
 mod runtime;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
@@ -56,6 +56,7 @@ fn start_log(command: &Command) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match command {
         Command::Run(args) if args.log_format == LogFormat::Json => builder.json().init(),
