@@ -8,9 +8,14 @@
 //! `jsonrpsee` and its transport turns that into what `jsonrpsee` expects and keeps what went wrong
 //! apart: see [`RpcError`].
 //!
-//! What is safe to repeat is repeated after time-outs, lost connections, a full work queue and
-//! while the node warms up: reads, `testproposedblock`, `getnewblockhex` and `submitblock`. What
-//! sends or makes something is not.
+//! What is safe to repeat is repeated, with a growing pause, while the node is away, has not made
+//! its cookie file, warms up or has a full work queue, and after time-outs and lost connections:
+//! reads, `testproposedblock`, `getnewblockhex` and `submitblock`. What sends or makes something
+//! is not. Any other method goes through [`NodeClient::call`], which does not repeat, or
+//! [`NodeClient::call_with`].
+//!
+//! The client keeps no connection open, no state of the chain and no wallet; it does not check
+//! blocks, and it speaks plain HTTP as the nodes do: reach a node on another machine by a tunnel.
 //!
 //! ```no_run
 //! use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig};

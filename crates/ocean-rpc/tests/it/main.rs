@@ -8,6 +8,7 @@ mod real_node;
 mod recorded;
 mod repeat;
 mod server;
+mod wallet;
 
 use std::time::Duration;
 

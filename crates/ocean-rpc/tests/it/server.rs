@@ -33,6 +33,8 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Value,
+    /// The body as it was written.
+    pub(crate) text: String,
     /// Whether the connection is to be closed after the answer.
     pub(crate) close: bool,
     /// Counts the connections, from 0.
@@ -170,12 +172,14 @@ async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, connection: usize) ->
     while bytes.len() < end {
         fill(stream, bytes).await?;
     }
-    let body = serde_json::from_slice(&bytes[start..end]).expect("the client sends JSON");
+    let text = String::from_utf8_lossy(&bytes[start..end]).into_owned();
+    let body = serde_json::from_str(&text).expect("the client sends JSON");
     bytes.drain(..end);
     Some(Asked {
         path: head.split(' ').nth(1)?.to_owned(),
         authorization: field("authorization"),
         body,
+        text,
         close: field("connection").as_deref() == Some("close"),
         connection,
     })
