@@ -1,15 +1,12 @@
 //! `federation config check`: what is wrong with the files, all at once.
 
+use federation_cli::{CliError, out};
 use std::{path::Path, process::ExitCode};
 
 use federation_operator::config::{Config, ConfigReport, Overrides};
 use serde_json::json;
 
-use crate::{
-    cli::{ConfigArgs, ConfigCommand},
-    errors::CliError,
-    out,
-};
+use crate::cli::{ConfigArgs, ConfigCommand};
 
 /// Checks both files.
 pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, CliError> {

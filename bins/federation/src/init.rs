@@ -1,12 +1,13 @@
 //! `federation init`: a runnable set of files.
 
+use federation_cli::{CliError, out};
 use std::process::ExitCode;
 
 use federation_chain::Dialect;
 use federation_devnet::{DevNodeConfig, genesis_block};
 use federation_operator::config::init::{InitError, InitPlan, write};
 
-use crate::{cli::InitArgs, demo, errors::CliError, out};
+use crate::{cli::InitArgs, demo};
 
 /// Writes the files and says what to do next.
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
@@ -42,6 +43,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
             InitError::NoMajority { .. }
                 | InitError::Threshold(_)
                 | InitError::Script(_)
+                | InitError::ChainName(_)
+                | InitError::ChainTaken(_)
+                | InitError::Interval
                 | InitError::Ports(_)
         );
         if usage {

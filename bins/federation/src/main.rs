@@ -4,21 +4,17 @@ mod bench;
 mod cli;
 mod config_check;
 mod demo;
-mod errors;
 mod init;
-mod out;
 mod run;
 mod runtime;
 
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
+use federation_cli::{out, write_completions, write_man_pages};
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    cli::{Cli, Command, LogFormat},
-    errors::CliError,
-};
+use crate::cli::{Cli, Command, LogFormat};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,16 +25,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Init(args) => init::run(args),
         Command::Config(args) => config_check::run(args),
-        Command::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut Cli::command(),
-                "federation",
-                &mut std::io::stdout(),
-            );
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Man { out } => write_man(out),
+        Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
+        Command::Man { out } => write_man_pages(Cli::command(), out),
     };
     result.unwrap_or_else(|error| {
         out::note(&error.to_string());
@@ -62,13 +50,4 @@ fn start_log(command: &Command) {
         Command::Run(args) if args.log_format == LogFormat::Json => builder.json().init(),
         _ => builder.init(),
     }
-}
-
-fn write_man(folder: &std::path::Path) -> Result<ExitCode, CliError> {
-    std::fs::create_dir_all(folder)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
-        .map_err(|error| {
-            CliError::failure(error, "choose a folder that can be written with --out")
-        })?;
-    Ok(ExitCode::SUCCESS)
 }

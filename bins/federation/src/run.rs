@@ -1,5 +1,6 @@
 //! `federation run`: one operator against its own node.
 
+use federation_cli::CliError;
 use std::{process::ExitCode, sync::Arc};
 
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
@@ -13,7 +14,7 @@ use federation_signer::{
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{cli::RunArgs, config_check, errors::CliError, runtime};
+use crate::{cli::RunArgs, config_check, runtime};
 
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {

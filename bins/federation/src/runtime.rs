@@ -1,6 +1,6 @@
 //! The async runtimes of the program's verbs.
 
-use crate::errors::CliError;
+use federation_cli::CliError;
 
 /// A runtime for a whole federation in one process.
 pub(crate) fn multi_thread() -> Result<tokio::runtime::Runtime, CliError> {

@@ -36,6 +36,8 @@ pub struct PeerStatus {
     pub height: BlockHeight,
     /// The round that its last message was about.
     pub round: Round,
+    /// How long after the own round began its prevote came, the last time it came in that round.
+    pub prevoted_after: Option<Duration>,
 }
 
 /// What was dropped or refused, and how often. They only grow.
@@ -52,6 +54,8 @@ pub struct Counters {
     pub unknown_sender: u64,
     /// Envelopes of a height that is far from the own.
     pub far_height: u64,
+    /// Frames above the limit of their kind.
+    pub too_large: u64,
     /// Envelopes, votes or block signatures whose signature is not the sender's.
     pub bad_signature: u64,
     /// Bodies that are no block of this chain.

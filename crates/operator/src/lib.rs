@@ -30,6 +30,7 @@ mod operator;
 mod policy;
 mod start;
 mod store;
+mod throttle;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{OperatorError, StartError};

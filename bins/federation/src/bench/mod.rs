@@ -6,6 +6,7 @@
 
 mod report;
 
+use federation_cli::{CliError, out};
 use std::{
     collections::BTreeMap,
     process::ExitCode,
@@ -18,7 +19,7 @@ use federation_operator::OperatorEvent;
 use tokio::sync::mpsc;
 
 use self::report::{Height, Report};
-use crate::{cli::BenchArgs, demo, errors::CliError, out};
+use crate::{cli::BenchArgs, demo};
 
 /// Blocks at the start that are not measured: connections are being made.
 const WARM_UP: u32 = 3;

@@ -1,5 +1,6 @@
 //! The demo on a terminal: drawing, and what the keys do.
 
+use federation_cli::CliError;
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEventKind, KeyModifiers};
@@ -9,7 +10,6 @@ use super::{
     session::{End, Ended, Session},
     view,
 };
-use crate::errors::CliError;
 
 /// The pause between two pictures.
 const FRAME: Duration = Duration::from_millis(100);

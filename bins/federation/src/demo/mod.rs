@@ -8,16 +8,14 @@ mod state;
 mod summary;
 mod view;
 
+use federation_cli::{CliError, out};
 use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use federation_chain::Dialect;
 use federation_local::{LocalConfig, LocalFederation, NodeKind, Transport};
 
 use self::{session::Session, state::DemoState};
-use crate::{
-    cli::{DemoArgs, MessengerArg},
-    errors::CliError,
-};
+use crate::cli::{DemoArgs, MessengerArg};
 
 /// How many blocks a demo makes when nobody watches it live.
 const BLOCKS: u32 = 20;
@@ -64,7 +62,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
     };
     crate::runtime::multi_thread()?.block_on(async {
         if config_is_slow(args) {
-            crate::out::note("starting a node for each operator...");
+            out::note("starting a node for each operator...");
         }
         let title = title(args);
         let federation = LocalFederation::start(config).await.map_err(failed)?;

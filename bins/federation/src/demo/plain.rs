@@ -1,5 +1,6 @@
 //! The demo without a terminal: log lines, or one line of JSON for each block.
 
+use federation_cli::{CliError, out};
 use std::time::Duration;
 
 use super::{
@@ -7,7 +8,6 @@ use super::{
     session::{End, Ended, Session},
     state::BlockRow,
 };
-use crate::{errors::CliError, out};
 
 /// Runs the demo to its end.
 pub(crate) async fn run(mut session: Session, show: Show) -> Result<Ended, CliError> {

@@ -1,5 +1,6 @@
 //! How a demo ended: a last line, and the exit code.
 
+use federation_cli::{CliError, out};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -8,7 +9,6 @@ use super::{
     Show, failed,
     session::{End, Ended, millis},
 };
-use crate::{errors::CliError, out};
 
 /// Checks that all nodes hold one chain, stops everything, and says how it went.
 pub(crate) async fn tell(ended: Ended, show: Show) -> Result<ExitCode, CliError> {

@@ -10,6 +10,9 @@ use federation_chain::{BlockHash, Dialect, SigningRules};
 use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, ThresholdError};
 use federation_signer::{Secret, key_file};
 
+/// The longest name of a chain, in bytes: it becomes the name of a folder.
+const MAX_CHAIN_NAME: usize = 64;
+
 /// What to make.
 #[derive(Debug, Clone)]
 #[expect(
@@ -54,6 +57,15 @@ pub enum InitError {
         /// N.
         operators: u8,
     },
+    /// The chain's name is none that a node takes.
+    #[error("`{0}` is no name of a chain: use up to {MAX_CHAIN_NAME} letters, digits, `_` and `-`")]
+    ChainName(String),
+    /// The nodes know a chain of this name already.
+    #[error("`{0}` is a chain that the node knows already: choose a name of your own")]
+    ChainTaken(String),
+    /// Blocks without time between them.
+    #[error("the interval is zero: choose one of a second or more")]
+    Interval,
     /// Not enough ports above the first.
     #[error("there are not enough ports from {0} up: choose a lower one")]
     Ports(u16),
@@ -80,11 +92,16 @@ pub fn write(
     plan: &InitPlan,
     genesis: impl FnOnce(&MultisigScript, u32) -> Option<BlockHash>,
 ) -> Result<MultisigScript, InitError> {
-    if plan.threshold * 2 <= plan.operators {
+    let threshold = Threshold::new(plan.threshold)?;
+    if u16::from(plan.threshold) * 2 <= u16::from(plan.operators) {
         return Err(InitError::NoMajority {
             threshold: plan.threshold,
             operators: plan.operators,
         });
+    }
+    check_chain(&plan.chain, plan.dialect)?;
+    if plan.interval.is_zero() {
+        return Err(InitError::Interval);
     }
     let last = u32::from(plan.first_port) + 3 * u32::from(plan.operators);
     if last > u32::from(u16::MAX) {
@@ -93,7 +110,7 @@ pub fn write(
     let block_keys: Vec<Secret> = (0..plan.operators).map(|_| Secret::generate()).collect();
     let identities: Vec<Secret> = (0..plan.operators).map(|_| Secret::generate()).collect();
     let script = MultisigScript::new(
-        Threshold::new(plan.threshold)?,
+        threshold,
         block_keys.iter().map(Secret::public_key).collect(),
         KeyOrder::AsGiven,
     )?;
@@ -121,6 +138,31 @@ pub fn write(
     let public = federation_toml(plan, &block_keys, &identities, size, genesis);
     put(&plan.folder.join("federation.toml"), &public)?;
     Ok(script)
+}
+
+/// A name that a node takes, makes a folder of, and derives the genesis block from.
+fn check_chain(name: &str, dialect: Dialect) -> Result<(), InitError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > MAX_CHAIN_NAME || !name.chars().all(is_plain) {
+        return Err(InitError::ChainName(name.to_owned()));
+    }
+    // Chains with a genesis block of their own, in which no script of ours stands.
+    let taken: &[&str] = match dialect {
+        Dialect::Ocean => &["main", "test", "ocean_main", "gold_main", "regtest"],
+        Dialect::Elements | Dialect::Dynafed => &[
+            "main",
+            "test",
+            "signet",
+            "regtest",
+            "liquidv1",
+            "liquidv1test",
+            "liquidtestnet",
+        ],
+    };
+    if taken.contains(&name) {
+        return Err(InitError::ChainTaken(name.to_owned()));
+    }
+    Ok(())
 }
 
 fn create_folder(path: &Path) -> Result<(), InitError> {
@@ -243,4 +285,63 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
         text.push_str(&format!("addnode=127.0.0.1:{}\n", ports(plan, other).2));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(folder: &Path) -> InitPlan {
+        InitPlan {
+            folder: folder.join("fed"),
+            operators: 3,
+            threshold: 2,
+            dialect: Dialect::Dynafed,
+            chain: "fedchain".to_owned(),
+            interval: Duration::from_secs(60),
+            first_port: 21000,
+        }
+    }
+
+    /// The error of a plan with one thing changed; nothing may have been written.
+    fn refused(change: impl FnOnce(&mut InitPlan)) -> InitError {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut plan = plan(folder.path());
+        change(&mut plan);
+        let error = write(&plan, |_, _| None).expect_err("no such federation");
+        assert!(!plan.folder.exists(), "{error}");
+        error
+    }
+
+    #[test]
+    fn thresholds_that_make_no_federation_are_refused() {
+        for threshold in [0, 21, 128, 200, 255] {
+            let error = refused(|plan| plan.threshold = threshold);
+            assert!(matches!(error, InitError::Threshold(_)), "{error}");
+        }
+        let error = refused(|plan| plan.threshold = 1);
+        assert!(matches!(error, InitError::NoMajority { .. }), "{error}");
+        let error = refused(|plan| plan.threshold = 4);
+        assert!(matches!(error, InitError::Script(_)), "{error}");
+    }
+
+    #[test]
+    fn chain_names_that_no_node_takes_are_refused() {
+        for name in ["", "a\"b", "a b", "../x", "a\nb", "\u{e9}", &"x".repeat(65)] {
+            let error = refused(|plan| plan.chain = name.to_owned());
+            assert!(matches!(error, InitError::ChainName(_)), "{error}");
+        }
+        for name in ["main", "liquidv1"] {
+            let error = refused(|plan| plan.chain = name.to_owned());
+            assert!(matches!(error, InitError::ChainTaken(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_time_and_no_ports_are_refused() {
+        let error = refused(|plan| plan.interval = Duration::ZERO);
+        assert!(matches!(error, InitError::Interval), "{error}");
+        let error = refused(|plan| plan.first_port = 65530);
+        assert!(matches!(error, InitError::Ports(65530)), "{error}");
+    }
 }

@@ -122,8 +122,8 @@ impl Config {
     /// If the password file cannot be read.
     pub fn node_config(&self) -> Result<NodeConfig, ConfigReport> {
         let access = &self.node;
-        let mut config =
-            NodeConfig::new(&access.url).with_dialect(self.federation.rules().dialect());
+        // The dialect is left to be found out, so that a node of another one is noticed at start.
+        let mut config = NodeConfig::new(&access.url);
         if let Some(cookie) = &access.cookie {
             config = config.with_auth(Auth::Cookie(cookie.clone()));
         }

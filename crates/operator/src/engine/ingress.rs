@@ -7,20 +7,28 @@ use std::sync::{
 
 use bytes::Bytes;
 use federation_block_signing::{
-    Body, Candidate, Certificate, IdentitySignature, Input, Message, MessageParts, SignedMessage,
+    Body, Candidate, Certificate, DecodeMessageError, IdentitySignature, Input, Message,
+    MessageParts, SignedMessage,
 };
-use federation_chain::{Block, BlockHeight, UnixTime};
-use federation_messenger::Messenger;
+use federation_chain::BlockHeight;
+use federation_messenger::{Messenger, MessengerError};
 use federation_roster::{
-    Envelope, EnvelopeHead, Federation, OperatorId, UnsignedEnvelope, XOnlyPublicKey,
+    Envelope, EnvelopeError, EnvelopeHead, Federation, OperatorId, UnsignedEnvelope, XOnlyPublicKey,
 };
 use secp256k1::ecdsa;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+};
 
-use super::Incoming;
+use super::{
+    Incoming,
+    blocks::{INLINE, decode_candidate},
+};
 
-/// Bodies above this are decoded and checked on a thread for blocking work.
-const INLINE_BODY: usize = 32 * 1024;
+/// How many large frames may be under way between the messenger and the machine. They are checked
+/// beside the others, so that votes pass them.
+const LARGE_FRAMES: usize = 4;
 
 /// Why a frame was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +37,24 @@ pub(crate) enum Dropped {
     ForeignFederation,
     UnknownSender,
     FarHeight,
+    TooLarge,
     BadSignature,
     BadBody,
+}
+
+impl Dropped {
+    /// For the log.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Undecodable => "no message",
+            Self::ForeignFederation => "another federation",
+            Self::UnknownSender => "unknown sender",
+            Self::FarHeight => "far height",
+            Self::TooLarge => "too large",
+            Self::BadSignature => "bad signature",
+            Self::BadBody => "bad block",
+        }
+    }
 }
 
 /// Checks frames of one federation.
@@ -51,40 +75,79 @@ impl Ingress {
         self,
         messenger: Arc<dyn Messenger>,
         inputs: mpsc::Sender<Incoming>,
-    ) -> Result<(), federation_messenger::MessengerError> {
+    ) -> Result<(), MessengerError> {
+        let room = Arc::new(Semaphore::new(LARGE_FRAMES));
+        let mut checks = JoinSet::new();
         loop {
             let frame = messenger.recv().await?;
-            let incoming = if frame.len() > INLINE_BODY {
-                let ingress = self.clone();
-                match tokio::task::spawn_blocking(move || ingress.check(&frame)).await {
-                    Ok(checked) => checked,
-                    // Only at the end of the runtime.
-                    Err(_) => return Ok(()),
+            let head = match self.check_head(&frame) {
+                Ok(head) => head,
+                Err(dropped) => {
+                    if inputs.send(Incoming::Dropped(dropped)).await.is_err() {
+                        return Ok(());
+                    }
+                    continue;
                 }
-            } else {
-                self.check(&frame)
             };
-            if inputs.send(incoming).await.is_err() {
-                return Ok(());
+            if frame.len() <= INLINE {
+                if inputs.send(self.check(head, &frame, None)).await.is_err() {
+                    return Ok(());
+                }
+                continue;
             }
+            // The semaphore is never closed.
+            let permit = room.clone().acquire_owned().await.ok();
+            let (ingress, inputs) = (self.clone(), inputs.clone());
+            checks.spawn(async move {
+                let check = move || ingress.check(head, &frame, permit);
+                if let Ok(incoming) = tokio::task::spawn_blocking(check).await {
+                    // Gone only when the engine is.
+                    let _ = inputs.send(incoming).await;
+                }
+            });
+            while checks.try_join_next().is_some() {}
         }
     }
 
-    /// From a frame to what the engine gets of it.
-    pub(crate) fn check(&self, frame: &Bytes) -> Incoming {
-        match self.try_check(frame) {
-            Ok((sender, input)) => Incoming::Message { sender, input },
+    /// What can be told without cryptography.
+    fn check_head(&self, frame: &Bytes) -> Result<EnvelopeHead, Dropped> {
+        let head = EnvelopeHead::peek(frame).map_err(|error| match error {
+            EnvelopeError::TooLarge(_) => Dropped::TooLarge,
+            _ => Dropped::Undecodable,
+        })?;
+        if head.federation != self.federation.id() {
+            return Err(Dropped::ForeignFederation);
+        }
+        self.identity(head.sender)?;
+        self.check_height(head.height)?;
+        let limit = Message::max_payload(head.kind).map_err(|_| Dropped::Undecodable)?;
+        // An envelope has less than two hundred bytes of its own.
+        if frame.len() > limit + 200 {
+            return Err(Dropped::TooLarge);
+        }
+        Ok(head)
+    }
+
+    /// From a frame with a good head to what the engine gets of it.
+    fn check(
+        &self,
+        head: EnvelopeHead,
+        frame: &Bytes,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Incoming {
+        match self.try_check(head, frame) {
+            Ok(input) => Incoming::Message {
+                sender: head.sender,
+                input,
+                room,
+            },
             Err(dropped) => Incoming::Dropped(dropped),
         }
     }
 
-    fn try_check(&self, frame: &Bytes) -> Result<(OperatorId, Input), Dropped> {
-        let head = EnvelopeHead::peek(frame).map_err(|_| Dropped::Undecodable)?;
-        if head.federation != self.federation.id() {
-            return Err(Dropped::ForeignFederation);
-        }
-        let identity = self.identity(head.sender)?;
-        self.check_height(head.height)?;
+    fn try_check(&self, head: EnvelopeHead, frame: &Bytes) -> Result<Input, Dropped> {
+        let sender = head.sender;
+        let identity = self.identity(sender)?;
         let envelope = Envelope::decode(frame).map_err(|_| Dropped::Undecodable)?;
         envelope
             .verify(&identity)
@@ -95,26 +158,22 @@ impl Ingress {
             round: head.round,
             payload: envelope.payload().clone(),
         };
-        let message = Message::from_parts(parts).map_err(|_| Dropped::Undecodable)?;
-        let sender = head.sender;
+        let message = Message::from_parts(parts).map_err(|error| match error {
+            DecodeMessageError::TooLong { .. } => Dropped::TooLarge,
+            _ => Dropped::Undecodable,
+        })?;
         if let Message::Body(body) = message {
-            let candidate = self.candidate(&body)?;
-            return Ok((
-                sender,
-                Input::Body {
-                    from: sender,
-                    candidate,
-                },
-            ));
+            return Ok(Input::Body {
+                from: sender,
+                candidate: self.candidate(&body)?,
+            });
         }
         self.check_inside(sender, &message)?;
-        let signature = IdentitySignature::from_bytes(*envelope.signature());
-        let message = SignedMessage {
+        Ok(Input::Received(SignedMessage {
             sender,
             message,
-            signature,
-        };
-        Ok((sender, Input::Received(message)))
+            signature: IdentitySignature::from_bytes(*envelope.signature()),
+        }))
     }
 
     fn identity(&self, id: OperatorId) -> Result<XOnlyPublicKey, Dropped> {
@@ -199,25 +258,5 @@ pub(crate) fn envelope_of(
     }
 }
 
-/// An unsigned block of this chain from its bytes: dialect, challenge, no signatures, and
-/// transactions as the header commits to them.
-pub(crate) fn decode_candidate(federation: &Federation, bytes: Bytes) -> Result<Candidate, String> {
-    let rules = federation.rules();
-    let block = Block::decode(rules.dialect(), bytes).map_err(|error| error.to_string())?;
-    rules
-        .check_challenge(block.header())
-        .map_err(|error| error.to_string())?;
-    if !block.is_unsigned() {
-        return Err("the block has signatures already".to_owned());
-    }
-    block
-        .check_commitments()
-        .map_err(|error| error.to_string())?;
-    Ok(Candidate {
-        hash: block.block_hash(),
-        previous: block.header().previous(),
-        height: block.height(),
-        time: UnixTime::from_secs(block.header().time().into()),
-        bytes: block.as_bytes().clone(),
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@ use federation_roster::{Federation, OperatorId, Round};
 use federation_signer::{GuardedSigner, Signer};
 use secp256k1::ecdsa;
 
-use super::ingress::decode_candidate;
-use crate::BlockPolicy;
+use super::blocks::candidate;
+use crate::{BlockPolicy, log::Log};
 
 /// What jobs need.
 #[derive(Clone)]
@@ -19,22 +19,37 @@ pub(crate) struct Jobs {
     pub(crate) node: Arc<dyn Node>,
     pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
     pub(crate) policy: Arc<dyn BlockPolicy>,
+    pub(crate) log: Arc<Log>,
+}
+
+/// Whether the node's error is its word on the block that it was given. Anything else is a fault
+/// of the node's own, and it is asked again.
+const fn is_refusal(code: i32) -> bool {
+    matches!(
+        code,
+        RpcError::VERIFY_ERROR | RpcError::DESERIALIZATION_ERROR
+    )
 }
 
 impl Jobs {
     pub(crate) async fn template(&self, height: BlockHeight, round: Round) -> Input {
         let result = match self.node.new_block().await {
-            Ok(bytes) => decode_candidate(&self.federation, bytes),
+            Ok(bytes) => candidate(&self.federation, bytes).await,
             Err(error) => Err(error.to_string()),
         };
         match result {
+            Ok(candidate) if candidate.height != height => {
+                // The node has a block more than the watcher has seen; the tip is on its way.
+                tracing::debug!(%height, found = %candidate.height, "template of another height");
+                Input::TemplateFailed { height, round }
+            }
             Ok(candidate) => Input::Template {
                 height,
                 round,
                 candidate,
             },
             Err(reason) => {
-                tracing::warn!(%height, %round, reason, "no template from the node");
+                self.log.complaint("the node gives no template", &reason);
                 Input::TemplateFailed { height, round }
             }
         }
@@ -43,11 +58,12 @@ impl Jobs {
     pub(crate) async fn test(&self, candidate: Candidate) -> Input {
         let verdict = match self.node.test_proposed_block(&candidate.bytes).await {
             Ok(()) => self.ask_policy(&candidate).await,
-            Err(RpcError::Node { code, message }) => {
+            Err(RpcError::Node { code, message }) if is_refusal(code) => {
                 Verdict::Invalid(format!("{message} ({code})"))
             }
             Err(error) => {
-                tracing::debug!(%error, "the node did not test a block");
+                self.log
+                    .complaint("the node does not test a block", &error.to_string());
                 Verdict::Unavailable
             }
         };
@@ -94,13 +110,20 @@ impl Jobs {
         let outcome = match self.assemble(&candidate, &signatures) {
             Ok(block) => match self.node.submit_block(block.as_bytes()).await {
                 Ok(NodeOutcome::Accepted | NodeOutcome::Duplicate) => SubmitOutcome::Accepted,
+                // It was stored, and is not on the best chain yet, or was not checked yet.
+                Ok(NodeOutcome::Rejected(reason)) if reason.ends_with("inconclusive") => {
+                    self.log
+                        .complaint("the node has not decided on a block", &reason);
+                    SubmitOutcome::Unavailable
+                }
                 Ok(NodeOutcome::Rejected(reason)) => SubmitOutcome::Rejected(reason),
                 Ok(other) => SubmitOutcome::Rejected(format!("{other:?}")),
-                Err(RpcError::Node { code, message }) => {
+                Err(RpcError::Node { code, message }) if is_refusal(code) => {
                     SubmitOutcome::Rejected(format!("{message} ({code})"))
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the node did not take a block");
+                    self.log
+                        .complaint("the node does not take a block", &error.to_string());
                     SubmitOutcome::Unavailable
                 }
             },

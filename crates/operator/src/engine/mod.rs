@@ -1,7 +1,9 @@
 //! The loop that drives the machine.
 
+mod blocks;
 mod ingress;
 mod jobs;
+mod peers;
 mod watcher;
 
 use std::{
@@ -21,7 +23,7 @@ use federation_messenger::Messenger;
 use federation_roster::{Federation, OperatorId};
 use federation_signer::IdentitySigner;
 use tokio::{
-    sync::{Notify, broadcast, mpsc, watch},
+    sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -29,11 +31,12 @@ use tokio_util::sync::CancellationToken;
 use self::{
     ingress::{Dropped, Ingress, envelope_of},
     jobs::Jobs,
-    watcher::Watcher,
+    peers::Peers,
+    watcher::{Hints, Watcher},
 };
 use crate::{
     Clock, Counters, NodeState, Operator, OperatorError, OperatorEvent, OperatorHandle,
-    OperatorStatus, PeerStatus, Store, StoreError, log,
+    OperatorStatus, Store, StoreError, log::Log,
 };
 
 /// How many events a slow reader may lag behind.
@@ -46,7 +49,12 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
 /// What comes in from outside the loop.
 pub(crate) enum Incoming {
-    Message { sender: OperatorId, input: Input },
+    Message {
+        sender: OperatorId,
+        input: Input,
+        /// Held until the machine has it: a place among the large frames under way.
+        room: Option<OwnedSemaphorePermit>,
+    },
     Dropped(Dropped),
     Tip(Tip),
     Node(NodeState),
@@ -69,6 +77,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
         counters: Counters::default(),
         last_alarm: None,
     });
+    let log = Arc::new(Log::new(operator.federation.clone()));
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -76,7 +85,10 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
             node: operator.node.clone(),
             signer: operator.signer,
             policy: operator.policy,
+            log: log.clone(),
         },
+        peers: Peers::new(&operator.federation, operator.me),
+        log,
         federation: operator.federation,
         me: operator.me,
         identity: operator.identity,
@@ -86,7 +98,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
         events: events.clone(),
         status: status_sender,
         height: Arc::new(AtomicU32::new(0)),
-        kick: Arc::new(Notify::new()),
+        hints: Arc::new(Hints::default()),
         running: JoinSet::new(),
         pending: VecDeque::new(),
         node: operator.node,
@@ -103,6 +115,8 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
 struct Engine {
     machine: Machine,
     jobs: Jobs,
+    log: Arc<Log>,
+    peers: Peers,
     federation: Arc<Federation>,
     me: OperatorId,
     identity: Arc<dyn IdentitySigner>,
@@ -113,7 +127,8 @@ struct Engine {
     status: watch::Sender<OperatorStatus>,
     /// The height that the machine works on, for the ingress.
     height: Arc<AtomicU32>,
-    kick: Arc<Notify>,
+    /// For the watcher.
+    hints: Arc<Hints>,
     /// Calls to node and signer that have not answered yet.
     running: JoinSet<Input>,
     /// Inputs that arose while handling others.
@@ -132,8 +147,9 @@ impl Engine {
         let watcher = Watcher {
             node: self.node.clone(),
             inputs: sender,
-            kick: self.kick.clone(),
-            pause: Watcher::pause_for(self.federation.interval()),
+            genesis: self.federation.genesis(),
+            hints: self.hints.clone(),
+            idle: Watcher::idle_for(self.federation.interval()),
         };
         helpers.spawn(async move {
             watcher.run().await;
@@ -141,6 +157,10 @@ impl Engine {
         });
         let result = loop {
             let sleep = self.time_to_sleep();
+            if sleep.is_zero() {
+                // Before the next frame: a flood of frames must not hold up the clock.
+                self.pending.push_back(Input::Tick);
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ok(()),
@@ -154,7 +174,10 @@ impl Engine {
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
                 Some(incoming) = inputs.recv() => self.note(incoming),
-                () = tokio::time::sleep(sleep) => self.pending.push_back(Input::Tick),
+                () = tokio::time::sleep(sleep) => {
+                    self.peers.look(&self.federation);
+                    self.pending.push_back(Input::Tick);
+                }
             }
             if let Err(error) = self.work().await {
                 tracing::error!(%error, "the store failed: nothing is said or signed any more");
@@ -177,40 +200,37 @@ impl Engine {
     /// Takes note of what came in, and makes inputs of it.
     fn note(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Message { sender, input } => {
+            Incoming::Message {
+                sender,
+                input,
+                room,
+            } => {
                 let now = self.clock.now();
-                let place = match &input {
-                    Input::Received(signed) => {
-                        let parts = &signed.message;
-                        Some((parts.height(), parts.round()))
-                    }
-                    _ => None,
-                };
                 self.status.send_modify(|status| {
                     status.counters.accepted += 1;
-                    if let Some((height, round)) = place {
-                        let peer = PeerStatus {
-                            heard: now,
-                            height,
-                            round,
-                        };
-                        status.peers.insert(sender, peer);
-                    }
+                    self.peers
+                        .note(sender, &input, now, &mut status.peers, &self.federation);
                 });
                 self.pending.push_back(input);
+                drop(room);
             }
-            Incoming::Dropped(why) => self.status.send_modify(|status| {
-                let counters = &mut status.counters;
-                *match why {
-                    Dropped::Undecodable => &mut counters.undecodable,
-                    Dropped::ForeignFederation => &mut counters.foreign_federation,
-                    Dropped::UnknownSender => &mut counters.unknown_sender,
-                    Dropped::FarHeight => &mut counters.far_height,
-                    Dropped::BadSignature => &mut counters.bad_signature,
-                    Dropped::BadBody => &mut counters.bad_body,
-                } += 1;
-            }),
+            Incoming::Dropped(why) => {
+                self.log.complaint("a frame was dropped", why.as_str());
+                self.status.send_modify(|status| {
+                    let counters = &mut status.counters;
+                    *match why {
+                        Dropped::Undecodable => &mut counters.undecodable,
+                        Dropped::ForeignFederation => &mut counters.foreign_federation,
+                        Dropped::UnknownSender => &mut counters.unknown_sender,
+                        Dropped::FarHeight => &mut counters.far_height,
+                        Dropped::TooLarge => &mut counters.too_large,
+                        Dropped::BadSignature => &mut counters.bad_signature,
+                        Dropped::BadBody => &mut counters.bad_body,
+                    } += 1;
+                });
+            }
             Incoming::Tip(tip) => {
+                self.peers.look(&self.federation);
                 // Known before the machine is told, so that the next height's messages pass.
                 self.height
                     .store(tip.height.next().to_u32(), Ordering::Relaxed);
@@ -307,10 +327,10 @@ impl Engine {
                 candidate,
                 signatures,
             } => {
-                let kick = self.kick.clone();
+                let hints = self.hints.clone();
                 self.job("submit", candidate.height, move |jobs| async move {
                     let input = jobs.submit(candidate, signatures).await;
-                    kick.notify_one();
+                    hints.submitted.notify_one();
                     input
                 });
             }
@@ -334,8 +354,10 @@ impl Engine {
     }
 
     fn happened(&mut self, event: Event) {
-        log::event(&self.federation, &event);
+        self.log.event(&event);
         match &event {
+            Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),
+            Event::Decided { .. } => self.hints.decided.notify_one(),
             Event::HeightFinished(report) => {
                 let (signer, height) = (self.jobs.signer.clone(), report.height);
                 // Closing the height in the guard has no hurry: it refuses a second hash anyway.

@@ -10,31 +10,54 @@ use tokio::sync::{Notify, mpsc};
 use super::Incoming;
 use crate::NodeState;
 
-/// Asks the node for its best block again and again, and at once when kicked.
+/// The pause between two questions when a block is about to come.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// When the node's best block may have changed.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    /// It took a block just now.
+    pub(crate) submitted: Notify,
+    /// A block was decided, and one of the others may submit it first.
+    pub(crate) decided: Notify,
+}
+
+/// Asks the node for its best block again and again: seldom when nothing is to come, at once and
+/// often when a block is.
 pub(crate) struct Watcher {
     pub(crate) node: Arc<dyn Node>,
+    pub(crate) genesis: BlockHash,
     pub(crate) inputs: mpsc::Sender<Incoming>,
-    /// Kicked when a block was submitted, so that the new tip is seen at once.
-    pub(crate) kick: Arc<Notify>,
-    /// The pause between two questions.
-    pub(crate) pause: Duration,
+    pub(crate) hints: Arc<Hints>,
+    /// The pause between two questions when nothing is to come.
+    pub(crate) idle: Duration,
+}
+
+/// What is known of the node.
+#[derive(Debug, Default)]
+struct Known {
+    tip: Option<BlockHash>,
+    first_block_time: Option<UnixTime>,
+    /// Whether it answered the last time. A node that went away may come back as another one.
+    is_same: bool,
 }
 
 impl Watcher {
     /// A pause that suits an interval: a twentieth of it, from 20 ms to a second.
-    pub(crate) fn pause_for(interval: Duration) -> Duration {
-        (interval / 20).clamp(Duration::from_millis(20), Duration::from_secs(1))
+    pub(crate) fn idle_for(interval: Duration) -> Duration {
+        (interval / 20).clamp(SHORT, Duration::from_secs(1))
     }
 
     pub(crate) async fn run(self) {
-        let mut known: Option<BlockHash> = None;
-        let mut first_block_time = None;
+        let mut known = Known::default();
         let mut state = NodeState::Unknown;
+        let mut pause = self.idle;
         loop {
-            let answer = self.look(known, &mut first_block_time).await;
+            let answer = self.look(&mut known).await;
+            known.is_same = answer.is_ok();
             let now = match &answer {
                 Ok(_) => NodeState::Up,
-                Err(error) => NodeState::Down(error.to_string()),
+                Err(reason) => NodeState::Down(reason.clone()),
             };
             // Said when it changes between up and down, not at each failing question.
             if core::mem::discriminant(&now) != core::mem::discriminant(&state) {
@@ -44,44 +67,53 @@ impl Watcher {
                 }
             }
             if let Ok(Some(tip)) = answer {
-                known = Some(tip.hash);
+                known.tip = Some(tip.hash);
+                pause = self.idle;
                 if self.inputs.send(Incoming::Tip(tip)).await.is_err() {
                     return;
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(self.pause) => {}
-                () = self.kick.notified() => {}
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.idle),
+                () = self.hints.submitted.notified() => pause = SHORT,
+                () = self.hints.decided.notified() => {
+                    tokio::time::sleep(SHORT).await;
+                    pause = SHORT;
+                }
             }
         }
     }
 
-    /// The tip, if it is another than the known one.
-    async fn look(
-        &self,
-        known: Option<BlockHash>,
-        first_block_time: &mut Option<UnixTime>,
-    ) -> Result<Option<Tip>, RpcError> {
-        let hash = self.node.best_block_hash().await?;
-        if known == Some(hash) {
+    /// The tip, if it is another than the known one; otherwise why there is none.
+    async fn look(&self, known: &mut Known) -> Result<Option<Tip>, String> {
+        if !known.is_same {
+            let found = ask(self.node.block_hash(BlockHeight::GENESIS)).await?;
+            if found != self.genesis {
+                return Err(format!("it is on another chain now, with genesis {found}"));
+            }
+        }
+        let hash = ask(self.node.best_block_hash()).await?;
+        if known.tip == Some(hash) {
             return Ok(None);
         }
-        let info = self.node.header_info(hash).await?;
-        if info.height > BlockHeight::GENESIS && first_block_time.is_none() {
-            let first = self.node.block_hash(BlockHeight::new(1)).await?;
-            let first = self.node.header_info(first).await?;
-            *first_block_time = Some(UnixTime::from_secs(first.time));
+        let info = ask(self.node.header_info(hash)).await?;
+        if info.height > BlockHeight::GENESIS && known.first_block_time.is_none() {
+            let first = ask(self.node.block_hash(BlockHeight::new(1))).await?;
+            let first = ask(self.node.header_info(first)).await?;
+            known.first_block_time = Some(UnixTime::from_secs(first.time));
         }
         Ok(Some(Tip {
             height: info.height,
             hash,
             time: UnixTime::from_secs(info.time),
             median_time: UnixTime::from_secs(info.median_time),
-            first_block_time: if info.height > BlockHeight::GENESIS {
-                *first_block_time
-            } else {
-                None
-            },
+            first_block_time: known
+                .first_block_time
+                .filter(|_| info.height > BlockHeight::GENESIS),
         }))
     }
+}
+
+async fn ask<T>(question: impl Future<Output = Result<T, RpcError>>) -> Result<T, String> {
+    question.await.map_err(|error| error.to_string())
 }

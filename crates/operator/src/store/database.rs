@@ -235,8 +235,9 @@ mod tests {
         table
             .iter()
             .expect("iterates")
-            .map(|entry| entry.expect("reads"))
-            .count()
+            .collect::<Result<Vec<_>, _>>()
+            .expect("reads")
+            .len()
     }
 
     /// The bytes of a database with forty entries, closed or as a crash leaves it.

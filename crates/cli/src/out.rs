@@ -2,10 +2,15 @@
 
 use std::io::Write;
 
-use crate::errors::CliError;
+use serde::Serialize;
+
+use crate::CliError;
 
 /// Writes a line to the standard output; a reader that went away ends the program quietly.
-pub(crate) fn line(text: &str) -> Result<(), CliError> {
+///
+/// # Errors
+/// If the output cannot be written, for example on a full disk.
+pub fn line(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
@@ -14,8 +19,18 @@ pub(crate) fn line(text: &str) -> Result<(), CliError> {
     }
 }
 
+/// Writes a value as one line of JSON to the standard output, for machines.
+///
+/// # Errors
+/// As [`line`].
+pub fn json(value: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| CliError::failure(error, "report this as a fault of the program"))?;
+    line(&text)
+}
+
 /// Writes a line to the standard error, for people only.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     // There is nobody left to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

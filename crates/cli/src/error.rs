@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// An error for a person: one line of what is wrong, one of what to do.
 #[derive(Debug)]
-pub(crate) struct CliError {
+pub struct CliError {
     what: String,
     cure: String,
     usage: bool,
@@ -13,7 +13,8 @@ pub(crate) struct CliError {
 
 impl CliError {
     /// Something failed; exit code 1.
-    pub(crate) fn failure(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+    #[must_use]
+    pub fn failure(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
         Self {
             what: what.to_string(),
             cure: cure.to_string(),
@@ -22,7 +23,8 @@ impl CliError {
     }
 
     /// It was asked for wrongly; exit code 2.
-    pub(crate) fn usage(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+    #[must_use]
+    pub fn usage(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
         Self {
             usage: true,
             ..Self::failure(what, cure)
@@ -30,7 +32,8 @@ impl CliError {
     }
 
     /// Something failed, and the text says already what to do; exit code 1.
-    pub(crate) fn plain(text: String) -> Self {
+    #[must_use]
+    pub fn plain(text: String) -> Self {
         Self {
             what: text,
             cure: String::new(),
@@ -39,10 +42,13 @@ impl CliError {
     }
 
     /// The exit code of the program.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(if self.usage { 2 } else { 1 })
     }
 }
+
+impl std::error::Error for CliError {}
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,29 @@
+//! Manual pages and shell completions, made from the command line's description.
+
+use std::{path::Path, process::ExitCode};
+
+use clap::Command;
+use clap_complete::Shell;
+
+use crate::CliError;
+
+/// Writes the manual pages of a program and of each of its verbs into a folder, made if missing.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn write_man_pages(command: Command, folder: &Path) -> Result<ExitCode, CliError> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command, folder))
+        .map_err(|error| {
+            CliError::failure(error, "choose a folder that can be written with --out")
+        })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the completion script of a program to the standard output.
+#[must_use]
+pub fn write_completions(mut command: Command, shell: Shell) -> ExitCode {
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut std::io::stdout());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,1 @@
+//! What passes the ingress, and what is dropped for which reason.
