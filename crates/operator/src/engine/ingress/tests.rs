@@ -1,1 +1,248 @@
 //! What passes the ingress, and what is dropped for which reason.
+
+use std::time::Duration;
+
+use federation_block_signing::{BlockSignature, CompactSignature, Vote, VoteKind};
+use federation_chain::{Block, BlockHash, Dialect, SigningRules};
+use federation_devnet::{DevNodeConfig, genesis_block};
+use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+use federation_roster::{Operator, Round};
+use federation_signer::{IdentitySigner, Secret, Signer, SoftwareIdentity, SoftwareSigner};
+use proptest::prelude::*;
+
+use super::*;
+
+const HEIGHT: BlockHeight = BlockHeight::new(7);
+
+/// A federation of three, with all its keys.
+struct Members {
+    federation: Arc<Federation>,
+    identities: Vec<SoftwareIdentity>,
+    blocks: Vec<SoftwareSigner>,
+}
+
+impl Members {
+    fn new(threshold: u8) -> Self {
+        let blocks: Vec<Secret> = (0..3).map(|_| Secret::generate()).collect();
+        let identities: Vec<Secret> = (0..3).map(|_| Secret::generate()).collect();
+        let script = MultisigScript::new(
+            Threshold::new(threshold).expect("small"),
+            blocks.iter().map(Secret::public_key).collect(),
+            KeyOrder::AsGiven,
+        )
+        .expect("a script");
+        let size = SigningRules::required_signature_size(Dialect::Elements, &script);
+        let rules = SigningRules::new(Dialect::Elements, script, size).expect("they fit");
+        let operators = (0..3)
+            .map(|place: usize| Operator {
+                name: format!("operator-{place}"),
+                identity: identities[place].x_only_public_key(),
+                block_key: blocks[place].public_key(),
+                endpoint: format!("127.0.0.1:{place}"),
+            })
+            .collect();
+        let genesis = BlockHash::from_bytes([1; 32]);
+        let federation = Federation::new(operators, rules, genesis, Duration::from_secs(1));
+        Self {
+            federation: Arc::new(federation.expect("a federation")),
+            identities: identities.into_iter().map(SoftwareIdentity::new).collect(),
+            blocks: blocks.into_iter().map(SoftwareSigner::new).collect(),
+        }
+    }
+
+    /// The ingress of an operator that works at this height.
+    fn ingress(&self, height: BlockHeight) -> Ingress {
+        let height = Arc::new(AtomicU32::new(height.to_u32()));
+        Ingress::new(self.federation.clone(), height)
+    }
+
+    /// What the operator at a place sends, signed by the identity at another.
+    async fn frame(&self, sender: u8, signer: usize, message: &Message) -> Bytes {
+        let parts = message.to_parts();
+        let unsigned = envelope_of(&self.federation, OperatorId::new(sender), &parts);
+        let signature = self.signature(signer, &unsigned).await;
+        unsigned.with_signature(signature).encode()
+    }
+
+    async fn signature(&self, signer: usize, unsigned: &UnsignedEnvelope) -> [u8; 64] {
+        self.identities[signer]
+            .sign_envelope(unsigned.signing_digest())
+            .await
+            .expect("a signature")
+    }
+
+    async fn block_signature(&self, signer: usize, height: BlockHeight) -> Message {
+        let hash = BlockHash::from_bytes([3; 32]);
+        let signature = self.blocks[signer].sign_block(hash).await.expect("signs");
+        Message::BlockSignature(BlockSignature {
+            height,
+            hash,
+            signature: CompactSignature::from_bytes(signature.serialize_compact()),
+        })
+    }
+}
+
+const fn vote(height: BlockHeight) -> Vote {
+    Vote {
+        kind: VoteKind::Precommit,
+        height,
+        round: Round::FIRST,
+        value: Some(BlockHash::from_bytes([2; 32])),
+    }
+}
+
+/// What comes of a frame: an input, or the reason why there is none.
+fn check(ingress: &Ingress, frame: &Bytes) -> Result<Input, Dropped> {
+    let head = ingress.check_head(frame)?;
+    ingress.try_check(head, frame)
+}
+
+#[tokio::test]
+async fn a_message_of_the_roster_near_the_own_height_passes() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    for height in [6, 7, 8].map(BlockHeight::new) {
+        let message = Message::Vote(vote(height));
+        let frame = members.frame(1, 1, &message).await;
+        let Ok(Input::Received(signed)) = check(&ingress, &frame) else {
+            panic!("a good vote at {height} was dropped");
+        };
+        assert_eq!((signed.sender.to_u8(), signed.message), (1, message));
+        let frame = members
+            .frame(2, 2, &members.block_signature(2, height).await)
+            .await;
+        assert!(check(&ingress, &frame).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn far_heights_cost_no_cryptography() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    for height in [0, 5, 9, u32::MAX].map(BlockHeight::new) {
+        // Signed by nobody: that is not even looked at.
+        let message = Message::Vote(vote(height));
+        let unsigned = envelope_of(&members.federation, OperatorId::new(1), &message.to_parts());
+        let frame = unsigned.with_signature([0; 64]).encode();
+        assert_eq!(ingress.check_head(&frame), Err(Dropped::FarHeight));
+    }
+}
+
+#[tokio::test]
+async fn other_federations_and_unknown_senders_are_dropped() {
+    let (ours, theirs) = (Members::new(2), Members::new(2));
+    let ingress = ours.ingress(HEIGHT);
+    let message = Message::Vote(vote(HEIGHT));
+    let foreign = theirs.frame(1, 1, &message).await;
+    let dropped = check(&ingress, &foreign).err();
+    assert_eq!(dropped, Some(Dropped::ForeignFederation));
+    let unknown = ours.frame(3, 1, &message).await;
+    let dropped = check(&ingress, &unknown).err();
+    assert_eq!(dropped, Some(Dropped::UnknownSender));
+}
+
+#[tokio::test]
+async fn nobody_speaks_for_another() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let forged = members.frame(1, 2, &Message::Vote(vote(HEIGHT))).await;
+    assert_eq!(check(&ingress, &forged).err(), Some(Dropped::BadSignature));
+    // An envelope of one's own around another's block signature.
+    let stolen = members.block_signature(1, HEIGHT).await;
+    let frame = members.frame(2, 2, &stolen).await;
+    assert_eq!(check(&ingress, &frame).err(), Some(Dropped::BadSignature));
+}
+
+#[tokio::test]
+async fn a_certificate_needs_the_votes_of_a_quorum() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let vote = vote(HEIGHT);
+    let parts = Message::Vote(vote).to_parts();
+    let certificate = async |votes: &[(u8, usize)]| {
+        let mut signed = std::collections::BTreeMap::new();
+        for (voter, signer) in votes {
+            let voter = OperatorId::new(*voter);
+            let unsigned = envelope_of(&members.federation, voter, &parts);
+            let signature = members.signature(*signer, &unsigned).await;
+            signed.insert(voter, IdentitySignature::from_bytes(signature));
+        }
+        let certificate = Message::Certificate(Certificate {
+            kind: vote.kind,
+            height: vote.height,
+            round: vote.round,
+            hash: vote.value.expect("a block"),
+            votes: signed,
+        });
+        check(&ingress, &members.frame(0, 0, &certificate).await)
+    };
+    assert!(certificate(&[(0, 0), (2, 2)]).await.is_ok());
+    let too_few = certificate(&[(2, 2)]).await;
+    assert_eq!(too_few.err(), Some(Dropped::BadSignature));
+    let forged = certificate(&[(0, 0), (2, 1)]).await;
+    assert_eq!(forged.err(), Some(Dropped::BadSignature));
+    let unknown = certificate(&[(0, 0), (1, 1), (3, 1)]).await;
+    assert_eq!(unknown.err(), Some(Dropped::UnknownSender));
+}
+
+#[tokio::test]
+async fn a_body_must_be_an_unsigned_block_of_this_chain_with_the_hash_it_claims() {
+    let members = Members::new(2);
+    // The genesis block of such a chain is an unsigned block like any other.
+    let genesis = |members: &Members| {
+        let script = members.federation.rules().script().clone();
+        genesis_block(&DevNodeConfig::new(Dialect::Elements, script))
+    };
+    let ingress = members.ingress(BlockHeight::GENESIS);
+    let body = async |block: &Block, hash, height| {
+        let message = Message::Body(Body {
+            height,
+            hash,
+            bytes: block.as_bytes().clone(),
+        });
+        check(&ingress, &members.frame(1, 1, &message).await)
+    };
+    let good = genesis(&members);
+    let passed = body(&good, good.block_hash(), BlockHeight::GENESIS).await;
+    assert!(matches!(passed, Ok(Input::Body { candidate, .. })
+        if candidate.hash == good.block_hash() && candidate.bytes == good.as_bytes()));
+    let hash = BlockHash::from_bytes([9; 32]);
+    let other_hash = body(&good, hash, BlockHeight::GENESIS).await;
+    assert_eq!(other_hash.err(), Some(Dropped::BadBody));
+    let other_height = body(&good, good.block_hash(), BlockHeight::new(1)).await;
+    assert_eq!(other_height.err(), Some(Dropped::BadBody));
+    let foreign = genesis(&Members::new(2));
+    let other_script = body(&foreign, foreign.block_hash(), BlockHeight::GENESIS).await;
+    assert_eq!(other_script.err(), Some(Dropped::BadBody));
+}
+
+#[tokio::test]
+async fn a_vote_of_many_bytes_is_dropped_by_its_length() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let mut parts = Message::Vote(vote(HEIGHT)).to_parts();
+    parts.payload = vec![0; 1_000_000].into();
+    let unsigned = envelope_of(&members.federation, OperatorId::new(1), &parts);
+    let frame = unsigned.with_signature([0; 64]).encode();
+    assert_eq!(ingress.check_head(&frame), Err(Dropped::TooLarge));
+}
+
+#[tokio::test]
+async fn each_changed_byte_of_a_frame_is_noticed() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let frame = members.frame(1, 1, &Message::Vote(vote(HEIGHT))).await;
+    for place in 0..frame.len() {
+        let mut changed = frame.to_vec();
+        changed[place] ^= 1;
+        assert!(check(&ingress, &changed.into()).is_err(), "byte {place}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_dropped(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let members = Members::new(2);
+        prop_assert!(check(&members.ingress(HEIGHT), &bytes.into()).is_err());
+    }
+}
