@@ -9,7 +9,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinit
 
 use super::{
     StoreError,
-    database::{META, Opened, open},
+    database::{META, Opened, begin_write, open},
 };
 
 const SIGNED: TableDefinition<'_, u32, [u8; 32]> = TableDefinition::new("signed");
@@ -78,10 +78,7 @@ impl GuardStore for RedbGuardStore {
     }
 
     fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError> {
-        let write = self
-            .database
-            .begin_write()
-            .map_err(GuardStoreError::backend)?;
+        let write = begin_write(&self.database).map_err(GuardStoreError::backend)?;
         {
             let mut table = write.open_table(SIGNED).map_err(GuardStoreError::backend)?;
             let found = table
@@ -109,10 +106,7 @@ impl GuardStore for RedbGuardStore {
     }
 
     fn raise_final(&mut self, height: BlockHeight) -> Result<(), GuardStoreError> {
-        let write = self
-            .database
-            .begin_write()
-            .map_err(GuardStoreError::backend)?;
+        let write = begin_write(&self.database).map_err(GuardStoreError::backend)?;
         {
             let mut meta = write.open_table(META).map_err(GuardStoreError::backend)?;
             if final_height(&meta)?.is_some_and(|known| known >= height) {

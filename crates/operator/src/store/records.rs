@@ -8,7 +8,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableErro
 
 use super::{
     StoreError,
-    database::{Opened, open},
+    database::{Opened, begin_write, open},
 };
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -101,10 +101,7 @@ impl Store {
         records: &[Record],
         forget_below: Option<federation_chain::BlockHeight>,
     ) -> Result<(), StoreError> {
-        let write = self
-            .database
-            .begin_write()
-            .map_err(|e| self.write_error(&e))?;
+        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
         {
             let mut table = write
                 .open_table(RECORDS)
@@ -135,10 +132,7 @@ impl Store {
             describe(&evidence.first),
             describe(&evidence.second)
         );
-        let write = self
-            .database
-            .begin_write()
-            .map_err(|e| self.write_error(&e))?;
+        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
         {
             let mut table = write
                 .open_table(EVIDENCE)
