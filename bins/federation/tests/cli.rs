@@ -8,6 +8,7 @@ use std::{
 
 use federation_chain::Dialect;
 use federation_devnet::{DevNode, DevNodeConfig};
+use federation_local::free_ports;
 use federation_multisig::MultisigScript;
 
 fn federation(args: &[&str]) -> Output {
@@ -152,7 +153,7 @@ fn a_bench_reports_percentiles() {
 fn what_init_writes_passes_the_check_and_a_broken_file_is_reported_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let fed = folder.path().join("fed");
-    init(&fed, 0);
+    init(&fed);
     let operator = fed.join("operator-0/operator.toml");
     let check = [
         "config",
@@ -196,14 +197,10 @@ fn what_init_writes_passes_the_check_and_a_broken_file_is_reported_whole() {
     assert!(report["problems"].as_array().expect("a list").len() >= 2);
 }
 
-/// Ports of this test process's own: nine for each of up to ten federations.
-fn ports(federation: u16) -> u16 {
-    20_000 + u16::try_from(std::process::id() % 400).expect("small") * 100 + federation * 9
-}
-
-fn init(fed: &Path, number: u16) {
+/// Writes a federation of three; the first of its nine ports.
+fn init(fed: &Path) -> u16 {
     let out = fed.to_str().expect("text");
-    let first_port = &ports(number).to_string();
+    let first_port = free_ports(9).expect("ports").start;
     let args = [
         "init",
         "--out",
@@ -213,10 +210,11 @@ fn init(fed: &Path, number: u16) {
         "--interval",
         "500ms",
         "--first-port",
-        first_port,
+        &first_port.to_string(),
     ];
     let output = federation(&args);
     assert!(output.status.success(), "{}", stderr(&output));
+    first_port
 }
 
 /// Asks a process to stop and waits; how long it took, and how it ended.
@@ -232,7 +230,7 @@ fn terminate(mut child: Child) -> (Duration, Option<i32>) {
 fn run_waits_for_a_node_that_is_away_and_stops_when_asked() {
     let folder = tempfile::tempdir().expect("a folder");
     let fed = folder.path().join("fed");
-    init(&fed, 1);
+    init(&fed);
     let config = fed.join("operator-0/operator.toml");
     let child = command(&["run", "--config", config.to_str().expect("text")])
         .stderr(Stdio::null())
@@ -247,14 +245,14 @@ fn run_waits_for_a_node_that_is_away_and_stops_when_asked() {
 async fn three_processes_make_blocks_and_stop_when_asked() {
     let folder = tempfile::tempdir().expect("a folder");
     let fed = folder.path().join("fed");
-    init(&fed, 2);
+    let first_port = init(&fed);
     let script = script_of(&fed);
     let password = folder.path().join("password");
     std::fs::write(&password, "password\n").expect("written");
     let mut nodes = Vec::new();
     for index in 0..3 {
-        let rpc = ([127, 0, 0, 1], ports(2) + 1 + 3 * index).into();
-        let p2p = ([127, 0, 0, 1], ports(2) + 2 + 3 * index).into();
+        let rpc = ([127, 0, 0, 1], first_port + 1 + 3 * index).into();
+        let p2p = ([127, 0, 0, 1], first_port + 2 + 3 * index).into();
         let config = DevNodeConfig::new(Dialect::Dynafed, script.clone())
             .with_chain("fedchain")
             .with_listen(rpc, p2p);

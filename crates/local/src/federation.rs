@@ -1,12 +1,8 @@
 //! The federation as a whole.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +15,7 @@ use federation_signer::{GuardedSigner, Signer, SoftwareIdentity, SoftwareSigner}
 use tempfile::TempDir;
 
 use crate::{
-    LocalConfig, LocalError, LocalNode, keys,
+    LocalConfig, LocalError, LocalNode, free_ports, keys,
     wire::{Wire, id},
 };
 
@@ -70,7 +66,7 @@ impl LocalFederation {
         let size = SigningRules::required_signature_size(config.dialect, &script);
         let rules = SigningRules::new(config.dialect, script, size)?;
 
-        let ports = free_ports(usize::from(count) * 3)?;
+        let ports: Vec<u16> = free_ports(u16::from(count) * 3)?.collect();
         let (zmq_ports, node_ports) = ports.split_at(usize::from(count));
         let node_ports: Vec<(u16, u16)> = node_ports
             .chunks(2)
@@ -285,30 +281,4 @@ fn operator_folder(folder: &Path, index: usize) -> PathBuf {
 
 fn loopback(port: u16) -> Endpoint {
     std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
-}
-
-/// Ports that nobody uses now, all different: below those that the system hands out to outgoing
-/// connections, which could take a free port before its node or messenger does.
-fn free_ports(count: usize) -> Result<Vec<u16>, LocalError> {
-    /// Where the next search begins, so that federations of one process do not meet.
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    const LOWEST: u32 = 10_000;
-    const SPAN: u32 = 22_000;
-    let mut ports = Vec::with_capacity(count);
-    for _ in 0..SPAN {
-        if ports.len() == count {
-            return Ok(ports);
-        }
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        // Processes begin apart.
-        let place = step.wrapping_add(std::process::id().wrapping_mul(331)) % SPAN;
-        let port = u16::try_from(LOWEST + place).unwrap_or(u16::MAX);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            ports.push(port);
-        }
-    }
-    Err(LocalError::System {
-        path: PathBuf::from("a port on 127.0.0.1"),
-        source: std::io::ErrorKind::AddrInUse.into(),
-    })
 }

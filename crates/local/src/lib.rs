@@ -24,9 +24,11 @@ mod error;
 mod federation;
 mod keys;
 mod node;
+mod ports;
 mod wire;
 
 pub use config::{LocalConfig, NodeKind, Transport};
 pub use error::LocalError;
 pub use federation::LocalFederation;
 pub use node::LocalNode;
+pub use ports::free_ports;
