@@ -6,6 +6,8 @@
 mod database;
 mod error;
 mod guard;
+#[cfg(test)]
+mod power_loss;
 mod records;
 
 pub use error::StoreError;
