@@ -7,6 +7,7 @@ use std::{
 };
 
 use federation_chain::{BlockHeight, SigningRules};
+use federation_messenger::Messenger;
 use federation_messenger_zmq::Endpoint;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_operator::{Operator, OperatorHandle, RedbGuardStore, Store};
@@ -149,6 +150,22 @@ impl LocalFederation {
         .with_options(self.config.options.clone());
         self.operators[index] = Some(operator.start().await?);
         Ok(())
+    }
+
+    /// The messenger and the identity of an operator that does not run, to play it by hand: a liar,
+    /// a flood, an operator of another kind.
+    ///
+    /// # Errors
+    /// If it runs, or its messenger does not start.
+    pub async fn impersonate(
+        &mut self,
+        index: usize,
+    ) -> Result<(Arc<dyn Messenger>, SoftwareIdentity), LocalError> {
+        if self.operators[index].is_some() {
+            return Err(LocalError::Running(index));
+        }
+        let identity = SoftwareIdentity::new(keys::identity_key(id(index).to_u8()));
+        Ok((self.wire.join(index).await?, identity))
     }
 
     /// Stops an operator cleanly; nothing if it does not run.

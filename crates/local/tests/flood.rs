@@ -1,0 +1,132 @@
+//! One of five operators sends as much rubbish as it can: blocks come as before, and each kind of
+//! rubbish is counted.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "what was measured is told, not asserted"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use federation_block_signing::{Message, Vote, VoteKind};
+use federation_chain::{BlockHash, BlockHeight};
+use federation_local::{LocalConfig, LocalError, LocalFederation, Transport};
+use federation_messenger::Messenger;
+use federation_roster::{EnvelopeHead, Federation, OperatorId, Round, UnsignedEnvelope};
+use federation_signer::{IdentitySigner, SoftwareIdentity};
+
+const LIMIT: Duration = Duration::from_secs(90);
+const LIAR: u8 = 4;
+
+/// The frame of a message that the liar signs, or says another has signed.
+async fn frame(
+    federation: &Federation,
+    identity: &SoftwareIdentity,
+    sender: u8,
+    height: u32,
+    padding: usize,
+) -> Bytes {
+    let parts = Message::Vote(Vote {
+        kind: VoteKind::Precommit,
+        height: BlockHeight::new(height),
+        round: Round::FIRST,
+        value: Some(BlockHash::from_bytes([7; 32])),
+    })
+    .to_parts();
+    let mut payload = parts.payload.to_vec();
+    payload.resize(payload.len() + padding, 0);
+    let unsigned = UnsignedEnvelope {
+        head: EnvelopeHead {
+            federation: federation.id(),
+            sender: OperatorId::new(sender),
+            kind: parts.kind,
+            height: parts.height,
+            round: parts.round,
+        },
+        payload: payload.into(),
+    };
+    let signature = identity
+        .sign_envelope(unsigned.signing_digest())
+        .await
+        .expect("it signs");
+    unsigned.with_signature(signature).encode()
+}
+
+/// Sends without end, a little of everything.
+async fn flood(
+    messenger: Arc<dyn Messenger>,
+    identity: SoftwareIdentity,
+    federation: Arc<Federation>,
+    height: u32,
+) {
+    let garbage = Bytes::from(vec![0xa5; 200]);
+    let far = frame(&federation, &identity, LIAR, 1_000_000, 0).await;
+    let oversized = frame(&federation, &identity, LIAR, height, 200_000).await;
+    let mut round = 0_u32;
+    loop {
+        // A forged one of the height that is worked on costs the most to refuse.
+        let near = height + round / 50 % 40;
+        let forged = frame(&federation, &identity, 0, near, 0).await;
+        for frame in [&garbage, &far, &forged, &forged] {
+            messenger.broadcast(frame.clone()).await.expect("it sends");
+        }
+        if round.is_multiple_of(20) {
+            messenger
+                .broadcast(oversized.clone())
+                .await
+                .expect("it sends");
+        }
+        round += 1;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits for so many blocks more; how long each took.
+async fn gaps(federation: &LocalFederation, more: u32) -> Result<Vec<Duration>, LocalError> {
+    let (mut height, mut gaps) = (federation.check_one_chain().await?, Vec::new());
+    for _ in 0..more {
+        height += 1;
+        let begun = tokio::time::Instant::now();
+        federation.wait_for_height(height, LIMIT).await?;
+        gaps.push(begun.elapsed());
+    }
+    gaps.sort();
+    Ok(gaps)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_rubbish_is_counted_and_blocks_come_as_before() -> Result<(), LocalError> {
+    for transport in [Transport::Memory, Transport::Zmq] {
+        let config = LocalConfig::new(5, 3)
+            .with_interval(Duration::from_millis(300))
+            .with_transport(transport)
+            .with_absent(vec![usize::from(LIAR)]);
+        let mut federation = LocalFederation::start(config).await?;
+        federation.wait_for_height(3, LIMIT).await?;
+        let quiet = gaps(&federation, 10).await?;
+        let (messenger, identity) = federation.impersonate(usize::from(LIAR)).await?;
+        let height = federation.check_one_chain().await?;
+        let roster = federation.federation().clone();
+        let flooding = tokio::spawn(flood(messenger, identity, roster, height));
+        let flooded = gaps(&federation, 10).await?;
+        flooding.abort();
+        let status = federation.operator(0).expect("it runs").status();
+        let counters = status.borrow().counters;
+        println!(
+            "{transport:?}: median gap {:?} before, {:?} in the flood; longest {:?}, {:?}; {counters:?}",
+            quiet[5], flooded[5], quiet[9], flooded[9]
+        );
+        for (name, count) in [
+            ("undecodable", counters.undecodable),
+            ("far height", counters.far_height),
+            ("too large", counters.too_large),
+            ("bad signature", counters.bad_signature),
+        ] {
+            assert!(count > 0, "{name} in {counters:?}");
+        }
+        federation.check_one_chain().await?;
+        federation.stop().await;
+    }
+    Ok(())
+}
