@@ -1,11 +1,6 @@
 //! One of five operators sends as much rubbish as it can: blocks come as before, and each kind of
 //! rubbish is counted.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "what was measured is told, not asserted"
-)]
-
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
