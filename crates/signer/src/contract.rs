@@ -20,7 +20,9 @@
 use federation_chain::{BlockHash, BlockHeight};
 use secp256k1::{Message, SECP256K1, ecdsa, schnorr};
 
-use crate::{AUDIT_HEIGHTS, GuardState, GuardStore, GuardStoreError, IdentitySigner, Signer};
+use crate::{
+    AUDIT_HEIGHTS, GuardState, GuardStore, GuardStoreError, IdentitySigner, Signer, SpendSigner,
+};
 
 /// Hashes with extreme bytes among them: a signer takes the 32 bytes as they are.
 fn digests() -> impl Iterator<Item = [u8; 32]> {
@@ -59,6 +61,27 @@ pub async fn signer(signer: &(impl Signer + ?Sized)) {
         assert!(
             !verifies(other, signature),
             "a signature is of its hash only"
+        );
+    }
+}
+
+/// A spender signs what it is asked to, by ECDSA with its key and with low S.
+///
+/// # Panics
+/// If it does not.
+pub async fn spend_signer(signer: &(impl SpendSigner + ?Sized)) {
+    let public_key = signer.public_key();
+    for digest in digests() {
+        let signature = signer
+            .sign_spend(digest)
+            .await
+            .expect("a signer that is reachable signs");
+        assert_eq!(signer.public_key(), public_key, "the key never changes");
+        assert!(
+            SECP256K1
+                .verify_ecdsa(&Message::from_digest(digest), &signature, &public_key)
+                .is_ok(),
+            "a signature has low S and verifies over the 32 bytes as they are, not hashed again"
         );
     }
 }

@@ -15,6 +15,11 @@
 //! An [`IdentitySigner`] signs envelopes with another key, which never signs a block and needs no
 //! guard here: what an operator may say twice is the protocol's affair.
 //!
+//! A [`SpendSigner`] signs transactions with a reissuance or peg key. Each role may have a key of
+//! another kind: [`KeySource`] says where a key is, [`SecretSource`] where its PIN or pass phrase
+//! comes from. The other kinds are crates of their own: `federation-keystore` for encrypted files,
+//! `federation-signer-hsm` for hardware modules, `federation-signer-node` for a node's wallet.
+//!
 //! Not here: who asks for a signature and why (`federation-block-signing`, `federation-operator`),
 //! a store on disk (`federation-operator`), the check of whole blocks (`federation-chain`).
 //!
@@ -45,7 +50,10 @@ pub mod contract;
 pub mod key_file;
 
 mod guard;
+mod key_source;
+mod role;
 mod secret;
+mod secret_source;
 mod signer;
 mod software;
 
@@ -53,6 +61,13 @@ pub use guard::{
     AUDIT_HEIGHTS, GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner,
     MAX_OPEN_HEIGHTS, MemoryGuardStore,
 };
+pub use key_source::{
+    HsmSource, KeySelector, KeySource, KeystoreSource, ParseSelectorError, TokenSelector,
+};
+pub use role::{KeyRole, ParseRoleError};
 pub use secret::{Secret, SecretError};
-pub use signer::{IdentitySigner, Signer, SignerError};
-pub use software::{SoftwareIdentity, SoftwareSigner};
+pub use secret_source::{
+    MAX_SECRET_BYTES, ParseSecretSourceError, SecretSource, SecretSourceError,
+};
+pub use signer::{IdentitySigner, Signer, SignerError, SpendSigner};
+pub use software::{SoftwareIdentity, SoftwareSigner, SoftwareSpender};

@@ -44,6 +44,21 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// If the key cannot be reached or its keeper refuses.
     async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError>;
+
+    /// Signs a block's hash, given the unsigned block too, for a keeper that wants to see it: a
+    /// node's wallet, a module that checks. Who gives the block has checked that the hash is its.
+    ///
+    /// # Errors
+    /// If the key cannot be reached or its keeper refuses.
+    async fn sign_full_block(
+        &self,
+        hash: BlockHash,
+        block: &[u8],
+    ) -> Result<ecdsa::Signature, SignerError> {
+        // Most keys are content with the hash.
+        let _ = block;
+        self.sign_block(hash).await
+    }
 }
 
 #[async_trait]
@@ -54,6 +69,39 @@ impl<S: Signer + ?Sized> Signer for Box<S> {
 
     async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
         (**self).sign_block(hash).await
+    }
+
+    async fn sign_full_block(
+        &self,
+        hash: BlockHash,
+        block: &[u8],
+    ) -> Result<ecdsa::Signature, SignerError> {
+        (**self).sign_full_block(hash, block).await
+    }
+}
+
+/// Holds a key that spends coins of the federation, reissuance tokens or the coins that back the
+/// peg, and signs their transactions with it. Never a block key.
+#[async_trait]
+pub trait SpendSigner: Send + Sync {
+    /// The key's public half, as it stands in the script of the coins. Never changes.
+    fn public_key(&self) -> PublicKey;
+
+    /// Signs a transaction's signature hash by ECDSA over its 32 bytes, with low S.
+    ///
+    /// # Errors
+    /// If the key cannot be reached or its keeper refuses.
+    async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError>;
+}
+
+#[async_trait]
+impl<S: SpendSigner + ?Sized> SpendSigner for Box<S> {
+    fn public_key(&self) -> PublicKey {
+        (**self).public_key()
+    }
+
+    async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
+        (**self).sign_spend(sighash).await
     }
 }
 

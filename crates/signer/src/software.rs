@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use federation_chain::BlockHash;
 use secp256k1::{Keypair, Message, PublicKey, SECP256K1, XOnlyPublicKey, ecdsa};
 
-use crate::{IdentitySigner, Secret, Signer, SignerError};
+use crate::{IdentitySigner, Secret, Signer, SignerError, SpendSigner};
 
 /// A block key in memory.
 ///
@@ -37,6 +37,35 @@ impl Signer for SoftwareSigner {
     async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
         let message = Message::from_digest(hash.to_bytes());
         Ok(SECP256K1.sign_ecdsa(&message, self.secret.key()))
+    }
+}
+
+/// A reissuance or peg key in memory. Not a block key, which belongs behind its guard.
+#[derive(Debug)]
+pub struct SoftwareSpender {
+    secret: Secret,
+    public_key: PublicKey,
+}
+
+impl SoftwareSpender {
+    /// A spender with this key.
+    #[must_use]
+    pub fn new(secret: Secret) -> Self {
+        Self {
+            public_key: secret.public_key(),
+            secret,
+        }
+    }
+}
+
+#[async_trait]
+impl SpendSigner for SoftwareSpender {
+    fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
+        Ok(SECP256K1.sign_ecdsa(&Message::from_digest(sighash), self.secret.key()))
     }
 }
 
@@ -106,6 +135,7 @@ mod tests {
     async fn both_pass_the_contract() {
         contract::signer(&SoftwareSigner::new(Secret::generate())).await;
         contract::identity_signer(&SoftwareIdentity::new(Secret::generate())).await;
+        contract::spend_signer(&SoftwareSpender::new(Secret::generate())).await;
     }
 
     #[tokio::test]

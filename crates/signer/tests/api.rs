@@ -3,9 +3,11 @@
 use std::{error::Error, fmt::Debug};
 
 use federation_signer::{
-    GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner, IdentitySigner,
-    MemoryGuardStore, Secret, SecretError, Signer, SignerError, SoftwareIdentity, SoftwareSigner,
-    key_file::KeyFileError,
+    GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner, HsmSource, IdentitySigner,
+    KeyRole, KeySelector, KeySource, KeystoreSource, MemoryGuardStore, ParseRoleError,
+    ParseSecretSourceError, ParseSelectorError, Secret, SecretError, SecretSource,
+    SecretSourceError, Signer, SignerError, SoftwareIdentity, SoftwareSigner, SoftwareSpender,
+    SpendSigner, TokenSelector, key_file::KeyFileError,
 };
 
 const fn shared<T: Debug + Send + Sync + 'static>() {}
@@ -13,6 +15,7 @@ const fn value<T: Debug + Clone + PartialEq + Eq + Send + Sync + 'static>() {}
 const fn error<T: Error + Clone + Send + Sync + 'static>() {}
 const fn signer<T: Signer + ?Sized>() {}
 const fn identity<T: IdentitySigner + ?Sized>() {}
+const fn spender<T: SpendSigner + ?Sized>() {}
 const fn store<T: GuardStore + ?Sized>() {}
 
 #[test]
@@ -23,7 +26,19 @@ fn public_types_keep_their_traits() {
     shared::<GuardedSigner<SoftwareSigner>>();
     shared::<GuardedSigner<Box<dyn Signer>>>();
     shared::<MemoryGuardStore>();
+    shared::<SoftwareSpender>();
     value::<GuardState>();
+    value::<KeyRole>();
+    value::<KeySource>();
+    value::<KeystoreSource>();
+    value::<HsmSource>();
+    value::<TokenSelector>();
+    value::<KeySelector>();
+    value::<SecretSource>();
+    error::<ParseRoleError>();
+    error::<ParseSelectorError>();
+    error::<ParseSecretSourceError>();
+    error::<SecretSourceError>();
     value::<SecretError>();
     error::<SecretError>();
     error::<SignerError>();
@@ -34,6 +49,8 @@ fn public_types_keep_their_traits() {
     signer::<Box<dyn Signer>>();
     identity::<SoftwareIdentity>();
     identity::<Box<dyn IdentitySigner>>();
+    spender::<SoftwareSpender>();
+    spender::<Box<dyn SpendSigner>>();
     store::<MemoryGuardStore>();
     store::<Box<dyn GuardStore>>();
 }

@@ -70,7 +70,31 @@ impl<S: Signer> GuardedSigner<S> {
     ) -> Result<ecdsa::Signature, GuardError> {
         self.blocking(move |guard| guard.admit(height, hash))
             .await?;
-        let mut signature = self.signer.sign_block(hash).await?;
+        self.checked(hash, self.signer.sign_block(hash).await?)
+    }
+
+    /// As [`Self::sign_block`], and gives the unsigned block to the signer, for a key whose keeper
+    /// wants to see it, such as a node's wallet. The hash must be the block's.
+    ///
+    /// # Errors
+    /// See [`GuardError`]; in every case there is no signature.
+    pub async fn sign_full_block(
+        &self,
+        height: BlockHeight,
+        hash: BlockHash,
+        block: &[u8],
+    ) -> Result<ecdsa::Signature, GuardError> {
+        self.blocking(move |guard| guard.admit(height, hash))
+            .await?;
+        self.checked(hash, self.signer.sign_full_block(hash, block).await?)
+    }
+
+    /// The signature with low S, if it is this key's over this hash.
+    fn checked(
+        &self,
+        hash: BlockHash,
+        mut signature: ecdsa::Signature,
+    ) -> Result<ecdsa::Signature, GuardError> {
         // Every S has a low twin that is as valid; the chain takes the low one only.
         signature.normalize_s();
         SECP256K1

@@ -1,0 +1,109 @@
+//! What a signature costs beyond the module's own time: the module alone, one key, sixteen tasks
+//! at once. On SoftHSM, whose signatures are faster than any hardware's.
+
+use std::{hint::black_box, process::Command};
+
+use criterion::{Criterion, Throughput, criterion_group};
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    mechanism::Mechanism,
+    object::{Attribute, ObjectClass},
+};
+use federation_chain::{BlockHash, BlockHeight};
+use federation_signer::{
+    GuardedSigner, MemoryGuardStore, Secret, Signer, SoftwareSigner, TokenSelector,
+};
+use federation_signer_hsm::{
+    HsmKey, HsmSigner,
+    admin::generate_key,
+    testing::{USER_PIN, conf_of, config, make_token, pin, softhsm, token_folder},
+};
+
+/// How many sign at once in the measurements of throughput.
+const AT_ONCE: u64 = 16;
+
+const DIGEST: [u8; 32] = [1; 32];
+
+fn sign(c: &mut Criterion) {
+    let module = softhsm();
+    make_token(&module, "operator");
+    let token = TokenSelector::Label("operator".to_owned());
+    generate_key(&module, &token, &pin(USER_PIN), "block").expect("a key");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let open = |sessions| {
+        let config = config(&module, "operator", "block").with_sessions(sessions);
+        HsmSigner::new(runtime.block_on(HsmKey::open(config)).expect("the key"))
+    };
+    let one = open(1);
+    let hash = BlockHash::from_bytes(DIGEST);
+
+    let mut group = c.benchmark_group("latency");
+    // The module is initialised, and the process logged in, by the key above.
+    let pkcs11 = Pkcs11::new(&module).expect("the module");
+    let _ = pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
+    let slot = pkcs11.get_slots_with_initialized_token().expect("slots")[0];
+    let session = pkcs11.open_ro_session(slot).expect("a session");
+    let private = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+    let key = session.find_objects(&private).expect("the key")[0];
+    group.bench_function("module alone", |b| {
+        b.iter(|| session.sign(&Mechanism::Ecdsa, key, black_box(&DIGEST)));
+    });
+    group.bench_function("HSM signer", |b| {
+        b.iter(|| {
+            runtime
+                .block_on(one.sign_block(black_box(hash)))
+                .expect("a signature")
+        });
+    });
+    let software = SoftwareSigner::new(Secret::generate());
+    group.bench_function("software signer", |b| {
+        b.iter(|| runtime.block_on(software.sign_block(black_box(hash))));
+    });
+    let guarded = GuardedSigner::new(open(1), MemoryGuardStore::new()).expect("an empty store");
+    let mut height = 0;
+    group.bench_function("guarded HSM signer", |b| {
+        b.iter(|| {
+            height += 1;
+            let height = BlockHeight::new(height);
+            runtime
+                .block_on(guarded.sign_block(height, black_box(hash)))
+                .expect("a new height")
+        });
+    });
+    group.finish();
+
+    let mut group = c.benchmark_group("throughput of sixteen at once");
+    group.throughput(Throughput::Elements(AT_ONCE));
+    group.sample_size(20);
+    for sessions in [1, 2, 4] {
+        let signer = open(sessions);
+        group.bench_function(format!("HSM signer, {sessions} sessions"), |b| {
+            b.iter(|| {
+                let all = (0..AT_ONCE).map(|_| signer.sign_block(black_box(hash)));
+                runtime.block_on(futures::future::join_all(all))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sign);
+
+fn main() {
+    if std::env::var_os("SOFTHSM2_CONF").is_none() {
+        // SoftHSM reads it once per process, from the environment.
+        let folder = token_folder();
+        let status = Command::new(std::env::current_exe().expect("this program"))
+            .args(std::env::args_os().skip(1))
+            .env("SOFTHSM2_CONF", conf_of(folder.path()))
+            .status()
+            .expect("this program runs again");
+        std::process::exit(status.code().unwrap_or(1));
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -1,0 +1,24 @@
+//! Keys in real tokens of SoftHSM 2, each test in a process and a folder of its own.
+
+mod admin;
+mod concurrent;
+mod errors;
+mod faults;
+mod recovery;
+mod signing;
+
+use federation_signer_hsm::HsmError;
+
+/// Runs a future on a runtime of its own.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+/// The error of opening a key.
+fn refused(config: federation_signer_hsm::HsmConfig) -> HsmError {
+    run(federation_signer_hsm::HsmKey::open(config)).expect_err("it is refused")
+}
