@@ -1,0 +1,202 @@
+//! An embedded cluster of brokers in this process, for demos and tests, with faults at will.
+//!
+//! It is librdkafka's own mock cluster: it speaks Kafka's protocol over loopback, keeps a few
+//! megabytes of each topic in memory, and forgets all when it is dropped.
+
+use core::{fmt, time::Duration};
+
+use federation_roster::{FederationId, OperatorId};
+use rdkafka::{
+    ClientConfig, ClientContext, Statistics,
+    config::RDKafkaLogLevel,
+    error::{KafkaError as LibraryError, RDKafkaErrorCode as Code},
+    mocking::MockCluster,
+    producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer},
+};
+use tracing::debug;
+
+use crate::{KafkaConfig, KafkaError, settings};
+
+/// Brokers 1 to n in this process, on ports of loopback that the system chooses.
+pub struct MockBrokers {
+    /// The client that owns the cluster; it sends nothing.
+    owner: ThreadedProducer<Quiet>,
+    count: u8,
+}
+
+/// An ear for what nobody needs to hear.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
+        debug!(target: "librdkafka", facility, "embedded cluster: {line}");
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn error(&self, error: LibraryError, reason: &str) {
+        debug!(target: "librdkafka", %error, reason, "embedded cluster");
+    }
+}
+
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+impl MockBrokers {
+    /// Starts so many brokers.
+    ///
+    /// # Errors
+    /// [`KafkaError::Client`] or [`KafkaError::Mock`] if there are no ports or threads to be had,
+    /// or the number is zero.
+    pub fn start(count: u8) -> Result<Self, KafkaError> {
+        let owner: ThreadedProducer<Quiet> = ClientConfig::new()
+            .set("test.mock.num.brokers", count.to_string())
+            .set_log_level(RDKafkaLogLevel::Emerg)
+            .create_with_context(Quiet)
+            .map_err(settings::translate)?;
+        let brokers = Self { owner, count };
+        brokers.cluster(|_| Ok(()))?;
+        Ok(brokers)
+    }
+
+    fn cluster<T>(
+        &self,
+        act: impl FnOnce(MockCluster<'_, Quiet>) -> Result<T, LibraryError>,
+    ) -> Result<T, KafkaError> {
+        let cluster = self.owner.client().mock_cluster();
+        let missing = LibraryError::MockCluster(Code::Fail);
+        cluster
+            .ok_or(missing)
+            .and_then(act)
+            .map_err(KafkaError::Mock)
+    }
+
+    /// Where the brokers listen.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`].
+    pub fn brokers(&self) -> Result<Vec<String>, KafkaError> {
+        let servers = self.cluster(|cluster| Ok(cluster.bootstrap_servers()))?;
+        Ok(servers.split(',').map(str::to_owned).collect())
+    }
+
+    /// How many brokers there are, those that are down included.
+    #[must_use]
+    pub const fn count(&self) -> u8 {
+        self.count
+    }
+
+    /// The configuration of an operator at these brokers, fit for their quirks, with the
+    /// federation's topics made.
+    ///
+    /// # Errors
+    /// As [`KafkaConfig::new`], and [`KafkaError::Mock`].
+    pub fn config(
+        &self,
+        federation: FederationId,
+        operators: u8,
+        me: OperatorId,
+    ) -> Result<KafkaConfig, KafkaError> {
+        let config = KafkaConfig::new(self.brokers()?, federation, operators, me)?
+            .with_replication(self.count.min(3))
+            // A real broker answers as soon as there is a message; these let one wait.
+            .with_setting("fetch.wait.max.ms", "10")?
+            // They lose a message over 5 MB if there was one before it: most pack well.
+            .with_setting("compression.type", "lz4")?;
+        self.make_topics(&config)?;
+        Ok(config)
+    }
+
+    /// Makes the topics of a configuration, since these brokers do not when they are asked over
+    /// the network. Topics that are there stay.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`].
+    pub fn make_topics(&self, config: &KafkaConfig) -> Result<(), KafkaError> {
+        for operator in config.everyone() {
+            let topic = config.topic_of(operator);
+            let made = self
+                .cluster(|cluster| cluster.create_topic(&topic, 1, i32::from(self.count.min(3))));
+            match made {
+                Ok(())
+                | Err(KafkaError::Mock(LibraryError::MockCluster(Code::TopicAlreadyExists))) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a broker down: its connections break, and it takes no others. It still leads the
+    /// topics that it led.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`] for a broker that is none.
+    pub fn take_down(&self, broker: u8) -> Result<(), KafkaError> {
+        self.cluster(|cluster| cluster.broker_down(broker.into()))
+    }
+
+    /// Brings a broker back, with all that it had.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`] for a broker that is none.
+    pub fn bring_up(&self, broker: u8) -> Result<(), KafkaError> {
+        self.cluster(|cluster| cluster.broker_up(broker.into()))
+    }
+
+    /// Takes all brokers down.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`].
+    pub fn take_all_down(&self) -> Result<(), KafkaError> {
+        self.cluster(|cluster| cluster.broker_down(-1))
+    }
+
+    /// Brings all brokers back.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`].
+    pub fn bring_all_up(&self) -> Result<(), KafkaError> {
+        self.cluster(|cluster| cluster.broker_up(-1))
+    }
+
+    /// Makes a broker the leader of a topic, or nobody.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`] for a broker that is none.
+    pub fn set_leader(&self, topic: &str, broker: Option<u8>) -> Result<(), KafkaError> {
+        self.cluster(|cluster| cluster.partition_leader(topic, 0, broker.map(i32::from)))
+    }
+
+    /// Delays all answers of a broker by so much.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`] for a broker that is none.
+    pub fn set_delay(&self, broker: u8, delay: Duration) -> Result<(), KafkaError> {
+        self.cluster(|cluster| cluster.broker_round_trip_time(broker.into(), delay))
+    }
+
+    /// Lets the next producers be refused as one without the right to send: librdkafka gives
+    /// such a producer up for good.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mock`].
+    pub fn refuse_producers(&self, times: usize) -> Result<(), KafkaError> {
+        use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+        let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+        self.cluster(|cluster| {
+            cluster.request_errors(RDKafkaApiKey::InitProducerId, &vec![refusal; times]);
+            Ok(())
+        })
+    }
+}
+
+impl fmt::Debug for MockBrokers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockBrokers")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! The thread that makes the topics and hears them.
+
+use core::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use federation_messenger::MAX_FRAME;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError as LibraryError, KafkaResult, RDKafkaErrorCode as Code},
+    message::BorrowedMessage,
+};
+
+use crate::{KafkaError, context::Context, health::Side, settings, shared::Shared, topics};
+
+/// How long it waits for a message before it looks whether to end.
+const TURN: Duration = Duration::from_millis(50);
+
+/// How long between two attempts to find or make the topics.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long between two looks for topics that others have to make.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How long the end of a topic may take to be told.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// How far the clocks of operators may be apart: the protocol allows less.
+const CLOCKS: Duration = Duration::from_secs(30);
+
+pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseConsumer<Context>, KafkaError> {
+    let context = Context {
+        side: Side::In,
+        shared: Arc::clone(shared),
+    };
+    settings::consumer(&shared.config)
+        .create_with_context(context)
+        .map_err(settings::translate)
+}
+
+/// Receives until the messenger is closed.
+pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
+    let Some(mut complete) = prepare(shared, consumer) else {
+        return;
+    };
+    if let Err(error) = consumer.assign(&ends(shared, consumer)) {
+        // Not a matter of the brokers, but of this library.
+        shared.health.complain("consumer", &error.to_string());
+    }
+    shared.ready.send_replace(true);
+    let mut looked = Instant::now();
+    while !shared.is_closing() {
+        match consumer.poll(TURN) {
+            Some(Ok(message)) => take(shared, &message),
+            Some(Err(error)) if is_missing(&error) => complete = false,
+            // Said by the context.
+            Some(Err(_)) | None => {}
+        }
+        if !complete && looked.elapsed() > LOOK {
+            complete = topics::ensure(shared, consumer)
+                .inspect_err(|error| shared.health.complain("topics", &error.to_string()))
+                .unwrap_or(false);
+            looked = Instant::now();
+        }
+    }
+}
+
+fn is_missing(error: &LibraryError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
+    )
+}
+
+/// Waits until the own topic is there; whether all are. None if the messenger is closed first.
+fn prepare(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) -> Option<bool> {
+    loop {
+        match topics::ensure(shared, consumer) {
+            Ok(complete) => return Some(complete),
+            // Brokers that cannot be reached are spoken of by their names.
+            Err(topics::TopicsError::Metadata(
+                Code::BrokerTransportFailure | Code::OperationTimedOut | Code::AllBrokersDown,
+            )) => {}
+            Err(error) => shared.health.complain("topics", &error.to_string()),
+        }
+        let until = Instant::now() + RETRY;
+        while Instant::now() < until {
+            if shared.is_closing() {
+                return None;
+            }
+            // Nothing is assigned: this only hears librdkafka's news.
+            consumer.poll(TURN);
+        }
+    }
+}
+
+/// Where each topic ends now: from there on everything is heard.
+fn ends(shared: &Shared, consumer: &BaseConsumer<Context>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for topic in shared.sources.keys() {
+        let end = consumer
+            .fetch_watermarks(topic, 0, WITHIN)
+            .map_or(Offset::End, |(_, high)| Offset::Offset(high));
+        let added: KafkaResult<()> = list.add_partition_offset(topic, 0, end);
+        if let Err(error) = added {
+            shared.health.complain("consumer", &error.to_string());
+        }
+    }
+    list
+}
+
+/// Passes a message on, unless it is over the limit or too old.
+fn take(shared: &Shared, message: &BorrowedMessage<'_>) {
+    let Some(source) = shared.sources.get(message.topic()) else {
+        return;
+    };
+    let payload = message.payload().unwrap_or_default();
+    if payload.len() > MAX_FRAME {
+        source.refuse();
+        return;
+    }
+    if is_stale(
+        message.timestamp().to_millis(),
+        SystemTime::now(),
+        shared.config.lifetime(),
+    ) {
+        source.refuse();
+        shared.health.complain(
+            message.topic(),
+            "frames are skipped as too old: they waited while brokers were down, or a clock is wrong",
+        );
+        return;
+    }
+    source.lane.push(Bytes::copy_from_slice(payload));
+}
+
+/// Whether a frame has outlived its use, if its time is known.
+fn is_stale(sent: Option<i64>, now: SystemTime, lifetime: Duration) -> bool {
+    let Some(sent) = sent.and_then(|sent| u64::try_from(sent).ok()) else {
+        return false;
+    };
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_millis(sent)) > lifetime + CLOCKS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_stale_after_their_lifetime_and_the_difference_of_clocks() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        let lifetime = Duration::from_secs(60);
+        let stale = |sent| is_stale(sent, now, lifetime);
+        assert!(!stale(Some(1_000_000)));
+        assert!(!stale(Some(910_000)));
+        assert!(stale(Some(909_999)));
+        assert!(stale(Some(0)));
+        assert!(!stale(Some(5_000_000)), "a clock ahead makes nothing old");
+        assert!(!stale(Some(i64::MAX)));
+        assert!(!stale(Some(-1)), "no time is no age");
+        assert!(!stale(None));
+    }
+}

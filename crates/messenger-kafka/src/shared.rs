@@ -1,0 +1,125 @@
+//! What the threads of one messenger share: the queues, the counters, the brokers' health.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use federation_messenger::{Inbox, Lane, MessengerStats, Peer, PeerStats};
+use federation_roster::OperatorId;
+use tokio::sync::watch;
+
+use crate::{KafkaConfig, health::Health, outbox::Outbox};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: KafkaConfig,
+    pub(crate) own_topic: String,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    pub(crate) health: Health,
+    /// What comes from the other operators, by topic.
+    pub(crate) sources: BTreeMap<String, Source>,
+    /// Whether the topics are there and are heard.
+    pub(crate) ready: watch::Sender<bool>,
+    closing: AtomicBool,
+    /// Whether librdkafka has given its producer up.
+    pub(crate) producer_dead: AtomicBool,
+    frames_out: AtomicU64,
+    bytes_out: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// One operator's topic.
+#[derive(Debug)]
+pub(crate) struct Source {
+    operator: OperatorId,
+    pub(crate) lane: Lane,
+    refused: AtomicU64,
+}
+
+impl Source {
+    /// Counts a message that is not passed on.
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(config: KafkaConfig) -> Self {
+        let inbox = Inbox::new();
+        let sources = config
+            .others()
+            .map(|operator| {
+                let source = Source {
+                    operator,
+                    lane: inbox.lane(config.limits()),
+                    refused: AtomicU64::new(0),
+                };
+                (config.topic_of(operator), source)
+            })
+            .collect();
+        Self {
+            own_topic: config.own_topic(),
+            outbox: Outbox::new(config.limits(), config.lifetime()),
+            inbox,
+            health: Health::default(),
+            sources,
+            ready: watch::Sender::new(false),
+            closing: AtomicBool::new(false),
+            producer_dead: AtomicBool::new(false),
+            frames_out: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            config,
+        }
+    }
+
+    /// Tells the threads to end.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.inbox.close();
+        self.outbox.close();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Counts a frame that was handed over for the others.
+    pub(crate) fn count_out(&self, bytes: usize) {
+        self.frames_out.fetch_add(1, Ordering::Relaxed);
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a frame that no broker took.
+    pub(crate) fn count_failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stats(&self) -> MessengerStats {
+        let up = self.health.is_up();
+        let mut stats = MessengerStats::default();
+        let mut brokers = PeerStats::new(Peer::Address(self.config.brokers().join(",").into()));
+        brokers.connected = up;
+        brokers.frames_out = self.frames_out.load(Ordering::Relaxed);
+        brokers.bytes_out = self.bytes_out.load(Ordering::Relaxed);
+        brokers.dropped_out = self.outbox.dropped() + self.failed.load(Ordering::Relaxed);
+        brokers.reconnects = self.health.returns();
+        stats.push(brokers);
+        for source in self.sources.values() {
+            let mut peer = PeerStats::new(Peer::Operator(source.operator));
+            let refused = source.refused.load(Ordering::Relaxed);
+            peer.connected = up;
+            peer.frames_in = source.lane.frames_in() + refused;
+            peer.bytes_in = source.lane.bytes_in();
+            peer.dropped_in = source.lane.dropped() + refused;
+            stats.push(peer);
+        }
+        stats
+    }
+}

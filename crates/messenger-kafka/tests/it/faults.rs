@@ -1,0 +1,251 @@
+//! Brokers that go, come back, hand over and restart one after the other.
+
+use std::time::Instant;
+
+use federation_messenger::MessengerError;
+
+use super::*;
+
+/// How many frames of a flow may be lost to a fault: none.
+struct Flow {
+    sent: u32,
+    heard: u32,
+}
+
+impl Flow {
+    const fn new() -> Self {
+        Self { sent: 0, heard: 0 }
+    }
+
+    async fn send(&mut self, from: &KafkaMessenger) {
+        send(from, self.sent.to_string()).await;
+        self.sent += 1;
+    }
+
+    /// All that was sent arrives, once and in order.
+    async fn arrives(&mut self, at: &KafkaMessenger) {
+        while self.heard < self.sent {
+            assert_eq!(recv(at).await, self.heard.to_string());
+            self.heard += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_while_all_brokers_are_down_arrives_once_they_are_back() {
+    let brokers = MockBrokers::start(3).expect("ports");
+    let (a, b) = pair(&brokers).await;
+    let mut flow = Flow::new();
+    flow.send(&a).await;
+    flow.arrives(&b).await;
+    brokers.take_all_down().expect("they run");
+    until("the loss is noticed", || {
+        !a.is_connected() && !b.is_connected()
+    })
+    .await;
+    for _ in 0..100 {
+        let started = Instant::now();
+        flow.send(&a).await;
+        assert!(
+            started.elapsed() < Duration::from_secs(1),
+            "it does not wait"
+        );
+    }
+    assert!(!a.stats().peers[0].connected);
+    brokers.bring_all_up().expect("they were down");
+    flow.arrives(&b).await;
+    flow.send(&a).await;
+    flow.arrives(&b).await;
+    until("its return is noticed", || a.stats().reconnects == 1).await;
+    assert_eq!(a.stats().dropped_out, 0);
+}
+
+#[tokio::test]
+async fn a_new_leader_goes_on_where_the_last_one_ended() {
+    let brokers = MockBrokers::start(3).expect("ports");
+    let (a, b) = pair(&brokers).await;
+    let topic = config(&brokers, 0).own_topic();
+    let mut flow = Flow::new();
+    for leader in [1, 2, 3, 2, 1] {
+        flow.send(&a).await;
+        brokers.set_leader(&topic, Some(leader)).expect("it runs");
+        flow.send(&a).await;
+        flow.arrives(&b).await;
+    }
+    brokers.set_leader(&topic, None).expect("nobody leads");
+    flow.send(&a).await;
+    brokers.set_leader(&topic, Some(3)).expect("it runs");
+    flow.arrives(&b).await;
+}
+
+#[tokio::test]
+async fn a_rolling_restart_loses_and_doubles_nothing() {
+    let brokers = MockBrokers::start(3).expect("ports");
+    let (a, b) = pair(&brokers).await;
+    let topics = [0, 1].map(|place| config(&brokers, place).own_topic());
+    let (mut there, mut back) = (Flow::new(), Flow::new());
+    for broker in 1..=3 {
+        let next = broker % 3 + 1;
+        for _ in 0..5 {
+            there.send(&a).await;
+            back.send(&b).await;
+        }
+        // As a broker does that is stopped in good order: it hands over, then it goes.
+        for topic in &topics {
+            brokers.set_leader(topic, Some(next)).expect("it runs");
+        }
+        brokers.take_down(broker).expect("it runs");
+        for _ in 0..5 {
+            there.send(&a).await;
+            back.send(&b).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        brokers.bring_up(broker).expect("it was down");
+        there.arrives(&b).await;
+        back.arrives(&a).await;
+    }
+    assert_eq!((a.stats().dropped_out, b.stats().dropped_out), (0, 0));
+}
+
+#[tokio::test]
+async fn brokers_that_come_up_late_are_found() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    let configs = [0, 1].map(|place| config(&brokers, place));
+    brokers.take_all_down().expect("they run");
+    let [a, b] = configs.map(|config| KafkaMessenger::start(config).expect("valid"));
+    send(&a, "before there is anyone").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!a.is_connected());
+    brokers.bring_all_up().expect("they were down");
+    tokio::join!(ready(&a), ready(&b));
+    send(&a, "after").await;
+    while recv(&b).await != "after" {}
+}
+
+#[tokio::test]
+async fn it_closes_soon_whatever_the_brokers_do() {
+    let brokers = MockBrokers::start(2).expect("ports");
+    let configs = [0, 1, 2].map(|place| config(&brokers, place));
+    let [first, second, third] = configs;
+    let (a, b) = tokio::join!(start(first), start(second));
+    brokers
+        .set_delay(1, Duration::from_secs(5))
+        .expect("it runs");
+    brokers
+        .set_delay(2, Duration::from_secs(5))
+        .expect("it runs");
+    send(&a, "on its way").await;
+    let closing = Instant::now();
+    a.close().await;
+    assert!(
+        closing.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        closing.elapsed()
+    );
+    brokers.take_all_down().expect("they run");
+    until("the loss is noticed", || !b.is_connected()).await;
+    // One that knew the brokers, and one that never found them.
+    let c = KafkaMessenger::start(third).expect("valid");
+    for messenger in [b, c] {
+        send(&messenger, "for nobody").await;
+        let closing = Instant::now();
+        messenger.close().await;
+        assert!(
+            closing.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            closing.elapsed()
+        );
+        assert!(matches!(
+            messenger.ready().await,
+            Err(MessengerError::Closed)
+        ));
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_brokers_is_bounded_and_the_oldest_go_first() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    let limits = federation_messenger::QueueLimits::new(50, 1_000_000);
+    let (a, b) = tokio::join!(
+        start(config(&brokers, 0).with_queue_limits(limits)),
+        start(config(&brokers, 1))
+    );
+    brokers.take_all_down().expect("they run");
+    until("the loss is noticed", || !a.is_connected()).await;
+    for serial in 0..2_000 {
+        send(&a, serial.to_string()).await;
+        if serial % 100 == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    until("old ones are dropped", || a.stats().dropped_out > 1_000).await;
+    brokers.bring_all_up().expect("they were down");
+    let (mut last, mut heard) = (None, 0);
+    while last != Some(1_999) {
+        let frame = recv(&b).await;
+        let serial = String::from_utf8_lossy(&frame).parse::<u32>().ok();
+        assert!(serial > last, "{serial:?} after {last:?}");
+        last = serial;
+        heard += 1;
+    }
+    assert!(heard < 500, "{heard}");
+    assert_eq!(a.stats().frames_out, 2_000);
+    assert_eq!(a.stats().dropped_out, 2_000 - heard);
+}
+
+#[tokio::test]
+async fn what_outlives_its_use_is_dropped_and_counted() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    let short = config(&brokers, 0).with_lifetime(Duration::from_secs(1));
+    let (a, b) = tokio::join!(start(short), start(config(&brokers, 1)));
+    brokers.take_all_down().expect("they run");
+    until("the loss is noticed", || !a.is_connected()).await;
+    for _ in 0..10 {
+        send(&a, "too late").await;
+    }
+    until("they are dropped", || a.stats().dropped_out == 10).await;
+    brokers.bring_all_up().expect("they were down");
+    send(&a, "in time").await;
+    assert_eq!(recv(&b).await, "in time");
+}
+
+#[tokio::test]
+async fn a_producer_that_is_given_up_is_replaced() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    let configs = [0, 1].map(|place| config(&brokers, place));
+    brokers.refuse_producers(1).expect("it runs");
+    let [a, b] = configs;
+    let (a, b) = tokio::join!(start(a), start(b));
+    // One of the two was refused, by which its first frames may be lost.
+    for (from, to) in [(&a, &b), (&b, &a)] {
+        let heard = async {
+            loop {
+                send(from, "hello").await;
+                if let Ok(frame) = tokio::time::timeout(Duration::from_millis(200), to.recv()).await
+                {
+                    return frame.expect("open");
+                }
+            }
+        };
+        let frame = tokio::time::timeout(Duration::from_secs(30), heard).await;
+        assert_eq!(frame.expect("in time"), "hello");
+    }
+}
+
+#[tokio::test]
+async fn frames_of_the_largest_size_pass_unpacked() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    let unpacked = |place| {
+        let config = config(&brokers, place);
+        config
+            .with_setting("compression.type", "none")
+            .expect("allowed")
+    };
+    let (a, b) = tokio::join!(start(unpacked(0)), start(unpacked(1)));
+    // The first in its topic: these brokers lose a large one that is not.
+    for (from, to) in [(&a, &b), (&b, &a)] {
+        let frame = noise(7, federation_messenger::MAX_FRAME);
+        send(from, frame.clone()).await;
+        assert!(recv(to).await == frame, "it arrives as it was sent");
+    }
+}
