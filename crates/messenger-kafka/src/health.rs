@@ -129,6 +129,13 @@ impl Health {
         self.connected(side, connected);
     }
 
+    /// A broker, by its name at librdkafka, has just answered a client.
+    pub(crate) fn answered(&self, side: Side, broker: &str) {
+        let mut connected = self.lock().connected.get(&side).cloned().unwrap_or_default();
+        connected.insert(address(broker).to_owned());
+        self.connected(side, connected);
+    }
+
     fn connected(&self, side: Side, connected: BTreeSet<String>) {
         let mut state = self.lock();
         for broker in &connected {

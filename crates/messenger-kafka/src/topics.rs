@@ -12,7 +12,7 @@ use rdkafka::{
 };
 use tracing::{debug, info};
 
-use crate::{config::MAX_MESSAGE, context::Context, settings, shared::Shared};
+use crate::{config::MAX_MESSAGE, context::Context, health::Side, settings, shared::Shared};
 
 /// How long one question to the cluster may take.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -84,6 +84,7 @@ fn look(shared: &Shared, consumer: &BaseConsumer<Context>) -> Result<Found, Topi
         let metadata = consumer
             .fetch_metadata(Some(&topic), WITHIN)
             .map_err(|error| TopicsError::Metadata(code(&error)))?;
+        shared.health.answered(Side::In, metadata.orig_broker_name());
         found.brokers = metadata.brokers().len();
         let known = metadata.topics().iter().find(|known| known.name() == topic);
         let error = known.and_then(|known| known.error()).map(Code::from);

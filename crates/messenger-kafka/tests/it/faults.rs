@@ -31,6 +31,21 @@ impl Flow {
     }
 }
 
+/// Sends again and again, as the protocol does, until something arrives.
+async fn heard(from: &KafkaMessenger, to: &KafkaMessenger, frame: &'static str) -> Bytes {
+    let sending = async {
+        loop {
+            send(from, frame).await;
+            if let Ok(frame) = tokio::time::timeout(Duration::from_millis(200), to.recv()).await {
+                return frame.expect("open");
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), sending)
+        .await
+        .expect("in time")
+}
+
 #[tokio::test]
 async fn what_is_sent_while_all_brokers_are_down_arrives_once_they_are_back() {
     let brokers = MockBrokers::start(3).expect("ports");
@@ -205,8 +220,7 @@ async fn what_outlives_its_use_is_dropped_and_counted() {
     }
     until("they are dropped", || a.stats().dropped_out == 10).await;
     brokers.bring_all_up().expect("they were down");
-    send(&a, "in time").await;
-    assert_eq!(recv(&b).await, "in time");
+    assert_eq!(heard(&a, &b, "in time").await, "in time");
 }
 
 #[tokio::test]
@@ -218,17 +232,7 @@ async fn a_producer_that_is_given_up_is_replaced() {
     let (a, b) = tokio::join!(start(a), start(b));
     // One of the two was refused, by which its first frames may be lost.
     for (from, to) in [(&a, &b), (&b, &a)] {
-        let heard = async {
-            loop {
-                send(from, "hello").await;
-                if let Ok(frame) = tokio::time::timeout(Duration::from_millis(200), to.recv()).await
-                {
-                    return frame.expect("open");
-                }
-            }
-        };
-        let frame = tokio::time::timeout(Duration::from_secs(30), heard).await;
-        assert_eq!(frame.expect("in time"), "hello");
+        assert_eq!(heard(from, to, "hello").await, "hello");
     }
 }
 
