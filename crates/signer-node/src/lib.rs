@@ -1,1 +1,38 @@
-//! x
+//! Block signatures by the wallet of an Elements or Ocean node (`signblock`), for those who keep
+//! the block key there.
+//!
+//! The node gets the whole unsigned block, tests it once more and signs its hash with each key of
+//! the script that its wallet holds. [`NodeWalletSigner`] picks the signature of the operator's key
+//! and verifies it. The node signs any block for whoever may call it, so its RPC must be the
+//! operator's alone; what holds the operator to one block per height is the guard in front of this
+//! signer, in `federation-signer`.
+//!
+//! | | asked | answers |
+//! |---|---|---|
+//! | Ocean | `signblock BLOCK` | the `scriptSig` in hex: a zero, then signatures in DER |
+//! | Elements | `signblock BLOCK` | a list of `{pubkey, sig}`, DER |
+//! | Elements with dynafed | `signblock BLOCK SCRIPT` | the same, each with the sighash byte `01` |
+//!
+//! Elements signs with legacy wallets only, and only blocks on its tip.
+//!
+//! ```no_run
+//! use federation_chain::SigningRules;
+//! use federation_multisig::PublicKey;
+//! use federation_ocean_rpc::{NodeClient, RpcError};
+//! use federation_signer::{GuardError, GuardedSigner, MemoryGuardStore};
+//! use federation_signer_node::NodeWalletSigner;
+//!
+//! # fn example(node: &NodeClient, rules: &SigningRules, key: PublicKey)
+//! #     -> Result<(), Box<dyn std::error::Error>> {
+//! let signer = NodeWalletSigner::new(node.wallet("signer")?, rules, key);
+//! // A real operator keeps the guard's records on disk.
+//! let signer = GuardedSigner::new(signer, MemoryGuardStore::new())?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod signer;
+
+pub use answer::AnswerError;
+pub use signer::NodeWalletSigner;

@@ -1,0 +1,83 @@
+//! The signer.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use federation_chain::{Block, BlockHash, Dialect, SigningRules};
+use federation_ocean_rpc::{NodeClient, RpcError};
+use federation_signer::{Signer, SignerError};
+use hex_conservative::DisplayHex;
+use secp256k1::{PublicKey, ecdsa};
+use serde_json::Value;
+
+use crate::answer::Answer;
+
+/// A block key in the wallet of a node.
+///
+/// Signs whole blocks only: [`Signer::sign_full_block`].
+#[derive(Debug, Clone)]
+pub struct NodeWalletSigner {
+    client: NodeClient,
+    dialect: Dialect,
+    /// The script that `signblock` wants to be told with dynafed, in hex.
+    witness_script: Option<String>,
+    public_key: PublicKey,
+}
+
+impl NodeWalletSigner {
+    /// Signs with this key of the wallet that the client reaches, on a chain with these rules.
+    ///
+    /// Whether the wallet has the key is seen at the first block.
+    #[must_use]
+    pub fn new(client: NodeClient, rules: &SigningRules, public_key: PublicKey) -> Self {
+        let dialect = rules.dialect();
+        Self {
+            client,
+            dialect,
+            witness_script: (dialect == Dialect::Dynafed).then(|| rules.script().to_hex()),
+            public_key,
+        }
+    }
+}
+
+fn refused(reason: impl core::fmt::Display) -> SignerError {
+    SignerError::Refused {
+        reason: reason.to_string(),
+    }
+}
+
+#[async_trait]
+impl Signer for NodeWalletSigner {
+    fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    async fn sign_block(&self, _: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+        Err(refused(
+            "a node's wallet signs whole blocks, not their hash",
+        ))
+    }
+
+    async fn sign_full_block(
+        &self,
+        hash: BlockHash,
+        block: &[u8],
+    ) -> Result<ecdsa::Signature, SignerError> {
+        let found = Block::decode(self.dialect, Bytes::copy_from_slice(block))
+            .map_err(refused)?
+            .block_hash();
+        if found != hash {
+            return Err(refused(format!("the block's hash is {found}, not {hash}")));
+        }
+        let mut params = vec![Value::from(block.to_lower_hex_string())];
+        params.extend(self.witness_script.clone().map(Value::from));
+        // Once only: what failed is asked for again by the operator, through the guard.
+        let answer: Answer = match self.client.call("signblock", &params).await {
+            Ok(answer) => answer,
+            Err(error @ RpcError::Node { .. }) => return Err(refused(error)),
+            Err(error) => return Err(SignerError::unavailable(error)),
+        };
+        answer
+            .signature(self.dialect, hash, &self.public_key)
+            .map_err(refused)
+    }
+}
