@@ -5,6 +5,7 @@ mod cli;
 mod config_check;
 mod demo;
 mod init;
+mod keys;
 mod run;
 mod runtime;
 

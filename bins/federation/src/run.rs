@@ -1,20 +1,17 @@
 //! `federation run`: one operator against its own node.
 
 use federation_cli::CliError;
-use std::{process::ExitCode, sync::Arc};
+use std::{fs::File, process::ExitCode, sync::Arc};
 
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
-use federation_multisig::Network;
 use federation_ocean_rpc::NodeClient;
 use federation_operator::{
     Operator, OperatorHandle, Options, RedbGuardStore, Store, config::Config,
 };
-use federation_signer::{
-    GuardedSigner, Secret, Signer, SoftwareIdentity, SoftwareSigner, key_file,
-};
+use federation_signer::GuardedSigner;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{cli::RunArgs, config_check, runtime};
+use crate::{cli::RunArgs, config_check, keys, runtime};
 
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
@@ -22,7 +19,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     runtime::current_thread()?.block_on(async {
         let mut stop = Stop::new()?;
         let starting = start(&config, args.observe);
-        let mut handle = tokio::select! {
+        let (mut handle, _lock) = tokio::select! {
             started = starting => started?,
             () = stop.asked() => return Ok(ExitCode::SUCCESS),
         };
@@ -45,25 +42,23 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-async fn start(config: &Config, observe: bool) -> Result<OperatorHandle, CliError> {
+/// The operator, and the lock of its key, which lasts as long.
+async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option<File>), CliError> {
     let federation = config.federation.clone();
-    let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
-    let block_key = read_key(&config.block_key_file, &network)?;
-    let identity = read_key(&config.identity_key_file, &network)?;
     let node = config
         .node_config()
         .map_err(|report| CliError::plain(report.to_string()))
         .and_then(|node| NodeClient::new(node).map_err(check_node))?;
+    let keys = keys::open(config, &node).await?;
     let store_failed = |error: federation_operator::StoreError| {
         CliError::failure(with_causes(&error), "see docs/operations.md, the store")
     };
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
-    let public_key = block_key.public_key();
+    let public_key = keys.block.public_key();
     let guard = RedbGuardStore::open(&config.store, &public_key, federation.genesis())
         .map_err(store_failed)?;
     let guard_is_new = guard.is_new();
-    let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(block_key));
-    let signer = GuardedSigner::new(signer, guard).map_err(|error| {
+    let signer = GuardedSigner::new(keys.block, guard).map_err(|error| {
         CliError::failure(with_causes(&error), "see docs/operations.md, the store")
     })?;
     let messenger = ZmqMessenger::bind(messenger_config(config)?)
@@ -77,12 +72,12 @@ async fn start(config: &Config, observe: bool) -> Result<OperatorHandle, CliErro
     let mut options = Options::default();
     options.timeouts = config.timeouts;
     options.observe = observe;
-    Operator::new(
+    let handle = Operator::new(
         federation,
         config.me,
         Arc::new(node),
         signer,
-        Box::new(SoftwareIdentity::new(identity)),
+        keys.identity,
         Arc::new(messenger),
         store,
     )
@@ -95,20 +90,12 @@ async fn start(config: &Config, observe: bool) -> Result<OperatorHandle, CliErro
             with_causes(&error),
             "see docs/operations.md, start refusals",
         )
-    })
+    })?;
+    Ok((handle, keys.lock))
 }
 
 fn check_node(error: federation_ocean_rpc::RpcError) -> CliError {
     CliError::failure(error, "check `url` in [node]")
-}
-
-fn read_key(path: &std::path::Path, network: &Network) -> Result<Secret, CliError> {
-    key_file::read(path, network).map_err(|error| {
-        CliError::failure(
-            with_causes(&error),
-            "give the file that holds this operator's key",
-        )
-    })
 }
 
 fn messenger_config(config: &Config) -> Result<ZmqConfig, CliError> {
@@ -153,7 +140,7 @@ impl Stop {
 }
 
 /// An error with its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -6,12 +6,14 @@
 
 mod federation_file;
 pub mod init;
+mod key_source;
 mod operator_file;
 mod overrides;
 mod reader;
 mod report;
 mod text;
 
+pub use key_source::Keys;
 pub use operator_file::{Config, NodeAccess};
 pub use overrides::Overrides;
 pub use report::{ConfigReport, Problem};

@@ -9,10 +9,12 @@ use std::{
 use federation_block_signing::Timeouts;
 use federation_ocean_rpc::{Auth, NodeConfig};
 use federation_roster::{Federation, OperatorId};
+use federation_signer::KeyRole;
 
 use super::{
-    Overrides,
+    Keys, Overrides,
     federation_file::{self, FederationFile},
+    key_source::{self, RawKeys},
     reader::{Reader, Section},
     report::{ConfigReport, Problem},
     text,
@@ -50,10 +52,8 @@ pub struct Config {
     pub store: PathBuf,
     /// Where to listen for the other operators, `host:port`.
     pub listen: String,
-    /// The file of the block key.
-    pub block_key_file: PathBuf,
-    /// The file of the identity key.
-    pub identity_key_file: PathBuf,
+    /// Where the operator's keys are.
+    pub keys: Keys,
     /// How the node is reached.
     pub node: NodeAccess,
     /// Time-outs of the protocol, if the federation sets them.
@@ -68,8 +68,7 @@ struct Raw {
     operator_at: Option<usize>,
     store: Option<PathBuf>,
     listen: Option<String>,
-    block_key_file: Option<PathBuf>,
-    identity_key_file: Option<PathBuf>,
+    keys: RawKeys,
     url: Option<String>,
     cookie: Option<PathBuf>,
     user: Option<String>,
@@ -181,8 +180,7 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
         operator: value(operator),
         store: path(root.text(reader, "store")),
         listen: value(root.text(reader, "listen")),
-        block_key_file: path(root.text(reader, "block_key_file")),
-        identity_key_file: path(root.text(reader, "identity_key_file")),
+        keys: key_source::take(reader, &mut root, folder),
         ..Raw::default()
     };
     if let Some(mut node) = root.table(reader, "node") {
@@ -208,8 +206,9 @@ impl Raw {
         replace(&mut self.operator, &overrides.operator);
         replace(&mut self.store, &overrides.store);
         replace(&mut self.listen, &overrides.listen);
-        replace(&mut self.block_key_file, &overrides.block_key_file);
-        replace(&mut self.identity_key_file, &overrides.identity_key_file);
+        let keys = &mut self.keys;
+        keys.replace(KeyRole::Block, overrides.block_key_file.as_ref());
+        keys.replace(KeyRole::Identity, overrides.identity_key_file.as_ref());
         replace(&mut self.url, &overrides.node_url);
         replace(&mut self.cookie, &overrides.node_cookie);
         replace(&mut self.user, &overrides.node_user);
@@ -234,15 +233,6 @@ impl Raw {
                 "add `store = \"store\"`, a folder of this operator's own",
             );
         }
-        if self.block_key_file.is_none() {
-            missing("block_key_file", "add `block_key_file = \"block.key\"`");
-        }
-        if self.identity_key_file.is_none() {
-            missing(
-                "identity_key_file",
-                "add `identity_key_file = \"identity.key\"`",
-            );
-        }
         if self.url.is_none() {
             missing(
                 "url",
@@ -259,18 +249,7 @@ impl Raw {
                 "keep one of them",
             );
         }
-        for key_file in [&self.block_key_file, &self.identity_key_file]
-            .into_iter()
-            .flatten()
-        {
-            if !key_file.is_file() {
-                reader.note(
-                    None,
-                    format!("key file {} does not exist", key_file.display()),
-                    "check the path; `federation init` makes keys",
-                );
-            }
-        }
+        let keys = self.keys.require(reader);
         let file = file?;
         let operator = self.operator?;
         let Some(me) = file.federation.find(&operator) else {
@@ -304,8 +283,7 @@ impl Raw {
             me,
             store: self.store?,
             listen,
-            block_key_file: self.block_key_file?,
-            identity_key_file: self.identity_key_file?,
+            keys: keys?,
             node: NodeAccess {
                 url: self.url?,
                 cookie: self.cookie,

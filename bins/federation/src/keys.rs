@@ -1,0 +1,149 @@
+//! Opening the operator's keys, each of its own kind.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+
+use federation_cli::CliError;
+use federation_keystore::{Passphrase, is_keystore, open_as};
+use federation_multisig::{Network, PublicKey};
+use federation_ocean_rpc::NodeClient;
+use federation_operator::config::Config;
+use federation_signer::{
+    HsmSource, IdentitySigner, KeyRole, KeySource, Secret, Signer, SoftwareIdentity,
+    SoftwareSigner, key_file,
+};
+use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner};
+use federation_signer_node::NodeWalletSigner;
+
+use crate::run::with_causes;
+
+/// What an operator signs with.
+pub(crate) struct Keys {
+    pub(crate) block: Box<dyn Signer>,
+    pub(crate) identity: Box<dyn IdentitySigner>,
+    /// Held while the operator runs, so that no other daemon of this machine uses the key.
+    pub(crate) lock: Option<File>,
+}
+
+/// Opens both keys; asks for pass phrases and PINs where the file says so.
+pub(crate) async fn open(config: &Config, node: &NodeClient) -> Result<Keys, CliError> {
+    let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
+    let source = &config.keys.block;
+    let lock = match source {
+        KeySource::File(file) => lock(file)?,
+        KeySource::Keystore(keystore) => lock(&keystore.file)?,
+        // The guard's own lock is all there is.
+        KeySource::Hsm(_) | KeySource::Node { .. } => None,
+    };
+    let block: Box<dyn Signer> =
+        match source {
+            KeySource::Hsm(hsm) => Box::new(HsmSigner::new(open_hsm(hsm, KeyRole::Block).await?)),
+            KeySource::Node { wallet } => {
+                let client = match wallet {
+                    Some(wallet) => node.wallet(wallet),
+                    None => Ok(node.clone()),
+                }
+                .map_err(|error| CliError::failure(error, "check `wallet` in [keys.block]"))?;
+                let rules = config.federation.rules();
+                Box::new(NodeWalletSigner::new(client, rules, own_key(config)?))
+            }
+            KeySource::File(_) | KeySource::Keystore(_) => Box::new(SoftwareSigner::new(
+                open_file(source, KeyRole::Block, &network)?,
+            )),
+        };
+    let identity = open_file(&config.keys.identity, KeyRole::Identity, &network)?;
+    Ok(Keys {
+        block,
+        identity: Box::new(SoftwareIdentity::new(identity)),
+        lock,
+    })
+}
+
+/// The roster's block key of this operator: what a node's wallet holds is not asked.
+fn own_key(config: &Config) -> Result<PublicKey, CliError> {
+    config
+        .federation
+        .operator(config.me)
+        .map(|operator| operator.block_key)
+        .ok_or_else(|| CliError::failure("this operator is not in the roster", "check `operator`"))
+}
+
+/// Takes the key file for this process alone, whatever store another daemon has.
+fn lock(path: &Path) -> Result<Option<File>, CliError> {
+    let cure = |error| {
+        CliError::failure(
+            format!("key file `{}`: {error}", path.display()),
+            "give the file that holds this operator's key",
+        )
+    };
+    let file = File::open(path).map_err(cure)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(CliError::failure(
+            format!("key file `{}` is in use by another daemon", path.display()),
+            "stop it: two daemons with one key would sign two blocks at one height",
+        )),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, "the key file cannot be locked on this file system");
+            Ok(None)
+        }
+    }
+}
+
+/// A key that is held in memory.
+fn open_file(source: &KeySource, role: KeyRole, network: &Network) -> Result<Secret, CliError> {
+    match source {
+        KeySource::File(file) if is_keystore(file) => Err(CliError::failure(
+            format!("`{}` is an encrypted keystore", file.display()),
+            format!("describe it in a [keys.{role}] table with `kind = \"keystore\"`"),
+        )),
+        KeySource::File(file) => key_file::read(file, network).map_err(|error| {
+            CliError::failure(
+                with_causes(&error),
+                "give the file that holds this operator's key",
+            )
+        }),
+        KeySource::Keystore(keystore) => {
+            let what = format!("the pass phrase of {}", keystore.file.display());
+            let passphrase = keystore.passphrase.read(&what).map_err(|error| {
+                CliError::failure(
+                    with_causes(&error),
+                    format!("check `passphrase` in [keys.{role}]"),
+                )
+            })?;
+            open_as(&keystore.file, role, &Passphrase::new(passphrase)).map_err(|error| {
+                CliError::failure(with_causes(&error), format!("check [keys.{role}]"))
+            })
+        }
+        KeySource::Hsm(_) | KeySource::Node { .. } => Err(CliError::failure(
+            format!("the {role} key cannot be of kind {}", source.kind()),
+            "choose keystore or file",
+        )),
+    }
+}
+
+async fn open_hsm(source: &HsmSource, role: KeyRole) -> Result<HsmKey, CliError> {
+    let failed = |error: &dyn core::error::Error| {
+        CliError::failure(
+            with_causes(error),
+            format!("check [keys.{role}]; see docs/keys.md"),
+        )
+    };
+    let what = format!("the PIN of token {}", source.token);
+    let pin = source.pin.read(&what).map_err(|error| failed(&error))?;
+    let mut config = HsmConfig::new(
+        &source.module,
+        source.token.clone(),
+        source.key.clone(),
+        pin,
+    );
+    if let Some(sessions) = source.sessions {
+        config = config.with_sessions(sessions.try_into().unwrap_or(HsmConfig::MAX_SESSIONS));
+    }
+    if let Some(timeout) = source.timeout {
+        config = config.with_timeout(timeout);
+    }
+    HsmKey::open(config).await.map_err(|error| failed(&error))
+}
