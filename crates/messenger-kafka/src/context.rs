@@ -27,10 +27,11 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         debug!(target: "librdkafka", ?level, facility, "{line}");
         // While it closes, its connections fail because it closes them.
-        if facility == "FAIL" && !self.shared.is_closing() {
-            if let Some((broker, reason)) = read_failure(line) {
-                self.shared.health.broker_failed(self.side, broker, reason);
-            }
+        if facility == "FAIL"
+            && !self.shared.is_closing()
+            && let Some((broker, reason)) = read_failure(line)
+        {
+            self.shared.health.broker_failed(self.side, broker, reason);
         }
     }
 

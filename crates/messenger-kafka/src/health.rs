@@ -131,7 +131,12 @@ impl Health {
 
     /// A broker, by its name at librdkafka, has just answered a client.
     pub(crate) fn answered(&self, side: Side, broker: &str) {
-        let mut connected = self.lock().connected.get(&side).cloned().unwrap_or_default();
+        let mut connected = self
+            .lock()
+            .connected
+            .get(&side)
+            .cloned()
+            .unwrap_or_default();
         connected.insert(address(broker).to_owned());
         self.connected(side, connected);
     }

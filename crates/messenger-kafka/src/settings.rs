@@ -66,6 +66,11 @@ const GROUP: &str = "every operator reads every topic; no group shares them";
 const TOPICS: &str = "topics are made by the messenger, with the settings that it needs";
 const LOG: &str = "what is said, and how often, rests on it; use the program's log filter";
 
+/// Most bytes of a broker's answer. More than any broker takes at once unless it is told to (100
+/// MiB), since a record in a topic without a limit that we could not read would hold up what comes
+/// after it for ever.
+const MAX_ANSWER: usize = 128 * 1024 * 1024;
+
 /// The packages that a feature needs.
 const TLS: (&str, &str) = ("tls", "libssl-dev and pkg-config");
 const GSSAPI: (&str, &str) = ("gssapi", "libsasl2-dev, libssl-dev and pkg-config");
@@ -173,7 +178,7 @@ fn base(config: &KafkaConfig) -> ClientConfig {
     client
         .set("bootstrap.servers", config.brokers().join(","))
         .set("message.max.bytes", MAX_MESSAGE.to_string())
-        .set("receive.message.max.bytes", (2 * MAX_MESSAGE).to_string())
+        .set("receive.message.max.bytes", MAX_ANSWER.to_string())
         // The health of the brokers is read from them.
         .set("statistics.interval.ms", "1000")
         .set_log_level(RDKafkaLogLevel::Info);

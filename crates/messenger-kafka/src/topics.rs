@@ -84,7 +84,9 @@ fn look(shared: &Shared, consumer: &BaseConsumer<Context>) -> Result<Found, Topi
         let metadata = consumer
             .fetch_metadata(Some(&topic), WITHIN)
             .map_err(|error| TopicsError::Metadata(code(&error)))?;
-        shared.health.answered(Side::In, metadata.orig_broker_name());
+        shared
+            .health
+            .answered(Side::In, metadata.orig_broker_name());
         found.brokers = metadata.brokers().len();
         let known = metadata.topics().iter().find(|known| known.name() == topic);
         let error = known.and_then(|known| known.error()).map(Code::from);
@@ -188,14 +190,15 @@ fn check(shared: &Shared, existing: &BTreeSet<String>) {
         };
         let value = |name| resource.get(name).and_then(|entry| entry.value.as_deref());
         let size = value("max.message.bytes").and_then(|text| text.parse::<usize>().ok());
-        if size.is_some_and(|size| size < MAX_MESSAGE) {
-            shared.health.complain(
-                topic,
-                &format!(
-                    "topic {topic} takes no large block: set its max.message.bytes to {MAX_MESSAGE}"
-                ),
-            );
-        }
+        let fault = match size {
+            Some(size) if size < MAX_MESSAGE => "takes no large block",
+            Some(size) if size > 2 * MAX_MESSAGE => "takes more than any block has",
+            _ => continue,
+        };
+        shared.health.complain(
+            topic,
+            &format!("topic {topic} {fault}: set its max.message.bytes to {MAX_MESSAGE}"),
+        );
     }
 }
 

@@ -31,21 +31,6 @@ impl Flow {
     }
 }
 
-/// Sends again and again, as the protocol does, until something arrives.
-async fn heard(from: &KafkaMessenger, to: &KafkaMessenger, frame: &'static str) -> Bytes {
-    let sending = async {
-        loop {
-            send(from, frame).await;
-            if let Ok(frame) = tokio::time::timeout(Duration::from_millis(200), to.recv()).await {
-                return frame.expect("open");
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), sending)
-        .await
-        .expect("in time")
-}
-
 #[tokio::test]
 async fn what_is_sent_while_all_brokers_are_down_arrives_once_they_are_back() {
     let brokers = MockBrokers::start(3).expect("ports");

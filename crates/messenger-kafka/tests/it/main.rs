@@ -76,6 +76,21 @@ async fn send(messenger: &KafkaMessenger, frame: impl Into<Bytes>) {
     messenger.broadcast(frame.into()).await.expect("open");
 }
 
+/// Sends again and again, as the protocol does, until something arrives.
+async fn heard(from: &KafkaMessenger, to: &KafkaMessenger, frame: &'static str) -> Bytes {
+    let sending = async {
+        loop {
+            send(from, frame).await;
+            if let Ok(frame) = tokio::time::timeout(Duration::from_millis(200), to.recv()).await {
+                return frame.expect("open");
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), sending)
+        .await
+        .expect("in time")
+}
+
 /// Bytes that no compression makes smaller, by Marsaglia's xorshift.
 fn noise(seed: u64, size: usize) -> Bytes {
     let mut state = seed;
