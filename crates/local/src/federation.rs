@@ -10,7 +10,7 @@ use federation_chain::{BlockHeight, SigningRules};
 use federation_messenger::Messenger;
 use federation_messenger_zmq::Endpoint;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_operator::{Operator, OperatorHandle, RedbGuardStore, Store};
+use federation_operator::{Operator, OperatorHandle, Options, RedbGuardStore, Store};
 use federation_roster::{Federation, Operator as RosterEntry};
 use federation_signer::{GuardedSigner, Signer, SoftwareIdentity, SoftwareSigner};
 use tempfile::TempDir;
@@ -129,27 +129,59 @@ impl LocalFederation {
         if self.operators[index].is_some() {
             return Err(LocalError::Running(index));
         }
-        let me = id(index);
         let folder = operator_folder(&self.folder, index).join("store");
-        let store = Store::open(&folder, self.federation.id(), me)?;
+        let messenger = self.wire.join(index).await?;
+        self.operators[index] = Some(self.launch(index, index, &folder, messenger).await?);
+        Ok(())
+    }
+
+    /// Starts a second daemon with the keys of the operator at a place, another's node, and a store
+    /// of its own in this folder: what must never be done. The operator must not have signed a block yet, or the
+    /// twin is refused for having no memory of it.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start_twin(
+        &self,
+        index: usize,
+        node: usize,
+        folder: &Path,
+    ) -> Result<OperatorHandle, LocalError> {
+        let messenger = self.wire.join_twin(index).await?;
+        self.launch(index, node, folder, messenger).await
+    }
+
+    async fn launch(
+        &self,
+        index: usize,
+        node: usize,
+        folder: &Path,
+        messenger: Arc<dyn Messenger>,
+    ) -> Result<OperatorHandle, LocalError> {
+        let me = id(index);
+        let store = Store::open(folder, self.federation.id(), me)?;
         let block_key = keys::block_key(me.to_u8());
         let genesis = self.federation.genesis();
-        let guard = RedbGuardStore::open(&folder, &block_key.public_key(), genesis)?;
+        let guard = RedbGuardStore::open(folder, &block_key.public_key(), genesis)?;
         let guard_is_new = guard.is_new();
         let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(block_key));
         let operator = Operator::new(
             self.federation.clone(),
             me,
-            Arc::new(self.nodes[index].client().clone()),
+            Arc::new(self.nodes[node].client().clone()),
             GuardedSigner::new(signer, guard)?,
             Box::new(SoftwareIdentity::new(keys::identity_key(me.to_u8()))),
-            self.wire.join(index).await?,
+            messenger,
             store,
         )
         .with_new_guard(guard_is_new)
         .with_options(self.config.options.clone());
-        self.operators[index] = Some(operator.start().await?);
-        Ok(())
+        Ok(operator.start().await?)
+    }
+
+    /// Sets the options of operators that are started from now on.
+    pub fn set_options(&mut self, options: Options) {
+        self.config.options = options;
     }
 
     /// The messenger and the identity of an operator that does not run, to play it by hand: a liar,
@@ -192,6 +224,12 @@ impl LocalFederation {
     #[must_use]
     pub fn operator(&self, index: usize) -> Option<&OperatorHandle> {
         self.operators[index].as_ref()
+    }
+
+    /// As [`operator`](Self::operator), to wait for its end.
+    #[must_use]
+    pub fn operator_mut(&mut self, index: usize) -> Option<&mut OperatorHandle> {
+        self.operators[index].as_mut()
     }
 
     /// The node of the operator at a place.

@@ -8,6 +8,9 @@ use federation_roster::{FederationId, OperatorId};
 
 use crate::{LocalError, Transport};
 
+/// Above the number of any operator.
+const TWINS: usize = 100;
+
 /// The messengers of a local federation.
 pub(crate) struct Wire {
     kind: Kind,
@@ -64,6 +67,23 @@ impl Wire {
                 let messenger = Arc::new(ZmqMessenger::bind(config).await?);
                 messengers[index] = Some(messenger.clone());
                 Ok(messenger)
+            }
+        }
+    }
+
+    /// Another messenger for the operator at a place, beside the one that it has.
+    pub(crate) async fn join_twin(&self, index: usize) -> Result<Arc<dyn Messenger>, LocalError> {
+        match &self.kind {
+            // The hub knows its members by number only.
+            Kind::Memory(hub) => Ok(Arc::new(hub.join(id(TWINS + index)))),
+            Kind::Zmq {
+                federation,
+                endpoints,
+                ..
+            } => {
+                let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into();
+                let config = ZmqConfig::new(any, *federation).with_peers(endpoints.clone());
+                Ok(Arc::new(ZmqMessenger::bind(config).await?))
             }
         }
     }

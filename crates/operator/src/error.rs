@@ -4,7 +4,7 @@ use federation_block_signing::ConfigError;
 use federation_chain::{BlockHash, BlockHeight, CheckError, Dialect, UnixTime};
 use federation_multisig::PublicKey;
 use federation_ocean_rpc::RpcError;
-use federation_roster::{OperatorId, XOnlyPublicKey};
+use federation_roster::{OperatorId, Round, XOnlyPublicKey};
 use federation_signer::GuardError;
 
 use crate::StoreError;
@@ -107,6 +107,17 @@ pub enum StartError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperatorError {
+    /// A message came in that this operator's identity key has signed and this daemon has not: two
+    /// daemons with one key contradict each other sooner or later.
+    #[error(
+        "another daemon spoke for this operator at height {height}, round {round}: stop both, find out which store is the newer, and start only the one that has it"
+    )]
+    Twin {
+        /// The height that the message was about.
+        height: BlockHeight,
+        /// The round.
+        round: Round,
+    },
     /// The store failed: nothing is said or signed any more.
     #[error("the operator stopped because its store failed")]
     Store(#[from] StoreError),

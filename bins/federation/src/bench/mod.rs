@@ -4,6 +4,7 @@
 //! which the last node has the block. The time that the slowest operator's calls to its node took
 //! at that height (template, tests, submission) is taken off for the second figure.
 
+mod load;
 mod report;
 
 use federation_cli::{CliError, out};
@@ -18,7 +19,10 @@ use federation_local::{LocalConfig, LocalFederation};
 use federation_operator::OperatorEvent;
 use tokio::sync::mpsc;
 
-use self::report::{Height, Report};
+use self::{
+    load::Load,
+    report::{Height, Report},
+};
 use crate::{cli::BenchArgs, demo};
 
 /// Blocks at the start that are not measured: connections are being made.
@@ -69,6 +73,7 @@ async fn measure(
     args: &BenchArgs,
     threshold: u8,
 ) -> Result<Report, CliError> {
+    let mut load = loads(&federation, args).await?;
     let (sender, mut heard) = mpsc::unbounded_channel();
     let count = usize::from(args.operators);
     for operator in 0..count {
@@ -110,6 +115,11 @@ async fn measure(
             ));
         };
         note(&mut heights, &next);
+        if next.operator == count - 1
+            && let (OperatorEvent::Tip { .. }, Some(load)) = (&next.event, &mut load)
+        {
+            load.fill().await?;
+        }
         let reached = heights.keys().next_back().copied().unwrap_or_default();
         if killed < args.kill && reached > WARM_UP + args.blocks / 3 {
             for operator in 0..usize::from(args.kill) {
@@ -123,6 +133,25 @@ async fn measure(
     federation.stop().await;
     heights.retain(|height, _| (WARM_UP + 1..=last).contains(height));
     Ok(Report::new(args, threshold, heights))
+}
+
+/// What fills the blocks, if they are to be filled: given to the node of the last operator, which
+/// is never killed.
+async fn loads(federation: &LocalFederation, args: &BenchArgs) -> Result<Option<Load>, CliError> {
+    if args.block_size == 0 {
+        return Ok(None);
+    }
+    let node = federation
+        .node(usize::from(args.operators) - 1)
+        .client()
+        .clone();
+    Load::new(node, args.dialect.into(), args.block_size as usize)
+        .await
+        .map(Some)
+}
+
+fn failed(error: impl core::fmt::Display) -> CliError {
+    CliError::failure(error, "run again with RUST_LOG=info to see why")
 }
 
 fn note(heights: &mut BTreeMap<u32, Height>, heard: &Heard) {

@@ -41,6 +41,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value_t = 0)]
     pub(crate) kill: u8,
 
+    /// Fill each block with transactions up to this many bytes (a devnet block has at most 4000000).
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=4_000_000))]
+    pub(crate) block_size: u32,
+
     /// Where the operators' stores are [default: a temporary folder].
     #[arg(long)]
     pub(crate) store: Option<PathBuf>,

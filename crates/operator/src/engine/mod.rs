@@ -16,11 +16,11 @@ use std::{
 };
 
 use federation_block_signing::{
-    Body, Event, Input, Machine, Message, Output, Record, SignedMessage, Tip,
+    Alarm, Body, Event, Input, Machine, Message, Output, Record, SignedMessage, Tip,
 };
 use federation_chain::BlockHeight;
 use federation_messenger::Messenger;
-use federation_roster::{Federation, OperatorId};
+use federation_roster::{Federation, OperatorId, Round};
 use federation_signer::IdentitySigner;
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
@@ -102,6 +102,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
         running: JoinSet::new(),
         pending: VecDeque::new(),
         node: operator.node,
+        twin: None,
     };
     let task = tokio::spawn(engine.run(stop.clone()));
     OperatorHandle {
@@ -134,6 +135,8 @@ struct Engine {
     /// Inputs that arose while handling others.
     pending: VecDeque<Input>,
     node: Arc<dyn federation_ocean_rpc::Node>,
+    /// Where another daemon was heard that speaks for this operator.
+    twin: Option<(BlockHeight, Round)>,
 }
 
 impl Engine {
@@ -182,6 +185,10 @@ impl Engine {
             if let Err(error) = self.work().await {
                 tracing::error!(%error, "the store failed: nothing is said or signed any more");
                 break Err(error.into());
+            }
+            if let Some((height, round)) = self.twin {
+                tracing::error!(%height, %round, "another daemon speaks for this operator: nothing is said or signed any more");
+                break Err(OperatorError::Twin { height, round });
             }
         };
         self.messenger.close().await;
@@ -368,6 +375,9 @@ impl Engine {
                 });
             }
             Event::Alarm(alarm) => {
+                if let Alarm::OwnMessageFromElsewhere { height, round } = alarm {
+                    self.twin = Some((*height, *round));
+                }
                 self.status
                     .send_modify(|status| status.last_alarm = Some(alarm.clone()));
             }

@@ -73,14 +73,23 @@ impl Watcher {
                     return;
                 }
             }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(self.idle),
-                () = self.hints.submitted.notified() => pause = SHORT,
-                () = self.hints.decided.notified() => {
-                    tokio::time::sleep(SHORT).await;
-                    pause = SHORT;
+            self.wait(&mut pause).await;
+        }
+    }
+
+    /// Waits until it is time to ask again, and says how long to wait after that.
+    async fn wait(&self, pause: &mut Duration) {
+        tokio::select! {
+            biased;
+            () = self.hints.submitted.notified() => *pause = SHORT,
+            () = self.hints.decided.notified() => {
+                *pause = SHORT;
+                tokio::select! {
+                    () = self.hints.submitted.notified() => {}
+                    () = tokio::time::sleep(SHORT) => {}
                 }
             }
+            () = tokio::time::sleep(*pause) => *pause = (*pause * 2).min(self.idle),
         }
     }
 
