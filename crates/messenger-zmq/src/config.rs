@@ -6,7 +6,7 @@ use std::{io, sync::Arc};
 use federation_messenger::QueueLimits;
 use federation_roster::FederationId;
 
-use crate::Endpoint;
+use crate::{Endpoint, Resolve, SystemNames};
 
 /// Where to listen, whom to hear, and the limits of each link.
 #[derive(Debug, Clone)]
@@ -14,6 +14,7 @@ pub struct ZmqConfig {
     listen: Endpoint,
     topic: Arc<str>,
     peers: Vec<Endpoint>,
+    resolver: Arc<dyn Resolve>,
     pub(crate) limits: LinkLimits,
 }
 
@@ -52,6 +53,7 @@ impl ZmqConfig {
             listen,
             topic: format!("federation/1/{federation}").into(),
             peers: Vec::new(),
+            resolver: Arc::new(SystemNames),
             limits: LinkLimits::default(),
         }
     }
@@ -60,6 +62,14 @@ impl ZmqConfig {
     #[must_use]
     pub fn with_peers(mut self, peers: impl IntoIterator<Item = Endpoint>) -> Self {
         self.peers = peers.into_iter().collect();
+        self
+    }
+
+    /// Who turns the peers' names into addresses, for those who have a directory of their own; the
+    /// system by default.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = resolver;
         self
     }
 
@@ -108,6 +118,10 @@ impl ZmqConfig {
 
     pub(crate) const fn topic(&self) -> &Arc<str> {
         &self.topic
+    }
+
+    pub(crate) fn resolver(&self) -> Arc<dyn Resolve> {
+        Arc::clone(&self.resolver)
     }
 
     pub(crate) fn peers(&self) -> &[Endpoint] {

@@ -2,7 +2,9 @@
 //!
 //! [`ZmqMessenger`] binds one publishing address and keeps one subscription to each peer, with a
 //! task of its own that connects, and connects again, for as long as the messenger lives. Names are
-//! resolved anew each time. A dead, slow or garbling peer costs its own link only.
+//! resolved anew each time, and all addresses of a name are tried, so that a peer may move. Where
+//! the messenger listens need not be where its peers reach it. A dead, slow or garbling peer costs
+//! its own link only.
 //!
 //! # On the wire
 //!
@@ -67,6 +69,7 @@ mod gate;
 mod link;
 mod messenger;
 mod publisher;
+mod resolve;
 mod shared;
 mod subscriber;
 mod wire;
@@ -74,3 +77,4 @@ mod wire;
 pub use config::{ZmqConfig, ZmqError};
 pub use endpoint::{Endpoint, ParseEndpointError};
 pub use messenger::ZmqMessenger;
+pub use resolve::{Resolve, SystemNames};

@@ -54,7 +54,7 @@ impl ZmqMessenger {
             .await
             .map_err(bind_error)?;
         let local: Endpoint = listener.local_addr().map_err(bind_error)?.into();
-        let shared = Arc::new(Shared::new(config.topic(), config.limits));
+        let shared = Arc::new(Shared::new(&config));
         let (closing, stop) = watch::channel(false);
         let runtime = Handle::current();
         let messenger = Self {

@@ -12,13 +12,14 @@ use std::{
 use bytes::Bytes;
 use federation_messenger::{Inbox, Lane, MessengerStats, Peer, PeerStats};
 
-use crate::{Endpoint, config::LinkLimits};
+use crate::{Endpoint, Resolve, ZmqConfig, config::LinkLimits};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) topic_text: Arc<str>,
     pub(crate) topic: Bytes,
     pub(crate) limits: LinkLimits,
+    pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) inbox: Inbox,
     subscribers: Mutex<BTreeMap<u64, Arc<Subscriber>>>,
     publishers: Mutex<BTreeMap<Endpoint, Arc<Publisher>>>,
@@ -58,11 +59,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(topic: &Arc<str>, limits: LinkLimits) -> Self {
+    pub(crate) fn new(config: &ZmqConfig) -> Self {
         Self {
-            topic_text: Arc::clone(topic),
-            topic: Bytes::copy_from_slice(topic.as_bytes()),
-            limits,
+            topic_text: Arc::clone(config.topic()),
+            topic: Bytes::copy_from_slice(config.topic().as_bytes()),
+            limits: config.limits,
+            resolver: config.resolver(),
             inbox: Inbox::new(),
             subscribers: Mutex::default(),
             publishers: Mutex::default(),

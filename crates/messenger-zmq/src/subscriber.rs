@@ -13,6 +13,7 @@ use crate::{
     Endpoint,
     gate::GateLimits,
     link::{Bridge, LinkError, options, tune},
+    resolve,
     shared::{Publisher, Shared},
     wire::{Assembly, MAX_MESSAGE, MAX_PARTS},
 };
@@ -47,12 +48,13 @@ pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: 
 /// Resolves the name anew each time.
 async fn connect(shared: &Shared, endpoint: &Endpoint) -> Result<TcpStream, LinkError> {
     let within = shared.limits.handshake;
-    let outer = timeout(
-        within,
-        TcpStream::connect((endpoint.host(), endpoint.port())),
-    )
-    .await
-    .map_err(|_| LinkError::Connect(within))??;
+    let connecting = async {
+        let addresses = shared.resolver.resolve(endpoint).await?;
+        resolve::connect(addresses).await
+    };
+    let outer = timeout(within, connecting)
+        .await
+        .map_err(|_| LinkError::Connect(within))??;
     tune(&outer)?;
     Ok(outer)
 }

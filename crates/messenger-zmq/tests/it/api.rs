@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Debug};
 
-use federation_messenger_zmq::{ParseEndpointError, ZmqError};
+use federation_messenger_zmq::{ParseEndpointError, Resolve, SystemNames, ZmqError};
 
 use super::*;
 
@@ -14,6 +14,8 @@ fn public_types_keep_their_traits() {
     shared::<ZmqMessenger>();
     shared::<ZmqConfig>();
     shared::<Endpoint>();
+    shared::<SystemNames>();
+    shared::<Box<dyn Resolve>>();
     error::<ZmqError>();
     error::<ParseEndpointError>();
 }

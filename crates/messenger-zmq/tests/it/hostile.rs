@@ -224,3 +224,83 @@ async fn strangers_take_half_of_the_places_only() {
     until("places are given up", || a.subscribers() == 1).await;
     all_is_well(&a, &b).await;
 }
+
+/// One message of these parts, each of fewer than 256 bytes.
+fn message(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let more = u8::from(place + 1 < parts.len());
+        bytes.extend([more, part.len() as u8]);
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+/// A peer by its endpoint who plays by ZeroMQ's rules and by none of ours. Nothing about a sender is
+/// proven here: what is forged or repeated is passed on, and refused by whoever checks the envelope
+/// inside. It must cost the other peers nothing.
+#[tokio::test]
+async fn a_peer_that_forges_repeats_and_floods_costs_the_others_nothing() {
+    let limits = QueueLimits::new(100, 1_000_000);
+    let (a, b) = pair_of(config().with_queue_limits(limits)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    a.add_peer(listener.local_addr().expect("bound").into())
+        .expect("open");
+    let (mut stream, _) = listener.accept().await.expect("it connects");
+    let (topic, theirs) = (topic(), topic().replace("ab", "cd"));
+    let start = [greeting(), ready(b"PUB")].concat();
+    stream.write_all(&start).await.expect("it reads");
+    // Another federation's, which was not asked for.
+    let foreign = message(&[theirs.as_bytes(), b"theirs"]);
+    // A frame larger than any, in as many pieces as it likes: its first is refused.
+    let mark = [u32::MAX.to_le_bytes(), [0; 4]].concat();
+    let oversized = message(&[topic.as_bytes(), &[0; 200], &mark]);
+    // What somebody else said yesterday, over and over.
+    let repeated = message(&[topic.as_bytes(), b"of yesterday"]);
+    stream.write_all(&foreign).await.expect("it reads");
+    stream
+        .write_all(&oversized.repeat(50))
+        .await
+        .expect("it reads");
+    for _ in 0..100 {
+        stream
+            .write_all(&repeated.repeat(100))
+            .await
+            .expect("it reads");
+        send(&b, "calm").await;
+    }
+    let came = |place: usize| a.stats().peers[place].frames_in;
+    until("all of it has come", || came(0) + came(1) == 10_100).await;
+    let mut calm = 0;
+    for _ in 0..200 {
+        calm += u32::from(recv(&a).await == "calm");
+    }
+    assert_eq!(calm, 100);
+    assert_eq!(a.stats().dropped_in, 1 + 50 + 9_900);
+    all_is_well(&a, &b).await;
+}
+
+#[tokio::test]
+async fn a_subscriber_that_does_not_read_holds_up_nobody() {
+    let (a, b) = pair().await;
+    let mut sleepers = Vec::new();
+    for _ in 0..8 {
+        let mut stream = connect(&a).await;
+        let said = [greeting(), ready(b"SUB"), subscribe()].concat();
+        stream.write_all(&said).await.expect("it reads");
+        sleepers.push(stream);
+    }
+    until("they subscribe", || a.subscribers() == 9).await;
+    // Ten times what the kernel's buffers and a queue take.
+    for serial in 0..200_u32 {
+        let frame = [&serial.to_le_bytes()[..], &vec![0; 1_000_000]].concat();
+        send(&a, frame.clone()).await;
+        assert!(recv(&b).await == frame, "frame {serial}");
+    }
+    let stats = a.stats();
+    let dropped: Vec<_> = stats.peers.iter().map(|peer| peer.dropped_out).collect();
+    let sleeping = dropped.iter().filter(|dropped| **dropped > 100).count();
+    assert_eq!(sleeping, 8, "{dropped:?}");
+    assert_eq!(dropped.iter().filter(|dropped| **dropped == 0).count(), 2);
+    drop(sleepers);
+}

@@ -1,7 +1,13 @@
 //! Peers that come late, go, come back, and are misconfigured.
 
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use federation_messenger::MessengerError;
-use federation_messenger_zmq::ZmqError;
+use federation_messenger_zmq::{Resolve, ZmqError};
 
 use super::*;
 
@@ -123,6 +129,70 @@ async fn names_and_ipv6_are_reached() {
     assert_eq!(recv(&b).await, "by address");
     send(&b, "by name").await;
     assert_eq!(recv(&a).await, "by name");
+}
+
+/// One name, whose addresses change.
+#[derive(Debug, Default)]
+struct Directory(Mutex<Vec<SocketAddr>>);
+
+impl Directory {
+    fn set(&self, to: &ZmqMessenger) {
+        let address = to.local_endpoint().to_string().parse();
+        let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *addresses = vec![address.expect("it listens at an address")];
+    }
+}
+
+#[async_trait]
+impl Resolve for Directory {
+    async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+        assert_eq!(endpoint.to_string(), "bert.example:5000");
+        let addresses = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "no such name"));
+        }
+        Ok(addresses)
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_moves_is_found_at_its_new_address() {
+    let directory = Arc::new(Directory::default());
+    let name = "bert.example:5000".parse().expect("an endpoint");
+    let a = bind(config().with_resolver(directory.clone()).with_peers([name])).await;
+    // At first there is no such name.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for life in 0..3 {
+        let b = bind(config()).await;
+        directory.set(&b);
+        until("it is found", || b.subscribers() == 1).await;
+        send(&b, format!("of life {life}")).await;
+        assert_eq!(recv(&a).await, format!("of life {life}"));
+        b.close().await;
+    }
+    assert_eq!(a.stats().reconnects, 2);
+}
+
+#[tokio::test]
+async fn one_listens_elsewhere_than_its_peers_reach_it() {
+    let all: Endpoint = "[::]:0".parse().expect("an endpoint");
+    let Ok(a) = ZmqMessenger::bind(ZmqConfig::new(all, FEDERATION)).await else {
+        return; // This machine has no IPv6.
+    };
+    let port = a.local_endpoint().port();
+    for advertised in ["127.0.0.1", "[::1]", "localhost"] {
+        let endpoint = format!("{advertised}:{port}").parse().expect("an endpoint");
+        let b = bind(config().with_peers([endpoint])).await;
+        until("it is reached", || a.subscribers() == 1).await;
+        send(&a, advertised).await;
+        assert_eq!(recv(&b).await, advertised);
+        b.close().await;
+        until("it has gone", || a.subscribers() == 0).await;
+    }
 }
 
 #[tokio::test]
