@@ -1,0 +1,78 @@
+//! The command line: what can be said, and what `--help` teaches about it.
+
+mod address;
+mod inspect;
+mod network;
+mod new;
+mod script;
+mod wif;
+
+pub(crate) use self::{
+    address::AddressArgs,
+    inspect::InspectArgs,
+    network::NetworkArg,
+    new::NewArgs,
+    script::ScriptArgs,
+    wif::{SecretForm, WifArgs},
+};
+use clap::{Parser, Subcommand};
+
+/// Makes and examines the keys, scripts and addresses of a federation.
+///
+/// A federated sidechain accepts a block when M of its N operators have signed it. Who they are is
+/// a script of N public keys, `signblockscript`, in the configuration of every node.
+#[derive(Debug, Parser)]
+#[command(name = "multisig", version, propagate_version = true, after_help = FIRST_STEPS)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  multisig new -m 3 -n 5 --out keys        five keys, their script, the node's settings
+  multisig inspect 5221...53ae             what a script says, and what is wrong with it
+
+No verb takes a secret as an argument, where others would see it: secrets come from files or the
+standard input.
+
+Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 wrong usage.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make N keys, their M-of-N script and the settings of a chain that it signs.
+    New(NewArgs),
+    /// Make an M-of-N script of public keys.
+    Script(ScriptArgs),
+    /// Say what a script is, and what is wrong with it.
+    Inspect(InspectArgs),
+    /// Show the addresses of a script or a public key.
+    Address(AddressArgs),
+    /// Read a secret key and show its public half; turn hex into WIF or back.
+    Wif(WifArgs),
+    /// Print a shell completion script.
+    Completions {
+        /// The shell that will read it.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder.
+    Man {
+        /// The folder, made if missing.
+        #[arg(long, default_value = ".")]
+        out: std::path::PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,34 @@
+//! Keys, scripts, addresses and genesis blocks of a federation, for people and scripts.
+
+mod address;
+mod cli;
+mod input;
+mod inspect;
+mod new;
+mod script;
+mod summary;
+mod wif;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use federation_cli::{out, write_completions, write_man_pages};
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::New(args) => new::run(args),
+        Command::Script(args) => script::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Address(args) => address::run(args),
+        Command::Wif(args) => wif::run(args),
+        Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
+        Command::Man { out } => write_man_pages(Cli::command(), out),
+    };
+    result.unwrap_or_else(|error| {
+        out::note(&error.to_string());
+        error.exit_code()
+    })
+}

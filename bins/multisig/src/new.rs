@@ -1,0 +1,148 @@
+//! `multisig new`: keys, their script, and a chain's settings.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use federation_cli::{CliError, out};
+use federation_keystore::{Passphrase, WorkFactor};
+use federation_multisig::MultisigScript;
+use federation_signer::{KeyRole, Secret, key_file};
+use serde_json::{Value, json};
+
+use crate::{cli::NewArgs, input, script::order, summary::Summary};
+
+/// Makes the keys and writes or prints them.
+pub(crate) fn run(args: &NewArgs) -> Result<ExitCode, CliError> {
+    // Everything that can be refused is refused before a key exists.
+    let mut secrets: Vec<Secret> = (0..args.keys).map(|_| Secret::generate()).collect();
+    let script = input::script(
+        args.threshold,
+        secrets.iter().map(Secret::public_key).collect(),
+        order(args.unsorted),
+        args.insecure_minority,
+    )?;
+    // Files are numbered as the script has the keys.
+    secrets.sort_by_key(|secret| script.position(&secret.public_key()));
+    let files = if args.insecure_print {
+        Vec::new()
+    } else {
+        write(args, &secrets)?
+    };
+    if args.json {
+        tell_json(args, &script, &secrets, &files)?;
+    } else {
+        tell(args, &script, &secrets, &files)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file for each key.
+fn write(args: &NewArgs, secrets: &[Secret]) -> Result<Vec<PathBuf>, CliError> {
+    let files: Vec<_> = (1..=secrets.len())
+        .map(|number| args.out.join(format!("block-{number}.key")))
+        .collect();
+    if let Some(taken) = files.iter().find(|file| file.symlink_metadata().is_ok()) {
+        return Err(CliError::failure(
+            format!(
+                "`{}` exists, and a key is never overwritten",
+                taken.display()
+            ),
+            "choose another folder with --out",
+        ));
+    }
+    let passphrase = (!args.insecure_plain)
+        .then(|| passphrase(args))
+        .transpose()?;
+    std::fs::create_dir_all(&args.out).map_err(|error| {
+        CliError::failure(
+            format!("`{}`: {error}", args.out.display()),
+            "choose a folder that can be written with --out",
+        )
+    })?;
+    for (file, secret) in files.iter().zip(secrets) {
+        write_one(file, secret, passphrase.as_ref()).map_err(|what| {
+            CliError::failure(what, "check who may write to the folder of --out")
+        })?;
+    }
+    Ok(files)
+}
+
+fn write_one(file: &Path, secret: &Secret, passphrase: Option<&Passphrase>) -> Result<(), String> {
+    match passphrase {
+        Some(passphrase) => {
+            federation_keystore::create(
+                file,
+                KeyRole::Block,
+                secret,
+                passphrase,
+                WorkFactor::default(),
+            )
+            .map_err(|error| input::with_source(&error))?;
+        }
+        None => key_file::create(file, secret).map_err(|error| input::with_source(&error))?,
+    }
+    Ok(())
+}
+
+fn passphrase(args: &NewArgs) -> Result<Passphrase, CliError> {
+    let text = args
+        .passphrase
+        .read("a pass phrase for the new key files")
+        .map_err(|error| {
+            CliError::failure(
+                input::with_source(&error),
+                "say where it comes from with --passphrase, or --insecure-plain for none",
+            )
+        })?;
+    Passphrase::for_new_file(text)
+        .map_err(|error| CliError::failure(error, "choose a longer pass phrase"))
+}
+
+fn tell(
+    args: &NewArgs,
+    script: &MultisigScript,
+    secrets: &[Secret],
+    files: &[PathBuf],
+) -> Result<(), CliError> {
+    Summary::new(script, args.network).tell()?;
+    out::line("")?;
+    if args.insecure_print {
+        out::line("# secret keys, in the order of the script")?;
+        for secret in secrets {
+            out::line(&secret.to_wif(&args.network.network()))?;
+        }
+    }
+    for file in files {
+        out::line(&format!("wrote {}", file.display()))?;
+    }
+    if args.insecure_plain {
+        out::note("note: these files are not encrypted; whoever reads them can sign blocks");
+    }
+    Ok(())
+}
+
+fn tell_json(
+    args: &NewArgs,
+    script: &MultisigScript,
+    secrets: &[Secret],
+    files: &[PathBuf],
+) -> Result<(), CliError> {
+    let mut answer = Summary::new(script, args.network).json();
+    if args.insecure_print {
+        let network = args.network.network();
+        let wifs: Vec<String> = secrets
+            .iter()
+            .map(|secret| secret.to_wif(&network).as_str().to_owned())
+            .collect();
+        answer.insert("secret_keys_wif".to_owned(), json!(wifs));
+    }
+    let files: Vec<Value> = files.iter().map(|file| json!(file)).collect();
+    answer.insert("files".to_owned(), Value::Array(files));
+    answer.insert(
+        "encrypted".to_owned(),
+        json!(!args.insecure_plain && !args.insecure_print),
+    );
+    out::json(&answer)
+}
