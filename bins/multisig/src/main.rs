@@ -2,8 +2,10 @@
 
 mod address;
 mod cli;
+mod hsm;
 mod input;
 mod inspect;
+mod key;
 mod new;
 mod script;
 mod summary;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Address(args) => address::run(args),
         Command::Wif(args) => wif::run(args),
+        Command::Key(args) => key::run(args),
+        Command::Hsm(args) => hsm::run(args),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };

@@ -7,7 +7,7 @@ use std::path::Path;
 use cryptoki::{
     context::Pkcs11,
     mechanism::Mechanism,
-    object::{Attribute, AttributeType, KeyType, ObjectClass},
+    object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
     session::{Session, UserType},
     slot::Slot,
 };
@@ -315,6 +315,25 @@ fn made(writer: &Writer, label: &str, id: Vec<u8>) -> Result<KeyEntry, HsmError>
     })
 }
 
+/// One private key of a token.
+///
+/// # Errors
+/// If there is none, or it is none for this project; see [`HsmError`].
+pub fn find_key(
+    module: &Path,
+    token: &TokenSelector,
+    pin: &Pin,
+    key: &KeySelector,
+) -> Result<KeyEntry, HsmError> {
+    let module = Module::load(module)?;
+    let state = module.enter();
+    let writer = writer(&state.pkcs11, token, pin)?;
+    let found = find::key(&writer.session, &writer.token.label(), key)?;
+    let mut entry = entry_of(&writer.session, found.handle)?;
+    entry.public_key = Some(found.public_key);
+    Ok(entry)
+}
+
 /// All private keys of a token.
 ///
 /// # Errors
@@ -326,28 +345,7 @@ pub fn keys(module: &Path, token: &TokenSelector, pin: &Pin) -> Result<Vec<KeyEn
     let session = &writer.session;
     let mut entries = Vec::new();
     for handle in session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])? {
-        let mut entry = KeyEntry {
-            label: String::new(),
-            id: Vec::new(),
-            public_key: None,
-            problem: None,
-            extractable: None,
-        };
-        let wanted = [
-            AttributeType::Label,
-            AttributeType::Id,
-            AttributeType::Extractable,
-        ];
-        for attribute in session.get_attributes(handle, &wanted)? {
-            match attribute {
-                Attribute::Label(label) => {
-                    entry.label = String::from_utf8_lossy(&label).into_owned();
-                }
-                Attribute::Id(id) => entry.id = id,
-                Attribute::Extractable(extractable) => entry.extractable = Some(extractable),
-                _ => {}
-            }
-        }
+        let mut entry = entry_of(session, handle)?;
         let selector = if entry.id.is_empty() {
             KeySelector::Label(entry.label.clone())
         } else {
@@ -361,4 +359,31 @@ pub fn keys(module: &Path, token: &TokenSelector, pin: &Pin) -> Result<Vec<KeyEn
     }
     entries.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
     Ok(entries)
+}
+
+/// What the token says of a private key in clear.
+fn entry_of(session: &Session, handle: ObjectHandle) -> Result<KeyEntry, HsmError> {
+    let mut entry = KeyEntry {
+        label: String::new(),
+        id: Vec::new(),
+        public_key: None,
+        problem: None,
+        extractable: None,
+    };
+    let wanted = [
+        AttributeType::Label,
+        AttributeType::Id,
+        AttributeType::Extractable,
+    ];
+    for attribute in session.get_attributes(handle, &wanted)? {
+        match attribute {
+            Attribute::Label(label) => {
+                entry.label = String::from_utf8_lossy(&label).into_owned();
+            }
+            Attribute::Id(id) => entry.id = id,
+            Attribute::Extractable(extractable) => entry.extractable = Some(extractable),
+            _ => {}
+        }
+    }
+    Ok(entry)
 }

@@ -52,6 +52,10 @@ pub(crate) enum Command {
     Address(AddressArgs),
     /// Read a secret key and show its public half; turn hex into WIF or back.
     Wif(WifArgs),
+    /// Keep secret keys in encrypted files.
+    Key(crate::key::KeyArgs),
+    /// Keep keys in hardware modules, by PKCS#11.
+    Hsm(crate::hsm::HsmArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

@@ -1,0 +1,201 @@
+//! `multisig hsm`: tokens and keys in hardware modules.
+
+mod args;
+mod script;
+mod test;
+
+use std::{path::Path, process::ExitCode};
+
+use federation_cli::{CliError, out};
+use federation_keystore::{Passphrase, is_keystore, open};
+use federation_signer::{Secret, SecretSource};
+use federation_signer_hsm::{HsmError, Pin, admin};
+use hex_conservative::DisplayHex;
+use serde_json::json;
+
+pub(crate) use self::args::HsmArgs;
+use self::args::{HsmCommand, HsmImportArgs, InitTokenArgs, ListArgs, TokenArgs};
+use crate::key::{read_key, with_causes};
+
+/// Does what is asked.
+pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
+    match &args.command {
+        HsmCommand::List(args) => list(args),
+        HsmCommand::InitToken(args) => init_token(args),
+        HsmCommand::Keygen(args) => {
+            let TokenArgs { module, token, .. } = &args.token;
+            // Wrong keys of others are found before one is made.
+            args.to_script.check()?;
+            let pin = user_pin(&args.token)?;
+            let made =
+                admin::generate_key(&module.module, token, &pin, &args.label).map_err(failed)?;
+            script::tell(&made, &args.to_script, module.json)
+        }
+        HsmCommand::Pubkey(args) => {
+            args.to_script.check()?;
+            let TokenArgs { module, token, .. } = &args.token;
+            let pin = user_pin(&args.token)?;
+            let found = admin::find_key(&module.module, token, &pin, &args.key).map_err(failed)?;
+            script::tell(&found, &args.to_script, module.json)
+        }
+        HsmCommand::Import(args) => import(args),
+        HsmCommand::Test(args) => test::run(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The module's errors say what to do themselves.
+fn failed(error: HsmError) -> CliError {
+    CliError::failure(error, "see docs/keys.md, hardware modules")
+}
+
+fn pin(source: &SecretSource, what: &str, flag: &str) -> Result<Pin, CliError> {
+    source.read(what).map(Pin::from).map_err(|error| {
+        CliError::failure(
+            with_causes(&error),
+            format!("give another source with {flag}"),
+        )
+    })
+}
+
+fn user_pin(args: &TokenArgs) -> Result<Pin, CliError> {
+    pin(
+        &args.pin,
+        &format!("user PIN of token {}", args.token),
+        "--pin",
+    )
+}
+
+/// A PIN that is to be set, asked for twice at the terminal.
+fn new_pin(source: &SecretSource, what: &str, flag: &str) -> Result<Pin, CliError> {
+    let read = |what: &str| {
+        source.read(what).map_err(|error| {
+            CliError::failure(
+                with_causes(&error),
+                format!("give another source with {flag}"),
+            )
+        })
+    };
+    let text = read(what)?;
+    if *source == SecretSource::Prompt && read("the same again")? != text {
+        return Err(CliError::failure(
+            "the two PINs differ",
+            "type the same twice",
+        ));
+    }
+    Ok(text.into())
+}
+
+fn list(args: &ListArgs) -> Result<(), CliError> {
+    let module = &args.module;
+    let Some(token) = &args.token else {
+        return list_tokens(&module.module, module.json);
+    };
+    let pin = pin(&args.pin, &format!("user PIN of token {token}"), "--pin")?;
+    let keys = admin::keys(&module.module, token, &pin).map_err(failed)?;
+    if module.json {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                json!({
+                    "label": key.label,
+                    "id": key.id.to_lower_hex_string(),
+                    "public_key": key.public_key.map(|key| key.to_string()),
+                    "extractable": key.extractable,
+                    "problem": key.problem,
+                })
+            })
+            .collect();
+        return out::json(&keys);
+    }
+    if keys.is_empty() {
+        out::note("the token has no private keys: make one with `multisig hsm keygen`");
+    }
+    for key in keys {
+        let what = match (key.public_key, key.problem) {
+            (Some(public_key), _) => public_key.to_string(),
+            (None, problem) => problem.unwrap_or_default(),
+        };
+        let warning = if key.extractable == Some(true) {
+            "  (can be taken out of the token)"
+        } else {
+            ""
+        };
+        let id = key.id.to_lower_hex_string();
+        out::line(&format!("{:<20} id:{id}  {what}{warning}", key.label))?;
+    }
+    Ok(())
+}
+
+fn list_tokens(module: &Path, json: bool) -> Result<(), CliError> {
+    let tokens = admin::tokens(module).map_err(failed)?;
+    if json {
+        let tokens: Vec<_> = tokens.iter().map(token_json).collect();
+        return out::json(&tokens);
+    }
+    for token in tokens {
+        let state = match (token.initialised, token.has_user_pin, token.pin_locked) {
+            (false, ..) => "empty: `multisig hsm init-token` makes it ready",
+            (true, false, _) => "has no user PIN",
+            (true, true, true) => "its user PIN is locked",
+            (true, true, false) => "ready",
+        };
+        out::line(&format!(
+            "slot:{}  label:{}  serial:{}  {} {}  {state}",
+            token.slot, token.label, token.serial, token.manufacturer, token.model
+        ))?;
+    }
+    Ok(())
+}
+
+fn token_json(token: &admin::TokenEntry) -> serde_json::Value {
+    json!({
+        "slot": token.slot,
+        "label": token.label,
+        "serial": token.serial,
+        "manufacturer": token.manufacturer,
+        "model": token.model,
+        "initialised": token.initialised,
+        "has_user_pin": token.has_user_pin,
+        "pin_locked": token.pin_locked,
+    })
+}
+
+fn init_token(args: &InitTokenArgs) -> Result<(), CliError> {
+    let so_pin = new_pin(&args.so_pin, "new security officer's PIN", "--so-pin")?;
+    let user_pin = new_pin(&args.pin, "new user PIN", "--pin")?;
+    let module = &args.module;
+    let token = admin::init_token(&module.module, args.slot, &args.label, &so_pin, &user_pin)
+        .map_err(failed)?;
+    if module.json {
+        return out::json(&token_json(&token));
+    }
+    out::line(&format!(
+        "slot:{}  label:{}  serial:{}",
+        token.slot, token.label, token.serial
+    ))
+}
+
+fn import(args: &HsmImportArgs) -> Result<(), CliError> {
+    let secret = import_source(args)?;
+    let TokenArgs { module, token, .. } = &args.token;
+    let pin = user_pin(&args.token)?;
+    let made =
+        admin::import_key(&module.module, token, &pin, &args.label, &secret).map_err(failed)?;
+    out::note("the key is as safe as every copy of it that is left: remove them");
+    script::tell_key(&made, module.json)
+}
+
+fn import_source(args: &HsmImportArgs) -> Result<Secret, CliError> {
+    let file = args.from.as_deref();
+    let Some(keystore) = file.filter(|file| is_keystore(file)) else {
+        return read_key(file, &args.network.network());
+    };
+    let what = format!("pass phrase of {}", keystore.display());
+    let passphrase = args.passphrase.read(&what).map_err(|error| {
+        CliError::failure(with_causes(&error), "give another source with --passphrase")
+    })?;
+    open(keystore, &Passphrase::new(passphrase))
+        .map(|(_, secret)| secret)
+        .map_err(|error| CliError::failure(with_causes(&error), "check --from and --passphrase"))
+}
