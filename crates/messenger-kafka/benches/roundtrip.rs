@@ -1,20 +1,35 @@
-//! There and back by way of the embedded cluster: a vote, a proposal, a block of 4 MB.
+//! There and back by way of the embedded cluster, or of the one that `KAFKA_BROKERS` names: a vote, a
+//! proposal, a block of 2 MB (the embedded cluster keeps no larger ones), none of which packs.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use federation_messenger::Messenger;
-use federation_messenger_kafka::{KafkaMessenger, mock::MockBrokers};
+use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaMessenger, mock::MockBrokers};
 use federation_roster::{FederationId, OperatorId};
 
-async fn pair(brokers: &MockBrokers) -> (KafkaMessenger, KafkaMessenger) {
+const FEDERATION: FederationId = FederationId::from_bytes([1; 32]);
+
+/// The configuration of an operator at the brokers of choice.
+fn config(embedded: Option<&MockBrokers>, id: u8) -> Result<KafkaConfig, KafkaError> {
+    let id = OperatorId::new(id);
+    match embedded {
+        Some(brokers) => brokers
+            .config(FEDERATION, 2, id)?
+            .with_setting("compression.type", "none")?
+            .with_setting("fetch.wait.max.ms", "1"),
+        None => {
+            let brokers = std::env::var("KAFKA_BROKERS").unwrap_or_default();
+            let config = KafkaConfig::new(brokers.split(','), FEDERATION, 2, id)?;
+            Ok(config.with_replication(1))
+        }
+    }
+}
+
+async fn pair(embedded: Option<&MockBrokers>) -> (KafkaMessenger, KafkaMessenger) {
     let start = async |id| {
-        let federation = FederationId::from_bytes([1; 32]);
-        let config = brokers
-            .config(federation, 2, OperatorId::new(id))
-            .and_then(|config| config.with_setting("fetch.wait.max.ms", "1"))
-            .expect("valid");
+        let config = config(embedded, id).expect("valid");
         let messenger = KafkaMessenger::start(config).expect("valid");
         messenger.ready().await.expect("open");
         messenger
@@ -28,16 +43,24 @@ fn roundtrip(c: &mut Criterion) {
         .enable_all()
         .build()
         .expect("a runtime");
-    let brokers = MockBrokers::start(1).expect("ports");
-    let (a, b) = runtime.block_on(pair(&brokers));
+    let is_real = std::env::var_os("KAFKA_BROKERS").is_some();
+    let embedded = (!is_real).then(|| MockBrokers::start(1).expect("ports"));
+    let (a, b) = runtime.block_on(pair(embedded.as_ref()));
     runtime.spawn(async move {
         while let Ok(frame) = b.recv().await {
             b.broadcast(frame).await.expect("open");
         }
     });
     let mut group = c.benchmark_group("there and back over Kafka");
-    for size in [200, 20_000, 4_000_000] {
-        let frame = Bytes::from(vec![7; size]);
+    for size in [200, 20_000, 2_000_000] {
+        let mut state = 7_u64;
+        let noise = core::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[0]
+        });
+        let frame: Bytes = noise.take(size).collect();
         group.throughput(Throughput::Bytes(2 * size as u64));
         group.bench_function(format!("{size} bytes"), |bench| {
             bench.iter(|| {

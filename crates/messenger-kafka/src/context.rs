@@ -62,6 +62,8 @@ impl ClientContext for Context {
                 | Code::OffsetOutOfRange
                 | Code::AutoOffsetReset,
             ) => {}
+            // No group is used.
+            Some(Code::GroupAuthorizationFailed) => {}
             Some(Code::Fatal) => {
                 self.shared.producer_dead.store(true, Ordering::Release);
                 self.shared.health.complain("producer", reason);

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -24,7 +25,7 @@ const TURN: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How long between two looks for topics that others have to make.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(20);
 
 /// How long the end of a topic may take to be told.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -44,15 +45,15 @@ pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseConsumer<Context>, KafkaE
 
 /// Receives until the messenger is closed.
 pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
-    let Some(mut complete) = prepare(shared, consumer) else {
+    let Some(missing) = prepare(shared, consumer) else {
         return;
     };
-    if let Err(error) = consumer.assign(&ends(shared, consumer)) {
+    if let Err(error) = consumer.assign(&ends(shared, consumer, &missing)) {
         // Not a matter of the brokers, but of this library.
         shared.health.complain("consumer", &error.to_string());
     }
     shared.ready.send_replace(true);
-    let mut looked = Instant::now();
+    let (mut complete, mut looked) = (missing.is_empty(), Instant::now());
     while !shared.is_closing() {
         match consumer.poll(TURN) {
             Some(Ok(message)) => take(shared, &message),
@@ -63,7 +64,7 @@ pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
         if !complete && looked.elapsed() > LOOK {
             complete = topics::ensure(shared, consumer)
                 .inspect_err(|error| shared.health.complain("topics", &error.to_string()))
-                .unwrap_or(false);
+                .is_ok_and(|missing| missing.is_empty());
             looked = Instant::now();
         }
     }
@@ -76,11 +77,12 @@ fn is_missing(error: &LibraryError) -> bool {
     )
 }
 
-/// Waits until the own topic is there; whether all are. None if the messenger is closed first.
-fn prepare(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) -> Option<bool> {
+/// Waits until the own topic is there; which of the others are not. None if the messenger is closed
+/// first.
+fn prepare(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) -> Option<BTreeSet<String>> {
     loop {
         match topics::ensure(shared, consumer) {
-            Ok(complete) => return Some(complete),
+            Ok(missing) => return Some(missing),
             // Brokers that cannot be reached are spoken of by their names.
             Err(topics::TopicsError::Metadata(
                 Code::BrokerTransportFailure | Code::OperationTimedOut | Code::AllBrokersDown,
@@ -99,12 +101,21 @@ fn prepare(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) -> Option<boo
 }
 
 /// Where each topic ends now: from there on everything is heard.
-fn ends(shared: &Shared, consumer: &BaseConsumer<Context>) -> TopicPartitionList {
+fn ends(
+    shared: &Shared,
+    consumer: &BaseConsumer<Context>,
+    missing: &BTreeSet<String>,
+) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for topic in shared.sources.keys() {
-        let end = consumer
-            .fetch_watermarks(topic, 0, WITHIN)
-            .map_or(Offset::End, |(_, high)| Offset::Offset(high));
+        let end = if missing.contains(topic) {
+            // All that it will have is new.
+            Offset::Beginning
+        } else {
+            consumer
+                .fetch_watermarks(topic, 0, WITHIN)
+                .map_or(Offset::End, |(_, high)| Offset::Offset(high))
+        };
         let added: KafkaResult<()> = list.add_partition_offset(topic, 0, end);
         if let Err(error) = added {
             shared.health.complain("consumer", &error.to_string());

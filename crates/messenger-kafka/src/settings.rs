@@ -44,6 +44,7 @@ const KEPT: &[(&str, &str)] = &[
     ("group.instance.id", GROUP),
     ("partition.assignment.strategy", GROUP),
     ("allow.auto.create.topics", TOPICS),
+    ("topic.blacklist", "every operator reads every topic"),
     ("check.crcs", "damaged frames are found by it"),
     ("statistics.interval.ms", LOG),
     ("log_level", LOG),
@@ -171,7 +172,9 @@ fn base(config: &KafkaConfig) -> ClientConfig {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
-        .set("log.connection.close", "false");
+        .set("log.connection.close", "false")
+        // Brokers need to know nothing of the process that signs.
+        .set("enable.metrics.push", "false");
     for (name, value) in config.settings() {
         client.set(name, value);
     }
@@ -181,7 +184,11 @@ fn base(config: &KafkaConfig) -> ClientConfig {
         .set("receive.message.max.bytes", MAX_ANSWER.to_string())
         // The health of the brokers is read from them.
         .set("statistics.interval.ms", "1000")
-        .set_log_level(RDKafkaLogLevel::Info);
+        .set_log_level(if config.setting("debug").is_some() {
+            RDKafkaLogLevel::Debug
+        } else {
+            RDKafkaLogLevel::Info
+        });
     client
 }
 

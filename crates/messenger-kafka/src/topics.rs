@@ -15,10 +15,10 @@ use tracing::{debug, info};
 use crate::{config::MAX_MESSAGE, context::Context, health::Side, settings, shared::Shared};
 
 /// How long one question to the cluster may take.
-const WITHIN: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(3);
 
 /// How long the cluster may take to make topics.
-const MAKING: Duration = Duration::from_secs(10);
+const MAKING: Duration = Duration::from_secs(5);
 
 /// Why topics that are needed are not there.
 #[derive(Debug, thiserror::Error)]
@@ -52,24 +52,34 @@ struct Found {
     brokers: usize,
 }
 
-/// Looks for the topics and makes those that are missing. Whether all are there then; an operator
-/// may be allowed to make its own only.
+/// Looks for the topics and makes those that are missing; which are missing still. An operator that
+/// may make its own topic only goes on with that, and hears the others once they are there.
 pub(crate) fn ensure(
     shared: &Arc<Shared>,
     consumer: &BaseConsumer<Context>,
-) -> Result<bool, TopicsError> {
-    let found = look(shared, consumer)?;
-    if !found.missing.is_empty() {
-        make(shared, &found)?;
-    }
+) -> Result<BTreeSet<String>, TopicsError> {
+    let mut found = look(shared, consumer)?;
     if !shared.is_ready() && !found.existing.is_empty() {
-        let (shared, existing) = (Arc::clone(shared), found.existing);
+        let (shared, existing) = (Arc::clone(shared), found.existing.clone());
         // Beside the work: nothing waits for it, and without a thread it is left out.
         let _ = std::thread::Builder::new()
             .name("kafka-check".to_owned())
             .spawn(move || check(&shared, &existing));
     }
-    Ok(found.missing.is_empty())
+    if found.missing.is_empty() {
+        return Ok(found.missing);
+    }
+    let made = make(shared, &found);
+    found = look(shared, consumer)?;
+    match made {
+        // What was made may take a moment to be told of.
+        Ok(()) => Ok(BTreeSet::new()),
+        Err(error) if found.missing.contains(&shared.own_topic) => Err(error),
+        Err(error) => {
+            shared.health.complain("topics", &error.to_string());
+            Ok(found.missing)
+        }
+    }
 }
 
 /// The consumer asks, as a producer's question would make topics with the broker's defaults.

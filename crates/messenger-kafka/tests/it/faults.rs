@@ -238,3 +238,23 @@ async fn frames_of_the_largest_size_pass_unpacked() {
         assert!(recv(to).await == frame, "it arrives as it was sent");
     }
 }
+
+#[tokio::test]
+async fn an_operator_goes_on_with_its_own_topic_and_hears_the_others_once_they_are_there() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    // These brokers make no topics when they are asked, as those that do not allow it.
+    let of = |operators, place| {
+        brokers
+            .config(FEDERATION, operators, id(place))
+            .and_then(|config| config.with_topic_prefix("by-hand"))
+            .expect("valid")
+    };
+    brokers.make_topics(&of(1, 0)).expect("they run");
+    let a = start(of(2, 0)).await;
+    brokers.make_topics(&of(2, 0)).expect("they run");
+    let b = start(of(2, 1)).await;
+    send(&a, "to b").await;
+    assert_eq!(recv(&b).await, "to b");
+    send(&b, "to a").await;
+    assert_eq!(recv(&a).await, "to a");
+}
