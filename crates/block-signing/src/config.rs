@@ -120,7 +120,8 @@ impl Config {
                 growth: propose / 2,
                 limit: propose * 10,
             },
-            beat: between(250, interval / 2, 2_000),
+            // Within the propose time-out, so that who missed the proposal can still vote for it.
+            beat: propose / 2,
             max_drift: Duration::from_secs(10),
             observe: false,
             limits: Limits {

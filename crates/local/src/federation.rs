@@ -23,6 +23,9 @@ use crate::{
 /// How often the nodes are asked while a height is waited for.
 const ASK: Duration = Duration::from_millis(20);
 
+/// How long operators may take to find each other before they are started all the same.
+const CONNECTING: Duration = Duration::from_secs(5);
+
 /// N nodes and N operators in one process.
 #[derive(Debug)]
 pub struct LocalFederation {
@@ -113,12 +116,35 @@ impl LocalFederation {
             _temporary: temporary,
             config,
         };
-        for index in 0..local.operators.len() {
-            if !local.config.absent.contains(&index) {
-                local.start_operator(index).await?;
+        local.start_operators().await?;
+        Ok(local)
+    }
+
+    /// Starts all operators but those that are to be absent, once they are connected: the first
+    /// leader would else speak to nobody.
+    async fn start_operators(&mut self) -> Result<(), LocalError> {
+        let mut messengers = Vec::new();
+        for index in 0..self.operators.len() {
+            if !self.config.absent.contains(&index) {
+                messengers.push((index, self.wire.join(index).await?));
             }
         }
-        Ok(local)
+        let links = messengers.len().saturating_sub(1) * self.wire.links_to_a_peer();
+        let are_connected = || {
+            messengers.iter().all(|(_, messenger)| {
+                let peers = messenger.stats().peers;
+                peers.iter().filter(|peer| peer.connected).count() >= links
+            })
+        };
+        let deadline = tokio::time::Instant::now() + CONNECTING;
+        while !are_connected() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(ASK).await;
+        }
+        for (index, messenger) in messengers {
+            let folder = operator_folder(&self.folder, index).join("store");
+            self.operators[index] = Some(self.launch(index, index, &folder, messenger).await?);
+        }
+        Ok(())
     }
 
     /// Starts the operator at a place, with what its store remembers.
@@ -136,8 +162,8 @@ impl LocalFederation {
     }
 
     /// Starts a second daemon with the keys of the operator at a place, another's node, and a store
-    /// of its own in this folder: what must never be done. The operator must not have signed a block yet, or the
-    /// twin is refused for having no memory of it.
+    /// of its own in this folder: what must never be done. If the operator has signed a block, the
+    /// twin is refused, for having no memory of it.
     ///
     /// # Errors
     /// If it does not start.

@@ -47,6 +47,15 @@ impl Wire {
         }
     }
 
+    /// How many links there are between two operators.
+    pub(crate) const fn links_to_a_peer(&self) -> usize {
+        match self.kind {
+            Kind::Memory(_) => 1,
+            // Each dials the other.
+            Kind::Zmq { .. } => 2,
+        }
+    }
+
     /// A new messenger for the operator at a place.
     pub(crate) async fn join(&mut self, index: usize) -> Result<Arc<dyn Messenger>, LocalError> {
         match &mut self.kind {

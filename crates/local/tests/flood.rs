@@ -105,21 +105,25 @@ async fn a_flood_of_rubbish_is_counted_and_blocks_come_as_before() -> Result<(),
         let roster = federation.federation().clone();
         let flooding = tokio::spawn(flood(messenger, identity, roster, height));
         let flooded = gaps(&federation, 10).await?;
+        let mut status = federation.operator(0).expect("it runs").status();
+        // What a full queue drops is not counted by kind, so each kind may take its time.
+        let of_each = status.wait_for(|status| {
+            let counters = &status.counters;
+            counters.undecodable > 0
+                && counters.far_height > 0
+                && counters.too_large > 0
+                && counters.bad_signature > 0
+        });
+        let counters = tokio::time::timeout(LIMIT, of_each)
+            .await
+            .expect("each kind of rubbish is counted")
+            .expect("it runs")
+            .counters;
         flooding.abort();
-        let status = federation.operator(0).expect("it runs").status();
-        let counters = status.borrow().counters;
         println!(
             "{transport:?}: median gap {:?} before, {:?} in the flood; longest {:?}, {:?}; {counters:?}",
             quiet[5], flooded[5], quiet[9], flooded[9]
         );
-        for (name, count) in [
-            ("undecodable", counters.undecodable),
-            ("far height", counters.far_height),
-            ("too large", counters.too_large),
-            ("bad signature", counters.bad_signature),
-        ] {
-            assert!(count > 0, "{name} in {counters:?}");
-        }
         federation.check_one_chain().await?;
         federation.stop().await;
     }
