@@ -1,7 +1,12 @@
 //! What a signature costs beyond the module's own time: the module alone, one key, sixteen tasks
 //! at once. On SoftHSM, whose signatures are faster than any hardware's.
+//!
+//! First comes a comparison in pairs, each signature by the module alone beside one by the signer,
+//! so that whatever else the machine does burdens both alike.
 
-use std::{hint::black_box, process::Command};
+#![expect(clippy::print_stdout, reason = "the comparison is told")]
+
+use std::{hint::black_box, process::Command, time::Instant};
 
 use criterion::{Criterion, Throughput, criterion_group};
 use cryptoki::{
@@ -18,6 +23,7 @@ use federation_signer_hsm::{
     admin::generate_key,
     testing::{USER_PIN, conf_of, config, make_token, pin, softhsm, token_folder},
 };
+use secp256k1::{Message, SECP256K1};
 
 /// How many sign at once in the measurements of throughput.
 const AT_ONCE: u64 = 16;
@@ -41,7 +47,6 @@ fn sign(c: &mut Criterion) {
     let one = open(1);
     let hash = BlockHash::from_bytes(DIGEST);
 
-    let mut group = c.benchmark_group("latency");
     // The module is initialised, and the process logged in, by the key above.
     let pkcs11 = Pkcs11::new(&module).expect("the module");
     let _ = pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
@@ -49,6 +54,41 @@ fn sign(c: &mut Criterion) {
     let session = pkcs11.open_ro_session(slot).expect("a session");
     let private = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
     let key = session.find_objects(&private).expect("the key")[0];
+    let mut alone = || {
+        session
+            .sign(&Mechanism::Ecdsa, key, black_box(&DIGEST))
+            .expect("a signature");
+    };
+    compare("one after the other", 1, &mut alone, &mut || {
+        runtime
+            .block_on(one.sign_block(black_box(hash)))
+            .expect("a signature");
+    });
+    // Part of every signature that leaves: what remains is queue, threads and time-out.
+    let public_key = one.public_key();
+    let message = Message::from_digest(DIGEST);
+    let signature = runtime.block_on(one.sign_block(hash)).expect("a signature");
+    let mut checked = || {
+        session
+            .sign(&Mechanism::Ecdsa, key, black_box(&DIGEST))
+            .expect("a signature");
+        SECP256K1
+            .verify_ecdsa(black_box(&message), &signature, &public_key)
+            .expect("it is ours");
+    };
+    compare("beside module and check", 1, &mut checked, &mut || {
+        runtime
+            .block_on(one.sign_block(black_box(hash)))
+            .expect("a signature");
+    });
+    compare("sixteen at once", AT_ONCE, &mut alone, &mut || {
+        let all = (0..AT_ONCE).map(|_| one.sign_block(black_box(hash)));
+        for signature in runtime.block_on(futures::future::join_all(all)) {
+            signature.expect("a signature");
+        }
+    });
+
+    let mut group = c.benchmark_group("latency");
     group.bench_function("module alone", |b| {
         b.iter(|| session.sign(&Mechanism::Ecdsa, key, black_box(&DIGEST)));
     });
@@ -89,6 +129,33 @@ fn sign(c: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// Prints the medians of `count` signatures by the module alone, one after the other, and of as
+/// many by a signer with one session, in microseconds for each signature.
+fn compare(name: &str, count: u64, alone: &mut dyn FnMut(), signer: &mut dyn FnMut()) {
+    const SIGNATURES: u64 = 6000;
+    let timed = |call: &mut dyn FnMut()| {
+        let begun = Instant::now();
+        call();
+        begun.elapsed().as_secs_f64() * 1e6 / count as f64
+    };
+    let mut all_alone = || (0..count).for_each(|_| alone());
+    let mut pairs: Vec<_> = (0..SIGNATURES / count)
+        .map(|_| (timed(&mut all_alone), timed(signer)))
+        .collect();
+    // While it warms up.
+    pairs.drain(..pairs.len() / 10);
+    let median = |value: fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<f64> = pairs.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let (module, whole) = (median(|pair| pair.0), median(|pair| pair.1));
+    println!(
+        "{name}: without {module:.1} us, HSM signer {whole:.1} us, {:+.1} %",
+        (whole / module - 1.0) * 100.0
+    );
 }
 
 criterion_group!(benches, sign);
