@@ -53,7 +53,15 @@ async fn a_lost_store_is_noticed_and_an_observer_takes_part_again() -> Result<()
     options.observe = true;
     federation.set_options(options);
     federation.start_operator(VICTIM).await?;
+    // It stays an observer when it is started again before it took part, asked or not.
+    federation.kill_operator(VICTIM).await;
+    federation.set_options(Options::default());
+    federation.start_operator(VICTIM).await?;
     takes_part(&federation).await;
+    federation.stop_operator(VICTIM).await?;
+    federation.start_operator(VICTIM).await?;
+    let status = federation.operator(VICTIM).expect("it runs").status();
+    assert!(!status.borrow().observing);
     // It is needed now.
     federation.stop_operator(2).await?;
     federation.stop_operator(3).await?;

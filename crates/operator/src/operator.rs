@@ -104,8 +104,15 @@ impl Operator {
     pub async fn start(self) -> Result<OperatorHandle, StartError> {
         start::check_keys(&self)?;
         let records = self.store.records()?;
-        let config = self.machine_config()?;
-        start::check_node(&self, records.is_empty()).await?;
+        let mut config = self.machine_config()?;
+        let observing = self.options.observe || self.store.is_observing()?;
+        if observing {
+            // Kept until it takes part, so that a restart in between does not forget it.
+            self.store.set_observing(true)?;
+            config = config.as_observer();
+        }
+        let may_be_lost = records.is_empty() || self.guard_is_new;
+        start::check_node(&self, may_be_lost && !observing).await?;
         tracing::info!(
             operator = %self.federation.name(self.me),
             federation = %self.federation.id(),
@@ -113,6 +120,7 @@ impl Operator {
             operators = self.federation.size(),
             tolerated_absent = self.federation.tolerated_absent(),
             tolerated_liars = self.federation.tolerated_liars(),
+            observing,
             "operator starts"
         );
         Ok(engine::spawn(self, Machine::new(config, records)))
@@ -134,9 +142,6 @@ impl Operator {
         }
         if let Some(max_drift) = self.options.max_drift {
             config = config.with_max_drift(max_drift);
-        }
-        if self.options.observe {
-            config = config.as_observer();
         }
         Ok(config)
     }

@@ -46,13 +46,10 @@ pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
 
 /// Checks that the node is on the federation's chain and has a sane clock, waiting for it as long
 /// as it takes.
-pub(crate) async fn check_node(
-    operator: &Operator,
-    store_is_empty: bool,
-) -> Result<(), StartError> {
+pub(crate) async fn check_node(operator: &Operator, may_be_lost: bool) -> Result<(), StartError> {
     let mut told = false;
     loop {
-        match try_check_node(operator, store_is_empty).await {
+        match try_check_node(operator, may_be_lost).await {
             Err(StartError::Node(error)) if may_pass(&error) => {
                 if !told {
                     tracing::warn!(%error, "waiting for the node");
@@ -70,7 +67,7 @@ fn may_pass(error: &RpcError) -> bool {
     error.is_transient() || matches!(error, RpcError::Cookie { .. })
 }
 
-async fn try_check_node(operator: &Operator, store_is_empty: bool) -> Result<(), StartError> {
+async fn try_check_node(operator: &Operator, may_be_lost: bool) -> Result<(), StartError> {
     let federation = &operator.federation;
     let node = &operator.node;
     let found = node.block_hash(BlockHeight::GENESIS).await?;
@@ -88,7 +85,7 @@ async fn try_check_node(operator: &Operator, store_is_empty: bool) -> Result<(),
     let info = node.blockchain_info().await?;
     check_script(operator, info.current_signblock_hex, info.best_block_hash).await?;
     check_clock(operator, info.median_time).await?;
-    if (store_is_empty || operator.guard_is_new) && !operator.options.observe {
+    if may_be_lost {
         check_history(operator, info.blocks).await?;
     }
     Ok(())

@@ -355,7 +355,13 @@ impl Engine {
                 let store = self.store.clone();
                 on_disk(move || store.keep_evidence(&evidence)).await?;
             }
-            Output::Event(event) => self.happened(event),
+            Output::Event(event) => {
+                if matches!(event, Event::TakingPart { .. }) {
+                    let store = self.store.clone();
+                    on_disk(move || store.set_observing(false)).await?;
+                }
+                self.happened(event);
+            }
         }
         Ok(())
     }
