@@ -71,7 +71,7 @@ fn own_key(config: &Config) -> Result<PublicKey, CliError> {
 }
 
 /// Takes the key file for this process alone, whatever store another daemon has.
-fn lock(path: &Path) -> Result<Option<File>, CliError> {
+pub(crate) fn lock(path: &Path) -> Result<Option<File>, CliError> {
     let cure = |error| {
         CliError::failure(
             format!("key file `{}`: {error}", path.display()),

@@ -1,6 +1,7 @@
 //! The federation daemon, and what shows, measures and prepares it.
 
 mod bench;
+mod classic;
 mod cli;
 mod config_check;
 mod demo;

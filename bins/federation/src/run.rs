@@ -11,10 +11,13 @@ use federation_operator::{
 use federation_signer::GuardedSigner;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{cli::RunArgs, config_check, keys, runtime};
+use crate::{classic, cli::RunArgs, config_check, keys, runtime};
 
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
+    if args.classic.are_given() {
+        return classic::run(args);
+    }
     let config = config_check::load(&args.config, &args.settings.overrides())?;
     runtime::current_thread()?.block_on(async {
         let mut stop = Stop::new()?;
@@ -55,10 +58,16 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
     };
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
     let public_key = keys.block.public_key();
-    let guard = RedbGuardStore::open(&config.store, &public_key, federation.genesis())
+    let mut guard = RedbGuardStore::open(&config.store, &public_key, federation.genesis())
         .map_err(store_failed)?;
     let guard_is_new = guard.is_new();
-    let signer = GuardedSigner::new(keys.block, guard).map_err(|error| {
+    let block_key = match config.classic_until {
+        None => keys.block,
+        Some(until) => {
+            classic::run_until(config, until, &node, keys.block, &store, &mut guard).await?
+        }
+    };
+    let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
         CliError::failure(with_causes(&error), "see docs/operations.md, the store")
     })?;
     let messenger = ZmqMessenger::bind(messenger_config(config)?)
@@ -114,13 +123,13 @@ fn messenger_config(config: &Config) -> Result<ZmqConfig, CliError> {
 }
 
 /// SIGINT and SIGTERM.
-struct Stop {
+pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stop {
-    fn new() -> Result<Self, CliError> {
+    pub(crate) fn new() -> Result<Self, CliError> {
         let listen = |kind| {
             signal(kind)
                 .map_err(|error| CliError::failure(error, "run it where signals can be had"))
@@ -131,7 +140,7 @@ impl Stop {
         })
     }
 
-    async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -5,11 +5,16 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use federation_operator::config::Overrides;
 
+use crate::classic::ClassicArgs;
+
 /// Runs one operator against its own node.
 ///
 /// Reads `operator.toml` and the `federation.toml` that it names, checks that node, keys and store
 /// belong together, and makes blocks with the others until it is told to stop (SIGINT or SIGTERM).
 /// A node that is away is waited for. Settings given here or in the environment replace the file's.
+///
+/// With --rpconnect it takes the place of an operator of the 2019 Python federation, by the flags of
+/// that program; see docs/migration.md.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The operator's private file.
@@ -33,6 +38,10 @@ pub(crate) struct RunArgs {
     /// Settings that replace those of the file.
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
+
+    /// The Python program's flags.
+    #[command(flatten)]
+    pub(crate) classic: ClassicArgs,
 }
 
 /// Settings of `operator.toml` as flags and environment variables.

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use federation_block_signing::Timeouts;
-use federation_chain::{BlockHash, Dialect, SigningRules};
+use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
 use federation_roster::{Federation, Operator, XOnlyPublicKey};
 
@@ -15,6 +15,7 @@ pub(super) struct FederationFile {
     pub(super) chain: String,
     pub(super) federation: Arc<Federation>,
     pub(super) timeouts: Option<Timeouts>,
+    pub(super) classic_until: Option<BlockHeight>,
 }
 
 /// One `[[operator]]`.
@@ -66,6 +67,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     let timeouts = root
         .table(reader, "timeouts")
         .and_then(|section| read_timeouts(reader, section));
+    let classic_until = root
+        .table(reader, "protocol")
+        .and_then(|section| read_protocol(reader, section));
     let sections = root.tables(reader, "operator");
     let mut entries = Vec::new();
     let count = sections.len();
@@ -113,6 +117,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
             chain: chain?.value,
             federation: Arc::new(federation),
             timeouts,
+            classic_until,
         }),
         Err(error) => {
             let at = place_of(&error, &entries);
@@ -246,6 +251,26 @@ fn read_timeouts(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Ti
         growth: timeouts.3?,
         limit: timeouts.4?,
     })
+}
+
+/// The height at which the federation changes from the protocol `classic`.
+fn read_protocol(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<BlockHeight> {
+    let height = section.number(reader, "classic_until");
+    match &height {
+        None => reader.note(
+            section.place(),
+            "`classic_until` is missing in protocol, or no number",
+            "write `protocol = { classic_until = H }` with the first height of `agreed`, or leave `protocol` away",
+        ),
+        Some(height) if height.value == 0 => reader.note(
+            height.at,
+            "`classic_until` is 0, the height of the genesis block",
+            "write the first height of `agreed`, or leave `protocol` away",
+        ),
+        Some(_) => {}
+    }
+    section.finish(reader);
+    height.map(|height| BlockHeight::new(height.value))
 }
 
 /// The line of the operator that an error is about.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use federation_block_signing::Timeouts;
+use federation_chain::BlockHeight;
 use federation_ocean_rpc::{Auth, NodeConfig};
 use federation_roster::{Federation, OperatorId};
 use federation_signer::KeyRole;
@@ -58,6 +59,8 @@ pub struct Config {
     pub node: NodeAccess,
     /// Time-outs of the protocol, if the federation sets them.
     pub timeouts: Option<Timeouts>,
+    /// The first height of the protocol `agreed`, if the federation still runs `classic` below it.
+    pub classic_until: Option<BlockHeight>,
 }
 
 /// What `operator.toml` says, before anything is required of it.
@@ -292,6 +295,7 @@ impl Raw {
                 timeout: self.timeout,
             },
             timeouts: file.timeouts,
+            classic_until: file.classic_until,
         })
     }
 }

@@ -1,0 +1,139 @@
+//! Running the old protocol until the height at which the federation changes to `agreed`.
+//!
+//! What each protocol remembers is handed over in an order that a crash cannot spoil: the store and
+//! the guard of `agreed` learn first that all below is final, then the classic guard is closed for
+//! good. A crash in between leads through the same steps again.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use federation_block_signing::Record;
+use federation_chain::{BlockHash, BlockHeight};
+use federation_classic::{
+    Config as ClassicConfig, Ended, GuardFile, KeySigner, Operator, Schedule, TurnGuard,
+    wire::zmq::{ZmqConfig, ZmqWire},
+};
+use federation_cli::CliError;
+use federation_multisig::PublicKey;
+use federation_ocean_rpc::{Node, NodeClient};
+use federation_operator::{RedbGuardStore, Store, config::Config};
+use federation_signer::{GuardStore, Signer, SignerError};
+use secp256k1::ecdsa;
+use tokio_util::sync::CancellationToken;
+
+use crate::run::with_causes;
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The block key, lent to the old protocol first.
+#[derive(Clone)]
+struct Shared(Arc<dyn Signer>);
+
+#[async_trait]
+impl Signer for Shared {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+        self.0.sign_block(hash).await
+    }
+
+    async fn sign_full_block(
+        &self,
+        hash: BlockHash,
+        block: &[u8],
+    ) -> Result<ecdsa::Signature, SignerError> {
+        self.0.sign_full_block(hash, block).await
+    }
+}
+
+/// Runs the old protocol up to the height below `until`, unless that was done; gives the key back.
+pub(crate) async fn run_until(
+    config: &Config,
+    until: BlockHeight,
+    node: &NodeClient,
+    key: Box<dyn Signer>,
+    store: &Store,
+    guard: &mut RedbGuardStore,
+) -> Result<Box<dyn Signer>, CliError> {
+    let Some(last) = until.previous() else {
+        return Ok(key);
+    };
+    let failed = |error: &dyn core::error::Error| {
+        CliError::failure(with_causes(error), "see docs/migration.md")
+    };
+    let federation = &config.federation;
+    let file = GuardFile::open(
+        &config.store,
+        federation.genesis(),
+        config.me.to_u8().into(),
+    )
+    .map_err(|error| failed(&error))?;
+    if file.state().agreed_from().is_some() {
+        return Ok(key);
+    }
+    if file.is_new() && tip(node).await >= last {
+        // The change was before this operator came, or its whole store was lost: the usual checks
+        // of a start decide.
+        tracing::info!(%until, "the chain is past the change to `agreed`");
+        return Ok(key);
+    }
+    let key: Arc<dyn Signer> = Arc::from(key);
+    let classic_guard = TurnGuard::new(file);
+    let schedule =
+        Schedule::new(federation.interval(), federation.size()).map_err(|error| failed(&error))?;
+    let me = usize::from(config.me.to_u8());
+    let endpoints = federation.operators().iter().map(|one| &one.endpoint);
+    let wire = ZmqConfig::new(endpoints, me).map_err(|error| failed(&error))?;
+    let wire = ZmqWire::bind(&wire.with_listen(&config.listen))
+        .await
+        .map_err(|error| failed(&error))?;
+    tracing::info!(%until, "running the classic protocol until the change to `agreed`");
+    let operator = Operator::new(
+        ClassicConfig::new(federation.rules().clone(), schedule, me).until(until),
+        Arc::new(node.clone()),
+        Arc::new(wire),
+        Arc::new(KeySigner::new(key.clone())),
+        classic_guard.clone(),
+    );
+    match operator.run(CancellationToken::new()).await {
+        // Nobody tells it to stop: it is dropped.
+        Ok(Ended::Reached | Ended::Stopped) => {}
+        Err(error) => return Err(failed(&error)),
+    }
+    store
+        .write(&[Record::Final(last)], None)
+        .map_err(|error| failed(&error))?;
+    guard.raise_final(last).map_err(|error| failed(&error))?;
+    if let Some(signed) = classic_guard.state().last()
+        && signed.height >= until
+    {
+        // Only if `classic_until` was lowered: what was signed there is the one block for good.
+        guard
+            .record(signed.height, signed.hash)
+            .map_err(|error| failed(&error))?;
+    }
+    classic_guard
+        .hand_over(until)
+        .await
+        .map_err(|error| failed(&error))?;
+    tracing::info!(%until, "changing to `agreed`");
+    Ok(Box::new(Shared(key)))
+}
+
+/// The height of the node's best block, once it answers.
+async fn tip(node: &NodeClient) -> BlockHeight {
+    let mut told = false;
+    loop {
+        match node.block_count().await {
+            Ok(height) => return height,
+            Err(error) => {
+                if !core::mem::replace(&mut told, true) {
+                    tracing::warn!(%error, "waiting for the node");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Questions to node and signer, asked beside the loop.
+
+use std::sync::{Arc, OnceLock};
+
+use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
+use federation_ocean_rpc::{Node, RpcError, SubmitOutcome};
+use secp256k1::ecdsa::Signature;
+
+use crate::{BlockSigner, ChainView, Input, Output, Turn, TurnGuard, TurnGuardError, TurnRecord};
+
+/// What comes back.
+pub(super) enum Answer {
+    Input(Input),
+    /// Nothing may be signed any more.
+    GuardFailed(TurnGuardError),
+}
+
+/// What the questions need.
+#[derive(Clone)]
+pub(super) struct Jobs {
+    pub(super) node: Arc<dyn Node>,
+    pub(super) signer: Arc<dyn BlockSigner>,
+    pub(super) guard: TurnGuard,
+    /// Time of block 1, once known.
+    pub(super) first_block: Arc<OnceLock<UnixTime>>,
+}
+
+impl Jobs {
+    pub(super) async fn run(self, output: Output) -> Answer {
+        let input = match output {
+            Output::AskChain(turn) => Input::Chain {
+                turn,
+                view: text(self.view().await),
+            },
+            Output::AskTemplate(turn) => Input::Template {
+                turn,
+                block: text(self.node.new_block().await),
+            },
+            Output::TestBlock { turn, block } => Input::Tested {
+                turn,
+                hash: block.block_hash(),
+                result: text(self.node.test_proposed_block(block.as_bytes()).await),
+            },
+            Output::SignBlock { turn, block } => match self.sign(turn, &block).await {
+                Ok(signatures) => Input::Signed {
+                    turn,
+                    hash: block.block_hash(),
+                    signatures,
+                },
+                Err(error) => return Answer::GuardFailed(error),
+            },
+            Output::Submit(block) => self.submit(&block).await,
+            // The loop does these itself.
+            Output::Publish(_) | Output::Finish { .. } | Output::Event(_) => Input::Tick,
+        };
+        Answer::Input(input)
+    }
+
+    async fn view(&self) -> Result<ChainView, RpcError> {
+        let tip = self.node.best_block_hash().await?;
+        let height = self.node.header_info(tip).await?.height;
+        if height > BlockHeight::GENESIS && self.first_block.get().is_none() {
+            let first = self.node.block_hash(BlockHeight::new(1)).await?;
+            let time = self.node.header_info(first).await?.time;
+            self.first_block.get_or_init(|| UnixTime::from_secs(time));
+        }
+        Ok(ChainView {
+            height,
+            tip,
+            first_block: self.first_block.get().copied(),
+        })
+    }
+
+    /// Signs what is still on the best block and what the guard lets pass; an error only if the
+    /// guard cannot remember.
+    async fn sign(
+        &self,
+        turn: Turn,
+        block: &Block,
+    ) -> Result<Result<Vec<Signature>, String>, TurnGuardError> {
+        match self.node.best_block_hash().await {
+            Ok(tip) if tip == block.header().previous() => {}
+            Ok(_) => return Ok(Err("the node's best block changed meanwhile".to_owned())),
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+        let record = TurnRecord {
+            height: block.height(),
+            turn: turn.start(),
+            hash: block.block_hash(),
+        };
+        match self.guard.admit(record).await {
+            Ok(()) => Ok(text(self.signer.sign(block).await)),
+            Err(error @ TurnGuardError::File(_)) => Err(error),
+            Err(refused) => Ok(Err(refused.to_string())),
+        }
+    }
+
+    async fn submit(&self, block: &Block) -> Input {
+        let hash: BlockHash = block.block_hash();
+        let result = match self.node.submit_block(block.as_bytes()).await {
+            Ok(SubmitOutcome::Accepted | SubmitOutcome::Duplicate) => Ok(()),
+            Ok(SubmitOutcome::Rejected(reason)) => Err(reason),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(error) => Err(error.to_string()),
+        };
+        Input::Submitted { hash, result }
+    }
+}
+
+fn text<T>(result: Result<T, impl core::fmt::Display>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
+}

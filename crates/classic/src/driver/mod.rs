@@ -1,0 +1,212 @@
+//! The machine with a node, a wire, a signer, the guard and a clock.
+
+mod jobs;
+mod log;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use federation_chain::{BlockHeight, UnixTime};
+use federation_ocean_rpc::Node;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use self::jobs::{Answer, Jobs};
+use crate::{
+    BlockSigner, Config, Event, Input, LIMITS, Machine, Output, TurnGuard, TurnGuardError,
+    wire::{Wire, WireError},
+};
+
+/// The longest sleep, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+/// How often the node is asked, at the most, whether the last height of this protocol is there.
+const WATCH: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// A clock of unix time.
+pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
+
+/// The computer's clock.
+#[must_use]
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        UnixTime::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    })
+}
+
+/// Why an operator stopped by itself. What passes by itself, a node or peer that is away, stops it
+/// not.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// What is signed cannot be remembered.
+    #[error("the guard cannot remember what is signed: {0}")]
+    Guard(#[source] TurnGuardError),
+    /// The wire is beyond repair.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A task of the program failed.
+    #[error("a task ended: {0}")]
+    Task(String),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the caller goes on differently")]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The chain has come to the height below the one that [`Config::until`] set.
+    Reached,
+}
+
+/// Everything that makes an operator of the old federation.
+pub struct Operator {
+    config: Config,
+    node: Arc<dyn Node>,
+    wire: Arc<dyn Wire>,
+    signer: Arc<dyn BlockSigner>,
+    guard: TurnGuard,
+    clock: Clock,
+    until: Option<BlockHeight>,
+    events: Option<mpsc::UnboundedSender<Event>>,
+}
+
+impl core::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Operator")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Operator {
+    /// An operator of these parts, with the computer's clock.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        node: Arc<dyn Node>,
+        wire: Arc<dyn Wire>,
+        signer: Arc<dyn BlockSigner>,
+        guard: TurnGuard,
+    ) -> Self {
+        Self {
+            until: config.ends_at(),
+            config,
+            node,
+            wire,
+            signer,
+            guard,
+            clock: system_clock(),
+            events: None,
+        }
+    }
+
+    /// Sets another clock than the computer's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Tells what happens to this reader too.
+    #[must_use]
+    pub fn with_events(mut self, events: mpsc::UnboundedSender<Event>) -> Self {
+        self.events = Some(events);
+        self
+    }
+
+    /// Runs until it is told to stop, or the protocol ends. The wire is closed then.
+    ///
+    /// # Errors
+    /// If it cannot go on.
+    pub async fn run(self, stop: CancellationToken) -> Result<Ended, OperatorError> {
+        tracing::warn!("{LIMITS}");
+        tracing::info!(
+            operator = self.config.me(),
+            operators = self.config.schedule().operators(),
+            threshold = self.config.rules().script().threshold().to_u8(),
+            interval = ?self.config.schedule().interval(),
+            dialect = %self.config.rules().dialect(),
+            "classic operator starts"
+        );
+        let wire = self.wire.clone();
+        let result = tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(Ended::Stopped),
+            () = self.watch() => Ok(Ended::Reached),
+            result = self.drive() => result,
+        };
+        wire.close().await;
+        tracing::info!(ended = ?result.as_ref().ok(), "classic operator stopped");
+        result
+    }
+
+    /// Ends when the last height of this protocol is there.
+    async fn watch(&self) {
+        let Some(last) = self.until.and_then(BlockHeight::previous) else {
+            return core::future::pending().await;
+        };
+        let pause = (self.config.schedule().interval() / 20).clamp(WATCH.0, WATCH.1);
+        loop {
+            // A node that is away is told of at the beginning of a turn.
+            if matches!(self.node.block_count().await, Ok(height) if height >= last) {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn drive(&self) -> Result<Ended, OperatorError> {
+        let mut machine = Machine::new(self.config.clone());
+        let jobs = Jobs {
+            node: self.node.clone(),
+            signer: self.signer.clone(),
+            guard: self.guard.clone(),
+            first_block: Arc::new(OnceLock::new()),
+        };
+        let mut running: JoinSet<Answer> = JoinSet::new();
+        let mut log = log::Log::default();
+        machine.handle((self.clock)(), Input::Tick);
+        loop {
+            while let Some(output) = machine.poll_output() {
+                match output {
+                    Output::Event(event) => {
+                        log.event(&event);
+                        if let Some(events) = &self.events {
+                            // Nobody may be reading any more.
+                            let _ = events.send(event);
+                        }
+                    }
+                    Output::Publish(message) => self.wire.publish(&message).await?,
+                    Output::Finish { .. } => return Ok(Ended::Reached),
+                    job => {
+                        let jobs = jobs.clone();
+                        running.spawn(async move { jobs.run(job).await });
+                    }
+                }
+            }
+            let sleep = machine.poll_timeout().map_or(LONGEST_SLEEP, |at| {
+                at.since((self.clock)()).min(LONGEST_SLEEP)
+            });
+            let input = tokio::select! {
+                biased;
+                Some(answer) = running.join_next() => match answer {
+                    Ok(Answer::Input(input)) => input,
+                    Ok(Answer::GuardFailed(error)) => return Err(OperatorError::Guard(error)),
+                    Err(error) => return Err(OperatorError::Task(error.to_string())),
+                },
+                () = tokio::time::sleep(sleep) => Input::Tick,
+                arrival = self.wire.recv() => {
+                    let arrival = arrival?;
+                    Input::Received { from: arrival.from, message: arrival.message }
+                }
+            };
+            machine.handle((self.clock)(), input);
+        }
+    }
+}

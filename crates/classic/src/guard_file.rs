@@ -1,0 +1,323 @@
+//! The guard's memory: one line of JSON and its checksum, replaced as a whole and synced.
+//!
+//! One record is enough, since the rule compares with the last one only. A lock file beside it
+//! keeps a second process with the same key away.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use federation_chain::BlockHash;
+use serde::{Deserialize, Serialize};
+
+use crate::TurnState;
+
+/// The file's name in the store's folder.
+const NAME: &str = "classic.guard";
+/// The lock's name.
+const LOCK: &str = "classic.lock";
+/// More than the file ever holds, in bytes.
+const MAX_FILE: u64 = 4096;
+/// The version that this program writes and reads.
+const FORMAT: u8 = 1;
+
+/// Why the guard's file cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardFileError {
+    /// Another process has it.
+    #[error("{path} is in use: another daemon runs with the same store; stop it first")]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// It is another operator's, or of another chain.
+    #[error("{path} belongs to {found}, this is {expected}: give this operator's own --store")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who we are.
+        expected: String,
+    },
+    /// It is not as it was written.
+    #[error(
+        "{path} is damaged ({reason}): wait until a block above the last that this operator signed is there, then remove it"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In what way.
+        reason: String,
+    },
+    /// The system said no.
+    #[error("cannot use {path}: {reason}")]
+    System {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl GuardFileError {
+    fn system(path: &Path, error: &dyn core::fmt::Display) -> Self {
+        Self::System {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
+    }
+
+    fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// A write of which nobody knows what came.
+    pub(crate) fn interrupted(error: &dyn core::fmt::Display) -> Self {
+        Self::system(Path::new(NAME), error)
+    }
+}
+
+/// The guard's file, open and locked.
+#[derive(Debug)]
+pub struct GuardFile {
+    folder: PathBuf,
+    owner: String,
+    state: TurnState,
+    is_new: bool,
+    /// Holds the lock until it is dropped.
+    _lock: File,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    format: u8,
+    owner: String,
+    state: TurnState,
+}
+
+impl GuardFile {
+    /// Opens the file in a folder, or makes it, for the operator at this place of the chain with
+    /// this genesis.
+    ///
+    /// # Errors
+    /// If it is in use, another's, damaged, or out of reach.
+    pub fn open(
+        folder: &Path,
+        genesis: BlockHash,
+        operator: usize,
+    ) -> Result<Self, GuardFileError> {
+        make_folder(folder)?;
+        let lock = lock(&folder.join(LOCK))?;
+        let owner = format!("operator {operator} of chain {genesis}");
+        let path = folder.join(NAME);
+        let found = read(&path)?;
+        if let Some(content) = &found
+            && content.owner != owner
+        {
+            return Err(GuardFileError::Foreign {
+                path,
+                found: content.owner.clone(),
+                expected: owner,
+            });
+        }
+        let mut file = Self {
+            folder: folder.to_owned(),
+            owner,
+            is_new: found.is_none(),
+            state: found.map(|content| content.state).unwrap_or_default(),
+            _lock: lock,
+        };
+        if file.is_new {
+            file.write(file.state)?;
+        }
+        Ok(file)
+    }
+
+    /// Whether there was none.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// What it held when it was opened.
+    #[must_use]
+    pub const fn state(&self) -> TurnState {
+        self.state
+    }
+
+    /// Replaces what it holds; durable on return.
+    pub(crate) fn write(&mut self, state: TurnState) -> Result<(), GuardFileError> {
+        let path = self.folder.join(NAME);
+        let new = self.folder.join(format!("{NAME}.new"));
+        let content = Content {
+            format: FORMAT,
+            owner: self.owner.clone(),
+            state,
+        };
+        let write = || -> std::io::Result<()> {
+            let json = serde_json::to_string(&content)?;
+            let mut file = File::create(&new)?;
+            write!(file, "{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()))?;
+            file.sync_all()?;
+            std::fs::rename(&new, &path)?;
+            File::open(&self.folder)?.sync_all()
+        };
+        write().map_err(|error| GuardFileError::system(&path, &error))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Content>, GuardFileError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(GuardFileError::system(path, &error)),
+    };
+    let mut text = String::new();
+    file.take(MAX_FILE)
+        .read_to_string(&mut text)
+        .map_err(|error| GuardFileError::damaged(path, error.to_string()))?;
+    let (json, sum) = text
+        .strip_suffix('\n')
+        .and_then(|text| text.split_once('\n'))
+        .ok_or_else(|| GuardFileError::damaged(path, "it has not two lines"))?;
+    if sum != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
+        return Err(GuardFileError::damaged(path, "its checksum does not match"));
+    }
+    let content: Content = serde_json::from_str(json)
+        .map_err(|error| GuardFileError::damaged(path, error.to_string()))?;
+    if content.format != FORMAT {
+        let reason = format!("format {} is not known here", content.format);
+        return Err(GuardFileError::damaged(path, reason));
+    }
+    Ok(Some(content))
+}
+
+/// Takes the lock, which the system gives back when the process ends, however it ends.
+fn lock(path: &Path) -> Result<File, GuardFileError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|error| GuardFileError::system(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(GuardFileError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(GuardFileError::system(path, &error)),
+    }
+}
+
+/// Makes the folder, for its owner only.
+fn make_folder(folder: &Path) -> Result<(), GuardFileError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
+        .map_err(|error| GuardFileError::system(folder, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_chain::{BlockHeight, UnixTime};
+
+    use super::*;
+    use crate::{TurnGuard, TurnGuardError, TurnRecord};
+
+    const GENESIS: BlockHash = BlockHash::from_bytes([1; 32]);
+
+    const fn record(turn: u64, hash: u8) -> TurnRecord {
+        TurnRecord {
+            height: BlockHeight::new(7),
+            turn: UnixTime::from_secs(turn),
+            hash: BlockHash::from_bytes([hash; 32]),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_signed_outlives_the_process() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = GuardFile::open(folder.path(), GENESIS, 2).expect("new");
+        assert!(file.is_new());
+        let guard = TurnGuard::new(file);
+        guard.admit(record(60, 1)).await.expect("first");
+        drop(guard);
+        let file = GuardFile::open(folder.path(), GENESIS, 2).expect("there");
+        assert!(!file.is_new());
+        let guard = TurnGuard::new(file);
+        assert!(matches!(
+            guard.admit(record(60, 2)).await,
+            Err(TurnGuardError::SameTurn { .. })
+        ));
+        guard.admit(record(120, 2)).await.expect("another turn");
+        guard.hand_over(BlockHeight::new(8)).await.expect("durable");
+        drop(guard);
+        let file = GuardFile::open(folder.path(), GENESIS, 2).expect("there");
+        assert_eq!(file.state().last(), Some(record(120, 2)));
+        assert_eq!(file.state().agreed_from(), Some(BlockHeight::new(8)));
+    }
+
+    #[test]
+    fn a_second_process_another_operator_and_another_chain_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut file = GuardFile::open(folder.path(), GENESIS, 2).expect("new");
+        file.write(TurnState::default()).expect("written");
+        assert!(matches!(
+            GuardFile::open(folder.path(), GENESIS, 2),
+            Err(GuardFileError::InUse { .. })
+        ));
+        drop(file);
+        assert!(matches!(
+            GuardFile::open(folder.path(), GENESIS, 3),
+            Err(GuardFileError::Foreign { .. })
+        ));
+        assert!(matches!(
+            GuardFile::open(folder.path(), BlockHash::from_bytes([2; 32]), 2),
+            Err(GuardFileError::Foreign { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_file_with_any_byte_changed_or_cut_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let guard = TurnGuard::new(GuardFile::open(folder.path(), GENESIS, 2).expect("new"));
+        guard.admit(record(60, 1)).await.expect("written");
+        drop(guard);
+        let path = folder.path().join(NAME);
+        let whole = std::fs::read(&path).expect("there");
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            std::fs::write(&path, &changed).expect("written");
+            let opened = GuardFile::open(folder.path(), GENESIS, 2);
+            assert!(
+                matches!(opened, Err(GuardFileError::Damaged { .. })),
+                "{at}"
+            );
+            std::fs::write(&path, &whole[..at]).expect("written");
+            assert!(GuardFile::open(folder.path(), GENESIS, 2).is_err(), "{at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_written_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let guard = TurnGuard::new(GuardFile::open(folder.path(), GENESIS, 2).expect("new"));
+        // A folder stands where the file is to be written.
+        std::fs::create_dir(folder.path().join("classic.guard.new")).expect("made");
+        assert!(matches!(
+            guard.admit(record(60, 1)).await,
+            Err(TurnGuardError::File(GuardFileError::System { .. }))
+        ));
+    }
+}

@@ -1,0 +1,361 @@
+//! One operator's turns as a state machine without I/O.
+//!
+//! ```text
+//!            ┌ AskChain ─> the own turn: AskTemplate ─> propose ─> collect ─> sign ─> submit
+//! turn ──────┤                                                       (until half of the turn)
+//!            └           ─> another's:   wait ─> TestBlock ─> SignBlock ─> publish
+//!                                        (until a third of it)
+//! ```
+
+mod others;
+mod own;
+mod proposals;
+#[cfg(test)]
+mod tests;
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use federation_chain::{Block, BlockHash, BlockHeight, SigningRules, UnixTime};
+use secp256k1::ecdsa::Signature;
+
+use self::proposals::Proposals;
+use crate::{ChainView, Event, Input, Message, Output, Schedule, Turn};
+
+/// What does not change while an operator runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    rules: SigningRules,
+    schedule: Schedule,
+    me: usize,
+    until: Option<BlockHeight>,
+}
+
+impl Config {
+    /// The operator at a place of the list, counted from 0; as in the old program, a greater number
+    /// counts from the beginning again.
+    #[must_use]
+    pub const fn new(rules: SigningRules, schedule: Schedule, me: usize) -> Self {
+        Self {
+            rules,
+            me: me % schedule.operators(),
+            schedule,
+            until: None,
+        }
+    }
+
+    /// Ends the protocol below this height, which is the first one of the next protocol.
+    #[must_use]
+    pub const fn until(mut self, height: BlockHeight) -> Self {
+        self.until = Some(height);
+        self
+    }
+
+    /// The first height of the next protocol, if there is to be one.
+    #[must_use]
+    pub const fn ends_at(&self) -> Option<BlockHeight> {
+        self.until
+    }
+
+    /// The chain's rules.
+    #[must_use]
+    pub const fn rules(&self) -> &SigningRules {
+        &self.rules
+    }
+
+    /// When turns begin.
+    #[must_use]
+    pub const fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The operator's place.
+    #[must_use]
+    pub const fn me(&self) -> usize {
+        self.me
+    }
+}
+
+/// One operator's turns.
+#[derive(Debug)]
+pub struct Machine {
+    config: Config,
+    /// The time between turns: the interval, or half of it while behind.
+    pace: Duration,
+    next: Option<Turn>,
+    active: Option<Active>,
+    proposals: Proposals,
+    outputs: VecDeque<Output>,
+}
+
+/// A turn under way.
+#[derive(Debug)]
+struct Active {
+    turn: Turn,
+    /// Of which a third and a half are the deadlines.
+    window: Duration,
+    view: Option<ChainView>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The node is asked for its chain.
+    Asking,
+    /// Another leads, whose proposal is waited for.
+    Waiting,
+    /// The node looks at a proposal.
+    Testing(Block),
+    /// A proposal is being signed.
+    Signing(Block),
+    /// We lead, and the node makes a block.
+    Templating,
+    /// We lead, and the others' signatures come in.
+    Collecting(Own),
+    /// The others have signed, and so do we.
+    SigningOwn(Own),
+    /// Nothing is left to do in this turn.
+    Done,
+}
+
+/// The own block with the others' signatures, by place in the script.
+#[derive(Debug)]
+struct Own {
+    block: Block,
+    signatures: BTreeMap<usize, Signature>,
+    /// How many messages each sender has had looked at.
+    heard: BTreeMap<Option<usize>, u32>,
+}
+
+impl Active {
+    fn proposals_until(&self) -> UnixTime {
+        self.turn.start().after(self.window / 3)
+    }
+
+    fn signatures_until(&self) -> UnixTime {
+        self.turn.start().after(self.window / 2)
+    }
+
+    fn height(&self) -> Option<BlockHeight> {
+        self.view.map(|view| view.height.next())
+    }
+}
+
+impl Machine {
+    /// A machine that begins with the first whole turn after its first input.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            pace: config.schedule.interval(),
+            config,
+            next: None,
+            active: None,
+            proposals: Proposals::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// When to come back with [`Input::Tick`] at the latest; at once if there is no time.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<UnixTime> {
+        let deadline = self.active.as_ref().and_then(|active| match active.state {
+            State::Waiting => Some(active.proposals_until()),
+            State::Collecting(_) => Some(active.signatures_until()),
+            _ => None,
+        });
+        let next = self.next?.start();
+        Some(deadline.map_or(next, |deadline| deadline.min(next)))
+    }
+
+    /// What is to be done, in this order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Takes note of an input.
+    pub fn handle(&mut self, now: UnixTime, input: Input) {
+        self.advance(now);
+        match input {
+            Input::Tick => {}
+            Input::Chain { turn, view } => self.chain(now, turn, view),
+            Input::Template { turn, block } => self.template(turn, block),
+            Input::Tested { turn, hash, result } => self.tested(now, turn, hash, result),
+            Input::Signed {
+                turn,
+                hash,
+                signatures,
+            } => self.signed(now, turn, hash, signatures),
+            Input::Submitted { hash, result } => {
+                if let Err(reason) = result {
+                    self.tell(Event::NotTaken { hash, reason });
+                }
+            }
+            Input::Received { from, message } => self.received(now, from, message),
+        }
+    }
+
+    /// Lets deadlines pass and turns begin.
+    fn advance(&mut self, now: UnixTime) {
+        let next = match self.next {
+            // The clock was not set back.
+            Some(next) if next.start().since(now) <= self.pace => next,
+            _ => {
+                self.active = None;
+                self.plan(now);
+                return;
+            }
+        };
+        self.pass_deadlines(now);
+        if now < next.start() {
+            return;
+        }
+        if now >= next.start().after(self.pace) {
+            // The machine slept, or its clock was set forward.
+            self.active = None;
+            self.plan(now);
+            return;
+        }
+        self.plan(next.start());
+        self.proposals
+            .forget_before(Proposals::opens(next.start(), self.pace));
+        self.active = Some(Active {
+            turn: next,
+            window: self.pace,
+            view: None,
+            state: State::Asking,
+        });
+        self.outputs.push_back(Output::AskChain(next));
+    }
+
+    fn pass_deadlines(&mut self, now: UnixTime) {
+        let Some(active) = &mut self.active else {
+            return;
+        };
+        let Some(height) = active.height() else {
+            return;
+        };
+        match &active.state {
+            State::Waiting if now >= active.proposals_until() => {
+                let leader = active.turn.leader();
+                active.state = State::Done;
+                self.tell(Event::NoProposal { height, leader });
+            }
+            State::Collecting(own) if now >= active.signatures_until() => {
+                let have = own.signatures.len();
+                let need = self.config.rules.script().threshold().to_usize() - 1;
+                active.state = State::Done;
+                self.tell(Event::TooFewSignatures { height, have, need });
+            }
+            _ => {}
+        }
+    }
+
+    fn plan(&mut self, after: UnixTime) {
+        self.next = Some(self.config.schedule.turn_after(after, self.pace));
+    }
+
+    fn chain(&mut self, now: UnixTime, turn: Turn, view: Result<ChainView, String>) {
+        let Some(active) = self
+            .active
+            .as_mut()
+            .filter(|active| active.turn == turn && matches!(active.state, State::Asking))
+        else {
+            return;
+        };
+        let view = match view {
+            Ok(view) => view,
+            Err(reason) => {
+                active.state = State::Done;
+                self.tell(Event::NodeAway(reason));
+                return;
+            }
+        };
+        let height = view.height.next();
+        if let Some(until) = self.config.until
+            && height >= until
+        {
+            active.state = State::Done;
+            self.outputs.push_back(Output::Finish { until });
+            return;
+        }
+        let schedule = &self.config.schedule;
+        let catching_up = schedule.is_behind(view.height, view.first_block, turn.start());
+        self.pace = if catching_up {
+            schedule.catch_up()
+        } else {
+            schedule.interval()
+        };
+        active.window = self.pace;
+        active.view = Some(view);
+        let leads = turn.leader() == self.config.me;
+        active.state = if leads {
+            State::Templating
+        } else {
+            State::Waiting
+        };
+        self.plan(turn.start());
+        self.tell(Event::TurnBegan {
+            height,
+            leader: turn.leader(),
+            catching_up,
+        });
+        if leads {
+            self.outputs.push_back(Output::AskTemplate(turn));
+        } else {
+            self.look_at_proposals(now);
+        }
+    }
+
+    fn received(&mut self, now: UnixTime, from: Option<usize>, message: Message) {
+        if from == Some(self.config.me) {
+            // Kafka hands back what we said ourselves.
+            return;
+        }
+        match message {
+            Message::Proposal { height, block } => self.proposal(now, from, height, block),
+            Message::Signatures { height, signatures } => {
+                self.signatures(from, height, signatures);
+            }
+        }
+    }
+
+    fn signed(
+        &mut self,
+        now: UnixTime,
+        turn: Turn,
+        hash: BlockHash,
+        signatures: Result<Vec<Signature>, String>,
+    ) {
+        let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
+            return;
+        };
+        match core::mem::replace(&mut active.state, State::Done) {
+            State::Signing(block) if block.block_hash() == hash => {
+                self.signed_other(now, &block, signatures);
+            }
+            State::SigningOwn(own) if own.block.block_hash() == hash => {
+                self.signed_own(own, signatures);
+            }
+            other => active.state = other,
+        }
+    }
+
+    /// The valid ones of some signatures with their places in the script.
+    fn valid(
+        rules: &SigningRules,
+        hash: BlockHash,
+        signatures: Vec<Signature>,
+    ) -> impl Iterator<Item = (usize, Signature)> {
+        signatures.into_iter().filter_map(move |mut signature| {
+            // The old program passes on what its hardware module makes, half of it with high S.
+            signature.normalize_s();
+            (0..rules.script().keys().len())
+                .find(|place| rules.verify_signature(hash, *place, &signature).is_ok())
+                .map(|place| (place, signature))
+        })
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}

@@ -1,0 +1,158 @@
+//! Turns that another operator leads: its proposal is checked, tested and signed.
+
+use bytes::Bytes;
+use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
+use secp256k1::ecdsa::Signature;
+
+use super::{Machine, Proposals, State};
+use crate::{Event, Message, Output, Turn};
+
+impl Machine {
+    /// A proposal came: it is kept until it can be looked at.
+    pub(super) fn proposal(
+        &mut self,
+        now: UnixTime,
+        from: Option<usize>,
+        height: BlockHeight,
+        block: Bytes,
+    ) {
+        let drop = |reason| Event::Dropped { from, reason };
+        let in_time = self.active.as_ref().is_some_and(|active| {
+            now < active.proposals_until()
+                && matches!(
+                    active.state,
+                    State::Asking | State::Waiting | State::Testing(_)
+                )
+        });
+        let early = self
+            .next
+            .is_some_and(|next| now >= Proposals::opens(next.start(), self.pace));
+        if !in_time && !early {
+            self.tell(drop("a proposal out of its time"));
+            return;
+        }
+        let rules = &self.config.rules;
+        let decoded = Block::decode(rules.dialect(), block)
+            .ok()
+            .filter(|block| block.height() == height)
+            .filter(|block| rules.check_challenge(block.header()).is_ok());
+        let Some(block) = decoded else {
+            self.tell(drop("a proposal that is no block of this chain and height"));
+            return;
+        };
+        if let Err(reason) = self.proposals.push(now, from, block.without_signatures()) {
+            self.tell(drop(reason));
+            return;
+        }
+        self.look_at_proposals(now);
+    }
+
+    /// Takes the first proposal that fits, if one is waited for.
+    pub(super) fn look_at_proposals(&mut self, now: UnixTime) {
+        loop {
+            let Some(active) = &mut self.active else {
+                return;
+            };
+            let (State::Waiting, Some(view)) = (&active.state, active.view) else {
+                return;
+            };
+            if now >= active.proposals_until() {
+                return;
+            }
+            let Some((from, block)) = self.proposals.pop() else {
+                return;
+            };
+            let leader = active.turn.leader();
+            let reason = if from.is_some_and(|from| from != leader) {
+                "a proposal of an operator whose turn it is not"
+            } else if block.height() != view.height.next() {
+                "a proposal of another height"
+            } else if block.header().previous() != view.tip {
+                "a proposal on another block than the own node's best"
+            } else {
+                let turn = active.turn;
+                active.state = State::Testing(block.clone());
+                self.outputs.push_back(Output::TestBlock { turn, block });
+                return;
+            };
+            self.tell(Event::Dropped { from, reason });
+        }
+    }
+
+    pub(super) fn tested(
+        &mut self,
+        now: UnixTime,
+        turn: Turn,
+        hash: BlockHash,
+        result: Result<(), String>,
+    ) {
+        let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
+            return;
+        };
+        let block = match core::mem::replace(&mut active.state, State::Done) {
+            State::Testing(block) if block.block_hash() == hash => block,
+            other => {
+                active.state = other;
+                return;
+            }
+        };
+        let height = block.height();
+        let refused = |reason| Event::Refused {
+            height,
+            hash,
+            reason,
+        };
+        match result {
+            Err(reason) => {
+                active.state = State::Waiting;
+                self.tell(refused(reason));
+                self.look_at_proposals(now);
+            }
+            Ok(()) if now >= active.signatures_until() => {
+                // The leader has counted already: a signature now would lie about for anyone's use.
+                self.tell(refused("the own node's answer came too late".to_owned()));
+            }
+            Ok(()) => {
+                active.state = State::Signing(block.clone());
+                self.outputs.push_back(Output::SignBlock { turn, block });
+            }
+        }
+    }
+
+    pub(super) fn signed_other(
+        &mut self,
+        now: UnixTime,
+        block: &Block,
+        signatures: Result<Vec<Signature>, String>,
+    ) {
+        let (height, hash) = (block.height(), block.block_hash());
+        let late = self
+            .active
+            .as_ref()
+            .is_none_or(|active| now >= active.signatures_until());
+        let checked = signatures.and_then(|signatures| {
+            let valid: Vec<_> = Self::valid(&self.config.rules, hash, signatures)
+                .map(|(_, signature)| signature)
+                .collect();
+            if late {
+                Err("the signature came too late".to_owned())
+            } else if valid.is_empty() {
+                Err("the signer holds none of the chain's keys".to_owned())
+            } else {
+                Ok(valid)
+            }
+        });
+        match checked {
+            Ok(signatures) => {
+                let message = Message::Signatures { height, signatures };
+                self.outputs.push_back(Output::Publish(message));
+                self.tell(Event::Signed { height, hash });
+            }
+            Err(reason) => self.tell(Event::Refused {
+                height,
+                hash,
+                reason,
+            }),
+        }
+    }
+}

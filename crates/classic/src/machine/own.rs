@@ -1,0 +1,147 @@
+//! Turns that this operator leads: it proposes, collects signatures and completes the block.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use federation_chain::{Block, BlockHeight};
+use secp256k1::ecdsa::Signature;
+
+use super::{Machine, Own, State};
+use crate::{Event, Message, Output, Turn};
+
+/// How many messages of one sender are looked at in a turn: each costs a check for each key.
+const MAX_HEARD: u32 = 4;
+
+impl Machine {
+    pub(super) fn template(&mut self, turn: Turn, block: Result<Bytes, String>) {
+        let Some(active) = self
+            .active
+            .as_mut()
+            .filter(|active| active.turn == turn && matches!(active.state, State::Templating))
+        else {
+            return;
+        };
+        let Some(view) = active.view else {
+            return;
+        };
+        let rules = &self.config.rules;
+        let checked = block.and_then(|bytes| {
+            let block = Block::decode(rules.dialect(), bytes)
+                .map_err(|error| error.to_string())?
+                .without_signatures();
+            rules
+                .check_challenge(block.header())
+                .map_err(|error| error.to_string())?;
+            if block.height() != view.height.next() || block.header().previous() != view.tip {
+                return Err("the node's best block changed meanwhile".to_owned());
+            }
+            Ok(block)
+        });
+        let block = match checked {
+            Ok(block) => block,
+            Err(reason) => {
+                active.state = State::Done;
+                self.tell(Event::NoTemplate(reason));
+                return;
+            }
+        };
+        let (height, hash) = (block.height(), block.block_hash());
+        let message = Message::Proposal {
+            height,
+            block: block.as_bytes().clone(),
+        };
+        active.state = State::Collecting(Own {
+            block,
+            signatures: BTreeMap::new(),
+            heard: BTreeMap::new(),
+        });
+        self.outputs.push_back(Output::Publish(message));
+        self.tell(Event::Proposed { height, hash });
+        self.sign_own_if_enough();
+    }
+
+    /// Another operator signs what is proposed.
+    pub(super) fn signatures(
+        &mut self,
+        from: Option<usize>,
+        height: BlockHeight,
+        signatures: Vec<Signature>,
+    ) {
+        let Some(active) = &mut self.active else {
+            return;
+        };
+        let State::Collecting(own) = &mut active.state else {
+            return;
+        };
+        if own.block.height() != height {
+            return;
+        }
+        let heard = own.heard.entry(from).or_default();
+        *heard += 1;
+        if *heard > MAX_HEARD {
+            self.tell(Event::Dropped {
+                from,
+                reason: "too many messages with signatures",
+            });
+            return;
+        }
+        let before = own.signatures.len();
+        let hash = own.block.block_hash();
+        own.signatures
+            .extend(Self::valid(&self.config.rules, hash, signatures));
+        if own.signatures.len() == before {
+            self.tell(Event::Dropped {
+                from,
+                reason: "no signature of the own block that is new",
+            });
+        }
+        self.sign_own_if_enough();
+    }
+
+    /// The own signature comes last: it leaves only as part of a complete block.
+    fn sign_own_if_enough(&mut self) {
+        let need = self.config.rules.script().threshold().to_usize() - 1;
+        let Some(active) = &mut self.active else {
+            return;
+        };
+        let turn = active.turn;
+        match core::mem::replace(&mut active.state, State::Done) {
+            State::Collecting(own) if own.signatures.len() >= need => {
+                let block = own.block.clone();
+                active.state = State::SigningOwn(own);
+                self.outputs.push_back(Output::SignBlock { turn, block });
+            }
+            other => active.state = other,
+        }
+    }
+
+    pub(super) fn signed_own(&mut self, mut own: Own, signatures: Result<Vec<Signature>, String>) {
+        let rules = &self.config.rules;
+        let (height, hash) = (own.block.height(), own.block.block_hash());
+        let complete = signatures.and_then(|signatures| {
+            own.signatures.extend(Self::valid(rules, hash, signatures));
+            let complete = rules
+                .assemble(&own.block, &own.signatures)
+                .map_err(|error| error.to_string())?;
+            let signers = rules
+                .signers(complete.header())
+                .map_err(|error| error.to_string())?;
+            Ok((complete, signers))
+        });
+        match complete {
+            Ok((block, signers)) => {
+                self.outputs.push_back(Output::Submit(block));
+                self.tell(Event::Completed {
+                    height,
+                    hash,
+                    signers,
+                });
+            }
+            Err(reason) => self.tell(Event::Refused {
+                height,
+                hash,
+                reason,
+            }),
+        }
+    }
+}

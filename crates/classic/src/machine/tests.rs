@@ -1,0 +1,375 @@
+//! Turns step by step.
+
+use bytes::Bytes;
+use federation_chain::{Dialect, Header, HeaderFields, Proof};
+use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+use secp256k1::{SECP256K1, SecretKey};
+
+use super::*;
+
+/// A moment at which operator 0's turn begins: 60 x 5 x n.
+const START: u64 = 1_569_999_900;
+const TIP: BlockHash = BlockHash::from_bytes([9; 32]);
+
+fn keys() -> Vec<SecretKey> {
+    (1..=5)
+        .map(|i| SecretKey::from_slice(&[i; 32]).expect("a key"))
+        .collect()
+}
+
+fn rules() -> SigningRules {
+    let public = keys().iter().map(|key| key.public_key(SECP256K1)).collect();
+    let threshold = Threshold::new(3).expect("a threshold");
+    let script = MultisigScript::new(threshold, public, KeyOrder::AsGiven).expect("a script");
+    let size = SigningRules::required_signature_size(Dialect::Ocean, &script);
+    SigningRules::new(Dialect::Ocean, script, size).expect("rules")
+}
+
+fn block_on(previous: BlockHash, height: u32, salt: u8) -> Block {
+    let header = Header::new(HeaderFields {
+        version: 1,
+        previous,
+        merkle_root: [salt; 32],
+        time: 1,
+        height: BlockHeight::new(height),
+        proof: Proof::Ocean {
+            contract: [0; 32],
+            attestation: [0; 32],
+            mapping: [0; 32],
+            challenge: rules().signing_script().to_vec(),
+            solution: Vec::new(),
+        },
+    });
+    let bytes = [header.encode(), vec![1, 0]].concat();
+    Block::decode(Dialect::Ocean, bytes.into()).expect("a block")
+}
+
+fn block(salt: u8) -> Block {
+    block_on(TIP, 8, salt)
+}
+
+fn signature(block: &Block, key: usize) -> Signature {
+    let message = secp256k1::Message::from_digest(block.block_hash().to_bytes());
+    SECP256K1.sign_ecdsa(&message, &keys()[key])
+}
+
+/// Milliseconds after the beginning of operator 0's turn.
+fn at(millis: u64) -> UnixTime {
+    UnixTime::from_millis(START * 1000 + millis)
+}
+
+fn drain(machine: &mut Machine) -> Vec<Output> {
+    std::iter::from_fn(|| machine.poll_output()).collect()
+}
+
+/// An operator at a place, in operator 0's turn, whose node is at height 7; and that turn.
+fn in_turn(me: usize) -> (Machine, Turn) {
+    let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
+    let mut machine = Machine::new(Config::new(rules(), schedule, me));
+    machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
+    assert_eq!(machine.poll_timeout(), Some(at(0)));
+    machine.handle(at(0), Input::Tick);
+    let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
+        panic!("the chain is asked for first");
+    };
+    assert_eq!((turn.start(), turn.leader()), (at(0), 0));
+    let view = Ok(ChainView {
+        height: BlockHeight::new(7),
+        tip: TIP,
+        first_block: None,
+    });
+    machine.handle(at(5), Input::Chain { turn, view });
+    (machine, turn)
+}
+
+fn proposal(block: &Block) -> Message {
+    Message::Proposal {
+        height: block.height(),
+        block: block.as_bytes().clone(),
+    }
+}
+
+fn hear(machine: &mut Machine, millis: u64, from: usize, message: Message) -> Vec<Output> {
+    drain(machine);
+    let from = Some(from);
+    machine.handle(at(millis), Input::Received { from, message });
+    drain(machine)
+}
+
+fn dropped(outputs: &[Output]) -> Option<&'static str> {
+    match outputs {
+        [Output::Event(Event::Dropped { reason, .. })] => Some(reason),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_proposal_is_tested_then_signed_then_told() {
+    let (mut machine, turn) = in_turn(2);
+    let block = block(1);
+    let outputs = hear(&mut machine, 100, 0, proposal(&block));
+    assert_eq!(
+        outputs,
+        [Output::TestBlock {
+            turn,
+            block: block.clone()
+        }]
+    );
+    let hash = block.block_hash();
+    let result = Ok(());
+    machine.handle(at(200), Input::Tested { turn, hash, result });
+    assert_eq!(
+        drain(&mut machine),
+        [Output::SignBlock {
+            turn,
+            block: block.clone()
+        }]
+    );
+    let signatures = vec![signature(&block, 2)];
+    let told = Message::Signatures {
+        height: block.height(),
+        signatures: signatures.clone(),
+    };
+    let signatures = Ok(signatures);
+    let input = Input::Signed {
+        turn,
+        hash,
+        signatures,
+    };
+    machine.handle(at(300), input);
+    assert_eq!(drain(&mut machine)[0], Output::Publish(told));
+    // Whatever comes after it in this turn.
+    let second = hear(&mut machine, 400, 0, proposal(&self::block(2)));
+    assert_eq!(dropped(&second), Some("a proposal out of its time"));
+}
+
+#[test]
+fn proposals_that_do_not_fit_are_dropped_for_their_reason() {
+    for (from, block, reason) in [
+        (
+            1,
+            block(1),
+            "a proposal of an operator whose turn it is not",
+        ),
+        (0, block_on(TIP, 9, 1), "a proposal of another height"),
+        (
+            0,
+            block_on(BlockHash::from_bytes([8; 32]), 8, 1),
+            "a proposal on another block than the own node's best",
+        ),
+    ] {
+        let (mut machine, _) = in_turn(2);
+        let outputs = hear(&mut machine, 100, from, proposal(&block));
+        assert_eq!(dropped(&outputs), Some(reason));
+        // The right one is taken after it.
+        let outputs = hear(&mut machine, 200, 0, proposal(&self::block(3)));
+        assert!(matches!(outputs[..], [Output::TestBlock { .. }]));
+    }
+    let (mut machine, _) = in_turn(2);
+    let lie = Message::Proposal {
+        height: BlockHeight::new(8),
+        block: block_on(TIP, 9, 1).as_bytes().clone(),
+    };
+    let garbage = Message::Proposal {
+        height: BlockHeight::new(8),
+        block: Bytes::from_static(&[1; 300]),
+    };
+    for message in [lie, garbage] {
+        let outputs = hear(&mut machine, 100, 0, message);
+        let reason = "a proposal that is no block of this chain and height";
+        assert_eq!(dropped(&outputs), Some(reason));
+    }
+    let outputs = hear(&mut machine, 20_000, 0, proposal(&block(1)));
+    assert!(
+        outputs.contains(&Output::Event(Event::NoProposal {
+            height: BlockHeight::new(8),
+            leader: 0
+        })),
+        "a third of the turn is over: {outputs:?}"
+    );
+}
+
+#[test]
+fn a_proposal_that_comes_a_little_early_is_kept_for_its_turn() {
+    let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
+    let mut machine = Machine::new(Config::new(rules(), schedule, 2));
+    machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
+    let message = proposal(&block(1));
+    let early = at(0).before(Duration::from_secs(2));
+    let from = Some(0);
+    machine.handle(early, Input::Received { from, message });
+    machine.handle(at(0), Input::Tick);
+    let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
+        panic!("the chain is asked for");
+    };
+    let view = Ok(ChainView {
+        height: BlockHeight::new(7),
+        tip: TIP,
+        first_block: None,
+    });
+    machine.handle(at(5), Input::Chain { turn, view });
+    assert!(matches!(
+        drain(&mut machine)[..],
+        [Output::Event(_), Output::TestBlock { .. }]
+    ));
+}
+
+#[test]
+fn what_the_node_refuses_or_answers_late_is_not_signed() {
+    let (mut machine, turn) = in_turn(2);
+    hear(&mut machine, 100, 0, proposal(&block(1)));
+    let hash = block(1).block_hash();
+    let result = Err("no".to_owned());
+    machine.handle(at(200), Input::Tested { turn, hash, result });
+    assert!(matches!(
+        drain(&mut machine)[..],
+        [Output::Event(Event::Refused { .. })]
+    ));
+    hear(&mut machine, 300, 0, proposal(&block(2)));
+    let hash = block(2).block_hash();
+    let result = Ok(());
+    machine.handle(at(30_000), Input::Tested { turn, hash, result });
+    assert!(matches!(
+        drain(&mut machine)[..],
+        [Output::Event(Event::Refused { .. })]
+    ));
+}
+
+/// Operator 0 after it has proposed its block.
+fn proposed() -> (Machine, Turn, Block) {
+    let (mut machine, turn) = in_turn(0);
+    assert_eq!(drain(&mut machine)[1], Output::AskTemplate(turn));
+    let block = block(1);
+    let template = Ok(block.as_bytes().clone());
+    let input = Input::Template {
+        turn,
+        block: template,
+    };
+    machine.handle(at(10), input);
+    assert_eq!(drain(&mut machine)[0], Output::Publish(proposal(&block)));
+    (machine, turn, block)
+}
+
+fn signed_by(block: &Block, keys: &[usize]) -> Message {
+    Message::Signatures {
+        height: block.height(),
+        signatures: keys.iter().map(|key| signature(block, *key)).collect(),
+    }
+}
+
+#[test]
+fn the_own_signature_comes_last_and_completes_the_block() {
+    let (mut machine, turn, block) = proposed();
+    assert_eq!(hear(&mut machine, 100, 1, signed_by(&block, &[1])), []);
+    // Neither the same again nor one of another block counts.
+    for message in [
+        signed_by(&block, &[1]),
+        signed_by(&self::block(7), &[2]),
+        Message::Signatures {
+            height: block.height(),
+            signatures: vec![],
+        },
+    ] {
+        let outputs = hear(&mut machine, 200, 1, message);
+        let reason = "no signature of the own block that is new";
+        assert_eq!(dropped(&outputs), Some(reason));
+    }
+    let outputs = hear(&mut machine, 300, 4, signed_by(&block, &[4]));
+    assert_eq!(
+        outputs,
+        [Output::SignBlock {
+            turn,
+            block: block.clone()
+        }]
+    );
+    let input = Input::Signed {
+        turn,
+        hash: block.block_hash(),
+        signatures: Ok(vec![signature(&block, 0)]),
+    };
+    machine.handle(at(400), input);
+    let outputs = drain(&mut machine);
+    let Output::Submit(complete) = &outputs[0] else {
+        panic!("it is submitted: {outputs:?}");
+    };
+    assert_eq!(rules().check_block(complete), Ok(()));
+    assert_eq!(rules().signers(complete.header()), Ok(vec![0, 1, 4]));
+}
+
+#[test]
+fn a_signature_with_high_s_counts() {
+    let (mut machine, _, block) = proposed();
+    let mut compact = signature(&block, 1).serialize_compact();
+    // N - S is as valid, and what a module of the old program may make.
+    let s = SecretKey::from_slice(&compact[32..]).expect("below N");
+    compact[32..].copy_from_slice(&s.negate()[..]);
+    let high = Signature::from_compact(&compact).expect("a signature");
+    assert_ne!(high, signature(&block, 1));
+    let message = Message::Signatures {
+        height: block.height(),
+        signatures: vec![high],
+    };
+    assert_eq!(hear(&mut machine, 100, 1, message), []);
+}
+
+#[test]
+fn at_half_of_the_turn_it_is_over() {
+    let (mut machine, _, block) = proposed();
+    hear(&mut machine, 100, 1, signed_by(&block, &[1]));
+    assert_eq!(machine.poll_timeout(), Some(at(30_000)));
+    machine.handle(at(30_000), Input::Tick);
+    assert_eq!(
+        drain(&mut machine),
+        [Output::Event(Event::TooFewSignatures {
+            height: block.height(),
+            have: 1,
+            need: 2
+        })]
+    );
+    assert_eq!(machine.poll_timeout(), Some(at(60_000)));
+}
+
+#[test]
+fn a_flood_of_one_sender_leaves_room_for_the_others() {
+    let (mut machine, _, block) = proposed();
+    for _ in 0..100 {
+        hear(&mut machine, 100, 3, signed_by(&self::block(7), &[3]));
+    }
+    let outputs = hear(&mut machine, 150, 3, signed_by(&block, &[3]));
+    assert_eq!(dropped(&outputs), Some("too many messages with signatures"));
+    hear(&mut machine, 200, 1, signed_by(&block, &[1]));
+    let outputs = hear(&mut machine, 300, 2, signed_by(&block, &[2]));
+    assert!(matches!(outputs[..], [Output::SignBlock { .. }]));
+}
+
+#[test]
+fn a_clock_that_is_set_forward_or_back_begins_with_a_whole_turn() {
+    let (mut machine, _) = in_turn(2);
+    drain(&mut machine);
+    machine.handle(at(3_600_500), Input::Tick);
+    let asked = |outputs: Vec<Output>| outputs.iter().any(|one| matches!(one, Output::AskChain(_)));
+    assert!(!asked(drain(&mut machine)));
+    assert_eq!(machine.poll_timeout(), Some(at(3_660_000)));
+    machine.handle(at(500), Input::Tick);
+    assert!(!asked(drain(&mut machine)));
+    assert_eq!(machine.poll_timeout(), Some(at(60_000)));
+}
+
+#[test]
+fn it_ends_below_the_height_of_the_next_protocol() {
+    let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
+    let until = BlockHeight::new(8);
+    let mut machine = Machine::new(Config::new(rules(), schedule, 0).until(until));
+    machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
+    machine.handle(at(0), Input::Tick);
+    let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
+        panic!("the chain is asked for");
+    };
+    let view = Ok(ChainView {
+        height: BlockHeight::new(7),
+        tip: TIP,
+        first_block: None,
+    });
+    machine.handle(at(5), Input::Chain { turn, view });
+    assert_eq!(drain(&mut machine), [Output::Finish { until }]);
+}

@@ -1,0 +1,123 @@
+//! What the machine asks for, and what it tells.
+
+use federation_chain::{Block, BlockHash, BlockHeight};
+
+use crate::{Message, Turn};
+
+/// What the machine asks its driver to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the driver does them all")]
+pub enum Output {
+    /// Look at the own node's chain; answer with [`Input::Chain`](crate::Input::Chain).
+    AskChain(Turn),
+    /// Ask the own node for a new block; answer with [`Input::Template`](crate::Input::Template).
+    AskTemplate(Turn),
+    /// Ask the own node whether a proposal is valid; answer with
+    /// [`Input::Tested`](crate::Input::Tested).
+    TestBlock {
+        /// The turn.
+        turn: Turn,
+        /// The proposal.
+        block: Block,
+    },
+    /// Sign a block, if the guard lets it pass; answer with [`Input::Signed`](crate::Input::Signed).
+    SignBlock {
+        /// The turn.
+        turn: Turn,
+        /// The block.
+        block: Block,
+    },
+    /// Tell the other operators.
+    Publish(Message),
+    /// Hand a complete block to the own node; answer with
+    /// [`Input::Submitted`](crate::Input::Submitted).
+    Submit(Block),
+    /// The chain has come to where this protocol ends: stop.
+    Finish {
+        /// The first height of the next protocol.
+        until: BlockHeight,
+    },
+    /// For the log.
+    Event(Event),
+}
+
+/// What happened, for the log and for tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A turn begins.
+    TurnBegan {
+        /// The height of the block to be made.
+        height: BlockHeight,
+        /// Who leads.
+        leader: usize,
+        /// Whether it is a turn of half the interval.
+        catching_up: bool,
+    },
+    /// The node did not answer at the beginning of a turn, so it is left out.
+    NodeAway(String),
+    /// The own block was proposed.
+    Proposed {
+        /// Its height.
+        height: BlockHeight,
+        /// Its hash.
+        hash: BlockHash,
+    },
+    /// The own node gave no block that can be proposed.
+    NoTemplate(String),
+    /// No proposal came in time.
+    NoProposal {
+        /// The height.
+        height: BlockHeight,
+        /// Who should have sent it.
+        leader: usize,
+    },
+    /// A proposal was not signed, and why.
+    Refused {
+        /// Its height.
+        height: BlockHeight,
+        /// Its hash.
+        hash: BlockHash,
+        /// Why.
+        reason: String,
+    },
+    /// Another operator's block was signed.
+    Signed {
+        /// Its height.
+        height: BlockHeight,
+        /// Its hash.
+        hash: BlockHash,
+    },
+    /// Too few operators signed the own block.
+    TooFewSignatures {
+        /// Its height.
+        height: BlockHeight,
+        /// How many did, the own not counted.
+        have: usize,
+        /// How many were needed.
+        need: usize,
+    },
+    /// The own block is complete.
+    Completed {
+        /// Its height.
+        height: BlockHeight,
+        /// Its hash.
+        hash: BlockHash,
+        /// Who signed it, as places in the script.
+        signers: Vec<usize>,
+    },
+    /// The node did not take the own block.
+    NotTaken {
+        /// Its hash.
+        hash: BlockHash,
+        /// Why.
+        reason: String,
+    },
+    /// A message was dropped, and why.
+    Dropped {
+        /// Whose connection or topic it came by, if the wire tells.
+        from: Option<usize>,
+        /// Why.
+        reason: &'static str,
+    },
+}

@@ -1,0 +1,150 @@
+//! The sockets against each other and against hostile ones.
+
+use federation_chain::BlockHeight;
+use tokio::io::AsyncReadExt;
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn proposal(height: u32, size: usize) -> Message {
+    Message::Proposal {
+        height: BlockHeight::new(height),
+        block: vec![7; size].into(),
+    }
+}
+
+/// Free ports of loopback; another process may still take one.
+fn nodes(count: usize) -> Vec<String> {
+    let listeners: Vec<_> = (0..count)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"))
+        .collect();
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().expect("bound").to_string())
+        .collect()
+}
+
+async fn bind(nodes: &[String], me: usize) -> ZmqWire {
+    let config = ZmqConfig::new(nodes.to_vec(), me).expect("fine");
+    ZmqWire::bind(&config).await.expect("a free port")
+}
+
+/// Sends until it arrives: nobody hears what is said before he has subscribed.
+async fn arrives(from: &ZmqWire, to: &ZmqWire, message: &Message) -> Arrival {
+    let sending = async {
+        loop {
+            from.publish(message).await.expect("open");
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        arrival = timeout(LIMIT, to.recv()) => arrival.expect("in time").expect("open"),
+        () = sending => unreachable!("it sends for ever"),
+    }
+}
+
+#[tokio::test]
+async fn messages_of_all_sizes_arrive_with_their_senders_place() {
+    let nodes = nodes(3);
+    let (a, c) = (bind(&nodes, 0).await, bind(&nodes, 2).await);
+    for size in [0, 100, 100_000, 1_000_000] {
+        let message = proposal(size, size as usize);
+        loop {
+            let arrival = arrives(&a, &c, &message).await;
+            assert_eq!(arrival.from, Some(0));
+            // Repetitions of the one before may still be under way.
+            if arrival.message == message {
+                break;
+            }
+        }
+    }
+    a.close().await;
+    assert_eq!(a.publish(&proposal(1, 1)).await, Err(WireError::Closed));
+    assert_eq!(a.recv().await, Err(WireError::Closed));
+    // It comes back at the same address.
+    let a = bind(&nodes, 0).await;
+    arrives(&a, &c, &proposal(9, 9)).await;
+}
+
+#[tokio::test]
+async fn garbage_from_an_operator_ends_its_connection_at_most() {
+    let nodes = nodes(3);
+    let hostile = TcpListener::bind(&nodes[1]).await.expect("a free port");
+    let a = bind(&nodes, 0).await;
+    let frames: [&[u8]; 4] = [
+        &zmtp::message(b"10 {\"height\": "),
+        &zmtp::message(b"30 {}"),
+        &zmtp::message(b""),
+        // Announces as much as can be announced.
+        &[2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    ];
+    let (mut stream, _) = hostile.accept().await.expect("it connects");
+    zmtp::handshake(&mut stream, Kind::Pub)
+        .await
+        .expect("greeted");
+    for frame in frames {
+        stream.write_all(frame).await.expect("connected");
+    }
+    let mut rest = Vec::new();
+    let ended = timeout(LIMIT, stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection is given up");
+    // It tries again, and hears what is right.
+    let (mut stream, _) = hostile.accept().await.expect("it connects");
+    zmtp::handshake(&mut stream, Kind::Pub)
+        .await
+        .expect("greeted");
+    let text = [b"10 ", &proposal(5, 5).to_json()[..]].concat();
+    stream
+        .write_all(&zmtp::message(&text))
+        .await
+        .expect("connected");
+    let arrival = timeout(LIMIT, a.recv()).await.expect("in time");
+    assert_eq!(arrival.expect("open").message, proposal(5, 5));
+}
+
+#[tokio::test]
+async fn a_subscriber_that_asks_for_nonsense_or_never_reads_holds_up_nobody() {
+    let nodes = nodes(2);
+    let (a, b) = (bind(&nodes, 0).await, bind(&nodes, 1).await);
+    let mut nonsense = TcpStream::connect(&nodes[0]).await.expect("connected");
+    nonsense.write_all(&[0x55; 200]).await.expect("sent");
+    let mut asleep = TcpStream::connect(&nodes[0]).await.expect("connected");
+    zmtp::handshake(&mut asleep, Kind::Sub)
+        .await
+        .expect("greeted");
+    asleep
+        .write_all(&zmtp::message(b"\x0110"))
+        .await
+        .expect("sent");
+    for height in 0..12 {
+        let message = proposal(height, 1_000_000);
+        while arrives(&a, &b, &message).await.message != message {}
+    }
+}
+
+#[test]
+fn what_is_no_list_of_operators_is_refused() {
+    for node in [
+        "",
+        "host",
+        "host:",
+        ":1",
+        "host:99999",
+        "::1:5",
+        "tcp://host:5",
+    ] {
+        assert!(matches!(
+            ZmqConfig::new(["a:1", node], 0),
+            Err(WireError::Endpoint(_))
+        ));
+    }
+    assert!(ZmqConfig::new(["a:1", "[::1]:5", "192.0.2.1:65535"], 2).is_ok());
+    assert_eq!(
+        ZmqConfig::new(["a:1"], 1).map(|config| config.operators()),
+        Err(WireError::Place {
+            me: 1,
+            operators: 1
+        })
+    );
+}

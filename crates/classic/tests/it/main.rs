@@ -1,0 +1,7 @@
+//! Operators of this crate beside operators that behave as the Python program does.
+#![expect(unreachable_pub, reason = "modules of one test program")]
+
+mod air;
+mod chain;
+mod mixtures;
+mod python;

@@ -1,0 +1,293 @@
+//! Five operators, some of them with the Python program, in virtual time.
+
+use std::{sync::Arc, time::Duration};
+
+use federation_chain::UnixTime;
+use federation_classic::{Clock, Config, Event, GuardFile, Operator, Schedule, TurnGuard};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    air::Air,
+    chain::{Chain, now},
+    python::{Python, secs},
+};
+
+const OPERATORS: u8 = 5;
+const THRESHOLD: u8 = 3;
+const T: u64 = 60;
+const INTERVAL: Duration = Duration::from_secs(T);
+
+/// Five operators, their nodes and the wire.
+struct World {
+    chain: Arc<Chain>,
+    air: Arc<Air>,
+    folder: tempfile::TempDir,
+    running: Vec<Option<JoinHandle<()>>>,
+    events: Vec<mpsc::UnboundedReceiver<Event>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let chain = Chain::new(OPERATORS, THRESHOLD, Duration::from_millis(300));
+        Self {
+            air: Air::new(OPERATORS.into(), Duration::from_millis(50)),
+            chain,
+            folder: tempfile::tempdir().expect("a folder"),
+            running: (0..OPERATORS).map(|_| None).collect(),
+            events: Vec::new(),
+        }
+    }
+
+    fn clock(&self, ahead: i64) -> Clock {
+        let begun = self.chain.begun;
+        Arc::new(move || UnixTime::from_millis(now(begun).as_millis().saturating_add_signed(ahead)))
+    }
+
+    fn start_python(&mut self, place: usize) {
+        self.start_python_at(place, 0);
+    }
+
+    fn start_python_at(&mut self, place: usize, ahead: i64) {
+        let node = self.chain.node(place);
+        let python = Python {
+            wallet: node.clone(),
+            node,
+            rules: self.chain.rules.clone(),
+            messenger: self.air.join(place),
+            clock: self.clock(ahead),
+            blocktime: T,
+            total: OPERATORS.into(),
+            my_id: place as u64,
+            nsigs: THRESHOLD.into(),
+        };
+        self.running[place] = Some(tokio::spawn(python.run()));
+    }
+
+    fn start_ours(&mut self, place: usize) {
+        self.start_ours_at(place, 0);
+    }
+
+    fn start_ours_at(&mut self, place: usize, ahead: i64) {
+        let schedule = Schedule::new(INTERVAL, OPERATORS.into()).expect("a schedule");
+        let node = self.chain.node(place);
+        let folder = self.folder.path().join(place.to_string());
+        let genesis = federation_chain::BlockHash::from_bytes([1; 32]);
+        let guard = TurnGuard::new(GuardFile::open(&folder, genesis, place).expect("a guard"));
+        let (sender, events) = mpsc::unbounded_channel();
+        self.events.push(events);
+        let operator = Operator::new(
+            Config::new(self.chain.rules.clone(), schedule, place),
+            node.clone(),
+            Arc::new(self.air.join(place)),
+            node,
+            guard,
+        )
+        .with_clock(self.clock(ahead))
+        .with_events(sender);
+        self.running[place] = Some(tokio::spawn(async move {
+            let ended = operator.run(CancellationToken::new()).await;
+            panic!("an operator ended: {ended:?}");
+        }));
+    }
+
+    async fn kill(&mut self, place: usize) {
+        if let Some(task) = self.running[place].take() {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    /// Lets so many intervals pass.
+    async fn pass(&self, intervals: u32) {
+        tokio::time::sleep(INTERVAL * intervals).await;
+        for task in self.running.iter().flatten() {
+            assert!(!task.is_finished(), "nobody stops");
+        }
+    }
+
+    fn heights(&self) -> Vec<usize> {
+        (0..OPERATORS.into())
+            .map(|place| self.chain.height(place))
+            .collect()
+    }
+
+    fn check_no_fork(&self) {
+        assert_eq!(*self.chain.forks.lock().expect("unpoisoned"), [0_u32; 0]);
+        let heights = self.heights();
+        let (low, high) = (heights.iter().min(), heights.iter().max());
+        assert_eq!(low, high, "all nodes are on one chain");
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        self.events
+            .iter_mut()
+            .flat_map(|events| std::iter::from_fn(|| events.try_recv().ok()))
+            .collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for task in self.running.iter().flatten() {
+            task.abort();
+        }
+    }
+}
+
+/// Whether the operator at a place is ours in the mixture of this number.
+const fn is_ours(mixture: u32, place: usize) -> bool {
+    mixture >> place & 1 == 1
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_mixture_makes_a_block_in_every_turn() {
+    // From none of ours, for comparison, to all.
+    for mixture in 0..1_u32 << OPERATORS {
+        let mut world = World::new();
+        for place in 0..OPERATORS.into() {
+            if is_ours(mixture, place) {
+                world.start_ours(place);
+            } else {
+                world.start_python(place);
+            }
+        }
+        world.pass(12).await;
+        world.check_no_fork();
+        assert_eq!(world.heights()[0], 12, "mixture {mixture:05b}");
+        let made = world.chain.made.lock().expect("unpoisoned").clone();
+        for (height, (at, place)) in made.iter().enumerate() {
+            let leader = (at.as_secs() / T % u64::from(OPERATORS)) as usize;
+            let in_turn = secs(*at) % T as f64;
+            assert_eq!((*place, world.chain.proposer(height + 1)), (leader, leader));
+            // The old program waits for half of the turn; ours completes as soon as it can.
+            let expected = if is_ours(mixture, leader) {
+                0.0..1.0
+            } else {
+                30.0..30.1
+            };
+            assert!(expected.contains(&in_turn), "{mixture:05b}: {in_turn}");
+        }
+        for event in world.events() {
+            assert!(
+                !matches!(
+                    event,
+                    Event::Refused { .. } | Event::NotTaken { .. } | Event::NoProposal { .. }
+                ),
+                "mixture {mixture:05b}: {event:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_dead_operators_cost_turns_that_are_caught_up() {
+    for mixture in (0..1_u32 << OPERATORS).step_by(3) {
+        let mut world = World::new();
+        for place in 0..OPERATORS.into() {
+            if is_ours(mixture, place) {
+                world.start_ours(place);
+            } else {
+                world.start_python(place);
+            }
+        }
+        world.pass(3).await;
+        world.kill(1).await;
+        world.kill(3).await;
+        world.pass(40).await;
+        world.check_no_fork();
+        // As many as the Python program by itself makes here, or more.
+        assert!(
+            world.heights()[0] >= 40,
+            "mixture {mixture:05b}: {:?}",
+            world.heights()
+        );
+        for back in [1, 3] {
+            if is_ours(mixture, back) {
+                world.start_ours(back);
+            } else {
+                world.start_python(back);
+            }
+        }
+        world.pass(20).await;
+        world.check_no_fork();
+        assert!(
+            world.heights()[0] >= 62,
+            "mixture {mixture:05b}: {:?}",
+            world.heights()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_change_one_at_a_time_while_blocks_go_on() {
+    let mut world = World::new();
+    for place in 0..OPERATORS.into() {
+        world.start_python(place);
+    }
+    world.pass(3).await;
+    for place in 0..OPERATORS.into() {
+        let before = world.heights()[0];
+        world.kill(place).await;
+        world.pass(1).await;
+        world.start_ours(place);
+        world.pass(4).await;
+        let after = world.heights()[0];
+        assert!(after >= before + 4, "operator {place}: {before} to {after}");
+    }
+    world.pass(6).await;
+    world.check_no_fork();
+    assert!(world.heights()[0] >= 33, "{:?}", world.heights());
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_a_few_seconds_apart_do_no_harm() {
+    let mut world = World::new();
+    for place in 0..OPERATORS.into() {
+        let ahead = [0, 3_000, -2_500, 1_000, -500][place];
+        if place % 2 == 0 {
+            world.start_ours_at(place, ahead);
+        } else {
+            world.start_python_at(place, ahead);
+        }
+    }
+    world.pass(20).await;
+    world.check_no_fork();
+    assert!(world.heights()[0] >= 19, "{:?}", world.heights());
+}
+
+#[tokio::test(start_paused = true)]
+async fn garbage_and_proposals_of_the_wrong_operator_are_dropped() {
+    let mut world = World::new();
+    for place in 0..4 {
+        world.start_ours(place);
+    }
+    // The fifth floods: garbage, and at every moment a proposal that the nodes find valid.
+    let (air, node) = (world.air.clone(), world.chain.node(4));
+    let mischief = tokio::spawn(async move {
+        use federation_ocean_rpc::Node;
+        use hex_conservative::DisplayHex;
+        loop {
+            let block = node
+                .new_block()
+                .await
+                .expect("a block")
+                .to_lower_hex_string();
+            let height = node.block_count().await.expect("a height").next();
+            let proposal = format!(r#"{{"height": {height}, "block": {{"blockhex": "{block}"}}}}"#);
+            let nonsense = format!(r#"{{"height": {height}, "sig": {{"blocksig": "00"}}}}"#);
+            for text in ["{", "", "[]", &proposal, &nonsense] {
+                air.send(4, &("10".to_owned(), text.to_owned()));
+            }
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+    });
+    world.pass(40).await;
+    mischief.abort();
+    world.check_no_fork();
+    // One turn of five is lost, and made up for at half the interval.
+    assert!(world.heights()[0] >= 38, "{:?}", world.heights());
+    for height in 1..=world.heights()[0] {
+        assert_ne!(world.chain.proposer(height), 4, "height {height}");
+    }
+}
