@@ -65,6 +65,9 @@ pub enum HsmError {
         /// Most characters.
         max: usize,
     },
+    /// The token allows no more sessions.
+    #[error("token `{0}` allows no more sessions: lower `sessions`, or stop what else uses it")]
+    NoMoreSessions(String),
     /// No private key is as chosen.
     #[error(
         "token `{token}` has no private key {selector}; it has: {found}: make one with `multisig hsm keygen`"
@@ -188,8 +191,13 @@ impl HsmError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Timeout(_) | Self::Busy(_) | Self::TokenMissing { .. } | Self::Call { .. }
-        ) || matches!(self, Self::KeyMissing { .. })
+            Self::Timeout(_)
+                | Self::Busy(_)
+                | Self::TokenMissing { .. }
+                | Self::KeyMissing { .. }
+                | Self::NoMoreSessions(_)
+                | Self::Call { .. }
+        )
     }
 
     pub(crate) const fn code(&self) -> Option<RvError> {

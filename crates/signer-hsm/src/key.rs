@@ -82,13 +82,13 @@ fn open(config: HsmConfig) -> Result<HsmKey, HsmError> {
     let shared = Arc::new(Shared::new(module, config.token, config.key, config.pin));
     let mut first = KeySession::new(shared.clone(), None);
     let public_key = first.public_key()?;
-    let pool = Pool::start(
-        first,
-        &shared,
-        public_key,
-        config.sessions,
-        config.queue,
-        config.timeout,
-    )?;
+    let mut sessions = vec![first];
+    while sessions.len() < config.sessions {
+        let mut next = KeySession::new(shared.clone(), Some(public_key));
+        // Now, so that a token that allows fewer is noticed.
+        next.public_key()?;
+        sessions.push(next);
+    }
+    let pool = Pool::start(sessions, config.queue, config.timeout)?;
     Ok(HsmKey { pool, public_key })
 }

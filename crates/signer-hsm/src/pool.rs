@@ -11,13 +11,10 @@ use std::{
     time::Duration,
 };
 
-use secp256k1::{PublicKey, ecdsa};
+use secp256k1::ecdsa;
 use tokio::sync::oneshot;
 
-use crate::{
-    HsmError,
-    session::{KeySession, Shared},
-};
+use crate::{HsmError, session::KeySession};
 
 struct Job {
     digest: [u8; 32],
@@ -38,21 +35,16 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Starts the threads. `first` is a session that is open already; the others open theirs when
-    /// they are first needed.
+    /// Starts a thread for each session.
     pub(crate) fn start(
-        first: KeySession,
-        shared: &Arc<Shared>,
-        public_key: PublicKey,
-        sessions: usize,
+        sessions: Vec<KeySession>,
         queue: usize,
         timeout: Duration,
     ) -> Result<Self, HsmError> {
         let (jobs, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
         let (alive, ended) = channel();
-        let rest = (1..sessions).map(|_| KeySession::new(shared.clone(), Some(public_key)));
-        for session in core::iter::once(first).chain(rest) {
+        for session in sessions {
             let (receiver, alive) = (receiver.clone(), alive.clone());
             spawn(move || work(session, &receiver, alive))?;
         }

@@ -196,7 +196,12 @@ impl KeySession {
     fn open_at(&mut self, state: &State) -> Result<Open, HsmError> {
         let shared = &self.shared;
         let token = find::token(&state.pkcs11, &shared.token)?;
-        let session = state.pkcs11.open_ro_session_no_drop(token.slot)?;
+        let session = match state.pkcs11.open_ro_session_no_drop(token.slot) {
+            Err(Error::Pkcs11(RvError::SessionCount, _)) => {
+                return Err(HsmError::NoMoreSessions(token.label()));
+            }
+            other => other?,
+        };
         let found = shared
             .log_in(&session, &token)
             .and_then(|()| find::key(&session, &token.label(), &shared.key))

@@ -244,6 +244,22 @@ fn a_locked_and_a_missing_pin_are_named() {
 }
 
 #[test]
+fn a_token_that_allows_too_few_sessions_is_named() {
+    isolated(
+        "faults::a_token_that_allows_too_few_sessions_is_named",
+        || {
+            let faulty = Faulty::new();
+            faulty.fails("OpenSession", 0xb1, 1);
+            assert_eq!(
+                refused(faulty.config().with_sessions(3)),
+                HsmError::NoMoreSessions("operator".to_owned())
+            );
+            run(HsmKey::open(faulty.config().with_sessions(3))).expect("now it allows them");
+        },
+    );
+}
+
+#[test]
 fn a_pin_that_was_refused_is_not_tried_again() {
     isolated("faults::a_pin_that_was_refused_is_not_tried_again", || {
         let faulty = Faulty::new();
