@@ -1,0 +1,307 @@
+//! Which settings make a chain, with the nodes' defaults.
+//!
+//! Sources: `CCustomParams` in `chainparams.cpp` of Elements 23.3 and of Ocean `master`, and their
+//! `init.cpp`. What a setting does to the chain is its [`Role`].
+
+use crate::NodeKind;
+
+/// What a setting does to the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It is in the genesis hash.
+    Genesis,
+    /// It leaves the hash alone and changes what is a valid block, or an asset's id.
+    Rules,
+    /// It leaves the blocks alone and changes how nodes and wallets of the chain meet: the network's
+    /// magic, addresses, what is relayed.
+    Network,
+}
+
+impl Role {
+    /// A word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Genesis => "genesis",
+            Self::Rules => "rules",
+            Self::Network => "network",
+        }
+    }
+}
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Bytes in hex that must be a script.
+    Script,
+    /// Bytes in hex, of this many bytes, or none.
+    Bytes(usize),
+    /// A number of 256 bits in hex.
+    Hash,
+    /// A number of 160 bits in hex.
+    Hash160,
+    /// A decimal number.
+    Number,
+    /// A number from 0 to 255.
+    Byte,
+    /// 0 or 1.
+    Flag,
+    /// Any text.
+    Text,
+    /// Any number of texts.
+    Texts,
+    /// Any number of bytes in hex.
+    Hexes,
+}
+
+/// A setting.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) role: Role,
+    /// What the node takes when it is left out, as one would write it.
+    pub(crate) default: &'static str,
+}
+
+const fn spec(name: &'static str, kind: Kind, role: Role, default: &'static str) -> Spec {
+    Spec {
+        name,
+        kind,
+        role,
+        default,
+    }
+}
+
+use Kind::{Byte, Bytes, Flag, Hash, Hash160, Hexes, Number, Script, Text, Texts};
+use Role::{Genesis, Network, Rules};
+
+const ZERO: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const POW_LIMIT: &str = "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
+/// The key that Elements takes twice where no peg-out key is given.
+const JUNK_PAK: &str = "02fcba7ecf41bc7e1be4ee122d9d22e3333671eb0a3a87b5cdf099d59874e1940f02fcba7ecf41bc7e1be4ee122d9d22e3333671eb0a3a87b5cdf099d59874e1940f";
+
+/// Settings of a custom Elements chain.
+const ELEMENTS: &[Spec] = &[
+    spec("fedpegscript", Script, Genesis, "51"),
+    spec("signblockscript", Script, Genesis, "51"),
+    spec("initialfreecoins", Number, Genesis, "0"),
+    spec("initialreissuancetokens", Number, Genesis, "0"),
+    spec(
+        "parentgenesisblockhash",
+        Hash,
+        Genesis,
+        "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
+    ),
+    spec("con_signed_blocks", Flag, Genesis, "1"),
+    spec("con_blockheightinheader", Flag, Genesis, "1"),
+    spec("con_genesis_style", Text, Genesis, "elements"),
+    spec("con_elementsmode", Flag, Genesis, "1"),
+    spec("con_max_block_sig_size", Number, Rules, "74"),
+    spec("evbparams", Texts, Rules, ""),
+    spec("vbparams", Texts, Rules, ""),
+    spec("testactivationheight", Texts, Rules, ""),
+    spec("dynamic_epoch_length", Number, Rules, "10"),
+    spec("total_valid_epochs", Number, Rules, "2"),
+    spec("pak", Hexes, Rules, JUNK_PAK),
+    spec("enforce_pak", Flag, Rules, "0"),
+    spec("con_start_p2wsh_script", Number, Rules, "0"),
+    spec("con_mandatorycoinbase", Script, Rules, ""),
+    spec("con_blocksubsidy", Number, Rules, "0"),
+    spec("con_nsubsidyhalvinginterval", Number, Rules, "150"),
+    spec("subsidyasset", Text, Rules, "pegged"),
+    spec("con_connect_genesis_outputs", Number, Rules, "1"),
+    spec("con_has_parent_chain", Flag, Rules, "1"),
+    spec("con_parentpowlimit", Hash, Rules, POW_LIMIT),
+    spec("con_parent_chain_signblockscript", Script, Rules, ""),
+    spec("con_parent_pegged_asset", Hash, Rules, ZERO),
+    spec("peginconfirmationdepth", Number, Rules, "8"),
+    spec("con_csv_deploy_start", Number, Rules, "1"),
+    spec("con_bip16exception", Hash, Rules, ZERO),
+    spec("con_bip34height", Number, Rules, "0"),
+    spec("con_bip34hash", Hash, Rules, ZERO),
+    spec("con_bip65height", Number, Rules, "0"),
+    spec("con_bip66height", Number, Rules, "0"),
+    spec("con_powlimit", Hash, Rules, POW_LIMIT),
+    spec("con_npowtargettimespan", Number, Rules, "1209600"),
+    spec("con_npowtargetspacing", Number, Rules, "600"),
+    spec("con_fpowallowmindifficultyblocks", Flag, Rules, "1"),
+    spec("con_fpownoretargeting", Flag, Rules, "1"),
+    spec("con_nrulechangeactivationthreshold", Number, Rules, "108"),
+    spec("con_nminerconfirmationwindow", Number, Rules, "144"),
+    spec("acceptunlimitedissuances", Flag, Rules, "0"),
+    spec("feeasset", Text, Network, "pegged"),
+    spec("acceptdiscountct", Flag, Network, "0"),
+    spec("creatediscountct", Flag, Network, "0"),
+    spec("multi_data_permitted", Text, Network, "enforce_pak"),
+    spec("pchmessagestart", Bytes(4), Network, "5319f20e"),
+    spec("bech32_hrp", Text, Network, "ert"),
+    spec("blech32_hrp", Text, Network, "el"),
+    spec("pubkeyprefix", Byte, Network, "235"),
+    spec("scriptprefix", Byte, Network, "75"),
+    spec("blindedprefix", Byte, Network, "4"),
+    spec("secretprefix", Byte, Network, "239"),
+    spec("extpubkeyprefix", Bytes(4), Network, "043587cf"),
+    spec("extprvkeyprefix", Bytes(4), Network, "04358394"),
+    spec("parentpubkeyprefix", Byte, Network, "111"),
+    spec("parentscriptprefix", Byte, Network, "196"),
+    spec("parent_bech32_hrp", Text, Network, "bcrt"),
+    spec("parent_blech32_hrp", Text, Network, "bcrt"),
+];
+
+/// Settings of an Ocean chain.
+const OCEAN: &[Spec] = &[
+    spec("fedpegscript", Script, Genesis, "51"),
+    spec("signblockscript", Script, Genesis, "51"),
+    spec(
+        "parentcontract",
+        Hash160,
+        Genesis,
+        "076c97e1c869072ee22f8c91978c99b4bcb02591",
+    ),
+    spec("fedpegaddress", Bytes(20), Genesis, ""),
+    spec("issuecontrolscript", Script, Genesis, ""),
+    spec("initialfreecoins", Number, Genesis, "0"),
+    spec("initialfreecoinsdestination", Script, Genesis, "51"),
+    spec("policycoins", Number, Genesis, "0"),
+    spec("freezelistcoinsdestination", Script, Genesis, "6a"),
+    spec("burnlistcoinsdestination", Script, Genesis, "6a"),
+    spec("whitelistcoinsdestination", Script, Genesis, "6a"),
+    spec("challengecoinsdestination", Script, Genesis, "6a"),
+    spec("permissioncoinsdestination", Script, Genesis, "6a"),
+    spec("issuancecoinsdestination", Script, Genesis, "6a"),
+    spec(
+        "parentgenesisblockhash",
+        Hash,
+        Genesis,
+        "d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+    ),
+    spec("genesistimestamp", Number, Genesis, "1514764800"),
+    spec("embedcontract", Flag, Genesis, "1"),
+    spec("attestationhash", Hash, Genesis, ZERO),
+    spec("con_mandatorycoinbase", Script, Rules, ""),
+    spec("embedmapping", Flag, Rules, "0"),
+    spec("peginconfirmationdepth", Number, Rules, "8"),
+    spec("con_parentpowlimit", Hash, Rules, POW_LIMIT),
+    spec("con_nsubsidyhalvinginterval", Number, Rules, "150"),
+    spec("con_bip34height", Number, Rules, "100000000"),
+    spec("con_bip34hash", Hash, Rules, ZERO),
+    spec("con_bip65height", Number, Rules, "1351"),
+    spec("con_bip66height", Number, Rules, "1251"),
+    spec("con_powlimit", Hash, Rules, POW_LIMIT),
+    spec("con_npowtargettimespan", Number, Rules, "1209600"),
+    spec("con_npowtargetspacing", Number, Rules, "600"),
+    spec("con_fpowallowmindifficultyblocks", Flag, Rules, "1"),
+    spec("con_fpownoretargeting", Flag, Rules, "1"),
+    spec("con_nrulechangeactivationthreshold", Number, Rules, "108"),
+    spec("con_nminerconfirmationwindow", Number, Rules, "144"),
+    spec("coinbasechange", Texts, Rules, ""),
+    spec("contractchange", Texts, Rules, ""),
+    spec("signblockscriptchange", Texts, Rules, ""),
+    spec("freezelistassetchange", Texts, Rules, ""),
+    spec("burnlistassetchange", Texts, Rules, ""),
+    spec("whitelistassetchange", Texts, Rules, ""),
+    spec("issuanceassetchange", Texts, Rules, ""),
+    spec("challengeassetchange", Texts, Rules, ""),
+    spec("disabledoutput", Texts, Rules, ""),
+    spec("pkhwhitelist", Flag, Network, "0"),
+    spec("freezelist", Flag, Network, "0"),
+    spec("burnlist", Flag, Network, "0"),
+    spec("issuanceblock", Flag, Network, "0"),
+    spec("contractintx", Flag, Network, "0"),
+    spec("contractinkycfile", Flag, Network, "1"),
+    spec("fixedtxfee", Number, Network, "0"),
+    spec("feeasset", Text, Network, "pegged"),
+    spec("frequirestandard", Text, Network, "default"),
+];
+
+/// The settings that make a chain of this kind.
+pub(crate) const fn table(node: NodeKind) -> &'static [Spec] {
+    match node {
+        NodeKind::Elements => ELEMENTS,
+        NodeKind::Ocean => OCEAN,
+    }
+}
+
+/// Settings that an Elements node takes from its chain's section only (`NETWORK_ONLY`).
+pub(crate) const SECTION_ONLY: &[&str] = &[
+    "addnode",
+    "bind",
+    "connect",
+    "port",
+    "rpcbind",
+    "rpcport",
+    "wallet",
+    "walletdir",
+];
+
+/// The name of a setting that one nearly is, if it is none itself.
+pub(crate) fn nearest(node: NodeKind, name: &str) -> Option<&'static str> {
+    // Short names are near to many others that are right.
+    const SHORTEST: usize = 8;
+    if name.len() < SHORTEST || name.len() > 64 {
+        return None;
+    }
+    let other = match node {
+        NodeKind::Elements => NodeKind::Ocean,
+        NodeKind::Ocean => NodeKind::Elements,
+    };
+    table(node)
+        .iter()
+        .filter(|spec| spec.name.len() >= SHORTEST)
+        .map(|spec| (distance(spec.name, name), spec.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 2)
+        // A name of the other family is a right one in the wrong file, told by the node itself.
+        .filter(|_| table(other).iter().all(|spec| spec.name != name))
+        .map(|(_, meant)| meant)
+}
+
+/// How many characters must be changed, added or taken away.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_setting_stands_twice_or_is_near_another() {
+        for node in [NodeKind::Elements, NodeKind::Ocean] {
+            let names: Vec<_> = table(node).iter().map(|spec| spec.name).collect();
+            for (index, name) in names.iter().enumerate() {
+                assert!(!names[..index].contains(name), "{name}");
+                // A negation is taken apart before names are looked up.
+                assert!(!name.starts_with("no"), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn slips_are_found_and_other_settings_are_left_alone() {
+        let nearest = |name| nearest(NodeKind::Elements, name);
+        assert_eq!(nearest("signblockscipt"), Some("signblockscript"));
+        assert_eq!(nearest("signblocksscript"), Some("signblockscript"));
+        assert_eq!(nearest("initialfreecoin"), Some("initialfreecoins"));
+        for right in [
+            "par",
+            "rpcpassword",
+            "validatepegin",
+            "mainchainrpcport",
+            "fallbackfee",
+        ] {
+            assert_eq!(nearest(right), None);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Blocks that real nodes made.
+
+use federation_genesis::{Genesis, NodeKind, Settings, Terms};
+use hex_conservative::DisplayHex;
+
+use crate::common::{genesis, home, settings, vectors};
+
+#[test]
+fn elements_blocks_are_those_that_elementsd_made() {
+    for (name, more) in [
+        ("E1 homechain 2of3 both, no coins", ""),
+        (
+            "E2 homechain 2of3, free=2100000000000000",
+            "initialfreecoins=2100000000000000",
+        ),
+        (
+            "E4 homechain 2of3, free=0, reissue=100000000",
+            "initialreissuancetokens=100000000",
+        ),
+    ] {
+        let vector = &vectors("genesis")[name];
+        let genesis = genesis(NodeKind::Elements, &home(more));
+        assert_eq!(vector["commit"], genesis.commitment().to_lower_hex_string());
+        assert_eq!(vector["asset"], genesis.pegged_asset().to_string());
+        let txs: Vec<_> = genesis
+            .transactions()
+            .iter()
+            .map(|transaction| transaction.to_bytes().to_lower_hex_string())
+            .collect();
+        assert_eq!(vector["txs"], serde_json::json!(txs));
+        let header: Vec<u8> = genesis
+            .header()
+            .iter()
+            .flat_map(|piece| piece.bytes().to_vec())
+            .collect();
+        assert_eq!(vector["hdr"], header.to_lower_hex_string());
+        assert_eq!(vector["hash"], genesis.hash().to_string());
+    }
+}
+
+#[test]
+fn dynafed_and_the_parent_leave_the_hash_alone_and_the_parent_changes_the_asset() {
+    let plain = genesis(NodeKind::Elements, &home(""));
+    let off = genesis(NodeKind::Elements, &home("evbparams=dynafed:-2:::"));
+    assert_eq!(plain.hash(), off.hash());
+    assert!(plain.block_1_params().is_some());
+    assert!(off.block_1_params().is_none());
+    let bitcoin = genesis(
+        NodeKind::Elements,
+        &home(
+            "parentgenesisblockhash=000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+        ),
+    );
+    assert_eq!(plain.hash(), bitcoin.hash());
+    assert_eq!(
+        bitcoin.pegged_asset().to_string(),
+        "bc759fe9dd1b7872d6b8c3335433387af38f65435200234392ed58900ce85937"
+    );
+}
+
+#[test]
+fn elementsregtest_is_what_the_nodes_have() {
+    let elements = genesis(NodeKind::Elements, "chain=elementsregtest");
+    assert_eq!(
+        elements.hash().to_string(),
+        "cd179c84c35f51825f20a3b91a18d45f0c53b5ceb744a5b6ef8f0babe809396f"
+    );
+    assert!(elements.pegged_asset().to_string().starts_with("b2e15d0d"));
+    let ocean = genesis(NodeKind::Ocean, "chain=elementsregtest");
+    assert_eq!(
+        ocean.pegged_asset().to_string(),
+        "a156c97b3f022ad204f677df9eba726bc407fd5ec2f674e3ace8abec3e41f38a"
+    );
+}
+
+#[test]
+fn the_parameters_of_block_1_are_those_of_elements_functional_test() {
+    // feature_dynafed.py: the chain as it comes, but for a limit.
+    let regtest = genesis(
+        NodeKind::Elements,
+        "chain=elementsregtest\ncon_max_block_sig_size=74\n",
+    );
+    let params = regtest.block_1_params().expect("dynafed");
+    assert_eq!(params.signblock_witness_limit(), Some(74));
+    assert!(params.is_full());
+}
+
+/// The node's arguments as lines of a configuration file.
+fn recorded(name: &str, node: NodeKind) -> (serde_json::Value, Settings) {
+    let vector = vectors(name);
+    let mut text = format!("chain={}\n", vector["chain"].as_str().expect("a name"));
+    for argument in vector["node_args"].as_array().expect("arguments") {
+        let argument = argument.as_str().expect("text").trim_start_matches('-');
+        text += &format!("{argument}\n");
+    }
+    let settings = settings(node, &text);
+    (vector, settings)
+}
+
+#[test]
+fn the_recorded_chains_begin_as_computed() {
+    for (name, node) in [
+        ("elements-dynafed", NodeKind::Elements),
+        ("elements-legacy", NodeKind::Elements),
+    ] {
+        let (vector, settings) = recorded(name, node);
+        let genesis = Genesis::compute(&settings, None).expect("a genesis");
+        let hex = genesis.to_bytes().to_lower_hex_string();
+        // No assert_eq: the blocks are long.
+        assert!(vector["genesis_block_hex"] == hex, "{name}");
+        assert_eq!(vector["genesis_hash"], genesis.hash().to_string(), "{name}");
+        let block = genesis.to_block().expect("a block");
+        assert_eq!(block.block_hash(), genesis.hash());
+        assert_eq!(block.check_commitments(), Ok(()));
+    }
+}
+
+#[test]
+fn the_recorded_ocean_chain_begins_as_computed_but_for_its_terms() {
+    let (vector, settings) = recorded("ocean", NodeKind::Ocean);
+    let genesis = Genesis::compute(&settings, None).expect("a genesis");
+    let block = genesis.to_block().expect("a block");
+    assert_eq!(block.check_commitments(), Ok(()));
+    let computed = genesis.to_bytes().to_lower_hex_string();
+    let recorded = vector["genesis_block_hex"].as_str().expect("hex");
+    assert!(computed[..TERMS.start] == recorded[..TERMS.start]);
+    assert!(computed[TERMS.end..] == recorded[TERMS.end..]);
+}
+
+/// Where the hash of the terms, which are not kept here, stands in the hex of an Ocean header.
+const TERMS: std::ops::Range<usize> = 136..200;
+
+#[test]
+fn the_recorded_block_1_shows_the_parameters_that_were_computed() {
+    use elements::encode::deserialize;
+    use federation_chain::{Block, Dialect, Proof};
+    let (vector, settings) = recorded("elements-dynafed", NodeKind::Elements);
+    let genesis = Genesis::compute(&settings, None).expect("a genesis");
+    let hex = vector["blocks"][0]["unsigned"].as_str().expect("hex");
+    let bytes = <Vec<u8> as hex_conservative::FromHex>::from_hex(hex).expect("hex");
+    let block = Block::decode(Dialect::Dynafed, bytes.into()).expect("a block");
+    let Proof::Dynafed { current, .. } = &block.header().fields().proof else {
+        panic!("no dynafed header");
+    };
+    assert_eq!(Some(current), genesis.block_1_params());
+    let first = deserialize::<elements::Transaction>(&genesis.transactions()[1].to_bytes());
+    assert_eq!(
+        first.expect("a transaction").txid(),
+        genesis.transactions()[1].txid()
+    );
+}
+
+#[test]
+fn dgld_began_as_published() {
+    let vector = &vectors("genesis")["OCEAN DGLD mainnet"];
+    let text = include_str!("dgld.conf");
+    let settings = settings(NodeKind::Ocean, text);
+    let genesis = Genesis::compute(&settings, None).expect("a genesis");
+    assert_eq!(vector["commit"], genesis.commitment().to_lower_hex_string());
+    let txids: Vec<_> = genesis
+        .transactions()
+        .iter()
+        .map(|transaction| transaction.txid().to_string())
+        .collect();
+    assert_eq!(vector["txids"], serde_json::json!(txids));
+    assert_eq!(
+        vector["assets"]["pegged"],
+        genesis.pegged_asset().to_string()
+    );
+    for asset in genesis.assets() {
+        assert_eq!(vector["assets"][asset.name()], asset.id().to_string());
+    }
+    // The terms are not ours to keep here: all but their hash must be right.
+    let header: Vec<u8> = genesis
+        .header()
+        .iter()
+        .flat_map(|piece| piece.bytes().to_vec())
+        .collect();
+    let published = vector["hdr"].as_str().expect("hex");
+    let computed = header.to_lower_hex_string();
+    assert_eq!(published[..TERMS.start], computed[..TERMS.start]);
+    assert_eq!(published[TERMS.end..], computed[TERMS.end..]);
+}
+
+#[test]
+fn the_terms_are_in_the_header() {
+    let settings = settings(NodeKind::Ocean, "chain=ocean_test");
+    let terms = Terms::from_file(b"be good").expect("terms");
+    let with = Genesis::compute(&settings, Some(&terms)).expect("a genesis");
+    let without = Genesis::compute(&settings, None).expect("a genesis");
+    assert_ne!(with.hash(), without.hash());
+    let piece = &with.header()[3];
+    assert_eq!(piece.field(), "contract hash");
+    assert_eq!(piece.bytes(), terms.contract_hash());
+    let off = crate::common::settings(NodeKind::Ocean, "embedcontract=0");
+    let off = Genesis::compute(&off, Some(&terms)).expect("a genesis");
+    assert_eq!(off.hash(), without.hash());
+}
