@@ -64,14 +64,9 @@ pub(crate) fn tokens(pkcs11: &Pkcs11) -> Result<Vec<Token>, HsmError> {
         match pkcs11.get_token_info(slot) {
             Ok(info) => tokens.push(Token { slot, info }),
             // Pulled, or broken: the others are as good as before.
-            Err(Error::Pkcs11(
-                RvError::TokenNotPresent
-                | RvError::TokenNotRecognized
-                | RvError::DeviceRemoved
-                | RvError::DeviceError
-                | RvError::SlotIdInvalid,
-                _,
-            )) => {}
+            Err(Error::Pkcs11(code, _)) if code != RvError::CryptokiNotInitialized => {
+                tracing::debug!(slot = slot.id(), ?code, "a token does not tell what it is");
+            }
             Err(error) => return Err(error.into()),
         }
     }

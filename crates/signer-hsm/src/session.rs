@@ -1,8 +1,12 @@
 //! One worker's session: open, logged in, at its key; opened again when it is lost.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use cryptoki::{
@@ -19,6 +23,10 @@ use crate::{
     find::{self, Token},
     module::{Module, State},
 };
+
+/// The pause before the last try. SoftHSM, for one, fails for a moment when another process writes
+/// to the token.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What all sessions of a key share.
 pub(crate) struct Shared {
@@ -164,6 +172,7 @@ impl KeySession {
             other => return other.map_err(|(error, _)| error),
         };
         tracing::debug!(error = %second, "opening the session again did not help");
+        thread::sleep(PAUSE);
         self.shared.module.clone().restart(generation)?;
         self.once(&act).map_err(|(error, _)| error)
     }
