@@ -125,7 +125,7 @@ fn ocean_settings(rng: &mut StdRng) -> String {
     ] {
         maybe(rng, &mut text, |rng| match rng.gen_range(0..8) {
             0 => format!("{name}destination=6a"),
-            1 => format!("{name}destination=b8{}", hex(rng, 3).replace("4", "5")),
+            1 => format!("{name}destination=b8{}", "51".repeat(rng.gen_range(0..9))),
             _ => format!("{name}destination={}", script(rng)),
         });
     }
