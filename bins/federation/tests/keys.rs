@@ -51,7 +51,7 @@ struct Node {
 /// What runs until it is dropped.
 enum Running {
     Devnet { _node: DevNode },
-    Process { _node: NodeProcess },
+    Process { _node: Box<NodeProcess> },
 }
 
 /// What the nodes are.
@@ -229,7 +229,9 @@ impl World {
                     .expect("the node starts");
                     Node {
                         client: process.client().clone(),
-                        _running: Running::Process { _node: process },
+                        _running: Running::Process {
+                            _node: Box::new(process),
+                        },
                     }
                 }
             };

@@ -89,13 +89,15 @@ pub(crate) fn log_in(
     if is_user && info.user_pin_locked() {
         return Err(HsmError::PinLocked(token.label()));
     }
-    let code = match session.login(user, Some(pin.as_auth())) {
-        Ok(()) => return Ok(()),
-        Err(Error::Pkcs11(code, function)) => (code, function),
-        Err(other) => return Err(other.into()),
+    let error = match session.login(user, Some(pin.as_auth())) {
+        // Of the process, by another session.
+        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => return Ok(()),
+        Err(error) => error,
     };
-    Err(match code.0 {
-        RvError::UserAlreadyLoggedIn => return Ok(()),
+    let Error::Pkcs11(code, _) = error else {
+        return Err(error.into());
+    };
+    Err(match code {
         RvError::PinIncorrect => HsmError::PinIncorrect {
             token: token.label(),
             warning: if is_user && info.user_pin_final_try() {
@@ -107,7 +109,7 @@ pub(crate) fn log_in(
         RvError::PinLocked => HsmError::PinLocked(token.label()),
         RvError::UserPinNotInitialized => HsmError::PinNotSet(token.label()),
         RvError::PinLenRange | RvError::PinInvalid => pin_form(token),
-        code_of_call => Error::Pkcs11(code_of_call, code.1).into(),
+        _ => error.into(),
     })
 }
 
