@@ -60,13 +60,14 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
     let public_key = keys.block.public_key();
     let mut guard = RedbGuardStore::open(&config.store, &public_key, federation.genesis())
         .map_err(store_failed)?;
-    let guard_is_new = guard.is_new();
-    let block_key = match config.classic_until {
-        None => keys.block,
-        Some(until) => {
-            classic::run_until(config, until, &node, keys.block, &store, &mut guard).await?
-        }
-    };
+    let mut guard_is_new = guard.is_new();
+    let mut block_key = keys.block;
+    if let Some(until) = config.classic_until {
+        let ran = classic::run_until(config, until, &node, block_key, &store, &mut guard).await?;
+        block_key = ran.key;
+        // What the key signed before is known: it was told to the store and the guard.
+        guard_is_new &= !ran.handed_over;
+    }
     let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
         CliError::failure(with_causes(&error), "see docs/operations.md, the store")
     })?;

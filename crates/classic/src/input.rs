@@ -18,6 +18,18 @@ pub struct ChainView {
     pub first_block: Option<UnixTime>,
 }
 
+/// What the own node says of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the driver makes it")]
+pub enum Verdict {
+    /// It may become the next block.
+    Valid,
+    /// It is complete already, and the best block.
+    Complete,
+    /// It may not, or the node does not answer.
+    Invalid(String),
+}
+
 /// What the machine is told. Answers name the turn that they were asked in; a reason is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the driver handles them all")]
@@ -38,14 +50,14 @@ pub enum Input {
         /// The answer.
         block: Result<Bytes, String>,
     },
-    /// Whether the own node finds a proposal valid, or why not.
+    /// What the own node says of a proposal.
     Tested {
         /// The turn of the question.
         turn: Turn,
         /// The block.
         hash: BlockHash,
         /// The answer.
-        result: Result<(), String>,
+        verdict: Verdict,
     },
     /// Own signatures of a block, or why there are none.
     Signed {

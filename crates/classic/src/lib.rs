@@ -48,7 +48,7 @@ pub mod wire;
 pub use driver::{Clock, Ended, Operator, OperatorError, system_clock};
 pub use guard::{TurnGuard, TurnGuardError, TurnRecord, TurnState};
 pub use guard_file::{GuardFile, GuardFileError};
-pub use input::{ChainView, Input};
+pub use input::{ChainView, Input, Verdict};
 pub use machine::{Config, Machine};
 pub use message::{MAX_BLOCK, MAX_MESSAGE, Message, MessageError};
 pub use output::{Event, Output};

@@ -48,6 +48,22 @@ impl Signer for Shared {
     }
 }
 
+/// What comes back from the old protocol.
+pub(crate) struct Ran {
+    pub(crate) key: Box<dyn Signer>,
+    /// Whether the store and the guard of `agreed` were told what is final.
+    pub(crate) handed_over: bool,
+}
+
+impl Ran {
+    fn not(key: Box<dyn Signer>) -> Self {
+        Self {
+            key,
+            handed_over: false,
+        }
+    }
+}
+
 /// Runs the old protocol up to the height below `until`, unless that was done; gives the key back.
 pub(crate) async fn run_until(
     config: &Config,
@@ -56,9 +72,9 @@ pub(crate) async fn run_until(
     key: Box<dyn Signer>,
     store: &Store,
     guard: &mut RedbGuardStore,
-) -> Result<Box<dyn Signer>, CliError> {
+) -> Result<Ran, CliError> {
     let Some(last) = until.previous() else {
-        return Ok(key);
+        return Ok(Ran::not(key));
     };
     let failed = |error: &dyn core::error::Error| {
         CliError::failure(with_causes(error), "see docs/migration.md")
@@ -71,13 +87,13 @@ pub(crate) async fn run_until(
     )
     .map_err(|error| failed(&error))?;
     if file.state().agreed_from().is_some() {
-        return Ok(key);
+        return Ok(Ran::not(key));
     }
     if file.is_new() && tip(node).await >= last {
         // The change was before this operator came, or its whole store was lost: the usual checks
         // of a start decide.
         tracing::info!(%until, "the chain is past the change to `agreed`");
-        return Ok(key);
+        return Ok(Ran::not(key));
     }
     let key: Arc<dyn Signer> = Arc::from(key);
     let classic_guard = TurnGuard::new(file);
@@ -119,7 +135,10 @@ pub(crate) async fn run_until(
         .await
         .map_err(|error| failed(&error))?;
     tracing::info!(%until, "changing to `agreed`");
-    Ok(Box::new(Shared(key)))
+    Ok(Ran {
+        key: Box::new(Shared(key)),
+        handed_over: true,
+    })
 }
 
 /// The height of the node's best block, once it answers.

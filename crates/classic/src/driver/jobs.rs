@@ -6,7 +6,9 @@ use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
 use federation_ocean_rpc::{Node, RpcError, SubmitOutcome};
 use secp256k1::ecdsa::Signature;
 
-use crate::{BlockSigner, ChainView, Input, Output, Turn, TurnGuard, TurnGuardError, TurnRecord};
+use crate::{
+    BlockSigner, ChainView, Input, Output, Turn, TurnGuard, TurnGuardError, TurnRecord, Verdict,
+};
 
 /// What comes back.
 pub(super) enum Answer {
@@ -39,7 +41,7 @@ impl Jobs {
             Output::TestBlock { turn, block } => Input::Tested {
                 turn,
                 hash: block.block_hash(),
-                result: text(self.node.test_proposed_block(block.as_bytes()).await),
+                verdict: self.test(&block).await,
             },
             Output::SignBlock { turn, block } => match self.sign(turn, &block).await {
                 Ok(signatures) => Input::Signed {
@@ -69,6 +71,17 @@ impl Jobs {
             tip,
             first_block: self.first_block.get().copied(),
         })
+    }
+
+    async fn test(&self, block: &Block) -> Verdict {
+        match self.node.test_proposed_block(block.as_bytes()).await {
+            Ok(()) => Verdict::Valid,
+            // A leader of this program completes its block as soon as it can.
+            Err(_) if self.node.best_block_hash().await == Ok(block.block_hash()) => {
+                Verdict::Complete
+            }
+            Err(error) => Verdict::Invalid(error.to_string()),
+        }
     }
 
     /// Signs what is still on the best block and what the guard lets pass; an error only if the

@@ -179,7 +179,11 @@ impl Machine {
             Input::Tick => {}
             Input::Chain { turn, view } => self.chain(now, turn, view),
             Input::Template { turn, block } => self.template(turn, block),
-            Input::Tested { turn, hash, result } => self.tested(now, turn, hash, result),
+            Input::Tested {
+                turn,
+                hash,
+                verdict,
+            } => self.tested(now, turn, hash, verdict),
             Input::Signed {
                 turn,
                 hash,

@@ -5,7 +5,7 @@ use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
 use super::{Machine, Proposals, State};
-use crate::{Event, Message, Output, Turn};
+use crate::{Event, Message, Output, Turn, Verdict};
 
 impl Machine {
     /// A proposal came: it is kept until it can be looked at.
@@ -79,13 +79,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn tested(
-        &mut self,
-        now: UnixTime,
-        turn: Turn,
-        hash: BlockHash,
-        result: Result<(), String>,
-    ) {
+    pub(super) fn tested(&mut self, now: UnixTime, turn: Turn, hash: BlockHash, verdict: Verdict) {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
             return;
         };
@@ -102,17 +96,18 @@ impl Machine {
             hash,
             reason,
         };
-        match result {
-            Err(reason) => {
+        match verdict {
+            Verdict::Complete => {}
+            Verdict::Invalid(reason) => {
                 active.state = State::Waiting;
                 self.tell(refused(reason));
                 self.look_at_proposals(now);
             }
-            Ok(()) if now >= active.signatures_until() => {
+            Verdict::Valid if now >= active.signatures_until() => {
                 // The leader has counted already: a signature now would lie about for anyone's use.
                 self.tell(refused("the own node's answer came too late".to_owned()));
             }
-            Ok(()) => {
+            Verdict::Valid => {
                 active.state = State::Signing(block.clone());
                 self.outputs.push_back(Output::SignBlock { turn, block });
             }

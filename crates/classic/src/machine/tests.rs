@@ -6,6 +6,7 @@ use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use secp256k1::{SECP256K1, SecretKey};
 
 use super::*;
+use crate::Verdict;
 
 /// A moment at which operator 0's turn begins: 60 x 5 x n.
 const START: u64 = 1_569_999_900;
@@ -116,8 +117,15 @@ fn a_proposal_is_tested_then_signed_then_told() {
         }]
     );
     let hash = block.block_hash();
-    let result = Ok(());
-    machine.handle(at(200), Input::Tested { turn, hash, result });
+    let verdict = Verdict::Valid;
+    machine.handle(
+        at(200),
+        Input::Tested {
+            turn,
+            hash,
+            verdict,
+        },
+    );
     assert_eq!(
         drain(&mut machine),
         [Output::SignBlock {
@@ -219,16 +227,30 @@ fn what_the_node_refuses_or_answers_late_is_not_signed() {
     let (mut machine, turn) = in_turn(2);
     hear(&mut machine, 100, 0, proposal(&block(1)));
     let hash = block(1).block_hash();
-    let result = Err("no".to_owned());
-    machine.handle(at(200), Input::Tested { turn, hash, result });
+    let verdict = Verdict::Invalid("no".to_owned());
+    machine.handle(
+        at(200),
+        Input::Tested {
+            turn,
+            hash,
+            verdict,
+        },
+    );
     assert!(matches!(
         drain(&mut machine)[..],
         [Output::Event(Event::Refused { .. })]
     ));
     hear(&mut machine, 300, 0, proposal(&block(2)));
     let hash = block(2).block_hash();
-    let result = Ok(());
-    machine.handle(at(30_000), Input::Tested { turn, hash, result });
+    let verdict = Verdict::Valid;
+    machine.handle(
+        at(30_000),
+        Input::Tested {
+            turn,
+            hash,
+            verdict,
+        },
+    );
     assert!(matches!(
         drain(&mut machine)[..],
         [Output::Event(Event::Refused { .. })]

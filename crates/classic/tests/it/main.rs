@@ -5,3 +5,4 @@ mod air;
 mod chain;
 mod mixtures;
 mod python;
+mod sockets;
