@@ -3,6 +3,7 @@
 
 mod air;
 mod chain;
+mod kafka;
 mod mixtures;
 mod python;
 mod sockets;

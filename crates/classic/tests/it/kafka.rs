@@ -1,0 +1,130 @@
+//! The old Kafka topics, on the mock cluster of librdkafka.
+
+use std::time::Duration;
+
+use federation_chain::BlockHeight;
+use federation_classic::{
+    Message,
+    wire::{
+        Arrival, Wire, WireError,
+        kafka::{KafkaConfig, KafkaWire},
+    },
+};
+use rdkafka::{
+    ClientConfig,
+    mocking::MockCluster,
+    producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
+};
+use tokio::time::{sleep, timeout};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn cluster() -> MockCluster<'static, DefaultProducerContext> {
+    MockCluster::new(1).expect("a cluster")
+}
+
+fn connect(brokers: &str, me: usize) -> KafkaWire {
+    let config = KafkaConfig::new(brokers, 3, me).expect("fine");
+    KafkaWire::connect(config).expect("a client")
+}
+
+fn proposal(height: u32, size: usize) -> Message {
+    Message::Proposal {
+        height: BlockHeight::new(height),
+        block: vec![7; size].into(),
+    }
+}
+
+fn signatures(height: u32) -> Message {
+    Message::Signatures {
+        height: BlockHeight::new(height),
+        signatures: Vec::new(),
+    }
+}
+
+/// Sends until it arrives: only what comes after a reader is there is read.
+async fn arrives(from: &KafkaWire, to: &KafkaWire, message: &Message) -> Arrival {
+    let sending = async {
+        loop {
+            from.publish(message).await.expect("open");
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let receiving = async {
+        loop {
+            let arrival = to.recv().await.expect("open");
+            if arrival.message == *message {
+                return arrival;
+            }
+        }
+    };
+    tokio::select! {
+        arrival = timeout(LIMIT, receiving) => arrival.expect("in time"),
+        () = sending => unreachable!("it sends for ever"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proposals_come_from_nobody_and_signatures_by_their_operators_topic() {
+    let cluster = cluster();
+    let brokers = cluster.bootstrap_servers();
+    let (a, c) = (connect(&brokers, 0), connect(&brokers, 2));
+    assert_eq!(arrives(&a, &c, &proposal(7, 1000)).await.from, None);
+    assert_eq!(arrives(&a, &c, &signatures(7)).await.from, Some(0));
+    assert_eq!(arrives(&c, &a, &signatures(7)).await.from, Some(2));
+    a.close().await;
+    assert_eq!(a.publish(&proposal(8, 1)).await, Err(WireError::Closed));
+    assert_eq!(a.recv().await, Err(WireError::Closed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_before_and_what_is_garbage_is_not_heard() {
+    let cluster = cluster();
+    let brokers = cluster.bootstrap_servers();
+    let mut config = ClientConfig::new();
+    let other: BaseProducer = config
+        .set("bootstrap.servers", &brokers)
+        .create()
+        .expect("a producer");
+    let say = |topic: &str, text: &[u8]| {
+        let record: BaseRecord<'_, (), [u8]> = BaseRecord::to(topic).payload(text);
+        assert!(other.send(record).is_ok());
+        other.flush(LIMIT).expect("sent");
+    };
+    let old = proposal(5, 10).to_json();
+    say("new-block", &old);
+    say("new-sig0", &signatures(5).to_json());
+    let (a, c) = (connect(&brokers, 0), connect(&brokers, 2));
+    // Now it listens.
+    arrives(&a, &c, &proposal(6, 10)).await;
+    for garbage in [&b""[..], b"{", b"{\"height\": 7}", &signatures(7).to_json()] {
+        say("new-block", garbage);
+    }
+    a.publish(&proposal(8, 10)).await.expect("open");
+    loop {
+        let heard = timeout(LIMIT, c.recv()).await.expect("in time");
+        match heard.expect("open").message.height().to_u32() {
+            6 => {}
+            8 => break,
+            other => panic!("height {other} is heard"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_come_late_or_go_away_are_waited_for() {
+    let cluster = cluster();
+    cluster.broker_down(1).expect("down");
+    let brokers = cluster.bootstrap_servers();
+    let (a, c) = (connect(&brokers, 0), connect(&brokers, 2));
+    for height in 0..30 {
+        // More than the queue holds: what is too much is stale, not an error.
+        a.publish(&proposal(height, 10)).await.expect("open");
+    }
+    cluster.broker_up(1).expect("up");
+    arrives(&a, &c, &proposal(100, 10)).await;
+    cluster.broker_down(1).expect("down");
+    sleep(Duration::from_secs(1)).await;
+    cluster.broker_up(1).expect("up");
+    arrives(&a, &c, &proposal(101, 10)).await;
+}
