@@ -168,6 +168,21 @@ fn an_identity_is_shown_as_the_roster_wants_it() {
 }
 
 #[test]
+fn a_pass_phrase_comes_from_a_descriptor_of_a_file_or_a_pipe() {
+    let folder = Folder::new();
+    for (name, source) in [("a.key", "3< phrase"), ("b.key", "3< <(cat phrase)")] {
+        let call = format!("exec \"$0\" key new {name} --passphrase fd:3 {source}");
+        let output = Command::new("bash")
+            .args(["-c", &call, env!("CARGO_BIN_EXE_multisig")])
+            .current_dir(folder.0.path())
+            .output()
+            .expect("it runs");
+        said(&output);
+        said(&folder.key(&["show", name, "--check", PHRASE[0], PHRASE[1]]));
+    }
+}
+
+#[test]
 fn weak_open_and_missing_pass_phrases_are_refused() {
     let folder = Folder::new();
     folder.secret("weak", "hunter2");

@@ -52,6 +52,56 @@ async fn signs_one_block_per_height_again_and_again() {
     );
 }
 
+/// A keeper that wants to see the block, and signs its first byte as if it were all of the hash.
+struct Seeing(SoftwareSigner);
+
+#[async_trait]
+impl Signer for Seeing {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    async fn sign_block(&self, _: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+        Err(SignerError::Refused {
+            reason: "no block".to_owned(),
+        })
+    }
+
+    async fn sign_full_block(
+        &self,
+        _: BlockHash,
+        block: &[u8],
+    ) -> Result<ecdsa::Signature, SignerError> {
+        self.0.sign_block(hash(block[0])).await
+    }
+}
+
+#[tokio::test]
+async fn a_keeper_that_wants_to_see_the_block_sees_it_behind_the_same_guard() {
+    let signer = SoftwareSigner::new(Secret::from_bytes(&[7; 32]).expect("a key"));
+    let boxed: Box<dyn Signer> = Box::new(Seeing(signer));
+    let signer = GuardedSigner::new(boxed, MemoryGuardStore::new()).expect("new");
+    assert!(matches!(
+        signer.sign_block(at(5), hash(1)).await,
+        Err(GuardError::Signer(SignerError::Refused { .. }))
+    ));
+    let seen = signer.sign_full_block(at(5), hash(1), &[1]).await;
+    seen.expect("it sees the block");
+    assert!(matches!(
+        signer.sign_full_block(at(5), hash(2), &[2]).await,
+        Err(GuardError::Conflict { .. })
+    ));
+    assert!(matches!(
+        signer.sign_full_block(at(6), hash(2), &[3]).await,
+        Err(GuardError::BadSignature { .. })
+    ));
+    // Most keys need the hash only, and are asked either way.
+    let plain = guarded(&MemoryGuardStore::new());
+    let by_hash = plain.sign_block(at(7), hash(4)).await.expect("a signature");
+    let by_block = plain.sign_full_block(at(7), hash(4), b"block").await;
+    assert_eq!(by_block.expect("a signature"), by_hash);
+}
+
 #[tokio::test]
 async fn signs_nothing_at_or_below_the_highest_final_height() {
     let signer = guarded(&MemoryGuardStore::new());
