@@ -81,6 +81,28 @@ fn what_init_writes_loads_and_can_be_overridden() {
     assert!(matches!(again, Err(InitError::NotEmpty(_))));
 }
 
+#[test]
+fn the_height_of_the_change_from_classic_is_read() {
+    let files = Files::new();
+    assert_eq!(files.load().expect("good files").classic_until, None);
+    let text = std::fs::read_to_string(files.public()).expect("there");
+    let with = |line: &str| text.replacen("chain =", &format!("{line}\nchain ="), 1);
+    let good = with("protocol = { classic_until = 100 }");
+    std::fs::write(files.public(), good).expect("written");
+    let height = Some(BlockHeight::new(100));
+    assert_eq!(files.load().expect("good files").classic_until, height);
+    for bad in [
+        "protocol = { classic_until = 0 }",
+        "protocol = { classic_until = -1 }",
+        "protocol = { classic_until = \"soon\" }",
+        "protocol = { until = 100 }",
+        "protocol = \"classic\"",
+    ] {
+        std::fs::write(files.public(), with(bad)).expect("written");
+        assert!(files.load().is_err(), "{bad}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn key_files_are_for_their_owner_only() {

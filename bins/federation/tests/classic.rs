@@ -1,0 +1,258 @@
+//! The protocol of the Python federation at the command line, and the change from it.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use federation_chain::{BlockHeight, Dialect};
+use federation_devnet::{DevNode, DevNodeConfig};
+use federation_local::free_ports;
+use federation_multisig::MultisigScript;
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_federation"));
+    command.args(args).env_remove("RUST_LOG");
+    command
+}
+
+fn federation(args: &[&str]) -> Output {
+    command(args).output().expect("the program runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Stopped when dropped, so that a failing test leaves no daemon.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Daemon {
+    fn start(args: &[&str]) -> Self {
+        let child = command(args).stderr(Stdio::null()).spawn();
+        Self(child.expect("it starts"))
+    }
+
+    /// Asks it to stop; its exit code.
+    fn terminate(mut self) -> Option<i32> {
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
+        assert!(asked.expect("kill runs").success());
+        self.0.wait().expect("it ends").code()
+    }
+}
+
+const BASE: [&str; 9] = [
+    "run",
+    "--rpconnect",
+    "127.0.0.1",
+    "--rpcport",
+    "1",
+    "--rpcuser",
+    "user",
+    "--id",
+    "1",
+];
+
+#[test]
+fn what_the_old_flags_cannot_be_used_for_is_said() {
+    let cases: [(&[&str], &str); 8] = [
+        (&["--config", "operator.toml"], "cannot be used with"),
+        (&["--operator", "alpha"], "cannot be used with"),
+        (&["--rpcpassword", "p", "--msgtype", "zmq"], "--nodes"),
+        (&["--rpcpassword", "p", "--msg_type", "smoke"], "smoke"),
+        (
+            &["--rpcpassword", "p", "--inflationrate", "0.01"],
+            "reissuances",
+        ),
+        (&["--rpcpassword", "p", "--hsm", "1"], "[keys.block]"),
+        (&["--msgtype", "ZMQ", "--nodes", "a:1,b:2"], "password"),
+        (
+            &["--rpcpassword", "p", "--node-password-file", "f"],
+            "cannot be used with",
+        ),
+    ];
+    for (flags, part) in cases {
+        let output = federation(&[&BASE[..], flags].concat());
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        let text = stderr(&output);
+        assert!(text.contains(part), "{flags:?}: {part} in {text}");
+    }
+    for incomplete in [
+        &["run", "--rpconnect", "127.0.0.1"][..],
+        &["run", "--rpcport", "1"],
+        &["run", "--nodes", "a:1"],
+    ] {
+        assert_eq!(federation(incomplete).status.code(), Some(2));
+    }
+}
+
+const OPERATORS: u16 = 3;
+/// The first height of `agreed`.
+const CHANGE: u32 = 4;
+
+/// A federation of three as `init` writes it, its devnet nodes with the block keys, and the first
+/// of its ports.
+async fn three(folder: &Path, interval: &str) -> (Vec<DevNode>, MultisigScript, u16) {
+    let fed = folder.join("fed");
+    let first_port = free_ports(9).expect("ports").start;
+    let output = federation(&[
+        "init",
+        "--out",
+        fed.to_str().expect("text"),
+        "--operators",
+        "3",
+        "--interval",
+        interval,
+        "--first-port",
+        &first_port.to_string(),
+    ]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
+    let script = conf
+        .lines()
+        .find_map(|line| line.strip_prefix("signblockscript="))
+        .expect("a script");
+    let script = MultisigScript::from_hex(script).expect("a multisig script");
+    let mut nodes: Vec<DevNode> = Vec::new();
+    for index in 0..OPERATORS {
+        let config = DevNodeConfig::new(Dialect::Dynafed, script.clone())
+            .with_chain("fedchain")
+            .with_listen(
+                ([127, 0, 0, 1], first_port + 1 + 3 * index).into(),
+                ([127, 0, 0, 1], first_port + 2 + 3 * index).into(),
+            );
+        let node = DevNode::spawn(config).await.expect("a node");
+        for other in &nodes {
+            node.connect(other.p2p_address());
+        }
+        nodes.push(node);
+    }
+    (nodes, script, first_port)
+}
+
+async fn reach(nodes: &[DevNode], height: u32) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while nodes.iter().any(|node| node.tip().0.to_u32() < height) {
+        assert!(Instant::now() < deadline, "no blocks: {nodes:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for at in 0..=height {
+        let hash = |node: &DevNode| node.block(BlockHeight::new(at)).map(|one| one.block_hash());
+        assert!(nodes.iter().all(|node| hash(node) == hash(&nodes[0])));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_flags_run_an_operator_in_either_spelling() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (nodes, script, first_port) = three(folder.path(), "1s").await;
+    let list: Vec<String> = (0..OPERATORS)
+        .map(|index| format!("127.0.0.1:{}", first_port + 3 * index))
+        .collect();
+    let list = list.join(",");
+    let password = folder.path().join("password");
+    std::fs::write(&password, "password\n").expect("written");
+    let password = password.to_str().expect("text");
+    let spellings = [
+        ["--rpconnect", "--rpcpassword", "password", "--msgtype"],
+        ["--rpcconnect", "--rpcpass", "password", "--msg_type"],
+        ["--rpconnect", "--node-password-file", password, "--msgtype"],
+    ];
+    let mut daemons = Vec::new();
+    for (index, [connect, pass, word, msgtype]) in spellings.into_iter().enumerate() {
+        let port = (first_port + 1 + 3 * index as u16).to_string();
+        let own = folder.path().join(format!("fed/operator-{index}"));
+        let (key, store) = (own.join("block.key"), own.join("store"));
+        daemons.push(Daemon::start(&[
+            "run",
+            connect,
+            "127.0.0.1",
+            "--rpcport",
+            &port,
+            "--rpcuser",
+            "user",
+            pass,
+            word,
+            "--id",
+            &index.to_string(),
+            msgtype,
+            "zmq",
+            "--nodes",
+            &list,
+            "--nsigs",
+            "2",
+            "--blocktime",
+            "1s",
+            "--signblockscript",
+            &script.to_hex(),
+            "--block-key-file",
+            key.to_str().expect("text"),
+            "--store",
+            store.to_str().expect("text"),
+        ]));
+    }
+    reach(&nodes, 3).await;
+    for daemon in daemons {
+        assert_eq!(daemon.terminate(), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_change_to_agreed_without_a_stop_and_restart_after_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (nodes, _, _) = three(folder.path(), "1s").await;
+    let fed = folder.path().join("fed");
+    let public = fed.join("federation.toml");
+    let text = std::fs::read_to_string(&public).expect("there");
+    let genesis = nodes[0].genesis_hash();
+    let head = format!("protocol = {{ classic_until = {CHANGE} }}\nchain =");
+    let text = text.replacen("chain =", &head, 1);
+    let text = text.replace("genesis = \"\"", &format!("genesis = \"{genesis}\""));
+    std::fs::write(&public, text).expect("written");
+    let password = folder.path().join("password");
+    std::fs::write(&password, "password\n").expect("written");
+    let configs: Vec<_> = (0..OPERATORS)
+        .map(|index| {
+            let config = fed.join(format!("operator-{index}/operator.toml"));
+            let text = std::fs::read_to_string(&config).expect("there");
+            let user = format!(
+                "user = \"user\"\npassword_file = \"{}\"",
+                password.display()
+            );
+            let text = text.replace("cookie = \"node/fedchain/.cookie\"", &user);
+            std::fs::write(&config, text).expect("written");
+            config.to_str().expect("text").to_owned()
+        })
+        .collect();
+    let start = || {
+        configs
+            .iter()
+            .map(|config| Daemon::start(&["run", "--config", config]))
+    };
+    let daemons: Vec<_> = start().collect();
+    reach(&nodes, CHANGE + 3).await;
+    for daemon in daemons {
+        assert_eq!(daemon.terminate(), Some(0));
+    }
+    for index in 0..OPERATORS {
+        let guard = fed.join(format!("operator-{index}/store/classic.guard"));
+        let guard = std::fs::read_to_string(guard).expect("there");
+        assert!(
+            guard.contains(&format!("\"agreed_from\":{CHANGE}")),
+            "{guard}"
+        );
+    }
+    let daemons: Vec<_> = start().collect();
+    reach(&nodes, CHANGE + 6).await;
+    for daemon in daemons {
+        assert_eq!(daemon.terminate(), Some(0));
+    }
+}
