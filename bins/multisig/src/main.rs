@@ -2,6 +2,7 @@
 
 mod address;
 mod cli;
+mod genesis;
 mod hsm;
 mod input;
 mod inspect;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Address(args) => address::run(args),
         Command::Wif(args) => wif::run(args),
+        Command::Genesis(args) => genesis::run(args),
         Command::Key(args) => key::run(args),
         Command::Hsm(args) => hsm::run(args),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),

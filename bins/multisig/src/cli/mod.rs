@@ -1,6 +1,7 @@
 //! The command line: what can be said, and what `--help` teaches about it.
 
 mod address;
+mod genesis;
 mod inspect;
 mod network;
 mod new;
@@ -9,6 +10,7 @@ mod wif;
 
 pub(crate) use self::{
     address::AddressArgs,
+    genesis::{ChainArgs, ComputeArgs, DiffArgs, GenesisArgs, GenesisCommand, VerifyArgs},
     inspect::InspectArgs,
     network::NetworkArg,
     new::NewArgs,
@@ -33,6 +35,8 @@ const FIRST_STEPS: &str = "\
 First steps:
   multisig new -m 3 -n 5 --out keys        five keys, their script, the node's settings
   multisig inspect 5221...53ae             what a script says, and what is wrong with it
+  multisig genesis compute --node elements --conf elements.conf
+                                           the chain that a configuration makes
 
 No verb takes a secret as an argument, where others would see it: secrets come from files or the
 standard input.
@@ -56,6 +60,8 @@ pub(crate) enum Command {
     Key(crate::key::KeyArgs),
     /// Keep keys in hardware modules, by PKCS#11.
     Hsm(crate::hsm::HsmArgs),
+    /// Compute, verify and compare the genesis blocks that configurations make.
+    Genesis(GenesisArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

@@ -1,0 +1,195 @@
+//! `multisig genesis compute`: the block and all that follows from it.
+
+use std::process::ExitCode;
+
+use elements::encode::serialize;
+use federation_cli::{CliError, out};
+use federation_genesis::{NodeKind, required_signature_size};
+use hex_conservative::DisplayHex;
+use serde_json::{Value, json};
+
+use super::load::Chain;
+use crate::cli::ComputeArgs;
+
+/// Shows it, and refuses a chain that cannot live.
+pub(crate) fn run(args: &ComputeArgs) -> Result<ExitCode, CliError> {
+    let chain = Chain::load(&args.chain)?;
+    if args.json {
+        out::json(&to_json(&chain)?)?;
+    } else if args.manifest {
+        out::line(chain.manifest.to_text().trim_end())?;
+    } else if args.explain {
+        explain(&chain)?;
+    } else {
+        tell(&chain)?;
+    }
+    chain.refuse_if_it_cannot_live()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The limit that is set, and what the chain needs.
+fn signature_size(chain: &Chain) -> Result<Option<u32>, CliError> {
+    required_signature_size(&chain.settings)
+        .map_err(|error| CliError::failure(error, "change the setting"))
+}
+
+fn tell(chain: &Chain) -> Result<(), CliError> {
+    let genesis = &chain.genesis;
+    let show =
+        |name: &str, value: &dyn core::fmt::Display| out::line(&format!("{name:<18} {value}"));
+    show("node", &chain.settings.node())?;
+    show("chain", &chain.settings.chain())?;
+    show("genesis hash", &genesis.hash())?;
+    show("pegged asset", &genesis.pegged_asset())?;
+    for transaction in genesis.transactions() {
+        show(
+            "transaction",
+            &format!("{} {}", transaction.txid(), transaction.name()),
+        )?;
+    }
+    for asset in genesis.assets() {
+        let destination = asset.destination().to_lower_hex_string();
+        let whose = if asset.is_anyones() {
+            ", which anyone can spend"
+        } else {
+            ""
+        };
+        show(
+            "initial asset",
+            &format!(
+                "{} {}: {} satoshi in {} outputs to {destination}{whose}",
+                asset.id(),
+                asset.name(),
+                asset.amount(),
+                asset.outputs().len()
+            ),
+        )?;
+    }
+    match genesis.block_1_params() {
+        Some(params) => {
+            show(
+                "block 1 parameters",
+                &serialize(params).to_lower_hex_string(),
+            )?;
+            show("their root", &params.calculate_root())?;
+        }
+        None if chain.settings.node() == NodeKind::Elements => {
+            show(
+                "block 1 parameters",
+                &"none: dynafed is not on from the start",
+            )?;
+        }
+        None => {}
+    }
+    if let Some(needed) = signature_size(chain)? {
+        show(
+            "signature size",
+            &format!("{needed} bytes or more are needed"),
+        )?;
+    }
+    show("manifest hash", &chain.manifest.hash())?;
+    let beside: Vec<_> = chain
+        .settings
+        .iter()
+        .filter(|setting| setting.given && setting.role != federation_genesis::Role::Genesis)
+        .map(|setting| setting.name)
+        .collect();
+    if !beside.is_empty() {
+        show("not in the hash", &beside.join(", "))?;
+    }
+    Ok(())
+}
+
+fn explain(chain: &Chain) -> Result<(), CliError> {
+    let genesis = &chain.genesis;
+    out::line(&format!("header, SHA256d of which is {}", genesis.hash()))?;
+    for piece in genesis.header() {
+        out::line(&format!("  {piece}"))?;
+    }
+    for transaction in genesis.transactions() {
+        out::line(&format!(
+            "\ntransaction {}, {}",
+            transaction.txid(),
+            transaction.name()
+        ))?;
+        for piece in transaction.pieces() {
+            out::line(&format!("  {piece}"))?;
+        }
+    }
+    out::line("\nthese leave the genesis hash alone and are in the manifest hash")?;
+    for setting in chain.settings.iter() {
+        if setting.role != federation_genesis::Role::Genesis {
+            let given = if setting.given { "set" } else { "default" };
+            out::line(&format!(
+                "  {:<36} {:<8} {:<8} {}",
+                setting.name,
+                setting.role.as_str(),
+                given,
+                setting.values.join(" ")
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn to_json(chain: &Chain) -> Result<Value, CliError> {
+    let genesis = &chain.genesis;
+    let transactions: Vec<_> = genesis
+        .transactions()
+        .iter()
+        .map(|transaction| {
+            json!({
+                "name": transaction.name(),
+                "txid": transaction.txid().to_string(),
+                "hex": transaction.to_bytes().to_lower_hex_string(),
+            })
+        })
+        .collect();
+    let assets: Vec<_> = genesis
+        .assets()
+        .map(|asset| {
+            json!({
+                "name": asset.name(),
+                "id": asset.id().to_string(),
+                "amount": asset.amount(),
+                "outputs": asset.outputs().len(),
+                "destination": asset.destination().to_lower_hex_string(),
+                "anyone_can_spend": asset.is_anyones(),
+            })
+        })
+        .collect();
+    let settings: Vec<_> = chain
+        .settings
+        .iter()
+        .map(|setting| {
+            json!({
+                "name": setting.name,
+                "role": setting.role.as_str(),
+                "values": setting.values,
+                "given": setting.given,
+            })
+        })
+        .collect();
+    let block_1 = genesis.block_1_params().map(|params| {
+        json!({
+            "current_params": serialize(params).to_lower_hex_string(),
+            "current_params_root": params.calculate_root().to_string(),
+            "signblock_witness_limit": params.signblock_witness_limit(),
+        })
+    });
+    Ok(json!({
+        "node": chain.settings.node().as_str(),
+        "chain": chain.settings.chain(),
+        "genesis_hash": genesis.hash().to_string(),
+        "commitment": genesis.commitment().to_lower_hex_string(),
+        "block": genesis.to_bytes().to_lower_hex_string(),
+        "transactions": transactions,
+        "pegged_asset": genesis.pegged_asset().to_string(),
+        "assets": assets,
+        "block_1": block_1,
+        "required_signature_size": signature_size(chain)?,
+        "manifest_hash": chain.manifest.hash().to_string(),
+        "settings": settings,
+        "problems": chain.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    }))
+}

@@ -1,0 +1,146 @@
+//! A chain from its files.
+
+use std::{fs::File, io::Read, path::Path};
+
+use federation_cli::CliError;
+use federation_genesis::{Genesis, Manifest, NodeKind, Problem, Settings, Sweep, Terms, problems};
+use hex_conservative::FromHex;
+
+use crate::cli::ChainArgs;
+
+/// No configuration, terms or transaction is longer.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Everything that there is to know of a chain.
+pub(crate) struct Chain {
+    pub(crate) settings: Settings,
+    pub(crate) genesis: Genesis,
+    pub(crate) manifest: Manifest,
+    /// Why it cannot live.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Chain {
+    /// Reads the files that the arguments name.
+    pub(crate) fn load(args: &ChainArgs) -> Result<Self, CliError> {
+        let sweep = args.sweep.as_deref().map(read_sweep).transpose()?;
+        let mut chain = Self::read(
+            args.node.into(),
+            &args.conf,
+            args.datadir.as_deref(),
+            sweep.as_ref(),
+        )?;
+        if args.insecure_anyone_can_spend {
+            chain
+                .problems
+                .retain(|problem| !matches!(problem, Problem::AnyoneCanSpend { .. }));
+        }
+        Ok(chain)
+    }
+
+    /// Reads a configuration and, for Ocean, the terms in the data folder.
+    pub(crate) fn read(
+        node: NodeKind,
+        conf: &Path,
+        datadir: Option<&Path>,
+        sweep: Option<&Sweep>,
+    ) -> Result<Self, CliError> {
+        let text = String::from_utf8(read(conf)?).map_err(|_| {
+            CliError::failure(
+                format!("`{}` is no text", conf.display()),
+                "give the node's configuration file with --conf",
+            )
+        })?;
+        let name = conf.display();
+        let settings = Settings::parse(node, &text).map_err(|invalid| {
+            let lines: Vec<_> = invalid
+                .errors()
+                .iter()
+                .map(|error| format!("{name}: {error}"))
+                .collect();
+            CliError::failure(
+                lines.join("\n       "),
+                "put that right, and ask again before any node starts",
+            )
+        })?;
+        let terms = match node {
+            NodeKind::Elements => None,
+            NodeKind::Ocean => {
+                let beside = conf.parent().unwrap_or(Path::new("."));
+                read_terms(datadir.unwrap_or(beside), settings.chain())?
+            }
+        };
+        let unfit = |error| {
+            CliError::failure(
+                format!("{name}: {error}"),
+                "change the setting; the chain would not be one of this federation",
+            )
+        };
+        let genesis = Genesis::compute(&settings, terms.as_ref()).map_err(unfit)?;
+        let problems = problems(&settings, &genesis, terms.as_ref(), sweep).map_err(unfit)?;
+        let manifest = Manifest::new(&settings, &genesis, terms.as_ref(), sweep);
+        Ok(Self {
+            settings,
+            genesis,
+            manifest,
+            problems,
+        })
+    }
+
+    /// Says why the chain cannot live, if it cannot.
+    pub(crate) fn refuse_if_it_cannot_live(&self) -> Result<(), CliError> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<_> = self.problems.iter().map(ToString::to_string).collect();
+        Err(CliError::failure(
+            format!(
+                "this chain cannot live:\n       {}",
+                reasons.join("\n       ")
+            ),
+            "change the configuration before any node starts with it",
+        ))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let failed = |what: &dyn core::fmt::Display| {
+        CliError::failure(
+            format!("`{}` cannot be read: {what}", path.display()),
+            "check its name and who may read it",
+        )
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(failed(&"it is too long"));
+    }
+    Ok(bytes)
+}
+
+fn read_terms(datadir: &Path, chain: &str) -> Result<Option<Terms>, CliError> {
+    for name in Terms::paths(chain) {
+        let path = datadir.join(name);
+        // To the node a file that it cannot open is none; here that is told.
+        if path.exists()
+            && let Some(terms) = Terms::from_file(&read(&path)?)
+        {
+            return Ok(Some(terms));
+        }
+    }
+    Ok(None)
+}
+
+fn read_sweep(path: &Path) -> Result<Sweep, CliError> {
+    let wrong = |what: &dyn core::fmt::Display| {
+        CliError::failure(
+            format!("`{}`: {what}", path.display()),
+            "give a file with one transaction in hex",
+        )
+    };
+    let text = String::from_utf8(read(path)?).map_err(|error| wrong(&error))?;
+    let bytes = Vec::from_hex(text.trim_ascii()).map_err(|error| wrong(&error))?;
+    Sweep::from_bytes(&bytes).map_err(|error| wrong(&error))
+}

@@ -1,0 +1,21 @@
+//! `multisig genesis`: what chain a configuration makes.
+
+mod compute;
+mod diff;
+mod load;
+mod verify;
+
+use std::process::ExitCode;
+
+use federation_cli::CliError;
+
+use crate::cli::{GenesisArgs, GenesisCommand};
+
+/// Does what was asked for.
+pub(crate) fn run(args: &GenesisArgs) -> Result<ExitCode, CliError> {
+    match &args.command {
+        GenesisCommand::Compute(args) => compute::run(args),
+        GenesisCommand::Verify(args) => verify::run(args),
+        GenesisCommand::Diff(args) => diff::run(args),
+    }
+}
