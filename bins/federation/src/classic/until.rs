@@ -11,7 +11,11 @@ use federation_block_signing::Record;
 use federation_chain::{BlockHash, BlockHeight};
 use federation_classic::{
     Config as ClassicConfig, Ended, GuardFile, KeySigner, Operator, Schedule, TurnGuard,
-    wire::zmq::{ZmqConfig, ZmqWire},
+    wire::{
+        Wire, WireError,
+        kafka::{KafkaConfig, KafkaWire},
+        zmq::{ZmqConfig, ZmqWire},
+    },
 };
 use federation_cli::CliError;
 use federation_multisig::PublicKey;
@@ -100,16 +104,12 @@ pub(crate) async fn run_until(
     let schedule =
         Schedule::new(federation.interval(), federation.size()).map_err(|error| failed(&error))?;
     let me = usize::from(config.me.to_u8());
-    let endpoints = federation.operators().iter().map(|one| &one.endpoint);
-    let wire = ZmqConfig::new(endpoints, me).map_err(|error| failed(&error))?;
-    let wire = ZmqWire::bind(&wire.with_listen(&config.listen))
-        .await
-        .map_err(|error| failed(&error))?;
+    let wire = wire(config, me).await.map_err(|error| failed(&error))?;
     tracing::info!(%until, "running the classic protocol until the change to `agreed`");
     let operator = Operator::new(
         ClassicConfig::new(federation.rules().clone(), schedule, me).until(until),
         Arc::new(node.clone()),
-        Arc::new(wire),
+        wire,
         Arc::new(KeySigner::new(key.clone())),
         classic_guard.clone(),
     );
@@ -139,6 +139,18 @@ pub(crate) async fn run_until(
         key: Box::new(Shared(key)),
         handed_over: true,
     })
+}
+
+/// The old wire: the brokers that the federation names, or ZeroMQ between its endpoints.
+async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
+    let operators = config.federation.operators();
+    if let Some(brokers) = &config.classic_kafka {
+        let kafka = KafkaConfig::new(brokers, operators.len(), me)?;
+        return Ok(Arc::new(KafkaWire::connect(kafka)?));
+    }
+    let endpoints = operators.iter().map(|operator| &operator.endpoint);
+    let zmq = ZmqConfig::new(endpoints, me)?.with_listen(&config.listen);
+    Ok(Arc::new(ZmqWire::bind(&zmq).await?))
 }
 
 /// The height of the node's best block, once it answers.

@@ -16,6 +16,7 @@ pub(super) struct FederationFile {
     pub(super) federation: Arc<Federation>,
     pub(super) timeouts: Option<Timeouts>,
     pub(super) classic_until: Option<BlockHeight>,
+    pub(super) classic_kafka: Option<String>,
 }
 
 /// One `[[operator]]`.
@@ -67,9 +68,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     let timeouts = root
         .table(reader, "timeouts")
         .and_then(|section| read_timeouts(reader, section));
-    let classic_until = root
+    let (classic_until, classic_kafka) = root
         .table(reader, "protocol")
-        .and_then(|section| read_protocol(reader, section));
+        .map(|section| read_protocol(reader, section))
+        .unwrap_or_default();
     let sections = root.tables(reader, "operator");
     let mut entries = Vec::new();
     let count = sections.len();
@@ -118,6 +120,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
             federation: Arc::new(federation),
             timeouts,
             classic_until,
+            classic_kafka,
         }),
         Err(error) => {
             let at = place_of(&error, &entries);
@@ -253,8 +256,11 @@ fn read_timeouts(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Ti
     })
 }
 
-/// The height at which the federation changes from the protocol `classic`.
-fn read_protocol(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<BlockHeight> {
+/// The height at which the federation changes from the protocol `classic`, and the brokers below it.
+fn read_protocol(
+    reader: &mut Reader<'_>,
+    mut section: Section<'_>,
+) -> (Option<BlockHeight>, Option<String>) {
     let height = section.number(reader, "classic_until");
     match &height {
         None => reader.note(
@@ -269,8 +275,9 @@ fn read_protocol(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Bl
         ),
         Some(_) => {}
     }
+    let kafka = section.text(reader, "kafka").map(|found| found.value);
     section.finish(reader);
-    height.map(|height| BlockHeight::new(height.value))
+    (height.map(|height| BlockHeight::new(height.value)), kafka)
 }
 
 /// The line of the operator that an error is about.

@@ -61,6 +61,8 @@ pub struct Config {
     pub timeouts: Option<Timeouts>,
     /// The first height of the protocol `agreed`, if the federation still runs `classic` below it.
     pub classic_until: Option<BlockHeight>,
+    /// The Kafka brokers that `classic` speaks by, if not by ZeroMQ between the endpoints.
+    pub classic_kafka: Option<String>,
 }
 
 /// What `operator.toml` says, before anything is required of it.
@@ -296,6 +298,7 @@ impl Raw {
             },
             timeouts: file.timeouts,
             classic_until: file.classic_until,
+            classic_kafka: file.classic_kafka,
         })
     }
 }

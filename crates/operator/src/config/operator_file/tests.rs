@@ -87,10 +87,12 @@ fn the_height_of_the_change_from_classic_is_read() {
     assert_eq!(files.load().expect("good files").classic_until, None);
     let text = std::fs::read_to_string(files.public()).expect("there");
     let with = |line: &str| text.replacen("chain =", &format!("{line}\nchain ="), 1);
-    let good = with("protocol = { classic_until = 100 }");
+    let good = with("protocol = { classic_until = 100, kafka = \"kafka:9092\" }");
     std::fs::write(files.public(), good).expect("written");
     let height = Some(BlockHeight::new(100));
-    assert_eq!(files.load().expect("good files").classic_until, height);
+    let config = files.load().expect("good files");
+    assert_eq!(config.classic_until, height);
+    assert_eq!(config.classic_kafka.as_deref(), Some("kafka:9092"));
     for bad in [
         "protocol = { classic_until = 0 }",
         "protocol = { classic_until = -1 }",
