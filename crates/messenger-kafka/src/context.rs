@@ -50,6 +50,8 @@ impl ClientContext for Context {
                 Code::BrokerTransportFailure
                 | Code::AllBrokersDown
                 | Code::Resolve
+                | Code::SSL
+                | Code::Authentication
                 | Code::NodeUpdate
                 | Code::OperationTimedOut
                 | Code::RequestTimedOut,
@@ -67,12 +69,6 @@ impl ClientContext for Context {
             Some(Code::Fatal) => {
                 self.shared.producer_dead.store(true, Ordering::Release);
                 self.shared.health.complain("producer", reason);
-            }
-            Some(code @ (Code::Authentication | Code::SSL)) => {
-                let complaint = format!("{reason}; check the sasl and ssl settings");
-                self.shared
-                    .health
-                    .complain(&format!("{code:?}"), &complaint);
             }
             code => {
                 let subject = code.map_or_else(|| "client".to_owned(), |code| format!("{code:?}"));

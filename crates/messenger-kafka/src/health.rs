@@ -111,7 +111,7 @@ impl Health {
         if state.fault(broker).is_some() {
             warn!(
                 broker,
-                reason, "Kafka broker is down, trying again until it is back"
+                reason, "Kafka broker cannot be reached, trying again"
             );
         }
         note_loss(&mut state);
@@ -145,7 +145,7 @@ impl Health {
         let mut state = self.lock();
         for broker in &connected {
             if state.well(broker) {
-                info!(broker, "Kafka broker is back");
+                info!(broker, "Kafka broker is reached again");
             }
         }
         state.connected.insert(side, connected);
@@ -193,8 +193,10 @@ fn note_loss(state: &mut State) {
     }
 }
 
-/// `host:port` of a broker's name, which librdkafka writes as `host:port/id`.
+/// `host:port` of a broker's name, which librdkafka writes as `host:port/id`, with `ssl://` or the
+/// like before it where there is TLS or SASL.
 pub(crate) fn address(name: &str) -> &str {
+    let name = name.split_once("://").map_or(name, |(_, rest)| rest);
     name.split_once('/').map_or(name, |(address, _)| address)
 }
 
@@ -223,6 +225,13 @@ mod tests {
         let (broker, reason) = read_failure(line).expect("a failure");
         assert_eq!(broker, "kafka1:9092");
         assert!(reason.starts_with("Connect to ipv4#192.0.2.1:9092 failed: Connection refused"));
+        let line =
+            "[thrd:ssl://kafka1:9092/1]: ssl://kafka1:9092/1: SSL handshake failed: certificate";
+        let failure = read_failure(line);
+        assert_eq!(
+            failure,
+            Some(("kafka1:9092", "SSL handshake failed: certificate"))
+        );
         assert_eq!(read_failure("[thrd:main]: GroupCoordinator: no host"), None);
         assert_eq!(read_failure("nothing of it"), None);
     }

@@ -221,7 +221,8 @@ pub(crate) fn consumer(config: &KafkaConfig) -> ClientConfig {
     for (name, value) in [
         // Only a name: no group is ever joined.
         ("group.id", config.own_topic()),
-        ("fetch.wait.max.ms", "500".to_owned()),
+        // Kafka answers as soon as there is a frame; some that speak its protocol wait this long.
+        ("fetch.wait.max.ms", "100".to_owned()),
         ("fetch.error.backoff.ms", "100".to_owned()),
     ] {
         if config.setting(name).is_none() {

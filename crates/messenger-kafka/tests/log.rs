@@ -79,7 +79,7 @@ async fn a_broker_that_is_down_is_said_in_one_line() {
     assert_eq!(warnings.len(), 3, "{warnings:#?}");
     for broker in brokers.brokers().expect("they are known") {
         let said = log.lines(&format!(
-            "Kafka broker is down, trying again until it is back broker=\"{broker}\""
+            "Kafka broker cannot be reached, trying again broker=\"{broker}\""
         ));
         assert_eq!(said.len(), 1, "{warnings:#?}");
         assert!(said[0].contains("reason="), "{said:?}");

@@ -1,5 +1,6 @@
 //! A real cluster: `KAFKA_BROKERS=host:port,.. cargo test -p federation-messenger-kafka -- --ignored`.
-//! `KAFKA_REPLICATION` is the replication factor of the topics that are made, 1 if not set.
+//! `KAFKA_REPLICATION` is the replication factor of the topics that are made, 1 if not set, and
+//! `KAFKA_SETTINGS` has settings of librdkafka, as in `security.protocol=ssl ssl.ca.location=ca.pem`.
 
 use std::{
     env,
@@ -30,8 +31,15 @@ impl Topics {
             text.parse().expect("KAFKA_REPLICATION is a number")
         });
         let config = KafkaConfig::new(brokers.split(','), FEDERATION, OPERATORS, id(place))?;
+        let settings = env::var("KAFKA_SETTINGS").unwrap_or_default();
+        let settings = settings.split_whitespace().map(|setting| {
+            setting
+                .split_once('=')
+                .expect("KAFKA_SETTINGS has name=value")
+        });
         Ok(config
             .with_topic_prefix(&self.0)?
+            .with_settings(settings)?
             .with_replication(replication))
     }
 }
