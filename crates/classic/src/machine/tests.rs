@@ -395,3 +395,84 @@ fn it_ends_below_the_height_of_the_next_protocol() {
     machine.handle(at(5), Input::Chain { turn, view });
     assert_eq!(drain(&mut machine), [Output::Finish { until }]);
 }
+
+mod any_order {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What may come, in the words of one byte each.
+    fn input(kind: u8, salt: u8, turn: Turn) -> Input {
+        let block = block(salt % 4);
+        let hash = block.block_hash();
+        let from = Some(usize::from(salt % 5));
+        match kind % 7 {
+            0 => Input::Tick,
+            1 => Input::Received {
+                from,
+                message: proposal(&block),
+            },
+            2 => Input::Received {
+                from,
+                message: signed_by(&block, &[usize::from(salt % 5)]),
+            },
+            3 => Input::Tested {
+                turn,
+                hash,
+                verdict: Verdict::Valid,
+            },
+            4 => Input::Signed {
+                turn,
+                hash,
+                signatures: Ok(vec![signature(&block, 0)]),
+            },
+            5 => Input::Template {
+                turn,
+                block: Ok(block.as_bytes().clone()),
+            },
+            _ => Input::Chain {
+                turn,
+                view: Ok(ChainView {
+                    height: BlockHeight::new(7),
+                    tip: TIP,
+                    first_block: Some(at(0)),
+                }),
+            },
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn one_block_at_most_is_to_be_signed_in_a_turn(
+            me in 0..5_usize,
+            inputs in prop::collection::vec((any::<u8>(), any::<u8>(), 0..4_000_u64), 0..60),
+        ) {
+            let (mut machine, turn) = in_turn(me);
+            let mut now = 5;
+            let mut signed = std::collections::BTreeMap::new();
+            for (kind, salt, pause) in inputs {
+                now += pause;
+                machine.handle(at(now), input(kind, salt, turn));
+                for output in drain(&mut machine) {
+                    match output {
+                        Output::SignBlock { turn, block } => {
+                            let hash = block.block_hash();
+                            let first = *signed.entry(turn).or_insert(hash);
+                            prop_assert_eq!(first, hash);
+                        }
+                        Output::Submit(block) => {
+                            prop_assert_eq!(rules().check_block(&block), Ok(()));
+                        }
+                        _ => {}
+                    }
+                }
+                // Time that the machine asks for has always to come, or it would spin.
+                if let Some(next) = machine.poll_timeout() {
+                    prop_assert!(next > at(now));
+                }
+            }
+        }
+    }
+}

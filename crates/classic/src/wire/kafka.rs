@@ -23,6 +23,7 @@ use rdkafka::{
     producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer},
 };
 use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use super::{Arrival, Wire, WireError};
 use crate::{MAX_MESSAGE, MAX_OPERATORS, Message};
@@ -36,6 +37,8 @@ const TOPIC_SIGNATURE: &str = "new-sig";
 const INBOX: usize = 8;
 /// How long one look at the consumer takes at most, and with it the end of the thread.
 const POLL: Duration = Duration::from_millis(100);
+/// The pause while the machine is busy.
+const FULL: Duration = Duration::from_millis(10);
 /// How often topics and partitions are looked for: until all are there, and then.
 const LOOK_FIRST: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(60);
@@ -149,7 +152,7 @@ pub struct KafkaWire {
     config: KafkaConfig,
     producer: ThreadedProducer<Health>,
     inbox: Mutex<mpsc::Receiver<Arrival>>,
-    stop: Arc<AtomicBool>,
+    stop: CancellationToken,
 }
 
 impl core::fmt::Debug for KafkaWire {
@@ -195,7 +198,7 @@ impl KafkaWire {
             .create_with_context(health.clone())
             .map_err(|error| failed(&error))?;
         let (arrivals, inbox) = mpsc::channel(INBOX);
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = CancellationToken::new();
         let reader = Reader {
             consumer,
             health,
@@ -219,14 +222,14 @@ impl KafkaWire {
 
 impl Drop for KafkaWire {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.cancel();
     }
 }
 
 #[async_trait]
 impl Wire for KafkaWire {
     async fn publish(&self, message: &Message) -> Result<(), WireError> {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.stop.is_cancelled() {
             return Err(WireError::Closed);
         }
         let topic = match message {
@@ -243,15 +246,17 @@ impl Wire for KafkaWire {
     }
 
     async fn recv(&self) -> Result<Arrival, WireError> {
-        let arrival = self.inbox.lock().await.recv().await;
-        arrival
-            .filter(|_| !self.stop.load(Ordering::Relaxed))
-            .ok_or(WireError::Closed)
+        let arrival = async { self.inbox.lock().await.recv().await };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(WireError::Closed),
+            arrival = arrival => arrival.ok_or(WireError::Closed),
+        }
     }
 
     async fn close(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.inbox.lock().await.close();
+        self.stop.cancel();
+        // The thread ends at its next look at the consumer.
     }
 }
 
@@ -262,13 +267,13 @@ struct Reader {
     topics: Vec<(String, Option<usize>)>,
     assigned: BTreeSet<(String, i32)>,
     arrivals: mpsc::Sender<Arrival>,
-    stop: Arc<AtomicBool>,
+    stop: CancellationToken,
 }
 
 impl Reader {
     fn run(mut self) {
         let mut next_look = Instant::now();
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.is_cancelled() {
             if Instant::now() >= next_look {
                 let all = self.assign();
                 next_look = Instant::now() + if all { LOOK } else { LOOK_FIRST };
@@ -285,11 +290,24 @@ impl Reader {
                 }
             };
             if let Some(arrival) = arrival
-                && self.arrivals.blocking_send(arrival).is_err()
+                && !self.hand_over(arrival)
             {
                 return;
             }
         }
+    }
+
+    /// Waits for a place in the queue; false if nobody listens any more.
+    fn hand_over(&self, mut arrival: Arrival) -> bool {
+        while !self.stop.is_cancelled() {
+            match self.arrivals.try_send(arrival) {
+                Ok(()) => return true,
+                Err(mpsc::error::TrySendError::Closed(_)) => return false,
+                Err(mpsc::error::TrySendError::Full(back)) => arrival = back,
+            }
+            std::thread::sleep(FULL);
+        }
+        false
     }
 
     /// Reads the new partitions from their ends on; whether all topics are there.

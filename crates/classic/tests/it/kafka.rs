@@ -72,7 +72,11 @@ async fn proposals_come_from_nobody_and_signatures_by_their_operators_topic() {
     assert_eq!(arrives(&a, &c, &proposal(7, 1000)).await.from, None);
     assert_eq!(arrives(&a, &c, &signatures(7)).await.from, Some(0));
     assert_eq!(arrives(&c, &a, &signatures(7)).await.from, Some(2));
-    a.close().await;
+    // Also while somebody waits for a message.
+    let waiting = async { while a.recv().await.is_ok() {} };
+    timeout(LIMIT, async { tokio::join!(waiting, a.close()) })
+        .await
+        .expect("both end");
     assert_eq!(a.publish(&proposal(8, 1)).await, Err(WireError::Closed));
     assert_eq!(a.recv().await, Err(WireError::Closed));
 }

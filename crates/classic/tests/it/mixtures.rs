@@ -182,7 +182,7 @@ async fn every_mixture_makes_a_block_in_every_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn two_dead_operators_cost_turns_that_are_caught_up() {
-    for mixture in (0..1_u32 << OPERATORS).step_by(3) {
+    for mixture in (0..1_u32 << OPERATORS).step_by(5) {
         let mut world = World::new();
         for place in 0..OPERATORS.into() {
             if is_ours(mixture, place) {
@@ -290,4 +290,32 @@ async fn garbage_and_proposals_of_the_wrong_operator_are_dropped() {
     for height in 1..=world.heights()[0] {
         assert_ne!(world.chain.proposer(height), 4, "height {height}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_cannot_remember_what_it_signs_stops() {
+    let mut world = World::new();
+    for place in 1..OPERATORS.into() {
+        world.start_python(place);
+    }
+    let schedule = Schedule::new(INTERVAL, OPERATORS.into()).expect("a schedule");
+    let node = world.chain.node(0);
+    let genesis = federation_chain::BlockHash::from_bytes([1; 32]);
+    let folder = world.folder.path().join("0");
+    let guard = TurnGuard::new(GuardFile::open(&folder, genesis, 0).expect("a guard"));
+    // From now on a folder stands where the next record is to be written.
+    std::fs::create_dir(folder.join("classic.guard.new")).expect("made");
+    let operator = Operator::new(
+        Config::new(world.chain.rules.clone(), schedule, 0),
+        node.clone(),
+        Arc::new(world.air.join(0)),
+        node,
+        guard,
+    );
+    let operator = operator.with_clock(world.clock(0));
+    let ended = operator.run(CancellationToken::new()).await;
+    assert!(
+        matches!(ended, Err(federation_classic::OperatorError::Guard(_))),
+        "{ended:?}"
+    );
 }

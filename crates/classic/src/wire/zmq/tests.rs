@@ -118,7 +118,7 @@ async fn a_subscriber_that_asks_for_nonsense_or_never_reads_holds_up_nobody() {
         .await
         .expect("sent");
     for height in 0..12 {
-        let message = proposal(height, 1_000_000);
+        let message = proposal(height, 500_000);
         while arrives(&a, &b, &message).await.message != message {}
     }
 }
