@@ -30,12 +30,15 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
     };
     write(&plan, |script, size| {
         // An Ocean genesis has outputs and terms that only the node knows.
-        (dialect != Dialect::Ocean).then(|| {
-            let config = DevNodeConfig::new(dialect, script.clone())
-                .with_chain(chain)
-                .with_max_signature_size(size);
-            genesis_block(&config).block_hash()
-        })
+        if dialect == Dialect::Ocean {
+            return None;
+        }
+        let config = DevNodeConfig::new(dialect, script.clone())
+            .with_chain(chain)
+            .with_max_signature_size(size);
+        // The chain's name was checked before.
+        let block = genesis_block(&config).ok()?;
+        Some(block.block_hash())
     })
     .map_err(|error| {
         let usage = matches!(

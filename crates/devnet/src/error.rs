@@ -9,6 +9,9 @@ pub enum DevNodeError {
     /// Its script or limit makes no chain.
     #[error(transparent)]
     Rules(#[from] federation_chain::RulesError),
+    /// Its chain's name or coins are none that a node has.
+    #[error("these settings make no genesis block: {0}")]
+    Genesis(String),
     /// A port cannot be had.
     #[error("cannot listen at {address}: {source}")]
     Listen {

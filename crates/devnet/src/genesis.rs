@@ -1,26 +1,11 @@
-//! The genesis block of a custom chain: `chainparams.cpp` of Elements 23, CommitToArguments and
-//! what follows.
+//! The genesis block of a devnet chain: the one that a real node makes of the same settings.
 
-use bitcoin::hashes::{Hash, sha256};
-use elements::{
-    AssetBlindingNonce, AssetEntropy, AssetId, AssetIssuance, ContractHash, LockTime, OutPoint,
-    Script, Sequence, Transaction, TxIn, TxOut, Txid,
-    confidential::{Asset, Nonce, Value},
-};
-use federation_chain::{Block, BlockHash, BlockHeight, Dialect, Header, HeaderFields, Proof};
-use federation_multisig::MultisigScript;
+use elements::AssetId;
+use federation_chain::{Block, Dialect};
+use federation_genesis::{NodeKind, Settings};
 
-use crate::DevNodeConfig;
+use crate::{DevNodeConfig, DevNodeError};
 
-/// Genesis hash of Bitcoin's regression test chain, in wire order: the parent of custom chains.
-const PARENT_GENESIS: [u8; 32] = [
-    0x06, 0x22, 0x6e, 0x46, 0x11, 0x1a, 0x0b, 0x59, 0xca, 0xaf, 0x12, 0x60, 0x43, 0xeb, 0x5b, 0xbf,
-    0x28, 0xc3, 0x4f, 0x3a, 0x5e, 0x33, 0x2a, 0x1f, 0xc7, 0xb2, 0xb7, 0x3c, 0xf1, 0x88, 0x91, 0x0f,
-];
-/// The time in every Elements genesis block.
-const ELEMENTS_TIME: u32 = 1_296_688_602;
-/// The default time in an Ocean genesis block.
-const OCEAN_TIME: u32 = 1_514_764_800;
 /// `OP_TRUE`: the fedpeg script of a chain that has none, and who may spend the first coins.
 pub(crate) const OP_TRUE: u8 = 0x51;
 pub(crate) const OP_RETURN: u8 = 0x6a;
@@ -31,122 +16,43 @@ pub(crate) struct Genesis {
     pub(crate) pegged_asset: AssetId,
 }
 
-/// The genesis block that a node with these settings makes. For Elements, with dynafed or without,
-/// it is the one that `elementsd` makes of the same chain name, script and coins.
-#[must_use]
-pub fn genesis_block(config: &DevNodeConfig) -> Block {
-    make(config).block
+/// The genesis block that a node with these settings makes: the one that `elementsd`, with dynafed
+/// or without, or `oceand`, without terms, makes of the same chain name, script and coins.
+///
+/// # Errors
+/// If no node has a custom chain of that name, or that many coins.
+pub fn genesis_block(config: &DevNodeConfig) -> Result<Block, DevNodeError> {
+    Ok(make(config)?.block)
 }
 
-pub(crate) fn make(config: &DevNodeConfig) -> Genesis {
-    let commitment = commit(&config.chain, &config.script);
-    let issuing = OutPoint::new(Txid::from_byte_array(commitment), 0);
-    let contract = ContractHash::from_byte_array(PARENT_GENESIS);
-    let pegged_asset = AssetId::new_issuance(issuing, contract);
+pub(crate) fn make(config: &DevNodeConfig) -> Result<Genesis, DevNodeError> {
+    let none = |error: &dyn core::fmt::Display| DevNodeError::Genesis(error.to_string());
+    let settings = settings(config).map_err(|error| none(&error))?;
+    let genesis =
+        federation_genesis::Genesis::compute(&settings, None).map_err(|error| none(&error))?;
+    Ok(Genesis {
+        block: genesis.to_block().map_err(|error| none(&error))?,
+        pegged_asset: genesis.pegged_asset(),
+    })
+}
 
-    let mut transactions = vec![commitment_transaction(&commitment)];
-    if config.free_coins > 0 {
-        transactions.push(issuing_transaction(
-            issuing,
-            pegged_asset,
-            config.free_coins,
-        ));
-    }
-    let challenge = config.script.as_bytes().to_vec();
-    let (time, proof) = match config.dialect {
-        Dialect::Ocean => (
-            OCEAN_TIME,
-            Proof::Ocean {
-                contract: [0; 32],
-                attestation: [0; 32],
-                mapping: [0; 32],
-                challenge,
-                solution: Vec::new(),
-            },
-        ),
-        // Dynafed begins with block 1.
-        Dialect::Elements | Dialect::Dynafed => (
-            ELEMENTS_TIME,
-            Proof::Signed {
-                challenge,
-                solution: Vec::new(),
-            },
-        ),
+fn settings(config: &DevNodeConfig) -> Result<Settings, federation_genesis::ConfError> {
+    let node = match config.dialect {
+        Dialect::Ocean => NodeKind::Ocean,
+        Dialect::Elements | Dialect::Dynafed => NodeKind::Elements,
     };
-    let mut fields = HeaderFields {
-        version: 1,
-        previous: BlockHash::from_bytes([0; 32]),
-        merkle_root: [0; 32],
-        time,
-        height: BlockHeight::GENESIS,
-        proof,
-    };
-    let draft = Block::from_parts(Header::new(fields.clone()), &transactions);
-    // Two different transactions of our own making have a root.
-    fields.merkle_root = draft.compute_merkle_root().unwrap_or_default();
-    Genesis {
-        block: draft.with_header(Header::new(fields)),
-        pegged_asset,
-    }
-}
-
-/// SHA-256 of chain name, fedpeg script in hex and signblock script in hex.
-fn commit(chain: &str, script: &MultisigScript) -> [u8; 32] {
-    sha256::Hash::hash(format!("{chain}51{}", script.to_hex()).as_bytes()).to_byte_array()
-}
-
-/// A transaction of version 1 that spends nothing and says what the chain commits to.
-fn commitment_transaction(commitment: &[u8; 32]) -> Transaction {
-    let mut script = vec![32];
-    script.extend_from_slice(commitment);
-    Transaction {
-        version: 1,
-        lock_time: LockTime::ZERO,
-        input: vec![TxIn {
-            previous_output: OutPoint::null(),
-            // The commitment is pushed, and the push is the whole of a push again.
-            script_sig: Script::from(script),
-            sequence: Sequence::MAX,
-            ..TxIn::default()
-        }],
-        output: vec![TxOut {
-            asset: Asset::Explicit(AssetId::from_byte_array([0; 32])),
-            value: Value::Explicit(0),
-            nonce: Nonce::Null,
-            script_pubkey: Script::from(vec![OP_RETURN]),
-            ..TxOut::default()
-        }],
-    }
-}
-
-/// A transaction that issues the pegged asset to anyone.
-fn issuing_transaction(issuing: OutPoint, asset: AssetId, amount: u64) -> Transaction {
-    Transaction {
-        version: 1,
-        lock_time: LockTime::ZERO,
-        input: vec![TxIn {
-            previous_output: issuing,
-            sequence: Sequence::MAX,
-            asset_issuance: AssetIssuance {
-                asset_blinding_nonce: AssetBlindingNonce::NEW_ISSUANCE,
-                asset_entropy: AssetEntropy::from_byte_array(PARENT_GENESIS),
-                amount: Value::Explicit(amount),
-                inflation_keys: Value::Explicit(0),
-            },
-            ..TxIn::default()
-        }],
-        output: vec![TxOut {
-            asset: Asset::Explicit(asset),
-            value: Value::Explicit(amount),
-            nonce: Nonce::Null,
-            script_pubkey: Script::from(vec![OP_TRUE]),
-            ..TxOut::default()
-        }],
+    let settings = Settings::new(node, &config.chain)?
+        .with("signblockscript", &config.script.to_hex())?
+        .with("initialfreecoins", &config.free_coins.to_string())?;
+    match node {
+        NodeKind::Ocean => settings.with("embedcontract", "0"),
+        NodeKind::Elements => Ok(settings),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use federation_multisig::MultisigScript;
     use hex_conservative::DisplayHex;
 
     use super::*;
@@ -166,7 +72,7 @@ mod tests {
             let script = MultisigScript::from_hex(json["signblockscript"].as_str().expect("hex"))
                 .expect("a script");
             let config = DevNodeConfig::new(dialect, script).with_chain("fedtest");
-            let block = genesis_block(&config);
+            let block = genesis_block(&config).expect("a genesis");
             assert_eq!(
                 serde_json::json!(block.as_bytes().to_lower_hex_string()),
                 json["genesis_block_hex"]

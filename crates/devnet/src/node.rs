@@ -311,7 +311,7 @@ impl core::fmt::Debug for DevNode {
 
 fn first_block(config: &DevNodeConfig) -> Result<Genesis, DevNodeError> {
     match &config.genesis {
-        None => Ok(genesis::make(config)),
+        None => genesis::make(config),
         Some((bytes, asset)) => Ok(Genesis {
             block: Block::decode(config.dialect, bytes.clone())
                 .map_err(|error| DevNodeError::Replay(error.to_string()))?,

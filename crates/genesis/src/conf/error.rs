@@ -20,6 +20,12 @@ pub enum ConfError {
     /// A chain whose parameters are in the node itself.
     #[error("the chain `{0}` is fixed in the node and takes no settings: give another with chain=")]
     FixedChain(String),
+    /// A name that no node has, or that would be cut in a file.
+    #[error("`{0}` is no name of a chain: use letters, digits, `_` and `-`")]
+    ChainName(String),
+    /// A name that is none of those that make a chain.
+    #[error("there is no setting {0} among those that make a chain")]
+    Unknown(String),
     /// The chain's name is part of its genesis.
     #[error("there is no chain=: the node would join `{0}`")]
     NoChain(&'static str),

@@ -84,6 +84,69 @@ impl Settings {
         }
     }
 
+    /// The settings of a chain of this name, all of them the node's defaults.
+    ///
+    /// # Errors
+    /// If no node has a custom chain of that name.
+    pub fn new(node: NodeKind, chain: &str) -> Result<Self, ConfError> {
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '[' | ']' | '/' | '\\');
+        if chain.is_empty() || !chain.chars().all(plain) {
+            return Err(ConfError::ChainName(chain.to_owned()));
+        }
+        if node == NodeKind::Elements && FIXED.contains(&chain) {
+            return Err(ConfError::FixedChain(chain.to_owned()));
+        }
+        let mut settings = Self {
+            node,
+            chain: chain.to_owned(),
+            values: BTreeMap::new(),
+            given: Vec::new(),
+        };
+        for spec in table(node) {
+            let value = settings.value_of(spec, &[])?;
+            settings.values.insert(spec.name, value);
+        }
+        Ok(settings)
+    }
+
+    /// The same with a setting as it would stand in the file; one that is a list gets one more
+    /// entry.
+    ///
+    /// # Errors
+    /// If there is no such setting among those that make a chain, or the value is none of its kind.
+    pub fn with(mut self, name: &str, value: &str) -> Result<Self, ConfError> {
+        let unknown = || ConfError::Unknown(name.to_owned());
+        let spec = table(self.node)
+            .iter()
+            .find(|spec| spec.name == name)
+            .ok_or_else(unknown)?;
+        let value = parse_one(spec, 0, value)?;
+        let again = self.given.contains(&spec.name);
+        if !again {
+            self.given.push(spec.name);
+        }
+        match (self.values.get_mut(spec.name), value) {
+            (Some(Value::List(list)), Value::List(more)) if again => list.extend(more),
+            (_, value) => {
+                self.values.insert(spec.name, value);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The lines of a configuration file that make this chain: its name, and the settings that are
+    /// not left to the node.
+    #[must_use]
+    pub fn to_conf(&self) -> String {
+        let mut text = format!("chain={}\n", self.chain);
+        for setting in self.iter().filter(|setting| setting.given) {
+            for value in setting.values {
+                text += &format!("{}={value}\n", setting.name);
+            }
+        }
+        text
+    }
+
     fn value_of(&mut self, spec: &Spec, entries: &[Entry]) -> Result<Value, ConfError> {
         let (in_section, above): (Vec<_>, Vec<_>) = entries
             .iter()

@@ -189,3 +189,36 @@ fn everything_that_is_wrong_is_told_at_once() {
     let errors = elements(text).expect_err("three errors").errors;
     assert_eq!(errors.len(), 3, "{errors:?}");
 }
+
+#[test]
+fn settings_that_a_program_makes_read_back_from_their_lines() {
+    let made = Settings::new(NodeKind::Elements, "home")
+        .and_then(|settings| settings.with("signblockscript", SCRIPT))
+        .and_then(|settings| settings.with("con_has_parent_chain", "0"))
+        .and_then(|settings| settings.with("evbparams", "dynafed:-2:::"))
+        .and_then(|settings| settings.with("evbparams", "taproot:-2:::"))
+        .expect("settings");
+    let read = elements(&made.to_conf()).expect("its own lines");
+    assert_eq!(read.values, made.values);
+    assert_eq!(
+        read.iter().collect::<Vec<_>>(),
+        made.iter().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_program_cannot_make_what_no_file_can_say() {
+    for chain in ["", "a b", "a#b", "a\nb", "../a"] {
+        assert_eq!(
+            Settings::new(NodeKind::Ocean, chain),
+            Err(ConfError::ChainName(chain.to_owned()))
+        );
+    }
+    assert!(Settings::new(NodeKind::Elements, "liquidv1").is_err());
+    let settings = || Settings::new(NodeKind::Elements, "home").expect("settings");
+    assert_eq!(
+        settings().with("policycoins", "1"),
+        Err(ConfError::Unknown("policycoins".to_owned()))
+    );
+    assert!(settings().with("initialfreecoins", "1x").is_err());
+}
