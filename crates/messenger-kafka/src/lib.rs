@@ -50,8 +50,10 @@
 //!
 //! # Building
 //!
-//! librdkafka is built in from source by a C and a C++ compiler and `make`; nothing else is needed.
-//! PLAIN is the only SASL mechanism then. Feature `tls` adds TLS, SCRAM and OAUTHBEARER (Debian:
+//! librdkafka is built in from source by a C compiler and `make`; nothing else is needed. (Its makefile
+//! also builds a wrapper in C++ that nothing here uses: without a C++ compiler, set `CXX=cc` and
+//! `GNUMAKEFLAGS=LIBSUBDIRS=src`, as long as the workspace does not see to it.) PLAIN is the only SASL
+//! mechanism then. Feature `tls` adds TLS, SCRAM and OAUTHBEARER (Debian:
 //! `libssl-dev`, `pkg-config`), feature `gssapi` Kerberos besides (`libsasl2-dev`). A setting that
 //! needs a feature which was not built in is refused by that name.
 //!

@@ -200,3 +200,32 @@ impl fmt::Debug for MockBrokers {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_of_none_is_refused() {
+        let refused = MockBrokers::start(0).expect_err("no broker");
+        assert!(matches!(refused, KafkaError::Mock(_)), "{refused}");
+    }
+
+    #[test]
+    fn brokers_that_are_none_are_refused() {
+        let brokers = MockBrokers::start(2).expect("ports");
+        assert_eq!(brokers.count(), 2);
+        assert_eq!(brokers.brokers().expect("they run").len(), 2);
+        assert!(brokers.take_down(3).is_err());
+        assert!(brokers.bring_up(3).is_err());
+        assert!(brokers.set_leader("topic", Some(3)).is_err());
+    }
+
+    #[test]
+    fn topics_that_are_there_stay() {
+        let brokers = MockBrokers::start(1).expect("ports");
+        let config = || brokers.config(FederationId::from_bytes([1; 32]), 3, OperatorId::new(2));
+        config().expect("they are made");
+        config().expect("they are there");
+    }
+}
