@@ -93,9 +93,10 @@ pub(crate) async fn run_until(
     if file.state().agreed_from().is_some() {
         return Ok(Ran::not(key));
     }
-    if file.is_new() && tip(node).await >= last {
-        // The change was before this operator came, or its whole store was lost: the usual checks
-        // of a start decide.
+    let has_begun = !store.records().map_err(|error| failed(&error))?.is_empty();
+    if file.is_new() && (has_begun || tip(node).await >= last) {
+        // The change was before this operator came, or its whole store was lost, or only the classic
+        // guard: the usual checks of a start decide.
         tracing::info!(%until, "the chain is past the change to `agreed`");
         return Ok(Ran::not(key));
     }

@@ -451,7 +451,7 @@ mod any_order {
         ) {
             let (mut machine, turn) = in_turn(me);
             let mut now = 5;
-            let mut signed = std::collections::BTreeMap::new();
+            let mut signed = BTreeMap::new();
             for (kind, salt, pause) in inputs {
                 now += pause;
                 machine.handle(at(now), input(kind, salt, turn));
