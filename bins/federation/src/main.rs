@@ -7,6 +7,7 @@ mod config_check;
 mod demo;
 mod init;
 mod keys;
+mod messenger;
 mod run;
 mod runtime;
 

@@ -3,7 +3,6 @@
 use federation_cli::CliError;
 use std::{fs::File, process::ExitCode, sync::Arc};
 
-use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_ocean_rpc::NodeClient;
 use federation_operator::{
     Operator, OperatorHandle, Options, RedbGuardStore, Store, config::Config,
@@ -11,7 +10,7 @@ use federation_operator::{
 use federation_signer::GuardedSigner;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{classic, cli::RunArgs, config_check, keys, runtime};
+use crate::{classic, cli::RunArgs, config_check, keys, messenger, runtime};
 
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
@@ -71,14 +70,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
     let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
         CliError::failure(with_causes(&error), "see docs/operations.md, the store")
     })?;
-    let messenger = ZmqMessenger::bind(messenger_config(config)?)
-        .await
-        .map_err(|error| {
-            CliError::failure(
-                with_causes(&error),
-                "check `listen`, and whether another daemon has the port",
-            )
-        })?;
+    let messenger = messenger::start(config).await?;
     let mut options = Options::default();
     options.timeouts = config.timeouts;
     options.observe = observe;
@@ -88,7 +80,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
         Arc::new(node),
         signer,
         keys.identity,
-        Arc::new(messenger),
+        messenger,
         store,
     )
     .with_new_guard(guard_is_new)
@@ -106,21 +98,6 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
 
 fn check_node(error: federation_ocean_rpc::RpcError) -> CliError {
     CliError::failure(error, "check `url` in [node]")
-}
-
-fn messenger_config(config: &Config) -> Result<ZmqConfig, CliError> {
-    let parse = |text: &str| {
-        text.parse::<Endpoint>()
-            .map_err(|error| CliError::failure(error, "write host:port"))
-    };
-    let peers = config
-        .federation
-        .ids()
-        .filter(|id| *id != config.me)
-        .filter_map(|id| config.federation.operator(id))
-        .map(|operator| parse(&operator.endpoint))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(ZmqConfig::new(parse(&config.listen)?, config.federation.id()).with_peers(peers))
 }
 
 /// SIGINT and SIGTERM.

@@ -358,7 +358,6 @@ async fn move_into_wallet(world: &World) {
 }
 
 #[test]
-#[ignore = "the engine must hand the whole block to its signer first"]
 fn a_key_in_a_nodes_wallet_signs_with_the_others_in_every_dialect() {
     isolated(
         "a_key_in_a_nodes_wallet_signs_with_the_others_in_every_dialect",

@@ -13,6 +13,8 @@ pub enum Transport {
     /// A hub in memory.
     #[default]
     Memory,
+    /// Kafka: the brokers of [`LocalConfig::with_brokers`], or librdkafka's embedded ones.
+    Kafka,
 }
 
 /// What the operators' nodes are.
@@ -33,6 +35,7 @@ pub struct LocalConfig {
     pub(crate) interval: Duration,
     pub(crate) dialect: Dialect,
     pub(crate) transport: Transport,
+    pub(crate) brokers: Vec<String>,
     pub(crate) nodes: NodeKind,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) options: Options,
@@ -50,6 +53,7 @@ impl LocalConfig {
             interval: Duration::from_secs(1),
             dialect: Dialect::Dynafed,
             transport: Transport::Memory,
+            brokers: Vec::new(),
             nodes: NodeKind::Devnet,
             folder: None,
             options: Options::default(),
@@ -75,6 +79,13 @@ impl LocalConfig {
     #[must_use]
     pub const fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
+        self
+    }
+
+    /// Sets Kafka's brokers, `host:port`; three embedded ones are started if there are none.
+    #[must_use]
+    pub fn with_brokers(mut self, brokers: impl Into<Vec<String>>) -> Self {
+        self.brokers = brokers.into();
         self
     }
 

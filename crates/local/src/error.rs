@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use federation_devnet::DevNodeError;
+use federation_messenger_kafka::KafkaError;
 use federation_messenger_zmq::ZmqError;
 use federation_ocean_rpc::{RpcError, process::LaunchError};
 use federation_operator::{OperatorError, StartError, StoreError};
@@ -36,6 +37,9 @@ pub enum LocalError {
     /// A messenger does not start.
     #[error(transparent)]
     Messenger(#[from] ZmqError),
+    /// A Kafka messenger does not start.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
     /// A store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -59,6 +63,9 @@ pub enum LocalError {
     /// The program is none that can be run with these settings.
     #[error("an {0} chain cannot be run with this program")]
     Program(federation_chain::Dialect),
+    /// Over Kafka all talk to brokers.
+    #[error("operators that talk by way of brokers have no links of their own to cut")]
+    NoLinks,
     /// The operator runs already.
     #[error("operator {0} runs already")]
     Running(usize),

@@ -8,6 +8,7 @@ use std::{
 
 use federation_chain::{BlockHeight, SigningRules};
 use federation_messenger::Messenger;
+use federation_messenger_kafka::mock::MockBrokers;
 use federation_messenger_zmq::Endpoint;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_operator::{Operator, OperatorHandle, Options, RedbGuardStore, Store};
@@ -108,7 +109,7 @@ impl LocalFederation {
             .collect();
         let federation = Arc::new(Federation::new(roster, rules, genesis, config.interval)?);
         let mut local = Self {
-            wire: Wire::new(config.transport, federation.id(), endpoints),
+            wire: Wire::new(&config, federation.id(), endpoints)?,
             operators: (0..count).map(|_| None).collect(),
             federation,
             nodes,
@@ -270,9 +271,18 @@ impl LocalFederation {
         &self.federation
     }
 
+    /// The embedded brokers that the operators talk by, if they do, to be taken down and up.
+    #[must_use]
+    pub fn brokers(&self) -> Option<&MockBrokers> {
+        self.wire.brokers()
+    }
+
     /// Cuts the link between two operators, both ways.
-    pub fn cut(&mut self, a: usize, b: usize) {
-        self.wire.cut(a, b);
+    ///
+    /// # Errors
+    /// If they have none: over Kafka.
+    pub fn cut(&mut self, a: usize, b: usize) -> Result<(), LocalError> {
+        self.wire.cut(a, b)
     }
 
     /// Mends the link between two operators.

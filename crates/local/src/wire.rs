@@ -1,12 +1,19 @@
 //! How the operators of a local federation talk, with links that can be cut.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use federation_messenger::{Messenger, hub::Hub};
+use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaMessenger, mock::MockBrokers};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_roster::{FederationId, OperatorId};
 
-use crate::{LocalError, Transport};
+use crate::{LocalConfig, LocalError, Transport};
+
+/// How many brokers are started where none are given.
+const EMBEDDED_BROKERS: u8 = 3;
+
+/// How long brokers are waited for; the messengers look on by themselves.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Above the number of any operator.
 const TWINS: usize = 100;
@@ -25,25 +32,76 @@ enum Kind {
         endpoints: Vec<Endpoint>,
         messengers: Vec<Option<Arc<ZmqMessenger>>>,
     },
+    Kafka {
+        federation: FederationId,
+        size: u8,
+        brokers: Brokers,
+    },
+}
+
+enum Brokers {
+    Embedded(Box<MockBrokers>),
+    /// The messengers make topics on as many of them as there are.
+    Given(Vec<String>),
+}
+
+impl Brokers {
+    fn config(
+        &self,
+        federation: FederationId,
+        size: u8,
+        index: usize,
+    ) -> Result<KafkaConfig, KafkaError> {
+        match self {
+            Self::Embedded(brokers) => brokers.config(federation, size, id(index)),
+            Self::Given(brokers) => {
+                let copies = u8::try_from(brokers.len()).unwrap_or(u8::MAX).min(3);
+                Ok(
+                    KafkaConfig::new(brokers.iter(), federation, size, id(index))?
+                        .with_replication(copies),
+                )
+            }
+        }
+    }
 }
 
 impl Wire {
     pub(crate) fn new(
-        transport: Transport,
+        config: &LocalConfig,
         federation: FederationId,
         endpoints: Vec<Endpoint>,
-    ) -> Self {
-        let kind = match transport {
+    ) -> Result<Self, LocalError> {
+        let kind = match config.transport {
             Transport::Memory => Kind::Memory(Hub::new(1)),
             Transport::Zmq => Kind::Zmq {
                 federation,
                 messengers: endpoints.iter().map(|_| None).collect(),
                 endpoints,
             },
+            Transport::Kafka => Kind::Kafka {
+                federation,
+                size: config.operators,
+                brokers: if config.brokers.is_empty() {
+                    Brokers::Embedded(Box::new(MockBrokers::start(EMBEDDED_BROKERS)?))
+                } else {
+                    Brokers::Given(config.brokers.clone())
+                },
+            },
         };
-        Self {
+        Ok(Self {
             kind,
             cut: BTreeSet::new(),
+        })
+    }
+
+    /// The embedded brokers, if there are.
+    pub(crate) fn brokers(&self) -> Option<&MockBrokers> {
+        match &self.kind {
+            Kind::Kafka {
+                brokers: Brokers::Embedded(brokers),
+                ..
+            } => Some(brokers),
+            _ => None,
         }
     }
 
@@ -53,6 +111,8 @@ impl Wire {
             Kind::Memory(_) => 1,
             // Each dials the other.
             Kind::Zmq { .. } => 2,
+            // To the brokers; who is behind them cannot be seen.
+            Kind::Kafka { .. } => 0,
         }
     }
 
@@ -77,6 +137,17 @@ impl Wire {
                 messengers[index] = Some(messenger.clone());
                 Ok(messenger)
             }
+            Kind::Kafka {
+                federation,
+                size,
+                brokers,
+            } => {
+                let config = brokers.config(*federation, *size, index)?;
+                let messenger = KafkaMessenger::start(config)?;
+                // What is sent before would be missed. Brokers that stay away are no error.
+                let _ = tokio::time::timeout(PATIENCE, messenger.ready()).await;
+                Ok(Arc::new(messenger))
+            }
         }
     }
 
@@ -94,6 +165,14 @@ impl Wire {
                 let config = ZmqConfig::new(any, *federation).with_peers(endpoints.clone());
                 Ok(Arc::new(ZmqMessenger::bind(config).await?))
             }
+            Kind::Kafka {
+                federation,
+                size,
+                brokers,
+            } => {
+                let config = brokers.config(*federation, *size, index)?;
+                Ok(Arc::new(KafkaMessenger::start(config)?))
+            }
         }
     }
 
@@ -104,9 +183,12 @@ impl Wire {
         }
     }
 
-    pub(crate) fn cut(&mut self, a: usize, b: usize) {
+    pub(crate) fn cut(&mut self, a: usize, b: usize) -> Result<(), LocalError> {
+        if matches!(self.kind, Kind::Kafka { .. }) {
+            return Err(LocalError::NoLinks);
+        }
         if !self.cut.insert(link(a, b)) {
-            return;
+            return Ok(());
         }
         match &self.kind {
             Kind::Memory(hub) => hub.cut(id(a), id(b)),
@@ -121,7 +203,9 @@ impl Wire {
                     }
                 }
             }
+            Kind::Kafka { .. } => {}
         }
+        Ok(())
     }
 
     pub(crate) fn heal(&mut self, a: usize, b: usize) -> Result<(), LocalError> {
@@ -141,6 +225,7 @@ impl Wire {
                     }
                 }
             }
+            Kind::Kafka { .. } => {}
         }
         Ok(())
     }

@@ -158,7 +158,7 @@ async fn an_operator_cut_off_from_the_others_is_back_when_the_links_are_mended()
         let mut federation = LocalFederation::start(five(Dialect::Dynafed, transport)).await?;
         federation.wait_for_height(2, LIMIT).await?;
         for other in 1..5 {
-            federation.cut(0, other);
+            federation.cut(0, other)?;
         }
         federation.wait_for_height(8, LIMIT).await?;
         for other in 1..5 {

@@ -42,8 +42,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
     }
     let mut config = LocalConfig::new(args.operators, threshold)
         .with_interval(args.interval)
-        .with_transport(args.messenger.into())
         .with_dialect(args.dialect.into());
+    config = args.transport.apply(config)?;
     if let Some(folder) = &args.store {
         config = config.with_folder(folder);
     }

@@ -20,7 +20,10 @@ use federation_classic::{
 use federation_cli::CliError;
 use federation_multisig::PublicKey;
 use federation_ocean_rpc::{Node, NodeClient};
-use federation_operator::{RedbGuardStore, Store, config::Config};
+use federation_operator::{
+    RedbGuardStore, Store,
+    config::{Config, MessengerAccess},
+};
 use federation_signer::{GuardStore, Signer, SignerError};
 use secp256k1::ecdsa;
 use tokio_util::sync::CancellationToken;
@@ -150,7 +153,10 @@ async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
         return Ok(Arc::new(KafkaWire::connect(kafka)?));
     }
     let endpoints = operators.iter().map(|operator| &operator.endpoint);
-    let zmq = ZmqConfig::new(endpoints, me)?.with_listen(&config.listen);
+    let mut zmq = ZmqConfig::new(endpoints, me)?;
+    if let MessengerAccess::Zmq { listen } = &config.messenger {
+        zmq = zmq.with_listen(listen);
+    }
     Ok(Arc::new(ZmqWire::bind(&zmq).await?))
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{DialectArg, MessengerArg};
+use super::{DialectArg, TransportArgs};
 
 /// Measures a whole federation on this machine.
 ///
@@ -33,9 +33,9 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_enum, default_value = "dynafed")]
     pub(crate) dialect: DialectArg,
 
-    /// How the operators talk.
-    #[arg(long, value_enum, default_value = "zmq")]
-    pub(crate) messenger: MessengerArg,
+    /// Messenger and brokers.
+    #[command(flatten)]
+    pub(crate) transport: TransportArgs,
 
     /// Kill this many operators after a third of the blocks.
     #[arg(long, default_value_t = 0)]

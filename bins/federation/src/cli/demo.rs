@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use federation_chain::Dialect;
 
+use super::TransportArgs;
+
 /// Shows a whole federation on this machine.
 ///
 /// Starts one node and one operator each, lets clients issue, move and reissue an asset, stops one
@@ -24,9 +26,9 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value = "2s", value_parser = super::duration)]
     pub(crate) interval: Duration,
 
-    /// How the operators talk.
-    #[arg(long, value_enum, default_value = "zmq")]
-    pub(crate) messenger: MessengerArg,
+    /// Messenger and brokers.
+    #[command(flatten)]
+    pub(crate) transport: TransportArgs,
 
     /// Stop after this many blocks [default: 20 without a live view, else until you quit].
     #[arg(long)]
@@ -76,13 +78,4 @@ impl From<DialectArg> for Dialect {
             DialectArg::Ocean => Self::Ocean,
         }
     }
-}
-
-/// Messengers on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MessengerArg {
-    /// ZeroMQ over loopback.
-    Zmq,
-    /// A hub in memory.
-    Memory,
 }

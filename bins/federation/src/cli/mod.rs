@@ -5,13 +5,15 @@ mod config;
 mod demo;
 mod init;
 mod run;
+mod transport;
 
 pub(crate) use self::{
     bench::BenchArgs,
     config::{ConfigArgs, ConfigCommand},
-    demo::{DemoArgs, DialectArg, MessengerArg},
+    demo::{DemoArgs, DialectArg},
     init::InitArgs,
     run::{LogFormat, RunArgs},
+    transport::TransportArgs,
 };
 use clap::{Parser, Subcommand};
 

@@ -57,6 +57,12 @@ pub(crate) struct SettingsArgs {
     /// The folder of the store.
     #[arg(long, env = "FEDERATION_STORE")]
     store: Option<PathBuf>,
+    /// How the operators talk: zmq or kafka.
+    #[arg(long, env = "FEDERATION_MESSENGER")]
+    messenger: Option<String>,
+    /// Kafka's brokers, host:port, separated by commas.
+    #[arg(long, env = "FEDERATION_BROKERS", value_delimiter = ',')]
+    brokers: Option<Vec<String>>,
     /// Where to listen for the other operators, host:port.
     #[arg(long, env = "FEDERATION_LISTEN")]
     listen: Option<String>,
@@ -90,6 +96,8 @@ impl SettingsArgs {
             federation: this.federation,
             operator: this.operator,
             store: this.store,
+            messenger: this.messenger,
+            brokers: this.brokers,
             listen: this.listen,
             block_key_file: this.block_key_file,
             identity_key_file: this.identity_key_file,

@@ -102,7 +102,10 @@ fn cut(session: &mut Session, chosen: usize) {
         .map(|step| (chosen + step) % count)
         .find(|other| !session.state.cut.contains(&link(chosen, *other)));
     let Some(other) = other else { return };
-    session.federation.cut(chosen, other);
+    if let Err(error) = session.federation.cut(chosen, other) {
+        session.state.tell(error.to_string());
+        return;
+    }
     session.state.cut.push(link(chosen, other));
     let names = (
         &session.state.operators[chosen].name,

@@ -12,10 +12,10 @@ use federation_cli::{CliError, out};
 use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use federation_chain::Dialect;
-use federation_local::{LocalConfig, LocalFederation, NodeKind, Transport};
+use federation_local::{LocalConfig, LocalFederation, NodeKind};
 
 use self::{session::Session, state::DemoState};
-use crate::cli::{DemoArgs, MessengerArg};
+use crate::cli::DemoArgs;
 
 /// How many blocks a demo makes when nobody watches it live.
 const BLOCKS: u32 = 20;
@@ -34,15 +34,6 @@ pub(crate) enum Show {
 /// The smallest majority.
 pub(crate) const fn majority(operators: u8) -> u8 {
     operators / 2 + 1
-}
-
-impl From<MessengerArg> for Transport {
-    fn from(arg: MessengerArg) -> Self {
-        match arg {
-            MessengerArg::Zmq => Self::Zmq,
-            MessengerArg::Memory => Self::Memory,
-        }
-    }
 }
 
 /// Runs the demo until its blocks are made, the user quits, or the chain stands still.
@@ -83,8 +74,8 @@ fn local_config(args: &DemoArgs) -> Result<LocalConfig, CliError> {
     let threshold = args.threshold.unwrap_or(majority(args.operators));
     let mut config = LocalConfig::new(args.operators, threshold)
         .with_interval(args.interval)
-        .with_transport(args.messenger.into())
         .with_dialect(args.dialect.into());
+    config = args.transport.apply(config)?;
     if let Some(program) = &args.elementsd {
         if Dialect::from(args.dialect) == Dialect::Ocean {
             return Err(CliError::usage(

@@ -7,6 +7,7 @@
 mod federation_file;
 pub mod init;
 mod key_source;
+mod messenger;
 mod operator_file;
 mod overrides;
 mod reader;
@@ -14,6 +15,7 @@ mod report;
 mod text;
 
 pub use key_source::Keys;
+pub use messenger::{KafkaAccess, MessengerAccess};
 pub use operator_file::{Config, NodeAccess};
 pub use overrides::Overrides;
 pub use report::{ConfigReport, Problem};

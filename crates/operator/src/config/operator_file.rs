@@ -16,13 +16,11 @@ use super::{
     Keys, Overrides,
     federation_file::{self, FederationFile},
     key_source::{self, RawKeys},
+    messenger::{self, MessengerAccess, RawMessenger},
     reader::{Reader, Section},
     report::{ConfigReport, Problem},
     text,
 };
-
-/// The longest password file that is read, in bytes.
-const MAX_PASSWORD: usize = 4096;
 
 /// How the node is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +49,8 @@ pub struct Config {
     pub me: OperatorId,
     /// The folder of the store.
     pub store: PathBuf,
-    /// Where to listen for the other operators, `host:port`.
-    pub listen: String,
+    /// How the operators talk.
+    pub messenger: MessengerAccess,
     /// Where the operator's keys are.
     pub keys: Keys,
     /// How the node is reached.
@@ -72,7 +70,7 @@ struct Raw {
     operator: Option<String>,
     operator_at: Option<usize>,
     store: Option<PathBuf>,
-    listen: Option<String>,
+    messenger: RawMessenger,
     keys: RawKeys,
     url: Option<String>,
     cookie: Option<PathBuf>,
@@ -132,7 +130,8 @@ impl Config {
             config = config.with_auth(Auth::Cookie(cookie.clone()));
         }
         if let (Some(user), Some(file)) = (&access.user, &access.password_file) {
-            let password = read_password(file)?;
+            let password =
+                text::read_password(file, "put the node's rpcpassword alone into this file")?;
             config = config.with_auth(Auth::basic(user, password));
         }
         if let Some(timeout) = access.timeout {
@@ -140,23 +139,6 @@ impl Config {
         }
         Ok(config)
     }
-}
-
-fn read_password(file: &Path) -> Result<String, ConfigReport> {
-    let problem = |message: String| ConfigReport {
-        problems: vec![Problem {
-            file: file.to_owned(),
-            line: None,
-            message,
-            cure: "put the node's rpcpassword alone into this file".to_owned(),
-        }],
-    };
-    let text = text::read(file).map_err(|error| problem(error.message))?;
-    let password = text.trim_end_matches(['\n', '\r']);
-    if password.is_empty() || password.len() > MAX_PASSWORD || password.contains('\n') {
-        return Err(problem("does not hold one password".to_owned()));
-    }
-    Ok(password.to_owned())
 }
 
 fn read_federation(path: &Path, problems: &mut Vec<Problem>) -> Option<FederationFile> {
@@ -184,7 +166,7 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
         operator_at: operator.as_ref().and_then(|found| found.at),
         operator: value(operator),
         store: path(root.text(reader, "store")),
-        listen: value(root.text(reader, "listen")),
+        messenger: messenger::take(reader, &mut root, folder),
         keys: key_source::take(reader, &mut root, folder),
         ..Raw::default()
     };
@@ -210,7 +192,9 @@ impl Raw {
         replace(&mut self.federation, &overrides.federation);
         replace(&mut self.operator, &overrides.operator);
         replace(&mut self.store, &overrides.store);
-        replace(&mut self.listen, &overrides.listen);
+        replace(&mut self.messenger.kind, &overrides.messenger);
+        replace(&mut self.messenger.listen, &overrides.listen);
+        replace(&mut self.messenger.brokers, &overrides.brokers);
         let keys = &mut self.keys;
         keys.replace(KeyRole::Block, overrides.block_key_file.as_ref());
         keys.replace(KeyRole::Identity, overrides.identity_key_file.as_ref());
@@ -271,23 +255,14 @@ impl Raw {
             );
             return None;
         };
-        let listen = match self.listen {
-            Some(listen) => listen,
-            // The port that the others are told, on all addresses.
-            None => {
-                let endpoint = &file.federation.operator(me)?.endpoint;
-                format!(
-                    "0.0.0.0:{}",
-                    endpoint.rsplit(':').next().unwrap_or_default()
-                )
-            }
-        };
+        let endpoint = &file.federation.operator(me)?.endpoint;
+        let messenger = self.messenger.require(reader, endpoint);
         Some(Config {
             federation: file.federation,
             chain: file.chain,
             me,
             store: self.store?,
-            listen,
+            messenger: messenger?,
             keys: keys?,
             node: NodeAccess {
                 url: self.url?,

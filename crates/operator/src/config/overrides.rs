@@ -15,6 +15,10 @@ pub struct Overrides {
     pub operator: Option<String>,
     /// The folder of the store.
     pub store: Option<PathBuf>,
+    /// How the operators talk: zmq or kafka.
+    pub messenger: Option<String>,
+    /// Kafka's brokers.
+    pub brokers: Option<Vec<String>>,
     /// Where to listen for the other operators.
     pub listen: Option<String>,
     /// The file of the block key.

@@ -1,8 +1,12 @@
 //! Taking settings out of a table one by one, and noting all that is wrong on the way.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{report::Problem, text};
 
@@ -161,6 +165,54 @@ impl<'t> Section<'t> {
                 None
             }
         }
+    }
+
+    /// A list of texts, if it is there.
+    pub(super) fn texts(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &'static str,
+    ) -> Option<Found<Vec<String>>> {
+        let item = self.take(key)?;
+        let at = start(item);
+        let list = item.as_array().and_then(|list| {
+            list.iter()
+                .map(|value| value.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+        });
+        match list {
+            Some(value) => Some(Found { value, at }),
+            None => {
+                reader.note(
+                    at,
+                    format!("`{key}` is no list of texts"),
+                    format!("write `{key} = [\"...\", \"...\"]`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// All settings of a table whose keys are not known here, each a text, number or truth value.
+    pub(super) fn all_texts(self, reader: &mut Reader<'_>) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (key, item) in self.table.iter() {
+            let value = match item.as_value() {
+                Some(Value::String(text)) => text.value().clone(),
+                Some(Value::Integer(number)) => number.value().to_string(),
+                Some(Value::Boolean(truth)) => truth.value().to_string(),
+                _ => {
+                    reader.note(
+                        start(item),
+                        format!("`{key}` is no text"),
+                        "write it in quotation marks",
+                    );
+                    continue;
+                }
+            };
+            texts.insert(key.to_owned(), value);
+        }
+        texts
     }
 
     /// A whole number from 0 up, if it is there.

@@ -2,10 +2,13 @@
 
 use std::{io::Read, path::Path};
 
-use super::report::Problem;
+use super::report::{ConfigReport, Problem};
 
 /// The longest file that is read, in bytes: many times what 20 operators need.
 const MAX_FILE: u64 = 1024 * 1024;
+
+/// The longest password, in bytes.
+const MAX_PASSWORD: usize = 4096;
 
 /// Reads a file, or says why not.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
@@ -33,6 +36,24 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
         ));
     }
     String::from_utf8(bytes).map_err(|_| problem("is no UTF-8 text".to_owned(), "save it as UTF-8"))
+}
+
+/// Reads a file that holds one password, and at most a line's end.
+pub(super) fn read_password(path: &Path, cure: &str) -> Result<String, ConfigReport> {
+    let problem = |message: String| ConfigReport {
+        problems: vec![Problem {
+            file: path.to_owned(),
+            line: None,
+            message,
+            cure: cure.to_owned(),
+        }],
+    };
+    let text = read(path).map_err(|error| problem(error.message))?;
+    let password = text.trim_end_matches(['\n', '\r']);
+    if password.is_empty() || password.len() > MAX_PASSWORD || password.contains('\n') {
+        return Err(problem("does not hold one password".to_owned()));
+    }
+    Ok(password.to_owned())
 }
 
 /// The line of a byte, counted from 1.

@@ -87,8 +87,12 @@ impl Jobs {
     }
 
     pub(crate) async fn sign(&self, candidate: Candidate) -> Input {
-        let Candidate { height, hash, .. } = candidate;
-        match self.signer.sign_block(height, hash).await {
+        let (height, hash) = (candidate.height, candidate.hash);
+        match self
+            .signer
+            .sign_full_block(height, hash, &candidate.bytes)
+            .await
+        {
             Ok(signature) => Input::Signed {
                 height,
                 hash,

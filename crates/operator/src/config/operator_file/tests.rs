@@ -67,7 +67,8 @@ fn what_init_writes_loads_and_can_be_overridden() {
     let config = files.load().expect("good files");
     assert_eq!(config.federation.name(config.me), "operator-1");
     assert_eq!(config.federation.threshold(), 2);
-    assert_eq!(config.listen, "127.0.0.1:21003");
+    let listen = "127.0.0.1:21003".to_owned();
+    assert_eq!(config.messenger, MessengerAccess::Zmq { listen });
     assert_eq!(config.node.url, "http://127.0.0.1:21004");
     let overrides = Overrides {
         node_url: Some("http://node:1".to_owned()),
@@ -103,6 +104,75 @@ fn the_height_of_the_change_from_classic_is_read() {
         std::fs::write(files.public(), with(bad)).expect("written");
         assert!(files.load().is_err(), "{bad}");
     }
+}
+
+#[test]
+fn kafka_is_configured_with_brokers_and_settings_by_name() {
+    let files = Files::new();
+    let path = files.private();
+    let text = std::fs::read_to_string(&path).expect("there");
+    std::fs::write(folder_of(&path).join("password"), "secret\n").expect("written");
+    let kafka = r#"
+        [kafka]
+        brokers = ["one:9092", "two"]
+        topic_prefix = "chain"
+        replication = 2
+        retention = "5m"
+        password_file = "password"
+        [kafka.settings]
+        "security.protocol" = "SASL_PLAINTEXT"
+        "socket.keepalive.enable" = true
+        "socket.timeout.ms" = 5000
+    "#;
+    std::fs::write(&path, format!("messenger = \"kafka\"\n{text}{kafka}")).expect("written");
+    let config = files.load().expect("good files");
+    let MessengerAccess::Kafka(access) = &config.messenger else {
+        panic!("{:?}", config.messenger);
+    };
+    assert_eq!(access.brokers, ["one:9092", "two"]);
+    assert_eq!(access.replication, Some(2));
+    assert_eq!(access.retention, Some(Duration::from_secs(300)));
+    let settings = access.all_settings().expect("a password");
+    let shown: Vec<_> = settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(
+        shown,
+        [
+            "sasl.password=secret",
+            "security.protocol=SASL_PLAINTEXT",
+            "socket.keepalive.enable=true",
+            "socket.timeout.ms=5000"
+        ]
+    );
+}
+
+#[test]
+fn a_messenger_that_is_none_and_a_password_in_the_file_are_reported() {
+    for (extra, part) in [
+        ("messenger = \"pigeon\"", "there is no `pigeon`"),
+        ("messenger = \"kafka\"", "there are no brokers"),
+        (
+            "kafka = { brokers = [\"a\"], settings = { \"sasl.password\" = \"x\" } }",
+            "`sasl.password` stands in the file",
+        ),
+        ("kafka = { brokers = [1] }", "`brokers` is no list of texts"),
+        (
+            "kafka = { replication = 0 }",
+            "no topic is kept on 0 brokers",
+        ),
+        ("kafka = { broker = [\"a\"] }", "unknown key `broker`"),
+    ] {
+        let files = Files::new();
+        let path = files.private();
+        let text = std::fs::read_to_string(&path).expect("there");
+        std::fs::write(&path, format!("{extra}\n{text}")).expect("written");
+        let report = files.load().expect_err(extra);
+        let found = report.problems.iter().any(|p| p.message.contains(part));
+        assert!(found, "{extra}: {report}");
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().expect("a folder")
 }
 
 #[cfg(unix)]
@@ -235,10 +305,10 @@ fn a_password_file_holds_one_password() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("password");
     std::fs::write(&file, "secret\n").expect("written");
-    assert_eq!(read_password(&file).expect("one"), "secret");
+    assert_eq!(text::read_password(&file, "").expect("one"), "secret");
     for bad in ["", "\n", "two\nlines\n"] {
         std::fs::write(&file, bad).expect("written");
-        assert!(read_password(&file).is_err(), "{bad:?}");
+        assert!(text::read_password(&file, "").is_err(), "{bad:?}");
     }
 }
 

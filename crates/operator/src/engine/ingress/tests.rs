@@ -191,7 +191,7 @@ async fn a_body_must_be_an_unsigned_block_of_this_chain_with_the_hash_it_claims(
     // The genesis block of such a chain is an unsigned block like any other.
     let genesis = |members: &Members| {
         let script = members.federation.rules().script().clone();
-        genesis_block(&DevNodeConfig::new(Dialect::Elements, script))
+        genesis_block(&DevNodeConfig::new(Dialect::Elements, script)).expect("a chain")
     };
     let ingress = members.ingress(BlockHeight::GENESIS);
     let body = async |block: &Block, hash, height| {

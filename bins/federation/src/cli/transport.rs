@@ -1,0 +1,48 @@
+//! How the operators of a federation on this machine talk.
+
+use clap::{Args, ValueEnum};
+use federation_cli::CliError;
+use federation_local::{LocalConfig, Transport};
+
+/// Messenger and brokers, for demo and bench.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TransportArgs {
+    /// How the operators talk.
+    #[arg(long, value_enum, default_value = "zmq")]
+    messenger: MessengerArg,
+
+    /// Kafka's brokers, host:port, separated by commas [default: three embedded ones].
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    brokers: Vec<String>,
+}
+
+/// Messengers on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MessengerArg {
+    /// ZeroMQ over loopback.
+    Zmq,
+    /// A hub in memory.
+    Memory,
+    /// Kafka: brokers of your own, or embedded ones.
+    Kafka,
+}
+
+impl TransportArgs {
+    /// Puts them into the configuration.
+    pub(crate) fn apply(&self, config: LocalConfig) -> Result<LocalConfig, CliError> {
+        let transport = match self.messenger {
+            MessengerArg::Zmq => Transport::Zmq,
+            MessengerArg::Memory => Transport::Memory,
+            MessengerArg::Kafka => Transport::Kafka,
+        };
+        if !self.brokers.is_empty() && transport != Transport::Kafka {
+            return Err(CliError::usage(
+                "brokers are given, and the messenger is not Kafka",
+                "add --messenger kafka, or leave --brokers away",
+            ));
+        }
+        Ok(config
+            .with_transport(transport)
+            .with_brokers(self.brokers.clone()))
+    }
+}

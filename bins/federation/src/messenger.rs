@@ -1,0 +1,85 @@
+//! The messenger that the configuration asks for.
+
+use std::sync::Arc;
+
+use federation_cli::CliError;
+use federation_messenger::Messenger;
+use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaMessenger};
+use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
+use federation_operator::config::{Config, KafkaAccess, MessengerAccess};
+
+use crate::run::with_causes;
+
+/// Starts it.
+pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliError> {
+    match &config.messenger {
+        MessengerAccess::Zmq { listen } => {
+            let messenger = ZmqMessenger::bind(zmq(config, listen)?)
+                .await
+                .map_err(|error| {
+                    CliError::failure(
+                        with_causes(&error),
+                        "check `listen`, and whether another daemon has the port",
+                    )
+                })?;
+            Ok(Arc::new(messenger))
+        }
+        MessengerAccess::Kafka(access) => {
+            let messenger = kafka(config, access)?;
+            Ok(Arc::new(
+                KafkaMessenger::start(messenger).map_err(kafka_failed)?,
+            ))
+        }
+        other => Err(CliError::failure(
+            format!("this program has no messenger for {other:?}"),
+            "choose zmq or kafka",
+        )),
+    }
+}
+
+fn zmq(config: &Config, listen: &str) -> Result<ZmqConfig, CliError> {
+    let parse = |text: &str| {
+        text.parse::<Endpoint>()
+            .map_err(|error| CliError::failure(error, "write host:port"))
+    };
+    let peers = config
+        .federation
+        .ids()
+        .filter(|id| *id != config.me)
+        .filter_map(|id| config.federation.operator(id))
+        .map(|operator| parse(&operator.endpoint))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(ZmqConfig::new(parse(listen)?, config.federation.id()).with_peers(peers))
+}
+
+fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError> {
+    let settings = access
+        .all_settings()
+        .map_err(|report| CliError::plain(report.to_string()))?;
+    let federation = &config.federation;
+    let size = u8::try_from(federation.size()).unwrap_or(u8::MAX);
+    let mut kafka = KafkaConfig::new(&access.brokers, federation.id(), size, config.me)
+        .and_then(|kafka| kafka.with_settings(settings))
+        .map_err(kafka_failed)?;
+    if let Some(prefix) = &access.topic_prefix {
+        kafka = kafka.with_topic_prefix(prefix).map_err(kafka_failed)?;
+    }
+    if let Some(replication) = access.replication {
+        kafka = kafka.with_replication(replication);
+    }
+    if let Some(retention) = access.retention {
+        kafka = kafka.with_retention(retention);
+    }
+    Ok(kafka)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what `map_err` hands over"
+)]
+fn kafka_failed(error: KafkaError) -> CliError {
+    CliError::failure(
+        with_causes(&error),
+        "check [kafka] in operator.toml; docs/operations.md has an example",
+    )
+}

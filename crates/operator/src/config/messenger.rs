@@ -1,0 +1,165 @@
+//! Which messenger the operators use, and how it is reached.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    reader::{Reader, Section},
+    report::ConfigReport,
+    text,
+};
+
+/// How the operators talk. All of a federation use the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MessengerAccess {
+    /// ZeroMQ, each with each.
+    Zmq {
+        /// Where to listen for the other operators, `host:port`.
+        listen: String,
+    },
+    /// Kafka, by way of brokers.
+    Kafka(KafkaAccess),
+}
+
+/// How Kafka is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KafkaAccess {
+    /// Brokers to begin with, `host:port`.
+    pub brokers: Vec<String>,
+    /// What the topics' names begin with; it follows from the federation if not set.
+    pub topic_prefix: Option<String>,
+    /// On how many brokers a topic is kept that is made here.
+    pub replication: Option<u8>,
+    /// For how long brokers keep frames in a topic that is made here.
+    pub retention: Option<Duration>,
+    /// A file with `sasl.password`.
+    pub password_file: Option<PathBuf>,
+    /// Settings of librdkafka by their own names.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl KafkaAccess {
+    /// All settings of librdkafka, with the password read.
+    ///
+    /// # Errors
+    /// If the password file cannot be read.
+    pub fn all_settings(&self) -> Result<BTreeMap<String, String>, ConfigReport> {
+        let mut settings = self.settings.clone();
+        if let Some(file) = &self.password_file {
+            let password =
+                text::read_password(file, "put the user's password alone into this file")?;
+            settings.insert("sasl.password".to_owned(), password);
+        }
+        Ok(settings)
+    }
+}
+
+/// What the file says of the messenger, before anything is required of it.
+#[derive(Debug, Default)]
+pub(super) struct RawMessenger {
+    pub(super) kind: Option<String>,
+    kind_at: Option<usize>,
+    pub(super) listen: Option<String>,
+    pub(super) brokers: Option<Vec<String>>,
+    topic_prefix: Option<String>,
+    replication: Option<u8>,
+    retention: Option<Duration>,
+    password_file: Option<PathBuf>,
+    settings: BTreeMap<String, String>,
+}
+
+/// Takes `messenger`, `listen` and `[kafka]`.
+pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Path) -> RawMessenger {
+    let mut raw = RawMessenger::default();
+    if let Some(kind) = root.text(reader, "messenger") {
+        raw.kind = Some(kind.value);
+        raw.kind_at = kind.at;
+    }
+    raw.listen = root.text(reader, "listen").map(|found| found.value);
+    let Some(mut kafka) = root.table(reader, "kafka") else {
+        return raw;
+    };
+    raw.brokers = kafka.texts(reader, "brokers").map(|found| found.value);
+    raw.topic_prefix = kafka.text(reader, "topic_prefix").map(|found| found.value);
+    if let Some(found) = kafka.number(reader, "replication") {
+        raw.replication = u8::try_from(found.value).ok().filter(|copies| *copies > 0);
+        if raw.replication.is_none() {
+            reader.note(
+                found.at,
+                format!("`replication`: no topic is kept on {} brokers", found.value),
+                "use 3, or as many brokers as there are",
+            );
+        }
+    }
+    raw.retention = kafka.duration(reader, "retention").map(|found| found.value);
+    raw.password_file = kafka
+        .text(reader, "password_file")
+        .map(|found| folder.join(found.value));
+    if let Some(settings) = kafka.table(reader, "settings") {
+        raw.settings = settings.all_texts(reader);
+        if raw.settings.contains_key("sasl.password") {
+            reader.note(
+                kafka.place(),
+                "`sasl.password` stands in the file",
+                "put it alone into a file, and name that by `password_file` in [kafka]",
+            );
+        }
+    }
+    kafka.finish(reader);
+    raw
+}
+
+impl RawMessenger {
+    /// Demands what must be there. The own endpoint is what the others are told.
+    pub(super) fn require(
+        self,
+        reader: &mut Reader<'_>,
+        endpoint: &str,
+    ) -> Option<MessengerAccess> {
+        match self.kind.as_deref() {
+            None | Some("zmq") => {
+                // The port that the others are told, on all addresses.
+                let all = || {
+                    format!(
+                        "0.0.0.0:{}",
+                        endpoint.rsplit(':').next().unwrap_or_default()
+                    )
+                };
+                Some(MessengerAccess::Zmq {
+                    listen: self.listen.unwrap_or_else(all),
+                })
+            }
+            Some("kafka") => {
+                let Some(brokers) = self.brokers.filter(|brokers| !brokers.is_empty()) else {
+                    reader.note(
+                        self.kind_at,
+                        "there are no brokers",
+                        "add a [kafka] table with `brokers = [\"host:9092\"]`",
+                    );
+                    return None;
+                };
+                Some(MessengerAccess::Kafka(KafkaAccess {
+                    brokers,
+                    topic_prefix: self.topic_prefix,
+                    replication: self.replication,
+                    retention: self.retention,
+                    password_file: self.password_file,
+                    settings: self.settings,
+                }))
+            }
+            Some(other) => {
+                reader.note(
+                    self.kind_at,
+                    format!("`messenger`: there is no `{other}`"),
+                    "choose zmq or kafka",
+                );
+                None
+            }
+        }
+    }
+}
