@@ -65,6 +65,28 @@ fn the_text_is_what_is_hashed_and_has_one_form() {
     );
 }
 
+#[test]
+fn the_document_lists_every_setting_with_its_role() {
+    let text = include_str!("../../../../docs/genesis.md");
+    for (node, title) in [
+        (NodeKind::Elements, "## Settings of Elements"),
+        (NodeKind::Ocean, "## Settings of Ocean"),
+    ] {
+        let section = text.split_once(title).expect("a section").1;
+        let section = section.split("\n## ").next().expect("it begins");
+        let settings = settings(node, "chain=homechain");
+        for setting in settings.iter() {
+            let row = format!("| `{}` | {} |", setting.name, setting.role.as_str());
+            assert!(section.contains(&row), "{row}");
+        }
+        let rows = section
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .count();
+        assert_eq!(rows, settings.iter().count());
+    }
+}
+
 proptest! {
     #[test]
     fn the_order_of_lines_makes_no_difference(seed in any::<u64>()) {

@@ -75,14 +75,13 @@ fn elementsregtest_is_what_the_nodes_have() {
 
 #[test]
 fn the_parameters_of_block_1_are_those_of_elements_functional_test() {
-    // feature_dynafed.py: the chain as it comes, but for a limit.
-    let regtest = genesis(
-        NodeKind::Elements,
-        "chain=elementsregtest\ncon_max_block_sig_size=74\n",
-    );
+    // `initial_cpe_root` in feature_dynafed.py.
+    let regtest = genesis(NodeKind::Elements, "chain=elementsregtest");
     let params = regtest.block_1_params().expect("dynafed");
-    assert_eq!(params.signblock_witness_limit(), Some(74));
-    assert!(params.is_full());
+    assert_eq!(
+        params.calculate_root().to_string(),
+        "3700bdb2975ff8e0dadaaba2b33857b0ca2610c950a92b1db725025e3647a8e1"
+    );
 }
 
 /// The node's arguments as lines of a configuration file.
