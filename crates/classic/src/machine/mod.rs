@@ -178,7 +178,7 @@ impl Machine {
         match input {
             Input::Tick => {}
             Input::Chain { turn, view } => self.chain(now, turn, view),
-            Input::Template { turn, block } => self.template(turn, block),
+            Input::Template { turn, block } => self.template(now, turn, block),
             Input::Tested {
                 turn,
                 hash,

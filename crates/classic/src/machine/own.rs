@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use federation_chain::{Block, BlockHeight};
+use federation_chain::{Block, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
 use super::{Machine, Own, State};
@@ -13,7 +13,7 @@ use crate::{Event, Message, Output, Turn};
 const MAX_HEARD: u32 = 4;
 
 impl Machine {
-    pub(super) fn template(&mut self, turn: Turn, block: Result<Bytes, String>) {
+    pub(super) fn template(&mut self, now: UnixTime, turn: Turn, block: Result<Bytes, String>) {
         let Some(active) = self
             .active
             .as_mut()
@@ -25,7 +25,11 @@ impl Machine {
             return;
         };
         let rules = &self.config.rules;
+        let late = now >= active.signatures_until();
         let checked = block.and_then(|bytes| {
+            if late {
+                return Err("it came when the turn was over".to_owned());
+            }
             let block = Block::decode(rules.dialect(), bytes)
                 .map_err(|error| error.to_string())?
                 .without_signatures();
