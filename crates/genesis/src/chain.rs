@@ -37,6 +37,11 @@ pub enum Unfit {
     },
     /// A value with which the node does not start.
     #[error(
+        "vbparams={0}: the node does not start; write DEPLOYMENT:START:END, or one more number"
+    )]
+    Vbparams(String),
+    /// A value with which the node does not start.
+    #[error(
         "evbparams={0}: the node does not start; write DEPLOYMENT:START:END:PERIOD:THRESHOLD, where numbers may be left out and the colons not"
     )]
     Evbparams(String),

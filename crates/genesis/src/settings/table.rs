@@ -180,7 +180,7 @@ const OCEAN: &[Spec] = &[
     spec("embedcontract", Flag, Genesis, "1"),
     spec("attestationhash", Hash, Genesis, ZERO),
     spec("con_mandatorycoinbase", Script, Rules, ""),
-    spec("embedmapping", Flag, Rules, "0"),
+    spec("embedmapping", Flag, Rules, "1"),
     spec("peginconfirmationdepth", Number, Rules, "8"),
     spec("con_parentpowlimit", Hash, Rules, POW_LIMIT),
     spec("con_nsubsidyhalvinginterval", Number, Rules, "150"),
@@ -212,7 +212,7 @@ const OCEAN: &[Spec] = &[
     spec("contractinkycfile", Flag, Network, "1"),
     spec("fixedtxfee", Number, Network, "0"),
     spec("feeasset", Text, Network, "pegged"),
-    spec("frequirestandard", Text, Network, "default"),
+    spec("frequirestandard", Flag, Network, "0"),
 ];
 
 /// The settings that make a chain of this kind.

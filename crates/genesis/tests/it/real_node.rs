@@ -90,6 +90,10 @@ fn elements_settings(rng: &mut StdRng) -> String {
         let start = ["-1", "-2", "", "2147483648"][rng.gen_range(0..4)];
         format!("evbparams=dynafed:{start}:::")
     });
+    maybe(rng, &mut text, |rng| {
+        let start = ["-1", "-2", "2147483648"][rng.gen_range(0..3)];
+        format!("vbparams=taproot:-1:0\nvbparams=dynafed:{start}:999999999999")
+    });
     maybe(rng, &mut text, |_| "con_start_p2wsh_script=1".to_owned());
     maybe(rng, &mut text, |rng| {
         format!(
@@ -169,14 +173,18 @@ fn write_terms(rng: &mut StdRng, datadir: &Path, chain: &str) -> Option<Terms> {
     found
 }
 
-async fn client(url: &str, cookie: &Path) -> NodeClient {
+async fn client(url: &str, cookie: &Path, told: &str, log: &Path) -> NodeClient {
     let config = NodeConfig::new(url)
         .with_auth(Auth::Cookie(cookie.to_owned()))
         .with_timeout(Duration::from_secs(20));
     let client = NodeClient::new(config).expect("a client");
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(20);
     while client.genesis_hash().await.is_err() {
-        assert!(Instant::now() < end, "the node does not answer");
+        assert!(
+            Instant::now() < end,
+            "the node does not answer: {}\n{told}",
+            std::fs::read_to_string(log).unwrap_or_default()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     client
@@ -212,6 +220,7 @@ async fn compare(program: &str, node: NodeKind, seed: u64) {
 
     let conf = folder.path().join("node.conf");
     std::fs::write(&conf, &text).expect("a file");
+    let log = folder.path().join("stderr");
     let child = Command::new(program)
         .arg(format!("-datadir={}", folder.path().display()))
         .arg(format!("-conf={}", conf.display()))
@@ -223,13 +232,13 @@ async fn compare(program: &str, node: NodeKind, seed: u64) {
             "-dbcache=4",
         ])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(&log).expect("a file"))
         .spawn()
         .expect("the node starts");
     let running = Running(child);
     let cookie = folder.path().join(chain).join(".cookie");
-    let client = client(&format!("http://127.0.0.1:{rpc}"), &cookie).await;
     let told = format!("seed {seed}\n{text}");
+    let client = client(&format!("http://127.0.0.1:{rpc}"), &cookie, &told, &log).await;
 
     let hash: String = client
         .call("getblockhash", &[0.into()])
