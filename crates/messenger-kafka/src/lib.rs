@@ -46,7 +46,8 @@
 //!
 //! Trust the brokers, or anybody who can write to them: who sent a frame and what it says is proven
 //! by the signed envelope inside, which the reader checks. Brokers can read, drop, delay and repeat
-//! frames; they cannot make any.
+//! frames; they cannot make any. Neither does it shield librdkafka, which is C, from what brokers
+//! answer: one that answers against the protocol may end the process, which loses nothing but time.
 //!
 //! # Building
 //!

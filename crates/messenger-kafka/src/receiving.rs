@@ -12,7 +12,7 @@ use federation_messenger::MAX_FRAME;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::{KafkaError as LibraryError, KafkaResult, RDKafkaErrorCode as Code},
+    error::{KafkaResult, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
 };
 
@@ -24,7 +24,8 @@ const TURN: Duration = Duration::from_millis(50);
 /// How long between two attempts to find or make the topics.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long between two looks for topics that others have to make.
+/// How long between two looks whether all topics are there: others may have yet to make theirs, and
+/// a cluster may have lost them, of which librdkafka says nothing.
 const LOOK: Duration = Duration::from_secs(20);
 
 /// How long the end of a topic may take to be told.
@@ -53,28 +54,19 @@ pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
         shared.health.complain("consumer", &error.to_string());
     }
     shared.ready.send_replace(true);
-    let (mut complete, mut looked) = (missing.is_empty(), Instant::now());
+    let mut looked = Instant::now();
     while !shared.is_closing() {
-        match consumer.poll(TURN) {
-            Some(Ok(message)) => take(shared, &message),
-            Some(Err(error)) if is_missing(&error) => complete = false,
-            // Said by the context.
-            Some(Err(_)) | None => {}
+        // Errors are said by the context.
+        if let Some(Ok(message)) = consumer.poll(TURN) {
+            take(shared, &message);
         }
-        if !complete && looked.elapsed() > LOOK {
-            complete = topics::ensure(shared, consumer)
-                .inspect_err(|error| shared.health.complain("topics", &error.to_string()))
-                .is_ok_and(|missing| missing.is_empty());
+        if looked.elapsed() > LOOK && shared.health.is_up() {
+            if let Err(error) = topics::ensure(shared, consumer) {
+                shared.health.complain("topics", &error.to_string());
+            }
             looked = Instant::now();
         }
     }
-}
-
-fn is_missing(error: &LibraryError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
-    )
 }
 
 /// Waits until the own topic is there; which of the others are not. None if the messenger is closed
