@@ -8,7 +8,7 @@ use std::{
 use federation_cli::{CliError, out};
 use federation_keystore::{Passphrase, WorkFactor};
 use federation_multisig::MultisigScript;
-use federation_signer::{KeyRole, Secret, key_file};
+use federation_signer::{KeyRole, Secret, SecretSource, key_file};
 use serde_json::{Value, json};
 
 use crate::{cli::NewArgs, input, script::order, summary::Summary};
@@ -86,16 +86,23 @@ fn write_one(file: &Path, secret: &Secret, passphrase: Option<&Passphrase>) -> R
     Ok(())
 }
 
+/// A pass phrase for the new files, asked for twice at the terminal.
 fn passphrase(args: &NewArgs) -> Result<Passphrase, CliError> {
-    let text = args
-        .passphrase
-        .read("a pass phrase for the new key files")
-        .map_err(|error| {
+    let ask = |what| {
+        args.passphrase.read(what).map_err(|error| {
             CliError::failure(
                 input::with_source(&error),
                 "say where it comes from with --passphrase, or --insecure-plain for none",
             )
-        })?;
+        })
+    };
+    let text = ask("a pass phrase for the new key files")?;
+    if args.passphrase == SecretSource::Prompt && ask("the same again")? != text {
+        return Err(CliError::failure(
+            "the two pass phrases differ",
+            "type the same twice",
+        ));
+    }
     Passphrase::for_new_file(text)
         .map_err(|error| CliError::failure(error, "choose a longer pass phrase"))
 }

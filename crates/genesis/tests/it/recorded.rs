@@ -2,6 +2,7 @@
 
 use federation_genesis::{Genesis, NodeKind, Settings, Terms};
 use hex_conservative::DisplayHex;
+use proptest::prelude::*;
 
 use crate::common::{genesis, home, settings, vectors};
 
@@ -194,4 +195,56 @@ fn the_terms_are_in_the_header() {
     let off = crate::common::settings(NodeKind::Ocean, "embedcontract=0");
     let off = Genesis::compute(&off, Some(&terms)).expect("a genesis");
     assert_eq!(off.hash(), without.hash());
+}
+
+proptest! {
+    #[test]
+    fn every_block_is_one_that_others_can_read(
+        coins in 0_u64..=2_100_000_000_000_000,
+        tokens in 0_u64..=2_100_000_000_000_000,
+        keys in prop::collection::vec(any::<[u8; 20]>(), 0..20),
+        chain in "[a-z_]{1,20}",
+    ) {
+        let script: String = keys
+            .iter()
+            .map(|key| format!("14{}", key.to_lower_hex_string()))
+            .chain(["51".to_owned()])
+            .collect();
+        for node in [NodeKind::Elements, NodeKind::Ocean] {
+            let settings = Settings::new(node, &format!("x{chain}"))
+                .and_then(|settings| settings.with("signblockscript", &script))
+                .and_then(|settings| settings.with("fedpegscript", &script))
+                .and_then(|settings| settings.with("initialfreecoins", &coins.to_string()))
+                .and_then(|settings| match node {
+                    NodeKind::Elements => {
+                        settings.with("initialreissuancetokens", &tokens.to_string())
+                    }
+                    NodeKind::Ocean => settings
+                        .with("policycoins", &tokens.to_string())?
+                        .with("issuecontrolscript", &script)?
+                        .with("burnlistcoinsdestination", &script)?
+                        .with("permissioncoinsdestination", &script),
+                })
+                .expect("settings");
+            let genesis = Genesis::compute(&settings, None).expect("a genesis");
+            let block = genesis.to_block().expect("a block");
+            prop_assert_eq!(block.block_hash(), genesis.hash());
+            prop_assert_eq!(block.check_commitments(), Ok(()));
+            let read = block.transactions().expect("transactions");
+            prop_assert_eq!(read.len(), genesis.transactions().len());
+            for (read, made) in read.iter().zip(genesis.transactions()) {
+                prop_assert_eq!(read.txid(), made.txid());
+                for asset in made.assets() {
+                    let mut sum = 0;
+                    for output in asset.outputs() {
+                        let output = &read.output[output.vout as usize];
+                        prop_assert_eq!(output.asset.explicit(), Some(asset.id()));
+                        prop_assert_eq!(output.script_pubkey.as_bytes(), asset.destination());
+                        sum += output.value.explicit().expect("explicit");
+                    }
+                    prop_assert_eq!(sum, asset.amount());
+                }
+            }
+        }
+    }
 }
