@@ -45,6 +45,7 @@ pub struct Manifest {
 
 /// What is different in two manifests under one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
     /// The setting, or what follows from several.
     pub name: String,

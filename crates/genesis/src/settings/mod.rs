@@ -39,6 +39,7 @@ pub struct Settings {
 
 /// One setting, to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Setting {
     /// Its name.
     pub name: &'static str,
@@ -159,13 +160,13 @@ impl Settings {
             })
             .partition(|entry| entry.section.is_some());
         if in_section.is_empty() && above.is_empty() {
-            return parse_one(spec, 0, spec.default).map(|value| match value {
-                Value::List(_) if spec.default.is_empty() => Value::List(Vec::new()),
-                value => value,
-            });
+            if spec.kind.is_list() && spec.default.is_empty() {
+                return Ok(Value::List(Vec::new()));
+            }
+            return parse_one(spec, 0, spec.default);
         }
         self.given.push(spec.name);
-        if matches!(spec.kind, Kind::Texts | Kind::Hexes) {
+        if spec.kind.is_list() {
             return list_of(spec, in_section.into_iter().chain(above));
         }
         // The chain's section goes before what stands above all sections.
@@ -281,7 +282,12 @@ fn parse_one(spec: &Spec, line: usize, text: &str) -> Result<Value, ConfError> {
 }
 
 fn parse_entry(spec: &Spec, entry: &Entry) -> Result<Value, ConfError> {
-    if entry.value.is_empty() && matches!(spec.kind, Kind::Script) && !spec.default.is_empty() {
+    let must_be_there = match spec.kind {
+        Kind::Script => !spec.default.is_empty(),
+        Kind::Asset => true,
+        _ => false,
+    };
+    if entry.value.is_empty() && must_be_there {
         return Err(ConfError::Hex {
             line: entry.line,
             name: spec.name.to_owned(),

@@ -52,6 +52,24 @@ pub(crate) enum Kind {
     Texts,
     /// Any number of bytes in hex.
     Hexes,
+    /// An asset's id in hex; the pegged asset if it is not set.
+    Asset,
+    /// Any number of `SCRIPT:HEIGHT`.
+    ScriptsAt,
+    /// Any number of `HASH:NUMBER`.
+    HashesAt,
+    /// Any number of numbers.
+    Numbers,
+}
+
+impl Kind {
+    /// Whether a file can have it several times.
+    pub(crate) const fn is_list(self) -> bool {
+        matches!(
+            self,
+            Self::Texts | Self::Hexes | Self::ScriptsAt | Self::HashesAt | Self::Numbers
+        )
+    }
 }
 
 /// A setting.
@@ -73,7 +91,10 @@ const fn spec(name: &'static str, kind: Kind, role: Role, default: &'static str)
     }
 }
 
-use Kind::{Byte, Bytes, Flag, Hash, Hash160, Hexes, Number, Script, Text, Texts};
+use Kind::{
+    Asset, Byte, Bytes, Flag, Hash, Hash160, HashesAt, Hexes, Number, Numbers, Script, ScriptsAt,
+    Text, Texts,
+};
 use Role::{Genesis, Network, Rules};
 
 const ZERO: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -109,7 +130,7 @@ const ELEMENTS: &[Spec] = &[
     spec("con_mandatorycoinbase", Script, Rules, ""),
     spec("con_blocksubsidy", Number, Rules, "0"),
     spec("con_nsubsidyhalvinginterval", Number, Rules, "150"),
-    spec("subsidyasset", Text, Rules, "pegged"),
+    spec("subsidyasset", Asset, Rules, ""),
     spec("con_connect_genesis_outputs", Number, Rules, "1"),
     spec("con_has_parent_chain", Flag, Rules, "1"),
     spec("con_parentpowlimit", Hash, Rules, POW_LIMIT),
@@ -130,7 +151,7 @@ const ELEMENTS: &[Spec] = &[
     spec("con_nrulechangeactivationthreshold", Number, Rules, "108"),
     spec("con_nminerconfirmationwindow", Number, Rules, "144"),
     spec("acceptunlimitedissuances", Flag, Rules, "0"),
-    spec("feeasset", Text, Network, "pegged"),
+    spec("feeasset", Asset, Network, ""),
     spec("acceptdiscountct", Flag, Network, "0"),
     spec("creatediscountct", Flag, Network, "0"),
     spec("multi_data_permitted", Text, Network, "enforce_pak"),
@@ -195,15 +216,15 @@ const OCEAN: &[Spec] = &[
     spec("con_fpownoretargeting", Flag, Rules, "1"),
     spec("con_nrulechangeactivationthreshold", Number, Rules, "108"),
     spec("con_nminerconfirmationwindow", Number, Rules, "144"),
-    spec("coinbasechange", Texts, Rules, ""),
-    spec("contractchange", Texts, Rules, ""),
-    spec("signblockscriptchange", Texts, Rules, ""),
-    spec("freezelistassetchange", Texts, Rules, ""),
-    spec("burnlistassetchange", Texts, Rules, ""),
-    spec("whitelistassetchange", Texts, Rules, ""),
-    spec("issuanceassetchange", Texts, Rules, ""),
-    spec("challengeassetchange", Texts, Rules, ""),
-    spec("disabledoutput", Texts, Rules, ""),
+    spec("coinbasechange", ScriptsAt, Rules, ""),
+    spec("contractchange", Numbers, Rules, ""),
+    spec("signblockscriptchange", ScriptsAt, Rules, ""),
+    spec("freezelistassetchange", HashesAt, Rules, ""),
+    spec("burnlistassetchange", HashesAt, Rules, ""),
+    spec("whitelistassetchange", HashesAt, Rules, ""),
+    spec("issuanceassetchange", HashesAt, Rules, ""),
+    spec("challengeassetchange", HashesAt, Rules, ""),
+    spec("disabledoutput", HashesAt, Rules, ""),
     spec("pkhwhitelist", Flag, Network, "0"),
     spec("freezelist", Flag, Network, "0"),
     spec("burnlist", Flag, Network, "0"),
@@ -211,7 +232,7 @@ const OCEAN: &[Spec] = &[
     spec("contractintx", Flag, Network, "0"),
     spec("contractinkycfile", Flag, Network, "1"),
     spec("fixedtxfee", Number, Network, "0"),
-    spec("feeasset", Text, Network, "pegged"),
+    spec("feeasset", Asset, Network, ""),
     spec("frequirestandard", Flag, Network, "0"),
 ];
 

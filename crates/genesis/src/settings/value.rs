@@ -65,6 +65,11 @@ impl Value {
             },
             Kind::Text => Self::Text(text.to_owned()),
             Kind::Texts => Self::List(vec![text.to_owned()]),
+            Kind::Asset if text.is_empty() => Self::Text("pegged".to_owned()),
+            Kind::Asset => Self::Text(hex::reversed(&hex::number::<32>(text)?)),
+            Kind::ScriptsAt => Self::List(vec![at(Kind::Script, text)?]),
+            Kind::HashesAt => Self::List(vec![at(Kind::Hash, text)?]),
+            Kind::Numbers => Self::List(vec![number(text)?.to_string()]),
             Kind::Hexes => Self::List(vec![hex::bytes(text)?.to_lower_hex_string()]),
         })
     }
@@ -81,6 +86,15 @@ impl Value {
             Self::List(list) => return list.clone(),
         }]
     }
+}
+
+/// A value, a colon and a number.
+fn at(kind: Kind, text: &str) -> Result<String, ValueError> {
+    let (value, place) = text
+        .split_once(':')
+        .ok_or(ValueError::Other("hex, a colon and a number"))?;
+    let value = Value::parse(kind, value)?.lines().concat();
+    Ok(format!("{value}:{}", number(place)?))
 }
 
 /// A decimal number and nothing else, so that every node reads the same.
@@ -119,10 +133,20 @@ mod tests {
             (Kind::Script, "21"),
             (Kind::Script, "4c"),
             (Kind::Hash, "zz"),
+            (Kind::Asset, "pegged"),
+            (Kind::ScriptsAt, "51"),
+            (Kind::ScriptsAt, "5x:10"),
+            (Kind::ScriptsAt, "51:ten"),
+            (Kind::HashesAt, "q:1"),
+            (Kind::Numbers, "1x"),
         ] {
             assert!(Value::parse(kind, text).is_err(), "{kind:?} {text}");
         }
         assert_eq!(Value::parse(Kind::Flag, ""), Ok(Value::Flag(true)));
+        assert_eq!(
+            Value::parse(Kind::ScriptsAt, "0051:010"),
+            Ok(Value::List(vec!["0051:10".to_owned()]))
+        );
         assert_eq!(Value::parse(Kind::Number, "-1"), Ok(Value::Number(-1)));
     }
 }
