@@ -10,7 +10,7 @@ use federation_messenger::{EnvelopeHead, MAX_FRAME, Messenger};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// All messengers that a federation can be run over.
-const TRANSPORTS: [Transport; 2] = [Transport::Memory, Transport::Zmq];
+const TRANSPORTS: [Transport; 3] = [Transport::Memory, Transport::Zmq, Transport::Kafka];
 
 /// The place that the hostile one has.
 const ABSENT: usize = 4;

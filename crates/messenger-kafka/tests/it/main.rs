@@ -23,9 +23,9 @@ fn id(place: usize) -> OperatorId {
 }
 
 async fn start(config: KafkaConfig) -> KafkaMessenger {
-    // With RUST_LOG=debug a failing test tells more; without it nothing is shown.
+    // A test that fails tells more. Another test may have begun the log.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_max_level(tracing::Level::DEBUG)
         .with_test_writer()
         .try_init();
     let messenger = KafkaMessenger::start(config).expect("valid settings");
