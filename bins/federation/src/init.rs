@@ -29,16 +29,10 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         first_port: args.first_port,
     };
     write(&plan, |script, size| {
-        // An Ocean genesis has outputs and terms that only the node knows.
-        if dialect == Dialect::Ocean {
-            return None;
-        }
         let config = DevNodeConfig::new(dialect, script.clone())
             .with_chain(chain)
             .with_max_signature_size(size);
-        // The chain's name was checked before.
-        let block = genesis_block(&config).ok()?;
-        Some(block.block_hash())
+        genesis_block(&config).map(|block| block.block_hash())
     })
     .map_err(|error| {
         let usage = matches!(
@@ -49,6 +43,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
                 | InitError::ChainName(_)
                 | InitError::ChainTaken(_)
                 | InitError::Interval
+                | InitError::Genesis(_)
                 | InitError::Ports(_)
         );
         if usage {
@@ -62,11 +57,6 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         "wrote {} operators to {out_folder}",
         args.operators
     ))?;
-    if dialect == Dialect::Ocean {
-        out::line(
-            "next: start a node and put its answer to `getblockhash 0` into federation.toml",
-        )?;
-    }
     out::line(&format!(
         "next: federation config check --config {out_folder}/operator-0/operator.toml"
     ))?;

@@ -15,7 +15,12 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
 use federation_cli::{out, write_completions, write_man_pages};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::cli::{Cli, Command, LogFormat};
 
@@ -40,17 +45,24 @@ fn main() -> ExitCode {
 /// The log goes to the standard error: a daemon tells what it does, a demo only what RUST_LOG asks.
 fn start_log(command: &Command) {
     let default = if matches!(command, Command::Run(_)) {
-        "info"
+        LevelFilter::INFO
     } else {
-        "off"
+        LevelFilter::OFF
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let asked = std::env::var("RUST_LOG").ok().map(|text| text.parse());
+    let wrong = matches!(asked, Some(Err(_)));
+    let filter = asked
+        .and_then(Result::ok)
+        .unwrap_or_else(|| Targets::new().with_default(default));
+    let lines = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(filter);
     match command {
-        Command::Run(args) if args.log_format == LogFormat::Json => builder.json().init(),
-        _ => builder.init(),
+        Command::Run(args) if args.log_format == LogFormat::Json => log.with(lines.json()).init(),
+        _ => log.with(lines).init(),
+    }
+    if wrong {
+        out::note("warning: RUST_LOG is not understood: write for example info,federation=debug");
     }
 }

@@ -217,6 +217,34 @@ fn init(fed: &Path) -> u16 {
     first_port
 }
 
+#[test]
+fn init_writes_a_federation_of_every_dialect_and_refuses_what_is_none() {
+    for dialect in ["elements", "dynafed", "ocean"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("fed");
+        let out = out.to_str().expect("text");
+        let made = federation(&["init", "--out", out, "--dialect", dialect]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        let config = format!("{out}/operator-4/operator.toml");
+        let check = federation(&["config", "check", "--config", &config]);
+        assert!(check.status.success(), "{}", stdout(&check));
+    }
+    for wrong in [
+        ["--threshold", "200"],
+        ["--threshold", "2"],
+        ["--interval", "0s"],
+        ["--chain", "a\"b"],
+        ["--chain", "liquidv1"],
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("fed");
+        let args = ["init", "--out", out.to_str().expect("text")];
+        let refused = federation(&[&args[..], &wrong[..]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}");
+        assert!(!out.exists(), "{wrong:?}");
+    }
+}
+
 /// Asks a process to stop and waits; how long it took, and how it ended.
 fn terminate(mut child: Child) -> (Duration, Option<i32>) {
     let begun = Instant::now();

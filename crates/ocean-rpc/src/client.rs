@@ -8,12 +8,10 @@ use std::{
 use bytes::Bytes;
 use federation_chain::Dialect;
 use hex_conservative::FromHex;
-use jsonrpsee::{
-    core::client::{ClientT, Error as ClientError},
-    http_client::{
-        HttpClient, HttpClientBuilder, RpcService, RpcServiceBuilder,
-        transport::Error as TransportError,
-    },
+use jsonrpsee_core::client::{ClientT, Error as ClientError};
+use jsonrpsee_http_client::{
+    HttpClient, HttpClientBuilder, RpcService, RpcServiceBuilder,
+    transport::Error as TransportError,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};

@@ -1,4 +1,4 @@
-//! A typed async JSON-RPC client for Elements and Ocean nodes, on [`jsonrpsee`].
+//! A typed async JSON-RPC client for Elements and Ocean nodes, on `jsonrpsee`.
 //!
 //! [`NodeClient`] speaks to one node over HTTP. [`Node`] is what an operator needs of a node, a
 //! trait, so that programs and tests can put something else in its place. [`process`] starts and

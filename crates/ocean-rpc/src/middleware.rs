@@ -27,12 +27,10 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
-use jsonrpsee::{
-    core::{BoxError, http_helpers::HttpError},
-    http_client::{
-        HttpBody, HttpRequest, HttpResponse,
-        transport::{Error as TransportError, HttpBackend},
-    },
+use jsonrpsee_core::{BoxError, http_helpers::HttpError};
+use jsonrpsee_http_client::{
+    HttpBody, HttpRequest, HttpResponse,
+    transport::{Error as TransportError, HttpBackend},
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;

@@ -1,6 +1,6 @@
 //! Parameters of calls, written once however often they are sent.
 
-use jsonrpsee::core::traits::ToRpcParams;
+use jsonrpsee_core::traits::ToRpcParams;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 

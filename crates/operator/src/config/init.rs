@@ -66,6 +66,9 @@ pub enum InitError {
     /// Blocks without time between them.
     #[error("the interval is zero: choose one of a second or more")]
     Interval,
+    /// The chain has no genesis block.
+    #[error("no node makes such a chain: {0}")]
+    Genesis(String),
     /// Not enough ports above the first.
     #[error("there are not enough ports from {0} up: choose a lower one")]
     Ports(u16),
@@ -84,13 +87,13 @@ pub enum InitError {
 
 /// Makes keys, `federation.toml`, and for each operator a folder with `operator.toml`, keys and the
 /// configuration of its node; the script that was made. `genesis` computes the genesis hash of the
-/// chain with this script and signature size, if that can be known.
+/// chain with this script and signature size.
 ///
 /// # Errors
 /// If the plan makes no federation, the folder is not empty, or a file cannot be written.
-pub fn write(
+pub fn write<E: core::fmt::Display>(
     plan: &InitPlan,
-    genesis: impl FnOnce(&MultisigScript, u32) -> Option<BlockHash>,
+    genesis: impl FnOnce(&MultisigScript, u32) -> Result<BlockHash, E>,
 ) -> Result<MultisigScript, InitError> {
     let threshold = Threshold::new(plan.threshold)?;
     if u16::from(plan.threshold) * 2 <= u16::from(plan.operators) {
@@ -120,7 +123,7 @@ pub fn write(
         return Err(InitError::NotEmpty(plan.folder.clone()));
     }
     let size = SigningRules::required_signature_size(plan.dialect, &script);
-    let genesis = genesis(&script, size);
+    let genesis = genesis(&script, size).map_err(|error| InitError::Genesis(error.to_string()))?;
     create_folder(&plan.folder)?;
     for index in 0..plan.operators {
         let folder = plan.folder.join(format!("operator-{index}"));
@@ -203,18 +206,14 @@ fn federation_toml(
     block_keys: &[Secret],
     identities: &[Secret],
     size: u32,
-    genesis: Option<BlockHash>,
+    genesis: BlockHash,
 ) -> String {
-    let genesis = genesis.map_or_else(
-        || "# Ask a node of the chain: getblockhash 0\ngenesis = \"\"".to_owned(),
-        |hash| format!("genesis = \"{hash}\""),
-    );
     let mut text = format!(
         "# The federation, public and the same for every operator. A changed name, key, order,\n\
          # interval or chain makes another federation; endpoints may change.\n\n\
          chain = \"{}\"\n\
          dialect = \"{}\"            # ocean, elements or dynafed\n\
-         {genesis}\n\
+         genesis = \"{genesis}\"\n\
          threshold = {}                 # signatures that a block needs, more than half\n\
          interval = \"{}ms\"          # from one block to the next\n\
          key_order = \"as-given\"       # of the keys in the script: as-given or lexicographic\n\
@@ -263,7 +262,7 @@ fn operator_toml(plan: &InitPlan, index: u8) -> String {
 fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> String {
     let (_, rpc, p2p) = ports(plan, index);
     let mut text = format!(
-        "# Start: {} -datadir=<this folder>\nchain={}\nserver=1\nsignblockscript={}\ncon_max_block_sig_size={size}\ncon_blocksubsidy=0\ninitialfreecoins=2100000000000000\nvalidatepegin=0\ntxindex=1\n",
+        "# Start: {} -datadir=<this folder>\nchain={}\nserver=1\nsignblockscript={}\ninitialfreecoins=2100000000000000\ntxindex=1\n",
         match plan.dialect {
             Dialect::Ocean => "oceand",
             _ => "elementsd",
@@ -271,6 +270,14 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
         plan.chain,
         script.to_hex(),
     );
+    // Ocean refuses to start with what Elements needs.
+    if plan.dialect == Dialect::Ocean {
+        text.push_str("embedcontract=0\n");
+    } else {
+        text.push_str(&format!(
+            "con_max_block_sig_size={size}\ncon_blocksubsidy=0\nvalidatepegin=0\n"
+        ));
+    }
     if plan.dialect == Dialect::Elements {
         text.push_str("evbparams=dynafed:-2:::\n");
     }
@@ -303,12 +310,16 @@ mod tests {
         }
     }
 
+    fn genesis(_: &MultisigScript, _: u32) -> Result<BlockHash, core::convert::Infallible> {
+        Ok(BlockHash::from_bytes([7; 32]))
+    }
+
     /// The error of a plan with one thing changed; nothing may have been written.
     fn refused(change: impl FnOnce(&mut InitPlan)) -> InitError {
         let folder = tempfile::tempdir().expect("a folder");
         let mut plan = plan(folder.path());
         change(&mut plan);
-        let error = write(&plan, |_, _| None).expect_err("no such federation");
+        let error = write(&plan, genesis).expect_err("no such federation");
         assert!(!plan.folder.exists(), "{error}");
         error
     }

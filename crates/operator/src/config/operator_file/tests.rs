@@ -14,10 +14,7 @@ impl Files {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let plan = plan(&folder.path().join("fed"));
-        write(&plan, |_, _| {
-            Some(federation_chain::BlockHash::from_bytes([7; 32]))
-        })
-        .expect("written");
+        write(&plan, genesis).expect("written");
         Self { folder }
     }
 
@@ -49,6 +46,13 @@ impl Files {
     }
 }
 
+fn genesis(
+    _: &federation_multisig::MultisigScript,
+    _: u32,
+) -> Result<federation_chain::BlockHash, core::convert::Infallible> {
+    Ok(federation_chain::BlockHash::from_bytes([7; 32]))
+}
+
 fn plan(folder: &Path) -> InitPlan {
     InitPlan {
         folder: folder.to_owned(),
@@ -78,7 +82,7 @@ fn what_init_writes_loads_and_can_be_overridden() {
     let config = Config::load(&files.private(), &overrides).expect("good files");
     assert_eq!(config.node.url, "http://node:1");
     assert_eq!(config.me.to_u8(), 2);
-    let again = write(&plan(&files.folder.path().join("fed")), |_, _| None);
+    let again = write(&plan(&files.folder.path().join("fed")), genesis);
     assert!(matches!(again, Err(InitError::NotEmpty(_))));
 }
 
