@@ -217,7 +217,7 @@ mod tests {
                 .starts_with(['8', '9'])
         );
         assert!(redeem.p2sh(&Network::OCEAN).starts_with('g'));
-        assert!(redeem.p2sh(&Network::ELEMENTS_CUSTOM).starts_with('2'));
+        assert!(redeem.p2sh(&Network::ELEMENTS_CUSTOM).starts_with('X'));
         let witness = WitnessScript::from(script(2, 3));
         for (network, prefix) in [
             (Network::LIQUID, "ex1q"),

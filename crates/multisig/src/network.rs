@@ -29,7 +29,7 @@ impl Network {
     /// Elements' regression test chain, `elementsregtest`.
     pub const ELEMENTS_REGTEST: Self = Self::segwit(235, 75, 239, "ert");
     /// A custom Elements chain that sets no prefixes of its own.
-    pub const ELEMENTS_CUSTOM: Self = Self::segwit(111, 196, 239, "bcrt");
+    pub const ELEMENTS_CUSTOM: Self = Self::ELEMENTS_REGTEST;
 
     /// A chain with base58 addresses only.
     #[must_use]
