@@ -37,23 +37,31 @@ pub struct KafkaAccess {
     pub replication: Option<u8>,
     /// For how long brokers keep frames in a topic that is made here.
     pub retention: Option<Duration>,
-    /// A file with `sasl.password`.
-    pub password_file: Option<PathBuf>,
     /// Settings of librdkafka by their own names.
     pub settings: BTreeMap<String, String>,
+    /// Secret settings, and the file in which each stands alone.
+    pub secret_files: BTreeMap<String, PathBuf>,
 }
 
+/// Settings that are no business of a configuration file.
+const SECRETS: [&str; 5] = [
+    "sasl.password",
+    "sasl.oauthbearer.client.secret",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.password",
+];
+
 impl KafkaAccess {
-    /// All settings of librdkafka, with the password read.
+    /// All settings of librdkafka, with the secret ones read.
     ///
     /// # Errors
-    /// If the password file cannot be read.
+    /// If a file cannot be read.
     pub fn all_settings(&self) -> Result<BTreeMap<String, String>, ConfigReport> {
         let mut settings = self.settings.clone();
-        if let Some(file) = &self.password_file {
-            let password =
-                text::read_password(file, "put the user's password alone into this file")?;
-            settings.insert("sasl.password".to_owned(), password);
+        for (name, file) in &self.secret_files {
+            let secret = text::read_password(file, "put the secret alone into this file")?;
+            settings.insert(name.clone(), secret);
         }
         Ok(settings)
     }
@@ -69,8 +77,8 @@ pub(super) struct RawMessenger {
     topic_prefix: Option<String>,
     replication: Option<u8>,
     retention: Option<Duration>,
-    password_file: Option<PathBuf>,
     settings: BTreeMap<String, String>,
+    secret_files: BTreeMap<String, PathBuf>,
 }
 
 /// Takes `messenger`, `listen` and `[kafka]`.
@@ -97,18 +105,25 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
         }
     }
     raw.retention = kafka.duration(reader, "retention").map(|found| found.value);
-    raw.password_file = kafka
-        .text(reader, "password_file")
-        .map(|found| folder.join(found.value));
     if let Some(settings) = kafka.table(reader, "settings") {
         raw.settings = settings.all_texts(reader);
-        if raw.settings.contains_key("sasl.password") {
-            reader.note(
-                kafka.place(),
-                "`sasl.password` stands in the file",
-                "put it alone into a file, and name that by `password_file` in [kafka]",
-            );
+        for secret in SECRETS {
+            if raw.settings.contains_key(secret) {
+                reader.note(
+                    kafka.place(),
+                    format!("`{secret}` stands in the file"),
+                    format!(
+                        "put it alone into a file, and add `\"{secret}\" = \"that file\"` to [kafka.secret_files]"
+                    ),
+                );
+            }
         }
+    }
+    if let Some(files) = kafka.table(reader, "secret_files") {
+        let files = files.all_texts(reader).into_iter();
+        raw.secret_files = files
+            .map(|(name, file)| (name, folder.join(file)))
+            .collect();
     }
     kafka.finish(reader);
     raw
@@ -148,8 +163,8 @@ impl RawMessenger {
                     topic_prefix: self.topic_prefix,
                     replication: self.replication,
                     retention: self.retention,
-                    password_file: self.password_file,
                     settings: self.settings,
+                    secret_files: self.secret_files,
                 }))
             }
             Some(other) => {

@@ -122,11 +122,12 @@ fn kafka_is_configured_with_brokers_and_settings_by_name() {
         topic_prefix = "chain"
         replication = 2
         retention = "5m"
-        password_file = "password"
         [kafka.settings]
         "security.protocol" = "SASL_PLAINTEXT"
         "socket.keepalive.enable" = true
         "socket.timeout.ms" = 5000
+        [kafka.secret_files]
+        "sasl.password" = "password"
     "#;
     std::fs::write(&path, format!("messenger = \"kafka\"\n{text}{kafka}")).expect("written");
     let config = files.load().expect("good files");
