@@ -1,5 +1,6 @@
 //! The loop that drives the machine.
 
+mod acting;
 mod blocks;
 mod ingress;
 mod jobs;
@@ -15,9 +16,7 @@ use std::{
     time::Duration,
 };
 
-use federation_block_signing::{
-    Alarm, Body, Event, Input, Machine, Message, Output, Record, SignedMessage, Tip,
-};
+use federation_block_signing::{Input, Machine, Tip};
 use federation_chain::BlockHeight;
 use federation_messenger::Messenger;
 use federation_roster::{Federation, OperatorId, Round};
@@ -29,14 +28,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    ingress::{Dropped, Ingress, envelope_of},
+    ingress::{Dropped, Ingress},
     jobs::Jobs,
     peers::Peers,
     watcher::{Hints, Watcher},
 };
 use crate::{
     Clock, Counters, NodeState, Operator, OperatorError, OperatorEvent, OperatorHandle,
-    OperatorStatus, Store, StoreError, log::Log,
+    OperatorStatus, Store, log::Log,
 };
 
 /// How many events a slow reader may lag behind.
@@ -260,193 +259,4 @@ impl Engine {
             }
         }
     }
-
-    /// Handles all pending inputs and does what the machine asks.
-    async fn work(&mut self) -> Result<(), StoreError> {
-        while let Some(input) = self.pending.pop_front() {
-            self.machine.handle(self.clock.now(), input);
-            let mut records = Vec::new();
-            let mut rest = Vec::new();
-            let mut forget = None;
-            while let Some(output) = self.machine.poll_output() {
-                match output {
-                    Output::Persist(record) => records.push(record),
-                    Output::Forget { below } => forget = Some(below),
-                    other => rest.push(other),
-                }
-            }
-            if let Err(error) = self.persist(records, forget).await {
-                self.machine.handle(self.clock.now(), Input::StoreFailed);
-                return Err(error);
-            }
-            for output in rest {
-                self.act(output).await?;
-            }
-        }
-        let now = self.machine.status();
-        self.status.send_if_modified(|status| {
-            let before = (status.height, status.round, status.phase, status.observing);
-            status.height = now.height;
-            status.round = now.round;
-            status.leader = now.leader;
-            status.phase = now.phase;
-            status.observing = now.observing;
-            before != (now.height, now.round, now.phase, now.observing)
-        });
-        Ok(())
-    }
-
-    async fn persist(
-        &self,
-        records: Vec<Record>,
-        forget: Option<BlockHeight>,
-    ) -> Result<(), StoreError> {
-        // What may be forgotten goes with the next write: it has no hurry of its own.
-        if records.is_empty() && forget.is_none() {
-            return Ok(());
-        }
-        let store = self.store.clone();
-        on_disk(move || store.write(&records, forget)).await
-    }
-
-    /// Does one thing that the machine asks, everything before it being durable.
-    async fn act(&mut self, output: Output) -> Result<(), StoreError> {
-        match output {
-            // Taken out before.
-            Output::Persist(_) | Output::Forget { .. } => {}
-            Output::Send(message) => self.send(message).await,
-            Output::RequestTemplate { height, round } => {
-                self.job("template", height, move |jobs| async move {
-                    jobs.template(height, round).await
-                });
-            }
-            Output::TestBlock { candidate } => {
-                self.job("test", candidate.height, move |jobs| async move {
-                    jobs.test(candidate).await
-                });
-            }
-            Output::SignBlock { candidate } => {
-                self.job("sign", candidate.height, move |jobs| async move {
-                    jobs.sign(candidate).await
-                });
-            }
-            Output::Submit {
-                candidate,
-                signatures,
-            } => {
-                let hints = self.hints.clone();
-                self.job("submit", candidate.height, move |jobs| async move {
-                    let input = jobs.submit(candidate, signatures).await;
-                    hints.submitted.notify_one();
-                    input
-                });
-            }
-            Output::Evidence(evidence) => {
-                let culprit = evidence.first.sender;
-                let height = evidence.first.message.height();
-                tracing::error!(
-                    operator = %self.federation.name(culprit),
-                    %height,
-                    "evidence: two messages that contradict each other"
-                );
-                self.status
-                    .send_modify(|status| status.counters.evidence += 1);
-                self.tell(OperatorEvent::Evidence { culprit, height });
-                let store = self.store.clone();
-                on_disk(move || store.keep_evidence(&evidence)).await?;
-            }
-            Output::Event(event) => {
-                if matches!(event, Event::TakingPart { .. }) {
-                    let store = self.store.clone();
-                    on_disk(move || store.set_observing(false)).await?;
-                }
-                self.happened(event);
-            }
-        }
-        Ok(())
-    }
-
-    fn happened(&mut self, event: Event) {
-        self.log.event(&event);
-        match &event {
-            Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),
-            Event::Decided { .. } => self.hints.decided.notify_one(),
-            Event::HeightFinished(report) => {
-                let (signer, height) = (self.jobs.signer.clone(), report.height);
-                // Closing the height in the guard has no hurry: it refuses a second hash anyway.
-                tokio::spawn(async move {
-                    if let Err(error) = signer.raise_final(height).await {
-                        tracing::warn!(%error, %height, "the guard could not close a height");
-                    }
-                });
-            }
-            Event::Alarm(alarm) => {
-                if let Alarm::OwnMessageFromElsewhere { height, round } = alarm {
-                    self.twin = Some((*height, *round));
-                }
-                self.status
-                    .send_modify(|status| status.last_alarm = Some(alarm.clone()));
-            }
-            _ => {}
-        }
-        self.tell(OperatorEvent::Protocol(event));
-    }
-
-    async fn send(&mut self, message: Message) {
-        let parts = message.to_parts();
-        let unsigned = envelope_of(&self.federation, self.me, &parts);
-        let signature = match self.identity.sign_envelope(unsigned.signing_digest()).await {
-            Ok(signature) => signature,
-            Err(error) => {
-                // It is repeated at the machine's beat.
-                tracing::error!(%error, "the identity key did not sign a message");
-                return;
-            }
-        };
-        let frame = unsigned.with_signature(signature).encode();
-        if let Err(error) = self.messenger.broadcast(frame).await {
-            tracing::warn!(%error, "a message was not sent");
-        }
-        if !matches!(message, Message::Body(Body { .. })) {
-            self.pending.push_back(Input::Received(SignedMessage {
-                sender: self.me,
-                message,
-                signature: federation_block_signing::IdentitySignature::from_bytes(signature),
-            }));
-        }
-    }
-
-    /// Runs a call beside the loop; its answer comes back as an input.
-    fn job<F>(&mut self, what: &'static str, height: BlockHeight, call: impl FnOnce(Jobs) -> F)
-    where
-        F: Future<Output = Input> + Send + 'static,
-    {
-        let call = call(self.jobs.clone());
-        let events = self.events.clone();
-        self.running.spawn(async move {
-            let begun = tokio::time::Instant::now();
-            let input = call.await;
-            // Nobody may be listening.
-            let _ = events.send(OperatorEvent::NodeCall {
-                what,
-                height,
-                took: begun.elapsed(),
-            });
-            input
-        });
-    }
-
-    fn tell(&self, event: OperatorEvent) {
-        // Nobody may be listening.
-        let _ = self.events.send(event);
-    }
-}
-
-/// Writes where blocking is no harm; a write that was interrupted counts as failed.
-async fn on_disk(
-    write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
-) -> Result<(), StoreError> {
-    tokio::task::spawn_blocking(write)
-        .await
-        .unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
 }
