@@ -54,6 +54,9 @@ async fn a_lost_store_is_noticed_and_an_observer_takes_part_again() -> Result<()
     federation.set_options(options);
     federation.start_operator(VICTIM).await?;
     // It stays an observer when it is started again before it took part, asked or not.
+    let mut status = federation.operator(VICTIM).expect("it runs").status();
+    let at_work = status.wait_for(|status| status.tip.is_some() && status.observing);
+    at_work.await.expect("it runs");
     federation.kill_operator(VICTIM).await;
     federation.set_options(Options::default());
     federation.start_operator(VICTIM).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use federation_block_signing::{Config, Machine, Timeouts};
+use federation_block_signing::{Config, Machine, Record, Standing, Timeouts};
 use federation_messenger::Messenger;
 use federation_ocean_rpc::Node;
 use federation_roster::{Federation, OperatorId};
@@ -105,10 +105,10 @@ impl Operator {
         start::check_keys(&self)?;
         let records = self.store.records()?;
         let mut config = self.machine_config()?;
-        let observing = self.options.observe || self.store.is_observing()?;
-        if observing {
-            // Kept until it takes part, so that a restart in between does not forget it.
-            self.store.set_observing(true)?;
+        // An observer stays one over restarts, until it takes part.
+        let observing =
+            self.options.observe || records.contains(&Record::Standing(Standing::Observing));
+        if self.options.observe {
             config = config.as_observer();
         }
         let may_be_lost = records.is_empty() || self.guard_is_new;

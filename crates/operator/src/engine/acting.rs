@@ -103,13 +103,7 @@ impl Engine {
                 let store = self.store.clone();
                 on_disk(move || store.keep_evidence(&evidence)).await?;
             }
-            Output::Event(event) => {
-                if matches!(event, Event::TakingPart { .. }) {
-                    let store = self.store.clone();
-                    on_disk(move || store.set_observing(false)).await?;
-                }
-                self.happened(event);
-            }
+            Output::Event(event) => self.happened(event),
         }
         Ok(())
     }

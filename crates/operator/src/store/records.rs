@@ -8,7 +8,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableErro
 
 use super::{
     StoreError,
-    database::{META, Opened, begin_write, open},
+    database::{Opened, begin_write, open},
 };
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -16,9 +16,6 @@ const EVIDENCE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("evidence
 
 /// The file's name in the store's folder.
 const NAME: &str = "operator.redb";
-
-/// Set while the operator only watches.
-const OBSERVING: &str = "observing";
 
 /// The most pieces of evidence that are kept; more of the same say nothing new.
 const MAX_EVIDENCE: u64 = 1000;
@@ -66,35 +63,6 @@ impl Store {
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.is_new
-    }
-
-    /// Whether the operator only watches, because an older store of it was lost.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn is_observing(&self) -> Result<bool, StoreError> {
-        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
-        let meta = read.open_table(META).map_err(|e| self.damaged(&e))?;
-        let found = meta.get(OBSERVING).map_err(|e| self.damaged(&e))?;
-        Ok(found.is_some())
-    }
-
-    /// Notes that the operator only watches, or that it takes part again; durable on return.
-    ///
-    /// # Errors
-    /// If it may not have become durable.
-    pub fn set_observing(&self, observing: bool) -> Result<(), StoreError> {
-        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
-        {
-            let mut meta = write.open_table(META).map_err(|e| self.write_error(&e))?;
-            if observing {
-                meta.insert(OBSERVING, &[1][..])
-                    .map_err(|e| self.write_error(&e))?;
-            } else {
-                meta.remove(OBSERVING).map_err(|e| self.write_error(&e))?;
-            }
-        }
-        write.commit().map_err(|e| self.write_error(&e))
     }
 
     /// All records, in no order that matters.
