@@ -1,0 +1,356 @@
+//! A ceremony as one party knows it: the messages that it has, in whatever order they came.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Approval, Body, Chain, ChainError, Digest, Join, KeyUse, Member, Message, Party, Proposal,
+    check_proposal, message::is_proven, message::to_json, proof_digest,
+};
+
+/// A message that has no place in a ceremony.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CeremonyError {
+    /// A ceremony begins with a proposal.
+    #[error("a ceremony begins with a proposal, not with a message of kind `{0}`")]
+    NoProposal(&'static str),
+    /// Not of this ceremony.
+    #[error("the {kind} is of the ceremony {other}, this one is {this}: make a new one for this")]
+    OtherCeremony {
+        /// The message's kind.
+        kind: &'static str,
+        /// Its ceremony.
+        other: Digest,
+        /// This ceremony.
+        this: Digest,
+    },
+    /// From nobody who takes part.
+    #[error("the {kind} is by {sender}, who is no member")]
+    Stranger {
+        /// The message's kind.
+        kind: &'static str,
+        /// Whose key signed it.
+        sender: String,
+    },
+    /// Other keys than asked for.
+    #[error("`{0}` has not brought exactly the keys that the proposal asks for, in its order")]
+    Keys(String),
+    /// A key without a proof that its owner holds it.
+    #[error("`{member}` has not proven to hold its {} key for this ceremony", usage.as_str())]
+    Unproven {
+        /// Who.
+        member: String,
+        /// Which key.
+        usage: KeyUse,
+    },
+    /// An address that is none.
+    #[error("`{member}` gives `{address}`, which is no host:port")]
+    Address {
+        /// Who.
+        member: String,
+        /// What it gives.
+        address: String,
+    },
+    /// Said two things.
+    #[error(
+        "`{0}` has signed two different messages of one kind, which is proven: begin a new ceremony without it"
+    )]
+    TwoThings(String),
+    /// Not the same chain.
+    #[error(
+        "`{member}` approves the manifest {theirs}, here it is {ours}: compare the joins, then begin a new ceremony"
+    )]
+    Disagrees {
+        /// Who.
+        member: String,
+        /// The manifest that it approves.
+        theirs: Digest,
+        /// The manifest computed here.
+        ours: Digest,
+    },
+    /// Not everybody has approved.
+    #[error("`{0}` has not approved")]
+    NotApproved(String),
+    /// No such chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Added {
+    /// It was not known before.
+    New,
+    /// It was.
+    Known,
+    /// Its sender has said something else before.
+    TwoThings(Box<Evidence>),
+}
+
+/// Two messages of one kind that one member has signed: anybody can check it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Evidence {
+    member: String,
+    messages: [Message; 2],
+}
+
+impl Evidence {
+    /// Who said two things.
+    #[must_use]
+    pub fn member(&self) -> &str {
+        &self.member
+    }
+
+    /// What it said, both signed by it.
+    #[must_use]
+    pub const fn messages(&self) -> &[Message; 2] {
+        &self.messages
+    }
+
+    /// The evidence as text: JSON.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        to_json(self)
+    }
+}
+
+/// The messages of one ceremony.
+#[derive(Debug, Clone)]
+pub struct Ceremony {
+    proposal: Proposal,
+    opening: Message,
+    joins: BTreeMap<usize, (Join, Message)>,
+    approvals: BTreeMap<usize, (Approval, Message)>,
+    evidence: BTreeMap<usize, Evidence>,
+}
+
+impl Ceremony {
+    /// The ceremony that a proposal begins.
+    ///
+    /// # Errors
+    /// If the message is none, is by no member, or no chain could follow from it.
+    pub fn new(opening: Message) -> Result<Self, CeremonyError> {
+        let Body::Proposal(proposal) = opening.body() else {
+            return Err(CeremonyError::NoProposal(opening.body().kind()));
+        };
+        check_proposal(proposal)?;
+        let ceremony = Self {
+            proposal: proposal.clone(),
+            opening: opening.clone(),
+            joins: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            evidence: BTreeMap::new(),
+        };
+        ceremony.member_of(&opening)?;
+        Ok(ceremony)
+    }
+
+    /// Takes a message, in any order, as often as it comes.
+    ///
+    /// # Errors
+    /// If it has no place here; nothing changes then.
+    pub fn add(&mut self, message: Message) -> Result<Added, CeremonyError> {
+        if message.ceremony() != self.id() {
+            return Err(CeremonyError::OtherCeremony {
+                kind: message.body().kind(),
+                other: message.ceremony(),
+                this: self.id(),
+            });
+        }
+        let place = self.member_of(&message)?;
+        let member = &self.proposal.members[place];
+        let known = match message.body().clone() {
+            Body::Proposal(_) => {
+                // The id holds the proposal: this is the same, whoever of the members sends it.
+                keep_least(&mut self.opening, message);
+                return Ok(Added::Known);
+            }
+            Body::Join(join) => {
+                self.check_join(member, &join)?;
+                match self.joins.get_mut(&place) {
+                    None => {
+                        self.joins.insert(place, (join, message));
+                        return Ok(Added::New);
+                    }
+                    Some((_, known)) => known,
+                }
+            }
+            Body::Approval(approval) => match self.approvals.get_mut(&place) {
+                None => {
+                    self.approvals.insert(place, (approval, message));
+                    return Ok(Added::New);
+                }
+                Some((_, known)) => known,
+            },
+        };
+        if known.body() == message.body() {
+            keep_least(known, message);
+            return Ok(Added::Known);
+        }
+        let evidence = Evidence {
+            member: member.name.clone(),
+            messages: [known.clone(), message],
+        };
+        self.evidence.insert(place, evidence.clone());
+        Ok(Added::TwoThings(Box::new(evidence)))
+    }
+
+    /// The ceremony's id.
+    #[must_use]
+    pub const fn id(&self) -> Digest {
+        self.opening.ceremony()
+    }
+
+    /// What is to be made.
+    #[must_use]
+    pub const fn proposal(&self) -> &Proposal {
+        &self.proposal
+    }
+
+    /// Who takes part, in the order of the roster.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.proposal.members
+    }
+
+    /// Whether a member has joined.
+    #[must_use]
+    pub fn has_joined(&self, place: usize) -> bool {
+        self.joins.contains_key(&place)
+    }
+
+    /// What a member has approved.
+    #[must_use]
+    pub fn approval(&self, place: usize) -> Option<&Approval> {
+        self.approvals.get(&place).map(|(approval, _)| approval)
+    }
+
+    /// Who has said two things, with the proof.
+    pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
+        self.evidence.values()
+    }
+
+    /// All messages that count, in one order: the proposal, joins, approvals.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        let joins = self.joins.values().map(|(_, message)| message);
+        let approvals = self.approvals.values().map(|(_, message)| message);
+        core::iter::once(&self.opening)
+            .chain(joins)
+            .chain(approvals)
+    }
+
+    /// The chain that everybody's keys make.
+    ///
+    /// # Errors
+    /// If somebody has not joined or has said two things, or their keys make no chain.
+    pub fn chain(&self) -> Result<Chain, CeremonyError> {
+        if let Some(evidence) = self.evidence.values().next() {
+            return Err(CeremonyError::TwoThings(evidence.member.clone()));
+        }
+        let parties = self.members().iter().enumerate().map(|(place, member)| {
+            let (join, _) = self
+                .joins
+                .get(&place)
+                .ok_or_else(|| ChainError::Missing(member.name.clone()))?;
+            Ok(Party {
+                member: member.clone(),
+                join: join.clone(),
+            })
+        });
+        let parties = parties.collect::<Result<_, ChainError>>()?;
+        Ok(Chain::new(self.id(), &self.proposal, parties)?)
+    }
+
+    /// The chain, if everybody has approved it.
+    ///
+    /// # Errors
+    /// If there is no chain, or somebody has not approved it.
+    pub fn agreed(&self) -> Result<Chain, CeremonyError> {
+        let chain = self.chain()?;
+        let ours = Self::approval_of(&chain);
+        // Who disagrees goes before who is late.
+        for (place, (approval, _)) in &self.approvals {
+            if *approval != ours {
+                return Err(CeremonyError::Disagrees {
+                    member: self.proposal.members[*place].name.clone(),
+                    theirs: approval.manifest,
+                    ours: ours.manifest,
+                });
+            }
+        }
+        for (place, member) in self.members().iter().enumerate() {
+            if !self.approvals.contains_key(&place) {
+                return Err(CeremonyError::NotApproved(member.name.clone()));
+            }
+        }
+        Ok(chain)
+    }
+
+    /// What a party says to approve a chain that it has computed.
+    #[must_use]
+    pub fn approval_of(chain: &Chain) -> Approval {
+        Approval {
+            manifest: chain.manifest_hash(),
+            genesis: chain.genesis().hash().to_string(),
+        }
+    }
+
+    fn member_of(&self, message: &Message) -> Result<usize, CeremonyError> {
+        let mut members = self.proposal.members.iter();
+        members
+            .position(|member| member.identity == *message.sender())
+            .ok_or_else(|| CeremonyError::Stranger {
+                kind: message.body().kind(),
+                sender: message.sender().to_string(),
+            })
+    }
+
+    fn check_join(&self, member: &Member, join: &Join) -> Result<(), CeremonyError> {
+        for address in [&join.endpoint, &join.node] {
+            if !is_address(address) {
+                return Err(CeremonyError::Address {
+                    member: member.name.clone(),
+                    address: address.clone(),
+                });
+            }
+        }
+        let brought = join.keys.iter().map(|key| key.usage);
+        if !brought.eq(self.proposal.keys.iter().copied()) {
+            return Err(CeremonyError::Keys(member.name.clone()));
+        }
+        for key in &join.keys {
+            let digest = proof_digest(self.id(), &member.identity, key.usage, &key.key);
+            if !is_proven(digest, &key.key, &key.proof) {
+                return Err(CeremonyError::Unproven {
+                    member: member.name.clone(),
+                    usage: key.usage,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of two signatures on one message the lesser one stays, so that all certificates are the same.
+fn keep_least(known: &mut Message, other: Message) {
+    let rank = |message: &Message| {
+        (
+            message.sender().serialize(),
+            message.signature().serialize(),
+        )
+    };
+    if rank(&other) < rank(known) {
+        *known = other;
+    }
+}
+
+/// Whether it can stand in configurations as `host:port`.
+fn is_address(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-.:[]_".contains(c);
+    text.len() <= 255
+        && text.chars().all(plain)
+        && text.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+        })
+}

@@ -1,0 +1,77 @@
+//! The hashes of a ceremony: 32 bytes, each kind under a tag of its own.
+
+use core::{fmt, str::FromStr};
+
+use bitcoin::hashes::{Hash, HashEngine, sha256};
+use hex_conservative::{DisplayHex, FromHex};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A text that is no hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 hexadecimal digits")]
+pub struct ParseDigestError;
+
+/// 32 bytes that name something of a ceremony, shown as 64 hexadecimal digits in their own order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// A digest of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, in the order shown.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// The tagged hash of BIP 340 over parts of fixed length, the last one of any.
+    pub(crate) fn tagged(tag: &str, parts: &[&[u8]]) -> Self {
+        let tag = sha256::Hash::hash(tag.as_bytes()).to_byte_array();
+        let mut engine = sha256::Hash::engine();
+        engine.input(&tag);
+        engine.input(&tag);
+        for part in parts {
+            engine.input(part);
+        }
+        Self(sha256::Hash::from_engine(engine).to_byte_array())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.as_hex(), f)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        <[u8; 32]>::from_hex(text)
+            .map(Self)
+            .map_err(|_| ParseDigestError)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}

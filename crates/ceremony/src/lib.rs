@@ -1,0 +1,60 @@
+//! The ceremony in which a consortium makes its chain: signed messages, proofs, approvals, and the
+//! certificate that comes of them.
+//!
+//! One party sends a [`Proposal`], each sends a [`Join`] with its public keys and a proof for each,
+//! each computes the [`Chain`] itself, compares its [words](Chain::words) with the others by voice,
+//! and sends an [`Approval`] of its manifest. All approvals make a [`Certificate`].
+//!
+//! ```text
+//! Proposal ──> Join x N ──> Chain (computed by each) ──> Approval x N ──> Certificate
+//! ```
+//!
+//! Messages may come in any order and more than once. A member that signs two messages of one kind
+//! is named, with [`Evidence`]. Who drops out makes a new ceremony necessary: proofs are good for one
+//! ceremony only. The crate does no I/O and holds no secret: callers sign [`message_digest`] and
+//! [`proof_digest`] wherever their keys are. The CLI `multisig ceremony` drives it.
+//!
+//! ```
+//! use federation_ceremony::{Body, Ceremony, Digest, KeyUse, Member, Message, Proposal};
+//! use federation_ceremony::{ceremony_id, message_digest};
+//! use secp256k1::{Keypair, Message as Signed, SECP256K1};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let identity = Keypair::from_seckey_slice(SECP256K1, &[7; 32])?;
+//! let sender = identity.x_only_public_key().0;
+//! let proposal = Proposal {
+//!     node: "elements".to_owned(),
+//!     configuration: "chain=fedchain\n".to_owned(),
+//!     terms: None,
+//!     threshold: 1,
+//!     interval: 60_000,
+//!     keys: vec![KeyUse::Block],
+//!     members: vec![Member { name: "alone".to_owned(), identity: sender }],
+//!     nonce: Digest::from_bytes([1; 32]),
+//! };
+//! let id = ceremony_id(&proposal)?;
+//! let body = Body::Proposal(proposal);
+//! let digest = message_digest(id, &sender, &body)?;
+//! let signed = Signed::from_digest(digest.to_bytes());
+//! let signature = SECP256K1.sign_schnorr_no_aux_rand(&signed, &identity);
+//! let opening = Message::new(id, sender, body, signature)?;
+//! let ceremony = Ceremony::new(Message::parse(&opening.to_text())?)?;
+//! assert!(!ceremony.has_joined(0));
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod ceremony;
+mod certificate;
+mod chain;
+mod hash;
+mod message;
+mod words;
+
+pub use body::{Approval, Body, Join, KeyUse, Member, Proposal, ProvenKey};
+pub use ceremony::{Added, Ceremony, CeremonyError, Evidence};
+pub use certificate::{Certificate, CertificateError, MAX_CERTIFICATE};
+pub use chain::{Chain, ChainError, Party, check_proposal};
+pub use hash::{Digest, ParseDigestError};
+pub use message::{MAX_MESSAGE, Message, MessageError, ceremony_id, message_digest, proof_digest};
