@@ -162,12 +162,13 @@ impl MockBrokers {
         self.cluster(|cluster| cluster.broker_up(-1))
     }
 
-    /// Makes a broker the leader of a topic, or nobody.
+    /// Makes a broker the leader of a topic. (A topic without a leader makes the embedded brokers
+    /// crash when something is written to it.)
     ///
     /// # Errors
     /// [`KafkaError::Mock`] for a broker that is none.
-    pub fn set_leader(&self, topic: &str, broker: Option<u8>) -> Result<(), KafkaError> {
-        self.cluster(|cluster| cluster.partition_leader(topic, 0, broker.map(i32::from)))
+    pub fn set_leader(&self, topic: &str, broker: u8) -> Result<(), KafkaError> {
+        self.cluster(|cluster| cluster.partition_leader(topic, 0, Some(broker.into())))
     }
 
     /// Delays all answers of a broker by so much.
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!(brokers.brokers().expect("they run").len(), 2);
         assert!(brokers.take_down(3).is_err());
         assert!(brokers.bring_up(3).is_err());
-        assert!(brokers.set_leader("topic", Some(3)).is_err());
+        assert!(brokers.set_leader("topic", 3).is_err());
     }
 
     #[test]
