@@ -1,6 +1,7 @@
 //! Keys, scripts, addresses and genesis blocks of a federation, for people and scripts.
 
 mod address;
+mod ceremony;
 mod cli;
 mod genesis;
 mod hsm;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Address(args) => address::run(args),
         Command::Wif(args) => wif::run(args),
         Command::Genesis(args) => genesis::run(args),
+        Command::Ceremony(args) => ceremony::run(args),
         Command::Key(args) => key::run(args),
         Command::Hsm(args) => hsm::run(args),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),

@@ -10,7 +10,7 @@ mod wif;
 
 pub(crate) use self::{
     address::AddressArgs,
-    genesis::{ChainArgs, ComputeArgs, DiffArgs, GenesisArgs, GenesisCommand, VerifyArgs},
+    genesis::{ChainArgs, ComputeArgs, DiffArgs, GenesisArgs, GenesisCommand, NodeArg, VerifyArgs},
     inspect::InspectArgs,
     network::NetworkArg,
     new::NewArgs,
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Hsm(crate::hsm::HsmArgs),
     /// Compute, verify and compare the genesis blocks that configurations make.
     Genesis(GenesisArgs),
+    /// Make a chain together, each party with its own keys on its own machine.
+    Ceremony(crate::ceremony::CeremonyArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

@@ -45,24 +45,8 @@ impl Chain {
         datadir: Option<&Path>,
         sweep: Option<&Sweep>,
     ) -> Result<Self, CliError> {
-        let text = String::from_utf8(read(conf)?).map_err(|_| {
-            CliError::failure(
-                format!("`{}` is no text", conf.display()),
-                "give the node's configuration file with --conf",
-            )
-        })?;
         let name = conf.display();
-        let settings = Settings::parse(node, &text).map_err(|invalid| {
-            let lines: Vec<_> = invalid
-                .errors()
-                .iter()
-                .map(|error| format!("{name}: {error}"))
-                .collect();
-            CliError::failure(
-                lines.join("\n       "),
-                "put that right, and ask again before any node starts",
-            )
-        })?;
+        let settings = read_settings(node, conf)?;
         let terms = match node {
             NodeKind::Elements => None,
             NodeKind::Ocean => {
@@ -101,6 +85,54 @@ impl Chain {
             "change the configuration before any node starts with it",
         ))
     }
+}
+
+/// The settings in a node's configuration.
+fn read_settings(node: NodeKind, conf: &Path) -> Result<Settings, CliError> {
+    let text = String::from_utf8(read(conf)?).map_err(|_| {
+        CliError::failure(
+            format!("`{}` is no text", conf.display()),
+            "give the node's configuration file with --conf",
+        )
+    })?;
+    let name = conf.display();
+    Settings::parse(node, &text).map_err(|invalid| {
+        let lines: Vec<_> = invalid
+            .errors()
+            .iter()
+            .map(|error| format!("{name}: {error}"))
+            .collect();
+        CliError::failure(
+            lines.join("\n       "),
+            "put that right, and ask again before any node starts",
+        )
+    })
+}
+
+/// What a configuration says of a chain that is only proposed, and the text of its terms.
+pub(crate) fn read_proposed(
+    node: NodeKind,
+    conf: &Path,
+    datadir: Option<&Path>,
+) -> Result<(Settings, Option<String>), CliError> {
+    let settings = read_settings(node, conf)?;
+    let beside = conf.parent().unwrap_or(Path::new("."));
+    let folder = datadir.unwrap_or(beside);
+    for name in Terms::paths(settings.chain()) {
+        let path = folder.join(name);
+        if node == NodeKind::Ocean && path.exists() {
+            let text = String::from_utf8(read(&path)?).map_err(|_| {
+                CliError::failure(
+                    format!("`{}` is no text", path.display()),
+                    "give the terms in UTF-8",
+                )
+            })?;
+            if !text.is_empty() {
+                return Ok((settings, Some(text)));
+            }
+        }
+    }
+    Ok((settings, None))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use federation_cli::CliError;
 
+pub(crate) use self::load::read_proposed;
 use crate::cli::{GenesisArgs, GenesisCommand};
 
 /// Does what was asked for.

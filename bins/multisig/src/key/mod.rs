@@ -14,11 +14,11 @@ use serde_json::json;
 
 pub(crate) use self::{
     args::KeyArgs,
-    secrets::{read_key, with_causes},
+    secrets::{passphrase, read_key, with_causes},
 };
 use self::{
     args::{ExportArgs, KeyCommand, NewFileArgs, PasswdArgs, ShowArgs},
-    secrets::{new_passphrase, passphrase},
+    secrets::new_passphrase,
 };
 use crate::cli::SecretForm;
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::input;
 
 /// The pass phrase of a file that is there.
-pub(super) fn passphrase(source: &SecretSource, file: &Path) -> Result<Passphrase, CliError> {
+pub(crate) fn passphrase(source: &SecretSource, file: &Path) -> Result<Passphrase, CliError> {
     read(source, &format!("pass phrase of {}", file.display())).map(Passphrase::new)
 }
 

@@ -1,0 +1,181 @@
+//! The folder in which messages lie: everything that is known of a ceremony.
+
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use federation_ceremony::{Added, Body, Ceremony, MAX_CERTIFICATE, Message, message_digest};
+use federation_cli::CliError;
+
+/// What the certificate is called, which is no message.
+pub(super) const CERTIFICATE: &str = "certificate.json";
+
+/// No ceremony has more files: a proposal, 20 joins, 20 approvals, and what does not belong.
+const MAX_FILES: usize = 1000;
+
+/// A ceremony, and the files that have no place in it, with the reason.
+pub(super) struct Loaded {
+    pub(super) ceremony: Ceremony,
+    pub(super) left_out: Vec<String>,
+}
+
+/// Reads all messages of a folder.
+pub(super) fn load(folder: &Path) -> Result<Loaded, CliError> {
+    let mut left_out = Vec::new();
+    let mut openings = Vec::new();
+    let mut others = Vec::new();
+    for path in files(folder)? {
+        let message = match read_message(&path) {
+            Ok(message) => message,
+            Err(error) => {
+                left_out.push(format!("{}: {error}", path.display()));
+                continue;
+            }
+        };
+        match message.body() {
+            Body::Proposal(_) => openings.push(message),
+            _ => others.push((path, message)),
+        }
+    }
+    let Some(opening) = openings.pop() else {
+        return Err(CliError::failure(
+            format!("there is no proposal in `{}`", folder.display()),
+            "take it from who began with `multisig ceremony add FILE`, or begin with `multisig ceremony init`",
+        ));
+    };
+    if let Some(other) = openings
+        .iter()
+        .find(|other| other.ceremony() != opening.ceremony())
+    {
+        return Err(CliError::failure(
+            format!(
+                "there are two ceremonies in `{}`, {} and {}",
+                folder.display(),
+                opening.ceremony(),
+                other.ceremony()
+            ),
+            "use one folder for each",
+        ));
+    }
+    let mut ceremony = Ceremony::new(opening).map_err(refused)?;
+    for message in openings {
+        ceremony.add(message).map_err(refused)?;
+    }
+    for (path, message) in others {
+        if let Err(error) = ceremony.add(message) {
+            left_out.push(format!("{}: {error}", path.display()));
+        }
+    }
+    Ok(Loaded { ceremony, left_out })
+}
+
+/// Takes a message that has its place, and writes it down; whether it was new.
+pub(super) fn take(
+    folder: &Path,
+    ceremony: &mut Ceremony,
+    message: Message,
+) -> Result<Added, CliError> {
+    let added = ceremony.add(message.clone()).map_err(refused)?;
+    put(folder, ceremony, &message)?;
+    Ok(added)
+}
+
+/// Writes a message into the folder, made if missing, and says where it is.
+pub(super) fn put(
+    folder: &Path,
+    ceremony: &Ceremony,
+    message: &Message,
+) -> Result<PathBuf, CliError> {
+    let path = folder.join(name_of(ceremony, message)?);
+    write(&path, &message.to_text())?;
+    Ok(path)
+}
+
+/// The same message has the same name everywhere; what a member says twice has two.
+fn name_of(ceremony: &Ceremony, message: &Message) -> Result<String, CliError> {
+    let kind = message.body().kind();
+    let digest = message_digest(message.ceremony(), message.sender(), message.body())
+        .map_err(refused)?
+        .to_string();
+    let sender = ceremony
+        .members()
+        .iter()
+        .find(|member| member.identity == *message.sender())
+        .map_or("unknown", |member| member.name.as_str());
+    Ok(format!("{kind}-{sender}-{}.json", &digest[..8]))
+}
+
+/// Writes a file at once; one with the same text is left alone.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    if read(path).is_ok_and(|known| known == text) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let partial = path.with_extension("partial");
+    fs::create_dir_all(folder)
+        .and_then(|()| File::create(&partial))
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(|error| {
+            CliError::failure(
+                format!("`{}` cannot be written: {error}", path.display()),
+                "check who may write there",
+            )
+        })
+}
+
+/// Reads and checks one message.
+pub(super) fn read_message(path: &Path) -> Result<Message, String> {
+    let text = read(path)?;
+    Message::parse(&text).map_err(|error| error.to_string())
+}
+
+/// A text that is not too long.
+pub(super) fn read(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| {
+            file.take(MAX_CERTIFICATE as u64 + 1)
+                .read_to_string(&mut text)
+        })
+        .map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::failure(
+            format!("`{}` cannot be read: {error}", folder.display()),
+            "name the ceremony's folder with --folder",
+        )
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries.take(MAX_FILES) {
+        let path = entry.map_err(failed)?.path();
+        let is_message = path.extension().is_some_and(|end| end == "json")
+            && path.file_name().is_some_and(|name| name != CERTIFICATE);
+        if is_message {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A message or ceremony that is refused.
+pub(super) fn refused(error: impl core::fmt::Display) -> CliError {
+    CliError::failure(
+        error,
+        "ask `multisig ceremony status` who has done what; tell the party that is named",
+    )
+}

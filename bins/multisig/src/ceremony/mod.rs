@@ -1,0 +1,272 @@
+//! `multisig ceremony`: a chain made together, over a folder of message files.
+
+mod args;
+mod folder;
+mod keys;
+mod status;
+
+use std::process::ExitCode;
+
+use federation_ceremony::{
+    Added, Body, Ceremony, Certificate, Digest, Join, KeyUse, Member, Proposal, ceremony_id,
+    check_proposal,
+};
+use federation_cli::{CliError, out};
+use federation_signer::IdentitySigner;
+use secp256k1::rand::{RngCore, rngs::OsRng};
+use serde_json::json;
+
+pub(crate) use self::args::CeremonyArgs;
+use self::{
+    args::{
+        AddArgs, ApproveArgs, CeremonyCommand, CertificateArgs, FolderArgs, InitArgs, JoinArgs,
+    },
+    folder::{CERTIFICATE, refused},
+};
+use crate::{genesis::read_proposed, key::with_causes};
+
+/// Does what is asked.
+pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
+    match &args.command {
+        CeremonyCommand::Init(args) => init(args),
+        CeremonyCommand::Join(args) => join(args),
+        CeremonyCommand::Add(args) => add(args),
+        CeremonyCommand::Status(args) => status::run(args),
+        CeremonyCommand::Approve(args) => approve(args),
+        CeremonyCommand::Finish(args) => finish(args),
+        CeremonyCommand::Verify(args) => verify(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn init(args: &InitArgs) -> Result<(), CliError> {
+    let wrong = |error: &dyn core::error::Error| {
+        CliError::failure(with_causes(error), "correct the proposal before it is sent")
+    };
+    let members = args.members.iter().map(|text| member(text));
+    let members = members.collect::<Result<Vec<_>, _>>()?;
+    let (settings, terms) = read_proposed(args.node.into(), &args.conf, args.datadir.as_deref())?;
+    let mut keys = vec![KeyUse::Block];
+    keys.extend(args.peg.then_some(KeyUse::Peg));
+    keys.extend(args.reissuance.then_some(KeyUse::Reissuance));
+    let mut nonce = [0; 32];
+    OsRng.fill_bytes(&mut nonce);
+    let proposal = Proposal {
+        node: settings.node().as_str().to_owned(),
+        configuration: settings.to_conf(),
+        terms,
+        threshold: args.threshold,
+        interval: args.interval * 1000,
+        keys,
+        members,
+        nonce: Digest::from_bytes(nonce),
+    };
+    check_proposal(&proposal).map_err(|error| wrong(&error))?;
+    if folder::load(&args.at.folder).is_ok() {
+        return Err(CliError::failure(
+            format!(
+                "there is a ceremony in `{}` already",
+                args.at.folder.display()
+            ),
+            "choose another folder with --folder: each ceremony has its own",
+        ));
+    }
+    let id = ceremony_id(&proposal).map_err(|error| wrong(&error))?;
+    let identity = keys::identity(&args.identity)?;
+    let message = keys::say(id, &identity, Body::Proposal(proposal))?;
+    let ceremony = Ceremony::new(message.clone()).map_err(refused)?;
+    let path = folder::put(&args.at.folder, &ceremony, &message)?;
+    tell_file(&args.at, &ceremony, &path)
+}
+
+fn member(text: &str) -> Result<Member, CliError> {
+    let wrong = || {
+        CliError::usage(
+            format!("`{}` is no member", crate::input::shortened(text)),
+            "write NAME=KEY with the public identity key that `multisig key show` gives, 64 digits",
+        )
+    };
+    let (name, key) = text.split_once('=').ok_or_else(wrong)?;
+    Ok(Member {
+        name: name.to_owned(),
+        identity: key.parse().map_err(|_| wrong())?,
+    })
+}
+
+fn join(args: &JoinArgs) -> Result<(), CliError> {
+    let mut ceremony = folder::load(&args.at.folder)?.ceremony;
+    let identity = keys::identity(&args.identity)?;
+    let me = place_of(&ceremony, &identity)?;
+    let owner = IdentitySigner::public_key(&identity);
+    let mut proven = Vec::new();
+    for usage in &ceremony.proposal().keys {
+        let file = match usage {
+            KeyUse::Peg => args.peg_key.as_deref(),
+            KeyUse::Reissuance => args.reissuance_key.as_deref(),
+            _ => Some(args.block_key.as_path()),
+        };
+        let file = file.ok_or_else(|| {
+            CliError::usage(
+                format!("the proposal asks for a {} key", usage.as_str()),
+                format!("give --{}-key FILE", usage.as_str()),
+            )
+        })?;
+        let source = &args.identity.passphrase;
+        proven.push(keys::prove(ceremony.id(), &owner, *usage, file, source)?);
+    }
+    let body = Body::Join(Join {
+        endpoint: args.endpoint.clone(),
+        node: args.node_address.clone(),
+        keys: proven,
+    });
+    not_twice(&ceremony, &identity, &body)?;
+    let message = keys::say(ceremony.id(), &identity, body)?;
+    folder::take(&args.at.folder, &mut ceremony, message.clone())?;
+    debug_assert!(ceremony.has_joined(me));
+    let path = folder::put(&args.at.folder, &ceremony, &message)?;
+    tell_file(&args.at, &ceremony, &path)
+}
+
+/// Keeps a party from becoming one that says two things.
+fn not_twice(
+    ceremony: &Ceremony,
+    identity: &impl IdentitySigner,
+    body: &Body,
+) -> Result<(), CliError> {
+    let me = identity.public_key();
+    let mut mine = ceremony
+        .messages()
+        .filter(|message| *message.sender() == me);
+    if mine.any(|message| message.body().kind() == body.kind() && message.body() != body) {
+        return Err(CliError::failure(
+            format!(
+                "you have sent another {} already, and two would be held against you",
+                body.kind()
+            ),
+            "send the first one, or let all begin a new ceremony",
+        ));
+    }
+    Ok(())
+}
+
+fn place_of(ceremony: &Ceremony, identity: &impl IdentitySigner) -> Result<usize, CliError> {
+    let me = identity.public_key();
+    let mut members = ceremony.members().iter();
+    members
+        .position(|member| member.identity == me)
+        .ok_or_else(|| {
+            CliError::failure(
+                format!("the identity {me} is none of the proposal's members"),
+                "use the key whose public half you gave to who proposed",
+            )
+        })
+}
+
+fn add(args: &AddArgs) -> Result<(), CliError> {
+    let mut messages = Vec::new();
+    for file in &args.files {
+        let message = folder::read_message(file).map_err(|error| {
+            CliError::failure(
+                format!("`{}`: {error}", file.display()),
+                "ask its sender for it again; nothing was taken",
+            )
+        })?;
+        messages.push(message);
+    }
+    // The proposal first, however the files are named.
+    messages.sort_by_key(|message| !matches!(message.body(), Body::Proposal(_)));
+    let mut ceremony = match folder::load(&args.at.folder) {
+        Ok(loaded) => loaded.ceremony,
+        Err(error) => match messages.first() {
+            Some(first)
+                if matches!(first.body(), Body::Proposal(_)) && !args.at.folder.exists() =>
+            {
+                Ceremony::new(first.clone()).map_err(refused)?
+            }
+            _ => return Err(error),
+        },
+    };
+    let mut culprits = Vec::new();
+    for message in messages {
+        if let Added::TwoThings(evidence) = folder::take(&args.at.folder, &mut ceremony, message)? {
+            culprits.push(evidence.member().to_owned());
+        }
+    }
+    if !culprits.is_empty() {
+        return Err(CliError::failure(
+            format!("{} said two things, both signed", culprits.join(", ")),
+            "show `multisig ceremony status --json` to the others, and begin anew without it",
+        ));
+    }
+    status::run(&args.at)
+}
+
+fn approve(args: &ApproveArgs) -> Result<(), CliError> {
+    let mut ceremony = folder::load(&args.at.folder)?.ceremony;
+    let chain = ceremony.chain().map_err(refused)?;
+    let said: Vec<_> = args
+        .words
+        .split_whitespace()
+        .map(str::to_lowercase)
+        .collect();
+    if said.join(" ") != chain.words() {
+        return Err(CliError::failure(
+            "the words differ from those of the chain computed here",
+            "compare `multisig ceremony status` by voice; if they differ, compare the join files: somebody has others",
+        ));
+    }
+    let identity = keys::identity(&args.identity)?;
+    place_of(&ceremony, &identity)?;
+    let body = Body::Approval(Ceremony::approval_of(&chain));
+    not_twice(&ceremony, &identity, &body)?;
+    let message = keys::say(ceremony.id(), &identity, body)?;
+    folder::take(&args.at.folder, &mut ceremony, message.clone())?;
+    let path = folder::put(&args.at.folder, &ceremony, &message)?;
+    tell_file(&args.at, &ceremony, &path)
+}
+
+fn finish(args: &FolderArgs) -> Result<(), CliError> {
+    let ceremony = folder::load(&args.folder)?.ceremony;
+    let certificate = Certificate::new(ceremony).map_err(refused)?;
+    let path = args.folder.join(CERTIFICATE);
+    folder::write(&path, &certificate.to_text())?;
+    tell_certificate(&certificate, args.json)?;
+    out::note(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+fn verify(args: &CertificateArgs) -> Result<(), CliError> {
+    let wrong = |what: &dyn core::fmt::Display| {
+        CliError::failure(
+            format!("`{}`: {what}", args.file.display()),
+            "take the certificate from another operator; use none that does not verify",
+        )
+    };
+    let text = folder::read(&args.file).map_err(|error| wrong(&error))?;
+    let certificate = Certificate::parse(&text).map_err(|error| wrong(&error))?;
+    tell_certificate(&certificate, args.json)
+}
+
+fn tell_certificate(certificate: &Certificate, json: bool) -> Result<(), CliError> {
+    let chain = certificate.chain();
+    if json {
+        let mut answer = status::describe(chain);
+        answer["ceremony"] = certificate.ceremony().id().to_string().into();
+        return out::json(&answer);
+    }
+    out::line(&format!("all {} have approved", chain.parties().len()))?;
+    status::tell(chain)
+}
+
+fn tell_file(
+    args: &FolderArgs,
+    ceremony: &Ceremony,
+    path: &std::path::Path,
+) -> Result<(), CliError> {
+    if args.json {
+        let file = path.display().to_string();
+        return out::json(&json!({ "ceremony": ceremony.id().to_string(), "file": file }));
+    }
+    out::line(&format!("wrote     {}", path.display()))?;
+    out::line("send this file to all others")
+}

@@ -1,0 +1,124 @@
+//! `multisig ceremony status`: who has done what, and what to do next.
+
+use federation_ceremony::{Ceremony, CeremonyError, Chain, ChainError};
+use federation_cli::{CliError, out};
+use serde_json::json;
+
+use super::{args::FolderArgs, folder};
+
+/// Tells it.
+pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
+    let loaded = folder::load(&args.folder)?;
+    let ceremony = &loaded.ceremony;
+    let chain = ceremony.chain();
+    let next = next(ceremony);
+    if args.json {
+        let members: Vec<_> = states(ceremony)
+            .map(|(name, joined, approved, liar)| {
+                json!({ "name": name, "joined": joined, "approved": approved, "said_two_things": liar })
+            })
+            .collect();
+        let chain = chain.ok().map(|chain| describe(&chain));
+        return out::json(&json!({
+            "ceremony": ceremony.id().to_string(),
+            "members": members,
+            "chain": chain,
+            "evidence": ceremony.evidence().collect::<Vec<_>>(),
+            "left_out": loaded.left_out,
+            "complete": ceremony.agreed().is_ok(),
+            "next": next,
+        }));
+    }
+    out::line(&format!("ceremony  {}", ceremony.id()))?;
+    for (name, joined, approved, liar) in states(ceremony) {
+        let mark = |done| if done { "yes" } else { "no" };
+        out::line(&format!(
+            "{name:<20} joined {:<3}  approved {:<3}{}",
+            mark(joined),
+            mark(approved),
+            if liar { "  HAS SAID TWO THINGS" } else { "" }
+        ))?;
+    }
+    if let Ok(chain) = &chain {
+        tell(chain)?;
+    }
+    for reason in &loaded.left_out {
+        out::note(&format!("left out: {reason}"));
+    }
+    out::line(&format!("next      {next}"))
+}
+
+/// The chain for machines.
+pub(super) fn describe(chain: &Chain) -> serde_json::Value {
+    json!({
+        "node": chain.settings().node().as_str(),
+        "chain": chain.settings().chain(),
+        "dialect": chain.dialect(),
+        "genesis": chain.genesis().hash().to_string(),
+        "signblockscript": chain.script().to_hex(),
+        "manifest": chain.manifest_hash().to_string(),
+        "words": chain.words(),
+        "threshold": chain.script().threshold().to_u8(),
+        "operators": chain.parties().iter().map(|party| json!({
+            "name": party.member().name,
+            "identity": party.member().identity.to_string(),
+            "endpoint": party.join().endpoint,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// The chain for people.
+pub(super) fn tell(chain: &Chain) -> Result<(), CliError> {
+    out::line(&format!(
+        "chain     {} ({}), {} of {} sign",
+        chain.settings().chain(),
+        chain.dialect(),
+        chain.script().threshold(),
+        chain.parties().len()
+    ))?;
+    out::line(&format!("genesis   {}", chain.genesis().hash()))?;
+    out::line(&format!("manifest  {}", chain.manifest_hash()))?;
+    out::line(&format!("words     {}", chain.words()))
+}
+
+/// Name, whether it joined, approved, said two things.
+fn states(ceremony: &Ceremony) -> impl Iterator<Item = (&str, bool, bool, bool)> {
+    ceremony
+        .members()
+        .iter()
+        .enumerate()
+        .map(|(place, member)| {
+            let liar = ceremony
+                .evidence()
+                .any(|evidence| evidence.member() == member.name);
+            (
+                member.name.as_str(),
+                ceremony.has_joined(place),
+                ceremony.approval(place).is_some(),
+                liar,
+            )
+        })
+}
+
+fn next(ceremony: &Ceremony) -> String {
+    let missing = |done: fn(&Ceremony, usize) -> bool| -> String {
+        let members = ceremony.members().iter().enumerate();
+        let names: Vec<_> = members
+            .filter(|(place, _)| !done(ceremony, *place))
+            .map(|(_, member)| member.name.as_str())
+            .collect();
+        names.join(", ")
+    };
+    match ceremony.agreed() {
+        Ok(_) => "all have approved: `multisig ceremony finish` makes the certificate".to_owned(),
+        Err(CeremonyError::Chain(ChainError::Missing(_))) => format!(
+            "wait for the joins of {} and take them with `multisig ceremony add`; begin anew without who drops out",
+            missing(Ceremony::has_joined)
+        ),
+        Err(CeremonyError::NotApproved(_)) => format!(
+            "read the words to each other, then `multisig ceremony approve`: missing {}",
+            missing(|ceremony, place| ceremony.approval(place).is_some())
+        ),
+        Err(error) => error.to_string(),
+    }
+}

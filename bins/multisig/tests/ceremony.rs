@@ -1,0 +1,241 @@
+//! Five parties in five folders, from `ceremony init` to a certificate.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+const N: usize = 5;
+
+/// Five machines: five folders, that share only the files that are sent.
+struct Parties {
+    root: tempfile::TempDir,
+    identities: Vec<String>,
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn refused(output: &Output, part: &str) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains(part), "{text}");
+}
+
+impl Parties {
+    fn new() -> Self {
+        let mut parties = Self {
+            root: tempfile::tempdir().expect("a folder"),
+            identities: Vec::new(),
+        };
+        for party in 0..N {
+            fs::create_dir(parties.folder(party)).expect("a folder");
+            let made = parties.run(
+                party,
+                &words("new -m 1 -n 1 --insecure-plain --json --out block"),
+            );
+            let block: Value = serde_json::from_str(&text(&made)).expect("json");
+            assert!(block["keys"][0].is_string());
+            let made = parties.run(
+                party,
+                &words("new -m 1 -n 1 --insecure-plain --json --out identity"),
+            );
+            let identity: Value = serde_json::from_str(&text(&made)).expect("json");
+            let key = identity["keys"][0].as_str().expect("a key");
+            parties.identities.push(key[2..].to_owned());
+        }
+        parties
+    }
+
+    fn folder(&self, party: usize) -> PathBuf {
+        self.root.path().join(format!("machine-{party}"))
+    }
+
+    fn run(&self, party: usize, args: &[String]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_multisig"))
+            .args(args)
+            .current_dir(self.folder(party))
+            .output()
+            .expect("it runs")
+    }
+
+    fn ceremony(&self, party: usize, line: &str) -> Output {
+        let mut args = words("ceremony");
+        args.extend(words(line));
+        self.run(party, &args)
+    }
+
+    fn init(&self, node: &str, conf: &str) -> PathBuf {
+        fs::write(self.folder(0).join("chain.conf"), conf).expect("written");
+        let mut line =
+            format!("init --json --node {node} --conf chain.conf -m 3 --interval 2 {ME}");
+        for (party, key) in self.identities.iter().enumerate() {
+            line += &format!(" --member party-{party}={key}");
+        }
+        self.sent(0, &line)
+    }
+
+    /// The file that a verb says to send.
+    fn sent(&self, party: usize, line: &str) -> PathBuf {
+        let answer: Value = serde_json::from_str(&text(&self.ceremony(party, line))).expect("json");
+        self.folder(party)
+            .join(answer["file"].as_str().expect("a file"))
+    }
+
+    fn join(&self, party: usize) -> PathBuf {
+        self.sent(party, &join_line(party, 7000))
+    }
+
+    fn give(&self, party: usize, file: &std::path::Path) -> Output {
+        self.ceremony(party, &format!("add --json {}", file.display()))
+    }
+
+    fn give_all(&self, file: &std::path::Path) {
+        for party in 0..N {
+            text(&self.give(party, file));
+        }
+    }
+
+    fn status(&self, party: usize) -> Value {
+        serde_json::from_str(&text(&self.ceremony(party, "status --json"))).expect("json")
+    }
+
+    fn approve(&self, party: usize, said: &str) -> Output {
+        let mut args = words(&format!("ceremony approve --json {ME} --words"));
+        args.push(said.to_owned());
+        self.run(party, &args)
+    }
+}
+
+const ME: &str = "--identity-key identity/block-1.key";
+
+fn join_line(party: usize, port: u16) -> String {
+    format!(
+        "join --json {ME} --block-key block/block-1.key --endpoint party-{party}.example:{port} --node-address party-{party}.example:7041"
+    )
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn to_a_certificate(node: &str, conf: &str, dialect: &str) {
+    let parties = Parties::new();
+    let proposal = parties.init(node, conf);
+    parties.give_all(&proposal);
+    // Each sends its join at once; they arrive in another order at each, and some twice.
+    let joins: Vec<_> = (0..N).map(|party| parties.join(party)).collect();
+    for party in 0..N {
+        for step in 0..=N {
+            text(&parties.give(party, &joins[(party + step) % N]));
+        }
+    }
+    let said = parties.status(0)["chain"]["words"]
+        .as_str()
+        .expect("words")
+        .to_owned();
+    assert_eq!(said.split(' ').count(), 12);
+    refused(&parties.approve(0, "abandon ability able"), "words differ");
+    let approvals: Vec<_> = (0..N)
+        .map(|party| {
+            assert_eq!(parties.status(party)["chain"]["words"], said.as_str());
+            let answer: Value =
+                serde_json::from_str(&text(&parties.approve(party, &said))).expect("json");
+            parties
+                .folder(party)
+                .join(answer["file"].as_str().expect("a file"))
+        })
+        .collect();
+    refused(&parties.ceremony(0, "finish"), "has not approved");
+    for approval in approvals.iter().rev() {
+        parties.give_all(approval);
+    }
+    let certificates: Vec<_> = (0..N)
+        .map(|party| {
+            assert_eq!(parties.status(party)["complete"], true);
+            text(&parties.ceremony(party, "finish"));
+            fs::read(parties.folder(party).join("ceremony/certificate.json")).expect("there")
+        })
+        .collect();
+    assert!(certificates.windows(2).all(|pair| pair[0] == pair[1]));
+    let verified: Value =
+        serde_json::from_str(&text(&parties.ceremony(3, "verify --json"))).expect("json");
+    assert_eq!(verified["dialect"], dialect);
+    assert_eq!(verified["words"], said.as_str());
+}
+
+#[test]
+fn five_parties_make_an_elements_chain_with_dynafed() {
+    to_a_certificate(
+        "elements",
+        "chain=fedchain\ninitialfreecoins=0\n",
+        "dynafed",
+    );
+}
+
+#[test]
+fn five_parties_make_an_elements_chain_without_dynafed() {
+    to_a_certificate(
+        "elements",
+        "chain=fedchain\nevbparams=dynafed:-2:::\n",
+        "elements",
+    );
+}
+
+#[test]
+fn five_parties_make_an_ocean_chain() {
+    to_a_certificate("ocean", "chain=fedchain\nembedcontract=0\n", "ocean");
+}
+
+#[test]
+fn joining_twice_alike_is_the_same_and_otherwise_refused() {
+    let parties = Parties::new();
+    parties.init("elements", "chain=fedchain\n");
+    let first = parties.join(0);
+    let before = fs::read(&first).expect("there");
+    assert_eq!(parties.join(0), first);
+    assert_eq!(fs::read(&first).expect("there"), before);
+    refused(
+        &parties.ceremony(0, &join_line(0, 7001)),
+        "sent another join",
+    );
+}
+
+#[test]
+fn a_party_that_says_two_things_is_named_with_the_evidence() {
+    let parties = Parties::new();
+    let proposal = parties.init("elements", "chain=fedchain\n");
+    parties.give_all(&proposal);
+    let first = parties.join(2);
+    let kept = parties.root.path().join("first.json");
+    fs::rename(&first, &kept).expect("hidden");
+    let second = parties.sent(2, &join_line(2, 7001));
+    text(&parties.give(0, &kept));
+    refused(&parties.give(0, &second), "party-2 said two things");
+    let status = parties.status(0);
+    assert_eq!(status["members"][2]["said_two_things"], true);
+    assert_eq!(
+        status["evidence"][0]["messages"].as_array().map(Vec::len),
+        Some(2)
+    );
+}
+
+#[test]
+fn a_file_that_was_changed_on_the_way_is_not_taken() {
+    let parties = Parties::new();
+    parties.init("elements", "chain=fedchain\n");
+    let join = parties.join(0);
+    let changed = fs::read_to_string(&join)
+        .expect("there")
+        .replace(":7000", ":7009");
+    fs::write(&join, changed).expect("written");
+    refused(&parties.give(0, &join), "signature on the join");
+    let status = parties.status(0);
+    assert_eq!(status["members"][0]["joined"], false);
+    assert_eq!(status["left_out"].as_array().map(Vec::len), Some(1));
+}
