@@ -19,20 +19,20 @@ use crate::{
 const MAX_PROOFS: usize = 64;
 
 /// A leader's proposal; the own one has no signature until it has come back from the driver.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(crate) struct Proposed {
     pub(crate) proposal: Proposal,
     pub(crate) signature: Option<IdentitySignature>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RoundBallots {
     pub(crate) proposed: Option<Proposed>,
     pub(crate) votes: RoundVotes,
 }
 
 /// Everything collected at one height.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Ballots {
     rounds: BTreeMap<Round, RoundBallots>,
     /// The first proof of lock seen of each round.

@@ -12,7 +12,7 @@ use federation_roster::OperatorId;
 use crate::{Candidate, Verdict};
 
 /// What is known of a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Judgement {
     /// Not asked yet.
     Unknown,
@@ -26,7 +26,7 @@ pub(crate) enum Judgement {
     Invalid(String),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 struct BodyCopy {
     from: OperatorId,
     candidate: Candidate,
@@ -36,7 +36,7 @@ struct BodyCopy {
 }
 
 /// All copies of all blocks of one height.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Bodies {
     copies: BTreeMap<BlockHash, Vec<BodyCopy>>,
     order: u64,

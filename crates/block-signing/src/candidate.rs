@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// chain's dialect, carry the challenge (or signblock program) of this federation, no signatures,
 /// and a right Merkle root. The machine trusts the fields and checks height, previous block and
 /// time against its own tip.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Candidate {
     /// The hash that would be signed.
     pub hash: BlockHash,

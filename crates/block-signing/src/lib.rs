@@ -88,15 +88,22 @@
 //! # }
 //! ```
 
+// The model is shared with an example, and names the crate as that does.
+#[cfg(test)]
+extern crate self as federation_block_signing;
+
 mod ballots;
 mod bodies;
 mod candidate;
 mod config;
 mod event;
+mod fingerprint;
 mod handle;
 mod input;
 mod machine;
 mod message;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod mutation;
 mod outbox;

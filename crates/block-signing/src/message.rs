@@ -31,7 +31,7 @@ pub enum VoteKind {
 }
 
 /// A leader's word which block it proposes; the block itself follows as a [`Body`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 pub struct Proposal {
     /// The height that the block is for.
     pub height: BlockHeight,
@@ -44,7 +44,7 @@ pub struct Proposal {
 }
 
 /// The bytes of an unsigned block.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Body {
     /// The height that the block is for.
     pub height: BlockHeight,
@@ -65,7 +65,7 @@ impl fmt::Debug for Body {
 }
 
 /// A prevote or a precommit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 pub struct Vote {
     /// Prevote or precommit.
     pub kind: VoteKind,
@@ -78,7 +78,7 @@ pub struct Vote {
 }
 
 /// M or more equal votes: of prevotes a proof of lock, of precommits a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Certificate {
     /// Prevotes or precommits.
     pub kind: VoteKind,
@@ -109,7 +109,7 @@ impl Certificate {
 }
 
 /// A block signature, sent only after the block was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct BlockSignature {
     /// The height of the block.
     pub height: BlockHeight,
@@ -120,7 +120,7 @@ pub struct BlockSignature {
 }
 
 /// A call for a block's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct BodyRequest {
     /// The height of the block.
     pub height: BlockHeight,
@@ -131,7 +131,7 @@ pub struct BodyRequest {
 }
 
 /// Everything that operators send each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Which block a leader proposes.
     Proposal(Proposal),

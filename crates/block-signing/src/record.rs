@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{BlockSignature, Candidate, Certificate, Proposal, Vote, VoteKind};
 
 /// Whether an operator takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum Standing {
     /// It lost its memory and only watches (rule R29).
     Observing,
@@ -16,7 +16,7 @@ pub enum Standing {
 }
 
 /// One thing to remember. The driver stores it under [`key`](Self::key), over what is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum Record {
     /// The block of this height is final: take no part at it or below, ever again.
     Final(BlockHeight),

@@ -37,7 +37,7 @@ macro_rules! fmt_short {
 macro_rules! signature {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $name(
             #[serde(serialize_with = "serialize", deserialize_with = "deserialize")] [u8; 64],
         );

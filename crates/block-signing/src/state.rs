@@ -26,7 +26,7 @@ pub(crate) enum Step {
 }
 
 /// A request to the driver that is repeated at the beat when it fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Errand {
     /// Not asked yet, or to be asked again.
     Idle,
@@ -56,7 +56,7 @@ pub(crate) struct Search {
 }
 
 /// What this operator said at a height.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Own {
     pub(crate) proposals: BTreeMap<Round, Proposal>,
     pub(crate) prevotes: BTreeMap<Round, Option<BlockHash>>,
@@ -239,7 +239,7 @@ pub(crate) struct Finished {
 }
 
 /// What the store remembered of one height.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Memory {
     pub(crate) round: Option<Round>,
     pub(crate) own: Own,

@@ -8,7 +8,7 @@ use federation_roster::OperatorId;
 use crate::{Certificate, IdentitySignature, SignedMessage, Vote, VoteKind, message::Message};
 
 /// What one operator voted, and its signature.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(crate) struct Cast {
     pub(crate) vote: Vote,
     pub(crate) signature: IdentitySignature,
@@ -25,7 +25,7 @@ impl Cast {
 }
 
 /// The first vote of each operator.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct VoteSet(BTreeMap<OperatorId, Cast>);
 
 impl VoteSet {
@@ -71,7 +71,7 @@ impl VoteSet {
 }
 
 /// Both kinds of votes of one round.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RoundVotes {
     pub(crate) prevotes: VoteSet,
     pub(crate) precommits: VoteSet,
