@@ -4,8 +4,12 @@
 //! `cargo run --release -p federation-block-signing --example simulate -- --seed 7 --trace`
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "schedules per second are counted in real time, which the machine never sees"
+)]
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use federation_block_signing::simulation::{Scenario, Summary, World};
 
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
     };
     let mut failures = 0;
     let mut total = Summary::default();
+    let begun = Instant::now();
     for seed in options.first..options.first + options.count {
         let scenario = Scenario::from_seed(seed);
         if options.verbose {
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
                 if options.verbose {
                     println!("{summary:#?}");
                 }
+                total.exercised.add(&summary.exercised);
                 total.blocks += summary.blocks;
                 total.inputs += summary.inputs;
                 total.crashes += summary.crashes;
@@ -99,6 +105,16 @@ fn main() -> ExitCode {
         total.highest_calm_round,
         total.calm,
     );
+    println!(
+        "{:.0} schedules per second",
+        options.count as f64 / begun.elapsed().as_secs_f64()
+    );
+    println!("met: {}", total.exercised);
+    let never: Vec<_> = total.exercised.never().collect();
+    if options.count >= 1000 && !never.is_empty() {
+        eprintln!("never met, so nothing is shown about: {never:?}");
+        return ExitCode::FAILURE;
+    }
     if failures == 0 {
         ExitCode::SUCCESS
     } else {

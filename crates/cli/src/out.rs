@@ -22,7 +22,7 @@ pub fn line(text: &str) -> Result<(), CliError> {
 /// Writes a value as one line of JSON to the standard output, for machines.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string(value)
         .map_err(|error| CliError::failure(error, "report this as a fault of the program"))?;

@@ -6,8 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use federation_ceremony::{Added, Body, Ceremony, MAX_CERTIFICATE, Message, message_digest};
+use elements::hashes::sha256;
+use federation_ceremony::{Added, Body, Ceremony, MAX_CERTIFICATE, Message};
 use federation_cli::CliError;
+use hex_conservative::DisplayHex;
 
 /// What the certificate is called, which is no message.
 pub(super) const CERTIFICATE: &str = "certificate.json";
@@ -71,6 +73,11 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, CliError> {
     Ok(Loaded { ceremony, left_out })
 }
 
+/// Whether nothing of a ceremony is in the folder yet: it may be missing, or empty.
+pub(super) fn is_fresh(folder: &Path) -> bool {
+    !folder.exists() || files(folder).is_ok_and(|files| files.is_empty())
+}
+
 /// Takes a message that has its place, and writes it down; whether it was new.
 pub(super) fn take(
     folder: &Path,
@@ -88,23 +95,24 @@ pub(super) fn put(
     ceremony: &Ceremony,
     message: &Message,
 ) -> Result<PathBuf, CliError> {
-    let path = folder.join(name_of(ceremony, message)?);
+    let path = folder.join(name_of(ceremony, message));
     write(&path, &message.to_text())?;
     Ok(path)
 }
 
-/// The same message has the same name everywhere; what a member says twice has two.
-fn name_of(ceremony: &Ceremony, message: &Message) -> Result<String, CliError> {
+/// The same message has the same name everywhere; what a member says twice, or signs twice, has
+/// two. The name holds enough of the hash of the whole text that nobody finds two texts of one
+/// name, with which a member could overwrite what it said before.
+fn name_of(ceremony: &Ceremony, message: &Message) -> String {
     let kind = message.body().kind();
-    let digest = message_digest(message.ceremony(), message.sender(), message.body())
-        .map_err(refused)?
-        .to_string();
+    let digest = sha256::Hash::hash(message.to_text().as_bytes()).to_byte_array();
+    let digest = digest[..16].to_lower_hex_string();
     let sender = ceremony
         .members()
         .iter()
         .find(|member| member.identity == *message.sender())
         .map_or("unknown", |member| member.name.as_str());
-    Ok(format!("{kind}-{sender}-{}.json", &digest[..8]))
+    format!("{kind}-{sender}-{digest}.json")
 }
 
 /// Writes a file at once; one with the same text is left alone.
@@ -160,7 +168,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         Err(error) => return Err(failed(error)),
     };
     let mut files = Vec::new();
-    for entry in entries.take(MAX_FILES) {
+    for (number, entry) in entries.enumerate() {
+        if number >= MAX_FILES {
+            return Err(CliError::failure(
+                format!("`{}` has more than {MAX_FILES} files", folder.display()),
+                "use a folder for the ceremony alone",
+            ));
+        }
         let path = entry.map_err(failed)?.path();
         let is_message = path.extension().is_some_and(|end| end == "json")
             && path.file_name().is_some_and(|name| name != CERTIFICATE);

@@ -179,7 +179,8 @@ fn add(args: &AddArgs) -> Result<(), CliError> {
         Ok(loaded) => loaded.ceremony,
         Err(error) => match messages.first() {
             Some(first)
-                if matches!(first.body(), Body::Proposal(_)) && !args.at.folder.exists() =>
+                if matches!(first.body(), Body::Proposal(_))
+                    && folder::is_fresh(&args.at.folder) =>
             {
                 Ceremony::new(first.clone()).map_err(refused)?
             }

@@ -6,6 +6,7 @@ use crate::{Input, Message};
 
 use super::{
     check::Breach,
+    exercise::Exercise,
     network::Frame,
     world::{Happening, MEMORY, World, signed},
 };
@@ -15,6 +16,10 @@ impl World {
     pub(super) fn audible(&self, a: usize, b: usize) -> bool {
         let honest = self.slots[a].honest && self.slots[b].honest;
         (honest && !self.split) || self.sides.connected(a, b)
+    }
+
+    pub(super) const fn count(&mut self, what: Exercise) {
+        self.summary.exercised.count(what);
     }
 
     pub(super) fn frame_delay(&mut self) -> u64 {
@@ -45,7 +50,16 @@ impl World {
     pub(super) fn spread(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64) {
         self.remember_frame(frame);
         for to in 0..self.slots.len() {
-            if to == slot || !self.audible(slot, to) || !self.rng.chance(permille) {
+            if to == slot {
+                continue;
+            }
+            if !self.audible(slot, to) {
+                if self.split {
+                    self.count(Exercise::Partition);
+                }
+                continue;
+            }
+            if !self.rng.chance(permille) {
                 continue;
             }
             let receiver = self.slots[to].id;
@@ -56,14 +70,21 @@ impl World {
             }
             let deaf = self.deaf[to][slot] & (1 << frame.signed.message.kind()) != 0;
             if self.storm && (deaf || self.rng.chance(self.scenario.loss)) {
+                self.count(if deaf {
+                    Exercise::Deafness
+                } else {
+                    Exercise::Loss
+                });
                 continue;
             }
             self.dispatch(to, frame);
             if self.storm && self.rng.chance(self.scenario.duplicates) {
+                self.count(Exercise::Duplicate);
                 self.dispatch(to, frame);
             }
         }
         if self.storm && self.rng.chance(self.scenario.replays) {
+            self.count(Exercise::Replay);
             let old = self.recent[self.rng.index(self.recent.len())].clone();
             let to = self.rng.index(self.slots.len());
             self.dispatch(to, &old);

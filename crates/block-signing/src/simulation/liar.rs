@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     chain,
+    exercise::Exercise,
     network::Frame,
     world::{World, signed},
 };
@@ -28,14 +29,18 @@ impl World {
         let Some((height, round)) = self.place_to_lie() else {
             return;
         };
-        let message = match self.rng.below(8) {
-            0..=2 => self.lying_vote(height, round),
-            3 | 4 => self.lying_proposal(slot, height, round),
-            5 => self.lying_signature(id, height),
-            6 => self.spoiled_body(),
-            _ => self.pieced_certificate(),
+        let (kind, message) = match self.rng.below(8) {
+            0..=2 => (Exercise::LyingVote, self.lying_vote(height, round)),
+            3 | 4 => (
+                Exercise::LyingProposal,
+                self.lying_proposal(slot, height, round),
+            ),
+            5 => (Exercise::LyingSignature, self.lying_signature(id, height)),
+            6 => (Exercise::SpoiledBody, self.spoiled_body()),
+            _ => (Exercise::PiecedCertificate, self.pieced_certificate()),
         };
         if let Some(message) = message {
+            self.count(kind);
             let frame = Rc::new(Frame::new(signed(id, message)));
             let part = self.rng.between(200, 1000);
             self.spread(slot, &frame, part);

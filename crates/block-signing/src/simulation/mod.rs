@@ -20,6 +20,7 @@
 mod air;
 mod chain;
 mod check;
+mod exercise;
 mod liar;
 mod network;
 mod node;
@@ -33,6 +34,7 @@ mod weather;
 mod world;
 
 pub use check::{Breach, Failure};
+pub use exercise::{Exercise, Exercised};
 pub use network::Frame;
 pub use scenario::Scenario;
 pub use world::{Summary, World, run};

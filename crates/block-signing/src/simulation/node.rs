@@ -5,12 +5,17 @@ use crate::{Candidate, CompactSignature, Input, Phase, SubmitOutcome};
 use super::{
     chain::digest,
     check::Breach,
+    exercise::Exercise,
     world::{Happening, World, wide},
 };
 
 impl World {
     pub(super) fn node_fails(&mut self) -> bool {
-        self.storm && self.rng.chance(self.scenario.node_failures)
+        let fails = self.storm && self.rng.chance(self.scenario.node_failures);
+        if fails {
+            self.count(Exercise::NodeFailure);
+        }
+        fails
     }
 
     pub(super) fn node_delay(&mut self) -> u64 {
@@ -40,6 +45,7 @@ impl World {
         let input = match state.guard(height, hash) {
             Ok(()) => {
                 if state.honest {
+                    self.count(Exercise::SignatureChecked);
                     self.checker.signed(operator, height, hash)?;
                 }
                 Input::Signed {
@@ -104,6 +110,7 @@ impl World {
             format!("node of operator {id} (slot {slot}) has block {height} {hash}")
         });
         if self.slots[slot].honest {
+            self.count(Exercise::AcceptanceChecked);
             self.checker.accepted(block.height, block.hash)?;
         }
         self.slots[slot].node.chain.push(block.clone());

@@ -8,6 +8,7 @@ use crate::{Alarm, Event, Input, Message, Output, Phase, Verdict};
 
 use super::{
     check::Breach,
+    exercise::Exercise,
     network::Frame,
     world::{Happening, World},
 };
@@ -30,6 +31,7 @@ impl World {
         }
         self.slots[slot].life += 1;
         self.summary.crashes += 1;
+        self.count(Exercise::Crash);
         let id = self.slots[slot].id;
         self.note(|| format!("operator {id} (slot {slot}) crashes"));
         let longest = if self.scenario.hasty { 100 } else { 1500 };
@@ -81,6 +83,7 @@ impl World {
         let mut outputs = batch.into_iter();
         if records > 0 {
             if self.storm && self.rng.chance(self.scenario.store_failures) {
+                self.count(Exercise::StoreFailure);
                 return self.fail_store(slot, clock);
             }
             for output in outputs.by_ref().take(records) {
@@ -211,6 +214,7 @@ impl World {
                 self.note(|| format!("operator {id} has evidence against {operator}"));
                 if honest {
                     self.summary.evidence += 1;
+                    self.count(Exercise::AccusationChecked);
                 }
                 if !lies && honest {
                     return Err(Breach::HonestAccused { operator });
@@ -228,7 +232,10 @@ impl World {
             return Ok(());
         }
         match event {
-            Event::Decided { height, hash, .. } => self.checker.decided(height, hash),
+            Event::Decided { height, hash, .. } => {
+                self.count(Exercise::DecisionChecked);
+                self.checker.decided(height, hash)
+            }
             Event::RoundStarted { height, round, .. } => {
                 let round = round.to_u32();
                 self.summary.highest_round = self.summary.highest_round.max(round);

@@ -6,6 +6,7 @@ use crate::Input;
 
 use super::{
     check::Breach,
+    exercise::Exercise,
     scenario::Scenario,
     world::{Happening, World},
 };
@@ -49,6 +50,7 @@ impl World {
             if self.scenario.skew > 0 && self.rng.chance(300) {
                 let skew = self.rng.below(2 * self.scenario.skew).cast_signed();
                 self.slots[slot].skew = skew - self.scenario.skew.cast_signed();
+                self.count(Exercise::WrongClock);
                 self.step(slot, Input::Tick)?;
             }
         }
@@ -56,6 +58,7 @@ impl World {
             let slot = self.rng.index(self.slots.len());
             if self.slots[slot].honest && !self.slots[slot].dead {
                 self.forgot = true;
+                self.count(Exercise::LostMemory);
                 self.note(|| format!("slot {slot} loses its memory"));
                 self.slots[slot].store.clear();
                 self.slots[slot].guard.clear();

@@ -11,6 +11,7 @@ use crate::{Candidate, Config, IdentitySignature, Input, Message, SignedMessage,
 use super::{
     chain::{GENESIS_SECS, digest},
     check::{Breach, Checker, Failure},
+    exercise::Exercised,
     network::{Frame, Partition},
     operator::Slot,
     rng::Rng,
@@ -39,6 +40,8 @@ pub struct Summary {
     pub inputs: u64,
     /// Crashes of operators.
     pub crashes: u32,
+    /// What was met and checked.
+    pub exercised: Exercised,
     /// Pieces of evidence put out by honest operators.
     pub evidence: u32,
     /// Milliseconds of virtual time from the end of the storm to the goal.

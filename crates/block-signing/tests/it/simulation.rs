@@ -1,7 +1,7 @@
 //! Whole federations in virtual time. `SIMULATION_SEEDS` sets how many schedules are run and
 //! `SIMULATION_FROM` the first seed.
 
-use federation_block_signing::simulation::{Scenario, run};
+use federation_block_signing::simulation::{Exercise, Exercised, Failure, Scenario, run};
 
 fn number(variable: &str, default: u64) -> u64 {
     let value = std::env::var(variable).ok();
@@ -11,26 +11,38 @@ fn number(variable: &str, default: u64) -> u64 {
     })
 }
 
+/// The schedules of every second seed: what they exercised, and which failed.
+fn run_half(from: u64, count: u64, half: u64) -> (Exercised, Vec<Failure>) {
+    let (mut exercised, mut failures) = (Exercised::default(), Vec::new());
+    for seed in (from..from + count).filter(|seed| seed % 2 == half) {
+        match run(&Scenario::from_seed(seed)) {
+            Ok(summary) => exercised.add(&summary.exercised),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    (exercised, failures)
+}
+
 #[test]
-fn no_schedule_breaks_the_protocol() {
+fn no_schedule_breaks_the_protocol_and_each_fault_and_rule_is_met() {
     let from = number("SIMULATION_FROM", 0);
     let count = number("SIMULATION_SEEDS", 3000);
-    let failures: Vec<String> = std::thread::scope(|scope| {
-        let halves = [0, 1].map(|half| {
-            scope.spawn(move || {
-                let seeds = (from..from + count).filter(|seed| seed % 2 == half);
-                let failures = seeds.filter_map(|seed| run(&Scenario::from_seed(seed)).err());
-                failures.map(|failure| failure.to_string()).collect()
-            })
-        });
-        let joined =
-            halves.map(|half| half.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
-        joined
-            .into_iter()
-            .flat_map(|failures: Vec<String>| failures)
-            .collect()
+    let (mut exercised, mut failures) = (Exercised::default(), Vec::new());
+    std::thread::scope(|scope| {
+        let halves = [0, 1].map(|half| scope.spawn(move || run_half(from, count, half)));
+        for half in halves {
+            let (met, failed) = half.join().unwrap_or_else(|e| std::panic::resume_unwind(e));
+            exercised.add(&met);
+            failures.extend(failed);
+        }
     });
     assert!(failures.is_empty(), "{failures:#?}");
+    println!("{exercised}");
+    let never: Vec<Exercise> = exercised.never().collect();
+    assert!(
+        never.is_empty(),
+        "never met in {count} schedules: {never:?}"
+    );
 }
 
 #[test]

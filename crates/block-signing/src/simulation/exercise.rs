@@ -1,0 +1,111 @@
+//! Counts of what a simulation exercised: a run that never met a fault, or never had a reason to
+//! check a rule, shows nothing about it.
+
+use core::fmt;
+
+/// A kind of fault that happened, or a rule that was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exercise {
+    /// A message was lost.
+    Loss,
+    /// All messages of one kind between two operators were lost for a while.
+    Deafness,
+    /// A message arrived twice.
+    Duplicate,
+    /// An old message arrived again.
+    Replay,
+    /// A message did not cross a partition.
+    Partition,
+    /// An operator crashed.
+    Crash,
+    /// A store failed.
+    StoreFailure,
+    /// An operator lost its memory.
+    LostMemory,
+    /// A clock was set wrong.
+    WrongClock,
+    /// A node did not answer.
+    NodeFailure,
+    /// A liar voted as it liked.
+    LyingVote,
+    /// A liar proposed as it liked.
+    LyingProposal,
+    /// A liar signed a block as it liked.
+    LyingSignature,
+    /// A liar sent a spoiled body.
+    SpoiledBody,
+    /// A liar pieced a certificate together.
+    PiecedCertificate,
+    /// Checked: nobody signs twice, or what is not decided, and no two blocks can be complete.
+    SignatureChecked,
+    /// Checked: all decisions at a height are the same.
+    DecisionChecked,
+    /// Checked: nodes accept what was decided only.
+    AcceptanceChecked,
+    /// Checked: who is accused did lie.
+    AccusationChecked,
+}
+
+impl Exercise {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::Loss,
+        Self::Deafness,
+        Self::Duplicate,
+        Self::Replay,
+        Self::Partition,
+        Self::Crash,
+        Self::StoreFailure,
+        Self::LostMemory,
+        Self::WrongClock,
+        Self::NodeFailure,
+        Self::LyingVote,
+        Self::LyingProposal,
+        Self::LyingSignature,
+        Self::SpoiledBody,
+        Self::PiecedCertificate,
+        Self::SignatureChecked,
+        Self::DecisionChecked,
+        Self::AcceptanceChecked,
+        Self::AccusationChecked,
+    ];
+}
+
+/// How often each happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exercised([u64; Exercise::ALL.len()]);
+
+impl Exercised {
+    pub(super) const fn count(&mut self, what: Exercise) {
+        self.0[what as usize] += 1;
+    }
+
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+    }
+
+    /// How often this happened.
+    #[must_use]
+    pub const fn of(&self, what: Exercise) -> u64 {
+        self.0[what as usize]
+    }
+
+    /// What never happened.
+    pub fn never(&self) -> impl Iterator<Item = Exercise> {
+        Exercise::ALL.into_iter().filter(|what| self.of(*what) == 0)
+    }
+}
+
+impl fmt::Display for Exercised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, what) in Exercise::ALL.into_iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{what:?} {}", self.of(what))?;
+        }
+        Ok(())
+    }
+}
