@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use federation_block_signing::{Message, Vote, VoteKind};
 use federation_chain::{BlockHash, BlockHeight};
-use federation_local::{LocalConfig, LocalError, LocalFederation, Transport};
+use federation_local::{LocalConfig, LocalError, LocalFederation, LocalNode, Transport};
 use federation_messenger::Messenger;
 use federation_roster::{EnvelopeHead, Federation, OperatorId, Round, UnsignedEnvelope};
 use federation_signer::{IdentitySigner, SoftwareIdentity};
@@ -53,27 +53,22 @@ async fn flood(
     messenger: Arc<dyn Messenger>,
     identity: SoftwareIdentity,
     federation: Arc<Federation>,
-    height: u32,
+    node: Arc<LocalNode>,
 ) {
     let garbage = Bytes::from(vec![0xa5; 200]);
     let far = frame(&federation, &identity, LIAR, 1_000_000, 0).await;
-    let oversized = frame(&federation, &identity, LIAR, height, 200_000).await;
-    let mut round = 0_u32;
     loop {
-        // A forged one of the height that is worked on costs the most to refuse.
-        let near = height + round / 50 % 40;
-        let forged = frame(&federation, &identity, 0, near, 0).await;
-        for frame in [&garbage, &far, &forged, &forged] {
-            messenger.broadcast(frame.clone()).await.expect("it sends");
+        // What is of the height that is worked on costs the most to refuse.
+        let height = node.tip().await.expect("it runs").0.to_u32() + 1;
+        let forged = frame(&federation, &identity, 0, height, 0).await;
+        let oversized = frame(&federation, &identity, LIAR, height, 200_000).await;
+        for _ in 0..20 {
+            for frame in [&garbage, &far, &forged, &forged] {
+                messenger.broadcast(frame.clone()).await.expect("it sends");
+            }
+            tokio::task::yield_now().await;
         }
-        if round.is_multiple_of(20) {
-            messenger
-                .broadcast(oversized.clone())
-                .await
-                .expect("it sends");
-        }
-        round += 1;
-        tokio::task::yield_now().await;
+        messenger.broadcast(oversized).await.expect("it sends");
     }
 }
 
@@ -101,9 +96,9 @@ async fn a_flood_of_rubbish_is_counted_and_blocks_come_as_before() -> Result<(),
         federation.wait_for_height(3, LIMIT).await?;
         let quiet = gaps(&federation, 10).await?;
         let (messenger, identity) = federation.impersonate(usize::from(LIAR)).await?;
-        let height = federation.check_one_chain().await?;
         let roster = federation.federation().clone();
-        let flooding = tokio::spawn(flood(messenger, identity, roster, height));
+        let node = federation.node(0).clone();
+        let flooding = tokio::spawn(flood(messenger, identity, roster, node));
         let flooded = gaps(&federation, 10).await?;
         let mut status = federation.operator(0).expect("it runs").status();
         // What a full queue drops is not counted by kind, so each kind may take its time.
