@@ -8,7 +8,7 @@ use federation_block_signing::{
     IdentitySignature, Input, Limits, Machine, Message, MessageParts, Output, Phase, Proposal,
     Record, Refusal, RoundOutcome, RoundReport, SignedMessage, Standing, Status, SubmitOutcome,
     Timeouts, Tip, Verdict, Vote, VoteKind,
-    simulation::{Breach, Failure, Frame, Scenario, Summary, World},
+    simulation::{Breach, Exercise, Exercised, Failure, Frame, Scenario, Summary, World},
 };
 
 fn data<T: Debug + Clone + PartialEq + Eq + Send + Sync + 'static>() {}
@@ -21,6 +21,8 @@ fn public_types_keep_their_derives() {
     plain::<BlockSignature>();
     plain::<BodyRequest>();
     plain::<CompactSignature>();
+    plain::<Exercise>();
+    plain::<Exercised>();
     plain::<IdentitySignature>();
     plain::<Limits>();
     plain::<Phase>();

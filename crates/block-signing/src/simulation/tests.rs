@@ -56,6 +56,39 @@ fn finds_a_machine_that_signs_before_the_decision() {
     assert_found(Mutation::SignAtPrecommit, 2000);
 }
 
+/// A federation whose machines ask for signatures before the decision. Only what gets past the
+/// guard is judged.
+fn rash(seed: u64, guarded: bool) -> Option<Breach> {
+    let mut scenario = Scenario::about_locks(seed);
+    scenario.only_forks = true;
+    let mut world = World::with_config(scenario, |mut config| {
+        config.mutation = Some(Mutation::SignAtPrecommit);
+        config
+    });
+    for slot in &mut world.slots {
+        slot.unguarded = !guarded;
+    }
+    world.run().err().map(|failure| failure.breach)
+}
+
+#[test]
+fn finds_the_double_signature_that_a_missing_guard_lets_pass_and_the_guard_refuses() {
+    let double = |breach: &Breach| matches!(breach, Breach::SignedTwice { .. });
+    let seed = (3..8000).find(|seed| rash(*seed, false).is_some_and(|breach| double(&breach)));
+    let seed = seed.expect("a machine that asks twice is found without the guard");
+    // With it the same faulty machines may stand still, and never make a second signature.
+    for seed in seed..seed + 200 {
+        let breach = rash(seed, true);
+        assert!(
+            matches!(
+                breach,
+                None | Some(Breach::Stuck { .. } | Breach::TooManyRounds { .. })
+            ),
+            "seed {seed}: {breach:?}"
+        );
+    }
+}
+
 /// Five honest operators of whom all are needed, and two liars who pull some of them ahead and
 /// then fall silent.
 fn abandoned(seed: u64, mutation: Option<Mutation>) -> Result<(), Breach> {

@@ -4,6 +4,7 @@ mod codec;
 mod counterexample;
 mod driver;
 mod observer;
+mod predecessors;
 mod repeats;
 mod restart;
 mod rounds;
