@@ -1,9 +1,14 @@
 //! The certificate: a whole ceremony in one text, which anybody can check offline.
 
+use core::time::Duration;
+
+use federation_chain::{BlockHash, Dialect};
+use federation_multisig::MultisigScript;
+use federation_roster::Federation;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Ceremony, CeremonyError, Chain, Message, MessageError,
+    Ceremony, CeremonyError, Chain, Digest, Message, MessageError, Party,
     message::{Raw, to_json},
 };
 
@@ -32,9 +37,21 @@ pub enum CertificateError {
     /// The messages make no chain that all approve.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
+    /// A true certificate, of something else.
+    #[error("it certifies that {found} was agreed on, not {expected}: take that of this chain")]
+    Other {
+        /// What should have been agreed on.
+        expected: Digest,
+        /// What its parties have agreed on.
+        found: Digest,
+    },
 }
 
 /// A chain that all members have approved, with everything that proves it.
+///
+/// There is no value of this type that is not verified. What was agreed on has one hash,
+/// [`Certificate::agreed_hash`]; the text has none that means anything: a party can sign the same
+/// message again, and two texts then certify one agreement. Bind to the former.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     ceremony: Ceremony,
@@ -85,6 +102,101 @@ impl Certificate {
             ceremony.add(message.try_into()?)?;
         }
         Ok(Self::new(ceremony)?)
+    }
+
+    /// Reads a certificate, checks all of it as [`Certificate::parse`] does, offline, and that it is
+    /// of what was agreed on under this hash.
+    ///
+    /// # Errors
+    /// If anything is not as it should be, or it certifies something else.
+    pub fn verify(text: &str, agreed: Digest) -> Result<Self, CertificateError> {
+        let certificate = Self::parse(text)?;
+        let found = certificate.agreed_hash();
+        if found == agreed {
+            Ok(certificate)
+        } else {
+            Err(CertificateError::Other {
+                expected: agreed,
+                found,
+            })
+        }
+    }
+
+    /// The hash of what was agreed on, which no signature changes: that of the manifest, which holds
+    /// ceremony, genesis hash, every setting of the chain, threshold, interval and the whole roster.
+    ///
+    /// `manifest_hash` of [`Certificate::chain`] is the same; every approval names it.
+    #[must_use]
+    pub fn agreed_hash(&self) -> Digest {
+        self.chain.manifest_hash()
+    }
+
+    /// The chain's name.
+    #[must_use]
+    pub fn chain_name(&self) -> &str {
+        self.chain.settings().chain()
+    }
+
+    /// The form of the chain's blocks.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.chain.dialect()
+    }
+
+    /// The hash of the chain's first block.
+    #[must_use]
+    pub const fn genesis_hash(&self) -> BlockHash {
+        self.chain.genesis().hash()
+    }
+
+    /// M: how many sign a block.
+    #[must_use]
+    pub fn threshold(&self) -> u8 {
+        self.script().threshold().to_u8()
+    }
+
+    /// The operators, N of them, in the order of the roster: names, keys, addresses.
+    #[must_use]
+    pub fn operators(&self) -> &[Party] {
+        self.chain.parties()
+    }
+
+    /// The M-of-N script that signs blocks.
+    #[must_use]
+    pub const fn script(&self) -> &MultisigScript {
+        self.chain.script()
+    }
+
+    /// The time from one block to the next.
+    #[must_use]
+    pub const fn interval(&self) -> Duration {
+        self.federation().interval()
+    }
+
+    /// The chain's limit on the size of a block's signatures, in bytes; on Ocean, which has none,
+    /// what they need.
+    #[must_use]
+    pub const fn max_block_signature_size(&self) -> u32 {
+        self.federation().rules().max_signature_size()
+    }
+
+    /// The federation, as its operators' `federation.toml` must have it. Its id leaves out where
+    /// operators are reached, which may change later.
+    #[must_use]
+    pub const fn federation(&self) -> &Federation {
+        self.chain.federation()
+    }
+
+    /// The lines of a node's configuration file that make the chain.
+    #[must_use]
+    pub fn node_settings(&self) -> String {
+        self.chain.settings().to_conf()
+    }
+
+    /// The text of Ocean's terms and conditions, where the chain has them.
+    #[must_use]
+    pub fn terms(&self) -> Option<&str> {
+        self.ceremony.proposal().terms.as_deref()
     }
 
     /// The certificate as text, the same on every machine: JSON, one line feed at the end.

@@ -1,14 +1,27 @@
 //! What follows from a proposal and everybody's keys: the chain, its roster, its manifest.
 
+use core::time::Duration;
+
 use bitcoin::hashes::{Hash, sha256};
+use federation_chain::{Dialect, RulesError, SigningRules};
 use federation_genesis::{
     ConfError, DynafedStart, Genesis, InvalidConf, Manifest, NodeKind, Problem, Settings, Terms,
     Unfit, UnknownNode, problems, required_signature_size,
 };
 use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, ThresholdError};
+use federation_roster::{Federation, FederationError, Operator};
 use secp256k1::PublicKey;
 
 use crate::{Digest, Join, KeyUse, Member, Proposal, words};
+
+/// The shortest time from one block to the next, in milliseconds: headers count seconds.
+pub const MIN_INTERVAL: u64 = 1_000;
+
+/// The longest time from one block to the next, in milliseconds: a day.
+pub const MAX_INTERVAL: u64 = 86_400_000;
+
+/// Elements' limit on the size of a block's signatures.
+const SIGNATURE_SIZE: &str = "con_max_block_sig_size";
 
 /// A chain that cannot be made of what the parties say.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +59,11 @@ pub enum ChainError {
         /// The other.
         second: String,
     },
-    /// Blocks without time between them.
-    #[error("the interval is zero: use at least a millisecond")]
-    Interval,
+    /// Blocks too close together or too far apart.
+    #[error(
+        "the interval of {0} ms is none that a federation can keep: use {MIN_INTERVAL} to {MAX_INTERVAL} ms"
+    )]
+    Interval(u64),
     /// No M.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
@@ -74,6 +89,12 @@ pub enum ChainError {
         "the chain would change to dynafed on its way, which a new federation does not need: set evbparams=dynafed:-1::: or dynafed:-2:::"
     )]
     Signalled,
+    /// No rules for the signatures in its blocks.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// No roster.
+    #[error(transparent)]
+    Federation(#[from] FederationError),
     /// Not everybody's keys are there.
     #[error("`{0}` has not joined")]
     Missing(String),
@@ -105,6 +126,16 @@ impl Party {
         let mut keys = self.join.keys.iter();
         keys.find(|key| key.usage == usage).map(|key| key.key)
     }
+
+    /// What the roster says of it.
+    fn operator(&self) -> Option<Operator> {
+        Some(Operator {
+            name: self.member.name.clone(),
+            identity: self.member.identity,
+            block_key: self.key(KeyUse::Block)?,
+            endpoint: self.join.endpoint.clone(),
+        })
+    }
 }
 
 /// A chain that everybody computes alike.
@@ -112,8 +143,7 @@ impl Party {
 pub struct Chain {
     settings: Settings,
     genesis: Genesis,
-    dialect: &'static str,
-    script: MultisigScript,
+    federation: Federation,
     manifest: String,
     parties: Vec<Party>,
 }
@@ -133,8 +163,8 @@ pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
         let m = proposal.threshold;
         return Err(ChainError::NoMajority { m, n });
     }
-    if proposal.interval == 0 {
-        return Err(ChainError::Interval);
+    if !(MIN_INTERVAL..=MAX_INTERVAL).contains(&proposal.interval) {
+        return Err(ChainError::Interval(proposal.interval));
     }
     let ascending = proposal.keys.windows(2).all(|pair| pair[0] < pair[1]);
     if !ascending || proposal.keys.first() != Some(&KeyUse::Block) {
@@ -187,15 +217,27 @@ const fn setting_of(usage: KeyUse) -> &'static str {
     }
 }
 
-fn dialect(settings: &Settings) -> Result<&'static str, ChainError> {
+fn dialect(settings: &Settings) -> Result<Dialect, ChainError> {
     if settings.node() == NodeKind::Ocean {
-        return Ok("ocean");
+        return Ok(Dialect::Ocean);
     }
     match DynafedStart::of(settings)? {
-        DynafedStart::Always => Ok("dynafed"),
-        DynafedStart::Never => Ok("elements"),
+        DynafedStart::Always => Ok(Dialect::Dynafed),
+        DynafedStart::Never => Ok(Dialect::Elements),
         _ => Err(ChainError::Signalled),
     }
+}
+
+/// The rules by which the chain's blocks are signed.
+fn rules(settings: &Settings, script: MultisigScript) -> Result<SigningRules, ChainError> {
+    let dialect = dialect(settings)?;
+    let needed = SigningRules::required_signature_size(dialect, &script);
+    // Ocean has no such setting, and no such limit.
+    let limit = settings
+        .iter()
+        .find(|setting| setting.name == SIGNATURE_SIZE)
+        .and_then(|setting| setting.values.first()?.parse().ok());
+    Ok(SigningRules::new(dialect, script, limit.unwrap_or(needed))?)
 }
 
 impl Chain {
@@ -221,9 +263,9 @@ impl Chain {
         }
         let size_given = settings
             .iter()
-            .any(|setting| setting.given && setting.name == "con_max_block_sig_size");
+            .any(|setting| setting.given && setting.name == SIGNATURE_SIZE);
         if !size_given && let Some(size) = required_signature_size(&settings)? {
-            settings = settings.with("con_max_block_sig_size", &size.to_string())?;
+            settings = settings.with(SIGNATURE_SIZE, &size.to_string())?;
         }
         let terms = terms(proposal);
         let genesis = Genesis::compute(&settings, terms.as_ref())?;
@@ -250,9 +292,11 @@ impl Chain {
             of("endpoint", &party.join.endpoint);
             of("node", &party.join.node);
         }
+        let rules = rules(&settings, script_of(KeyUse::Block)?)?;
+        let operators = parties.iter().filter_map(Party::operator).collect();
+        let interval = Duration::from_millis(proposal.interval);
         Ok(Self {
-            dialect: dialect(&settings)?,
-            script: script_of(KeyUse::Block)?,
+            federation: Federation::new(operators, rules, genesis.hash(), interval)?,
             settings,
             genesis,
             manifest,
@@ -272,16 +316,23 @@ impl Chain {
         &self.genesis
     }
 
-    /// The form of its blocks: `ocean`, `elements` or `dynafed`.
+    /// The form of its blocks.
     #[must_use]
-    pub const fn dialect(&self) -> &'static str {
-        self.dialect
+    pub const fn dialect(&self) -> Dialect {
+        self.federation.rules().dialect()
     }
 
     /// Who signs its blocks.
     #[must_use]
     pub const fn script(&self) -> &MultisigScript {
-        &self.script
+        self.federation.rules().script()
+    }
+
+    /// The federation that runs it: roster, rules of signing, genesis hash and interval, as its
+    /// operators have them in `federation.toml`.
+    #[must_use]
+    pub const fn federation(&self) -> &Federation {
+        &self.federation
     }
 
     /// The operators, in the order of the roster.

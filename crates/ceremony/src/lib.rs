@@ -55,6 +55,6 @@ mod words;
 pub use body::{Approval, Body, Join, KeyUse, Member, Proposal, ProvenKey};
 pub use ceremony::{Added, Ceremony, CeremonyError, Evidence};
 pub use certificate::{Certificate, CertificateError, MAX_CERTIFICATE};
-pub use chain::{Chain, ChainError, Party, check_proposal};
+pub use chain::{Chain, ChainError, MAX_INTERVAL, MIN_INTERVAL, Party, check_proposal};
 pub use hash::{Digest, ParseDigestError};
 pub use message::{MAX_MESSAGE, Message, MessageError, ceremony_id, message_digest, proof_digest};

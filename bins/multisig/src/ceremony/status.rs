@@ -53,7 +53,7 @@ pub(super) fn describe(chain: &Chain) -> serde_json::Value {
     json!({
         "node": chain.settings().node().as_str(),
         "chain": chain.settings().chain(),
-        "dialect": chain.dialect(),
+        "dialect": chain.dialect().as_str(),
         "genesis": chain.genesis().hash().to_string(),
         "signblockscript": chain.script().to_hex(),
         "manifest": chain.manifest_hash().to_string(),
