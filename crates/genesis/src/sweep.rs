@@ -2,9 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use elements::{OutPoint, Transaction, Txid, encode::deserialize};
+use elements::{
+    AssetId, AssetIssuance, LockTime, OutPoint, Script, Sequence, Transaction, TxIn, TxInWitness,
+    TxOut, TxOutWitness, Txid,
+    confidential::{Asset, Nonce, Value},
+    encode::{deserialize, serialize},
+};
 
-use crate::{Genesis, transaction::OP_TRUE};
+use crate::{Genesis, InitialAsset, transaction::OP_TRUE};
+
+/// What all outputs of one transaction may hold together, of whatever assets (`MAX_MONEY`).
+const MAX_TOTAL: u64 = 2_100_000_000_000_000;
 
 /// A transaction that all have agreed to see in block 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +34,27 @@ pub enum SweepError {
     /// An output for anyone again.
     #[error("output {0} of the sweep can be spent by anyone again")]
     Anyones(usize),
+    /// More than a transaction can hold.
+    #[error(
+        "the sweep's outputs hold {0} satoshi together, and nodes take at most {MAX_TOTAL}, coins and tokens counted alike: issue fewer"
+    )]
+    TooMuch(u128),
+    /// A destination to which nobody should send, or of which nobody can tell who has it.
+    #[error(
+        "`{0}` is no output script of an address: give that of P2PKH, P2SH or a witness program"
+    )]
+    Destination(Script),
+    /// Coins without a destination.
+    #[error("there is no destination for {amount} of asset {name}, which anyone can spend")]
+    NoDestination {
+        /// Which asset.
+        name: &'static str,
+        /// How much, in satoshi.
+        amount: u64,
+    },
+    /// A destination without coins.
+    #[error("a destination is given, and no coins of the genesis can be spent by anyone")]
+    Nothing,
     /// An input that needs something beside itself, and so could be altered.
     #[error(
         "input {0} of the sweep has a scriptSig or a witness, of which a coin for anyone needs none"
@@ -44,6 +73,48 @@ impl Sweep {
             .map_err(|error| SweepError::Undecodable(error.to_string()))
     }
 
+    /// The one sweep of a genesis that pays all coins that anyone can spend to one output script for
+    /// each asset: without a fee, and the same wherever it is made. The destination is asked for
+    /// each asset that is to be swept.
+    ///
+    /// Nodes relay nothing without a fee, so each operator hands it to its own node, with
+    /// `prioritisetransaction` on Elements.
+    ///
+    /// # Errors
+    /// If there is nothing to sweep, or a destination is missing or no address's.
+    pub fn new(
+        genesis: &Genesis,
+        destination: impl Fn(&InitialAsset) -> Option<Vec<u8>>,
+    ) -> Result<Self, SweepError> {
+        let mut input = Vec::new();
+        let mut output = Vec::new();
+        for asset in genesis.assets().filter(|asset| asset.is_anyones()) {
+            let script = destination(asset).ok_or_else(|| SweepError::NoDestination {
+                name: asset.name(),
+                amount: asset.amount(),
+            })?;
+            input.extend(asset.outputs().iter().copied().map(spend));
+            output.push(pay(asset.id(), asset.amount(), address_script(script)?));
+        }
+        if input.is_empty() {
+            return Err(SweepError::Nothing);
+        }
+        let sweep = Self(Transaction {
+            version: 2,
+            lock_time: LockTime::ZERO,
+            input,
+            output,
+        });
+        sweep.check(genesis)?;
+        Ok(sweep)
+    }
+
+    /// Its bytes, as `sendrawtransaction` takes them in hex.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serialize(&self.0)
+    }
+
     /// The transaction's id, by which signers know it in block 1.
     #[must_use]
     pub fn txid(&self) -> Txid {
@@ -51,7 +122,7 @@ impl Sweep {
     }
 
     /// Checks that it takes all that anyone could take in this genesis, nothing else, and leaves
-    /// nothing to anyone. Whether amounts add up, a node says.
+    /// nothing to anyone. Whether amounts of each asset add up, a node says.
     ///
     /// # Errors
     /// The first of these that is not so.
@@ -79,11 +150,59 @@ impl Sweep {
         if let Some(input) = signed {
             return Err(SweepError::Signed(input));
         }
+        let total = self
+            .0
+            .output
+            .iter()
+            .filter_map(|output| output.value.explicit());
+        let total = total.map(u128::from).sum();
+        if total > u128::from(MAX_TOTAL) {
+            return Err(SweepError::TooMuch(total));
+        }
         let anyones = self
             .0
             .output
             .iter()
             .position(|output| output.script_pubkey.as_bytes() == [OP_TRUE]);
         anyones.map_or(Ok(()), |output| Err(SweepError::Anyones(output)))
+    }
+}
+
+/// An input that spends an output for anyone.
+fn spend(previous_output: OutPoint) -> TxIn {
+    TxIn {
+        previous_output,
+        is_pegin: false,
+        script_sig: Script::new(),
+        sequence: Sequence::MAX,
+        asset_issuance: AssetIssuance::null(),
+        witness: TxInWitness::empty(),
+    }
+}
+
+/// An output that shows what it holds.
+fn pay(asset: AssetId, amount: u64, script_pubkey: Script) -> TxOut {
+    TxOut {
+        asset: Asset::Explicit(asset),
+        value: Value::Explicit(amount),
+        nonce: Nonce::Null,
+        script_pubkey,
+        witness: TxOutWitness::empty(),
+    }
+}
+
+/// A script that somebody holds: of an address, whose form has a fixed length, so that one with
+/// bytes missing is none.
+fn address_script(bytes: Vec<u8>) -> Result<Script, SweepError> {
+    let script = Script::from(bytes);
+    let is_address = script.is_p2pkh()
+        || script.is_p2sh()
+        || script.is_v0_p2wpkh()
+        || script.is_v0_p2wsh()
+        || script.is_v1_p2tr();
+    if is_address {
+        Ok(script)
+    } else {
+        Err(SweepError::Destination(script))
     }
 }

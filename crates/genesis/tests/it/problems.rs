@@ -3,7 +3,7 @@
 use elements::{
     AssetId, LockTime, OutPoint, Script, Sequence, Transaction, TxIn, TxOut, Txid,
     confidential::{Asset, Nonce, Value},
-    encode::serialize,
+    encode::{deserialize, serialize},
 };
 use federation_genesis::{
     Genesis, NodeKind, Problem, Settings, Sweep, SweepError, Terms, Unfit, problems,
@@ -280,4 +280,58 @@ fn a_sweep_takes_all_and_only_that_and_leaves_nothing_to_anyone() {
         Sweep::from_bytes(b"no"),
         Err(SweepError::Undecodable(_))
     ));
+}
+
+#[test]
+fn the_sweep_of_a_genesis_pays_each_asset_whole_to_its_destination() {
+    let (settings, genesis, free) = coins();
+    let witness = |byte: u8| [&[0, 32][..], &[byte; 32]].concat();
+    let to = |asset: &federation_genesis::InitialAsset| {
+        Some(witness(u8::from(asset.name() == "pegged")))
+    };
+    let sweep = Sweep::new(&genesis, to).expect("a sweep");
+    assert_eq!(
+        problems(&settings, &genesis, None, Some(&sweep)),
+        Ok(vec![])
+    );
+    let decoded: Transaction = deserialize(&sweep.to_bytes()).expect("a transaction");
+    let spent: Vec<_> = decoded.input.iter().map(|i| i.previous_output).collect();
+    assert_eq!(spent, free);
+    for (asset, output) in genesis.assets().zip(&decoded.output) {
+        assert_eq!(output.asset, Asset::Explicit(asset.id()));
+        assert_eq!(output.value, Value::Explicit(asset.amount()));
+        assert_eq!(Some(output.script_pubkey.to_bytes()), to(asset));
+    }
+    assert_eq!(Sweep::from_bytes(&sweep.to_bytes()), Ok(sweep));
+}
+
+#[test]
+fn a_sweep_to_nobody_to_anyone_or_to_half_a_script_is_none() {
+    let (_, genesis, _) = coins();
+    let to = |script: &[u8]| Sweep::new(&genesis, |_| Some(script.to_vec()));
+    for script in [&[][..], &[0x51], &[0x6a, 1, 1], &[0, 32, 7], &[0; 34]] {
+        assert!(matches!(to(script), Err(SweepError::Destination(_))));
+    }
+    let pegged_only = |asset: &federation_genesis::InitialAsset| {
+        (asset.name() == "pegged").then(|| vec![0, 20].into_iter().chain([1; 20]).collect())
+    };
+    assert_eq!(
+        Sweep::new(&genesis, pegged_only),
+        Err(SweepError::NoDestination {
+            name: "reissuance token",
+            amount: 7
+        })
+    );
+    let none = Genesis::compute(&settings(NodeKind::Elements, &home(LIMIT)), None).expect("a");
+    assert_eq!(Sweep::new(&none, |_| None), Err(SweepError::Nothing));
+}
+
+#[test]
+fn more_than_all_coins_fits_no_sweep() {
+    let text = home(&format!(
+        "{LIMIT}initialfreecoins=2100000000000000\ninitialreissuancetokens=1\n"
+    ));
+    let genesis = Genesis::compute(&settings(NodeKind::Elements, &text), None).expect("a genesis");
+    let sweep = Sweep::new(&genesis, |_| Some([&[0, 20][..], &[1; 20]].concat()));
+    assert_eq!(sweep, Err(SweepError::TooMuch(2_100_000_000_000_001)));
 }
