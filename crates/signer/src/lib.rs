@@ -12,6 +12,9 @@
 //!                                                └── sign_block(hash) ──> Signer
 //! ```
 //!
+//! What a guard knows can leave its store as a [`SignedGuardRecord`], a file that is bound to
+//! federation, chain and key, and that moves another guard forward only ([`HeldGuard`]).
+//!
 //! An [`IdentitySigner`] signs envelopes with another key, which never signs a block and needs no
 //! guard here: what an operator may say twice is the protocol's affair.
 //!
@@ -58,8 +61,10 @@ mod signer;
 mod software;
 
 pub use guard::{
-    AUDIT_HEIGHTS, GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner,
-    MAX_OPEN_HEIGHTS, MemoryGuardStore,
+    AUDIT_HEIGHTS, DecodeGuardRecordError, GuardContradiction, GuardEnd, GuardError, GuardPin,
+    GuardRecord, GuardRecordError, GuardRecordKind, GuardStanding, GuardState, GuardStore,
+    GuardStoreError, GuardedSigner, HeldGuard, ImportError, MAX_GUARD_RECORD_BYTES,
+    MAX_OPEN_HEIGHTS, MemoryGuardStore, SignedGuardRecord, TakeBack,
 };
 pub use key_source::{
     HsmSource, KeySelector, KeySource, KeystoreSource, ParseSelectorError, TokenSelector,

@@ -3,11 +3,13 @@
 use std::{error::Error, fmt::Debug};
 
 use federation_signer::{
-    GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner, HsmSource, IdentitySigner,
-    KeyRole, KeySelector, KeySource, KeystoreSource, MemoryGuardStore, ParseRoleError,
-    ParseSecretSourceError, ParseSelectorError, Secret, SecretError, SecretSource,
-    SecretSourceError, Signer, SignerError, SoftwareIdentity, SoftwareSigner, SoftwareSpender,
-    SpendSigner, TokenSelector, key_file::KeyFileError,
+    DecodeGuardRecordError, GuardContradiction, GuardError, GuardPin, GuardRecord,
+    GuardRecordError, GuardStanding, GuardState, GuardStore, GuardStoreError, GuardedSigner,
+    HeldGuard, HsmSource, IdentitySigner, ImportError, KeyRole, KeySelector, KeySource,
+    KeystoreSource, MemoryGuardStore, ParseRoleError, ParseSecretSourceError, ParseSelectorError,
+    Secret, SecretError, SecretSource, SecretSourceError, SignedGuardRecord, Signer, SignerError,
+    SoftwareIdentity, SoftwareSigner, SoftwareSpender, SpendSigner, TokenSelector,
+    key_file::KeyFileError,
 };
 
 const fn shared<T: Debug + Send + Sync + 'static>() {}
@@ -28,6 +30,15 @@ fn public_types_keep_their_traits() {
     shared::<MemoryGuardStore>();
     shared::<SoftwareSpender>();
     value::<GuardState>();
+    value::<GuardPin>();
+    value::<GuardRecord>();
+    value::<SignedGuardRecord>();
+    value::<GuardStanding>();
+    value::<HeldGuard>();
+    error::<DecodeGuardRecordError>();
+    error::<GuardRecordError>();
+    error::<GuardContradiction>();
+    error::<ImportError>();
     value::<KeyRole>();
     value::<KeySource>();
     value::<KeystoreSource>();

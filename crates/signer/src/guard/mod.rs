@@ -1,13 +1,20 @@
 //! Signs one block hash per height: the record first, durably, the signature after.
 
 mod error;
+mod held;
 mod memory;
+mod record;
 mod signer;
 mod state;
 mod store;
 
 pub use error::GuardError;
+pub use held::{GuardEnd, GuardStanding, HeldGuard, ImportError, TakeBack};
 pub use memory::MemoryGuardStore;
+pub use record::{
+    DecodeGuardRecordError, GuardPin, GuardRecord, GuardRecordError, GuardRecordKind,
+    MAX_GUARD_RECORD_BYTES, SignedGuardRecord,
+};
 pub use signer::GuardedSigner;
-pub use state::{AUDIT_HEIGHTS, GuardState, MAX_OPEN_HEIGHTS};
+pub use state::{AUDIT_HEIGHTS, GuardContradiction, GuardState, MAX_OPEN_HEIGHTS};
 pub use store::{GuardStore, GuardStoreError};

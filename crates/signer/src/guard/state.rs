@@ -12,6 +12,21 @@ pub const AUDIT_HEIGHTS: u32 = 256;
 /// final: the guard then refuses them, so it stays safe, and its state stays bounded.
 pub const MAX_OPEN_HEIGHTS: usize = 1024;
 
+/// Two blocks of one height that are both on record as signed by one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "two blocks at height {height} are on record as signed by this key: {ours} here, {theirs} there"
+)]
+#[expect(clippy::exhaustive_structs, reason = "the whole of the fact")]
+pub struct GuardContradiction {
+    /// The height of both.
+    pub height: BlockHeight,
+    /// The block that is on record here.
+    pub ours: BlockHash,
+    /// The block that is on record elsewhere.
+    pub theirs: BlockHash,
+}
+
 /// The guard's records.
 ///
 /// A plain value, for stores to return and for audits to read. It checks and changes itself only
@@ -70,6 +85,65 @@ impl GuardState {
         self.highest_final = Some(height);
         let kept_from = BlockHeight::new(height.to_u32().saturating_sub(AUDIT_HEIGHTS));
         self.signed = self.signed.split_off(&kept_from);
+    }
+
+    /// The highest height at or below which something is on record or final.
+    #[must_use]
+    pub fn top(&self) -> Option<BlockHeight> {
+        let signed = self.signed.last_key_value().map(|(height, _)| *height);
+        signed.max(self.highest_final)
+    }
+
+    /// Whether a guard with this state refuses all that one with the other state refuses.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.highest_final >= other.highest_final
+            && other
+                .records()
+                .filter(|(height, _)| Some(*height) > self.highest_final)
+                .all(|(height, hash)| self.signed(height) == Some(hash))
+    }
+
+    /// The state that refuses what either of both refuses.
+    ///
+    /// # Errors
+    /// The lowest height at which they have different blocks on record.
+    pub fn merged(&self, other: &Self) -> Result<Self, GuardContradiction> {
+        let mut merged = self.clone();
+        for (height, theirs) in other.records() {
+            merged
+                .record(height, theirs)
+                .map_err(|ours| GuardContradiction {
+                    height,
+                    ours,
+                    theirs,
+                })?;
+        }
+        if let Some(height) = other.highest_final {
+            merged.raise_final(height);
+        }
+        merged.prune();
+        Ok(merged)
+    }
+
+    /// Forgets what is too far below the highest final height, and lets the lowest open heights
+    /// count as final when there are too many.
+    fn prune(&mut self) {
+        let Some(highest) = self.highest_final else {
+            return self.bound();
+        };
+        let kept_from = BlockHeight::new(highest.to_u32().saturating_sub(AUDIT_HEIGHTS));
+        self.signed = self.signed.split_off(&kept_from);
+        self.bound();
+    }
+
+    fn bound(&mut self) {
+        let above = self.highest_final.map_or(Bound::Unbounded, Bound::Excluded);
+        let open = self.signed.range((above, Bound::Unbounded));
+        let excess = open.clone().count().saturating_sub(MAX_OPEN_HEIGHTS);
+        if let Some((height, _)) = excess.checked_sub(1).and_then(|at| open.clone().nth(at)) {
+            self.raise_final(*height);
+        }
     }
 
     /// Up to which height must count as final before another height can be recorded, if any.
