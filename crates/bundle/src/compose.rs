@@ -1,0 +1,196 @@
+//! `docker-compose.yml`: node, operator, and a broker where each operator runs one.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::{
+    Transport,
+    bundle::{CERTIFICATE, Parts},
+    node::{client, conf_name, controller_of, host_of, port_of, program},
+};
+
+/// What every container gets: no more rights than it needs, and files of the caller's.
+const CONFINED: &str = "    user: \"${RUN_AS:-1000:1000}\"
+    restart: unless-stopped
+    cap_drop: [ALL]
+    security_opt: [\"no-new-privileges:true\"]
+";
+
+/// The whole file.
+pub(crate) fn file(parts: &Parts<'_>) -> String {
+    let mut text = format!(
+        "# Node and operator of {}. RPC is on loopback, in a network that both share, and is\n\
+         # published nowhere. Images are named by the environment or by a file .env:\n\
+         #   NODE_IMAGE        one with {} and {} on its path, best by digest\n\
+         #   FEDERATION_IMAGE  one of docker/ in the program's repository\n\
+         #   RUN_AS            user:group that own this folder\n\
+         name: {}\n\nservices:\n",
+        parts.name(),
+        program(parts.kind()),
+        client(parts.kind()),
+        project(parts),
+    );
+    text.push_str(&node(parts));
+    text.push_str(&operator(parts));
+    if *parts.transport == Transport::OwnKafka {
+        text.push_str(&broker(parts));
+    }
+    text.push_str(
+        "\n# Files of this folder that only their owner may read.\nsecrets:\n  block_key:\n    file: ./keys/block.key\n  identity_key:\n    file: ./keys/identity.key\n  passphrase:\n    file: ./keys/passphrase\n",
+    );
+    if *parts.transport == Transport::OwnKafka {
+        text.push_str("\nvolumes:\n  kafka:\n");
+    }
+    text
+}
+
+/// The name of a project: small letters, digits, `-` and `_`.
+fn project(parts: &Parts<'_>) -> String {
+    let name = format!("federation-{}-{}", parts.chain(), parts.name());
+    name.to_lowercase().replace('.', "-")
+}
+
+fn node(parts: &Parts<'_>) -> String {
+    let ports = parts.ports;
+    let mut published = vec![(ports.peers, "other nodes")];
+    match parts.transport {
+        Transport::Zmq => published.push((ports.messenger, "the other operators")),
+        Transport::OwnKafka => published.extend([
+            (ports.messenger, "Kafka's clients"),
+            (controller_of(ports.messenger), "Kafka's controllers"),
+        ]),
+        Transport::Kafka(_) => {}
+    }
+    let published: String = published
+        .into_iter()
+        .map(|(port, who)| format!("      - \"{port}:{port}\" # {who}\n"))
+        .collect();
+    // The broker's public name, from within: not every network leads back.
+    let host = host_of(&parts.me.join().endpoint);
+    let is_name = host.contains(|c: char| c.is_ascii_alphabetic()) && !host.contains(':');
+    let own_name = if *parts.transport == Transport::OwnKafka && is_name {
+        format!("    extra_hosts:\n      - \"{host}:127.0.0.1\"\n")
+    } else {
+        String::new()
+    };
+    format!(
+        "  node:
+    image: \"${{NODE_IMAGE:?name an image with {program}}}\"
+{CONFINED}    stop_grace_period: 90s
+    entrypoint: [\"{program}\", \"-datadir=/node\", \"-printtoconsole\"]
+    command: []
+    ports:
+{published}{own_name}    volumes:
+      - ./node:/node
+      - ./node/{conf}:/node/{conf}:ro
+    healthcheck:
+      test: [\"CMD-SHELL\", \"test \\\"$$({client} -datadir=/node getblockhash 0)\\\" = {genesis}\"]
+      interval: 30s
+      timeout: 10s
+      retries: 3
+      start_period: 2m
+",
+        program = program(parts.kind()),
+        client = client(parts.kind()),
+        conf = conf_name(parts.kind()),
+        genesis = parts.certificate.genesis_hash(),
+    )
+}
+
+fn operator(parts: &Parts<'_>) -> String {
+    let broker = if *parts.transport == Transport::OwnKafka {
+        "      kafka:\n        condition: service_healthy\n"
+    } else {
+        ""
+    };
+    let read_only: String = ["operator.toml", "federation.toml", CERTIFICATE, "node"]
+        .map(|file| format!("      - ./{file}:/federation/{file}:ro\n"))
+        .concat();
+    let secrets: String = [
+        ("block_key", "block.key"),
+        ("identity_key", "identity.key"),
+        ("passphrase", "passphrase"),
+    ]
+    .map(|(secret, file)| {
+        format!("      - source: {secret}\n        target: /federation/keys/{file}\n")
+    })
+    .concat();
+    format!(
+        "  operator:
+    image: \"${{FEDERATION_IMAGE:-federation}}\"
+{CONFINED}    read_only: true
+    network_mode: \"service:node\"
+    depends_on:
+      node:
+        condition: service_healthy
+        restart: true
+{broker}    working_dir: /federation
+    entrypoint: [\"federation\"]
+    command: [\"run\", \"--config\", \"/federation/operator.toml\"]
+    environment:
+      # Give memory back after large blocks.
+      MALLOC_MMAP_THRESHOLD_: \"131072\"
+      MALLOC_TRIM_THRESHOLD_: \"131072\"
+    volumes:
+{read_only}      - ./store:/federation/store
+    secrets:
+{secrets}    healthcheck:
+      test: [\"CMD\", \"federation\", \"preflight\", \"--running\", \"--config\", \"/federation/operator.toml\"]
+      interval: 60s
+      timeout: 30s
+      retries: 3
+      start_period: 2m
+"
+    )
+}
+
+/// One broker of a cluster that all operators make, without ZooKeeper.
+fn broker(parts: &Parts<'_>) -> String {
+    let endpoint = &parts.me.join().endpoint;
+    let port = parts.ports.messenger;
+    let voters: Vec<_> = parts
+        .certificate
+        .operators()
+        .iter()
+        .enumerate()
+        .map(|(place, party)| {
+            let endpoint = &party.join().endpoint;
+            let controller = controller_of(port_of(endpoint));
+            format!("{}@{}:{controller}", place + 1, host_of(endpoint))
+        })
+        .collect();
+    // One cluster for one agreement.
+    let cluster = URL_SAFE_NO_PAD.encode(&parts.certificate.agreed_hash().to_bytes()[..16]);
+    let copies = voters.len().min(3);
+    format!(
+        "  kafka:
+    image: \"${{KAFKA_IMAGE:-apache/kafka:3.9.1}}\"
+    restart: unless-stopped
+    network_mode: \"service:node\"
+    volumes:
+      - kafka:/var/lib/kafka/data
+    environment:
+      CLUSTER_ID: \"{cluster}\"
+      KAFKA_NODE_ID: \"{id}\"
+      KAFKA_PROCESS_ROLES: \"broker,controller\"
+      KAFKA_CONTROLLER_QUORUM_VOTERS: \"{voters}\"
+      KAFKA_CONTROLLER_LISTENER_NAMES: \"CONTROLLER\"
+      KAFKA_INTER_BROKER_LISTENER_NAME: \"PLAINTEXT\"
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: \"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\"
+      KAFKA_LISTENERS: \"PLAINTEXT://:{port},CONTROLLER://:{controller}\"
+      KAFKA_ADVERTISED_LISTENERS: \"PLAINTEXT://{endpoint}\"
+      KAFKA_LOG_DIRS: \"/var/lib/kafka/data\"
+      KAFKA_DEFAULT_REPLICATION_FACTOR: \"{copies}\"
+      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: \"{copies}\"
+      KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: \"{copies}\"
+    healthcheck:
+      test: [\"CMD\", \"/opt/kafka/bin/kafka-broker-api-versions.sh\", \"--bootstrap-server\", \"127.0.0.1:{port}\"]
+      interval: 30s
+      timeout: 20s
+      retries: 3
+      start_period: 2m
+",
+        id = parts.place + 1,
+        voters = voters.join(","),
+        controller = controller_of(port),
+    )
+}

@@ -1,0 +1,119 @@
+//! `federation.toml` and `operator.toml`.
+
+use std::collections::BTreeMap;
+
+use federation_ceremony::KeyUse;
+use federation_genesis::NodeKind;
+
+use crate::{
+    Transport,
+    bundle::{CERTIFICATE, Parts},
+};
+
+/// Both.
+pub(crate) fn all(parts: &Parts<'_>) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("federation.toml".to_owned(), federation(parts)),
+        ("operator.toml".to_owned(), operator(parts)),
+    ])
+}
+
+/// The same for every operator.
+fn federation(parts: &Parts<'_>) -> String {
+    let certificate = parts.certificate;
+    let mut text = format!(
+        "# The federation, public and the same for every operator, as all of them have agreed.\n\
+         # agreed {}\n\
+         # The daemon compares it with the certificate, and does not start if they differ.\n\n\
+         certificate = \"{CERTIFICATE}\"\n\
+         chain = \"{}\"\n\
+         dialect = \"{}\"\n\
+         genesis = \"{}\"\n\
+         threshold = {}\n\
+         interval = \"{}ms\"\n\
+         key_order = \"lexicographic\"\n",
+        certificate.agreed_hash(),
+        parts.chain(),
+        certificate.dialect(),
+        certificate.genesis_hash(),
+        certificate.threshold(),
+        certificate.interval().as_millis(),
+    );
+    if parts.kind() == NodeKind::Elements {
+        text.push_str(&format!(
+            "max_block_signature_size = {}\n",
+            certificate.max_block_signature_size()
+        ));
+    }
+    for operator in certificate.federation().operators() {
+        text.push_str(&format!(
+            "\n[[operator]]\nname = \"{}\"\nidentity = \"{}\"\nblock_key = \"{}\"\nendpoint = \"{}\"\n",
+            operator.name, operator.identity, operator.block_key, operator.endpoint
+        ));
+    }
+    text
+}
+
+/// A template: it fits keys in encrypted files.
+fn operator(parts: &Parts<'_>) -> String {
+    let mut text = format!(
+        "# The operator {name}, private. Paths are counted from this file's folder.\n\
+         # This is a template: change what is otherwise on this machine.\n\n\
+         federation = \"federation.toml\"\n\
+         # With this here nobody can give you a federation.toml that is not the certified one.\n\
+         certificate = \"{CERTIFICATE}\"\n\
+         operator = \"{name}\"\n\
+         # What must not be forgotten. Never copy an old one back.\n\
+         store = \"store\"\n\n",
+        name = parts.name(),
+    );
+    text.push_str(&messenger(parts));
+    for (role, file) in [("block", "block.key"), ("identity", "identity.key")] {
+        text.push_str(&format!(
+            "\n[keys.{role}]\nkind = \"keystore\"\nfile = \"keys/{file}\"\npassphrase = \"file:keys/passphrase\"\n"
+        ));
+    }
+    for (usage, role) in [(KeyUse::Peg, "peg"), (KeyUse::Reissuance, "reissuance")] {
+        if parts.me.key(usage).is_some() {
+            text.push_str(&format!(
+                "\n# [keys.{role}]\n# kind = \"keystore\"\n# file = \"keys/{role}.key\"\n# passphrase = \"file:keys/passphrase\"\n"
+            ));
+        }
+    }
+    text.push_str(
+        "\n# Other kinds of keys: `file`, `hsm` and `node`. Other sources of a pass phrase: `prompt`,\n\
+         # `credential:NAME`, `fd:NUMBER`, `env:NAME`. See docs/keys.md.\n",
+    );
+    text.push_str(&format!(
+        "\n[node]\nurl = \"http://127.0.0.1:{}\"\ncookie = \"node/{}/.cookie\"\n",
+        parts.ports.rpc,
+        parts.chain(),
+    ));
+    text
+}
+
+fn messenger(parts: &Parts<'_>) -> String {
+    let brokers = match parts.transport {
+        Transport::Zmq => {
+            return format!(
+                "messenger = \"zmq\"\nlisten = \"0.0.0.0:{}\"\n",
+                parts.ports.messenger
+            );
+        }
+        Transport::OwnKafka => {
+            // The own one first: it is there when the network is not.
+            let own = core::iter::once(parts.me).chain(parts.others());
+            own.map(|party| party.join().endpoint.clone()).collect()
+        }
+        Transport::Kafka(brokers) => brokers.clone(),
+    };
+    let list: Vec<_> = brokers
+        .iter()
+        .map(|broker: &String| format!("\"{broker}\""))
+        .collect();
+    format!(
+        "messenger = \"kafka\"\n\n[kafka]\nbrokers = [{}]\nreplication = {}\n",
+        list.join(", "),
+        brokers.len().min(3),
+    )
+}

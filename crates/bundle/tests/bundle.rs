@@ -1,0 +1,224 @@
+//! Bundles of a ceremony of three.
+
+use federation_bundle::{Bundle, BundleError, Suspicion, Transport};
+use federation_ceremony::{
+    Body, Ceremony, Certificate, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey,
+    ceremony_id, message_digest, proof_digest,
+};
+use federation_genesis::{Genesis, NodeKind, Settings, Terms};
+use secp256k1::{Keypair, Message as Signed, SECP256K1, SecretKey};
+
+const N: u8 = 3;
+const CONF: &str = "chain=fedchain\n";
+const NO_TERMS: &str = "chain=fedchain\nembedcontract=0\n";
+const BLOCK: &[KeyUse] = &[KeyUse::Block];
+
+fn identity(place: u8) -> Keypair {
+    Keypair::from_seckey_slice(SECP256K1, &[place + 1; 32]).expect("a key")
+}
+
+fn secret(place: u8, usage: KeyUse) -> SecretKey {
+    let byte = match usage {
+        KeyUse::Block => 101,
+        KeyUse::Peg => 51,
+        _ => 201,
+    };
+    SecretKey::from_slice(&[place + byte; 32]).expect("a key")
+}
+
+/// A message with a signature of which there are as many as there are salts.
+fn say(id: Digest, place: u8, body: Body, salt: u8) -> Message {
+    let keys = identity(place);
+    let sender = keys.x_only_public_key().0;
+    let digest = message_digest(id, &sender, &body).expect("a body");
+    let signed = Signed::from_digest(digest.to_bytes());
+    let signature = SECP256K1.sign_schnorr_with_aux_rand(&signed, &keys, &[salt; 32]);
+    Message::new(id, sender, body, signature).expect("true")
+}
+
+fn join(id: Digest, place: u8, keys: &[KeyUse]) -> Body {
+    let owner = identity(place).x_only_public_key().0;
+    let keys = keys.iter().map(|usage| {
+        let secret = secret(place, *usage);
+        let key = secret.public_key(SECP256K1);
+        let digest = proof_digest(id, &owner, *usage, &key);
+        let proof = SECP256K1.sign_ecdsa(&Signed::from_digest(digest.to_bytes()), &secret);
+        ProvenKey {
+            usage: *usage,
+            key,
+            proof,
+        }
+    });
+    Body::Join(Join {
+        endpoint: format!("party-{place}.example:7000"),
+        node: format!("party-{place}.example:7041"),
+        keys: keys.collect(),
+    })
+}
+
+fn certificate(node: NodeKind, conf: &str, terms: Option<&str>, keys: &[KeyUse]) -> Certificate {
+    salted(node, conf, terms, keys, 0)
+}
+
+fn salted(
+    node: NodeKind,
+    conf: &str,
+    terms: Option<&str>,
+    keys: &[KeyUse],
+    salt: u8,
+) -> Certificate {
+    let proposal = Proposal {
+        node: node.as_str().to_owned(),
+        configuration: conf.to_owned(),
+        terms: terms.map(str::to_owned),
+        threshold: 2,
+        interval: 60_000,
+        keys: keys.to_vec(),
+        members: (0..N)
+            .map(|place| Member {
+                name: format!("party-{place}"),
+                identity: identity(place).x_only_public_key().0,
+            })
+            .collect(),
+        nonce: Digest::from_bytes([9; 32]),
+    };
+    let id = ceremony_id(&proposal).expect("an id");
+    let mut ceremony = Ceremony::new(say(id, 0, Body::Proposal(proposal), 0)).expect("a ceremony");
+    for place in 0..N {
+        let message = say(id, place, join(id, place, keys), 0);
+        ceremony.add(message).expect("taken");
+    }
+    let approval = Ceremony::approval_of(&ceremony.chain().expect("a chain"));
+    for place in 0..N {
+        let body = Body::Approval(approval.clone());
+        ceremony.add(say(id, place, body, salt)).expect("taken");
+    }
+    Certificate::new(ceremony).expect("complete")
+}
+
+fn elements() -> Certificate {
+    certificate(NodeKind::Elements, CONF, None, BLOCK)
+}
+
+fn bundle(certificate: &Certificate, transport: &Transport) -> Bundle {
+    Bundle::new(certificate, "party-1", transport).expect("a bundle")
+}
+
+fn file<'b>(bundle: &'b Bundle, name: &str) -> &'b str {
+    let mut files = bundle.files();
+    files.find(|(found, _)| *found == name).expect(name).1
+}
+
+#[test]
+fn the_zip_is_the_same_on_every_machine() {
+    let zip = bundle(&elements(), &Transport::Zmq)
+        .to_zip()
+        .expect("a zip");
+    // Another machine has the certificate's text only.
+    let read = Certificate::parse(&elements().to_text()).expect("verifies");
+    assert_eq!(bundle(&read, &Transport::Zmq).to_zip().expect("a zip"), zip);
+    // Nothing in it tells a time: the first day that the format knows.
+    assert_eq!(&zip[10..14], &[0, 0, 0x21, 0]);
+    assert_eq!(zip.first_chunk(), Some(b"PK\x03\x04"));
+}
+
+#[test]
+fn who_signs_twice_changes_the_certificate_alone() {
+    let one = bundle(&elements(), &Transport::Zmq);
+    let other = bundle(
+        &salted(NodeKind::Elements, CONF, None, BLOCK, 1),
+        &Transport::Zmq,
+    );
+    assert_eq!(one.id(), other.id());
+    for ((name, text), (_, other)) in one.files().zip(other.files()) {
+        assert_eq!(text == other, name != "certificate.json", "{name}");
+    }
+    let third = Bundle::new(&elements(), "party-2", &Transport::Zmq).expect("a bundle");
+    assert_ne!(one.id(), third.id());
+}
+
+#[test]
+fn the_nodes_configuration_makes_the_certified_chain() {
+    let terms = "These are the terms.\nAll of them.";
+    let (elements, ocean) = (NodeKind::Elements, NodeKind::Ocean);
+    for certificate in [
+        certificate(elements, CONF, None, BLOCK),
+        certificate(elements, CONF, None, &[KeyUse::Block, KeyUse::Peg]),
+        certificate(ocean, NO_TERMS, None, &[KeyUse::Block, KeyUse::Reissuance]),
+        certificate(ocean, CONF, Some(terms), BLOCK),
+    ] {
+        let kind = certificate.chain().settings().node();
+        let conf = format!("node/{}.conf", kind.as_str());
+        let bundle = bundle(&certificate, &Transport::Zmq);
+        let text = file(&bundle, &conf);
+        let settings = Settings::parse(kind, text).expect("the node reads it");
+        let terms = certificate.terms().and_then(|_| {
+            Terms::from_file(
+                file(&bundle, "node/terms-and-conditions/fedchain/old1.txt").as_bytes(),
+            )
+        });
+        let genesis = Genesis::compute(&settings, terms.as_ref()).expect("a genesis");
+        assert_eq!(genesis.hash(), certificate.genesis_hash());
+        assert!(text.contains("\naddnode=party-0.example:7041\naddnode=party-2.example:7041\n"));
+        assert!(text.contains("\nport=7041\nrpcport=7042\nrpcbind=127.0.0.1\n"));
+    }
+}
+
+#[test]
+fn with_kafka_each_has_a_broker_or_none() {
+    let certificate = elements();
+    let own = bundle(&certificate, &Transport::OwnKafka);
+    let compose = file(&own, "docker-compose.yml");
+    assert!(compose.contains("KAFKA_NODE_ID: \"2\""));
+    assert!(
+        compose
+            .contains("\"1@party-0.example:7001,2@party-1.example:7001,3@party-2.example:7001\"")
+    );
+    assert!(file(&own, "operator.toml").contains("brokers = [\"party-1.example:7000\", "));
+    let others = bundle(
+        &certificate,
+        &Transport::Kafka(vec!["kafka.example:9092".to_owned()]),
+    );
+    assert!(!file(&others, "docker-compose.yml").contains("kafka"));
+    assert!(
+        file(&others, "operator.toml")
+            .contains("brokers = [\"kafka.example:9092\"]\nreplication = 1")
+    );
+    for broker in ["kafka", "kafka:0", "a\"b:1", ":9092"] {
+        let transport = Transport::Kafka(vec![broker.to_owned()]);
+        assert_eq!(
+            Bundle::new(&certificate, "party-1", &transport),
+            Err(BundleError::Broker(broker.to_owned()))
+        );
+    }
+}
+
+#[test]
+fn secrets_in_what_parties_wrote_are_found() {
+    let terms = "Terms.\n\nrpcpassword=hunter2\n";
+    let ocean = certificate(NodeKind::Ocean, CONF, Some(terms), BLOCK);
+    let Err(BundleError::Secret(finding)) = Bundle::new(&ocean, "party-0", &Transport::Zmq) else {
+        panic!("it should have been found");
+    };
+    assert_eq!(finding.suspicion(), Suspicion::Password);
+    // It stands in the certificate too, which comes first.
+    assert_eq!(finding.file(), "certificate.json");
+    let own = format!("Our key is {}.\n", "66".repeat(32));
+    let ocean = certificate(NodeKind::Ocean, CONF, Some(&own), BLOCK);
+    let Err(BundleError::Secret(finding)) = Bundle::new(&ocean, "party-0", &Transport::Zmq) else {
+        panic!("it should have been found");
+    };
+    assert_eq!(finding.suspicion(), Suspicion::OwnKey);
+}
+
+#[test]
+fn strangers_and_odd_chains_have_no_bundle() {
+    let error = Bundle::new(&elements(), "mallory", &Transport::Zmq);
+    assert!(
+        matches!(error, Err(BundleError::NoOperator { .. })),
+        "{error:?}"
+    );
+    let odd = certificate(NodeKind::Elements, "chain=$(x)\n", None, BLOCK);
+    let error = Bundle::new(&odd, "party-0", &Transport::Zmq);
+    assert_eq!(error, Err(BundleError::ChainName("$(x)".to_owned())));
+}
