@@ -1,6 +1,7 @@
 //! Keys, scripts, addresses and genesis blocks of a federation, for people and scripts.
 
 mod address;
+mod bundle;
 mod ceremony;
 mod cli;
 mod genesis;

@@ -167,6 +167,32 @@ fn to_a_certificate(node: &str, conf: &str, dialect: &str) {
         serde_json::from_str(&text(&parties.ceremony(3, "verify --json"))).expect("json");
     assert_eq!(verified["dialect"], dialect);
     assert_eq!(verified["words"], said.as_str());
+    one_bundle_everywhere(&parties);
+}
+
+/// Everybody can make everybody's bundle, again and again, and it is the same.
+fn one_bundle_everywhere(parties: &Parties) {
+    let bundles: Vec<_> = (0..N)
+        .map(|party| {
+            let line = "bundle --json --operator party-2";
+            let first: Value =
+                serde_json::from_str(&text(&parties.ceremony(party, line))).expect("json");
+            assert_eq!(first["written"], true);
+            let again: Value =
+                serde_json::from_str(&text(&parties.ceremony(party, line))).expect("json");
+            assert_eq!(again["written"], false);
+            assert_eq!(again["sha256"], first["sha256"]);
+            fs::read(parties.folder(party).join("party-2.zip")).expect("there")
+        })
+        .collect();
+    assert!(bundles.windows(2).all(|pair| pair[0] == pair[1]));
+    let other = parties.ceremony(0, "bundle --operator party-1 --out party-2.zip");
+    refused(&other, "is there already");
+    let nobody = parties.ceremony(0, "bundle --operator mallory");
+    refused(&nobody, "`mallory` is no operator of this chain");
+    assert!(!parties.folder(0).join("mallory.zip").exists());
+    let kafka = parties.ceremony(0, "bundle --operator party-1 --brokers a:1");
+    assert_eq!(kafka.status.code(), Some(2), "{kafka:?}");
 }
 
 #[test]

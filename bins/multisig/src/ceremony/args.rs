@@ -35,6 +35,8 @@ pub(crate) enum CeremonyCommand {
     Finish(FolderArgs),
     /// Check a certificate, offline.
     Verify(CertificateArgs),
+    /// Make what one operator needs to start, as a zip without secrets.
+    Bundle(crate::bundle::BundleArgs),
 }
 
 /// The folder of a ceremony.

@@ -35,6 +35,7 @@ pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
         CeremonyCommand::Approve(args) => approve(args),
         CeremonyCommand::Finish(args) => finish(args),
         CeremonyCommand::Verify(args) => verify(args),
+        CeremonyCommand::Bundle(args) => crate::bundle::run(args, &certificate(&args.certificate)?),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -237,15 +238,19 @@ fn finish(args: &FolderArgs) -> Result<(), CliError> {
 }
 
 fn verify(args: &CertificateArgs) -> Result<(), CliError> {
+    tell_certificate(&certificate(&args.file)?, args.json)
+}
+
+/// Reads a certificate and checks all of it.
+fn certificate(file: &std::path::Path) -> Result<Certificate, CliError> {
     let wrong = |what: &dyn core::fmt::Display| {
         CliError::failure(
-            format!("`{}`: {what}", args.file.display()),
+            format!("`{}`: {what}", file.display()),
             "take the certificate from another operator; use none that does not verify",
         )
     };
-    let text = folder::read(&args.file).map_err(|error| wrong(&error))?;
-    let certificate = Certificate::parse(&text).map_err(|error| wrong(&error))?;
-    tell_certificate(&certificate, args.json)
+    let text = folder::read(file).map_err(|error| wrong(&error))?;
+    Certificate::parse(&text).map_err(|error| wrong(&error))
 }
 
 fn tell_certificate(certificate: &Certificate, json: bool) -> Result<(), CliError> {

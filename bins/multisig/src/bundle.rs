@@ -1,0 +1,138 @@
+//! `multisig ceremony bundle`: what one operator needs to start, as a zip.
+
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use elements::hashes::sha256;
+use federation_bundle::{Bundle, BundleError, Transport};
+use federation_ceremony::Certificate;
+use federation_cli::{CliError, out};
+use serde_json::json;
+
+/// Makes the zip of one operator: node configuration, federation.toml, operator.toml, certificate,
+/// Docker and systemd files. It holds no secret, and is the same wherever it is made.
+#[derive(Debug, Args)]
+pub(crate) struct BundleArgs {
+    /// The certificate of the ceremony.
+    #[arg(long, value_name = "FILE", default_value = "ceremony/certificate.json")]
+    pub(crate) certificate: PathBuf,
+    /// Whose bundle it is.
+    #[arg(long, value_name = "NAME")]
+    operator: String,
+    /// The zip [default: NAME.zip].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How the operators talk; all must use the same.
+    #[arg(long, value_enum, default_value = "zmq")]
+    messenger: MessengerArg,
+    /// Kafka's brokers, host:port, separated by commas [default: one of each operator's own, at the
+    /// endpoints of the ceremony].
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    brokers: Vec<String>,
+    /// The answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Messengers on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MessengerArg {
+    /// ZeroMQ, each with each.
+    Zmq,
+    /// Kafka.
+    Kafka,
+}
+
+/// Makes it, and leaves alone what is there already.
+pub(crate) fn run(args: &BundleArgs, certificate: &Certificate) -> Result<(), CliError> {
+    let transport = match (args.messenger, args.brokers.is_empty()) {
+        (MessengerArg::Zmq, true) => Transport::Zmq,
+        (MessengerArg::Kafka, true) => Transport::OwnKafka,
+        (MessengerArg::Kafka, false) => Transport::Kafka(args.brokers.clone()),
+        (MessengerArg::Zmq, false) => {
+            return Err(CliError::usage(
+                "brokers are given, and the messenger is not Kafka",
+                "add --messenger kafka, or leave --brokers away",
+            ));
+        }
+    };
+    let bundle = Bundle::new(certificate, &args.operator, &transport).map_err(|error| {
+        let cure = match &error {
+            BundleError::NoOperator { .. } => "give one of these with --operator",
+            BundleError::Broker(_) => "correct --brokers",
+            _ => "nothing was written; see docs/ceremony.md, the bundle",
+        };
+        CliError::failure(error, cure)
+    })?;
+    let zip = bundle
+        .to_zip()
+        .map_err(|error| CliError::failure(error, "report this as a fault of the program"))?;
+    let path = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{}.zip", bundle.operator())));
+    let is_new = put(&path, &zip)?;
+    let hash = sha256::Hash::hash(&zip).to_string();
+    if args.json {
+        return out::json(&json!({
+            "operator": bundle.operator(),
+            "file": path,
+            "written": is_new,
+            "id": bundle.id().to_string(),
+            "sha256": hash,
+            "agreed": certificate.agreed_hash().to_string(),
+            "files": bundle.files().map(|(name, _)| name).collect::<Vec<_>>(),
+        }));
+    }
+    let done = if is_new { "wrote" } else { "is there" };
+    out::line(&format!("{done:<9} {}", path.display()))?;
+    out::line(&format!("bundle    {}", bundle.id()))?;
+    out::line(&format!("sha256    {hash}"))?;
+    out::line(&format!(
+        "next      unzip {} -d {}, and read README.md there",
+        path.display(),
+        bundle.operator()
+    ))
+}
+
+/// Writes the file at once; whether it was not there already. Another one of that name stays.
+fn put(path: &Path, bytes: &[u8]) -> Result<bool, CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::failure(
+            format!("`{}` cannot be written: {error}", path.display()),
+            "check who may write there",
+        )
+    };
+    match read(path, bytes.len()) {
+        Ok(known) if known == bytes => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        _ => {
+            return Err(CliError::failure(
+                format!("`{}` is there already, and is another file", path.display()),
+                "give another name with --out, or take it away",
+            ));
+        }
+    }
+    let partial = path.with_extension("partial");
+    File::create(&partial)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(failed)?;
+    Ok(true)
+}
+
+/// As much of a file as is worth comparing.
+fn read(path: &Path, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut known = Vec::new();
+    File::open(path)?
+        .take(length as u64 + 1)
+        .read_to_end(&mut known)?;
+    Ok(known)
+}
