@@ -37,4 +37,7 @@ pub use error::{OperatorError, StartError};
 pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus};
 pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy};
-pub use store::{RedbGuardStore, Store, StoreError, StoredEvidence};
+pub use store::{
+    EvidenceError, EvidenceReader, HeldGuardStore, RedbGuardStore, Store, StoreError,
+    StoredEvidence,
+};

@@ -91,17 +91,25 @@ impl Engine {
             }
             Output::Evidence(evidence) => {
                 let culprit = evidence.first.sender;
-                let height = evidence.first.message.height();
+                let (height, round) = (
+                    evidence.first.message.height(),
+                    evidence.first.message.round(),
+                );
+                let [first, second] =
+                    [&evidence.first, &evidence.second].map(|signed| signed.message.clone());
                 tracing::error!(
                     operator = %self.federation.name(culprit),
                     %height,
+                    %round,
+                    ?first,
+                    ?second,
                     "evidence: two messages that contradict each other"
                 );
+                let store = self.store.clone();
+                on_disk(move || store.keep_evidence(&evidence).map(drop)).await?;
                 self.status
                     .send_modify(|status| status.counters.evidence += 1);
                 self.tell(OperatorEvent::Evidence { culprit, height });
-                let store = self.store.clone();
-                on_disk(move || store.keep_evidence(&evidence)).await?;
             }
             Output::Event(event) => self.happened(event),
         }

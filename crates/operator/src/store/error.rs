@@ -23,7 +23,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The database cannot be opened.
-    #[error("{} cannot be read ({reason}): restore it if you have it, or move the store away and start with --observe", path.display())]
+    #[error("{} cannot be read ({reason}): restore the disk if that can be done, but no older store; else see `federation guard repair`, or move the store away and start with --observe", path.display())]
     Damaged {
         /// The database.
         path: PathBuf,
@@ -42,6 +42,26 @@ pub enum StoreError {
         /// What was expected.
         expected: String,
     },
+    /// The key was handed on to another machine.
+    #[error("{} was moved away by `guard export` (number {number}): the key signs on another machine now, do not start this one; `guard import` with a record of that machine brings it back", path.display())]
+    MovedAway {
+        /// The database.
+        path: PathBuf,
+        /// How often the key was handed on, that time included.
+        number: u32,
+    },
+    /// A copy was imported, since which the key may have signed more.
+    #[error("{} holds a copy, since which the key may have signed more: `guard repair` finds out from which height on it may sign", path.display())]
+    Unproven {
+        /// The database.
+        path: PathBuf,
+    },
+    /// There is none.
+    #[error("{} is not there: check `store` in operator.toml, or see docs/operations.md if it was lost", path.display())]
+    Missing {
+        /// The database.
+        path: PathBuf,
+    },
     /// Another version of this program wrote it.
     #[error("{} has format {found}, this program knows {known}: use the version that wrote it, or a newer one", path.display())]
     Format {
@@ -53,7 +73,7 @@ pub enum StoreError {
         known: u8,
     },
     /// A record that was altered.
-    #[error("{} holds a record that was altered: restore it if you have it, or move the store away and start with --observe", path.display())]
+    #[error("{} holds a record that was altered: restore the disk if that can be done, but no older store; else see `federation guard repair`, or move the store away and start with --observe", path.display())]
     Altered {
         /// The database.
         path: PathBuf,

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use federation_chain::{BlockHash, BlockHeight};
 use federation_multisig::PublicKey;
-use federation_signer::{AUDIT_HEIGHTS, GuardState, GuardStore, GuardStoreError};
+use federation_signer::{
+    AUDIT_HEIGHTS, GuardStanding, GuardState, GuardStore, GuardStoreError, HeldGuard,
+};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 
 use super::{
@@ -12,9 +14,17 @@ use super::{
     database::{META, Opened, begin_write, open},
 };
 
-const SIGNED: TableDefinition<'_, u32, [u8; 32]> = TableDefinition::new("signed");
+pub(super) const SIGNED: TableDefinition<'_, u32, [u8; 32]> = TableDefinition::new("signed");
 
-/// The guard's records of one block key on one chain.
+/// The file's name in the store's folder.
+pub(super) const NAME: &str = "guard.redb";
+
+/// Keys of the meta table; what is missing is zero or none.
+const FINAL: &str = "final";
+const STANDING: &str = "standing";
+const NUMBER: &str = "number";
+
+/// The guard's records of one block key on one chain, of a guard that lets the key sign.
 #[derive(Debug)]
 pub struct RedbGuardStore {
     database: Database,
@@ -25,56 +35,147 @@ impl RedbGuardStore {
     /// Opens the guard in a folder, or makes it for this key on the chain with this genesis.
     ///
     /// # Errors
-    /// If it is in use, damaged, or of another key, chain or version.
+    /// If it is in use, damaged, of another key, chain or version, was moved to another machine, or
+    /// does not know what the key has signed.
     pub fn open(folder: &Path, key: &PublicKey, genesis: BlockHash) -> Result<Self, StoreError> {
-        let owner: [(&str, &[u8]); 2] = [("key", &key.serialize()), ("chain", genesis.as_bytes())];
-        let Opened { database, is_new } = open(folder, "guard.redb", &owner)?;
-        Ok(Self { database, is_new })
+        let path = folder.join(NAME);
+        let database = open_any(folder, key, genesis)?;
+        let held = read_held(&database).map_err(|error| damaged(&path, &error))?;
+        match held.standing {
+            GuardStanding::Active => Ok(Self {
+                is_new: held.is_empty(),
+                database,
+            }),
+            GuardStanding::MovedAway => Err(StoreError::MovedAway {
+                path,
+                number: held.number,
+            }),
+            GuardStanding::Unproven => Err(StoreError::Unproven { path }),
+        }
     }
 
-    /// Whether this call made it.
+    /// Whether nothing was ever recorded in it: it was made just now, or nothing has come of it
+    /// since.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.is_new
     }
 }
 
-fn final_height(
+/// Opens a guard of whatever standing.
+pub(super) fn open_any(
+    folder: &Path,
+    key: &PublicKey,
+    genesis: BlockHash,
+) -> Result<Database, StoreError> {
+    let owner: [(&str, &[u8]); 2] = [("key", &key.serialize()), ("chain", genesis.as_bytes())];
+    let Opened { database, .. } = open(folder, NAME, &owner)?;
+    Ok(database)
+}
+
+pub(super) fn damaged(path: &Path, error: &GuardStoreError) -> StoreError {
+    let reason = match error {
+        GuardStoreError::Backend(source) => source.to_string(),
+        other => other.to_string(),
+    };
+    StoreError::Damaged {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// A number of the meta table.
+fn number(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
-) -> Result<Option<BlockHeight>, GuardStoreError> {
-    let Some(value) = meta.get("final").map_err(GuardStoreError::backend)? else {
+    name: &'static str,
+) -> Result<Option<u32>, GuardStoreError> {
+    let Some(value) = meta.get(name).map_err(GuardStoreError::backend)? else {
         return Ok(None);
     };
     let bytes = value.value().try_into().map_err(|_| {
-        let reason = "the final height has not four bytes";
-        GuardStoreError::backend(StorageError::Corrupted(reason.to_owned()))
+        let reason = format!("`{name}` has not four bytes");
+        GuardStoreError::backend(StorageError::Corrupted(reason))
     })?;
-    Ok(Some(BlockHeight::new(u32::from_le_bytes(bytes))))
+    Ok(Some(u32::from_le_bytes(bytes)))
+}
+
+fn final_height(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<BlockHeight>, GuardStoreError> {
+    Ok(number(meta, FINAL)?.map(BlockHeight::new))
+}
+
+/// Everything that a guard's database holds.
+pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreError> {
+    let read = database.begin_read().map_err(GuardStoreError::backend)?;
+    let meta = read.open_table(META).map_err(GuardStoreError::backend)?;
+    let standing = match number(&meta, STANDING)? {
+        None | Some(0) => GuardStanding::Active,
+        Some(1) => GuardStanding::MovedAway,
+        Some(2) => GuardStanding::Unproven,
+        Some(other) => {
+            let reason = format!("standing {other} is unknown");
+            return Err(GuardStoreError::backend(StorageError::Corrupted(reason)));
+        }
+    };
+    let mut signed = Vec::new();
+    match read.open_table(SIGNED) {
+        Ok(table) => {
+            for entry in table.iter().map_err(GuardStoreError::backend)? {
+                let (height, hash) = entry.map_err(GuardStoreError::backend)?;
+                signed.push((
+                    BlockHeight::new(height.value()),
+                    BlockHash::from_bytes(hash.value()),
+                ));
+            }
+        }
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(GuardStoreError::backend(error)),
+    }
+    Ok(HeldGuard {
+        standing,
+        number: number(&meta, NUMBER)?.unwrap_or_default(),
+        state: GuardState::new(final_height(&meta)?, signed),
+    })
+}
+
+/// Puts this in the place of what a guard's database holds, all or nothing; durable on return.
+pub(super) fn write_held(database: &Database, held: &HeldGuard) -> Result<(), GuardStoreError> {
+    let write = begin_write(database).map_err(GuardStoreError::backend)?;
+    {
+        let mut meta = write.open_table(META).map_err(GuardStoreError::backend)?;
+        let standing: u32 = match held.standing {
+            GuardStanding::Active => 0,
+            GuardStanding::MovedAway => 1,
+            GuardStanding::Unproven => 2,
+        };
+        let highest_final = held.state.highest_final().map(BlockHeight::to_u32);
+        for (name, value) in [
+            (STANDING, Some(standing)),
+            (NUMBER, Some(held.number)),
+            (FINAL, highest_final),
+        ] {
+            if let Some(value) = value {
+                meta.insert(name, value.to_le_bytes().as_slice())
+                    .map_err(GuardStoreError::backend)?;
+            }
+        }
+        let mut table = write.open_table(SIGNED).map_err(GuardStoreError::backend)?;
+        table
+            .retain(|_, _| false)
+            .map_err(GuardStoreError::backend)?;
+        for (height, hash) in held.state.records() {
+            table
+                .insert(height.to_u32(), hash.to_bytes())
+                .map_err(GuardStoreError::backend)?;
+        }
+    }
+    write.commit().map_err(GuardStoreError::backend)
 }
 
 impl GuardStore for RedbGuardStore {
     fn load(&self) -> Result<GuardState, GuardStoreError> {
-        let read = self
-            .database
-            .begin_read()
-            .map_err(GuardStoreError::backend)?;
-        let meta = read.open_table(META).map_err(GuardStoreError::backend)?;
-        let table = match read.open_table(SIGNED) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => {
-                return Ok(GuardState::new(final_height(&meta)?, []));
-            }
-            Err(error) => return Err(GuardStoreError::backend(error)),
-        };
-        let mut signed = Vec::new();
-        for entry in table.iter().map_err(GuardStoreError::backend)? {
-            let (height, hash) = entry.map_err(GuardStoreError::backend)?;
-            signed.push((
-                BlockHeight::new(height.value()),
-                BlockHash::from_bytes(hash.value()),
-            ));
-        }
-        Ok(GuardState::new(final_height(&meta)?, signed))
+        read_held(&self.database).map(|held| held.state)
     }
 
     fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError> {
@@ -112,7 +213,7 @@ impl GuardStore for RedbGuardStore {
             if final_height(&meta)?.is_some_and(|known| known >= height) {
                 return Ok(());
             }
-            meta.insert("final", height.to_u32().to_le_bytes().as_slice())
+            meta.insert(FINAL, height.to_u32().to_le_bytes().as_slice())
                 .map_err(GuardStoreError::backend)?;
             let kept_from = height.to_u32().saturating_sub(AUDIT_HEIGHTS);
             write
@@ -167,10 +268,16 @@ mod tests {
             RedbGuardStore::open(folder.path(), &key(1), BlockHash::from_bytes([2; 32])),
             Err(StoreError::Foreign { what: "chain", .. })
         ));
-        assert!(
-            !RedbGuardStore::open(folder.path(), &key(1), genesis())
-                .expect("there")
-                .is_new()
-        );
+    }
+
+    #[test]
+    fn a_guard_is_new_until_something_is_recorded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || RedbGuardStore::open(folder.path(), &key(1), genesis()).expect("it opens");
+        assert!(open().is_new());
+        // A start that was refused leaves an empty one behind, which is no better than none.
+        assert!(open().is_new());
+        open().raise_final(BlockHeight::new(1)).expect("raised");
+        assert!(!open().is_new());
     }
 }

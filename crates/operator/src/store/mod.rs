@@ -5,11 +5,15 @@
 
 mod database;
 mod error;
+mod evidence;
 mod guard;
+mod held;
 #[cfg(test)]
 mod power_loss;
 mod records;
 
 pub use error::StoreError;
+pub use evidence::{EvidenceError, EvidenceReader, StoredEvidence};
 pub use guard::RedbGuardStore;
-pub use records::{Store, StoredEvidence};
+pub use held::HeldGuardStore;
+pub use records::Store;

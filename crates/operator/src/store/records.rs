@@ -1,40 +1,30 @@
 //! The protocol's records and the evidence.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use federation_block_signing::{Evidence, Record, SignedMessage};
+use federation_block_signing::{Evidence, Record};
 use federation_roster::{FederationId, OperatorId};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
 use super::{
-    StoreError,
+    EvidenceReader, StoreError, StoredEvidence,
     database::{Opened, begin_write, open},
 };
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
-const EVIDENCE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("evidence");
-
 /// The file's name in the store's folder.
 const NAME: &str = "operator.redb";
-
-/// The most pieces of evidence that are kept; more of the same say nothing new.
-const MAX_EVIDENCE: u64 = 1000;
 
 /// An operator's records, durable once written.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    database: Arc<Database>,
     path: PathBuf,
+    federation: FederationId,
     is_new: bool,
-}
-
-/// A piece of evidence as it is kept: two payloads with their signatures, in words for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvidence {
-    /// Its number, counted from 0.
-    pub number: u64,
-    /// Both messages, one to a line.
-    pub text: String,
 }
 
 impl Store {
@@ -53,10 +43,17 @@ impl Store {
         ];
         let Opened { database, is_new } = open(folder, NAME, &owner)?;
         Ok(Self {
-            database,
-            path: folder.join(NAME),
+            database: Arc::new(database),
+            path: Self::path(folder),
+            federation,
             is_new,
         })
+    }
+
+    /// The store's file in its folder.
+    #[must_use]
+    pub fn path(folder: &Path) -> PathBuf {
+        folder.join(NAME)
     }
 
     /// Whether this call made it.
@@ -122,32 +119,13 @@ impl Store {
         write.commit().map_err(|e| self.write_error(&e))
     }
 
-    /// Keeps a piece of evidence; past the limit it is dropped.
+    /// Keeps a piece of evidence, durably; what is known already, and more than enough against one
+    /// operator, is dropped. Whether it was kept.
     ///
     /// # Errors
     /// If it may not have become durable.
-    pub fn keep_evidence(&self, evidence: &Evidence) -> Result<(), StoreError> {
-        let text = format!(
-            "{}\n{}",
-            describe(&evidence.first),
-            describe(&evidence.second)
-        );
-        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
-        {
-            let mut table = write
-                .open_table(EVIDENCE)
-                .map_err(|e| self.write_error(&e))?;
-            let next = table
-                .last()
-                .map_err(|e| self.damaged(&e))?
-                .map_or(0, |(number, _)| number.value() + 1);
-            if next < MAX_EVIDENCE {
-                table
-                    .insert(next, &*seal(text.as_bytes()))
-                    .map_err(|e| self.write_error(&e))?;
-            }
-        }
-        write.commit().map_err(|e| self.write_error(&e))
+    pub fn keep_evidence(&self, evidence: &Evidence) -> Result<bool, StoreError> {
+        self.evidence_reader().keep(evidence)
     }
 
     /// The evidence that was kept, oldest first.
@@ -155,24 +133,18 @@ impl Store {
     /// # Errors
     /// If it cannot be read.
     pub fn evidence(&self) -> Result<Vec<StoredEvidence>, StoreError> {
-        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
-        let table = match read.open_table(EVIDENCE) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(self.damaged(&error)),
-        };
-        let mut evidence = Vec::new();
-        for entry in table.iter().map_err(|e| self.damaged(&e))? {
-            let (number, sealed) = entry.map_err(|e| self.damaged(&e))?;
-            let text = unseal(sealed.value()).ok_or_else(|| StoreError::Altered {
-                path: self.path.clone(),
-            })?;
-            evidence.push(StoredEvidence {
-                number: number.value(),
-                text: String::from_utf8_lossy(text).into_owned(),
-            });
+        self.evidence_reader().read()
+    }
+
+    /// Reads the evidence while an operator has the store. The store stays in use as long as there
+    /// is a reader.
+    #[must_use]
+    pub fn evidence_reader(&self) -> EvidenceReader {
+        EvidenceReader {
+            database: self.database.clone(),
+            path: self.path.clone(),
+            federation: self.federation,
         }
-        Ok(evidence)
     }
 
     fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
@@ -191,31 +163,16 @@ impl Store {
 }
 
 /// A value behind its checksum: CRC-32 (4 bytes, little-endian), then the value.
-fn seal(value: &[u8]) -> Vec<u8> {
+pub(super) fn seal(value: &[u8]) -> Vec<u8> {
     let mut sealed = crc32fast::hash(value).to_le_bytes().to_vec();
     sealed.extend_from_slice(value);
     sealed
 }
 
 /// The value, if its checksum is right.
-fn unseal(sealed: &[u8]) -> Option<&[u8]> {
+pub(super) fn unseal(sealed: &[u8]) -> Option<&[u8]> {
     let (sum, value) = sealed.split_first_chunk::<4>()?;
     (crc32fast::hash(value).to_le_bytes() == *sum).then_some(value)
-}
-
-/// One line with everything that is needed to check the signature again.
-fn describe(message: &SignedMessage) -> String {
-    use hex_conservative::DisplayHex;
-    let parts = message.message.to_parts();
-    format!(
-        "sender {} kind {} height {} round {} payload {} signature {}",
-        message.sender,
-        parts.kind,
-        parts.height,
-        parts.round,
-        parts.payload.as_hex(),
-        message.signature.to_bytes().as_hex(),
-    )
 }
 
 #[cfg(test)]

@@ -1,0 +1,293 @@
+//! Evidence: two signed messages of one operator of which an honest one sends at most one.
+
+use std::{path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use federation_block_signing::{Evidence, Message, MessageParts, SignedMessage};
+use federation_chain::BlockHeight;
+use federation_roster::{
+    Envelope, EnvelopeError, EnvelopeHead, Federation, FederationId, OperatorId, Round,
+    UnsignedEnvelope,
+};
+use hex_conservative::{DisplayHex, FromHex};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+
+use super::{
+    StoreError,
+    database::begin_write,
+    records::{seal, unseal},
+};
+
+const EVIDENCE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("evidence");
+
+/// The most pieces of evidence that are kept against one operator: more say nothing new, and must
+/// not crowd out what another one did.
+const MAX_EACH: usize = 50;
+
+/// A piece of evidence as it is kept: both messages as they were signed, so that whoever has the
+/// federation's roster can check them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvidence {
+    number: u64,
+    first: Envelope,
+    second: Envelope,
+}
+
+/// Why two messages are no evidence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// One of them is of another federation.
+    #[error("a message is of federation {found}, not of {expected}")]
+    Federation {
+        /// The message's.
+        found: FederationId,
+        /// The one that it should be of.
+        expected: FederationId,
+    },
+    /// The roster has no such operator.
+    #[error("operator {0} is not in the roster")]
+    UnknownSender(OperatorId),
+    /// A signature is not the operator's.
+    #[error(transparent)]
+    Signature(#[from] EnvelopeError),
+    /// An honest operator may send both.
+    #[error("the two messages do not contradict each other")]
+    NoContradiction,
+}
+
+impl StoredEvidence {
+    /// Evidence from two envelopes; nothing is checked.
+    #[must_use]
+    pub const fn new(number: u64, first: Envelope, second: Envelope) -> Self {
+        Self {
+            number,
+            first,
+            second,
+        }
+    }
+
+    /// Its number in the store, counted from 0.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Who said both.
+    #[must_use]
+    pub const fn culprit(&self) -> OperatorId {
+        self.first.head().sender
+    }
+
+    /// The height that both are about.
+    #[must_use]
+    pub const fn height(&self) -> BlockHeight {
+        self.first.head().height
+    }
+
+    /// The round that both are about; 0 for block signatures, which know none.
+    #[must_use]
+    pub const fn round(&self) -> Round {
+        self.first.head().round
+    }
+
+    /// What they are: `proposal`, `prevote`, `precommit` or `block signature`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self.first.head().kind {
+            1 => "proposal",
+            3 => "prevote",
+            4 => "precommit",
+            7 => "block signature",
+            _ => "message",
+        }
+    }
+
+    /// Both messages as they were signed, the one that came first before the other.
+    #[must_use]
+    pub const fn messages(&self) -> [&Envelope; 2] {
+        [&self.first, &self.second]
+    }
+
+    /// Checks that one operator of this federation signed both, and that they contradict each
+    /// other.
+    ///
+    /// # Errors
+    /// What is not so.
+    pub fn check(&self, federation: &Federation) -> Result<(), EvidenceError> {
+        let culprit = self.culprit();
+        let entry = federation
+            .operator(culprit)
+            .ok_or(EvidenceError::UnknownSender(culprit))?;
+        for envelope in self.messages() {
+            let head = envelope.head();
+            if head.federation != federation.id() {
+                return Err(EvidenceError::Federation {
+                    found: head.federation,
+                    expected: federation.id(),
+                });
+            }
+            envelope.verify(&entry.identity)?;
+        }
+        if self.first.head() == self.second.head() && contradict(&self.first, &self.second) {
+            Ok(())
+        } else {
+            Err(EvidenceError::NoContradiction)
+        }
+    }
+}
+
+/// What an envelope says, if it is a message.
+pub(crate) fn message_of(envelope: &Envelope) -> Option<Message> {
+    let head = envelope.head();
+    Message::from_parts(MessageParts {
+        kind: head.kind,
+        height: head.height,
+        round: head.round,
+        payload: envelope.payload().clone(),
+    })
+    .ok()
+}
+
+/// Whether an honest operator sends at most one of two messages with equal heads.
+fn contradict(first: &Envelope, second: &Envelope) -> bool {
+    match (message_of(first), message_of(second)) {
+        (Some(Message::Proposal(a)), Some(Message::Proposal(b))) => a != b,
+        (Some(Message::Vote(a)), Some(Message::Vote(b))) => a.value != b.value,
+        // Another signature of the same block is no contradiction.
+        (Some(Message::BlockSignature(a)), Some(Message::BlockSignature(b))) => a.hash != b.hash,
+        _ => false,
+    }
+}
+
+/// Reads the evidence of a store that is in use by its operator in this process.
+#[derive(Debug, Clone)]
+pub struct EvidenceReader {
+    pub(super) database: Arc<Database>,
+    pub(super) path: PathBuf,
+    pub(super) federation: FederationId,
+}
+
+impl EvidenceReader {
+    /// The evidence that was kept, oldest first.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(&self) -> Result<Vec<StoredEvidence>, StoreError> {
+        let damaged = |error: &dyn std::error::Error| StoreError::Damaged {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        };
+        let read = self.database.begin_read().map_err(|e| damaged(&e))?;
+        let table = match read.open_table(EVIDENCE) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(damaged(&error)),
+        };
+        let mut evidence = Vec::new();
+        for entry in table.iter().map_err(|e| damaged(&e))? {
+            let (number, sealed) = entry.map_err(|e| damaged(&e))?;
+            let stored = unseal(sealed.value())
+                .and_then(|text| core::str::from_utf8(text).ok())
+                .and_then(|text| from_text(number.value(), text, self.federation))
+                .ok_or_else(|| StoreError::Altered {
+                    path: self.path.clone(),
+                })?;
+            evidence.push(stored);
+        }
+        Ok(evidence)
+    }
+
+    /// Keeps a piece of evidence, if it is new and not one too many; whether it was kept.
+    pub(super) fn keep(&self, evidence: &Evidence) -> Result<bool, StoreError> {
+        let failed = |error: redb::Error| StoreError::Write {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        };
+        let culprit = evidence.first.sender;
+        let text = format!(
+            "{}\n{}",
+            line_of(&evidence.first),
+            line_of(&evidence.second)
+        );
+        let mut of_culprit = 0;
+        let known = self.read()?;
+        for stored in &known {
+            let [first, second] = stored.messages().map(line);
+            if format!("{first}\n{second}") == text {
+                return Ok(false);
+            }
+            of_culprit += usize::from(stored.culprit() == culprit);
+        }
+        if of_culprit >= MAX_EACH {
+            return Ok(false);
+        }
+        let next = known.last().map_or(0, |last| last.number + 1);
+        let write = begin_write(&self.database).map_err(|e| failed(e.into()))?;
+        {
+            let mut table = write.open_table(EVIDENCE).map_err(|e| failed(e.into()))?;
+            table
+                .insert(next, &*seal(text.as_bytes()))
+                .map_err(|e| failed(e.into()))?;
+        }
+        write.commit().map_err(|e| failed(e.into()))?;
+        Ok(true)
+    }
+}
+
+/// One line with everything that is needed to check the signature again.
+fn line_of(message: &SignedMessage) -> String {
+    let parts = message.message.to_parts();
+    let head = EnvelopeHead {
+        federation: FederationId::from_bytes([0; 32]),
+        sender: message.sender,
+        kind: parts.kind,
+        height: parts.height,
+        round: parts.round,
+    };
+    let unsigned = UnsignedEnvelope {
+        head,
+        payload: parts.payload,
+    };
+    line(&unsigned.with_signature(message.signature.to_bytes()))
+}
+
+fn line(envelope: &Envelope) -> String {
+    let head = envelope.head();
+    format!(
+        "sender {} kind {} height {} round {} payload {} signature {}",
+        head.sender,
+        head.kind,
+        head.height,
+        head.round,
+        envelope.payload().as_hex(),
+        envelope.signature().as_hex(),
+    )
+}
+
+/// The reverse of two [`line`]s. The federation is the store's.
+fn from_text(number: u64, text: &str, federation: FederationId) -> Option<StoredEvidence> {
+    let (first, second) = text.split_once('\n')?;
+    let envelope = |line: &str| {
+        let mut words = line.split(' ');
+        let mut after = |label: &str| words.next().filter(|word| *word == label).and(words.next());
+        let head = EnvelopeHead {
+            federation,
+            sender: OperatorId::new(after("sender")?.parse().ok()?),
+            kind: after("kind")?.parse().ok()?,
+            height: BlockHeight::new(after("height")?.parse().ok()?),
+            round: Round::new(after("round")?.parse().ok()?),
+        };
+        let payload = Bytes::from(Vec::from_hex(after("payload")?).ok()?);
+        let signature = <[u8; 64]>::from_hex(after("signature")?).ok()?;
+        Some(UnsignedEnvelope { head, payload }.with_signature(signature))
+    };
+    Some(StoredEvidence {
+        number,
+        first: envelope(first)?,
+        second: envelope(second)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! A guard's database as a whole: for handing it on, and for repairing it.
+
+use std::path::{Path, PathBuf};
+
+use federation_chain::BlockHash;
+use federation_multisig::PublicKey;
+use federation_signer::{GuardStoreError, HeldGuard};
+use redb::Database;
+
+use super::{
+    StoreError,
+    guard::{NAME, damaged, open_any, read_held, write_held},
+};
+
+/// A guard of whatever standing, open and locked. It cannot sign.
+#[derive(Debug)]
+pub struct HeldGuardStore {
+    database: Database,
+    path: PathBuf,
+}
+
+impl HeldGuardStore {
+    /// The guard's file in a store's folder.
+    #[must_use]
+    pub fn path(folder: &Path) -> PathBuf {
+        folder.join(NAME)
+    }
+
+    /// Opens the guard in a folder, or makes an empty one for this key on the chain with this
+    /// genesis.
+    ///
+    /// # Errors
+    /// If it is in use, damaged, or of another key, chain or version.
+    pub fn open(folder: &Path, key: &PublicKey, genesis: BlockHash) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: open_any(folder, key, genesis)?,
+            path: Self::path(folder),
+        })
+    }
+
+    /// Opens the guard in a folder if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if there is none; else as [`Self::open`].
+    pub fn open_existing(
+        folder: &Path,
+        key: &PublicKey,
+        genesis: BlockHash,
+    ) -> Result<Self, StoreError> {
+        let path = Self::path(folder);
+        if !path.exists() {
+            return Err(StoreError::Missing { path });
+        }
+        Self::open(folder, key, genesis)
+    }
+
+    /// Everything that it holds.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn held(&self) -> Result<HeldGuard, StoreError> {
+        read_held(&self.database).map_err(|error| damaged(&self.path, &error))
+    }
+
+    /// Puts this in the place of what it holds, all or nothing; durable on return. That it only
+    /// goes forward is the caller's care: it comes from a method of [`HeldGuard`].
+    ///
+    /// # Errors
+    /// If it may not have become durable.
+    pub fn replace(&self, held: &HeldGuard) -> Result<(), StoreError> {
+        write_held(&self.database, held).map_err(|error| {
+            let reason = match error {
+                GuardStoreError::Backend(source) => source.to_string(),
+                other => other.to_string(),
+            };
+            StoreError::Write {
+                path: self.path.clone(),
+                reason,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_chain::{BlockHeight, UnixTime};
+    use federation_roster::FederationId;
+    use federation_signer::{GuardPin, GuardStore, TakeBack};
+    use secp256k1::{SECP256K1, SecretKey};
+
+    use super::*;
+    use crate::RedbGuardStore;
+
+    fn key() -> PublicKey {
+        SecretKey::from_slice(&[1; 32])
+            .expect("a key")
+            .public_key(SECP256K1)
+    }
+
+    fn genesis() -> BlockHash {
+        BlockHash::from_bytes([1; 32])
+    }
+
+    fn pin() -> GuardPin {
+        GuardPin {
+            federation: FederationId::from_bytes([7; 32]),
+            genesis: genesis(),
+            block_key: key(),
+        }
+    }
+
+    fn hash(n: u8) -> BlockHash {
+        BlockHash::from_bytes([n; 32])
+    }
+
+    /// A guard that has signed two blocks, the first of them final.
+    fn used(folder: &Path) {
+        let mut guard = RedbGuardStore::open(folder, &key(), genesis()).expect("new");
+        for height in [7, 8] {
+            guard
+                .record(BlockHeight::new(height), hash(1))
+                .expect("recorded");
+        }
+        guard.raise_final(BlockHeight::new(7)).expect("raised");
+    }
+
+    fn open(folder: &Path) -> HeldGuardStore {
+        HeldGuardStore::open_existing(folder, &key(), genesis()).expect("there")
+    }
+
+    #[test]
+    fn a_guard_that_was_moved_away_does_not_open_for_signing_and_its_heir_does() {
+        let [here, there] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        used(here.path());
+        let store = open(here.path());
+        let held = store.held().expect("readable");
+        let (moved, record) = held
+            .transfer(pin(), UnixTime::from_secs(1))
+            .expect("active");
+        store.replace(&moved).expect("written");
+        drop(store);
+        let refused = RedbGuardStore::open(here.path(), &key(), genesis());
+        let Err(StoreError::MovedAway { number: 1, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(open(here.path()).held(), Ok(moved));
+
+        let heir = HeldGuardStore::open(there.path(), &key(), genesis()).expect("new");
+        let imported = heir
+            .held()
+            .expect("empty")
+            .import(&record, TakeBack::Refused)
+            .expect("fresh");
+        heir.replace(&imported).expect("written");
+        drop(heir);
+        let mut guard = RedbGuardStore::open(there.path(), &key(), genesis()).expect("it signs");
+        assert!(!guard.is_new());
+        assert_eq!(guard.load().expect("readable"), held.state);
+        assert!(guard.record(BlockHeight::new(8), hash(2)).is_err());
+        guard
+            .record(BlockHeight::new(9), hash(2))
+            .expect("recorded");
+    }
+
+    #[test]
+    fn a_copy_does_not_open_for_signing_until_it_is_repaired() {
+        let [here, there] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        used(here.path());
+        let held = open(here.path()).held().expect("readable");
+        let record = held.copy(pin(), UnixTime::from_secs(1)).expect("active");
+        let store = HeldGuardStore::open(there.path(), &key(), genesis()).expect("new");
+        let imported = store
+            .held()
+            .expect("empty")
+            .import(&record, TakeBack::Refused)
+            .expect("fresh");
+        store.replace(&imported).expect("written");
+        drop(store);
+        let refused = RedbGuardStore::open(there.path(), &key(), genesis());
+        assert!(
+            matches!(refused, Err(StoreError::Unproven { .. })),
+            "{refused:?}"
+        );
+        let store = open(there.path());
+        let repaired = imported.repaired(BlockHeight::new(20)).expect("not moved");
+        store.replace(&repaired).expect("written");
+        drop(store);
+        let guard = RedbGuardStore::open(there.path(), &key(), genesis()).expect("it signs");
+        let state = guard.load().expect("readable");
+        assert_eq!(state.highest_final(), Some(BlockHeight::new(20)));
+        assert_eq!(state.signed(BlockHeight::new(8)), Some(hash(1)));
+    }
+
+    #[test]
+    fn a_guard_that_is_not_there_is_not_made_by_looking() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = HeldGuardStore::open_existing(folder.path(), &key(), genesis());
+        assert!(matches!(missing, Err(StoreError::Missing { .. })));
+        assert!(!HeldGuardStore::path(folder.path()).exists());
+    }
+}
