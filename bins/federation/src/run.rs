@@ -74,6 +74,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
     let mut options = Options::default();
     options.timeouts = config.timeouts;
     options.observe = observe;
+    options.sweep.clone_from(&config.sweep);
     let handle = Operator::new(
         federation,
         config.me,

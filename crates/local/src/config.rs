@@ -105,7 +105,7 @@ impl LocalConfig {
 
     /// Sets the operators' options.
     #[must_use]
-    pub const fn with_options(mut self, options: Options) -> Self {
+    pub fn with_options(mut self, options: Options) -> Self {
         self.options = options;
         self
     }

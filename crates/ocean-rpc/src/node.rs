@@ -11,6 +11,10 @@ use crate::{
     params::{self, Hex},
 };
 
+/// The fee, in satoshi, that a transaction which must be included is taken to pay: above what any
+/// node asks of a transaction of some hundred bytes.
+const INCLUDED_AS_IF_PAID: u64 = 10_000_000;
+
 /// What an operator needs of a node. Every method fails with what kept the node from answering, or
 /// with what the node said.
 #[async_trait]
@@ -34,6 +38,9 @@ pub trait Node: Send + Sync + 'static {
     /// Asks whether an unsigned block may become the next one; refused is [`RpcError::Node`], with
     /// [`RpcError::VERIFY_ALREADY_IN_CHAIN`] on Elements if it, with signatures, is a block already.
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError>;
+    /// Hands a transaction to the node, to be in its next block even if it pays no fee. `txid` is its
+    /// id as displayed.
+    async fn include_transaction(&self, txid: &str, transaction: &[u8]) -> Result<(), RpcError>;
     /// Hands a complete block to the node.
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError>;
     /// The chain's state.
@@ -91,6 +98,24 @@ impl Node for NodeClient {
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError> {
         self.request("testproposedblock", (Hex(block),), Repeat::Safe)
             .await
+    }
+
+    async fn include_transaction(&self, txid: &str, transaction: &[u8]) -> Result<(), RpcError> {
+        // The second one is a dummy in Elements and a priority in Ocean.
+        let prioritised: Result<bool, _> = self
+            .request(
+                "prioritisetransaction",
+                (txid, 0, INCLUDED_AS_IF_PAID),
+                Repeat::Never,
+            )
+            .await;
+        match prioritised {
+            Err(error) if error.code() != Some(RpcError::METHOD_NOT_FOUND) => return Err(error),
+            _ => {}
+        }
+        self.request::<String>("sendrawtransaction", (Hex(transaction),), Repeat::Safe)
+            .await
+            .map(|_| ())
     }
 
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError> {

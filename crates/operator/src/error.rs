@@ -85,6 +85,11 @@ pub enum StartError {
     /// A block of the node's that is none.
     #[error("the node's best block is not signed by this federation")]
     BadTip(#[from] CheckError),
+    /// The chain began otherwise than was agreed.
+    #[error(
+        "{0}: this is not the chain that was agreed on; check the node's datadir and `sweep` in federation.toml"
+    )]
+    NoSweep(String),
     /// The clocks of node and operator differ.
     #[error("the node's clock says {node}, this machine's {own}: set both by NTP")]
     Clock {

@@ -36,7 +36,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{OperatorError, StartError};
 pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus};
 pub use operator::{Operator, Options};
-pub use policy::{AcceptAll, BlockPolicy};
+pub use policy::{AcceptAll, BlockPolicy, WantSweep};
 pub use store::{
     EvidenceError, EvidenceReader, HeldGuardStore, RedbGuardStore, Store, StoreError,
     StoredEvidence,

@@ -9,7 +9,8 @@ use federation_roster::{Federation, OperatorId};
 use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 
 use crate::{
-    AcceptAll, BlockPolicy, Clock, OperatorHandle, StartError, Store, SystemClock, engine, start,
+    AcceptAll, BlockPolicy, Clock, OperatorHandle, StartError, Store, SystemClock, WantSweep,
+    engine, start,
 };
 
 /// What may be chosen; everything has a default.
@@ -24,6 +25,9 @@ pub struct Options {
     pub max_drift: Option<std::time::Duration>,
     /// Begin as an observer, because the store was lost.
     pub observe: bool,
+    /// The agreed transaction without which there is no block 1, because it takes the coins of the
+    /// genesis that anyone could take.
+    pub sweep: Option<federation_genesis::Sweep>,
 }
 
 /// Everything that makes an operator, before it runs.
@@ -91,7 +95,7 @@ impl Operator {
 
     /// Sets what may be chosen.
     #[must_use]
-    pub const fn with_options(mut self, options: Options) -> Self {
+    pub fn with_options(mut self, options: Options) -> Self {
         self.options = options;
         self
     }
@@ -101,8 +105,11 @@ impl Operator {
     ///
     /// # Errors
     /// If node, keys or store are of another federation, or the store cannot be used.
-    pub async fn start(self) -> Result<OperatorHandle, StartError> {
+    pub async fn start(mut self) -> Result<OperatorHandle, StartError> {
         start::check_keys(&self)?;
+        if let Some(sweep) = self.options.sweep.clone() {
+            self.policy = Arc::new(WantSweep::new(sweep, self.policy));
+        }
         let records = self.store.records()?;
         let mut config = self.machine_config()?;
         // An observer stays one over restarts, until it takes part.

@@ -7,7 +7,10 @@ use federation_chain::{Block, BlockHash, BlockHeight, Dialect, Header, UnixTime}
 use federation_ocean_rpc::RpcError;
 use hex_conservative::DisplayHex;
 
-use crate::{Operator, StartError};
+use crate::{
+    Operator, StartError,
+    policy::{SWEPT, check_swept},
+};
 
 /// The pause between two tries to reach the node.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -85,6 +88,9 @@ async fn try_check_node(operator: &Operator, may_be_lost: bool) -> Result<(), St
     let info = node.blockchain_info().await?;
     check_script(operator, info.current_signblock_hex, info.best_block_hash).await?;
     check_clock(operator, info.median_time).await?;
+    if info.blocks > BlockHeight::GENESIS {
+        check_sweep(operator).await?;
+    }
     if may_be_lost {
         check_history(operator, info.blocks).await?;
     }
@@ -114,6 +120,26 @@ async fn check_script(
     } else {
         Err(StartError::OtherScript { expected, found })
     }
+}
+
+/// Checks that the chain began with the agreed sweep, if there is one and the node still has block 1.
+async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
+    let Some(sweep) = operator.policy.sweep(SWEPT) else {
+        return Ok(());
+    };
+    let hash = operator.node.block_hash(SWEPT).await?;
+    let bytes = match operator.node.block(hash).await {
+        Ok(bytes) => bytes,
+        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "the node does not give block 1, so its sweep is not checked");
+            return Ok(());
+        }
+    };
+    let checked = Block::decode(operator.federation.rules().dialect(), bytes)
+        .map_err(|error| error.to_string())
+        .and_then(|block| check_swept(sweep, &block));
+    checked.map_err(StartError::NoSweep)
 }
 
 /// Compares clocks by a template: its time is the node's, unless the chain is ahead of it.

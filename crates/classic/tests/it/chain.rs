@@ -234,6 +234,10 @@ impl Node for TestNode {
         })
     }
 
+    async fn include_transaction(&self, _: &str, _: &[u8]) -> Result<(), RpcError> {
+        Err(Self::unknown())
+    }
+
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError> {
         let block = Block::decode(Dialect::Ocean, Bytes::copy_from_slice(block)).expect("a block");
         Ok(match self.chain.accept(self.place, &block) {

@@ -4,8 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use federation_block_signing::Timeouts;
 use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
+use federation_genesis::Sweep;
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
 use federation_roster::{Federation, Operator, XOnlyPublicKey};
+use hex_conservative::FromHex;
 
 use super::reader::{Found, Reader, Section};
 
@@ -17,6 +19,7 @@ pub(super) struct FederationFile {
     pub(super) timeouts: Option<Timeouts>,
     pub(super) classic_until: Option<BlockHeight>,
     pub(super) classic_kafka: Option<String>,
+    pub(super) sweep: Option<Sweep>,
 }
 
 /// One `[[operator]]`.
@@ -72,6 +75,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
         .table(reader, "protocol")
         .map(|section| read_protocol(reader, section))
         .unwrap_or_default();
+    let sweep = root.text(reader, "sweep");
+    let sweep = sweep.map(|found| read_sweep(reader, &found));
     let sections = root.tables(reader, "operator");
     let mut entries = Vec::new();
     let count = sections.len();
@@ -121,6 +126,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
             timeouts,
             classic_until,
             classic_kafka,
+            sweep: sweep.flatten(),
         }),
         Err(error) => {
             let at = place_of(&error, &entries);
@@ -278,6 +284,19 @@ fn read_protocol(
     let kafka = section.text(reader, "kafka").map(|found| found.value);
     section.finish(reader);
     (height.map(|height| BlockHeight::new(height.value)), kafka)
+}
+
+/// The transaction that block 1 must have.
+fn read_sweep(reader: &mut Reader<'_>, found: &Found<String>) -> Option<Sweep> {
+    let sweep = Vec::from_hex(&found.value)
+        .map_err(|error| format!("`sweep`: {error}"))
+        .and_then(|bytes| Sweep::from_bytes(&bytes).map_err(|error| error.to_string()));
+    sweep
+        .inspect_err(|error| {
+            let cure = "write the transaction that the ceremony's certificate has, in hex";
+            reader.note(found.at, error, cure);
+        })
+        .ok()
 }
 
 /// The line of the operator that an error is about.

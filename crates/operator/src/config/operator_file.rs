@@ -8,6 +8,7 @@ use std::{
 
 use federation_block_signing::Timeouts;
 use federation_chain::BlockHeight;
+use federation_genesis::Sweep;
 use federation_ocean_rpc::{Auth, NodeConfig};
 use federation_roster::{Federation, OperatorId};
 use federation_signer::KeyRole;
@@ -61,6 +62,9 @@ pub struct Config {
     pub classic_until: Option<BlockHeight>,
     /// The Kafka brokers that `classic` speaks by, if not by ZeroMQ between the endpoints.
     pub classic_kafka: Option<String>,
+    /// The agreed transaction without which there is no block 1, if coins of the genesis can be
+    /// spent by anyone.
+    pub sweep: Option<Sweep>,
 }
 
 /// What `operator.toml` says, before anything is required of it.
@@ -274,6 +278,7 @@ impl Raw {
             timeouts: file.timeouts,
             classic_until: file.classic_until,
             classic_kafka: file.classic_kafka,
+            sweep: file.sweep,
         })
     }
 }

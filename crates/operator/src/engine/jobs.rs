@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
 use federation_block_signing::{Candidate, CompactSignature, Input, SubmitOutcome, Verdict};
 use federation_chain::{Block, BlockHeight};
 use federation_ocean_rpc::{Node, RpcError, SubmitOutcome as NodeOutcome};
@@ -10,7 +11,7 @@ use federation_signer::{GuardedSigner, Signer};
 use secp256k1::ecdsa;
 
 use super::blocks::candidate;
-use crate::{BlockPolicy, log::Log};
+use crate::{BlockPolicy, log::Log, policy::has_transaction};
 
 /// What jobs need.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ const fn is_refusal(code: i32) -> bool {
 
 impl Jobs {
     pub(crate) async fn template(&self, height: BlockHeight, round: Round) -> Input {
-        let result = match self.node.new_block().await {
+        let result = match self.new_block(height).await {
             Ok(bytes) => candidate(&self.federation, bytes).await,
             Err(error) => Err(error.to_string()),
         };
@@ -53,6 +54,30 @@ impl Jobs {
                 Input::TemplateFailed { height, round }
             }
         }
+    }
+
+    /// The node's next block, with the agreed sweep in it if it has its place there.
+    async fn new_block(&self, height: BlockHeight) -> Result<Bytes, RpcError> {
+        let bytes = self.node.new_block().await?;
+        let Some(sweep) = self.policy.sweep(height) else {
+            return Ok(bytes);
+        };
+        let block = Block::decode(self.federation.rules().dialect(), bytes.clone());
+        if block.is_ok_and(|block| has_transaction(&block, sweep).unwrap_or_default()) {
+            return Ok(bytes);
+        }
+        let txid = sweep.txid().to_string();
+        if let Err(error) = self
+            .node
+            .include_transaction(&txid, &sweep.to_bytes())
+            .await
+        {
+            self.log.complaint(
+                "the node does not take the agreed sweep",
+                &error.to_string(),
+            );
+        }
+        self.node.new_block().await
     }
 
     pub(crate) async fn test(&self, candidate: Candidate) -> Input {

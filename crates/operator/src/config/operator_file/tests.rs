@@ -111,6 +111,29 @@ fn the_height_of_the_change_from_classic_is_read() {
 }
 
 #[test]
+fn the_sweep_of_block_1_is_a_transaction_in_hex() {
+    let files = Files::new();
+    assert_eq!(files.load().expect("good files").sweep, None);
+    let text = std::fs::read_to_string(files.public()).expect("there");
+    let with = |line: &str| text.replacen("chain =", &format!("{line}\nchain ="), 1);
+    // Version 2, no witness, one input, no output, no lock time.
+    let hex = format!(
+        "020000000001{}00000000 00ffffffff 00 00000000",
+        "07".repeat(32)
+    );
+    let hex = hex.replace(' ', "");
+    std::fs::write(files.public(), with(&format!("sweep = \"{hex}\""))).expect("written");
+    let sweep = files.load().expect("good files").sweep.expect("a sweep");
+    assert_eq!(sweep.to_bytes().len(), hex.len() / 2);
+    for bad in ["", "no", &hex[2..], &format!("{hex}00")] {
+        std::fs::write(files.public(), with(&format!("sweep = \"{bad}\""))).expect("written");
+        let problems = files.load().expect_err("it is bad").problems;
+        assert_eq!(problems.len(), 1, "{bad}: {problems:?}");
+        assert!(problems[0].line.is_some(), "{problems:?}");
+    }
+}
+
+#[test]
 fn kafka_is_configured_with_brokers_and_settings_by_name() {
     let files = Files::new();
     let path = files.private();

@@ -1,0 +1,170 @@
+//! Block 1 has the agreed sweep, or there is none.
+//!
+//! With a real node: `ELEMENTSD=.. cargo test -p federation-local --test sweep -- --ignored`.
+
+use std::time::Duration;
+
+use elements::{Script, Transaction, encode::serialize};
+use federation_block_signing::{Event, Refusal};
+use federation_chain::{Block, BlockHeight, Dialect};
+use federation_genesis::Sweep;
+use federation_local::{LocalConfig, LocalError, LocalFederation, NodeKind};
+use federation_ocean_rpc::Node;
+use federation_operator::{OperatorEvent, Options, StartError};
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Who leads the first round of height 1.
+const LEADER: usize = 1;
+
+fn config(dialect: Dialect, nodes: NodeKind) -> LocalConfig {
+    LocalConfig::new(3, 2)
+        .with_dialect(dialect)
+        .with_nodes(nodes)
+        .with_interval(Duration::from_millis(500))
+        .with_absent(vec![0, 1, 2])
+}
+
+async fn block(federation: &LocalFederation, height: u32) -> Block {
+    let node = federation.node(0).client();
+    let dialect = federation.federation().rules().dialect();
+    let hash = federation
+        .node(0)
+        .hash_at(BlockHeight::new(height))
+        .await
+        .expect("there");
+    Block::decode(dialect, node.block(hash).await.expect("there")).expect("a block")
+}
+
+/// The sweep of the local chain's coins to a key's address.
+async fn sweep(federation: &LocalFederation) -> Sweep {
+    // The genesis block has an Elements header before dynafed, too.
+    let hash = federation
+        .node(0)
+        .hash_at(BlockHeight::GENESIS)
+        .await
+        .expect("there");
+    let bytes = federation
+        .node(0)
+        .client()
+        .block(hash)
+        .await
+        .expect("there");
+    let issuing = Block::decode(Dialect::Elements, bytes)
+        .expect("a block")
+        .transactions()
+        .expect("transactions")
+        .pop()
+        .expect("that with the coins");
+    let mut output = issuing.output[0].clone();
+    output.script_pubkey = Script::from([&[0, 20][..], &[7; 20]].concat());
+    let transaction = Transaction {
+        version: 2,
+        lock_time: elements::LockTime::ZERO,
+        input: vec![elements::TxIn {
+            previous_output: elements::OutPoint::new(issuing.txid(), 0),
+            sequence: elements::Sequence::MAX,
+            ..elements::TxIn::default()
+        }],
+        output: vec![output],
+    };
+    Sweep::from_bytes(&serialize(&transaction)).expect("a sweep")
+}
+
+fn wanting(sweep: Option<&Sweep>) -> Options {
+    let mut options = Options::default();
+    options.sweep = sweep.cloned();
+    options
+}
+
+fn has(block: &Block, sweep: &Sweep) -> bool {
+    let mut transactions = block.transactions().expect("transactions").into_iter();
+    transactions.any(|transaction| transaction.txid() == sweep.txid())
+}
+
+async fn all_want_it(dialect: Dialect, nodes: NodeKind) -> Result<(), LocalError> {
+    let mut federation = LocalFederation::start(config(dialect, nodes)).await?;
+    let sweep = sweep(&federation).await;
+    federation.set_options(wanting(Some(&sweep)));
+    for index in 0..3 {
+        federation.start_operator(index).await?;
+    }
+    federation.wait_for_height(2, LIMIT).await?;
+    assert!(has(&block(&federation, 1).await, &sweep));
+    // And once the chain is there, it is no hindrance.
+    federation.stop_operator(0).await?;
+    federation.start_operator(0).await?;
+    federation.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leader_brings_the_sweep_into_block_1() -> Result<(), LocalError> {
+    for dialect in [Dialect::Elements, Dialect::Dynafed] {
+        all_want_it(dialect, NodeKind::Devnet).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ELEMENTSD"]
+async fn the_leader_brings_the_sweep_into_block_1_of_elementsd() -> Result<(), LocalError> {
+    let program = std::env::var("ELEMENTSD").expect("ELEMENTSD names a node");
+    for dialect in [Dialect::Elements, Dialect::Dynafed] {
+        all_want_it(dialect, NodeKind::Process(program.clone().into())).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_1_without_the_sweep_gets_no_prevote_and_the_next_leader_brings_it()
+-> Result<(), LocalError> {
+    let devnet = config(Dialect::Dynafed, NodeKind::Devnet);
+    let mut federation = LocalFederation::start(devnet).await?;
+    let sweep = sweep(&federation).await;
+    // The others' nodes would tell the leader's of the sweep.
+    federation
+        .node(LEADER)
+        .with_devnet(|node| node.set_isolated(true));
+    federation.start_operator(LEADER).await?;
+    federation.set_options(wanting(Some(&sweep)));
+    federation.start_operator(0).await?;
+    let mut events = federation.operator(0).expect("it runs").events();
+    federation.start_operator(2).await?;
+    let refused = async {
+        loop {
+            let event = events.recv().await.expect("it runs on");
+            if let OperatorEvent::Protocol(Event::Refused { height, reason, .. }) = event {
+                return (height, reason);
+            }
+        }
+    };
+    let (height, reason) = tokio::time::timeout(LIMIT, refused).await.expect("in time");
+    assert_eq!(height, BlockHeight::new(1));
+    let lacks = matches!(&reason, Refusal::Invalid(why) if why.contains("lacks the agreed sweep"));
+    assert!(lacks, "{reason:?}");
+    federation
+        .node(LEADER)
+        .with_devnet(|node| node.set_isolated(false));
+    federation.wait_for_height(1, LIMIT).await?;
+    assert!(has(&block(&federation, 1).await, &sweep));
+    federation.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_operator_starts_on_a_chain_that_began_without_the_sweep() -> Result<(), LocalError> {
+    let devnet = config(Dialect::Dynafed, NodeKind::Devnet);
+    let mut federation = LocalFederation::start(devnet).await?;
+    let sweep = sweep(&federation).await;
+    federation.start_operator(0).await?;
+    federation.start_operator(1).await?;
+    federation.wait_for_height(1, LIMIT).await?;
+    federation.set_options(wanting(Some(&sweep)));
+    let refused = federation.start_operator(2).await;
+    assert!(
+        matches!(refused, Err(LocalError::Start(StartError::NoSweep(_)))),
+        "{refused:?}"
+    );
+    federation.stop().await;
+    Ok(())
+}
