@@ -48,6 +48,7 @@ mod piece;
 mod settings;
 mod sweep;
 mod terms;
+mod told;
 mod transaction;
 
 pub use chain::{Problem, Unfit, problems, required_signature_size};
@@ -61,4 +62,5 @@ pub use piece::Piece;
 pub use settings::{Role, Setting, Settings};
 pub use sweep::{Sweep, SweepError};
 pub use terms::Terms;
+pub use told::{Compared, Told, compare};
 pub use transaction::{GenesisTransaction, InitialAsset};

@@ -31,6 +31,7 @@
 
 mod address;
 mod amount;
+mod answers;
 mod calls;
 mod client;
 mod config;
@@ -44,6 +45,7 @@ mod types;
 mod wallet;
 
 pub use amount::{Amount, ParseAmountError};
+pub use answers::ChainAnswers;
 pub use client::{NodeClient, Repeat};
 pub use config::{Auth, NodeConfig};
 pub use error::RpcError;

@@ -2,28 +2,14 @@
 
 use std::process::ExitCode;
 
-use federation_chain::{Block, BlockHeight, Dialect, Proof};
 use federation_cli::{CliError, out};
-use federation_genesis::NodeKind;
-use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
+use federation_genesis::{Compared, Told, compare};
+use federation_ocean_rpc::{Auth, NodeClient, NodeConfig, RpcError};
 use federation_signer::SecretSource;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::load::Chain;
 use crate::cli::VerifyArgs;
-
-/// One thing that was compared.
-struct Check {
-    name: &'static str,
-    expected: String,
-    found: String,
-}
-
-impl Check {
-    fn is_right(&self) -> bool {
-        self.expected == self.found
-    }
-}
 
 /// Asks the node and compares; exit code 1 if anything differs.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
@@ -33,13 +19,13 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::failure(error, "free some memory or file handles"))?;
-    let checks = runtime.block_on(compare(&node, &chain)).map_err(|error| {
+    let checks = runtime.block_on(ask(&node, &chain)).map_err(|error| {
         CliError::failure(
             crate::input::with_source(&error),
             "check --node-url, and how to log in: --cookie, or --user and --password-file",
         )
     })?;
-    let right = checks.iter().all(Check::is_right);
+    let right = checks.iter().all(Compared::is_right);
     if args.json {
         let list: Vec<_> = checks
             .iter()
@@ -103,102 +89,13 @@ fn client(args: &VerifyArgs) -> Result<NodeClient, CliError> {
         .map_err(|error| CliError::usage(error, "give --node-url as http://host:port"))
 }
 
-async fn compare(node: &NodeClient, chain: &Chain) -> Result<Vec<Check>, RpcError> {
-    let genesis = &chain.genesis;
-    let mut checks = Vec::new();
-    let mut add = |name, expected: String, found: String| {
-        checks.push(Check {
-            name,
-            expected,
-            found,
-        });
+async fn ask(node: &NodeClient, chain: &Chain) -> Result<Vec<Compared>, RpcError> {
+    let answers = node.ask_chain().await?;
+    let told = Told {
+        genesis: answers.genesis,
+        blockchain: &answers.blockchain,
+        sidechain: &answers.sidechain,
+        first_block: answers.first_block.as_ref(),
     };
-    let state: Value = node.call("getblockchaininfo", &[]).await?;
-    let side: Value = node.call("getsidechaininfo", &[]).await?;
-    add(
-        "chain",
-        chain.settings.chain().to_owned(),
-        text(&state["chain"]),
-    );
-    let hash = node.block_hash(BlockHeight::GENESIS).await?;
-    add("genesis hash", genesis.hash().to_string(), hash.to_string());
-    add(
-        "pegged asset",
-        genesis.pegged_asset().to_string(),
-        text(&side["pegged_asset"]),
-    );
-    for (name, setting) in [
-        ("fedpegscript", "fedpegscript"),
-        ("parent genesis", "parentgenesisblockhash"),
-        ("peg-in depth", "peginconfirmationdepth"),
-        ("enforced PAK", "enforce_pak"),
-    ] {
-        let field = match setting {
-            "parentgenesisblockhash" => "parent_blockhash",
-            "peginconfirmationdepth" => "pegin_confirmation_depth",
-            other => other,
-        };
-        // Not every node tells all of them.
-        if !side[field].is_null() {
-            add(name, expected(chain, setting), text(&side[field]));
-        }
-    }
-    for (name, field, setting) in [
-        ("epoch length", "epoch_length", "dynamic_epoch_length"),
-        ("valid epochs", "total_valid_epochs", "total_valid_epochs"),
-    ] {
-        if !state[field].is_null() {
-            add(name, expected(chain, setting), text(&state[field]));
-        }
-    }
-    if chain.settings.node() == NodeKind::Elements {
-        let root = |params: &federation_chain::Params| params.calculate_root().to_string();
-        let expected = genesis
-            .block_1_params()
-            .map_or_else(|| "none".to_owned(), root);
-        let found = if state["blocks"] == 0 {
-            match &state["current_params_root"] {
-                Value::Null => "none".to_owned(),
-                root => text(root),
-            }
-        } else {
-            let hash = node.block_hash(BlockHeight::new(1)).await?;
-            block_1_root(node.block(hash).await?)
-        };
-        add("root of block 1's parameters", expected, found);
-    }
-    Ok(checks)
-}
-
-/// The root of the parameters in a block's header.
-fn block_1_root(bytes: bytes::Bytes) -> String {
-    match Block::decode(Dialect::Dynafed, bytes) {
-        Ok(block) => match &block.header().fields().proof {
-            Proof::Dynafed { current, .. } => current.calculate_root().to_string(),
-            _ => "none".to_owned(),
-        },
-        Err(error) => format!("block 1 cannot be read: {error}"),
-    }
-}
-
-/// The value of a setting, as the node shows it.
-fn expected(chain: &Chain, name: &str) -> String {
-    let value = chain
-        .settings
-        .iter()
-        .find(|setting| setting.name == name)
-        .map(|setting| setting.values.join(" "))
-        .unwrap_or_default();
-    match (name, value.as_str()) {
-        ("enforce_pak", "1") => "true".to_owned(),
-        ("enforce_pak", _) => "false".to_owned(),
-        _ => value,
-    }
-}
-
-/// A value without the quotes of a text.
-fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), ToOwned::to_owned)
+    Ok(compare(&chain.settings, &chain.genesis, &told))
 }
