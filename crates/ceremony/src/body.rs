@@ -14,7 +14,8 @@ pub enum KeyUse {
     Block,
     /// It pays out to the parent chain: `fedpegscript`.
     Peg,
-    /// It reissues assets: Ocean's `issuecontrolscript`.
+    /// It reissues assets: Ocean's `issuecontrolscript`; on Elements it holds the initial reissuance
+    /// tokens, once they are swept to it.
     Reissuance,
 }
 
@@ -41,6 +42,30 @@ pub struct Member {
     pub identity: XOnlyPublicKey,
 }
 
+/// Where coins go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Destination {
+    /// To the parties: P2WSH of M of N of the keys that they bring for this use, which may be
+    /// [`KeyUse::Peg`] or [`KeyUse::Reissuance`].
+    Keys(KeyUse),
+    /// To an output script in hex, that of an address.
+    Script(String),
+}
+
+/// Where the coins go that anyone could take from an Elements genesis. The transaction that takes
+/// them there in block 1 follows from it, see [`Chain::sweep`](crate::Chain::sweep).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::exhaustive_structs, reason = "it is a part of a message")]
+pub struct SweepTo {
+    /// Where the coins of `initialfreecoins` go, if there are any.
+    pub coins: Option<Destination>,
+    /// Where the tokens of `initialreissuancetokens` go, if there are any.
+    pub tokens: Option<Destination>,
+}
+
 /// The first message: who is to make which chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +84,8 @@ pub struct Proposal {
     pub interval: u64,
     /// The keys that each party brings, the one for blocks among them, in ascending order.
     pub keys: Vec<KeyUse>,
+    /// Where the coins go that anyone could take, if the chain has any.
+    pub sweep: Option<SweepTo>,
     /// Who takes part, in the order of the roster.
     pub members: Vec<Member>,
     /// 32 random bytes: no two ceremonies are one.
@@ -115,7 +142,29 @@ pub enum Body {
     Approval(Approval),
 }
 
+impl Join {
+    /// Whether it says the same as another one, by proofs that may be others: a key in a module
+    /// proves itself by another signature each time.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let keys = |join: &Self| {
+            let keys = join.keys.iter().map(|key| (key.usage, key.key));
+            keys.collect::<Vec<_>>()
+        };
+        self.endpoint == other.endpoint && self.node == other.node && keys(self) == keys(other)
+    }
+}
+
 impl Body {
+    /// Whether it says the same as another one. Proofs of possession say nothing beside their keys.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Join(ours), Self::Join(theirs)) => ours.says_the_same(theirs),
+            _ => self == other,
+        }
+    }
+
     /// What kind it is: `proposal`, `join` or `approval`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

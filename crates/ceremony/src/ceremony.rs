@@ -1,6 +1,6 @@
 //! A ceremony as one party knows it: the messages that it has, in whatever order they came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
     Approval, Body, Chain, ChainError, Digest, Join, KeyUse, Member, Message, Party, Proposal,
@@ -120,8 +120,8 @@ impl Evidence {
 pub struct Ceremony {
     proposal: Proposal,
     opening: Message,
-    joins: BTreeMap<usize, (Join, Message)>,
-    approvals: BTreeMap<usize, (Approval, Message)>,
+    joins: BTreeMap<usize, Message>,
+    approvals: BTreeMap<usize, Message>,
     evidence: BTreeMap<usize, Evidence>,
 }
 
@@ -160,31 +160,26 @@ impl Ceremony {
         }
         let place = self.member_of(&message)?;
         let member = &self.proposal.members[place];
-        let known = match message.body().clone() {
+        let of_its_kind = match message.body() {
             Body::Proposal(_) => {
                 // The id holds the proposal: this is the same, whoever of the members sends it.
                 keep_least(&mut self.opening, message);
                 return Ok(Added::Known);
             }
             Body::Join(join) => {
-                self.check_join(member, &join)?;
-                match self.joins.get_mut(&place) {
-                    None => {
-                        self.joins.insert(place, (join, message));
-                        return Ok(Added::New);
-                    }
-                    Some((_, known)) => known,
-                }
+                self.check_join(member, join)?;
+                &mut self.joins
             }
-            Body::Approval(approval) => match self.approvals.get_mut(&place) {
-                None => {
-                    self.approvals.insert(place, (approval, message));
-                    return Ok(Added::New);
-                }
-                Some((_, known)) => known,
-            },
+            Body::Approval(_) => &mut self.approvals,
         };
-        if known.body() == message.body() {
+        let known = match of_its_kind.entry(place) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(message);
+                return Ok(Added::New);
+            }
+            Entry::Occupied(known) => known.into_mut(),
+        };
+        if known.body().says_the_same(message.body()) {
             keep_least(known, message);
             return Ok(Added::Known);
         }
@@ -223,7 +218,7 @@ impl Ceremony {
     /// What a member has approved.
     #[must_use]
     pub fn approval(&self, place: usize) -> Option<&Approval> {
-        self.approvals.get(&place).map(|(approval, _)| approval)
+        self.approvals.get(&place).and_then(approval_in)
     }
 
     /// Who has said two things, with the proof.
@@ -233,11 +228,9 @@ impl Ceremony {
 
     /// All messages that count, in one order: the proposal, joins, approvals.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
-        let joins = self.joins.values().map(|(_, message)| message);
-        let approvals = self.approvals.values().map(|(_, message)| message);
         core::iter::once(&self.opening)
-            .chain(joins)
-            .chain(approvals)
+            .chain(self.joins.values())
+            .chain(self.approvals.values())
     }
 
     /// The chain that everybody's keys make.
@@ -249,9 +242,10 @@ impl Ceremony {
             return Err(CeremonyError::TwoThings(evidence.member.clone()));
         }
         let parties = self.members().iter().enumerate().map(|(place, member)| {
-            let (join, _) = self
+            let join = self
                 .joins
                 .get(&place)
+                .and_then(join_in)
                 .ok_or_else(|| ChainError::Missing(member.name.clone()))?;
             Ok(Party {
                 member: member.clone(),
@@ -270,8 +264,10 @@ impl Ceremony {
         let chain = self.chain()?;
         let ours = Self::approval_of(&chain);
         // Who disagrees goes before who is late.
-        for (place, (approval, _)) in &self.approvals {
-            if *approval != ours {
+        for (place, message) in &self.approvals {
+            if let Some(approval) = approval_in(message)
+                && *approval != ours
+            {
                 return Err(CeremonyError::Disagrees {
                     member: self.proposal.members[*place].name.clone(),
                     theirs: approval.manifest,
@@ -332,16 +328,25 @@ impl Ceremony {
     }
 }
 
-/// Of two signatures on one message the lesser one stays, so that all certificates are the same.
+/// Of two signatures on one message, or two proofs of one key, the lesser text stays, so that all
+/// who have the same messages make the same certificate.
 fn keep_least(known: &mut Message, other: Message) {
-    let rank = |message: &Message| {
-        (
-            message.sender().serialize(),
-            message.signature().serialize(),
-        )
-    };
-    if rank(&other) < rank(known) {
+    if other.to_text() < known.to_text() {
         *known = other;
+    }
+}
+
+const fn join_in(message: &Message) -> Option<&Join> {
+    match message.body() {
+        Body::Join(join) => Some(join),
+        _ => None,
+    }
+}
+
+const fn approval_in(message: &Message) -> Option<&Approval> {
+    match message.body() {
+        Body::Approval(approval) => Some(approval),
+        _ => None,
     }
 }
 

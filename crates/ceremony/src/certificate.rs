@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use federation_chain::{BlockHash, Dialect};
+use federation_genesis::Sweep;
 use federation_multisig::MultisigScript;
 use federation_roster::Federation;
 use serde::{Deserialize, Serialize};
@@ -185,6 +186,13 @@ impl Certificate {
     #[must_use]
     pub const fn federation(&self) -> &Federation {
         self.chain.federation()
+    }
+
+    /// The transaction without which there is no block 1, if the genesis has coins that anyone could
+    /// take; see [`Chain::sweep`].
+    #[must_use]
+    pub const fn sweep(&self) -> Option<&Sweep> {
+        self.chain.sweep()
     }
 
     /// The lines of a node's configuration file that make the chain.

@@ -5,14 +5,14 @@ use core::time::Duration;
 use bitcoin::hashes::{Hash, sha256};
 use federation_chain::{Dialect, RulesError, SigningRules};
 use federation_genesis::{
-    ConfError, DynafedStart, Genesis, InvalidConf, Manifest, NodeKind, Problem, Settings, Terms,
-    Unfit, UnknownNode, problems, required_signature_size,
+    ConfError, DynafedStart, Genesis, InvalidConf, Manifest, NodeKind, Problem, Settings, Sweep,
+    SweepError, Terms, Unfit, UnknownNode, problems, required_signature_size,
 };
 use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, ThresholdError};
 use federation_roster::{Federation, FederationError, Operator};
 use secp256k1::PublicKey;
 
-use crate::{Digest, Join, KeyUse, Member, Proposal, words};
+use crate::{Digest, Join, KeyUse, Member, Proposal, sweep, words};
 
 /// The shortest time from one block to the next, in milliseconds: headers count seconds.
 pub const MIN_INTERVAL: u64 = 1_000;
@@ -43,7 +43,9 @@ pub enum ChainError {
     #[error("`{0}` follows from the parties' keys: leave it out of the configuration")]
     Derived(&'static str),
     /// Keys for which the chain has no use.
-    #[error("an elements chain has no setting for reissuance keys: do not ask for them")]
+    #[error(
+        "an elements chain has no setting for reissuance keys: ask for them only where the sweep goes to them"
+    )]
     Reissuance,
     /// No keys to sign blocks with, or one use twice.
     #[error("the proposal's keys must be different and ascending, and the first one `block`")]
@@ -95,6 +97,24 @@ pub enum ChainError {
     /// No roster.
     #[error(transparent)]
     Federation(#[from] FederationError),
+    /// No transaction that takes the coins which anyone could take.
+    #[error("the proposal's sweep: {0}")]
+    Sweep(#[from] SweepError),
+    /// A destination that is no hex.
+    #[error("the proposal's sweep: `{0}` is no output script in hex")]
+    SweepScript(String),
+    /// Coins for keys that nobody brings, or that sign blocks only.
+    #[error("the proposal's sweep goes to {} keys, which {}", .0.as_str(), if *.0 == KeyUse::Block {
+        "sign blocks and nothing else"
+    } else {
+        "the proposal does not ask for"
+    })]
+    SweepKeys(KeyUse),
+    /// Coins that can have another destination.
+    #[error(
+        "an ocean chain needs no sweep: set initialfreecoinsdestination and the policies' destinations"
+    )]
+    OceanSweep,
     /// Not everybody's keys are there.
     #[error("`{0}` has not joined")]
     Missing(String),
@@ -143,6 +163,7 @@ impl Party {
 pub struct Chain {
     settings: Settings,
     genesis: Genesis,
+    sweep: Option<Sweep>,
     federation: Federation,
     manifest: String,
     parties: Vec<Party>,
@@ -170,11 +191,14 @@ pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
     if !ascending || proposal.keys.first() != Some(&KeyUse::Block) {
         return Err(ChainError::Keys);
     }
-    if settings.node() == NodeKind::Elements && proposal.keys.contains(&KeyUse::Reissuance) {
-        return Err(ChainError::Reissuance);
-    }
+    sweep::check(proposal, &settings)?;
     for usage in &proposal.keys {
-        let name = setting_of(*usage);
+        let Some(name) = setting_of(settings.node(), *usage) else {
+            if sweep::goes_to(proposal, *usage) {
+                continue;
+            }
+            return Err(ChainError::Reissuance);
+        };
         if settings
             .iter()
             .any(|setting| setting.given && setting.name == name)
@@ -198,7 +222,30 @@ pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
             }
         }
     }
+    check_coins(proposal, &settings)?;
     dialect(&settings).map(|_| ())
+}
+
+/// Checks that the coins that anyone could take have a destination. Keys that are not there yet are
+/// stood in for: they change neither amounts nor who may take them.
+fn check_coins(proposal: &Proposal, settings: &Settings) -> Result<(), ChainError> {
+    let genesis = Genesis::compute(settings, terms(proposal).as_ref())?;
+    let stand_in = |_| {
+        let keys = proposal.members.iter();
+        let keys = keys.map(|member| member.identity.public_key(secp256k1::Parity::Even));
+        let threshold = Threshold::new(proposal.threshold)?;
+        Ok(MultisigScript::new(
+            threshold,
+            keys.collect(),
+            KeyOrder::Lexicographic,
+        )?)
+    };
+    let sweep = sweep::of(proposal, &genesis, stand_in)?;
+    let found = problems(settings, &genesis, terms(proposal).as_ref(), sweep.as_ref())?;
+    let coins = found
+        .into_iter()
+        .find(|problem| matches!(problem, Problem::AnyoneCanSpend { .. }));
+    coins.map_or(Ok(()), |problem| Err(ChainError::Problem(problem)))
 }
 
 fn base(proposal: &Proposal) -> Result<Settings, ChainError> {
@@ -209,11 +256,13 @@ fn base(proposal: &Proposal) -> Result<Settings, ChainError> {
     Ok(settings)
 }
 
-const fn setting_of(usage: KeyUse) -> &'static str {
-    match usage {
-        KeyUse::Block => "signblockscript",
-        KeyUse::Peg => "fedpegscript",
-        KeyUse::Reissuance => "issuecontrolscript",
+/// The setting that holds the script of the parties' keys of a use.
+const fn setting_of(node: NodeKind, usage: KeyUse) -> Option<&'static str> {
+    match (usage, node) {
+        (KeyUse::Block, _) => Some("signblockscript"),
+        (KeyUse::Peg, _) => Some("fedpegscript"),
+        (KeyUse::Reissuance, NodeKind::Ocean) => Some("issuecontrolscript"),
+        (KeyUse::Reissuance, NodeKind::Elements) => None,
     }
 }
 
@@ -256,10 +305,12 @@ impl Chain {
                 .iter()
                 .filter_map(|party| party.key(usage))
                 .collect();
-            MultisigScript::new(threshold, keys, KeyOrder::Lexicographic)
+            MultisigScript::new(threshold, keys, KeyOrder::Lexicographic).map_err(ChainError::from)
         };
         for usage in &proposal.keys {
-            settings = settings.with(setting_of(*usage), &script_of(*usage)?.to_hex())?;
+            if let Some(name) = setting_of(settings.node(), *usage) {
+                settings = settings.with(name, &script_of(*usage)?.to_hex())?;
+            }
         }
         let size_given = settings
             .iter()
@@ -269,13 +320,15 @@ impl Chain {
         }
         let terms = terms(proposal);
         let genesis = Genesis::compute(&settings, terms.as_ref())?;
-        if let Some(problem) = problems(&settings, &genesis, terms.as_ref(), None)?
+        let sweep = sweep::of(proposal, &genesis, script_of)?;
+        if let Some(problem) = problems(&settings, &genesis, terms.as_ref(), sweep.as_ref())?
             .into_iter()
             .next()
         {
             return Err(ChainError::Problem(problem));
         }
-        let mut manifest = Manifest::new(&settings, &genesis, terms.as_ref(), None).to_text();
+        let mut manifest =
+            Manifest::new(&settings, &genesis, terms.as_ref(), sweep.as_ref()).to_text();
         let mut line = |name: &str, value: &str| manifest.push_str(&format!("{name}={value}\n"));
         line("ceremony", &id.to_string());
         line("federation.threshold", &threshold.to_string());
@@ -299,6 +352,7 @@ impl Chain {
             federation: Federation::new(operators, rules, genesis.hash(), interval)?,
             settings,
             genesis,
+            sweep,
             manifest,
             parties,
         })
@@ -314,6 +368,13 @@ impl Chain {
     #[must_use]
     pub const fn genesis(&self) -> &Genesis {
         &self.genesis
+    }
+
+    /// The transaction without which there is no block 1, if its genesis has coins that anyone could
+    /// take: the manifest names its id. Every operator's `federation.toml` has it as `sweep`.
+    #[must_use]
+    pub const fn sweep(&self) -> Option<&Sweep> {
+        self.sweep.as_ref()
     }
 
     /// The form of its blocks.

@@ -29,6 +29,7 @@
 //!     threshold: 1,
 //!     interval: 60_000,
 //!     keys: vec![KeyUse::Block],
+//!     sweep: None,
 //!     members: vec![Member { name: "alone".to_owned(), identity: sender }],
 //!     nonce: Digest::from_bytes([1; 32]),
 //! };
@@ -50,9 +51,10 @@ mod certificate;
 mod chain;
 mod hash;
 mod message;
+mod sweep;
 mod words;
 
-pub use body::{Approval, Body, Join, KeyUse, Member, Proposal, ProvenKey};
+pub use body::{Approval, Body, Destination, Join, KeyUse, Member, Proposal, ProvenKey, SweepTo};
 pub use ceremony::{Added, Ceremony, CeremonyError, Evidence};
 pub use certificate::{Certificate, CertificateError, MAX_CERTIFICATE};
 pub use chain::{Chain, ChainError, MAX_INTERVAL, MIN_INTERVAL, Party, check_proposal};

@@ -59,6 +59,7 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
         threshold: args.threshold,
         interval: args.interval * 1000,
         keys,
+        sweep: None,
         members,
         nonce: Digest::from_bytes(nonce),
     };

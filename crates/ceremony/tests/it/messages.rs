@@ -1,111 +1,14 @@
-//! Ceremonies of five: any order, losses, duplicates, one who says two things, one who drops out.
+//! Any order, losses, duplicates, one who says two things, one who drops out.
 
 use federation_ceremony::{
-    Added, Body, Ceremony, CeremonyError, Certificate, CertificateError, ChainError, Digest, Join,
-    KeyUse, Member, Message, MessageError, Proposal, ProvenKey, ceremony_id, message_digest,
-    proof_digest,
+    Added, Body, Ceremony, CeremonyError, Certificate, ChainError, KeyUse, Message, MessageError,
+    Proposal,
 };
 use proptest::prelude::*;
-use secp256k1::{Keypair, Message as Signed, SECP256K1, SecretKey};
 
-const N: u8 = 5;
-
-fn identity(place: u8) -> Keypair {
-    Keypair::from_seckey_slice(SECP256K1, &[place + 1; 32]).expect("a key")
-}
-
-fn block_key(place: u8) -> SecretKey {
-    SecretKey::from_slice(&[place + 101; 32]).expect("a key")
-}
-
-fn peg_key(place: u8) -> SecretKey {
-    SecretKey::from_slice(&[place + 51; 32]).expect("a key")
-}
-
-fn proposal(nonce: u8, members: &[u8]) -> Proposal {
-    Proposal {
-        node: "elements".to_owned(),
-        configuration: "chain=fedchain\n".to_owned(),
-        terms: None,
-        threshold: 3,
-        interval: 60_000,
-        keys: vec![KeyUse::Block, KeyUse::Peg],
-        members: members
-            .iter()
-            .map(|place| Member {
-                name: format!("party-{place}"),
-                identity: identity(*place).x_only_public_key().0,
-            })
-            .collect(),
-        nonce: Digest::from_bytes([nonce; 32]),
-    }
-}
-
-fn say(id: Digest, place: u8, body: Body) -> Message {
-    let keys = identity(place);
-    let sender = keys.x_only_public_key().0;
-    let digest = message_digest(id, &sender, &body).expect("a body");
-    let signed = Signed::from_digest(digest.to_bytes());
-    let signature = SECP256K1.sign_schnorr_no_aux_rand(&signed, &keys);
-    Message::new(id, sender, body, signature).expect("true")
-}
-
-fn propose(proposal: Proposal) -> Message {
-    let id = ceremony_id(&proposal).expect("an id");
-    say(id, 0, Body::Proposal(proposal))
-}
-
-fn join_at(id: Digest, place: u8, port: u16) -> Message {
-    join_with(id, place, port, &block_key(place))
-}
-
-fn join_with(id: Digest, place: u8, port: u16, block: &SecretKey) -> Message {
-    let owner = identity(place).x_only_public_key().0;
-    let proven = |usage, secret: &SecretKey| {
-        let key = secret.public_key(SECP256K1);
-        let digest = proof_digest(id, &owner, usage, &key);
-        let proof = SECP256K1.sign_ecdsa(&Signed::from_digest(digest.to_bytes()), secret);
-        ProvenKey { usage, key, proof }
-    };
-    let join = Join {
-        endpoint: format!("party-{place}.example:{port}"),
-        node: format!("party-{place}.example:7041"),
-        keys: vec![
-            proven(KeyUse::Block, block),
-            proven(KeyUse::Peg, &peg_key(place)),
-        ],
-    };
-    say(id, place, Body::Join(join))
-}
-
-fn opened() -> Ceremony {
-    Ceremony::new(propose(proposal(1, &[0, 1, 2, 3, 4]))).expect("a ceremony")
-}
-
-/// Everything that an honest ceremony needs beside its proposal.
-fn all_messages() -> Vec<Message> {
-    let mut ceremony = opened();
-    let id = ceremony.id();
-    let mut messages: Vec<_> = (0..N).map(|place| join_at(id, place, 7000)).collect();
-    for join in &messages {
-        ceremony.add(join.clone()).expect("taken");
-    }
-    let chain = ceremony.chain().expect("a chain");
-    let approval = Ceremony::approval_of(&chain);
-    messages.extend((0..N).map(|place| say(id, place, Body::Approval(approval.clone()))));
-    messages
-}
-
-fn gather(messages: &[Message]) -> Ceremony {
-    let mut ceremony = opened();
-    for message in messages {
-        let text = message.to_text();
-        let read = Message::parse(&text).expect("a message");
-        assert_eq!(read.to_text(), text);
-        ceremony.add(read).expect("taken");
-    }
-    ceremony
-}
+use crate::common::{
+    N, all_messages, block_key, gather, join_at, join_with, opened, proposal, propose, say,
+};
 
 /// A permutation of all messages, some of them twice.
 fn order() -> impl Strategy<Value = Vec<usize>> {
@@ -300,60 +203,4 @@ fn proposals_of_which_no_chain_can_come_are_refused() {
         let error = refused(change);
         assert!(error.contains(reason), "{error}");
     }
-}
-
-#[test]
-fn a_certificate_tells_what_operators_and_nodes_are_started_with() {
-    let text = Certificate::new(gather(&all_messages()))
-        .expect("complete")
-        .to_text();
-    let certificate = Certificate::parse(&text).expect("verifies");
-    assert_eq!(certificate.chain_name(), "fedchain");
-    assert_eq!(certificate.dialect().as_str(), "dynafed");
-    assert_eq!(certificate.threshold(), 3);
-    assert_eq!(certificate.interval().as_millis(), 60_000);
-    // 2 + 73 M + 1 + S of 3 of 5.
-    assert_eq!(certificate.max_block_signature_size(), 395);
-    let settings = certificate.node_settings();
-    let line = format!("signblockscript={}", certificate.script().to_hex());
-    assert!(settings.lines().any(|other| other == line), "{settings}");
-    let federation = certificate.federation();
-    assert_eq!(federation.genesis(), certificate.genesis_hash());
-    for (place, party) in certificate.operators().iter().enumerate() {
-        let operator = &federation.operators()[place];
-        assert_eq!(operator.name, format!("party-{place}"));
-        assert_eq!(Some(operator.block_key), party.key(KeyUse::Block));
-        assert_eq!(operator.identity, party.member().identity);
-        assert_eq!(operator.endpoint, party.join().endpoint);
-    }
-}
-
-#[test]
-fn two_certificates_of_one_agreement_have_one_hash() {
-    let messages = all_messages();
-    let first = Certificate::new(gather(&messages)).expect("complete");
-    // The last approval, signed once more with other randomness.
-    let mut again = messages;
-    let last = again.pop().expect("an approval");
-    let digest = message_digest(last.ceremony(), last.sender(), last.body()).expect("a body");
-    let signed = Signed::from_digest(digest.to_bytes());
-    let signature = SECP256K1.sign_schnorr_with_aux_rand(&signed, &identity(4), &[9; 32]);
-    again.push(
-        Message::new(
-            last.ceremony(),
-            *last.sender(),
-            last.body().clone(),
-            signature,
-        )
-        .expect("true"),
-    );
-    let second = Certificate::new(gather(&again)).expect("complete");
-    assert_ne!(first.to_text(), second.to_text());
-    assert_eq!(first.agreed_hash(), second.agreed_hash());
-    assert!(Certificate::verify(&second.to_text(), first.agreed_hash()).is_ok());
-    let other = Digest::from_bytes([1; 32]);
-    assert!(matches!(
-        Certificate::verify(&first.to_text(), other),
-        Err(CertificateError::Other { expected, .. }) if expected == other
-    ));
 }

@@ -1,0 +1,126 @@
+//! Five parties, and what they say.
+
+use federation_ceremony::{
+    Body, Ceremony, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey, ceremony_id,
+    message_digest, proof_digest,
+};
+use secp256k1::{Keypair, Message as Signed, SECP256K1, SecretKey};
+
+pub(crate) const N: u8 = 5;
+
+pub(crate) fn identity(place: u8) -> Keypair {
+    Keypair::from_seckey_slice(SECP256K1, &[place + 1; 32]).expect("a key")
+}
+
+pub(crate) fn block_key(place: u8) -> SecretKey {
+    SecretKey::from_slice(&[place + 101; 32]).expect("a key")
+}
+
+pub(crate) fn peg_key(place: u8) -> SecretKey {
+    SecretKey::from_slice(&[place + 51; 32]).expect("a key")
+}
+
+pub(crate) fn proposal(nonce: u8, members: &[u8]) -> Proposal {
+    Proposal {
+        node: "elements".to_owned(),
+        configuration: "chain=fedchain\n".to_owned(),
+        terms: None,
+        threshold: 3,
+        interval: 60_000,
+        keys: vec![KeyUse::Block, KeyUse::Peg],
+        sweep: None,
+        members: members
+            .iter()
+            .map(|place| Member {
+                name: format!("party-{place}"),
+                identity: identity(*place).x_only_public_key().0,
+            })
+            .collect(),
+        nonce: Digest::from_bytes([nonce; 32]),
+    }
+}
+
+pub(crate) fn say(id: Digest, place: u8, body: Body) -> Message {
+    let keys = identity(place);
+    let sender = keys.x_only_public_key().0;
+    let digest = message_digest(id, &sender, &body).expect("a body");
+    let signed = Signed::from_digest(digest.to_bytes());
+    let signature = SECP256K1.sign_schnorr_no_aux_rand(&signed, &keys);
+    Message::new(id, sender, body, signature).expect("true")
+}
+
+pub(crate) fn propose(proposal: Proposal) -> Message {
+    let id = ceremony_id(&proposal).expect("an id");
+    say(id, 0, Body::Proposal(proposal))
+}
+
+pub(crate) fn join_at(id: Digest, place: u8, port: u16) -> Message {
+    join_with(id, place, port, &block_key(place))
+}
+
+pub(crate) fn join_with(id: Digest, place: u8, port: u16, block: &SecretKey) -> Message {
+    let keys = [
+        prove(id, place, KeyUse::Block, block),
+        prove(id, place, KeyUse::Peg, &peg_key(place)),
+    ];
+    join_proven(id, place, port, keys.to_vec())
+}
+
+/// A join with a key for each use.
+pub(crate) fn join_keys(id: Digest, place: u8, port: u16, uses: &[KeyUse]) -> Message {
+    let keys = uses.iter().map(|usage| {
+        let secret = match usage {
+            KeyUse::Block => block_key(place),
+            KeyUse::Peg => peg_key(place),
+            _ => SecretKey::from_slice(&[place + 151; 32]).expect("a key"),
+        };
+        prove(id, place, *usage, &secret)
+    });
+    join_proven(id, place, port, keys.collect())
+}
+
+pub(crate) fn join_proven(id: Digest, place: u8, port: u16, keys: Vec<ProvenKey>) -> Message {
+    let join = Join {
+        endpoint: format!("party-{place}.example:{port}"),
+        node: format!("party-{place}.example:7041"),
+        keys,
+    };
+    say(id, place, Body::Join(join))
+}
+
+pub(crate) fn prove(id: Digest, place: u8, usage: KeyUse, secret: &SecretKey) -> ProvenKey {
+    let owner = identity(place).x_only_public_key().0;
+    let key = secret.public_key(SECP256K1);
+    let digest = proof_digest(id, &owner, usage, &key);
+    let proof = SECP256K1.sign_ecdsa(&Signed::from_digest(digest.to_bytes()), secret);
+    ProvenKey { usage, key, proof }
+}
+
+pub(crate) fn opened() -> Ceremony {
+    Ceremony::new(propose(proposal(1, &[0, 1, 2, 3, 4]))).expect("a ceremony")
+}
+
+/// Everything that an honest ceremony needs beside its proposal.
+pub(crate) fn all_messages() -> Vec<Message> {
+    let mut ceremony = opened();
+    let id = ceremony.id();
+    let mut messages: Vec<_> = (0..N).map(|place| join_at(id, place, 7000)).collect();
+    for join in &messages {
+        ceremony.add(join.clone()).expect("taken");
+    }
+    let chain = ceremony.chain().expect("a chain");
+    let approval = Ceremony::approval_of(&chain);
+    messages.extend((0..N).map(|place| say(id, place, Body::Approval(approval.clone()))));
+    messages
+}
+
+pub(crate) fn gather(messages: &[Message]) -> Ceremony {
+    let mut ceremony = opened();
+    for message in messages {
+        let text = message.to_text();
+        let read = Message::parse(&text).expect("a message");
+        assert_eq!(read.to_text(), text);
+        ceremony.add(read).expect("taken");
+    }
+    ceremony
+}

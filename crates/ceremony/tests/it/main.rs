@@ -1,0 +1,6 @@
+//! Ceremonies of five.
+
+mod certificate;
+mod common;
+mod messages;
+mod sweep;
