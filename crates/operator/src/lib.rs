@@ -29,6 +29,7 @@ mod log;
 mod operator;
 mod policy;
 mod start;
+pub mod status;
 mod store;
 mod throttle;
 

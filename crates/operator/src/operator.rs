@@ -82,6 +82,12 @@ impl Operator {
     /// Sets another clock than the computer's.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+    /// The guarded block key, for showing what it has signed while the operator runs.
+    #[must_use]
+    pub fn guard(&self) -> Arc<GuardedSigner<Box<dyn Signer>>> {
+        self.signer.clone()
+    }
+
         self.clock = clock;
         self
     }

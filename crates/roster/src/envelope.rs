@@ -220,6 +220,12 @@ impl Envelope {
         self.unsigned.verify(&self.signature, identity)
     }
 
+    /// The 32 bytes that the sender's identity key signed.
+    #[must_use]
+    pub fn signing_digest(&self) -> [u8; 32] {
+        self.unsigned.signing_digest()
+    }
+
     /// Who says what kind of thing.
     #[must_use]
     pub const fn head(&self) -> &EnvelopeHead {

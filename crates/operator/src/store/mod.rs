@@ -13,6 +13,7 @@ mod power_loss;
 mod records;
 
 pub use error::StoreError;
+pub(crate) use evidence::message_of;
 pub use evidence::{EvidenceError, EvidenceReader, StoredEvidence};
 pub use guard::RedbGuardStore;
 pub use held::HeldGuardStore;

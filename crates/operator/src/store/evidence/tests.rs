@@ -11,7 +11,7 @@ use federation_roster::Operator;
 use secp256k1::{Keypair, SECP256K1};
 
 use super::*;
-use crate::Store;
+use crate::{Store, status::EvidenceReport};
 
 const ME: OperatorId = OperatorId::new(0);
 const LIAR: OperatorId = OperatorId::new(1);
@@ -131,7 +131,32 @@ fn evidence_of_each_kind_is_there_after_reopening_and_can_be_checked() {
         let messages = stored.messages().map(message_of);
         assert_eq!(messages, [Some(first.clone()), Some(second.clone())]);
         assert_eq!(stored.check(&federation()), Ok(()));
+        // And from the JSON that is given to others.
+        let report = EvidenceReport::new(stored, &federation());
+        assert_eq!(report.operator, "operator-1");
+        let json = serde_json::to_string(&report).expect("plain data");
+        let report: EvidenceReport = serde_json::from_str(&json).expect("the same");
+        assert_eq!(report.check(&federation()).as_ref(), Ok(stored));
     }
+}
+
+#[test]
+fn a_report_of_evidence_that_was_changed_proves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let lie = evidence(LIAR, vote(HEIGHT, Some(1)), vote(HEIGHT, Some(2)));
+    store.keep_evidence(&lie).expect("kept");
+    let report = EvidenceReport::new(&store.evidence().expect("readable")[0], &federation());
+    for at in 0..report.messages[1].envelope.len() {
+        let mut changed = report.clone();
+        let digit = &mut changed.messages[1].envelope;
+        let other = if &digit[at..=at] == "0" { "1" } else { "0" };
+        digit.replace_range(at..=at, other);
+        assert!(changed.check(&federation()).is_err(), "digit {at}");
+    }
+    let mut same = report.clone();
+    same.messages[1] = same.messages[0].clone();
+    assert!(same.check(&federation()).is_err());
 }
 
 #[test]

@@ -1,0 +1,179 @@
+//! Writing the files while an operator runs.
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use federation_block_signing::Event;
+use federation_chain::BlockHash;
+use federation_roster::{Federation, OperatorId};
+use federation_signer::{GuardStanding, GuardedSigner, Signer};
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
+
+use super::{
+    AlarmReport, BlockReport, EvidenceReport, GuardReport, StatusError, StatusReport,
+    file::{EVIDENCE, STATUS, replace},
+};
+use crate::{Clock, EvidenceReader, OperatorEvent, OperatorStatus, SystemClock};
+
+/// The least time between two writes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How many alarms are told.
+const ALARMS: usize = 16;
+
+/// Writes `status.json` and `evidence.json` beside the store of a running operator.
+pub struct StatusWriter {
+    folder: PathBuf,
+    federation: Arc<Federation>,
+    me: OperatorId,
+    guard: Arc<GuardedSigner<Box<dyn Signer>>>,
+    evidence: EvidenceReader,
+    alarms: VecDeque<AlarmReport>,
+    tip: Option<(BlockHash, BlockReport)>,
+    /// How many pieces of evidence were written, once they were.
+    pieces: Option<usize>,
+    /// What went wrong the last time, so that it is said once.
+    complaint: Option<StatusError>,
+}
+
+impl core::fmt::Debug for StatusWriter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StatusWriter")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StatusWriter {
+    /// A writer for the operator whose store is in this folder.
+    #[must_use]
+    pub const fn new(
+        folder: PathBuf,
+        federation: Arc<Federation>,
+        me: OperatorId,
+        guard: Arc<GuardedSigner<Box<dyn Signer>>>,
+        evidence: EvidenceReader,
+    ) -> Self {
+        Self {
+            folder,
+            federation,
+            me,
+            guard,
+            evidence,
+            alarms: VecDeque::new(),
+            tip: None,
+            pieces: None,
+            complaint: None,
+        }
+    }
+
+    /// Writes until the operator stops, and once more then. A file that cannot be written is a
+    /// line in the log and nothing else: blocks do not wait for it.
+    pub async fn run(
+        mut self,
+        mut status: watch::Receiver<OperatorStatus>,
+        mut events: broadcast::Receiver<OperatorEvent>,
+    ) {
+        let mut next = Instant::now();
+        let mut dirty = true;
+        loop {
+            tokio::select! {
+                changed = status.changed() => match changed {
+                    Ok(()) => dirty = true,
+                    Err(_) => break,
+                },
+                event = events.recv() => match event {
+                    Ok(event) => self.note(&event),
+                    // Missed alarms are in the log.
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => break,
+                },
+                () = tokio::time::sleep_until(next), if dirty => {
+                    let now = status.borrow_and_update().clone();
+                    self.write(&now).await;
+                    dirty = false;
+                    next = Instant::now() + PAUSE;
+                }
+            }
+        }
+        while let Ok(event) = events.try_recv() {
+            self.note(&event);
+        }
+        let last = status.borrow().clone();
+        self.write(&last).await;
+    }
+
+    fn note(&mut self, event: &OperatorEvent) {
+        let OperatorEvent::Protocol(Event::Alarm(alarm)) = event else {
+            return;
+        };
+        let (at, text) = (SystemClock.now().as_millis(), format!("{alarm:?}"));
+        self.alarms.retain(|known| known.text != text);
+        self.alarms.push_back(AlarmReport { at, text });
+        while self.alarms.len() > ALARMS {
+            self.alarms.pop_front();
+        }
+    }
+
+    async fn write(&mut self, status: &OperatorStatus) {
+        let now = SystemClock.now();
+        if let Some((height, hash)) = status.tip
+            && self.tip.as_ref().is_none_or(|(known, _)| *known != hash)
+        {
+            let report = BlockReport {
+                height: height.to_u32(),
+                hash: hash.to_string(),
+                seen: now.as_millis(),
+            };
+            self.tip = Some((hash, report));
+        }
+        let mut report = StatusReport::new(&self.federation, self.me, status, now);
+        report.tip = self.tip.as_ref().map(|(_, report)| report.clone());
+        report.alarms = self.alarms.iter().cloned().collect();
+        // A guard that cannot be read is told by the alarm of the next signature.
+        let records = self.guard.records().await.ok();
+        report.guard = records.map(|state| GuardReport::new(GuardStanding::Active, &state));
+        let (folder, federation) = (self.folder.clone(), self.federation.clone());
+        let (evidence, pieces) = (self.evidence.clone(), self.pieces);
+        let written = tokio::task::spawn_blocking(move || {
+            let found = evidence.read().unwrap_or_default();
+            report.evidence = found.len();
+            replace(&folder, STATUS, &report)?;
+            if pieces != Some(found.len()) {
+                write_evidence(&folder, &federation, &found)?;
+            }
+            Ok(found.len())
+        });
+        match written.await {
+            Ok(Ok(pieces)) => {
+                self.pieces = Some(pieces);
+                self.complaint = None;
+            }
+            Ok(Err(error)) if self.complaint.as_ref() != Some(&error) => {
+                tracing::warn!(%error, "the status is not written");
+                self.complaint = Some(error);
+            }
+            // Said before, or the runtime is going down.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
+
+fn write_evidence(
+    folder: &Path,
+    federation: &Federation,
+    evidence: &[crate::StoredEvidence],
+) -> Result<(), StatusError> {
+    let reports: Vec<_> = evidence
+        .iter()
+        .map(|stored| EvidenceReport::new(stored, federation))
+        .collect();
+    replace(folder, EVIDENCE, &reports)
+}
