@@ -5,7 +5,7 @@ use std::{fs::File, process::ExitCode, sync::Arc};
 
 use federation_ocean_rpc::NodeClient;
 use federation_operator::{
-    Operator, OperatorHandle, Options, RedbGuardStore, Store, config::Config,
+    Operator, OperatorHandle, Options, RedbGuardStore, StartError, Store, config::Config,
 };
 use federation_signer::GuardedSigner;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -75,6 +75,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
     options.timeouts = config.timeouts;
     options.observe = observe;
     options.sweep.clone_from(&config.sweep);
+    options.certificate.clone_from(&config.certificate);
     let handle = Operator::new(
         federation,
         config.me,
@@ -89,10 +90,13 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
     .start()
     .await
     .map_err(|error| {
-        CliError::failure(
-            with_causes(&error),
-            "see docs/operations.md, start refusals",
-        )
+        let cure = match &error {
+            StartError::NotCertified { .. } => {
+                "start the node with the configuration of your bundle, and an empty data folder"
+            }
+            _ => "see docs/operations.md, start refusals",
+        };
+        CliError::failure(with_causes(&error), cure)
     })?;
     Ok((handle, keys.lock))
 }

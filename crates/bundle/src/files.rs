@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use federation_ceremony::KeyUse;
 use federation_genesis::NodeKind;
+use hex_conservative::DisplayHex;
 
 use crate::{
     Transport,
@@ -43,6 +44,12 @@ fn federation(parts: &Parts<'_>) -> String {
         text.push_str(&format!(
             "max_block_signature_size = {}\n",
             certificate.max_block_signature_size()
+        ));
+    }
+    if let Some(sweep) = certificate.sweep() {
+        text.push_str(&format!(
+            "# Takes, in block 1, the coins that anyone could take.\nsweep = \"{}\"\n",
+            sweep.to_bytes().as_hex()
         ));
     }
     for operator in certificate.federation().operators() {

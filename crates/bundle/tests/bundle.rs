@@ -74,6 +74,7 @@ fn salted(
         threshold: 2,
         interval: 60_000,
         keys: keys.to_vec(),
+        sweep: None,
         members: (0..N)
             .map(|place| Member {
                 name: format!("party-{place}"),

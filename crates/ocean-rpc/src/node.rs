@@ -4,9 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use federation_chain::{BlockHash, BlockHeight, Dialect, Header};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
-    BlockchainInfo, HeaderInfo, NetworkInfo, NodeClient, Repeat, RpcError, SubmitOutcome,
+    BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, NodeClient, Repeat, RpcError,
+    SubmitOutcome,
     error::clipped,
     params::{self, Hex},
 };
@@ -47,6 +49,8 @@ pub trait Node: Send + Sync + 'static {
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError>;
     /// The node's version and peers.
     async fn network_info(&self) -> Result<NetworkInfo, RpcError>;
+    /// All that the node tells of the settings of its chain.
+    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError>;
 }
 
 #[async_trait]
@@ -137,6 +141,36 @@ impl Node for NodeClient {
     async fn network_info(&self) -> Result<NetworkInfo, RpcError> {
         self.request("getnetworkinfo", params::NONE, Repeat::Safe)
             .await
+    }
+
+    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
+        let genesis = self.block_hash(BlockHeight::GENESIS).await?;
+        let blockchain: Value = self
+            .request("getblockchaininfo", params::NONE, Repeat::Safe)
+            .await?;
+        let sidechain = self
+            .request("getsidechaininfo", params::NONE, Repeat::Safe)
+            .await;
+        let sidechain = match sidechain {
+            Err(error) if error.code() == Some(RpcError::METHOD_NOT_FOUND) => Value::Null,
+            answer => answer?,
+        };
+        let first_block = if blockchain["blocks"].as_u64().unwrap_or_default() == 0 {
+            None
+        } else {
+            let hash = self.block_hash(BlockHeight::new(1)).await?;
+            match self.block(hash).await {
+                // A node that prunes does not have it any more.
+                Err(RpcError::Node { .. }) => None,
+                block => Some(block?),
+            }
+        };
+        Ok(ChainAnswers {
+            genesis,
+            blockchain,
+            sidechain,
+            first_block,
+        })
     }
 }
 

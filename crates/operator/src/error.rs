@@ -85,6 +85,16 @@ pub enum StartError {
     /// A block of the node's that is none.
     #[error("the node's best block is not signed by this federation")]
     BadTip(#[from] CheckError),
+    /// The node has another setting of the chain than the certificate.
+    #[error("the node's {name} is {found}, the certificate says {expected}")]
+    NotCertified {
+        /// Which setting.
+        name: &'static str,
+        /// What was agreed on.
+        expected: String,
+        /// What the node tells.
+        found: String,
+    },
     /// The chain began otherwise than was agreed.
     #[error(
         "{0}: this is not the chain that was agreed on; check the node's datadir and `sweep` in federation.toml"

@@ -28,6 +28,9 @@ pub struct Options {
     /// The agreed transaction without which there is no block 1, because it takes the coins of the
     /// genesis that anyone could take.
     pub sweep: Option<federation_genesis::Sweep>,
+    /// What all parties of the ceremony have agreed on: what the node tells of its chain is compared
+    /// with it.
+    pub certificate: Option<Arc<federation_ceremony::Certificate>>,
 }
 
 /// Everything that makes an operator, before it runs.
@@ -79,15 +82,15 @@ impl Operator {
         self
     }
 
-    /// Sets another clock than the computer's.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
     /// The guarded block key, for showing what it has signed while the operator runs.
     #[must_use]
     pub fn guard(&self) -> Arc<GuardedSigner<Box<dyn Signer>>> {
         self.signer.clone()
     }
 
+    /// Sets another clock than the computer's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use federation_chain::{Block, BlockHash, BlockHeight, Dialect, Header, UnixTime};
+use federation_genesis::{Told, compare};
 use federation_ocean_rpc::RpcError;
 use hex_conservative::DisplayHex;
 
@@ -86,6 +87,7 @@ async fn try_check_node(operator: &Operator, may_be_lost: bool) -> Result<(), St
         return Err(StartError::OtherDialect { expected, found });
     }
     let info = node.blockchain_info().await?;
+    check_certificate(operator).await?;
     check_script(operator, info.current_signblock_hex, info.best_block_hash).await?;
     check_clock(operator, info.median_time).await?;
     if info.blocks > BlockHeight::GENESIS {
@@ -95,6 +97,30 @@ async fn try_check_node(operator: &Operator, may_be_lost: bool) -> Result<(), St
         check_history(operator, info.blocks).await?;
     }
     Ok(())
+}
+
+/// Compares everything that the node tells of its chain with what was agreed on.
+async fn check_certificate(operator: &Operator) -> Result<(), StartError> {
+    let Some(certificate) = &operator.options.certificate else {
+        return Ok(());
+    };
+    let answers = operator.node.ask_chain().await?;
+    let chain = certificate.chain();
+    let told = Told {
+        genesis: answers.genesis,
+        blockchain: &answers.blockchain,
+        sidechain: &answers.sidechain,
+        first_block: answers.first_block.as_ref(),
+    };
+    let mut compared = compare(chain.settings(), chain.genesis(), &told).into_iter();
+    match compared.find(|one| !one.is_right()) {
+        None => Ok(()),
+        Some(wrong) => Err(StartError::NotCertified {
+            name: wrong.name,
+            expected: wrong.expected,
+            found: wrong.found,
+        }),
+    }
 }
 
 async fn check_script(

@@ -51,6 +51,9 @@ pub(crate) struct SettingsArgs {
     /// The federation's public file.
     #[arg(long, env = "FEDERATION_FILE")]
     federation: Option<PathBuf>,
+    /// The certificate of the ceremony, from which nothing may differ.
+    #[arg(long, env = "FEDERATION_CERTIFICATE")]
+    certificate: Option<PathBuf>,
     /// Which operator this is, by name.
     #[arg(long, env = "FEDERATION_OPERATOR")]
     operator: Option<String>,
@@ -94,6 +97,7 @@ impl SettingsArgs {
         let this = self.clone();
         Overrides {
             federation: this.federation,
+            certificate: this.certificate,
             operator: this.operator,
             store: this.store,
             messenger: this.messenger,

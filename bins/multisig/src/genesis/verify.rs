@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use federation_cli::{CliError, out};
 use federation_genesis::{Compared, Told, compare};
-use federation_ocean_rpc::{Auth, NodeClient, NodeConfig, RpcError};
+use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
 use federation_signer::SecretSource;
 use serde_json::json;
 

@@ -13,7 +13,7 @@ use federation_chain::{
 use federation_classic::{BlockSigner, SignFailure};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::{
-    BlockchainInfo, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
+    BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
 };
 use secp256k1::{Message, SECP256K1, SecretKey, ecdsa::Signature};
 use serde_json::json;
@@ -248,6 +248,10 @@ impl Node for TestNode {
     }
 
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError> {
+        Err(Self::unknown())
+    }
+
+    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
         Err(Self::unknown())
     }
 

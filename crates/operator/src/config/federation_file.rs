@@ -20,6 +20,8 @@ pub(super) struct FederationFile {
     pub(super) classic_until: Option<BlockHeight>,
     pub(super) classic_kafka: Option<String>,
     pub(super) sweep: Option<Sweep>,
+    /// As it stands there: counted from the file's folder.
+    pub(super) certificate: Option<String>,
 }
 
 /// One `[[operator]]`.
@@ -75,6 +77,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
         .table(reader, "protocol")
         .map(|section| read_protocol(reader, section))
         .unwrap_or_default();
+    let certificate = root.text(reader, "certificate");
     let sweep = root.text(reader, "sweep");
     let sweep = sweep.map(|found| read_sweep(reader, &found));
     let sections = root.tables(reader, "operator");
@@ -127,6 +130,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
             classic_until,
             classic_kafka,
             sweep: sweep.flatten(),
+            certificate: certificate.map(|found| found.value),
         }),
         Err(error) => {
             let at = place_of(&error, &entries);

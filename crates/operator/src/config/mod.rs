@@ -4,6 +4,7 @@
 //! [`Config::load`] reads both and reports everything that is wrong with either at once, by line.
 //! [`init::write`] makes a runnable set for N operators on one machine.
 
+mod certificate;
 mod federation_file;
 pub mod init;
 mod key_source;

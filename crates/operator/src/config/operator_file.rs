@@ -7,6 +7,7 @@ use std::{
 };
 
 use federation_block_signing::Timeouts;
+use federation_ceremony::Certificate;
 use federation_chain::BlockHeight;
 use federation_genesis::Sweep;
 use federation_ocean_rpc::{Auth, NodeConfig};
@@ -14,7 +15,7 @@ use federation_roster::{Federation, OperatorId};
 use federation_signer::KeyRole;
 
 use super::{
-    Keys, Overrides,
+    Keys, Overrides, certificate,
     federation_file::{self, FederationFile},
     key_source::{self, RawKeys},
     messenger::{self, MessengerAccess, RawMessenger},
@@ -65,12 +66,16 @@ pub struct Config {
     /// The agreed transaction without which there is no block 1, if coins of the genesis can be
     /// spent by anyone.
     pub sweep: Option<Sweep>,
+    /// What all parties of the ceremony have agreed on, if the files name a certificate: verified,
+    /// and the same as what they say themselves.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 /// What `operator.toml` says, before anything is required of it.
 #[derive(Default)]
 struct Raw {
     federation: Option<PathBuf>,
+    certificate: Option<PathBuf>,
     operator: Option<String>,
     operator_at: Option<usize>,
     store: Option<PathBuf>,
@@ -109,6 +114,12 @@ impl Config {
             .clone()
             .unwrap_or_else(|| folder.join(federation_file::default_name()));
         let federation = read_federation(&public, &mut problems);
+        let certificate = federation.as_ref().and_then(|file| {
+            let beside = public.parent().unwrap_or(Path::new(""));
+            let named = file.certificate.as_ref().map(|name| beside.join(name));
+            let path = raw.certificate.clone().or(named)?;
+            certificate::check(&path, &public, file, &mut problems)
+        });
         let config = if parsed || !text.trim().is_empty() {
             raw.require(&mut reader, federation)
         } else {
@@ -117,7 +128,10 @@ impl Config {
         problems.append(&mut reader.problems);
         problems.sort();
         match config {
-            Some(config) if problems.is_empty() => Ok(config),
+            Some(config) if problems.is_empty() => Ok(Self {
+                certificate,
+                ..config
+            }),
             _ => Err(ConfigReport { problems }),
         }
     }
@@ -167,6 +181,7 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
     let operator = root.text(reader, "operator");
     let mut raw = Raw {
         federation: path(root.text(reader, "federation")),
+        certificate: path(root.text(reader, "certificate")),
         operator_at: operator.as_ref().and_then(|found| found.at),
         operator: value(operator),
         store: path(root.text(reader, "store")),
@@ -194,6 +209,7 @@ impl Raw {
             }
         }
         replace(&mut self.federation, &overrides.federation);
+        replace(&mut self.certificate, &overrides.certificate);
         replace(&mut self.operator, &overrides.operator);
         replace(&mut self.store, &overrides.store);
         replace(&mut self.messenger.kind, &overrides.messenger);
@@ -279,6 +295,7 @@ impl Raw {
             classic_until: file.classic_until,
             classic_kafka: file.classic_kafka,
             sweep: file.sweep,
+            certificate: None,
         })
     }
 }

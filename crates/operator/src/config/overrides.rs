@@ -11,6 +11,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Overrides {
     /// The public file.
     pub federation: Option<PathBuf>,
+    /// The certificate of the ceremony.
+    pub certificate: Option<PathBuf>,
     /// Which operator, by name.
     pub operator: Option<String>,
     /// The folder of the store.

@@ -10,8 +10,13 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// The longest password, in bytes.
 const MAX_PASSWORD: usize = 4096;
 
-/// Reads a file, or says why not.
+/// Reads a configuration file, or says why not.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
+    read_within(path, MAX_FILE)
+}
+
+/// Reads a file of at most so many bytes, or says why not.
+pub(super) fn read_within(path: &Path, limit: u64) -> Result<String, Problem> {
     let problem = |message: String, cure: &str| Problem {
         file: path.to_owned(),
         line: None,
@@ -26,12 +31,12 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
+    file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE {
+    if bytes.len() as u64 > limit {
         return Err(problem(
-            format!("has more than {MAX_FILE} bytes"),
+            format!("has more than {limit} bytes"),
             "give the configuration file, not another one",
         ));
     }
