@@ -1,5 +1,7 @@
 //! What parties say to each other: a chain to be made, their keys, their agreement.
 
+use core::fmt;
+
 use secp256k1::{PublicKey, XOnlyPublicKey, ecdsa};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,15 @@ pub enum Destination {
     Keys(KeyUse),
     /// To an output script in hex, that of an address.
     Script(String),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(usage) => write!(f, "{} keys", usage.as_str()),
+            Self::Script(hex) => f.write_str(hex),
+        }
+    }
 }
 
 /// Where the coins go that anyone could take from an Elements genesis. The transaction that takes

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
-    Approval, Body, Chain, ChainError, Digest, Join, KeyUse, Member, Message, Party, Proposal,
-    check_proposal, message::is_proven, message::to_json, proof_digest,
+    Approval, Body, Chain, ChainError, Digest, Evidence, EvidenceError, Join, KeyUse, Member,
+    Message, Party, Proposal, check_proposal, message::is_proven, proof_digest, words,
 };
 
 /// A message that has no place in a ceremony.
@@ -74,6 +74,9 @@ pub enum CeremonyError {
     /// No such chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// No contradiction.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
 }
 
 /// What became of a message.
@@ -86,33 +89,6 @@ pub enum Added {
     Known,
     /// Its sender has said something else before.
     TwoThings(Box<Evidence>),
-}
-
-/// Two messages of one kind that one member has signed: anybody can check it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Evidence {
-    member: String,
-    messages: [Message; 2],
-}
-
-impl Evidence {
-    /// Who said two things.
-    #[must_use]
-    pub fn member(&self) -> &str {
-        &self.member
-    }
-
-    /// What it said, both signed by it.
-    #[must_use]
-    pub const fn messages(&self) -> &[Message; 2] {
-        &self.messages
-    }
-
-    /// The evidence as text: JSON.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        to_json(self)
-    }
 }
 
 /// The messages of one ceremony.
@@ -183,10 +159,7 @@ impl Ceremony {
             keep_least(known, message);
             return Ok(Added::Known);
         }
-        let evidence = Evidence {
-            member: member.name.clone(),
-            messages: [known.clone(), message],
-        };
+        let evidence = Evidence::new(self.opening.clone(), [known.clone(), message])?;
         self.evidence.insert(place, evidence.clone());
         Ok(Added::TwoThings(Box::new(evidence)))
     }
@@ -221,6 +194,33 @@ impl Ceremony {
         self.approvals.get(&place).and_then(approval_in)
     }
 
+    /// What a member said when it joined.
+    #[must_use]
+    pub fn join_message(&self, place: usize) -> Option<&Message> {
+        self.joins.get(&place)
+    }
+
+    /// What a member said when it approved.
+    #[must_use]
+    pub fn approval_message(&self, place: usize) -> Option<&Message> {
+        self.approvals.get(&place)
+    }
+
+    /// Twelve words to compare by voice before anybody joins: the fingerprint of the proposal.
+    #[must_use]
+    pub fn proposal_words(&self) -> String {
+        words::of(self.id())
+    }
+
+    /// Twelve words to compare by voice where the [chain's](Chain::words) differ: the fingerprint of
+    /// what one member has said when it joined; none if it has not.
+    #[must_use]
+    pub fn join_words(&self, place: usize) -> Option<String> {
+        let join = self.joins.get(&place).and_then(join_in)?;
+        let said = join_digest(self.id(), &self.proposal.members[place], join);
+        Some(words::of(said))
+    }
+
     /// Who has said two things, with the proof.
     pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.evidence.values()
@@ -239,7 +239,7 @@ impl Ceremony {
     /// If somebody has not joined or has said two things, or their keys make no chain.
     pub fn chain(&self) -> Result<Chain, CeremonyError> {
         if let Some(evidence) = self.evidence.values().next() {
-            return Err(CeremonyError::TwoThings(evidence.member.clone()));
+            return Err(CeremonyError::TwoThings(evidence.member().to_owned()));
         }
         let parties = self.members().iter().enumerate().map(|(place, member)| {
             let join = self
@@ -334,6 +334,22 @@ fn keep_least(known: &mut Message, other: Message) {
     if other.to_text() < known.to_text() {
         *known = other;
     }
+}
+
+/// What a member says when it joins, without the proofs, under one hash.
+fn join_digest(ceremony: Digest, member: &Member, join: &Join) -> Digest {
+    let mut said = format!("{}\n{}\n", join.endpoint, join.node);
+    for key in &join.keys {
+        said += &format!("{}={}\n", key.usage.as_str(), key.key);
+    }
+    Digest::tagged(
+        "federation/ceremony/join/1",
+        &[
+            &ceremony.to_bytes(),
+            &member.identity.serialize(),
+            said.as_bytes(),
+        ],
+    )
 }
 
 const fn join_in(message: &Message) -> Option<&Join> {

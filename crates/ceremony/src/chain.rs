@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use bitcoin::hashes::{Hash, sha256};
 use federation_chain::{Dialect, RulesError, SigningRules};
 use federation_genesis::{
     ConfError, DynafedStart, Genesis, InvalidConf, Manifest, NodeKind, Problem, Settings, Sweep,
@@ -12,7 +11,7 @@ use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, Thre
 use federation_roster::{Federation, FederationError, Operator};
 use secp256k1::PublicKey;
 
-use crate::{Digest, Join, KeyUse, Member, Proposal, sweep, words};
+use crate::{Digest, Join, KeyUse, Member, Proposal, hash, sweep, words};
 
 /// The shortest time from one block to the next, in milliseconds: headers count seconds.
 pub const MIN_INTERVAL: u64 = 1_000;
@@ -411,7 +410,7 @@ impl Chain {
     /// SHA-256 of the manifest, as `sha256sum` gives it.
     #[must_use]
     pub fn manifest_hash(&self) -> Digest {
-        Digest::from_bytes(sha256::Hash::hash(self.manifest.as_bytes()).to_byte_array())
+        hash::sha256(self.manifest.as_bytes())
     }
 
     /// Twelve words to compare by voice: the manifest's fingerprint, the roster's with it.

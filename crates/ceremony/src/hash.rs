@@ -41,6 +41,11 @@ impl Digest {
     }
 }
 
+/// SHA-256, as `sha256sum` gives it.
+pub(crate) fn sha256(bytes: &[u8]) -> Digest {
+    Digest(sha256::Hash::hash(bytes).to_byte_array())
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0.as_hex(), f)

@@ -2,5 +2,8 @@
 
 mod certificate;
 mod common;
+mod difference;
+mod evidence;
+mod five;
 mod messages;
 mod sweep;
