@@ -45,6 +45,7 @@ mod hex;
 mod manifest;
 mod node;
 mod piece;
+mod rehearsal;
 mod settings;
 mod sweep;
 mod terms;
