@@ -1,9 +1,10 @@
 //! The arguments of `multisig ceremony`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand};
-use federation_signer::SecretSource;
+use federation_ceremony::{Destination, KeyUse};
+use federation_signer::{KeySelector, SecretSource, TokenSelector};
 
 use crate::cli::NodeArg;
 
@@ -22,13 +23,19 @@ pub(crate) struct CeremonyArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CeremonyCommand {
     /// Propose a chain and who makes it.
-    Init(InitArgs),
-    /// Join with the public keys of your key files, and prove that you hold them.
-    Join(JoinArgs),
+    Init(Box<InitArgs>),
+    /// Join with the public halves of your keys, and prove that you hold them.
+    Join(Box<JoinArgs>),
     /// Take others' messages into your folder, once they are checked.
     Add(AddArgs),
     /// Show who has done what, and what to do next.
     Status(FolderArgs),
+    /// Show the words to compare by voice, for each step.
+    Words(FolderArgs),
+    /// Show in what another party's folder, or file, differs from yours.
+    Diff(DiffArgs),
+    /// Check the proof that a party has said two things, offline.
+    Evidence(EvidenceArgs),
     /// Agree to the chain, once the words were compared by voice.
     Approve(ApproveArgs),
     /// Make the certificate of everybody's approvals.
@@ -80,8 +87,8 @@ pub(crate) struct InitArgs {
     /// M: how many sign a block.
     #[arg(short = 'm', long)]
     pub(crate) threshold: u8,
-    /// The seconds from one block to the next.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    /// The seconds from one block to the next, up to a day.
+    #[arg(long, default_value_t = 60)]
     pub(crate) interval: u64,
     /// Who takes part, you too, in the order of the roster: name and public identity key.
     #[arg(long = "member", value_name = "NAME=KEY", required = true)]
@@ -89,12 +96,38 @@ pub(crate) struct InitArgs {
     /// Make `fedpegscript` of a peg key of each.
     #[arg(long)]
     pub(crate) peg: bool,
-    /// Make Ocean's `issuecontrolscript` of a reissuance key of each.
+    /// Make Ocean's `issuecontrolscript` of a reissuance key of each; on Elements, sweep to them.
     #[arg(long)]
     pub(crate) reissuance: bool,
+    /// Where the coins of `initialfreecoins` go in block 1, which anyone could take else:
+    /// `peg-keys` or `reissuance-keys` (M of N of the parties'), or an output script in hex.
+    #[arg(long, value_name = "TO")]
+    pub(crate) sweep_coins: Option<SweepArg>,
+    /// Where the tokens of `initialreissuancetokens` go, likewise.
+    #[arg(long, value_name = "TO")]
+    pub(crate) sweep_tokens: Option<SweepArg>,
     /// Who you are.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
+}
+
+/// Where coins go.
+#[derive(Debug, Clone)]
+pub(crate) struct SweepArg(pub(crate) Destination);
+
+impl FromStr for SweepArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "peg-keys" => Ok(Self(Destination::Keys(KeyUse::Peg))),
+            "reissuance-keys" => Ok(Self(Destination::Keys(KeyUse::Reissuance))),
+            hex if !hex.is_empty() && hex.chars().all(|c| c.is_ascii_hexdigit()) => {
+                Ok(Self(Destination::Script(hex.to_ascii_lowercase())))
+            }
+            _ => Err("write peg-keys, reissuance-keys, or an output script in hex".to_owned()),
+        }
+    }
 }
 
 /// Joins.
@@ -106,21 +139,78 @@ pub(crate) struct JoinArgs {
     /// Who you are.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
-    /// Your key that signs blocks.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) block_key: PathBuf,
-    /// Your key of the peg, if the proposal asks for one.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) peg_key: Option<PathBuf>,
-    /// Your key that reissues assets, if the proposal asks for one.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) reissuance_key: Option<PathBuf>,
+    /// Your keys.
+    #[command(flatten)]
+    pub(crate) keys: OwnKeysArgs,
+    /// Your hardware module.
+    #[command(flatten)]
+    pub(crate) hsm: HsmKeyArgs,
     /// Where your messenger will be reached.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) endpoint: String,
     /// Where your node will be reached by other nodes.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) node_address: String,
+}
+
+/// The keys that one joins with, each in a file or in a hardware module.
+#[derive(Debug, Args)]
+pub(crate) struct OwnKeysArgs {
+    /// Your key that signs blocks: an encrypted key file or a plain one.
+    #[arg(long, value_name = "FILE", required_unless_present = "block_hsm_key")]
+    pub(crate) block_key: Option<PathBuf>,
+    /// Your key that signs blocks, in the module: label:NAME or id:HEX.
+    #[arg(long, value_name = "KEY", conflicts_with = "block_key")]
+    pub(crate) block_hsm_key: Option<KeySelector>,
+    /// Your key of the peg, if the proposal asks for one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peg_key: Option<PathBuf>,
+    /// Your key of the peg, in the module.
+    #[arg(long, value_name = "KEY", conflicts_with = "peg_key")]
+    pub(crate) peg_hsm_key: Option<KeySelector>,
+    /// Your key that reissues assets, if the proposal asks for one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reissuance_key: Option<PathBuf>,
+    /// Your key that reissues assets, in the module.
+    #[arg(long, value_name = "KEY", conflicts_with = "reissuance_key")]
+    pub(crate) reissuance_hsm_key: Option<KeySelector>,
+}
+
+/// The token in which one's keys are, if any are in one.
+#[derive(Debug, Args)]
+pub(crate) struct HsmKeyArgs {
+    /// The module's shared library, for example /usr/lib/softhsm/libsofthsm2.so.
+    #[arg(long, env = "PKCS11_MODULE", value_name = "PATH")]
+    pub(crate) module: Option<PathBuf>,
+    /// Which token: label:NAME, serial:NUMBER or slot:NUMBER.
+    #[arg(long, env = "PKCS11_TOKEN")]
+    pub(crate) token: Option<TokenSelector>,
+    /// Where the token's user PIN comes from: prompt, file:PATH, fd:NUMBER, env:NAME or
+    /// credential:NAME.
+    #[arg(long, default_value = "prompt", env = "PKCS11_PIN_SOURCE")]
+    pub(crate) pin: SecretSource,
+}
+
+/// Compares.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Your folder.
+    #[command(flatten)]
+    pub(crate) at: FolderArgs,
+    /// The other party's folder, or a certificate.
+    #[arg(value_name = "OTHER")]
+    pub(crate) other: PathBuf,
+}
+
+/// Evidence.
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Takes messages.

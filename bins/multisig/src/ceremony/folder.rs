@@ -7,12 +7,17 @@ use std::{
 };
 
 use elements::hashes::sha256;
-use federation_ceremony::{Added, Body, Ceremony, MAX_CERTIFICATE, Message};
+use federation_ceremony::{
+    Added, Body, Ceremony, Evidence, MAX_CERTIFICATE, MAX_EVIDENCE, Message,
+};
 use federation_cli::CliError;
 use hex_conservative::DisplayHex;
 
 /// What the certificate is called, which is no message.
 pub(super) const CERTIFICATE: &str = "certificate.json";
+
+/// How the names of files with evidence begin, which are no messages.
+const EVIDENCE: &str = "evidence-";
 
 /// No ceremony has more files: a proposal, 20 joins, 20 approvals, and what does not belong.
 const MAX_FILES: usize = 1000;
@@ -115,6 +120,26 @@ fn name_of(ceremony: &Ceremony, message: &Message) -> String {
     format!("{kind}-{sender}-{digest}.json")
 }
 
+/// Writes evidence into the folder, to be sent to the others, and says where it is.
+pub(super) fn put_evidence(folder: &Path, evidence: &Evidence) -> Result<PathBuf, CliError> {
+    let text = evidence.to_text();
+    let digest = sha256::Hash::hash(text.as_bytes()).to_byte_array();
+    let digest = digest[..16].to_lower_hex_string();
+    let path = folder.join(format!("{EVIDENCE}{}-{digest}.json", evidence.member()));
+    write(&path, &text)?;
+    Ok(path)
+}
+
+/// Reads a text that may be evidence.
+pub(super) fn read_evidence(path: &Path) -> Result<String, String> {
+    read_within(path, MAX_EVIDENCE)
+}
+
+/// What a message says, for people.
+pub(super) fn body_text(message: &Message) -> String {
+    serde_json::to_string_pretty(message.body()).unwrap_or_default()
+}
+
 /// Writes a file at once; one with the same text is left alone.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
     if read(path).is_ok_and(|known| known == text) {
@@ -145,12 +170,13 @@ pub(super) fn read_message(path: &Path) -> Result<Message, String> {
 
 /// A text that is not too long.
 pub(super) fn read(path: &Path) -> Result<String, String> {
+    read_within(path, MAX_CERTIFICATE)
+}
+
+fn read_within(path: &Path, limit: usize) -> Result<String, String> {
     let mut text = String::new();
     File::open(path)
-        .and_then(|file| {
-            file.take(MAX_CERTIFICATE as u64 + 1)
-                .read_to_string(&mut text)
-        })
+        .and_then(|file| file.take(limit as u64 + 1).read_to_string(&mut text))
         .map_err(|error| error.to_string())?;
     Ok(text)
 }
@@ -177,7 +203,10 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         }
         let path = entry.map_err(failed)?.path();
         let is_message = path.extension().is_some_and(|end| end == "json")
-            && path.file_name().is_some_and(|name| name != CERTIFICATE);
+            && path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name != CERTIFICATE && !name.starts_with(EVIDENCE));
         if is_message {
             files.push(path);
         }

@@ -7,12 +7,16 @@ use federation_cli::CliError;
 use federation_keystore::{is_keystore, open_as};
 use federation_multisig::Network;
 use federation_signer::{
-    IdentitySigner, KeyRole, Secret, SecretSource, SignerError, SoftwareIdentity, SoftwareSpender,
-    SpendSigner, key_file,
+    IdentitySigner, KeyRole, KeySelector, Secret, SecretSource, SignerError, SoftwareIdentity,
+    SoftwareSpender, SpendSigner, key_file,
 };
+use federation_signer_hsm::{HsmConfig, HsmKey, HsmSpender, Pin};
 use secp256k1::{XOnlyPublicKey, schnorr};
 
-use super::{args::IdentityArgs, folder::refused};
+use super::{
+    args::{HsmKeyArgs, IdentityArgs, JoinArgs},
+    folder::refused,
+};
 use crate::key::{passphrase, with_causes};
 
 /// Opens a key file, encrypted or plain.
@@ -43,9 +47,81 @@ pub(super) fn say(
 ) -> Result<Message, CliError> {
     let sender = IdentitySigner::public_key(identity);
     let digest = message_digest(ceremony, &sender, &body).map_err(refused)?;
-    let signature = wait(identity.sign_envelope(digest.to_bytes()))?;
+    let signature = wait(identity.sign_envelope(digest.to_bytes()))?.map_err(not_signed)?;
     let signature = schnorr::Signature::from_slice(&signature).map_err(refused)?;
     Message::new(ceremony, sender, body, signature).map_err(refused)
+}
+
+/// A key of one's own, and what it is for. What it signs here is no block's hash nor a
+/// transaction's: it is tagged.
+pub(super) type OwnKey = (KeyUse, Box<dyn SpendSigner>);
+
+/// One's keys for the uses that a proposal asks for, in its order. The token's PIN is asked for
+/// once.
+pub(super) fn own(uses: &[KeyUse], args: &JoinArgs) -> Result<Vec<OwnKey>, CliError> {
+    let mut pin = None;
+    let keys = uses.iter().map(|usage| {
+        let (file, hsm) = match usage {
+            KeyUse::Peg => (&args.keys.peg_key, &args.keys.peg_hsm_key),
+            KeyUse::Reissuance => (&args.keys.reissuance_key, &args.keys.reissuance_hsm_key),
+            _ => (&args.keys.block_key, &args.keys.block_hsm_key),
+        };
+        let key: Box<dyn SpendSigner> = match (file, hsm) {
+            (Some(file), _) => {
+                let secret = open(file, role_of(*usage), &args.identity.passphrase)?;
+                Box::new(SoftwareSpender::new(secret))
+            }
+            (None, Some(selector)) => Box::new(in_module(&args.hsm, selector, &mut pin)?),
+            (None, None) => {
+                let name = usage.as_str();
+                return Err(CliError::usage(
+                    format!("the proposal asks for a {name} key"),
+                    format!("give --{name}-key FILE or --{name}-hsm-key KEY"),
+                ));
+            }
+        };
+        Ok((*usage, key))
+    });
+    keys.collect()
+}
+
+const fn role_of(usage: KeyUse) -> KeyRole {
+    match usage {
+        KeyUse::Peg => KeyRole::Peg,
+        KeyUse::Reissuance => KeyRole::Reissuance,
+        _ => KeyRole::Block,
+    }
+}
+
+/// A key in a hardware module.
+fn in_module(
+    args: &HsmKeyArgs,
+    selector: &KeySelector,
+    known: &mut Option<Pin>,
+) -> Result<HsmSpender, CliError> {
+    let missing = |flag: &str| {
+        CliError::usage(
+            format!("a key in a hardware module needs {flag}"),
+            "see docs/keys.md, hardware modules",
+        )
+    };
+    let module = args.module.as_ref().ok_or_else(|| missing("--module"))?;
+    let token = args.token.as_ref().ok_or_else(|| missing("--token"))?;
+    let pin = match known {
+        Some(pin) => pin.clone(),
+        None => {
+            let read = args.pin.read(&format!("user PIN of token {token}"));
+            let pin = Pin::from(read.map_err(|error| {
+                CliError::failure(with_causes(&error), "give another source with --pin")
+            })?);
+            known.insert(pin).clone()
+        }
+    };
+    let config = HsmConfig::new(module, token.clone(), selector.clone(), pin).with_sessions(1);
+    let key = wait(HsmKey::open(config))?.map_err(|error| {
+        CliError::failure(with_causes(&error), "see docs/keys.md, hardware modules")
+    })?;
+    Ok(HsmSpender::new(key))
 }
 
 /// Proves that one holds a key.
@@ -53,27 +129,23 @@ pub(super) fn prove(
     ceremony: Digest,
     owner: &XOnlyPublicKey,
     usage: KeyUse,
-    file: &Path,
-    source: &SecretSource,
+    spender: &dyn SpendSigner,
 ) -> Result<ProvenKey, CliError> {
-    let role = match usage {
-        KeyUse::Peg => KeyRole::Peg,
-        KeyUse::Reissuance => KeyRole::Reissuance,
-        _ => KeyRole::Block,
-    };
-    // What is signed is no block's hash nor a transaction's: it is tagged.
-    let spender = SoftwareSpender::new(open(file, role, source)?);
-    let key = SpendSigner::public_key(&spender);
+    let key = spender.public_key();
     let digest = proof_digest(ceremony, owner, usage, &key);
-    let proof = wait(spender.sign_spend(digest.to_bytes()))?;
+    let proof = wait(spender.sign_spend(digest.to_bytes()))?.map_err(not_signed)?;
     Ok(ProvenKey { usage, key, proof })
 }
 
-fn wait<T>(signing: impl Future<Output = Result<T, SignerError>>) -> Result<T, CliError> {
-    let failed = |error: &dyn core::fmt::Display| CliError::failure(error, "try again");
+fn not_signed(error: SignerError) -> CliError {
+    CliError::failure(with_causes(&error), "try again")
+}
+
+/// Runs to its end what only a runtime can: a module's calls have time-outs.
+fn wait<T>(signing: impl Future<Output = T>) -> Result<T, CliError> {
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
-        .map_err(|error| failed(&error))?
-        .block_on(signing)
-        .map_err(|error| failed(&error))
+        .map(|runtime| runtime.block_on(signing))
+        .map_err(|error| CliError::failure(error, "try again"))
 }

@@ -1,6 +1,7 @@
 //! `multisig ceremony`: a chain made together, over a folder of message files.
 
 mod args;
+mod compare;
 mod folder;
 mod keys;
 mod status;
@@ -8,8 +9,8 @@ mod status;
 use std::process::ExitCode;
 
 use federation_ceremony::{
-    Added, Body, Ceremony, Certificate, Digest, Join, KeyUse, Member, Proposal, ceremony_id,
-    check_proposal,
+    Added, Body, Ceremony, Certificate, Digest, Join, KeyUse, Member, Message, Proposal, SweepTo,
+    ceremony_id, check_proposal, warnings,
 };
 use federation_cli::{CliError, out};
 use federation_signer::IdentitySigner;
@@ -20,6 +21,7 @@ pub(crate) use self::args::CeremonyArgs;
 use self::{
     args::{
         AddArgs, ApproveArgs, CeremonyCommand, CertificateArgs, FolderArgs, InitArgs, JoinArgs,
+        SweepArg,
     },
     folder::{CERTIFICATE, refused},
 };
@@ -32,6 +34,9 @@ pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
         CeremonyCommand::Join(args) => join(args),
         CeremonyCommand::Add(args) => add(args),
         CeremonyCommand::Status(args) => status::run(args),
+        CeremonyCommand::Words(args) => compare::words(args),
+        CeremonyCommand::Diff(args) => compare::diff(args),
+        CeremonyCommand::Evidence(args) => compare::evidence(args),
         CeremonyCommand::Approve(args) => approve(args),
         CeremonyCommand::Finish(args) => finish(args),
         CeremonyCommand::Verify(args) => verify(args),
@@ -57,9 +62,9 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
         configuration: settings.to_conf(),
         terms,
         threshold: args.threshold,
-        interval: args.interval * 1000,
+        interval: args.interval.saturating_mul(1000),
         keys,
-        sweep: None,
+        sweep: sweep_to(args),
         members,
         nonce: Digest::from_bytes(nonce),
     };
@@ -73,12 +78,24 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
             "choose another folder with --folder: each ceremony has its own",
         ));
     }
+    for warning in warnings(&proposal) {
+        out::note(&format!("note: {warning}"));
+    }
     let id = ceremony_id(&proposal).map_err(|error| wrong(&error))?;
     let identity = keys::identity(&args.identity)?;
     let message = keys::say(id, &identity, Body::Proposal(proposal))?;
     let ceremony = Ceremony::new(message.clone()).map_err(refused)?;
     let path = folder::put(&args.at.folder, &ceremony, &message)?;
     tell_file(&args.at, &ceremony, &path)
+}
+
+fn sweep_to(args: &InitArgs) -> Option<SweepTo> {
+    let to = |arg: &Option<SweepArg>| arg.as_ref().map(|arg| arg.0.clone());
+    let sweep = SweepTo {
+        coins: to(&args.sweep_coins),
+        tokens: to(&args.sweep_tokens),
+    };
+    (sweep.coins.is_some() || sweep.tokens.is_some()).then_some(sweep)
 }
 
 fn member(text: &str) -> Result<Member, CliError> {
@@ -99,56 +116,51 @@ fn join(args: &JoinArgs) -> Result<(), CliError> {
     let mut ceremony = folder::load(&args.at.folder)?.ceremony;
     let identity = keys::identity(&args.identity)?;
     let me = place_of(&ceremony, &identity)?;
-    let owner = IdentitySigner::public_key(&identity);
-    let mut proven = Vec::new();
-    for usage in &ceremony.proposal().keys {
-        let file = match usage {
-            KeyUse::Peg => args.peg_key.as_deref(),
-            KeyUse::Reissuance => args.reissuance_key.as_deref(),
-            _ => Some(args.block_key.as_path()),
+    let own = keys::own(&ceremony.proposal().keys, args)?;
+    if let Some(known) = ceremony.join_message(me).cloned() {
+        let Body::Join(join) = known.body() else {
+            return Err(refused("the join is none"));
         };
-        let file = file.ok_or_else(|| {
-            CliError::usage(
-                format!("the proposal asks for a {} key", usage.as_str()),
-                format!("give --{}-key FILE", usage.as_str()),
-            )
-        })?;
-        let source = &args.identity.passphrase;
-        proven.push(keys::prove(ceremony.id(), &owner, *usage, file, source)?);
+        let brought = join.keys.iter().map(|key| (key.usage, key.key));
+        let same = join.endpoint == args.endpoint
+            && join.node == args.node_address
+            && brought.eq(own.iter().map(|(usage, key)| (*usage, key.public_key())));
+        // A key in a module would prove itself by another signature: the first one is sent again.
+        return said_before(&args.at, &ceremony, &known, same);
     }
+    let owner = IdentitySigner::public_key(&identity);
+    let proofs = own
+        .iter()
+        .map(|(usage, key)| keys::prove(ceremony.id(), &owner, *usage, key.as_ref()));
     let body = Body::Join(Join {
         endpoint: args.endpoint.clone(),
         node: args.node_address.clone(),
-        keys: proven,
+        keys: proofs.collect::<Result<_, _>>()?,
     });
-    not_twice(&ceremony, &identity, &body)?;
     let message = keys::say(ceremony.id(), &identity, body)?;
     folder::take(&args.at.folder, &mut ceremony, message.clone())?;
-    debug_assert!(ceremony.has_joined(me));
     let path = folder::put(&args.at.folder, &ceremony, &message)?;
     tell_file(&args.at, &ceremony, &path)
 }
 
-/// Keeps a party from becoming one that says two things.
-fn not_twice(
+/// Gives the message that was sent before, and keeps a party from becoming one that says two things.
+fn said_before(
+    at: &FolderArgs,
     ceremony: &Ceremony,
-    identity: &impl IdentitySigner,
-    body: &Body,
+    known: &Message,
+    same: bool,
 ) -> Result<(), CliError> {
-    let me = identity.public_key();
-    let mut mine = ceremony
-        .messages()
-        .filter(|message| *message.sender() == me);
-    if mine.any(|message| message.body().kind() == body.kind() && message.body() != body) {
-        return Err(CliError::failure(
-            format!(
-                "you have sent another {} already, and two would be held against you",
-                body.kind()
-            ),
-            "send the first one, or let all begin a new ceremony",
-        ));
+    if same {
+        let path = folder::put(&at.folder, ceremony, known)?;
+        return tell_file(at, ceremony, &path);
     }
-    Ok(())
+    Err(CliError::failure(
+        format!(
+            "you have sent another {} already, and two would be held against you",
+            known.body().kind()
+        ),
+        "send the first one, or let all begin a new ceremony",
+    ))
 }
 
 fn place_of(ceremony: &Ceremony, identity: &impl IdentitySigner) -> Result<usize, CliError> {
@@ -189,16 +201,21 @@ fn add(args: &AddArgs) -> Result<(), CliError> {
             _ => return Err(error),
         },
     };
-    let mut culprits = Vec::new();
+    let (mut culprits, mut files) = (Vec::new(), Vec::new());
     for message in messages {
         if let Added::TwoThings(evidence) = folder::take(&args.at.folder, &mut ceremony, message)? {
             culprits.push(evidence.member().to_owned());
+            let path = folder::put_evidence(&args.at.folder, &evidence)?;
+            files.push(format!("`{}`", path.display()));
         }
     }
     if !culprits.is_empty() {
         return Err(CliError::failure(
             format!("{} said two things, both signed", culprits.join(", ")),
-            "show `multisig ceremony status --json` to the others, and begin anew without it",
+            format!(
+                "send {} to the others, who check it with `multisig ceremony evidence FILE`, and begin anew without it",
+                files.join(", ")
+            ),
         ));
     }
     status::run(&args.at)
@@ -215,13 +232,15 @@ fn approve(args: &ApproveArgs) -> Result<(), CliError> {
     if said.join(" ") != chain.words() {
         return Err(CliError::failure(
             "the words differ from those of the chain computed here",
-            "compare `multisig ceremony status` by voice; if they differ, compare the join files: somebody has others",
+            "read `multisig ceremony words` to each other, step by step, or take their folder and ask `multisig ceremony diff`",
         ));
     }
     let identity = keys::identity(&args.identity)?;
-    place_of(&ceremony, &identity)?;
+    let me = place_of(&ceremony, &identity)?;
     let body = Body::Approval(Ceremony::approval_of(&chain));
-    not_twice(&ceremony, &identity, &body)?;
+    if let Some(known) = ceremony.approval_message(me) {
+        return said_before(&args.at, &ceremony, known, *known.body() == body);
+    }
     let message = keys::say(ceremony.id(), &identity, body)?;
     folder::take(&args.at.folder, &mut ceremony, message.clone())?;
     let path = folder::put(&args.at.folder, &ceremony, &message)?;

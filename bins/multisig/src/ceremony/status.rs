@@ -1,7 +1,8 @@
 //! `multisig ceremony status`: who has done what, and what to do next.
 
-use federation_ceremony::{Ceremony, CeremonyError, Chain, ChainError};
+use federation_ceremony::{Ceremony, CeremonyError, Chain, ChainError, warnings};
 use federation_cli::{CliError, out};
+use hex_conservative::DisplayHex;
 use serde_json::json;
 
 use super::{args::FolderArgs, folder};
@@ -24,6 +25,7 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
             "members": members,
             "chain": chain,
             "evidence": ceremony.evidence().collect::<Vec<_>>(),
+            "warnings": warnings(ceremony.proposal()).iter().map(ToString::to_string).collect::<Vec<_>>(),
             "left_out": loaded.left_out,
             "complete": ceremony.agreed().is_ok(),
             "next": next,
@@ -42,6 +44,9 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
     if let Ok(chain) = &chain {
         tell(chain)?;
     }
+    for warning in warnings(ceremony.proposal()) {
+        out::note(&format!("note: {warning}"));
+    }
     for reason in &loaded.left_out {
         out::note(&format!("left out: {reason}"));
     }
@@ -57,6 +62,10 @@ pub(super) fn describe(chain: &Chain) -> serde_json::Value {
         "genesis": chain.genesis().hash().to_string(),
         "signblockscript": chain.script().to_hex(),
         "manifest": chain.manifest_hash().to_string(),
+        "sweep": chain.sweep().map(|sweep| json!({
+            "txid": sweep.txid().to_string(),
+            "transaction": sweep.to_bytes().to_lower_hex_string(),
+        })),
         "words": chain.words(),
         "threshold": chain.script().threshold().to_u8(),
         "operators": chain.parties().iter().map(|party| json!({
@@ -78,6 +87,9 @@ pub(super) fn tell(chain: &Chain) -> Result<(), CliError> {
     ))?;
     out::line(&format!("genesis   {}", chain.genesis().hash()))?;
     out::line(&format!("manifest  {}", chain.manifest_hash()))?;
+    if let Some(sweep) = chain.sweep() {
+        out::line(&format!("sweep     {}, in block 1", sweep.txid()))?;
+    }
     out::line(&format!("words     {}", chain.words()))
 }
 
