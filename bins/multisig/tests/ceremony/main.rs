@@ -1,0 +1,7 @@
+//! `multisig ceremony` by five parties.
+
+mod common;
+mod compare;
+mod five;
+mod module;
+mod sweep;

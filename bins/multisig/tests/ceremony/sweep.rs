@@ -1,0 +1,75 @@
+//! Coins that anyone could take go where all have agreed.
+
+use crate::common::{N, Parties, join_line, refused, text};
+
+const COINS: &str = "chain=fedchain\ninitialfreecoins=500\ninitialreissuancetokens=7\n";
+
+#[test]
+fn coins_and_tokens_are_swept_to_a_script_and_to_the_parties_keys() {
+    let parties = Parties::new();
+    let script = format!("0020{}", "07".repeat(32));
+    let to = format!("--reissuance --sweep-coins {script} --sweep-tokens reissuance-keys");
+    let proposal = parties.init_with("elements", COINS, &to);
+    parties.give_all(&proposal);
+    for party in 0..N {
+        let made = parties.run_line(party, "new -m 1 -n 1 --insecure-plain --out reissuance");
+        text(&made);
+        let line = join_line(party, 7000) + " --reissuance-key reissuance/block-1.key";
+        let join = parties.sent(party, &line);
+        parties.give_all(&join);
+    }
+    parties.approve_and_finish();
+    let verified = parties.json(4, "verify --json");
+    let sweep = verified["sweep"]["transaction"].as_str().expect("a sweep");
+    assert!(sweep.contains(&script), "{sweep}");
+    // The same sweep satisfies who looks at the node's configuration alone.
+    assert_eq!(verified["sweep"]["txid"].as_str().map(str::len), Some(64));
+    let status = text(&parties.ceremony(2, "status"));
+    assert!(status.contains("in block 1"), "{status}");
+}
+
+#[test]
+fn coins_without_a_destination_are_refused_at_once() {
+    let parties = Parties::new();
+    let init = |conf: &str, more: &str| {
+        std::fs::write(parties.folder(0).join("chain.conf"), conf).expect("written");
+        let me = crate::common::ME;
+        let mut line = format!("init --node elements --conf chain.conf -m 3 {me} {more}");
+        for (party, key) in parties.identities.iter().enumerate() {
+            line += &format!(" --member party-{party}={key}");
+        }
+        parties.ceremony(0, &line)
+    };
+    refused(&init(COINS, ""), "can be spent by anyone");
+    refused(
+        &init(COINS, "--sweep-coins 51 --sweep-tokens 51"),
+        "no output script of an address",
+    );
+    refused(
+        &init(COINS, "--sweep-coins peg-keys --sweep-tokens peg-keys"),
+        "does not ask for",
+    );
+    refused(
+        &init("chain=fedchain\n", "--peg --sweep-coins peg-keys"),
+        "no coins of the genesis",
+    );
+    refused(&init("chain=fedchain\n", "--interval 90000"), "86400000 ms");
+    let wrong = init(COINS, "--sweep-coins nowhere");
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+#[test]
+fn that_all_must_sign_is_said() {
+    let parties = Parties::new();
+    std::fs::write(parties.folder(0).join("chain.conf"), "chain=fedchain\n").expect("written");
+    let me = crate::common::ME;
+    let mut line = format!("init --node elements --conf chain.conf -m 5 {me}");
+    for (party, key) in parties.identities.iter().enumerate() {
+        line += &format!(" --member party-{party}={key}");
+    }
+    let output = parties.ceremony(0, &line);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("stops the chain"), "{said}");
+    let warnings = parties.status(0)["warnings"].clone();
+    assert_eq!(warnings.as_array().map(Vec::len), Some(1));
+}
