@@ -4,4 +4,5 @@ mod common;
 mod compare;
 mod five;
 mod module;
+mod script;
 mod sweep;
