@@ -1,6 +1,7 @@
 //! The federation daemon, and what shows, measures and prepares it.
 
 mod bench;
+mod checks;
 mod classic;
 mod cli;
 mod config_check;
@@ -8,6 +9,8 @@ mod demo;
 mod init;
 mod keys;
 mod messenger;
+mod preflight;
+mod rehearse;
 mod run;
 mod runtime;
 
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Init(args) => init::run(args),
         Command::Config(args) => config_check::run(args),
+        Command::Rehearse(args) => rehearse::run(args),
+        Command::Preflight(args) => preflight::run(args),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };

@@ -4,6 +4,8 @@ mod bench;
 mod config;
 mod demo;
 mod init;
+mod preflight;
+mod rehearse;
 mod run;
 mod transport;
 
@@ -12,6 +14,8 @@ pub(crate) use self::{
     config::{ConfigArgs, ConfigCommand},
     demo::{DemoArgs, DialectArg},
     init::InitArgs,
+    preflight::PreflightArgs,
+    rehearse::RehearseArgs,
     run::{LogFormat, RunArgs},
     transport::TransportArgs,
 };
@@ -52,6 +56,10 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Check configuration files.
     Config(ConfigArgs),
+    /// Make and sign a block 1 in this process, with the certificate's data and your key.
+    Rehearse(Box<RehearseArgs>),
+    /// Ask node, messenger, clock, store and keys, and print what is green.
+    Preflight(Box<PreflightArgs>),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

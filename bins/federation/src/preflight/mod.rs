@@ -1,0 +1,56 @@
+//! `federation preflight`: what an operator depends on, asked before it is needed.
+
+mod key;
+mod messenger;
+mod node;
+mod store;
+
+use std::process::ExitCode;
+
+use federation_cli::CliError;
+use federation_operator::config::Config;
+
+use crate::{checks::Checks, cli::PreflightArgs, config_check, rehearse, runtime};
+
+/// Asks it all; exit code 1 if anything is red.
+pub(crate) fn run(args: &PreflightArgs) -> Result<ExitCode, CliError> {
+    let config = config_check::load(&args.config, &args.settings.overrides())?;
+    let checks = runtime::current_thread()?.block_on(async {
+        let client = rehearse::node_client(&config)?;
+        let mut checks = files(&config);
+        checks.extend(node::check(&config, &client).await);
+        checks.extend(messenger::check(&config, args.wait, args.running).await);
+        checks.extend(store::check(&config, args.running));
+        if !args.running {
+            checks.extend(key::check(&config, &client).await);
+        }
+        Ok::<_, CliError>(checks)
+    })?;
+    checks.tell(args.json)
+}
+
+/// What loading has checked already.
+fn files(config: &Config) -> Checks {
+    let mut checks = Checks::default();
+    let federation = &config.federation;
+    checks.green(
+        "files",
+        "federation",
+        format!(
+            "{}, {} of {} sign",
+            federation.id(),
+            federation.threshold(),
+            federation.size()
+        ),
+    );
+    match &config.certificate {
+        Some(certificate) => checks.green("files", "certificate", certificate.agreed_hash()),
+        None => checks.yellow(
+            "files",
+            "certificate",
+            "none: nobody proves that all operators have agreed on this",
+            "add `certificate = \"certificate.json\"` to operator.toml, if there was a ceremony",
+        ),
+    }
+    checks
+}

@@ -1,0 +1,306 @@
+//! The own node: its chain, its peers, its clock.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use federation_chain::{Block, BlockHeight, Dialect, Header};
+use federation_genesis::{Told, compare};
+use federation_ocean_rpc::{BlockchainInfo, NetworkInfo, Node, NodeClient, RpcError};
+use federation_operator::config::Config;
+use hex_conservative::DisplayHex;
+
+use crate::{
+    checks::{Checks, Light},
+    run::with_causes,
+};
+
+const NODE: &str = "node";
+const CLOCK: &str = "clock";
+
+/// The operator refuses blocks that are further from its clock, in seconds.
+const MAX_DRIFT: u64 = 10;
+/// What NTP keeps easily, in seconds.
+const USUAL_DRIFT: u64 = 2;
+/// The versions of Elements with which the program is tried.
+const ELEMENTS: core::ops::Range<u64> = 230_000..240_000;
+
+/// Asks the node.
+pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
+    let mut checks = Checks::default();
+    let network = match node.network_info().await {
+        Ok(network) => network,
+        Err(error) => {
+            checks.red(
+                NODE,
+                "reachable",
+                with_causes(&error),
+                "start the node, and check [node] in operator.toml",
+            );
+            return checks;
+        }
+    };
+    checks.green(NODE, "reachable", node.url());
+    version(config, &network, &mut checks);
+    if let Err(error) = chain(config, node, &network, &mut checks).await {
+        checks.red(
+            NODE,
+            "answers",
+            with_causes(&error),
+            "look into the node's debug.log",
+        );
+    }
+    checks
+}
+
+fn version(config: &Config, network: &NetworkInfo, checks: &mut Checks) {
+    let known = match config.federation.rules().dialect() {
+        Dialect::Ocean => true,
+        Dialect::Elements | Dialect::Dynafed => ELEMENTS.contains(&network.version),
+    };
+    let (light, cure) = if known {
+        (Light::Green, "")
+    } else {
+        (
+            Light::Yellow,
+            "use Elements Core 23, with which this program is tried",
+        )
+    };
+    checks.add(light, NODE, "version", &network.subversion, cure);
+}
+
+async fn chain(
+    config: &Config,
+    node: &NodeClient,
+    network: &NetworkInfo,
+    checks: &mut Checks,
+) -> Result<(), RpcError> {
+    let federation = &config.federation;
+    let mut same = |name: &str, expected: String, found: String| {
+        if expected == found {
+            checks.green(NODE, name, found);
+        } else {
+            checks.red(
+                NODE,
+                name,
+                format!("{found}, and it should be {expected}"),
+                "start the node with the configuration of your bundle, and an empty data folder",
+            );
+        }
+    };
+    match &config.certificate {
+        Some(certificate) => {
+            let answers = node.ask_chain().await?;
+            let chain = certificate.chain();
+            let told = Told {
+                genesis: answers.genesis,
+                blockchain: &answers.blockchain,
+                sidechain: &answers.sidechain,
+                first_block: answers.first_block.as_ref(),
+            };
+            for one in compare(chain.settings(), chain.genesis(), &told) {
+                same(one.name, one.expected, one.found);
+            }
+        }
+        None => {
+            let found = node.block_hash(BlockHeight::GENESIS).await?;
+            same(
+                "genesis hash",
+                federation.genesis().to_string(),
+                found.to_string(),
+            );
+        }
+    }
+    let rules = federation.rules();
+    same(
+        "dialect",
+        rules.dialect().to_string(),
+        node.dialect().await?.to_string(),
+    );
+    let info = node.blockchain_info().await?;
+    let signers = match &info.current_signblock_hex {
+        Some(hex) => hex.clone(),
+        None => {
+            let header = node.header(info.best_block_hash).await?;
+            Header::decode(rules.dialect(), &header).map_or_else(
+                |error| error.to_string(),
+                |header| header.signing_script().to_lower_hex_string(),
+            )
+        }
+    };
+    same(
+        "signers of the next block",
+        rules.signing_script().to_lower_hex_string(),
+        signers,
+    );
+    synced(&info, checks);
+    peers(config, network, checks);
+    template(config, node, &info, checks).await;
+    offset(network, checks);
+    Ok(())
+}
+
+fn synced(info: &BlockchainInfo, checks: &mut Checks) {
+    let found = format!("block {} of {}", info.blocks, info.headers);
+    if info.blocks >= info.headers {
+        checks.green(NODE, "synced", found);
+    } else {
+        checks.yellow(NODE, "synced", found, "wait until the node has caught up");
+    }
+}
+
+fn peers(config: &Config, network: &NetworkInfo, checks: &mut Checks) {
+    let others = config.federation.size() - 1;
+    let found = format!("{} connections", network.connections);
+    let cure = "check `addnode` in the node's configuration, and that the others' nodes run";
+    match network.connections as usize {
+        0 if others > 0 => checks.red(NODE, "peers", found, cure),
+        some if some < others => checks.yellow(
+            NODE,
+            "peers",
+            format!("{found}, and there are {others} other operators"),
+            cure,
+        ),
+        _ => checks.green(NODE, "peers", found),
+    }
+}
+
+/// The block that the node would propose, and its time.
+async fn template(config: &Config, node: &NodeClient, info: &BlockchainInfo, checks: &mut Checks) {
+    let rules = config.federation.rules();
+    let template = match node.new_block().await {
+        Ok(template) => template,
+        Err(error) => {
+            checks.red(
+                NODE,
+                "proposal",
+                with_causes(&error),
+                "wait until the node has caught up, or look into its debug.log",
+            );
+            return;
+        }
+    };
+    let block = match Block::decode(rules.dialect(), template) {
+        Ok(block) => block,
+        Err(error) => {
+            checks.red(
+                NODE,
+                "proposal",
+                error,
+                "check the node's evbparams and version",
+            );
+            return;
+        }
+    };
+    match rules.check_challenge(block.header()) {
+        Ok(()) => checks.green(
+            NODE,
+            "proposal",
+            format!("block {} can be signed", block.height()),
+        ),
+        Err(error) => checks.red(
+            NODE,
+            "proposal",
+            error,
+            "start the node with the configuration of your bundle",
+        ),
+    }
+    coinbase(config, &block, checks);
+    if block.height() == BlockHeight::new(1) {
+        sweep(config, checks);
+    }
+    let own = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let theirs = u64::from(block.header().time());
+    // The chain is ahead of the node's clock: the time is the lowest that is allowed.
+    if theirs == info.median_time + 1 && theirs > own {
+        checks.yellow(
+            CLOCK,
+            "node",
+            format!("the chain is {} s ahead of this machine", theirs - own),
+            "set the clock by NTP",
+        );
+        return;
+    }
+    let apart = Duration::from_secs(own.abs_diff(theirs));
+    drift("node", apart, "of this machine", checks);
+}
+
+/// Where `con_mandatorycoinbase` is set, every block pays to it.
+fn coinbase(config: &Config, block: &Block, checks: &mut Checks) {
+    let Some(certificate) = &config.certificate else {
+        return;
+    };
+    let wanted = certificate
+        .chain()
+        .settings()
+        .iter()
+        .find(|setting| setting.name == "con_mandatorycoinbase")
+        .and_then(|setting| setting.values.first().cloned())
+        .filter(|script| !script.is_empty());
+    let Some(wanted) = wanted else {
+        return;
+    };
+    let found = block.transactions().ok().and_then(|list| {
+        let output = list.first()?.output.first()?;
+        Some(output.script_pubkey.as_bytes().to_lower_hex_string())
+    });
+    if found.as_ref() == Some(&wanted) {
+        checks.green(NODE, "mandatory coinbase", wanted);
+    } else {
+        checks.red(
+            NODE,
+            "mandatory coinbase",
+            found.unwrap_or_else(|| "none".to_owned()),
+            format!("set con_mandatorycoinbase={wanted}, as was agreed on"),
+        );
+    }
+}
+
+fn sweep(config: &Config, checks: &mut Checks) {
+    if let Some(sweep) = &config.sweep {
+        checks.green(
+            NODE,
+            "sweep",
+            format!("block 1 will have the transaction {}", sweep.txid()),
+        );
+    }
+}
+
+/// What the node's peers say of its clock.
+fn offset(network: &NetworkInfo, checks: &mut Checks) {
+    if network.connections > 0 {
+        let apart = Duration::from_secs(network.time_offset.unsigned_abs());
+        drift("peers", apart, "of the node, in the median", checks);
+    }
+}
+
+fn drift(name: &str, apart: Duration, of: &str, checks: &mut Checks) {
+    let apart = apart.as_secs();
+    let found = format!("{apart} s from the clock {of}");
+    let cure = "set both by NTP";
+    match apart {
+        0..=USUAL_DRIFT => checks.green(CLOCK, name, found),
+        ..=MAX_DRIFT => checks.yellow(CLOCK, name, found, cure),
+        _ => checks.red(CLOCK, name, found, cure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_green_yellow_or_red_by_how_far_it_is() {
+        for (seconds, light) in [
+            (0, Light::Green),
+            (2, Light::Green),
+            (3, Light::Yellow),
+            (10, Light::Yellow),
+            (11, Light::Red),
+        ] {
+            let mut checks = Checks::default();
+            drift("node", Duration::from_secs(seconds), "of x", &mut checks);
+            assert_eq!(checks.light(), light, "{seconds}");
+        }
+    }
+}
