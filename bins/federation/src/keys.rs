@@ -17,14 +17,23 @@ use federation_signer::{
 use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner};
 use federation_signer_node::NodeWalletSigner;
 
-use crate::run::with_causes;
+use crate::{
+    guard::{KeyLock, lock_key},
+    run::with_causes,
+};
 
 /// What an operator signs with.
 pub(crate) struct Keys {
     pub(crate) block: Box<dyn Signer>,
     pub(crate) identity: Box<dyn IdentitySigner>,
-    /// Held while the operator runs, so that no other daemon of this machine uses the key.
-    pub(crate) lock: Option<File>,
+    /// Held while the operator runs.
+    pub(crate) locks: Locks,
+}
+
+/// What keeps other daemons of this machine from using the block key, as long as it lives.
+pub(crate) struct Locks {
+    _file: Option<File>,
+    _key: KeyLock,
 }
 
 /// Opens both keys; asks for pass phrases and PINs where the file says so.
@@ -34,7 +43,7 @@ pub(crate) async fn open(config: &Config, node: &NodeClient) -> Result<Keys, Cli
     let lock = match source {
         KeySource::File(file) => lock(file)?,
         KeySource::Keystore(keystore) => lock(&keystore.file)?,
-        // The guard's own lock is all there is.
+        // No file: the key's own lock is all there is, and the guard's.
         KeySource::Hsm(_) | KeySource::Node { .. } => None,
     };
     let block: Box<dyn Signer> =
@@ -53,12 +62,22 @@ pub(crate) async fn open(config: &Config, node: &NodeClient) -> Result<Keys, Cli
                 open_file(source, KeyRole::Block, &network)?,
             )),
         };
-    let identity = open_file(&config.keys.identity, KeyRole::Identity, &network)?;
+    let locks = Locks {
+        _file: lock,
+        _key: lock_key(&block.public_key())?,
+    };
     Ok(Keys {
         block,
-        identity: Box::new(SoftwareIdentity::new(identity)),
-        lock,
+        identity: open_identity(config)?,
+        locks,
     })
+}
+
+/// Opens the identity key; asks for its pass phrase where the file says so.
+pub(crate) fn open_identity(config: &Config) -> Result<Box<dyn IdentitySigner>, CliError> {
+    let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
+    let identity = open_file(&config.keys.identity, KeyRole::Identity, &network)?;
+    Ok(Box::new(SoftwareIdentity::new(identity)))
 }
 
 /// The roster's block key of this operator: what a node's wallet holds is not asked.

@@ -6,6 +6,7 @@ mod classic;
 mod cli;
 mod config_check;
 mod demo;
+mod guard;
 mod init;
 mod keys;
 mod messenger;
@@ -13,6 +14,7 @@ mod preflight;
 mod rehearse;
 mod run;
 mod runtime;
+mod status;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         Command::Config(args) => config_check::run(args),
         Command::Rehearse(args) => rehearse::run(args),
         Command::Preflight(args) => preflight::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Guard(args) => guard::run(args),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };

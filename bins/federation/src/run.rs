@@ -1,16 +1,29 @@
 //! `federation run`: one operator against its own node.
 
 use federation_cli::CliError;
-use std::{fs::File, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use federation_ocean_rpc::NodeClient;
 use federation_operator::{
     Operator, OperatorHandle, Options, RedbGuardStore, StartError, Store, config::Config,
+    status::StatusWriter,
 };
 use federation_signer::GuardedSigner;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
 
-use crate::{classic, cli::RunArgs, config_check, keys, messenger, runtime};
+use crate::{
+    classic,
+    cli::RunArgs,
+    config_check,
+    keys::{self, Locks},
+    messenger, runtime,
+};
+
+/// How long the end of the operator waits for its status to be written.
+const LAST_STATUS: Duration = Duration::from_secs(1);
 
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
@@ -21,12 +34,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     runtime::current_thread()?.block_on(async {
         let mut stop = Stop::new()?;
         let starting = start(&config, args.observe);
-        let (mut handle, _lock) = tokio::select! {
+        let (mut handle, running) = tokio::select! {
             started = starting => started?,
             () = stop.asked() => return Ok(ExitCode::SUCCESS),
         };
         tokio::select! {
             ended = handle.wait() => {
+                running.finish().await;
                 return match ended {
                     Ok(()) => Ok(ExitCode::SUCCESS),
                     Err(error) => Err(CliError::failure(with_causes(&error), "see the log; nothing was signed after this")),
@@ -35,17 +49,34 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
             () = stop.asked() => {}
         }
         tokio::select! {
-            stopped = handle.shutdown() => stopped
-                .map(|()| ExitCode::SUCCESS)
-                .map_err(|error| CliError::failure(with_causes(&error), "see the log")),
+            stopped = handle.shutdown() => {
+                running.finish().await;
+                stopped
+                    .map(|()| ExitCode::SUCCESS)
+                    .map_err(|error| CliError::failure(with_causes(&error), "see the log"))
+            }
             // Asked twice: at once.
             () = stop.asked() => Ok(ExitCode::FAILURE),
         }
     })
 }
 
-/// The operator, and the lock of its key, which lasts as long.
-async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option<File>), CliError> {
+/// What goes with an operator while it runs: the locks of its key, and the writer of its status.
+struct Running {
+    _locks: Locks,
+    status: JoinHandle<()>,
+}
+
+impl Running {
+    /// Waits until the status is written for the last time, but not for a disk that hangs.
+    async fn finish(self) {
+        // Whether it ended or was left behind: it is for reading only.
+        let _ = tokio::time::timeout(LAST_STATUS, self.status).await;
+    }
+}
+
+/// The operator, and what goes with it.
+async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Running), CliError> {
     let federation = config.federation.clone();
     let node = config
         .node_config()
@@ -76,8 +107,9 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
     options.observe = observe;
     options.sweep.clone_from(&config.sweep);
     options.certificate.clone_from(&config.certificate);
-    let handle = Operator::new(
-        federation,
+    let evidence = store.evidence_reader();
+    let operator = Operator::new(
+        federation.clone(),
         config.me,
         Arc::new(node),
         signer,
@@ -86,10 +118,10 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
         store,
     )
     .with_new_guard(guard_is_new)
-    .with_options(options)
-    .start()
-    .await
-    .map_err(|error| {
+    .with_options(options);
+    let folder = config.store.clone();
+    let writer = StatusWriter::new(folder, federation, config.me, operator.guard(), evidence);
+    let handle = operator.start().await.map_err(|error| {
         let cure = match &error {
             StartError::NotCertified { .. } => {
                 "start the node with the configuration of your bundle, and an empty data folder"
@@ -98,7 +130,11 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Option
         };
         CliError::failure(with_causes(&error), cure)
     })?;
-    Ok((handle, keys.lock))
+    let running = Running {
+        _locks: keys.locks,
+        status: tokio::spawn(writer.run(handle.status(), handle.events())),
+    };
+    Ok((handle, running))
 }
 
 fn check_node(error: federation_ocean_rpc::RpcError) -> CliError {

@@ -110,11 +110,21 @@ pub enum StartError {
     },
     /// The key has signed on this chain, and nothing is remembered of it.
     #[error(
-        "the store is empty, but the block at height {height} has a signature by this operator's key: restore the store, or start with --observe to take part again from the next height that becomes final"
+        "the store or its guard is empty, but the block at height {height} has a signature by this operator's key: restore the disk if that can be done, but no older store; else begin anew by `federation guard repair`, or start with --observe to take part again from the next height that becomes final"
     )]
     LostStore {
         /// The highest block found with an own signature.
         height: BlockHeight,
+    },
+    /// The key has signed since the store was last written.
+    #[error(
+        "the store is older than the chain: it remembers what this operator's key has signed up to height {remembered}, and the block at height {height} has its signature: start with the newest store, or set this one right by `federation guard repair --at-least {height}`"
+    )]
+    OldStore {
+        /// The highest block found with an own signature.
+        height: BlockHeight,
+        /// Where the guard's memory ends.
+        remembered: BlockHeight,
     },
 }
 

@@ -10,7 +10,8 @@ use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 
 use crate::{
     AcceptAll, BlockPolicy, Clock, OperatorHandle, StartError, Store, SystemClock, WantSweep,
-    engine, start,
+    engine,
+    start::{self, Memory},
 };
 
 /// What may be chosen; everything has a default.
@@ -127,8 +128,14 @@ impl Operator {
         if self.options.observe {
             config = config.as_observer();
         }
-        let may_be_lost = records.is_empty() || self.guard_is_new;
-        start::check_node(&self, may_be_lost && !observing).await?;
+        let memory = if observing {
+            Memory::KnownToBeLost
+        } else if records.is_empty() || self.guard_is_new {
+            Memory::Empty
+        } else {
+            Memory::UpTo(self.signer.records().await?.top())
+        };
+        start::check_node(&self, memory).await?;
         tracing::info!(
             operator = %self.federation.name(self.me),
             federation = %self.federation.id(),

@@ -23,6 +23,17 @@ const MAX_DRIFT: Duration = Duration::from_secs(10);
 /// that takes part is among the signers of some of the last ones.
 const SEARCHED_BLOCKS: u32 = 100;
 
+/// What the operator remembers of what its key has signed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Memory {
+    /// It is an observer, which acts as if it had signed anything.
+    KnownToBeLost,
+    /// Nothing: then nothing was signed, or the store was lost.
+    Empty,
+    /// All up to this height, or it was set back.
+    UpTo(Option<BlockHeight>),
+}
+
 /// Checks that the signers are this operator's.
 pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
     let entry = operator
@@ -50,10 +61,10 @@ pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
 
 /// Checks that the node is on the federation's chain and has a sane clock, waiting for it as long
 /// as it takes.
-pub(crate) async fn check_node(operator: &Operator, may_be_lost: bool) -> Result<(), StartError> {
+pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<(), StartError> {
     let mut told = false;
     loop {
-        match try_check_node(operator, may_be_lost).await {
+        match try_check_node(operator, memory).await {
             Err(StartError::Node(error)) if may_pass(&error) => {
                 if !told {
                     tracing::warn!(%error, "waiting for the node");
@@ -71,7 +82,7 @@ fn may_pass(error: &RpcError) -> bool {
     error.is_transient() || matches!(error, RpcError::Cookie { .. })
 }
 
-async fn try_check_node(operator: &Operator, may_be_lost: bool) -> Result<(), StartError> {
+async fn try_check_node(operator: &Operator, memory: Memory) -> Result<(), StartError> {
     let federation = &operator.federation;
     let node = &operator.node;
     let found = node.block_hash(BlockHeight::GENESIS).await?;
@@ -93,9 +104,7 @@ async fn try_check_node(operator: &Operator, may_be_lost: bool) -> Result<(), St
     if info.blocks > BlockHeight::GENESIS {
         check_sweep(operator).await?;
     }
-    if may_be_lost {
-        check_history(operator, info.blocks).await?;
-    }
+    check_history(operator, info.blocks, memory).await?;
     Ok(())
 }
 
@@ -195,16 +204,32 @@ async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartE
     }
 }
 
-/// Looks for an own signature in the last blocks.
-async fn check_history(operator: &Operator, tip: BlockHeight) -> Result<(), StartError> {
+/// Looks in the last blocks for an own signature of which nothing is remembered.
+async fn check_history(
+    operator: &Operator,
+    tip: BlockHeight,
+    memory: Memory,
+) -> Result<(), StartError> {
+    let remembered = match memory {
+        Memory::KnownToBeLost => return Ok(()),
+        Memory::Empty => None,
+        Memory::UpTo(top) => top,
+    };
     let rules = operator.federation.rules();
     let own = operator.federation.script_position(operator.me);
-    let lowest = tip.to_u32().saturating_sub(SEARCHED_BLOCKS).max(1);
+    let lowest = tip
+        .to_u32()
+        .saturating_sub(SEARCHED_BLOCKS)
+        .max(remembered.map_or(0, BlockHeight::to_u32))
+        .saturating_add(1);
     for height in (lowest..=tip.to_u32()).rev().map(BlockHeight::new) {
         let hash = operator.node.block_hash(height).await?;
         let header = operator.node.header(hash).await?;
         if signed_by(rules, &header, own) {
-            return Err(StartError::LostStore { height });
+            return Err(match remembered {
+                None => StartError::LostStore { height },
+                Some(remembered) => StartError::OldStore { height, remembered },
+            });
         }
     }
     Ok(())

@@ -3,20 +3,24 @@
 mod bench;
 mod config;
 mod demo;
+mod guard;
 mod init;
 mod preflight;
 mod rehearse;
 mod run;
+mod status;
 mod transport;
 
 pub(crate) use self::{
     bench::BenchArgs,
     config::{ConfigArgs, ConfigCommand},
     demo::{DemoArgs, DialectArg},
+    guard::{GuardArgs, GuardCommand, PlaceArgs},
     init::InitArgs,
     preflight::PreflightArgs,
     rehearse::RehearseArgs,
     run::{LogFormat, RunArgs},
+    status::StatusArgs,
     transport::TransportArgs,
 };
 use clap::{Parser, Subcommand};
@@ -60,6 +64,10 @@ pub(crate) enum Command {
     Rehearse(Box<RehearseArgs>),
     /// Ask node, messenger, clock, store and keys, and print what is green.
     Preflight(Box<PreflightArgs>),
+    /// Show what an operator does, and the evidence that it holds.
+    Status(StatusArgs),
+    /// Show, move and repair the record of what the block key has signed.
+    Guard(GuardArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

@@ -1,8 +1,8 @@
 //! What a running operator tells other programs of its machine: files beside its store.
 //!
 //! The store is locked by the daemon that runs, so nobody else can read it. Instead the daemon
-//! writes `status.json` when something has changed, at most once a second, and `evidence.json` when
-//! there is new evidence. Each is replaced as a whole, so that a reader finds the old or the new
+//! writes `status.json` when something has changed, at most once a second and at least every ten, and
+//! `evidence.json` when there is new evidence. Each is replaced as a whole, so that a reader finds the old or the new
 //! one. They are for reading only: no daemon ever takes anything from them.
 
 mod evidence;

@@ -25,6 +25,10 @@ use crate::{Clock, EvidenceReader, OperatorEvent, OperatorStatus, SystemClock};
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest time between two writes: a file that is much older is of a daemon that hangs, waits
+/// to start, or is gone.
+const BEAT: Duration = Duration::from_secs(10);
+
 /// How many alarms are told.
 const ALARMS: usize = 16;
 
@@ -82,6 +86,7 @@ impl StatusWriter {
         mut events: broadcast::Receiver<OperatorEvent>,
     ) {
         let mut next = Instant::now();
+        let mut beat = next;
         let mut dirty = true;
         loop {
             tokio::select! {
@@ -95,11 +100,12 @@ impl StatusWriter {
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => break,
                 },
-                () = tokio::time::sleep_until(next), if dirty => {
+                () = tokio::time::sleep_until(if dirty { next } else { beat }) => {
                     let now = status.borrow_and_update().clone();
                     self.write(&now).await;
                     dirty = false;
                     next = Instant::now() + PAUSE;
+                    beat = Instant::now() + BEAT;
                 }
             }
         }

@@ -1,0 +1,152 @@
+//! `federation guard`: the record of what the block key has signed.
+
+mod export;
+mod history;
+mod import;
+mod key_lock;
+mod repair;
+mod show;
+
+use std::process::ExitCode;
+
+use federation_cli::CliError;
+use federation_ocean_rpc::NodeClient;
+use federation_operator::{HeldGuardStore, StoreError, config::Config};
+use federation_roster::Operator;
+use federation_signer::{GuardPin, GuardRecord, ImportError, SignedGuardRecord};
+
+pub(crate) use self::key_lock::{KeyLock, lock_key};
+use crate::{
+    cli::{GuardArgs, GuardCommand, PlaceArgs},
+    config_check,
+    run::with_causes,
+};
+
+/// Does one of the verbs.
+pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, CliError> {
+    match &args.command {
+        GuardCommand::Show { place, file, json } => {
+            show::run(&Place::new(place)?, file.as_deref(), *json)
+        }
+        GuardCommand::Export { place, out, copy } => export::run(&Place::new(place)?, out, *copy),
+        GuardCommand::Import {
+            place,
+            file,
+            take_back,
+            without_node,
+        } => import::run(&Place::new(place)?, file, *take_back, *without_node),
+        GuardCommand::Repair {
+            place,
+            margin,
+            at_least,
+            trust_store,
+            set_aside,
+            no_other_daemon,
+        } => repair::run(
+            &Place::new(place)?,
+            &repair::Wish {
+                margin: *margin,
+                at_least: *at_least,
+                trust_store: *trust_store,
+                set_aside: *set_aside,
+                no_other_daemon: *no_other_daemon,
+            },
+        ),
+    }
+}
+
+/// One operator's files.
+pub(crate) struct Place {
+    pub(crate) config: Config,
+    pub(crate) operator: Operator,
+    pub(crate) pin: GuardPin,
+}
+
+impl Place {
+    pub(crate) fn new(args: &PlaceArgs) -> Result<Self, CliError> {
+        let config = config_check::load(&args.config, &args.settings.overrides())?;
+        let federation = &config.federation;
+        let operator = federation.operator(config.me).cloned().ok_or_else(|| {
+            CliError::failure("this operator is not in the roster", "check `operator`")
+        })?;
+        let pin = GuardPin {
+            federation: federation.id(),
+            genesis: federation.genesis(),
+            block_key: operator.block_key,
+        };
+        Ok(Self {
+            config,
+            operator,
+            pin,
+        })
+    }
+
+    /// The guard, if there is one.
+    pub(crate) fn open_existing(&self) -> Result<HeldGuardStore, StoreError> {
+        HeldGuardStore::open_existing(&self.config.store, &self.pin.block_key, self.pin.genesis)
+    }
+
+    /// The guard, made if there is none.
+    fn open(&self) -> Result<HeldGuardStore, StoreError> {
+        HeldGuardStore::open(&self.config.store, &self.pin.block_key, self.pin.genesis)
+    }
+
+    fn node(&self) -> Result<NodeClient, CliError> {
+        let node = self
+            .config
+            .node_config()
+            .map_err(|report| CliError::plain(report.to_string()))?;
+        NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
+    }
+
+    /// Whether blocks need every operator, so that none may sit out a height.
+    fn needs_all(&self) -> bool {
+        self.config.federation.tolerated_absent() == 0
+    }
+
+    /// A file of `guard export`, if it is this operator's.
+    fn verified(&self, signed: SignedGuardRecord) -> Result<GuardRecord, CliError> {
+        signed
+            .verify(&self.pin, &self.operator.identity)
+            .map_err(|error| {
+                CliError::failure(
+                    error,
+                    "give a file that this operator wrote with `guard export`",
+                )
+            })
+    }
+}
+
+/// What a store's error means to somebody who wants to change the guard.
+fn store_error(error: &StoreError) -> CliError {
+    let cure = match error {
+        StoreError::InUse { .. } => "stop the daemon first; `guard show` can be asked at any time",
+        StoreError::Missing { .. } => "check `store` in operator.toml",
+        StoreError::Damaged { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => {
+            "see `federation guard repair`"
+        }
+        _ => "see docs/operations.md, the store",
+    };
+    CliError::failure(with_causes(error), cure)
+}
+
+/// What it means that a guard does not take or give a record.
+fn import_error(error: &ImportError) -> CliError {
+    let cure = match error {
+        ImportError::Contradiction(_) => {
+            "keep both, the file and the store, as evidence, and stop every daemon with this key: it \
+             has signed two blocks at one height"
+        }
+        ImportError::Older { .. } => "nothing is to be done: this guard knows more than the file",
+        ImportError::OwnTransfer(_) => {
+            "import it on the machine that the key moved to; only if it was imported nowhere, take \
+             it back with --take-back"
+        }
+        ImportError::MovedAway(_) => {
+            "export the guard on the machine that has the key now, and import that file here"
+        }
+        ImportError::Unproven(_) => "repair it first: `federation guard repair`",
+        _ => "see docs/operations.md",
+    };
+    CliError::failure(error, cure)
+}

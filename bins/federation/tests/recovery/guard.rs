@@ -1,0 +1,160 @@
+//! `federation guard show | export | import`: a key that moves signs in one place at a time.
+
+use std::path::Path;
+
+use crate::world::{Daemon, World, ask, ask_json, refused, text};
+
+fn import(config: &Path, file: &Path, flags: &[&str]) -> String {
+    ask(config, &[&["guard", "import", text(file)], flags].concat())
+}
+
+fn import_refused(config: &Path, file: &Path, flags: &[&str]) -> String {
+    refused(config, &[&["guard", "import", text(file)], flags].concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
+    let world = World::new().await;
+    let here = world.config(0);
+    let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
+    let daemon = Daemon::start(&here);
+    world.blocks(3).await;
+
+    // While the daemon runs it can be asked, and nothing can be taken from it.
+    daemon.says("block").await;
+    let shown = ask_json(&here, &["guard", "show"]);
+    assert_eq!(shown["from"], "daemon");
+    assert_eq!(shown["standing"], "active");
+    let [old, file] = ["old.guard", "moved.guard"].map(|name| world.fed.join(name));
+    let export = ["guard", "export", "--out", text(&file)];
+    let in_use = refused(&here, &export);
+    assert!(in_use.contains("in use by another daemon"), "{in_use}");
+    daemon.stop().await;
+
+    // A backup, and then more blocks.
+    ask(&here, &["guard", "export", "--copy", "--out", text(&old)]);
+    let daemon = Daemon::start(&here);
+    world.blocks(3).await;
+    daemon.stop().await;
+
+    let said = ask(&here, &export);
+    assert!(said.contains("signs no more on this machine"), "{said}");
+    let shown = ask(&here, &["guard", "show"]);
+    assert!(shown.contains("moved away"), "{shown}");
+    let log = Daemon::start(&here).fails().await;
+    assert!(
+        log.contains("the key signs on another machine now"),
+        "{log}"
+    );
+    let observing = Daemon::start_with(&here, &["--observe"]).fails().await;
+    assert!(observing.contains("moved away"), "{observing}");
+    // The file again, should it have been lost on the way: the same record.
+    let again = world.fed.join("again.guard");
+    ask(&here, &["guard", "export", "--out", text(&again)]);
+    let signed = |path: &Path| {
+        let text = std::fs::read_to_string(path).expect("there");
+        let lines = text.lines().filter(|line| line.starts_with("signed: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(!signed(&file).is_empty());
+    assert_eq!(signed(&file), signed(&again));
+
+    // Whatever is not this operator's record is refused, and changes nothing.
+    let there = world.other_machine(0);
+    let bytes = std::fs::read(&file).expect("there");
+    let spoilt = world.fed.join("spoilt.guard");
+    for at in (0..bytes.len()).step_by(bytes.len() / 16) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        std::fs::write(&spoilt, changed).expect("written");
+        import_refused(&there, &spoilt, &[]);
+    }
+    let foreign = import_refused(&world.config(1), &file, &[]);
+    assert!(foreign.contains("of block key"), "{foreign}");
+
+    // The move itself. The old machine does not take its own file back by mistake.
+    let shown = ask(&there, &["guard", "show", "--file", text(&file)]);
+    assert!(shown.contains("file, transfer"), "{shown}");
+    let said = import(&there, &file, &[]);
+    assert!(said.contains("begins as an observer"), "{said}");
+    let own = import_refused(&here, &file, &[]);
+    assert!(own.contains("moved away by this very record"), "{own}");
+    let daemon = Daemon::start(&there);
+    daemon.says("takes part again").await;
+    // Now it is needed.
+    let [first, second] = others;
+    second.stop().await;
+    world.blocks(3).await;
+
+    // What is older than what the guard knows is refused.
+    daemon.stop().await;
+    for older in [&old, &file] {
+        let said = import_refused(&there, older, &[]);
+        assert!(said.contains("older than this guard"), "{said}");
+    }
+
+    // And back again, by a record of the new machine.
+    let back = world.fed.join("back.guard");
+    ask(&there, &["guard", "export", "--out", text(&back)]);
+    let second = Daemon::start(&world.config(2));
+    world.blocks(1).await;
+    import(&here, &back, &[]);
+    let daemon = Daemon::start(&here);
+    daemon.says("takes part again").await;
+    Daemon::start(&there).fails().await;
+    for daemon in [first, second, daemon] {
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_older_than_the_chain_is_refused_and_a_copy_does_not_sign() {
+    let world = World::new().await;
+    let here = world.config(0);
+    let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
+    let daemon = Daemon::start(&here);
+    world.blocks(2).await;
+    daemon.stop().await;
+    let [moved, copy] = ["moved.guard", "copy.guard"].map(|name| world.fed.join(name));
+    ask(&here, &["guard", "export", "--out", text(&moved)]);
+    // Taken back: it was imported nowhere. So the operator goes on as if nothing had been.
+    import(&here, &moved, &["--take-back"]);
+    let daemon = Daemon::start(&here);
+    let height = world.height();
+    world.blocks(6).await;
+    daemon.stop().await;
+    assert!(world.height() > height);
+    ask(&here, &["guard", "export", "--copy", "--out", text(&copy)]);
+
+    // On a machine that knows nothing the node tells that the key has signed since.
+    let there = world.other_machine(0);
+    let old = import_refused(&there, &moved, &[]);
+    assert!(
+        old.contains("has signed since the file was written"),
+        "{old}"
+    );
+    let said = import(&there, &copy, &[]);
+    assert!(said.contains("does not sign yet"), "{said}");
+    let log = Daemon::start(&there).fails().await;
+    assert!(log.contains("guard repair"), "{log}");
+    for daemon in others {
+        daemon.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_daemons_with_one_key_are_refused_whatever_store_they_have() {
+    let world = World::new().await;
+    let daemon = Daemon::start(&world.config(0));
+    daemon.says("operator starts").await;
+    let same = Daemon::start(&world.config(0)).fails().await;
+    assert!(same.contains("in use by another daemon"), "{same}");
+    // Other files with the same keys, another store, another port.
+    let there = world.other_machine(0);
+    let other = Daemon::start_with(&there, &["--listen", "127.0.0.1:0"])
+        .fails()
+        .await;
+    assert!(other.contains("in use by another daemon"), "{other}");
+    assert!(other.contains("do: stop it first"), "{other}");
+    daemon.stop().await;
+}

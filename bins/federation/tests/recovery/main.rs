@@ -1,0 +1,7 @@
+//! What an operator and its people can do when a store is lost, moved, damaged or alive twice, with
+//! real processes on devnet nodes; and what `federation status` tells.
+
+mod guard;
+mod repair;
+mod status;
+mod world;
