@@ -1,5 +1,6 @@
 //! `multisig ceremony` by five parties.
 
+mod chain;
 mod common;
 mod compare;
 mod five;

@@ -22,7 +22,6 @@ fn coins_and_tokens_are_swept_to_a_script_and_to_the_parties_keys() {
     let verified = parties.json(4, "verify --json");
     let sweep = verified["sweep"]["transaction"].as_str().expect("a sweep");
     assert!(sweep.contains(&script), "{sweep}");
-    // The same sweep satisfies who looks at the node's configuration alone.
     assert_eq!(verified["sweep"]["txid"].as_str().map(str::len), Some(64));
     let status = text(&parties.ceremony(2, "status"));
     assert!(status.contains("in block 1"), "{status}");
