@@ -1,0 +1,291 @@
+//! How much is made at a point.
+//!
+//! Of `S` satoshi in circulation, `floor(S x ((1 + rate)^(elapsed / year) - 1))` satoshi, exactly:
+//! the logarithm and the exponential are computed once rounded down and once rounded up, by a
+//! library that rounds each correctly, with more digits until both give the same whole number.
+//! Where the true value is a whole number itself, which no number of digits shows, powers of
+//! integers decide.
+
+use dashu_float::{
+    FBig,
+    round::{ErrorBounds, mode},
+};
+use dashu_int::{IBig, UBig};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Rate, Schedule,
+    schedule::{Point, YEAR_MS},
+};
+
+/// The digits, in bits, of the first try: enough for all amounts but about one in 2^100.
+const FIRST_BITS: usize = 192;
+/// The digits of the last try.
+const MOST_BITS: usize = 1 << 15;
+
+/// The longest time that is computed with, in milliseconds: ten thousand years.
+const LONGEST_MS: u64 = 10_000 * YEAR_MS;
+
+/// Why there is no amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AmountError {
+    /// More than an amount can say.
+    #[error("the amount for {circulation} satoshi in circulation is above all that can be made")]
+    TooLarge {
+        /// What is in circulation, in satoshi.
+        circulation: u64,
+    },
+    /// More than ten thousand years.
+    #[error("{0} milliseconds are more than ten thousand years")]
+    TooLong(u64),
+}
+
+/// An amount that was frozen, as Ocean counts: it grows while frozen, and what it would have grown
+/// by is made when it can be spent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// How much, in satoshi.
+    pub value: u64,
+    /// The height of the block that froze it.
+    pub start: u32,
+    /// The height of the block that spent it, other than by burning; none while it is frozen.
+    pub end: Option<u32>,
+}
+
+/// What is made at a point of a schedule when so much is in circulation, both in satoshi.
+///
+/// # Errors
+/// If that is more than an amount can say.
+pub fn scheduled_amount(schedule: &Schedule, circulation: u64) -> Result<u64, AmountError> {
+    growth(schedule.rate(), circulation, schedule.period_ms())
+}
+
+/// What is made at a point for amounts that were frozen and can be spent again since the point
+/// before it: each grows by the whole periods from its freezing to the point, rounded down each.
+///
+/// Those that ended at the point before or earlier, or later than this one, add nothing.
+///
+/// # Errors
+/// If that is more than an amount can say.
+pub fn amount_for_unfrozen<'f>(
+    schedule: &Schedule,
+    point: Point,
+    frozen: impl IntoIterator<Item = &'f Frozen>,
+) -> Result<u64, AmountError> {
+    let height = point.height().to_u32();
+    let before = height.saturating_sub(schedule.period());
+    let mut sum = 0u64;
+    for entry in frozen {
+        let Some(end) = entry.end else { continue };
+        if end <= before || end > height || entry.start > height {
+            continue;
+        }
+        let periods = u64::from((height - entry.start) / schedule.period());
+        let elapsed = periods.saturating_mul(schedule.period_ms());
+        let amount = growth(schedule.rate(), entry.value, elapsed)?;
+        sum = sum.checked_add(amount).ok_or(AmountError::TooLarge {
+            circulation: entry.value,
+        })?;
+    }
+    Ok(sum)
+}
+
+/// By how much an amount grows in a time, rounded down.
+fn growth(rate: Rate, amount: u64, elapsed_ms: u64) -> Result<u64, AmountError> {
+    if elapsed_ms > LONGEST_MS {
+        return Err(AmountError::TooLong(elapsed_ms));
+    }
+    if amount == 0 || elapsed_ms == 0 {
+        return Ok(0);
+    }
+    let too_large = AmountError::TooLarge {
+        circulation: amount,
+    };
+    let mut bits = FIRST_BITS;
+    let whole = loop {
+        let low = bound::<mode::Down>(rate, amount, elapsed_ms, bits);
+        let high = bound::<mode::Up>(rate, amount, elapsed_ms, bits);
+        if low == high {
+            break low;
+        }
+        if let Some(exact) = by_powers(rate, amount, elapsed_ms, &high) {
+            break if exact { high } else { high - 1 };
+        }
+        if bits >= MOST_BITS {
+            // Not met: the value would be within 2^-30000 of a whole number without being one.
+            break low;
+        }
+        bits *= 2;
+    };
+    u64::try_from(whole).map_err(|_| too_large)
+}
+
+/// The whole part of the growth when every step is rounded one way.
+fn bound<R: ErrorBounds>(rate: Rate, amount: u64, elapsed_ms: u64, bits: usize) -> IBig {
+    let number = |value: u64| FBig::<R, 2>::from(value).with_precision(bits).value();
+    let factor = number(Rate::ONE + rate.trillionths()) / number(Rate::ONE);
+    let years = number(elapsed_ms) / number(YEAR_MS);
+    let grown = (factor.ln() * years).exp_m1() * number(amount);
+    grown.floor().to_int().value()
+}
+
+/// Whether the growth is at least a whole number `n`, by integers alone:
+/// `(n + S)^q x B^p <= S^q x A^p` for the factor `A / B` and the time `p / q` years. None where the
+/// powers would be too large; there `q` is above 64, and since `A` is below 2^64, the factor has no
+/// `q`th root among the fractions and the growth is no whole number.
+fn by_powers(rate: Rate, amount: u64, elapsed_ms: u64, n: &IBig) -> Option<bool> {
+    let (p, q) = reduced(elapsed_ms, YEAR_MS);
+    if q > 64 || p > 20_000 {
+        return None;
+    }
+    let (a, b) = reduced(Rate::ONE + rate.trillionths(), Rate::ONE);
+    let (p, q) = (usize::try_from(p).ok()?, usize::try_from(q).ok()?);
+    let total = UBig::try_from(n + IBig::from(amount)).ok()?;
+    let left = total.pow(q) * UBig::from(b).pow(p);
+    let right = UBig::from(amount).pow(q) * UBig::from(a).pow(p);
+    Some(left <= right)
+}
+
+/// A fraction in lowest terms.
+const fn reduced(numerator: u64, denominator: u64) -> (u64, u64) {
+    let (mut a, mut b) = (numerator, denominator);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    (numerator / a, denominator / a)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use federation_chain::BlockHeight;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const COIN: u64 = 100_000_000;
+
+    fn rate(text: &str) -> Rate {
+        text.parse().expect("a rate")
+    }
+
+    fn schedule(text: &str, period: u32, interval: u64) -> Schedule {
+        let interval = Duration::from_secs(interval);
+        Schedule::new(rate(text), period, interval, BlockHeight::GENESIS).expect("a schedule")
+    }
+
+    #[test]
+    fn a_whole_year_is_the_rate_itself() {
+        assert_eq!(growth(rate("0.1"), 1000 * COIN, YEAR_MS), Ok(100 * COIN));
+        assert_eq!(
+            growth(rate("0.1"), 1000 * COIN, 2 * YEAR_MS),
+            Ok(210 * COIN)
+        );
+        // 0.333... of three satoshi is less than one.
+        assert_eq!(growth(rate("0.333333333333"), 3, YEAR_MS), Ok(0));
+        assert_eq!(growth(rate("0.333333333334"), 3, YEAR_MS), Ok(1));
+    }
+
+    #[test]
+    fn a_root_that_is_a_fraction_is_met_exactly() {
+        // 1.21 to the half is 1.1.
+        assert_eq!(growth(rate("0.21"), 1000, YEAR_MS / 2), Ok(100));
+        assert_eq!(growth(rate("0.21"), 999, YEAR_MS / 2), Ok(99));
+    }
+
+    /// A day at five in a hundred a year: computed by hand with 50 digits,
+    /// 21e14 x (1.05^(1/365) - 1) = 280729295938.22...
+    #[test]
+    fn an_amount_that_was_computed_elsewhere() {
+        let daily = schedule("0.05", 1440, 60);
+        let circulation = 21_000_000 * COIN;
+        assert_eq!(scheduled_amount(&daily, circulation), Ok(280_729_295_938));
+    }
+
+    #[test]
+    fn more_than_an_amount_can_say_is_an_error() {
+        let rate = rate("10");
+        assert!(growth(rate, u64::MAX, YEAR_MS).is_err());
+        assert!(growth(rate, 1, 10_000 * YEAR_MS).is_err());
+        assert_eq!(
+            growth(rate, 1, u64::MAX),
+            Err(AmountError::TooLong(u64::MAX))
+        );
+    }
+
+    #[test]
+    fn what_was_unfrozen_since_the_last_point_grows_for_the_time_that_it_was_frozen() {
+        // A period is half a year.
+        let schedule = schedule("0.21", 365, 12 * 60 * 60);
+        let point = schedule.point_at(BlockHeight::new(1460)).expect("a point");
+        let entry = |start, end| Frozen {
+            value: 1000,
+            start,
+            end,
+        };
+        let amount = |entry: Frozen| amount_for_unfrozen(&schedule, point, [&entry]);
+        assert_eq!(amount(entry(730, Some(1200))), Ok(210), "two whole periods");
+        assert_eq!(amount(entry(731, Some(1200))), Ok(100), "one whole period");
+        assert_eq!(amount(entry(1096, Some(1200))), Ok(0), "less than one");
+        assert_eq!(amount(entry(730, None)), Ok(0), "frozen still");
+        assert_eq!(
+            amount(entry(730, Some(1095))),
+            Ok(0),
+            "paid at the point before"
+        );
+        assert_eq!(
+            amount(entry(730, Some(1461))),
+            Ok(0),
+            "to be paid at the next"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// By powers of integers, which know no rounding.
+        #[test]
+        fn it_is_the_whole_part_of_the_exact_value(
+            trillionths in 1..=10 * Rate::ONE, amount in 1..=21_000_000 * COIN, part in 1..=60u64, times in 1..=30u64,
+        ) {
+            let decimal = format!("{}.{:012}", trillionths / Rate::ONE, trillionths % Rate::ONE);
+            let rate = rate(&decimal);
+            let elapsed = YEAR_MS / part * times;
+            prop_assume!(YEAR_MS.is_multiple_of(part));
+            let Ok(grown) = growth(rate, amount, elapsed) else {
+                return Ok(());
+            };
+            let at_least = |n: u64| by_powers(rate, amount, elapsed, &IBig::from(n));
+            prop_assert_eq!(at_least(grown), Some(true));
+            prop_assert_eq!(at_least(grown + 1), Some(false));
+        }
+
+        #[test]
+        fn more_in_circulation_or_more_time_is_never_less(
+            amount in 0..=21_000_000 * COIN, more in 0..1000u64, ms in 1..YEAR_MS, longer in 0..YEAR_MS,
+        ) {
+            let rate = rate("0.07");
+            let base = growth(rate, amount, ms).expect("small");
+            prop_assert!(growth(rate, amount + more, ms).expect("small") >= base);
+            prop_assert!(growth(rate, amount, ms + longer).expect("small") >= base);
+        }
+
+        /// Each point loses less than one satoshi by rounding, and what that would have grown by.
+        #[test]
+        fn the_sum_of_many_points_is_that_of_the_closed_form_but_for_a_satoshi_each(
+            amount in 1..=21_000_000 * COIN, points in 1..300u64, hundredths in 1..20u32,
+        ) {
+            let schedule = schedule(&format!("0.{hundredths:02}"), 60, 60);
+            let mut total = amount;
+            for _ in 0..points {
+                total += scheduled_amount(&schedule, total).expect("small");
+            }
+            let elapsed = points * schedule.period_ms();
+            let closed = amount + growth(schedule.rate(), amount, elapsed).expect("small");
+            prop_assert!(total <= closed);
+            prop_assert!(closed - total <= points + 1, "{} of {points}", closed - total);
+        }
+    }
+}

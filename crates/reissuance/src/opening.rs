@@ -1,0 +1,157 @@
+//! What is inside a blinded output of reissuance tokens, and how the next one is blinded.
+//!
+//! Elements demands that the tokens which a reissuance spends are blinded, by a factor that the
+//! reissuance itself shows. So every factor here comes from public data: who pays tokens to the
+//! script for the first time blinds them to the script's public blinding key, and the output that
+//! goes back to the script at each reissuance has factors derived from the one that was spent. The
+//! range proof is no part of what is signed, and who puts a transaction together could replace it;
+//! the derivation is what tells a later reader the opening, whatever the proof says.
+
+use elements::{
+    AssetId, OutPoint, TxOut, TxOutSecrets,
+    confidential::{Asset, AssetBlindingFactor, Value, ValueBlindingFactor},
+    secp256k1_zkp::{SECP256K1, SecretKey},
+};
+use federation_chain::BlockHash;
+use serde::{Deserialize, Serialize};
+
+use crate::script::{TokenScript, derived, outpoint_bytes};
+
+/// What is inside an output of reissuance tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    value: u64,
+    asset_factor: [u8; 32],
+    value_factor: [u8; 32],
+}
+
+impl Opening {
+    /// Of an output that is not blinded.
+    #[must_use]
+    pub const fn explicit(value: u64) -> Self {
+        Self {
+            value,
+            asset_factor: [0; 32],
+            value_factor: [0; 32],
+        }
+    }
+
+    /// How many tokens, in satoshi.
+    #[must_use]
+    pub const fn value(&self) -> u64 {
+        self.value
+    }
+
+    /// Whether the asset is blinded, which Elements demands of tokens.
+    #[must_use]
+    pub fn is_blinded(&self) -> bool {
+        self.asset_factor != [0; 32]
+    }
+
+    /// The factor that blinds the asset, which a reissuance shows as its nonce.
+    #[must_use]
+    pub const fn asset_factor(&self) -> &[u8; 32] {
+        &self.asset_factor
+    }
+
+    fn of(secrets: &TxOutSecrets) -> Self {
+        let bytes = |tweak: &[u8]| {
+            let mut bytes = [0; 32];
+            bytes.copy_from_slice(tweak);
+            bytes
+        };
+        Self {
+            value: secrets.value,
+            asset_factor: bytes(secrets.asset_bf.into_inner().as_ref()),
+            value_factor: bytes(secrets.value_bf.into_inner().as_ref()),
+        }
+    }
+
+    /// As the transaction crate has it; none if the factors are out of range, which those that were
+    /// checked against commitments are not.
+    pub(crate) fn secrets(&self, token: AssetId) -> Option<TxOutSecrets> {
+        let asset_bf = AssetBlindingFactor::from_byte_array(self.asset_factor).ok()?;
+        let value_bf = ValueBlindingFactor::from_slice(&self.value_factor).ok()?;
+        Some(TxOutSecrets::new(token, asset_bf, self.value, value_bf))
+    }
+
+    /// Reads an output of tokens that somebody paid to the script.
+    pub(crate) fn read(
+        output: &TxOut,
+        token: AssetId,
+        script: &TokenScript,
+        genesis: BlockHash,
+    ) -> Option<Self> {
+        match (output.asset, output.value) {
+            (Asset::Explicit(asset), Value::Explicit(value)) if asset == token => {
+                Some(Self::explicit(value))
+            }
+            (Asset::Confidential(_), Value::Confidential(_)) => {
+                let secrets = output
+                    .unblind(SECP256K1, script.blinding_key(genesis))
+                    .ok()
+                    .filter(|secrets| secrets.asset == token)?;
+                let opening = Self::of(&secrets);
+                opening.opens(output, token).then_some(opening)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this is what is inside an output.
+    pub(crate) fn opens(&self, output: &TxOut, token: AssetId) -> bool {
+        self.secrets(token).is_some_and(|secrets| {
+            let asset = Asset::new_confidential(SECP256K1, token, secrets.asset_bf);
+            let Some(commitment) = asset.commitment() else {
+                return false;
+            };
+            let value =
+                Value::new_confidential(SECP256K1, self.value, commitment, secrets.value_bf);
+            output.asset == asset && output.value == value
+        })
+    }
+
+    /// Of the output that goes back to the script when the one with this opening, at this place, is
+    /// spent: the same value, another factor for the asset, since a proof between equal ones would
+    /// show nothing, and a factor for the value that leaves the sums as they are.
+    pub(crate) fn successor(&self, spent: OutPoint, token: AssetId) -> Option<Self> {
+        let secrets = self.secrets(token)?;
+        let asset_bf = AssetBlindingFactor::from_byte_array(factor(spent)).ok()?;
+        let value_bf = ValueBlindingFactor::last(
+            SECP256K1,
+            self.value,
+            asset_bf,
+            &[secrets.value_blind_inputs()],
+            &[],
+        );
+        Some(Self::of(&TxOutSecrets::new(
+            token, asset_bf, self.value, value_bf,
+        )))
+    }
+}
+
+/// The factor that blinds the asset of what is made when an outpoint is spent.
+fn factor(spent: OutPoint) -> [u8; 32] {
+    derived(b"asset-factor", |engine| {
+        use elements::hashes::HashEngine;
+        engine.input(&outpoint_bytes(spent));
+    })
+    .secret_bytes()
+}
+
+/// The secret half of the nonce of that output.
+pub(crate) fn ephemeral(spent: OutPoint) -> SecretKey {
+    derived(b"nonce", |engine| {
+        use elements::hashes::HashEngine;
+        engine.input(&outpoint_bytes(spent));
+    })
+}
+
+/// The seed of the proofs of that output, which need random choices but no secret ones.
+pub(crate) fn seed(spent: OutPoint) -> [u8; 32] {
+    derived(b"proofs", |engine| {
+        use elements::hashes::HashEngine;
+        engine.input(&outpoint_bytes(spent));
+    })
+    .secret_bytes()
+}

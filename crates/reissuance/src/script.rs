@@ -1,0 +1,120 @@
+//! The script that holds the reissuance tokens, and the outputs that pay to it.
+
+use elements::{
+    OutPoint, Script,
+    hashes::{HashEngine, sha256},
+    secp256k1_zkp::{PublicKey, SECP256K1, SecretKey},
+};
+use federation_chain::BlockHash;
+use federation_multisig::MultisigScript;
+use serde::{Deserialize, Serialize};
+
+/// How the M-of-N script of the tokens is put into an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScriptKind {
+    /// Pay to script hash (BIP 16). Ocean knows no other.
+    P2sh,
+    /// Pay to witness script hash (BIP 141).
+    #[default]
+    P2wsh,
+}
+
+/// The M-of-N script that holds an asset's reissuance tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenScript {
+    script: MultisigScript,
+    kind: ScriptKind,
+}
+
+/// A script that cannot be spent in this form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a script of {0} bytes cannot be spent by pay-to-script-hash, whose limit is 520: use p2wsh, or at most 15 keys"
+)]
+pub struct ScriptTooLong(usize);
+
+impl TokenScript {
+    /// A script in one of the two forms.
+    ///
+    /// # Errors
+    /// If it is too long for pay-to-script-hash.
+    pub fn new(script: MultisigScript, kind: ScriptKind) -> Result<Self, ScriptTooLong> {
+        let length = script.as_bytes().len();
+        if kind == ScriptKind::P2sh && length > 520 {
+            return Err(ScriptTooLong(length));
+        }
+        Ok(Self { script, kind })
+    }
+
+    /// The M-of-N script.
+    #[must_use]
+    pub const fn multisig(&self) -> &MultisigScript {
+        &self.script
+    }
+
+    /// How it is put into an output.
+    #[must_use]
+    pub const fn kind(&self) -> ScriptKind {
+        self.kind
+    }
+
+    /// The M-of-N script as the transaction crate has it.
+    #[must_use]
+    pub fn witness_script(&self) -> Script {
+        Script::from(self.script.as_bytes().to_vec())
+    }
+
+    /// What stands in an output that pays to it.
+    #[must_use]
+    pub fn script_pubkey(&self) -> Script {
+        let script = self.witness_script();
+        match self.kind {
+            ScriptKind::P2sh => script.to_p2sh(),
+            ScriptKind::P2wsh => script.to_v0_p2wsh(),
+        }
+    }
+
+    /// The key with which outputs to the script are blinded on this chain. It is public: anyone
+    /// computes it, so that every operator and every auditor can read what the tokens are.
+    #[must_use]
+    pub fn blinding_key(&self, genesis: BlockHash) -> SecretKey {
+        derived(b"blinding", |engine| {
+            engine.input(genesis.as_bytes());
+            engine.input(self.script_pubkey().as_bytes());
+        })
+    }
+
+    /// The public half of [`blinding_key`](Self::blinding_key), for a confidential address.
+    #[must_use]
+    pub fn blinding_public_key(&self, genesis: BlockHash) -> PublicKey {
+        self.blinding_key(genesis).public_key(SECP256K1)
+    }
+}
+
+/// A scalar from public data: SHA-256 of a tag, the data and a counter, until it is one.
+pub(crate) fn derived(what: &[u8], data: impl Fn(&mut sha256::HashEngine)) -> SecretKey {
+    let tag = sha256::Hash::hash(&[b"federation/reissuance/v1/".as_slice(), what].concat());
+    let mut counter = 0u64;
+    loop {
+        let mut engine = sha256::Hash::engine();
+        engine.input(tag.as_ref());
+        engine.input(tag.as_ref());
+        data(&mut engine);
+        engine.input(&counter.to_le_bytes());
+        let bytes = sha256::Hash::from_engine(engine).to_byte_array();
+        match SecretKey::from_slice(&bytes) {
+            Ok(key) => return key,
+            // Of probability 2^-128.
+            Err(_) => counter += 1,
+        }
+    }
+}
+
+/// The bytes of an outpoint as a transaction has them.
+pub(crate) fn outpoint_bytes(outpoint: OutPoint) -> [u8; 36] {
+    let mut bytes = [0; 36];
+    bytes[..32].copy_from_slice(outpoint.txid.as_ref());
+    bytes[32..].copy_from_slice(&outpoint.vout.to_le_bytes());
+    bytes
+}

@@ -1,0 +1,252 @@
+//! What the ledger counts, and what it does not take for a block.
+
+use elements::{OutPoint, Script, confidential::Value};
+use federation_chain::BlockHeight;
+use federation_reissuance::{
+    DecodeLedgerError, Ledger, LedgerError, LedgerEvent, PlanError, ScriptKind, TokenForm,
+    scheduled_amount,
+};
+use proptest::prelude::*;
+
+use crate::common::{
+    COIN, ISSUED, PERIOD, TestChain, asset, elsewhere, explicit, hash, settings, spend, token,
+    transaction,
+};
+
+fn blinded() -> TestChain {
+    TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh)
+}
+
+#[test]
+fn an_asset_is_found_where_it_is_issued() {
+    let mut chain = blinded();
+    assert!(matches!(chain.ledger.plan(0), Err(PlanError::NotIssued(_))));
+    let events = chain.issue();
+    let issued = LedgerEvent::Issued {
+        amount: ISSUED,
+        token: token(),
+    };
+    assert_eq!(events, [issued]);
+    assert_eq!(chain.ledger.circulation(0), Some(ISSUED));
+}
+
+#[test]
+fn what_is_destroyed_is_not_in_circulation_and_fees_are_not_destroyed() {
+    let mut chain = blinded();
+    chain.issue();
+    let some = |value| explicit(asset(), value, Script::from(vec![0x55]));
+    let burn = transaction(
+        vec![spend(elsewhere())],
+        vec![
+            some(5),
+            explicit(asset(), 100, Script::from(vec![0x6a, 1, 1])),
+        ],
+    );
+    chain.block(vec![burn]);
+    assert_eq!(chain.ledger.circulation(0), Some(ISSUED - 100));
+    // A fee that nobody takes is destroyed with the block.
+    let fee = transaction(
+        vec![spend(elsewhere())],
+        vec![some(5), elements::TxOut::new_fee(30, asset())],
+    );
+    chain.block(vec![fee]);
+    assert_eq!(chain.ledger.circulation(0), Some(ISSUED - 130));
+}
+
+#[test]
+fn a_late_payment_changes_no_later_amount() {
+    let mut in_time = blinded();
+    let mut late = blinded();
+    for chain in [&mut in_time, &mut late] {
+        chain.issue();
+    }
+    let mut amounts = Vec::new();
+    for point in 1..=4 {
+        in_time.until(point * PERIOD);
+        amounts.push(in_time.plan().amount);
+        let payment = in_time.payment();
+        in_time.block(vec![payment]);
+    }
+    late.until(4 * PERIOD + 2);
+    let mut caught_up = Vec::new();
+    for point in 1..=4 {
+        let plan = late.plan();
+        assert_eq!(
+            plan.point.height().to_u32(),
+            point * PERIOD,
+            "in their order"
+        );
+        caught_up.push(plan.amount);
+        let payment = late.payment();
+        late.block(vec![payment]);
+    }
+    assert_eq!(amounts, caught_up);
+    assert_eq!(in_time.ledger.circulation(0), late.ledger.circulation(0));
+}
+
+#[test]
+fn what_somebody_else_makes_is_told_and_grows_from_then_on() {
+    let mut chain = blinded();
+    chain.issue();
+    let mut own = spend(elsewhere());
+    own.asset_issuance = elements::AssetIssuance {
+        asset_blinding_nonce: elements::issuance::AssetBlindingNonce::from_byte_array([3; 32]),
+        asset_entropy: elements::AssetId::generate_asset_entropy(
+            crate::common::issued_from(),
+            elements::ContractHash::from_byte_array([0; 32]),
+        ),
+        amount: Value::Explicit(ISSUED),
+        inflation_keys: Value::Null,
+    };
+    let made = transaction(
+        vec![own],
+        vec![explicit(asset(), ISSUED, Script::from(vec![0x55]))],
+    );
+    let txid = made.txid();
+    let events = chain.block(vec![made]);
+    let amount = ISSUED;
+    assert_eq!(events, [LedgerEvent::Unscheduled { amount, txid }]);
+    chain.until(PERIOD);
+    let expected = scheduled_amount(chain.ledger.settings()[0].schedule(), 2 * ISSUED);
+    assert_eq!(Ok(chain.plan().amount), expected);
+}
+
+#[test]
+fn a_payment_for_a_point_that_is_not_owed_counts_as_made_beside_the_schedule() {
+    let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+    chain.issue();
+    chain.until(PERIOD);
+    let payment = chain.payment();
+    chain.block(vec![payment.clone()]);
+    // The same again, out of the tokens that went back: the signers would have to be liars.
+    let mut again = payment.clone();
+    again.input[0].previous_output = OutPoint::new(payment.txid(), 1);
+    let events = chain.block(vec![again]);
+    assert!(matches!(events[..], [LedgerEvent::Unscheduled { .. }]));
+}
+
+#[test]
+fn another_amount_or_destination_than_was_due_is_told() {
+    let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+    chain.issue();
+    chain.until(PERIOD);
+    let mut payment = chain.payment();
+    payment.output[0].script_pubkey = Script::from(vec![0x56]);
+    let events = chain.block(vec![payment]);
+    assert!(matches!(
+        events[..],
+        [LedgerEvent::Paid {
+            in_order: false,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_blinded_amount_ends_the_counting() {
+    let mut chain = blinded();
+    let mut issuance = chain.issuance();
+    issuance.input[0].asset_issuance.amount = issuance.output[1].value;
+    chain.block(vec![issuance]);
+    assert!(matches!(
+        chain.ledger.plan(0),
+        Err(PlanError::NotIssued(_) | PlanError::Uncountable { .. })
+    ));
+}
+
+#[test]
+fn only_the_next_block_of_the_same_chain_is_read() {
+    let mut chain = blinded();
+    let before = chain.ledger.clone();
+    let one = BlockHeight::new(1);
+    let read = |ledger: &mut Ledger, height, previous| ledger.apply(height, hash(1), previous, &[]);
+    let ledger = &mut chain.ledger;
+    assert!(matches!(
+        read(ledger, BlockHeight::new(2), hash(1)),
+        Err(LedgerError::Height { .. })
+    ));
+    assert!(matches!(
+        read(ledger, one, hash(5)),
+        Err(LedgerError::Previous { .. })
+    ));
+    assert_eq!(*ledger, before);
+    let mut other = Ledger::new(chain.chain, vec![settings(ScriptKind::P2wsh)]);
+    let genesis = other.apply(BlockHeight::GENESIS, hash(3), hash(0), &[]);
+    assert!(matches!(genesis, Err(LedgerError::Genesis { .. })));
+}
+
+#[test]
+fn a_stored_ledger_is_read_back_under_the_same_settings_only() {
+    let mut chain = blinded();
+    chain.issue();
+    chain.until(2 * PERIOD);
+    let bytes = chain.ledger.to_bytes();
+    let back = |kind| Ledger::from_bytes(&bytes, chain.chain, vec![settings(kind)]);
+    assert_eq!(back(ScriptKind::P2wsh), Ok(chain.ledger.clone()));
+    assert_eq!(back(ScriptKind::P2sh), Err(DecodeLedgerError::Settings));
+    assert_eq!(
+        Ledger::from_bytes(&[], chain.chain, vec![]),
+        Err(DecodeLedgerError::Malformed)
+    );
+    assert_eq!(
+        Ledger::from_bytes(&[9], chain.chain, vec![]),
+        Err(DecodeLedgerError::Version(9))
+    );
+}
+
+#[test]
+fn nothing_is_made_of_nothing() {
+    let mut chain = blinded();
+    let mut issuance = chain.issuance();
+    issuance.input[0].asset_issuance.amount = Value::Null;
+    issuance.output.remove(0);
+    chain.block(vec![issuance]);
+    assert_eq!(chain.until(3 * PERIOD), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is burnt and whenever payments come: what is there is what was made less what was
+    /// burnt, and each point is paid once.
+    #[test]
+    fn what_is_there_is_what_was_made_less_what_was_burnt(
+        steps in prop::collection::vec((0..3u8, 0..10 * COIN), 1..60),
+    ) {
+        let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+        chain.issue();
+        let (mut made, mut burnt, mut points) = (ISSUED, 0, Vec::new());
+        for (what, amount) in steps {
+            let transactions = match what {
+                0 => vec![transaction(
+                    vec![spend(elsewhere())],
+                    vec![explicit(asset(), amount, Script::from(vec![0x6a]))],
+                )],
+                1 if chain.ledger.plan(0).is_ok() => vec![chain.payment()],
+                _ => vec![],
+            };
+            if what == 0 {
+                burnt += amount;
+            }
+            for event in chain.block(transactions) {
+                if let LedgerEvent::Paid { amount, scheduled, point, in_order, .. } = event {
+                    prop_assert!(in_order && amount == scheduled);
+                    made += amount;
+                    points.push(point);
+                }
+            }
+            prop_assert_eq!(chain.ledger.circulation(0), Some(made - burnt));
+        }
+        prop_assert!(points.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let chain = blinded();
+        let mut bytes = bytes;
+        if let Some(first) = bytes.first_mut() {
+            *first = 1;
+        }
+        let _ = Ledger::from_bytes(&bytes, chain.chain, vec![settings(ScriptKind::P2wsh)]);
+    }
+}

@@ -1,0 +1,6 @@
+//! Reissuance over whole chains, without a node.
+
+mod common;
+mod ledger;
+mod ocean;
+mod plans;
