@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
     Approval, Body, Chain, ChainError, Digest, Evidence, EvidenceError, Join, KeyUse, Member,
-    Message, Party, Proposal, check_proposal, message::is_proven, proof_digest, words,
+    Message, Party, Proposal, Warning, check_proposal, message::is_proven, proof_digest, warnings,
+    words,
 };
 
 /// A message that has no place in a ceremony.
@@ -224,6 +225,31 @@ impl Ceremony {
     /// Who has said two things, with the proof.
     pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.evidence.values()
+    }
+
+    /// What there is to know before one approves: about the proposal, and addresses that two parties
+    /// share.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut found = warnings(&self.proposal);
+        let mut known = BTreeMap::new();
+        for (place, message) in &self.joins {
+            let Some(join) = join_in(message) else {
+                continue;
+            };
+            let name = &self.proposal.members[*place].name;
+            for address in [&join.endpoint, &join.node] {
+                let first = known.entry(address).or_insert(name);
+                if *first != name {
+                    found.push(Warning::SameAddress {
+                        first: (*first).clone(),
+                        second: name.clone(),
+                        address: address.clone(),
+                    });
+                }
+            }
+        }
+        found
     }
 
     /// All messages that count, in one order: the proposal, joins, approvals.

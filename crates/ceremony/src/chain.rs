@@ -2,122 +2,20 @@
 
 use core::time::Duration;
 
-use federation_chain::{Dialect, RulesError, SigningRules};
-use federation_genesis::{
-    ConfError, DynafedStart, Genesis, InvalidConf, Manifest, NodeKind, Problem, Settings, Sweep,
-    SweepError, Terms, Unfit, UnknownNode, problems, required_signature_size,
-};
-use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, ThresholdError};
-use federation_roster::{Federation, FederationError, Operator};
+use federation_chain::{Dialect, SigningRules};
+use federation_genesis::{Genesis, Manifest, Settings, Sweep, problems, required_signature_size};
+use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+use federation_roster::{Federation, Operator};
 use secp256k1::PublicKey;
 
-use crate::{Digest, Join, KeyUse, Member, Proposal, hash, sweep, words};
-
-/// The shortest time from one block to the next, in milliseconds: headers count seconds.
-pub const MIN_INTERVAL: u64 = 1_000;
-
-/// The longest time from one block to the next, in milliseconds: a day.
-pub const MAX_INTERVAL: u64 = 86_400_000;
+use crate::{
+    ChainError, Digest, Join, KeyUse, Member, Proposal, check_proposal, hash,
+    proposal::{base, dialect, setting_of, terms},
+    sweep, words,
+};
 
 /// Elements' limit on the size of a block's signatures.
 const SIGNATURE_SIZE: &str = "con_max_block_sig_size";
-
-/// A chain that cannot be made of what the parties say.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChainError {
-    /// No such node.
-    #[error(transparent)]
-    Node(#[from] UnknownNode),
-    /// Wrong settings.
-    #[error("the proposal's configuration: {0}")]
-    Configuration(#[from] InvalidConf),
-    /// A setting that cannot be made.
-    #[error(transparent)]
-    Setting(#[from] ConfError),
-    /// More in the configuration than what makes the chain.
-    #[error("the proposal's configuration has more than the chain's settings, or in another order")]
-    NotCanonical,
-    /// A setting that follows from the keys.
-    #[error("`{0}` follows from the parties' keys: leave it out of the configuration")]
-    Derived(&'static str),
-    /// Keys for which the chain has no use.
-    #[error(
-        "an elements chain has no setting for reissuance keys: ask for them only where the sweep goes to them"
-    )]
-    Reissuance,
-    /// No keys to sign blocks with, or one use twice.
-    #[error("the proposal's keys must be different and ascending, and the first one `block`")]
-    Keys,
-    /// A name that makes no file name.
-    #[error("`{0}` is no name: use 1 to 64 letters, digits, `-` and `_`")]
-    Name(String),
-    /// Two parties that are one.
-    #[error("`{first}` and `{second}` have the same name, identity or key")]
-    Same {
-        /// One of them.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// Blocks too close together or too far apart.
-    #[error(
-        "the interval of {0} ms is none that a federation can keep: use {MIN_INTERVAL} to {MAX_INTERVAL} ms"
-    )]
-    Interval(u64),
-    /// No M.
-    #[error(transparent)]
-    Threshold(#[from] ThresholdError),
-    /// No M-of-N.
-    #[error(transparent)]
-    Script(#[from] ScriptError),
-    /// M is no majority.
-    #[error("{m} of {n} is no majority, so two chains could be signed: use at least {}", .n / 2 + 1)]
-    NoMajority {
-        /// M.
-        m: u8,
-        /// N.
-        n: usize,
-    },
-    /// No genesis block.
-    #[error(transparent)]
-    Unfit(#[from] Unfit),
-    /// A chain that stops or splits.
-    #[error("this chain cannot live: {0}")]
-    Problem(Problem),
-    /// A chain that changes its form of block on its way.
-    #[error(
-        "the chain would change to dynafed on its way, which a new federation does not need: set evbparams=dynafed:-1::: or dynafed:-2:::"
-    )]
-    Signalled,
-    /// No rules for the signatures in its blocks.
-    #[error(transparent)]
-    Rules(#[from] RulesError),
-    /// No roster.
-    #[error(transparent)]
-    Federation(#[from] FederationError),
-    /// No transaction that takes the coins which anyone could take.
-    #[error("the proposal's sweep: {0}")]
-    Sweep(#[from] SweepError),
-    /// A destination that is no hex.
-    #[error("the proposal's sweep: `{0}` is no output script in hex")]
-    SweepScript(String),
-    /// Coins for keys that nobody brings, or that sign blocks only.
-    #[error("the proposal's sweep goes to {} keys, which {}", .0.as_str(), if *.0 == KeyUse::Block {
-        "sign blocks and nothing else"
-    } else {
-        "the proposal does not ask for"
-    })]
-    SweepKeys(KeyUse),
-    /// Coins that can have another destination.
-    #[error(
-        "an ocean chain needs no sweep: set initialfreecoinsdestination and the policies' destinations"
-    )]
-    OceanSweep,
-    /// Not everybody's keys are there.
-    #[error("`{0}` has not joined")]
-    Missing(String),
-}
 
 /// One operator of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,114 +64,6 @@ pub struct Chain {
     federation: Federation,
     manifest: String,
     parties: Vec<Party>,
-}
-
-/// Checks what can be known before anybody has joined.
-///
-/// # Errors
-/// If no keys at all could make a chain of this proposal.
-pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
-    let settings = base(proposal)?;
-    let n = proposal.members.len();
-    let threshold = Threshold::new(proposal.threshold)?;
-    if n > 20 {
-        return Err(ScriptError::TooManyKeys(n).into());
-    }
-    if 2 * threshold.to_usize() <= n || threshold.to_usize() > n {
-        let m = proposal.threshold;
-        return Err(ChainError::NoMajority { m, n });
-    }
-    if !(MIN_INTERVAL..=MAX_INTERVAL).contains(&proposal.interval) {
-        return Err(ChainError::Interval(proposal.interval));
-    }
-    let ascending = proposal.keys.windows(2).all(|pair| pair[0] < pair[1]);
-    if !ascending || proposal.keys.first() != Some(&KeyUse::Block) {
-        return Err(ChainError::Keys);
-    }
-    sweep::check(proposal, &settings)?;
-    for usage in &proposal.keys {
-        let Some(name) = setting_of(settings.node(), *usage) else {
-            if sweep::goes_to(proposal, *usage) {
-                continue;
-            }
-            return Err(ChainError::Reissuance);
-        };
-        if settings
-            .iter()
-            .any(|setting| setting.given && setting.name == name)
-        {
-            return Err(ChainError::Derived(name));
-        }
-    }
-    for (index, member) in proposal.members.iter().enumerate() {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let length = member.name.len();
-        if !(1..=64).contains(&length) || !member.name.chars().all(plain) {
-            return Err(ChainError::Name(member.name.clone()));
-        }
-        for other in &proposal.members[..index] {
-            // Files are named after them, and some systems know no case.
-            if other.name.eq_ignore_ascii_case(&member.name) || other.identity == member.identity {
-                return Err(ChainError::Same {
-                    first: other.name.clone(),
-                    second: member.name.clone(),
-                });
-            }
-        }
-    }
-    check_coins(proposal, &settings)?;
-    dialect(&settings).map(|_| ())
-}
-
-/// Checks that the coins that anyone could take have a destination. Keys that are not there yet are
-/// stood in for: they change neither amounts nor who may take them.
-fn check_coins(proposal: &Proposal, settings: &Settings) -> Result<(), ChainError> {
-    let genesis = Genesis::compute(settings, terms(proposal).as_ref())?;
-    let stand_in = |_| {
-        let keys = proposal.members.iter();
-        let keys = keys.map(|member| member.identity.public_key(secp256k1::Parity::Even));
-        let threshold = Threshold::new(proposal.threshold)?;
-        Ok(MultisigScript::new(
-            threshold,
-            keys.collect(),
-            KeyOrder::Lexicographic,
-        )?)
-    };
-    let sweep = sweep::of(proposal, &genesis, stand_in)?;
-    let found = problems(settings, &genesis, terms(proposal).as_ref(), sweep.as_ref())?;
-    let coins = found
-        .into_iter()
-        .find(|problem| matches!(problem, Problem::AnyoneCanSpend { .. }));
-    coins.map_or(Ok(()), |problem| Err(ChainError::Problem(problem)))
-}
-
-fn base(proposal: &Proposal) -> Result<Settings, ChainError> {
-    let settings = Settings::parse(proposal.node.parse()?, &proposal.configuration)?;
-    if settings.to_conf() != proposal.configuration {
-        return Err(ChainError::NotCanonical);
-    }
-    Ok(settings)
-}
-
-/// The setting that holds the script of the parties' keys of a use.
-const fn setting_of(node: NodeKind, usage: KeyUse) -> Option<&'static str> {
-    match (usage, node) {
-        (KeyUse::Block, _) => Some("signblockscript"),
-        (KeyUse::Peg, _) => Some("fedpegscript"),
-        (KeyUse::Reissuance, NodeKind::Ocean) => Some("issuecontrolscript"),
-        (KeyUse::Reissuance, NodeKind::Elements) => None,
-    }
-}
-
-fn dialect(settings: &Settings) -> Result<Dialect, ChainError> {
-    if settings.node() == NodeKind::Ocean {
-        return Ok(Dialect::Ocean);
-    }
-    match DynafedStart::of(settings)? {
-        DynafedStart::Always => Ok(Dialect::Dynafed),
-        DynafedStart::Never => Ok(Dialect::Elements),
-        _ => Err(ChainError::Signalled),
-    }
 }
 
 /// The rules by which the chain's blocks are signed.
@@ -418,12 +208,6 @@ impl Chain {
     pub fn words(&self) -> String {
         words::of(self.manifest_hash())
     }
-}
-
-/// The proposal's terms and conditions, as a node reads them.
-pub(crate) fn terms(proposal: &Proposal) -> Option<Terms> {
-    let text = proposal.terms.as_ref()?;
-    Terms::from_file(text.as_bytes())
 }
 
 /// No key twice, whoever brings it and whatever for.

@@ -133,7 +133,8 @@ impl Message {
     /// A message of a sender, whose signature is checked.
     ///
     /// # Errors
-    /// If the signature is not the sender's, or a proposal's id is another.
+    /// If the signature is not the sender's, a proposal's id is another, or it is too long to be
+    /// read again.
     pub fn new(
         ceremony: Digest,
         sender: XOnlyPublicKey,
@@ -156,13 +157,18 @@ impl Message {
                 });
             }
         }
-        Ok(Self {
+        let message = Self {
             version: VERSION,
             ceremony,
             sender,
             body,
             signature,
-        })
+        };
+        let length = message.to_text().len();
+        if length > MAX_MESSAGE {
+            return Err(MessageError::TooLong(length));
+        }
+        Ok(message)
     }
 
     /// Reads a message and checks its signature.

@@ -14,6 +14,13 @@ pub(crate) fn check(proposal: &Proposal, settings: &Settings) -> Result<(), Chai
     if settings.node() == NodeKind::Ocean {
         return Err(ChainError::OceanSweep);
     }
+    let unconnected = |name: &str| {
+        let mut settings = settings.iter();
+        settings.any(|setting| setting.name == name && setting.values == ["0"])
+    };
+    if unconnected("con_connect_genesis_outputs") {
+        return Err(ChainError::Unconnected);
+    }
     for destination in [&to.coins, &to.tokens].into_iter().flatten() {
         if let Destination::Keys(usage) = destination
             && (*usage == KeyUse::Block || !proposal.keys.contains(usage))

@@ -2,8 +2,8 @@
 
 use crate::Proposal;
 
-/// Something about a proposal that is allowed and that people should know before they join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Something that is allowed, and that people should know before they agree to it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
     /// M = N.
@@ -14,6 +14,18 @@ pub enum Warning {
     /// N = 1.
     #[error("one party alone signs the blocks: this is no federation, and nobody checks it")]
     Alone,
+    /// Two parties at one address.
+    #[error(
+        "`{first}` and `{second}` both give {address}: one of them is not reached there, unless that is meant"
+    )]
+    SameAddress {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+        /// The address.
+        address: String,
+    },
 }
 
 /// What there is to know about a proposal before one joins.

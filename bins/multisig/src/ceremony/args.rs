@@ -63,7 +63,7 @@ pub(crate) struct IdentityArgs {
     /// Your identity key: a file of `multisig key new --role identity`, or a plain key file.
     #[arg(long, value_name = "FILE")]
     pub(crate) identity_key: PathBuf,
-    /// Where the pass phrase of your key files comes from: prompt, file:PATH, fd:NUMBER, env:NAME
+    /// Where the pass phrase of the key file comes from: prompt, file:PATH, fd:NUMBER, env:NAME
     /// or credential:NAME.
     #[arg(long, default_value = "prompt")]
     pub(crate) passphrase: SecretSource,
@@ -159,6 +159,10 @@ pub(crate) struct OwnKeysArgs {
     /// Your key that signs blocks: an encrypted key file or a plain one.
     #[arg(long, value_name = "FILE", required_unless_present = "block_hsm_key")]
     pub(crate) block_key: Option<PathBuf>,
+    /// Where the pass phrase of these files comes from [default: where that of your identity key
+    /// comes from].
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) keys_passphrase: Option<SecretSource>,
     /// Your key that signs blocks, in the module: label:NAME or id:HEX.
     #[arg(long, value_name = "KEY", conflicts_with = "block_key")]
     pub(crate) block_hsm_key: Option<KeySelector>,

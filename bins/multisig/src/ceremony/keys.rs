@@ -68,7 +68,9 @@ pub(super) fn own(uses: &[KeyUse], args: &JoinArgs) -> Result<Vec<OwnKey>, CliEr
         };
         let key: Box<dyn SpendSigner> = match (file, hsm) {
             (Some(file), _) => {
-                let secret = open(file, role_of(*usage), &args.identity.passphrase)?;
+                let source = args.keys.keys_passphrase.as_ref();
+                let source = source.unwrap_or(&args.identity.passphrase);
+                let secret = open(file, role_of(*usage), source)?;
                 Box::new(SoftwareSpender::new(secret))
             }
             (None, Some(selector)) => Box::new(in_module(&args.hsm, selector, &mut pin)?),

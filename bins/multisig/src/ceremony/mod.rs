@@ -9,10 +9,11 @@ mod status;
 use std::process::ExitCode;
 
 use federation_ceremony::{
-    Added, Body, Ceremony, Certificate, Digest, Join, KeyUse, Member, Message, Proposal, SweepTo,
-    ceremony_id, check_proposal, warnings,
+    Added, Body, Ceremony, Certificate, ChainError, Digest, Join, KeyUse, Member, Message,
+    Proposal, SweepTo, ceremony_id, check_proposal, warnings,
 };
 use federation_cli::{CliError, out};
+use federation_genesis::Problem;
 use federation_signer::IdentitySigner;
 use secp256k1::rand::{RngCore, rngs::OsRng};
 use serde_json::json;
@@ -49,6 +50,13 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
     let wrong = |error: &dyn core::error::Error| {
         CliError::failure(with_causes(error), "correct the proposal before it is sent")
     };
+    let unfit = |error: ChainError| match &error {
+        ChainError::Problem(Problem::AnyoneCanSpend { ocean: false, .. }) => CliError::failure(
+            with_causes(&error),
+            "say where they go with --sweep-coins and --sweep-tokens",
+        ),
+        _ => wrong(&error),
+    };
     let members = args.members.iter().map(|text| member(text));
     let members = members.collect::<Result<Vec<_>, _>>()?;
     let (settings, terms) = read_proposed(args.node.into(), &args.conf, args.datadir.as_deref())?;
@@ -68,7 +76,7 @@ fn init(args: &InitArgs) -> Result<(), CliError> {
         members,
         nonce: Digest::from_bytes(nonce),
     };
-    check_proposal(&proposal).map_err(|error| wrong(&error))?;
+    check_proposal(&proposal).map_err(unfit)?;
     if folder::load(&args.at.folder).is_ok() {
         return Err(CliError::failure(
             format!(
@@ -278,7 +286,11 @@ fn tell_certificate(certificate: &Certificate, json: bool) -> Result<(), CliErro
     if json {
         let mut answer = status::describe(chain);
         answer["ceremony"] = certificate.ceremony().id().to_string().into();
+        answer["warnings"] = status::warnings(certificate.ceremony()).into();
         return out::json(&answer);
+    }
+    for warning in status::warnings(certificate.ceremony()) {
+        out::note(&format!("note: {warning}"));
     }
     out::line(&format!("all {} have approved", chain.parties().len()))?;
     status::tell(chain)

@@ -1,6 +1,6 @@
 //! `multisig ceremony status`: who has done what, and what to do next.
 
-use federation_ceremony::{Ceremony, CeremonyError, Chain, ChainError, warnings};
+use federation_ceremony::{Ceremony, CeremonyError, Chain, ChainError};
 use federation_cli::{CliError, out};
 use hex_conservative::DisplayHex;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
             "members": members,
             "chain": chain,
             "evidence": ceremony.evidence().collect::<Vec<_>>(),
-            "warnings": warnings(ceremony.proposal()).iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "warnings": warnings(ceremony),
             "left_out": loaded.left_out,
             "complete": ceremony.agreed().is_ok(),
             "next": next,
@@ -44,13 +44,19 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
     if let Ok(chain) = &chain {
         tell(chain)?;
     }
-    for warning in warnings(ceremony.proposal()) {
+    for warning in warnings(ceremony) {
         out::note(&format!("note: {warning}"));
     }
     for reason in &loaded.left_out {
         out::note(&format!("left out: {reason}"));
     }
     out::line(&format!("next      {next}"))
+}
+
+/// What there is to know before one agrees.
+pub(super) fn warnings(ceremony: &Ceremony) -> Vec<String> {
+    let warnings = ceremony.warnings();
+    warnings.iter().map(ToString::to_string).collect()
 }
 
 /// The chain for machines.
@@ -68,6 +74,9 @@ pub(super) fn describe(chain: &Chain) -> serde_json::Value {
         })),
         "words": chain.words(),
         "threshold": chain.script().threshold().to_u8(),
+        "interval_ms": u64::try_from(chain.federation().interval().as_millis()).unwrap_or(u64::MAX),
+        "tolerated_absent": chain.federation().tolerated_absent(),
+        "tolerated_liars": chain.federation().tolerated_liars(),
         "operators": chain.parties().iter().map(|party| json!({
             "name": party.member().name,
             "identity": party.member().identity.to_string(),
@@ -84,6 +93,13 @@ pub(super) fn tell(chain: &Chain) -> Result<(), CliError> {
         chain.dialect(),
         chain.script().threshold(),
         chain.parties().len()
+    ))?;
+    let federation = chain.federation();
+    out::line(&format!(
+        "          a block each {} s; {} may be absent, {} may lie",
+        federation.interval().as_secs_f64(),
+        federation.tolerated_absent(),
+        federation.tolerated_liars()
     ))?;
     out::line(&format!("genesis   {}", chain.genesis().hash()))?;
     out::line(&format!("manifest  {}", chain.manifest_hash()))?;

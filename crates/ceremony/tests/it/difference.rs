@@ -112,3 +112,26 @@ fn a_threshold_that_no_absence_survives_is_warned_of() {
     let text = Warning::AllMustSign(5).to_string();
     assert!(text.contains("above 2"), "{text}");
 }
+
+#[test]
+fn an_address_that_two_parties_give_is_warned_of() {
+    let id = opened().id();
+    let mut ceremony = opened();
+    ceremony.add(join_at(id, 0, 7000)).expect("taken");
+    assert_eq!(ceremony.warnings(), []);
+    let Body::Join(mut join) = join_at(id, 1, 7000).body().clone() else {
+        panic!("a join");
+    };
+    join.endpoint = "party-0.example:7000".to_owned();
+    ceremony
+        .add(say(id, 1, Body::Join(join)))
+        .expect("it may be meant");
+    assert_eq!(
+        ceremony.warnings(),
+        [Warning::SameAddress {
+            first: "party-0".to_owned(),
+            second: "party-1".to_owned(),
+            address: "party-0.example:7000".to_owned(),
+        }]
+    );
+}

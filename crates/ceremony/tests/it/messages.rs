@@ -204,3 +204,23 @@ fn proposals_of_which_no_chain_can_come_are_refused() {
         assert!(error.contains(reason), "{error}");
     }
 }
+
+#[test]
+fn a_message_that_others_could_not_read_is_not_made() {
+    let mut long = proposal(1, &[0, 1, 2]);
+    long.node = "ocean".to_owned();
+    long.configuration = "chain=fedchain\n".to_owned();
+    // Each character is six in JSON.
+    long.terms = Some("\u{1}".repeat(200_000));
+    let id = federation_ceremony::ceremony_id(&long).expect("an id");
+    let keys = crate::common::identity(0);
+    let sender = keys.x_only_public_key().0;
+    let body = Body::Proposal(long);
+    let digest = federation_ceremony::message_digest(id, &sender, &body).expect("a body");
+    let signed = secp256k1::Message::from_digest(digest.to_bytes());
+    let signature = secp256k1::SECP256K1.sign_schnorr_no_aux_rand(&signed, &keys);
+    assert!(matches!(
+        Message::new(id, sender, body, signature),
+        Err(MessageError::TooLong(length)) if length > 1_200_000
+    ));
+}

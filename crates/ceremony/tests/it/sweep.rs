@@ -3,7 +3,7 @@
 use federation_ceremony::{
     Body, Ceremony, Certificate, ChainError, Destination, KeyUse, Proposal, SweepTo,
 };
-use federation_genesis::Sweep;
+use federation_genesis::{NodeKind, Settings, Sweep};
 
 use crate::common::{join_keys, proposal, propose, say};
 
@@ -11,6 +11,11 @@ const COINS: &str = "chain=fedchain\ninitialfreecoins=500\ninitialreissuancetoke
 
 fn script() -> Option<Destination> {
     Some(Destination::Script(format!("0020{}", "07".repeat(32))))
+}
+
+fn canonical(configuration: &str) -> String {
+    let settings = Settings::parse(NodeKind::Elements, configuration);
+    settings.expect("settings").to_conf()
 }
 
 fn with_coins(coins: Option<Destination>, tokens: Option<Destination>) -> Proposal {
@@ -121,6 +126,12 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
         let error = refused(with_coins(coins, tokens));
         assert!(error.contains(reason), "{error}");
     }
+    let unconnected = Proposal {
+        configuration: canonical(&format!("{COINS}con_connect_genesis_outputs=0\n")),
+        ..with_coins(script(), tokens())
+    };
+    let error = refused(unconnected);
+    assert!(error.contains("nobody could ever spend"), "{error}");
     let unasked = Proposal {
         keys: vec![KeyUse::Block],
         ..with_coins(script(), tokens())

@@ -1,0 +1,129 @@
+//! What can be known of a proposal before anybody has joined.
+
+use federation_chain::Dialect;
+use federation_genesis::{DynafedStart, Genesis, NodeKind, Problem, Settings, Terms, problems};
+use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold};
+
+use crate::{ChainError, KeyUse, Proposal, sweep};
+
+/// The shortest time from one block to the next, in milliseconds: headers count seconds.
+pub const MIN_INTERVAL: u64 = 1_000;
+
+/// The longest time from one block to the next, in milliseconds: a day.
+pub const MAX_INTERVAL: u64 = 86_400_000;
+
+/// Checks what can be known before anybody has joined.
+///
+/// # Errors
+/// If no keys at all could make a chain of this proposal.
+pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
+    let settings = base(proposal)?;
+    let n = proposal.members.len();
+    let threshold = Threshold::new(proposal.threshold)?;
+    if n > 20 {
+        return Err(ScriptError::TooManyKeys(n).into());
+    }
+    if 2 * threshold.to_usize() <= n || threshold.to_usize() > n {
+        let m = proposal.threshold;
+        return Err(ChainError::NoMajority { m, n });
+    }
+    if !(MIN_INTERVAL..=MAX_INTERVAL).contains(&proposal.interval) {
+        return Err(ChainError::Interval(proposal.interval));
+    }
+    let ascending = proposal.keys.windows(2).all(|pair| pair[0] < pair[1]);
+    if !ascending || proposal.keys.first() != Some(&KeyUse::Block) {
+        return Err(ChainError::Keys);
+    }
+    sweep::check(proposal, &settings)?;
+    for usage in &proposal.keys {
+        let Some(name) = setting_of(settings.node(), *usage) else {
+            if sweep::goes_to(proposal, *usage) {
+                continue;
+            }
+            return Err(ChainError::Reissuance);
+        };
+        if settings
+            .iter()
+            .any(|setting| setting.given && setting.name == name)
+        {
+            return Err(ChainError::Derived(name));
+        }
+    }
+    for (index, member) in proposal.members.iter().enumerate() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let length = member.name.len();
+        if !(1..=64).contains(&length) || !member.name.chars().all(plain) {
+            return Err(ChainError::Name(member.name.clone()));
+        }
+        for other in &proposal.members[..index] {
+            // Files are named after them, and some systems know no case.
+            if other.name.eq_ignore_ascii_case(&member.name) || other.identity == member.identity {
+                return Err(ChainError::Same {
+                    first: other.name.clone(),
+                    second: member.name.clone(),
+                });
+            }
+        }
+    }
+    check_coins(proposal, &settings)?;
+    dialect(&settings).map(|_| ())
+}
+
+/// Checks that the coins that anyone could take have a destination. Keys that are not there yet are
+/// stood in for: they change neither amounts nor who may take them.
+fn check_coins(proposal: &Proposal, settings: &Settings) -> Result<(), ChainError> {
+    let genesis = Genesis::compute(settings, terms(proposal).as_ref())?;
+    let stand_in = |_| {
+        let keys = proposal.members.iter();
+        let keys = keys.map(|member| member.identity.public_key(secp256k1::Parity::Even));
+        let threshold = Threshold::new(proposal.threshold)?;
+        Ok(MultisigScript::new(
+            threshold,
+            keys.collect(),
+            KeyOrder::Lexicographic,
+        )?)
+    };
+    let sweep = sweep::of(proposal, &genesis, stand_in)?;
+    let found = problems(settings, &genesis, terms(proposal).as_ref(), sweep.as_ref())?;
+    let coins = found
+        .into_iter()
+        .find(|problem| matches!(problem, Problem::AnyoneCanSpend { .. }));
+    coins.map_or(Ok(()), |problem| Err(ChainError::Problem(problem)))
+}
+
+/// The settings that the proposal's configuration makes, without those that follow from keys.
+pub(crate) fn base(proposal: &Proposal) -> Result<Settings, ChainError> {
+    let settings = Settings::parse(proposal.node.parse()?, &proposal.configuration)?;
+    if settings.to_conf() != proposal.configuration {
+        return Err(ChainError::NotCanonical);
+    }
+    Ok(settings)
+}
+
+/// The setting that holds the script of the parties' keys of a use.
+pub(crate) const fn setting_of(node: NodeKind, usage: KeyUse) -> Option<&'static str> {
+    match (usage, node) {
+        (KeyUse::Block, _) => Some("signblockscript"),
+        (KeyUse::Peg, _) => Some("fedpegscript"),
+        (KeyUse::Reissuance, NodeKind::Ocean) => Some("issuecontrolscript"),
+        (KeyUse::Reissuance, NodeKind::Elements) => None,
+    }
+}
+
+/// The form of the chain's blocks.
+pub(crate) fn dialect(settings: &Settings) -> Result<Dialect, ChainError> {
+    if settings.node() == NodeKind::Ocean {
+        return Ok(Dialect::Ocean);
+    }
+    match DynafedStart::of(settings)? {
+        DynafedStart::Always => Ok(Dialect::Dynafed),
+        DynafedStart::Never => Ok(Dialect::Elements),
+        _ => Err(ChainError::Signalled),
+    }
+}
+
+/// The proposal's terms and conditions, as a node reads them.
+pub(crate) fn terms(proposal: &Proposal) -> Option<Terms> {
+    let text = proposal.terms.as_ref()?;
+    Terms::from_file(text.as_bytes())
+}
