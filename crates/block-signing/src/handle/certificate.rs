@@ -1,6 +1,6 @@
 //! A proof of lock or a decision, with the votes that make it.
 
-use crate::{Alarm, Certificate, Machine, VoteKind};
+use crate::{Alarm, Certificate, Machine, Message, VoteKind, ballots::Window};
 
 impl Machine {
     /// R7, R16: M votes are M votes, whoever passes them on and whatever the round.
@@ -14,6 +14,7 @@ impl Machine {
         if strangers || certificate.votes.len() < quorum {
             return;
         }
+        self.look_for_own(&certificate);
         let Some((ballots, window)) = self.collection(certificate.height) else {
             return;
         };
@@ -28,6 +29,25 @@ impl Machine {
                 first,
                 second: certificate.hash,
             });
+        }
+    }
+
+    /// R24: whether somebody else votes with this operator's key, heard by others only. The votes
+    /// of the others make the certificate what it is all the same.
+    fn look_for_own(&mut self, certificate: &Certificate) {
+        let (height, round) = (certificate.height, certificate.round);
+        if !certificate.votes.contains_key(&self.config.me()) {
+            return;
+        }
+        let config = &self.config;
+        let Some(current) = self.height.as_ref().filter(|h| h.number() == height) else {
+            return;
+        };
+        // What was said in rounds long left is forgotten; it may well have been said.
+        let is_remembered = round >= Window::around(current.round, config).low();
+        if is_remembered && !current.own.sent(&Message::Vote(certificate.vote())) {
+            self.out
+                .alarm(Alarm::OwnMessageFromElsewhere { height, round });
         }
     }
 }

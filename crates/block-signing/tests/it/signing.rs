@@ -9,10 +9,11 @@ use federation_block_signing::{
 use federation_chain::BlockHeight;
 
 use crate::driver::{
-    Driver, block_signature, candidate, certificate, hash, op, precommit, prevote, proposal, tip,
+    Driver, Out, block_signature, candidate, certificate, hash, op, precommit, prevote, proposal,
+    tip,
 };
 
-fn signed(driver: &mut Driver) -> crate::driver::Out {
+fn signed(driver: &mut Driver) -> Out {
     driver.input(Input::Signed {
         height: BlockHeight::new(1),
         hash: hash(7),
@@ -185,6 +186,30 @@ fn own_name_on_what_this_machine_never_said_is_an_alarm_and_not_counted() {
         [Event::Alarm(Alarm::OwnMessageFromElsewhere { .. })]
     ));
     assert_eq!(out.evidence, 1);
+}
+
+#[test]
+fn own_vote_in_anothers_certificate_that_this_machine_never_cast_is_an_alarm() {
+    let is_alarm = |out: &Out| {
+        out.events
+            .iter()
+            .any(|event| matches!(event, Event::Alarm(Alarm::OwnMessageFromElsewhere { .. })))
+    };
+    for (kind, voters, alarm) in [
+        (VoteKind::Prevote, &[0, 1, 2][..], false),
+        (VoteKind::Precommit, &[1, 2, 3], false),
+        (VoteKind::Precommit, &[0, 1, 2], true),
+    ] {
+        let mut driver = Driver::prevoted(0, 7);
+        let out = driver.receive(1, certificate(kind, 1, 0, 7, voters));
+        assert_eq!(is_alarm(&out), alarm, "{kind:?} {voters:?}");
+        // M votes are a decision, whoever used the keys.
+        assert_eq!(out.signs.is_empty(), kind == VoteKind::Prevote);
+    }
+    // Said in the earlier life, and remembered.
+    let mut driver = Driver::precommitted(0, 7);
+    let out = driver.receive(1, certificate(VoteKind::Precommit, 1, 0, 7, &[0, 1, 2]));
+    assert!(!is_alarm(&out));
 }
 
 #[test]
