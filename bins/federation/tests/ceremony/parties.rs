@@ -1,0 +1,262 @@
+//! Five parties and their ceremony.
+
+use std::{
+    fs,
+    io::Cursor,
+    ops::Range,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use federation_ceremony::Certificate;
+use federation_chain::Dialect;
+use federation_local::free_ports;
+use federation_messenger_kafka::mock::MockBrokers;
+use federation_roster::OperatorId;
+use tempfile::TempDir;
+
+use crate::{
+    machine::Machine,
+    programs::{json, multisig, text},
+};
+
+const N: usize = 5;
+/// Messenger, node and RPC of each, which the bundle puts above the node's.
+const PORTS: u16 = 3;
+const NO_KEYSTORE: &str = "kind = \"file\"";
+
+/// What they agree to make.
+pub(crate) struct Plan {
+    pub(crate) dialect: Dialect,
+    keystores: bool,
+    kafka: Option<MockBrokers>,
+}
+
+impl Plan {
+    pub(crate) const fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            keystores: false,
+            kafka: None,
+        }
+    }
+
+    /// Encrypted key files, as the bundles expect them; they take their time.
+    pub(crate) const fn with_keystores(mut self) -> Self {
+        self.keystores = true;
+        self
+    }
+
+    pub(crate) fn with_kafka(mut self, brokers: MockBrokers) -> Self {
+        self.kafka = Some(brokers);
+        self
+    }
+}
+
+pub(crate) struct Parties {
+    root: TempDir,
+    plan: Plan,
+    ports: Range<u16>,
+    identities: Vec<String>,
+}
+
+impl Parties {
+    /// Five machines with keys of their own.
+    pub(crate) fn new(plan: Plan) -> Self {
+        let mut parties = Self {
+            root: tempfile::tempdir().expect("a folder"),
+            plan,
+            ports: free_ports(PORTS * 5).expect("ports"),
+            identities: Vec::new(),
+        };
+        for party in 0..N {
+            fs::create_dir(parties.folder(party)).expect("made");
+            let identity = parties.make_keys(party);
+            parties.identities.push(identity);
+        }
+        parties
+    }
+
+    pub(crate) fn is_zmq(&self) -> bool {
+        self.plan.kafka.is_none()
+    }
+
+    /// Makes the topics, which embedded brokers do not do when they are asked by a client.
+    pub(crate) fn make_topics(&self, certificate: &Certificate) {
+        if let Some(kafka) = &self.plan.kafka {
+            let id = certificate.federation().id();
+            kafka.config(id, 5, OperatorId::new(0)).expect("topics");
+        }
+    }
+
+    fn folder(&self, party: usize) -> PathBuf {
+        self.root.path().join(format!("machine-{party}"))
+    }
+
+    fn run(&self, party: usize, args: &[&str]) -> Output {
+        Command::new(multisig())
+            .args(args)
+            .current_dir(self.folder(party))
+            .output()
+            .expect("it runs")
+    }
+
+    fn say(&self, party: usize, line: &str) -> Output {
+        self.run(party, &line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Makes both keys; the public identity.
+    fn make_keys(&self, party: usize) -> String {
+        let folder = self.folder(party);
+        if self.plan.keystores {
+            put_secret(&folder.join("passphrase"), "four words of my own");
+            let new = "key new --json --passphrase file:passphrase --role";
+            json(&self.say(party, &format!("{new} block block.key")));
+            let made = json(&self.say(party, &format!("{new} identity identity.key")));
+            return made["public_key"].as_str().expect("a key").to_owned();
+        }
+        let mut public = String::new();
+        for role in ["block", "identity"] {
+            let line = format!("new -m 1 -n 1 --insecure-plain --json --out {role}");
+            let made = json(&self.say(party, &line));
+            made["keys"][0].as_str().expect("a key")[2..].clone_into(&mut public);
+            let made = folder.join(role).join("block-1.key");
+            fs::rename(made, folder.join(format!("{role}.key"))).expect("renamed");
+        }
+        public
+    }
+
+    fn me(&self) -> &'static str {
+        if self.plan.keystores {
+            "--identity-key identity.key --passphrase file:passphrase"
+        } else {
+            "--identity-key identity.key"
+        }
+    }
+
+    /// A verb that makes a file for all others.
+    fn sent(&self, party: usize, line: &str) -> PathBuf {
+        let answer = json(&self.say(party, line));
+        self.folder(party)
+            .join(answer["file"].as_str().expect("a file"))
+    }
+
+    fn give_all(&self, files: &[PathBuf]) {
+        for party in 0..N {
+            let mut args = vec!["ceremony", "add"];
+            args.extend(files.iter().map(|file| file.to_str().expect("a name")));
+            text(&self.run(party, &args));
+        }
+    }
+
+    /// All of it; the certificate, which is the same on each machine.
+    pub(crate) fn hold_the_ceremony(&self) -> Certificate {
+        let (node, conf) = match self.plan.dialect {
+            Dialect::Dynafed => ("elements", "chain=fedchain\n"),
+            Dialect::Elements => ("elements", "chain=fedchain\nevbparams=dynafed:-2:::\n"),
+            Dialect::Ocean => ("ocean", "chain=fedchain\nembedcontract=0\n"),
+        };
+        fs::write(self.folder(0).join("chain.conf"), conf).expect("written");
+        let me = self.me();
+        let mut line =
+            format!("ceremony init --json --node {node} --conf chain.conf -m 3 --interval 2 {me}");
+        for (party, key) in self.identities.iter().enumerate() {
+            line += &format!(" --member party-{party}={key}");
+        }
+        self.give_all(&[self.sent(0, &line)]);
+        let joins: Vec<_> = (0..N).map(|party| self.join(party)).collect();
+        self.give_all(&joins);
+        let status = json(&self.say(0, "ceremony status --json"));
+        let words = status["chain"]["words"].as_str().expect("words");
+        let approvals: Vec<_> = (0..N)
+            .map(|party| {
+                let mut args: Vec<_> = "ceremony approve --json".split(' ').collect();
+                args.extend(me.split(' '));
+                args.extend(["--words", words]);
+                let answer = json(&self.run(party, &args));
+                self.folder(party)
+                    .join(answer["file"].as_str().expect("a file"))
+            })
+            .collect();
+        self.give_all(&approvals);
+        let certificates: Vec<_> = (0..N)
+            .map(|party| {
+                text(&self.say(party, "ceremony finish"));
+                let path = self.folder(party).join("ceremony/certificate.json");
+                fs::read_to_string(path).expect("there")
+            })
+            .collect();
+        assert!(certificates.windows(2).all(|pair| pair[0] == pair[1]));
+        Certificate::parse(&certificates[0]).expect("it verifies")
+    }
+
+    fn join(&self, party: usize) -> PathBuf {
+        let first = self.ports.start + PORTS * u16::try_from(party).expect("small");
+        let me = self.me();
+        self.sent(
+            party,
+            &format!(
+                "ceremony join --json {me} --block-key block.key --endpoint 127.0.0.1:{first} --node-address 127.0.0.1:{}",
+                first + 1
+            ),
+        )
+    }
+
+    /// Each makes its bundle, which another makes too, unpacks it, and puts its keys in.
+    pub(crate) fn unpack_bundles(&self) -> Vec<Machine> {
+        let messenger = match &self.plan.kafka {
+            None => String::new(),
+            Some(kafka) => {
+                let brokers = kafka.brokers().expect("their addresses").join(",");
+                format!("--messenger kafka --brokers {brokers}")
+            }
+        };
+        let bundle = |party: usize, maker: usize| {
+            let out = format!("bundle-of-{party}.zip");
+            let line = format!("ceremony bundle --operator party-{party} --out {out} {messenger}");
+            text(&self.say(maker, &line));
+            fs::read(self.folder(maker).join(out)).expect("there")
+        };
+        (0..N)
+            .map(|party| {
+                let zip = bundle(party, party);
+                assert_eq!(zip, bundle(party, (party + 1) % N), "whoever makes it");
+                let folder = self.folder(party).join("unpacked");
+                let mut archive = zip::ZipArchive::new(Cursor::new(zip)).expect("a zip");
+                archive.extract(&folder).expect("unpacked");
+                self.put_keys(party, &folder);
+                Machine::new(folder)
+            })
+            .collect()
+    }
+
+    fn put_keys(&self, party: usize, folder: &Path) {
+        let keys = folder.join("keys");
+        fs::create_dir(&keys).expect("made");
+        for key in ["block.key", "identity.key"] {
+            fs::copy(self.folder(party).join(key), keys.join(key)).expect("copied");
+        }
+        if self.plan.keystores {
+            fs::copy(
+                self.folder(party).join("passphrase"),
+                keys.join("passphrase"),
+            )
+            .expect("copied");
+            return;
+        }
+        // The template is for keystores; these are plain files.
+        let path = folder.join("operator.toml");
+        let text = fs::read_to_string(&path).expect("there");
+        let text = text
+            .replace("kind = \"keystore\"", NO_KEYSTORE)
+            .replace("\npassphrase = \"file:keys/passphrase\"", "");
+        fs::write(path, text).expect("written");
+    }
+}
+
+fn put_secret(path: &Path, secret: &str) {
+    use std::os::unix::fs::PermissionsExt;
+
+    fs::write(path, secret).expect("written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("closed");
+}
