@@ -149,6 +149,12 @@ impl Evidence {
         self.opening.ceremony()
     }
 
+    /// The ceremony's proposal.
+    #[must_use]
+    pub const fn proposal(&self) -> &Message {
+        &self.opening
+    }
+
     /// What kind of message they are: `join` or `approval`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

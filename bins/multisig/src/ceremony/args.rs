@@ -24,6 +24,8 @@ pub(crate) struct CeremonyArgs {
 pub(crate) enum CeremonyCommand {
     /// Propose a chain and who makes it.
     Init(Box<InitArgs>),
+    /// Propose the chain of another ceremony anew, without who dropped out.
+    Again(AgainArgs),
     /// Join with the public halves of your keys, and prove that you hold them.
     Join(Box<JoinArgs>),
     /// Take others' messages into your folder, once they are checked.
@@ -106,6 +108,27 @@ pub(crate) struct InitArgs {
     /// Where the tokens of `initialreissuancetokens` go, likewise.
     #[arg(long, value_name = "TO")]
     pub(crate) sweep_tokens: Option<SweepArg>,
+    /// Who you are.
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+}
+
+/// Proposes the chain of another ceremony anew: the same settings, and the members who are left.
+/// Nothing that anybody said before counts; all join again, with the same keys if they like.
+#[derive(Debug, Args)]
+pub(crate) struct AgainArgs {
+    /// Where to: a new folder.
+    #[command(flatten)]
+    pub(crate) at: FolderArgs,
+    /// The folder of the ceremony that came to nothing.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) from: PathBuf,
+    /// Who is left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) without: Vec<String>,
+    /// M: how many sign a block, if not as many as before.
+    #[arg(short = 'm', long)]
+    pub(crate) threshold: Option<u8>,
     /// Who you are.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
@@ -223,7 +246,7 @@ pub(crate) struct AddArgs {
     /// Where to.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// The files that others sent.
+    /// The files that others sent: messages, a certificate, evidence.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }

@@ -8,7 +8,7 @@ use std::{
 
 use elements::hashes::sha256;
 use federation_ceremony::{
-    Added, Body, Ceremony, Evidence, MAX_CERTIFICATE, MAX_EVIDENCE, Message,
+    Added, Body, Ceremony, Certificate, Evidence, MAX_CERTIFICATE, MAX_EVIDENCE, Message,
 };
 use federation_cli::CliError;
 use hex_conservative::DisplayHex;
@@ -166,6 +166,26 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
 pub(super) fn read_message(path: &Path) -> Result<Message, String> {
     let text = read(path)?;
     Message::parse(&text).map_err(|error| error.to_string())
+}
+
+/// Reads and checks what somebody sent: a message, or the messages in a certificate or in evidence.
+pub(super) fn read_messages(path: &Path) -> Result<Vec<Message>, String> {
+    let text = read_evidence(path)?;
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let of = |error: &dyn core::fmt::Display| error.to_string();
+    if value.get("proposal").is_some() {
+        let evidence = Evidence::parse(&text).map_err(|error| of(&error))?;
+        let messages = evidence.messages().iter().cloned();
+        return Ok(core::iter::once(evidence.proposal().clone())
+            .chain(messages)
+            .collect());
+    }
+    if value.get("messages").is_some() {
+        let certificate = Certificate::parse(&text).map_err(|error| of(&error))?;
+        return Ok(certificate.ceremony().messages().cloned().collect());
+    }
+    let message = Message::parse(&text).map_err(|error| of(&error))?;
+    Ok(vec![message])
 }
 
 /// A text that is not too long.

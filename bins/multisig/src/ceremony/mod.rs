@@ -4,34 +4,27 @@ mod args;
 mod compare;
 mod folder;
 mod keys;
+mod propose;
 mod status;
 
 use std::process::ExitCode;
 
-use federation_ceremony::{
-    Added, Body, Ceremony, Certificate, ChainError, Digest, Join, KeyUse, Member, Message,
-    Proposal, SweepTo, ceremony_id, check_proposal, warnings,
-};
+use federation_ceremony::{Added, Body, Ceremony, Certificate, Join, Message};
 use federation_cli::{CliError, out};
-use federation_genesis::Problem;
 use federation_signer::IdentitySigner;
-use secp256k1::rand::{RngCore, rngs::OsRng};
 use serde_json::json;
 
 pub(crate) use self::args::CeremonyArgs;
 use self::{
-    args::{
-        AddArgs, ApproveArgs, CeremonyCommand, CertificateArgs, FolderArgs, InitArgs, JoinArgs,
-        SweepArg,
-    },
+    args::{AddArgs, ApproveArgs, CeremonyCommand, CertificateArgs, FolderArgs, JoinArgs},
     folder::{CERTIFICATE, refused},
 };
-use crate::{genesis::read_proposed, key::with_causes};
 
 /// Does what is asked.
 pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
     match &args.command {
-        CeremonyCommand::Init(args) => init(args),
+        CeremonyCommand::Init(args) => propose::init(args),
+        CeremonyCommand::Again(args) => propose::again(args),
         CeremonyCommand::Join(args) => join(args),
         CeremonyCommand::Add(args) => add(args),
         CeremonyCommand::Status(args) => status::run(args),
@@ -44,80 +37,6 @@ pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
         CeremonyCommand::Bundle(args) => crate::bundle::run(args, &certificate(&args.certificate)?),
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn init(args: &InitArgs) -> Result<(), CliError> {
-    let wrong = |error: &dyn core::error::Error| {
-        CliError::failure(with_causes(error), "correct the proposal before it is sent")
-    };
-    let unfit = |error: ChainError| match &error {
-        ChainError::Problem(Problem::AnyoneCanSpend { ocean: false, .. }) => CliError::failure(
-            with_causes(&error),
-            "say where they go with --sweep-coins and --sweep-tokens",
-        ),
-        _ => wrong(&error),
-    };
-    let members = args.members.iter().map(|text| member(text));
-    let members = members.collect::<Result<Vec<_>, _>>()?;
-    let (settings, terms) = read_proposed(args.node.into(), &args.conf, args.datadir.as_deref())?;
-    let mut keys = vec![KeyUse::Block];
-    keys.extend(args.peg.then_some(KeyUse::Peg));
-    keys.extend(args.reissuance.then_some(KeyUse::Reissuance));
-    let mut nonce = [0; 32];
-    OsRng.fill_bytes(&mut nonce);
-    let proposal = Proposal {
-        node: settings.node().as_str().to_owned(),
-        configuration: settings.to_conf(),
-        terms,
-        threshold: args.threshold,
-        interval: args.interval.saturating_mul(1000),
-        keys,
-        sweep: sweep_to(args),
-        members,
-        nonce: Digest::from_bytes(nonce),
-    };
-    check_proposal(&proposal).map_err(unfit)?;
-    if folder::load(&args.at.folder).is_ok() {
-        return Err(CliError::failure(
-            format!(
-                "there is a ceremony in `{}` already",
-                args.at.folder.display()
-            ),
-            "choose another folder with --folder: each ceremony has its own",
-        ));
-    }
-    for warning in warnings(&proposal) {
-        out::note(&format!("note: {warning}"));
-    }
-    let id = ceremony_id(&proposal).map_err(|error| wrong(&error))?;
-    let identity = keys::identity(&args.identity)?;
-    let message = keys::say(id, &identity, Body::Proposal(proposal))?;
-    let ceremony = Ceremony::new(message.clone()).map_err(refused)?;
-    let path = folder::put(&args.at.folder, &ceremony, &message)?;
-    tell_file(&args.at, &ceremony, &path)
-}
-
-fn sweep_to(args: &InitArgs) -> Option<SweepTo> {
-    let to = |arg: &Option<SweepArg>| arg.as_ref().map(|arg| arg.0.clone());
-    let sweep = SweepTo {
-        coins: to(&args.sweep_coins),
-        tokens: to(&args.sweep_tokens),
-    };
-    (sweep.coins.is_some() || sweep.tokens.is_some()).then_some(sweep)
-}
-
-fn member(text: &str) -> Result<Member, CliError> {
-    let wrong = || {
-        CliError::usage(
-            format!("`{}` is no member", crate::input::shortened(text)),
-            "write NAME=KEY with the public identity key that `multisig key show` gives, 64 digits",
-        )
-    };
-    let (name, key) = text.split_once('=').ok_or_else(wrong)?;
-    Ok(Member {
-        name: name.to_owned(),
-        identity: key.parse().map_err(|_| wrong())?,
-    })
 }
 
 fn join(args: &JoinArgs) -> Result<(), CliError> {
@@ -187,13 +106,13 @@ fn place_of(ceremony: &Ceremony, identity: &impl IdentitySigner) -> Result<usize
 fn add(args: &AddArgs) -> Result<(), CliError> {
     let mut messages = Vec::new();
     for file in &args.files {
-        let message = folder::read_message(file).map_err(|error| {
+        let read = folder::read_messages(file).map_err(|error| {
             CliError::failure(
                 format!("`{}`: {error}", file.display()),
                 "ask its sender for it again; nothing was taken",
             )
         })?;
-        messages.push(message);
+        messages.extend(read);
     }
     // The proposal first, however the files are named.
     messages.sort_by_key(|message| !matches!(message.body(), Body::Proposal(_)));
@@ -212,9 +131,12 @@ fn add(args: &AddArgs) -> Result<(), CliError> {
     let (mut culprits, mut files) = (Vec::new(), Vec::new());
     for message in messages {
         if let Added::TwoThings(evidence) = folder::take(&args.at.folder, &mut ceremony, message)? {
-            culprits.push(evidence.member().to_owned());
             let path = folder::put_evidence(&args.at.folder, &evidence)?;
-            files.push(format!("`{}`", path.display()));
+            let file = format!("`{}`", path.display());
+            if !files.contains(&file) {
+                culprits.push(evidence.member().to_owned());
+                files.push(file);
+            }
         }
     }
     if !culprits.is_empty() {

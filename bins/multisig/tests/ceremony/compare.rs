@@ -75,11 +75,17 @@ fn a_contradiction_is_shown_and_becomes_evidence_that_a_stranger_verifies() {
         "{shown}"
     );
 
+    // Who takes it knows it too.
+    refused(&parties.give(3, &evidence), "party-2 said two things");
+    let status = parties.status(3);
+    assert_eq!(status["members"][2]["said_two_things"], true);
+
     let forged = fs::read_to_string(&evidence)
         .expect("there")
         .replace(":7001", ":7002");
     let path = parties.root.path().join("forged.json");
     fs::write(&path, forged).expect("written");
+    refused(&parties.give(3, &path), "signature on the join");
     let refusal = parties.ceremony(4, &format!("evidence {}", path.display()));
     refused(&refusal, "signature on the join");
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::{N, Parties, join_line, refused, text};
+use crate::common::{ME, N, Parties, join_line, refused, text};
 
 fn to_a_certificate(node: &str, conf: &str, dialect: &str) {
     let parties = Parties::new();
@@ -146,4 +146,71 @@ fn a_file_that_was_changed_on_the_way_is_not_taken() {
     let status = parties.status(0);
     assert_eq!(status["members"][0]["joined"], false);
     assert_eq!(status["left_out"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn who_drops_out_is_left_behind_and_nothing_that_was_said_carries_over() {
+    let parties = Parties::new();
+    let proposal = parties.init("elements", "chain=fedchain\n");
+    parties.give_all(&proposal);
+    let old = parties.join(1);
+    let second = |line: &str| format!("{line} --folder second");
+    let again = |more: &str| {
+        let line = format!("again --json --from ceremony {ME} {more}");
+        parties.ceremony(0, &second(&line))
+    };
+    let stranger = again("--without nobody");
+    assert_eq!(stranger.status.code(), Some(2), "{stranger:?}");
+    // Two of three is a majority, and so is three; three of two is none.
+    refused(
+        &again("--without party-4 --without party-3 --without party-2"),
+        "no majority",
+    );
+    let answer: Value = serde_json::from_str(&text(&again("--without party-4"))).expect("json");
+    let proposal = parties
+        .folder(0)
+        .join(answer["file"].as_str().expect("a file"));
+    for party in 1..4 {
+        text(&parties.ceremony(party, &second(&format!("add {}", proposal.display()))));
+    }
+    let add_old = parties.ceremony(0, &second(&format!("add {}", old.display())));
+    refused(&add_old, "is of the ceremony");
+    let gone = parties.ceremony(4, &second(&format!("add {}", proposal.display())));
+    text(&gone);
+    refused(
+        &parties.ceremony(4, &second(&join_line(4, 7000))),
+        "none of the proposal's members",
+    );
+    for party in 0..4 {
+        let join = parties.sent(party, &second(&join_line(party, 7000)));
+        for other in 0..4 {
+            text(&parties.ceremony(other, &second(&format!("add {}", join.display()))));
+        }
+    }
+    let status = parties.json(3, &second("status --json"));
+    let words = status["chain"]["words"]
+        .as_str()
+        .map(|words| words.split(' ').count());
+    assert_eq!(words, Some(12));
+    assert_eq!(status["members"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn a_lost_folder_is_made_again_of_the_certificate() {
+    let parties = Parties::new();
+    let proposal = parties.init("elements", "chain=fedchain\n");
+    parties.give_all(&proposal);
+    for party in 0..N {
+        let join = parties.join(party);
+        parties.give_all(&join);
+    }
+    let certificate = parties.approve_and_finish();
+    let lost = parties.folder(3).join("ceremony");
+    fs::remove_dir_all(&lost).expect("removed");
+    let other = parties.folder(1).join("ceremony/certificate.json");
+    text(&parties.give(3, &other));
+    assert_eq!(parties.status(3)["complete"], true);
+    text(&parties.ceremony(3, "finish"));
+    let again = fs::read(lost.join("certificate.json")).expect("there");
+    assert_eq!(again, certificate);
 }

@@ -1,0 +1,129 @@
+//! `multisig ceremony init` and `again`: who is to make which chain.
+
+use std::path::Path;
+
+use federation_ceremony::{
+    Body, Ceremony, ChainError, Digest, KeyUse, Member, Proposal, SweepTo, ceremony_id,
+    check_proposal, warnings,
+};
+use federation_cli::{CliError, out};
+use federation_genesis::Problem;
+use secp256k1::rand::{RngCore, rngs::OsRng};
+
+use super::{
+    args::{AgainArgs, FolderArgs, IdentityArgs, InitArgs, SweepArg},
+    folder::{self, refused},
+    keys, tell_file,
+};
+use crate::{genesis::read_proposed, key::with_causes};
+
+/// Proposes a chain.
+pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
+    let members = args.members.iter().map(|text| member(text));
+    let members = members.collect::<Result<Vec<_>, _>>()?;
+    let (settings, terms) = read_proposed(args.node.into(), &args.conf, args.datadir.as_deref())?;
+    let mut keys = vec![KeyUse::Block];
+    keys.extend(args.peg.then_some(KeyUse::Peg));
+    keys.extend(args.reissuance.then_some(KeyUse::Reissuance));
+    let proposal = Proposal {
+        node: settings.node().as_str().to_owned(),
+        configuration: settings.to_conf(),
+        terms,
+        threshold: args.threshold,
+        interval: args.interval.saturating_mul(1000),
+        keys,
+        sweep: sweep_to(args),
+        members,
+        nonce: nonce(),
+    };
+    propose(proposal, &args.at, &args.identity)
+}
+
+/// Proposes the chain of a ceremony anew, without those who dropped out.
+pub(super) fn again(args: &AgainArgs) -> Result<(), CliError> {
+    let old = folder::load(&args.from)?.ceremony;
+    let mut proposal = old.proposal().clone();
+    for name in &args.without {
+        let before = proposal.members.len();
+        proposal.members.retain(|member| member.name != *name);
+        if proposal.members.len() == before {
+            let known: Vec<_> = old.members().iter().map(|m| m.name.as_str()).collect();
+            return Err(CliError::usage(
+                format!(
+                    "`{name}` is no member of the ceremony in `{}`",
+                    args.from.display()
+                ),
+                format!("choose of {}", known.join(", ")),
+            ));
+        }
+    }
+    proposal.threshold = args.threshold.unwrap_or(proposal.threshold);
+    proposal.nonce = nonce();
+    propose(proposal, &args.at, &args.identity)
+}
+
+/// 32 random bytes, so that no two ceremonies are one.
+fn nonce() -> Digest {
+    let mut nonce = [0; 32];
+    OsRng.fill_bytes(&mut nonce);
+    Digest::from_bytes(nonce)
+}
+
+/// Checks a proposal, signs it and writes it down.
+fn propose(proposal: Proposal, at: &FolderArgs, identity: &IdentityArgs) -> Result<(), CliError> {
+    check_proposal(&proposal).map_err(unfit)?;
+    refuse_second(&at.folder)?;
+    for warning in warnings(&proposal) {
+        out::note(&format!("note: {warning}"));
+    }
+    let id = ceremony_id(&proposal).map_err(refused)?;
+    let identity = keys::identity(identity)?;
+    let message = keys::say(id, &identity, Body::Proposal(proposal))?;
+    let ceremony = Ceremony::new(message.clone()).map_err(refused)?;
+    let path = folder::put(&at.folder, &ceremony, &message)?;
+    tell_file(at, &ceremony, &path)
+}
+
+fn unfit(error: ChainError) -> CliError {
+    let cure = match &error {
+        ChainError::Problem(Problem::AnyoneCanSpend { ocean: false, .. }) => {
+            "say where they go with --sweep-coins and --sweep-tokens"
+        }
+        _ => "correct the proposal before it is sent",
+    };
+    CliError::failure(with_causes(&error), cure)
+}
+
+/// Each ceremony has a folder of its own.
+fn refuse_second(folder: &Path) -> Result<(), CliError> {
+    if folder::load(folder).is_err() {
+        return Ok(());
+    }
+    Err(CliError::failure(
+        format!("there is a ceremony in `{}` already", folder.display()),
+        "choose another folder with --folder: each ceremony has its own",
+    ))
+}
+
+fn sweep_to(args: &InitArgs) -> Option<SweepTo> {
+    let to = |arg: &Option<SweepArg>| arg.as_ref().map(|arg| arg.0.clone());
+    let sweep = SweepTo {
+        coins: to(&args.sweep_coins),
+        tokens: to(&args.sweep_tokens),
+    };
+    (sweep.coins.is_some() || sweep.tokens.is_some()).then_some(sweep)
+}
+
+fn member(text: &str) -> Result<Member, CliError> {
+    let wrong = || {
+        CliError::usage(
+            format!("`{}` is no member", crate::input::shortened(text)),
+            "write NAME=KEY with the public identity key that `multisig key show` gives, 64 digits",
+        )
+    };
+    let (name, key) = text.split_once('=').ok_or_else(wrong)?;
+    Ok(Member {
+        name: name.to_owned(),
+        identity: key.parse().map_err(|_| wrong())?,
+    })
+}
