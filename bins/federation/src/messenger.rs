@@ -7,6 +7,7 @@ use federation_messenger::Messenger;
 use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaMessenger};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_operator::config::{Config, KafkaAccess, MessengerAccess};
+use federation_roster::OperatorId;
 
 use crate::run::with_causes;
 
@@ -42,12 +43,15 @@ fn zmq(config: &Config, listen: &str) -> Result<ZmqConfig, CliError> {
         text.parse::<Endpoint>()
             .map_err(|error| CliError::failure(error, "write host:port"))
     };
+    // The place where the others hear this operator, too, if it is not plainly this process: should
+    // another daemon with the same keys answer there, this one hears it and stops (R24).
+    let is_peer = |id: &OperatorId, endpoint: &str| *id != config.me || endpoint != listen;
     let peers = config
         .federation
         .ids()
-        .filter(|id| *id != config.me)
-        .filter_map(|id| config.federation.operator(id))
-        .map(|operator| parse(&operator.endpoint))
+        .filter_map(|id| Some((id, config.federation.operator(id)?)))
+        .filter(|(id, operator)| is_peer(id, &operator.endpoint))
+        .map(|(_, operator)| parse(&operator.endpoint))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(ZmqConfig::new(parse(listen)?, config.federation.id()).with_peers(peers))
 }

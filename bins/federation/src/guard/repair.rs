@@ -169,11 +169,15 @@ impl Remains {
             })?;
         let mut because = vec![
             match &self.guard {
+                Left::Whole((_, held)) if held.is_empty() => "guard.redb: empty".to_owned(),
                 Left::Whole((_, held)) => format!("guard.redb: {}", held.standing.as_str()),
                 Left::None => "guard.redb: not there".to_owned(),
                 Left::Useless(error) => format!("guard.redb: {error}"),
             },
             match &self.store {
+                Left::Whole((_, records)) if records.is_empty() => {
+                    "operator.redb: empty".to_owned()
+                }
                 Left::Whole(_) => "operator.redb: whole".to_owned(),
                 Left::None => "operator.redb: not there".to_owned(),
                 Left::Useless(error) => format!("operator.redb: {error}"),

@@ -115,6 +115,7 @@ fn guard(guard: Option<&GuardReport>) -> String {
         return "not known".to_owned();
     };
     let mut text = match guard.highest_final {
+        None if guard.signed.is_empty() => format!("{}, has signed nothing", guard.standing),
         Some(height) => format!("{}, signs above {height}", guard.standing),
         None => guard.standing.clone(),
     };

@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+use federation_chain::BlockHash;
+use federation_signer::{
+    GuardRecordKind, GuardState, IdentitySigner, Secret, SignedGuardRecord, SoftwareIdentity,
+};
+
 use crate::world::{Daemon, World, ask, ask_json, refused, text};
 
 fn import(config: &Path, file: &Path, flags: &[&str]) -> String {
@@ -140,6 +145,42 @@ async fn a_file_that_is_older_than_the_chain_is_refused_and_a_copy_does_not_sign
     for daemon in others {
         daemon.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_contradicts_the_guard_is_refused_with_both_blocks() {
+    let world = World::new().await;
+    let here = world.config(0);
+    let daemons = [0, 1].map(|index| Daemon::start(&world.config(index)));
+    world.blocks(2).await;
+    for daemon in daemons {
+        daemon.stop().await;
+    }
+    let [copy, lie] = ["copy.guard", "lie.guard"].map(|name| world.fed.join(name));
+    ask(&here, &["guard", "export", "--copy", "--out", text(&copy)]);
+    // As a second guard of the same key would write it that has signed another block.
+    let bytes = std::fs::read(&copy).expect("there");
+    let mut record = SignedGuardRecord::decode(&bytes)
+        .expect("a record")
+        .unverified()
+        .clone();
+    let (height, signed) = record.state.records().last().expect("some");
+    let other = BlockHash::from_bytes([7; 32]);
+    record.kind = GuardRecordKind::Transfer;
+    record.number += 1;
+    record.state = GuardState::new(record.state.highest_final(), [(height, other)]);
+    let key = std::fs::read_to_string(world.folder(0).join("identity.key")).expect("there");
+    let identity = SoftwareIdentity::new(Secret::from_hex(key.trim()).expect("a key"));
+    let signature = identity.sign_envelope(record.signing_digest()).await;
+    let file = record.with_signature(signature.expect("it signs")).encode();
+    std::fs::write(&lie, file).expect("written");
+    let before = ask_json(&here, &["guard", "show"]);
+    let said = import_refused(&here, &lie, &[]);
+    for part in [signed.to_string(), other.to_string(), height.to_string()] {
+        assert!(said.contains(&part), "{part} in {said}");
+    }
+    assert!(said.contains("as evidence"), "{said}");
+    assert_eq!(ask_json(&here, &["guard", "show"]), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

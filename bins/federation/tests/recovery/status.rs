@@ -1,6 +1,6 @@
 //! `federation status`: what a daemon tells while it runs, what its store tells after, and evidence.
 
-use std::path::Path;
+use std::time::Duration;
 
 use federation_block_signing::{Message, Vote, VoteKind};
 use federation_chain::{BlockHash, BlockHeight};
@@ -12,45 +12,83 @@ use federation_signer::{IdentitySigner, Secret, SoftwareIdentity};
 
 use crate::world::{Daemon, World, ask, ask_json, federation, stdout, text, until};
 
-/// Votes for two blocks in one round, with the keys of an operator whose daemon does not run, until
-/// somebody has noticed.
-async fn lie(config: &Path, world: &World, noticed: impl Fn() -> bool) {
-    let config = Config::load(config, &Overrides::default()).expect("fine");
-    let key = std::fs::read_to_string(world.folder(2).join("identity.key")).expect("there");
-    let identity = SoftwareIdentity::new(Secret::from_hex(key.trim()).expect("a key"));
-    let operators = config.federation.operators();
-    let endpoint = |index: usize| operators[index].endpoint.parse().expect("host:port");
-    let wire = ZmqConfig::new(endpoint(2), config.federation.id()).with_peers([0, 1].map(endpoint));
-    let messenger = ZmqMessenger::bind(wire).await.expect("a free port");
-    until("somebody listens", || messenger.subscribers() > 0).await;
-    while !noticed() {
-        for block in [1, 2] {
-            let vote = Message::Vote(Vote {
-                kind: VoteKind::Precommit,
-                height: BlockHeight::new(world.height() + 1),
-                round: Round::new(3),
-                value: Some(BlockHash::from_bytes([block; 32])),
-            });
-            let parts = vote.to_parts();
-            let unsigned = UnsignedEnvelope {
-                head: EnvelopeHead {
-                    federation: config.federation.id(),
-                    sender: config.me,
-                    kind: parts.kind,
-                    height: parts.height,
-                    round: parts.round,
-                },
-                payload: parts.payload,
-            };
-            let signature = identity.sign_envelope(unsigned.signing_digest()).await;
-            let frame = unsigned
-                .with_signature(signature.expect("it signs"))
-                .encode();
-            messenger.broadcast(frame).await.expect("it is sent");
+/// A place in the federation without its daemon: its keys in other hands.
+struct Impostor {
+    config: Config,
+    identity: SoftwareIdentity,
+    messenger: ZmqMessenger,
+}
+
+impl Impostor {
+    /// Speaks where an operator should, to those who listen.
+    async fn new(world: &World, index: usize) -> Self {
+        let config = Config::load(&world.config(index), &Overrides::default()).expect("fine");
+        let key = std::fs::read_to_string(world.folder(index).join("identity.key"));
+        let identity =
+            SoftwareIdentity::new(Secret::from_hex(key.expect("there").trim()).expect("a key"));
+        let operators = config.federation.operators();
+        let endpoint = operators[index].endpoint.parse().expect("host:port");
+        let wire = ZmqConfig::new(endpoint, config.federation.id());
+        let messenger = ZmqMessenger::bind(wire).await.expect("a free port");
+        until("somebody listens", || messenger.subscribers() > 0).await;
+        Self {
+            config,
+            identity,
+            messenger,
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    messenger.close().await;
+
+    async fn precommit(&self, height: u32, block: u8) {
+        let vote = Message::Vote(Vote {
+            kind: VoteKind::Precommit,
+            height: BlockHeight::new(height),
+            round: Round::new(3),
+            value: Some(BlockHash::from_bytes([block; 32])),
+        });
+        let parts = vote.to_parts();
+        let unsigned = UnsignedEnvelope {
+            head: EnvelopeHead {
+                federation: self.config.federation.id(),
+                sender: self.config.me,
+                kind: parts.kind,
+                height: parts.height,
+                round: parts.round,
+            },
+            payload: parts.payload,
+        };
+        let signature = self.identity.sign_envelope(unsigned.signing_digest()).await;
+        let frame = unsigned
+            .with_signature(signature.expect("it signs"))
+            .encode();
+        self.messenger.broadcast(frame).await.expect("it is sent");
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_stops_when_another_answers_at_its_place_with_its_keys() {
+    let world = World::new().await;
+    let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
+    let impostor = Impostor::new(&world, 0).await;
+    // On another machine: the operator's place in the roster is not where it listens.
+    let flags = ["--listen", "127.0.0.1:0"];
+    let daemon = Daemon::start_with(&world.config(0), &flags);
+    daemon.says("the node answers").await;
+    world.blocks(1).await;
+    while !daemon.log().contains("another daemon speaks") {
+        impostor.precommit(world.height() + 1, 1).await;
+        tokio::time::sleep(PAUSE).await;
+    }
+    let log = daemon.fails().await;
+    assert!(
+        log.contains("another daemon spoke for this operator"),
+        "{log}"
+    );
+    assert!(log.contains("stop both"), "{log}");
+    for daemon in others {
+        daemon.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +102,13 @@ async fn evidence_of_a_lie_is_logged_kept_and_shown_so_that_anyone_can_check_it(
             .iter()
             .all(|daemon| daemon.log().contains("evidence: "))
     };
-    lie(&world.config(2), &world, noticed).await;
+    let liar = Impostor::new(&world, 2).await;
+    while !noticed() {
+        for block in [1, 2] {
+            liar.precommit(world.height() + 1, block).await;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
     let line = daemons[0].log();
     let line = line.lines().find(|line| line.contains("evidence: "));
     let line = line.expect("a line");

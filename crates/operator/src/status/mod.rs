@@ -5,6 +5,7 @@
 //! `evidence.json` when there is new evidence. Each is replaced as a whole, so that a reader finds the old or the new
 //! one. They are for reading only: no daemon ever takes anything from them.
 
+mod alarm;
 mod evidence;
 mod file;
 mod report;

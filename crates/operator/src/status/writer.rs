@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    AlarmReport, BlockReport, EvidenceReport, GuardReport, StatusError, StatusReport,
+    AlarmReport, BlockReport, EvidenceReport, GuardReport, StatusError, StatusReport, alarm,
     file::{EVIDENCE, STATUS, replace},
 };
 use crate::{Clock, EvidenceReader, OperatorEvent, OperatorStatus, SystemClock};
@@ -120,7 +120,7 @@ impl StatusWriter {
         let OperatorEvent::Protocol(Event::Alarm(alarm)) = event else {
             return;
         };
-        let (at, text) = (SystemClock.now().as_millis(), format!("{alarm:?}"));
+        let (at, text) = (SystemClock.now().as_millis(), alarm::text(alarm));
         self.alarms.retain(|known| known.text != text);
         self.alarms.push_back(AlarmReport { at, text });
         while self.alarms.len() > ALARMS {

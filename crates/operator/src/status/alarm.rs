@@ -1,0 +1,52 @@
+//! Alarms in words, with what to do.
+
+use federation_block_signing::Alarm;
+
+/// What an alarm says to people.
+pub(super) fn text(alarm: &Alarm) -> String {
+    match alarm {
+        Alarm::OwnMessageFromElsewhere { height, round } => format!(
+            "another daemon spoke for this operator at height {height}, round {round}: stop both, and start only the one with the newer store"
+        ),
+        Alarm::NodeBehind { tip, last_final } => format!(
+            "the node is at height {tip}, and {last_final} is final: it must catch up first"
+        ),
+        Alarm::TipReplaced { height, old, new } => format!(
+            "the node put block {new} in the place of {old} at height {height}: compare it with the other operators' nodes"
+        ),
+        Alarm::OtherThanDecided {
+            height,
+            decided,
+            tip,
+        } => format!(
+            "the node has block {tip} at height {height}, {decided} was decided: compare it with the other operators' nodes"
+        ),
+        Alarm::DecidedAgainstVerdict { height, hash } => format!(
+            "block {hash} was decided at height {height}, which the own node or policy had refused: compare versions and settings"
+        ),
+        Alarm::TwoDecisions {
+            height,
+            first,
+            second,
+        } => format!(
+            "blocks {first} and {second} were both decided at height {height}: more operators lie than the threshold allows"
+        ),
+        Alarm::SignRefused {
+            height,
+            hash,
+            reason,
+        } => format!("block {hash} at height {height} is not signed: {reason}"),
+        Alarm::SubmitRejected {
+            height,
+            hash,
+            reason,
+        } => format!(
+            "the node refuses the decided block {hash} at height {height}: {reason}; compare versions and settings"
+        ),
+        Alarm::UnfitTemplate { height, reason } => {
+            format!("the node's template for height {height} does not fit: {reason:?}")
+        }
+        Alarm::Halted => "the store failed: nothing is said or signed any more".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
