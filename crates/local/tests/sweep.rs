@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use elements::{Script, Transaction, encode::serialize};
+use elements::{OutPoint, Script, Transaction, TxOut, Txid, encode::serialize};
 use federation_block_signing::{Event, Refusal};
 use federation_chain::{Block, BlockHeight, Dialect};
 use federation_genesis::Sweep;
@@ -57,15 +57,19 @@ async fn sweep(federation: &LocalFederation) -> Sweep {
         .expect("that with the coins");
     let mut output = issuing.output[0].clone();
     output.script_pubkey = Script::from([&[0, 20][..], &[7; 20]].concat());
+    spending(OutPoint::new(issuing.txid(), 0), vec![output])
+}
+
+fn spending(coin: OutPoint, output: Vec<TxOut>) -> Sweep {
     let transaction = Transaction {
         version: 2,
         lock_time: elements::LockTime::ZERO,
         input: vec![elements::TxIn {
-            previous_output: elements::OutPoint::new(issuing.txid(), 0),
+            previous_output: coin,
             sequence: elements::Sequence::MAX,
             ..elements::TxIn::default()
         }],
-        output: vec![output],
+        output,
     };
     Sweep::from_bytes(&serialize(&transaction)).expect("a sweep")
 }
@@ -165,6 +169,30 @@ async fn no_operator_starts_on_a_chain_that_began_without_the_sweep() -> Result<
         matches!(refused, Err(LocalError::Start(StartError::NoSweep(_)))),
         "{refused:?}"
     );
+    federation.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_node_does_not_take_the_sweep_proposes_nothing() -> Result<(), LocalError> {
+    let alone = LocalConfig::new(1, 1)
+        .with_interval(Duration::from_millis(200))
+        .with_absent(vec![0]);
+    let mut federation = LocalFederation::start(alone).await?;
+    // A sweep of another chain: its coins are not there.
+    let other = spending(OutPoint::new(Txid::from_byte_array([7; 32]), 0), Vec::new());
+    federation.set_options(wanting(Some(&other)));
+    federation.start_operator(0).await?;
+    let stands = federation.wait_for_height(1, Duration::from_secs(2)).await;
+    assert!(
+        matches!(stands, Err(LocalError::Height { wanted: 1, .. })),
+        "{stands:?}"
+    );
+    federation.stop_operator(0).await?;
+    let sweep = sweep(&federation).await;
+    federation.set_options(wanting(Some(&sweep)));
+    federation.start_operator(0).await?;
+    federation.wait_for_height(1, LIMIT).await?;
     federation.stop().await;
     Ok(())
 }

@@ -5,13 +5,18 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use federation_block_signing::{Candidate, CompactSignature, Input, SubmitOutcome, Verdict};
 use federation_chain::{Block, BlockHeight};
+use federation_genesis::Sweep;
 use federation_ocean_rpc::{Node, RpcError, SubmitOutcome as NodeOutcome};
 use federation_roster::{Federation, OperatorId, Round};
 use federation_signer::{GuardedSigner, Signer};
 use secp256k1::ecdsa;
 
 use super::blocks::candidate;
-use crate::{BlockPolicy, log::Log, policy::has_transaction};
+use crate::{
+    BlockPolicy,
+    log::Log,
+    policy::{SWEPT, has_transaction},
+};
 
 /// What jobs need.
 #[derive(Clone)]
@@ -36,7 +41,7 @@ impl Jobs {
     pub(crate) async fn template(&self, height: BlockHeight, round: Round) -> Input {
         let result = match self.new_block(height).await {
             Ok(bytes) => candidate(&self.federation, bytes).await,
-            Err(error) => Err(error.to_string()),
+            Err(reason) => Err(reason),
         };
         match result {
             Ok(candidate) if candidate.height != height => {
@@ -56,28 +61,38 @@ impl Jobs {
         }
     }
 
-    /// The node's next block, with the agreed sweep in it if it has its place there.
-    async fn new_block(&self, height: BlockHeight) -> Result<Bytes, RpcError> {
-        let bytes = self.node.new_block().await?;
+    /// The node's next block, with the agreed sweep in it if it has its place there. A leader's own
+    /// policy is not asked about it, so there is none without the sweep.
+    async fn new_block(&self, height: BlockHeight) -> Result<Bytes, String> {
+        let template = || async {
+            let bytes = self.node.new_block().await;
+            bytes.map_err(|error| error.to_string())
+        };
+        let bytes = template().await?;
         let Some(sweep) = self.policy.sweep(height) else {
             return Ok(bytes);
         };
-        let block = Block::decode(self.federation.rules().dialect(), bytes.clone());
-        if block.is_ok_and(|block| has_transaction(&block, sweep).unwrap_or_default()) {
+        if self.has(&bytes, sweep)? {
             return Ok(bytes);
         }
         let txid = sweep.txid().to_string();
-        if let Err(error) = self
-            .node
+        self.node
             .include_transaction(&txid, &sweep.to_bytes())
             .await
-        {
-            self.log.complaint(
-                "the node does not take the agreed sweep",
-                &error.to_string(),
-            );
+            .map_err(|error| format!("it does not take the agreed sweep {txid}: {error}"))?;
+        let bytes = template().await?;
+        if self.has(&bytes, sweep)? {
+            Ok(bytes)
+        } else {
+            Err(format!("it leaves the agreed sweep {txid} out"))
         }
-        self.node.new_block().await
+    }
+
+    fn has(&self, block: &Bytes, sweep: &Sweep) -> Result<bool, String> {
+        let dialect = self.federation.rules().dialect();
+        let block = Block::decode(dialect, block.clone()).map_err(|error| error.to_string())?;
+        // One of another height is for the caller to see.
+        Ok(block.height() != SWEPT || has_transaction(&block, sweep)?)
     }
 
     pub(crate) async fn test(&self, candidate: Candidate) -> Input {
