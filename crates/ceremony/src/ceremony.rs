@@ -59,7 +59,7 @@ pub enum CeremonyError {
     TwoThings(String),
     /// Not the same chain.
     #[error(
-        "`{member}` approves the manifest {theirs}, here it is {ours}: compare the joins, then begin a new ceremony"
+        "`{member}` approves the manifest {theirs}, here it is {ours}: compare what you both have, then begin a new ceremony"
     )]
     Disagrees {
         /// Who.

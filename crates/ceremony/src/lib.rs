@@ -10,9 +10,14 @@
 //! ```
 //!
 //! Messages may come in any order and more than once. A member that signs two messages of one kind
-//! is named, with [`Evidence`]. Who drops out makes a new ceremony necessary: proofs are good for one
-//! ceremony only. The crate does no I/O and holds no secret: callers sign [`message_digest`] and
-//! [`proof_digest`] wherever their keys are. The CLI `multisig ceremony` drives it.
+//! is named, with [`Evidence`] that anybody can check; [`differences`] shows where two parties part.
+//! Who drops out makes a new ceremony necessary: proofs are good for one ceremony only. Coins that
+//! anyone could take from the genesis have an agreed [sweep](Chain::sweep).
+//!
+//! A certificate is verified offline, and stands for what was agreed on, which has one
+//! [hash](Certificate::agreed_hash) whatever the signatures are. The crate does no I/O and holds no
+//! secret: callers sign [`message_digest`] and [`proof_digest`] wherever their keys are. The CLI
+//! `multisig ceremony` drives it.
 //!
 //! ```
 //! use federation_ceremony::{Body, Ceremony, Digest, KeyUse, Member, Message, Proposal};

@@ -140,13 +140,19 @@ fn next(ceremony: &Ceremony) -> String {
     match ceremony.agreed() {
         Ok(_) => "all have approved: `multisig ceremony finish` makes the certificate".to_owned(),
         Err(CeremonyError::Chain(ChainError::Missing(_))) => format!(
-            "wait for the joins of {} and take them with `multisig ceremony add`; begin anew without who drops out",
+            "wait for the joins of {} and take them with `multisig ceremony add`; `multisig ceremony again` begins anew without who drops out",
             missing(Ceremony::has_joined)
         ),
         Err(CeremonyError::NotApproved(_)) => format!(
             "read the words to each other, then `multisig ceremony approve`: missing {}",
             missing(|ceremony, place| ceremony.approval(place).is_some())
         ),
+        Err(CeremonyError::TwoThings(name)) => format!(
+            "{name} said two things: send its evidence to the others; `multisig ceremony again --without {name}` begins anew"
+        ),
+        Err(error @ CeremonyError::Disagrees { .. }) => {
+            format!("{error}; `multisig ceremony diff` shows what is not the same")
+        }
         Err(error) => error.to_string(),
     }
 }
