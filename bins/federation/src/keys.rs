@@ -3,6 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     path::Path,
+    sync::Arc,
 };
 
 use federation_cli::CliError;
@@ -12,9 +13,9 @@ use federation_ocean_rpc::NodeClient;
 use federation_operator::config::Config;
 use federation_signer::{
     HsmSource, IdentitySigner, KeyRole, KeySource, Secret, Signer, SoftwareIdentity,
-    SoftwareSigner, key_file,
+    SoftwareSigner, SoftwareSpender, SpendSigner, key_file,
 };
-use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner};
+use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner, HsmSpender};
 use federation_signer_node::NodeWalletSigner;
 
 use crate::{
@@ -78,6 +79,21 @@ pub(crate) fn open_identity(config: &Config) -> Result<Box<dyn IdentitySigner>, 
     let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
     let identity = open_file(&config.keys.identity, KeyRole::Identity, &network)?;
     Ok(Box::new(SoftwareIdentity::new(identity)))
+}
+
+/// Opens the key that spends reissuance tokens, if the operator has one.
+pub(crate) async fn open_reissuance(
+    config: &Config,
+) -> Result<Option<Arc<dyn SpendSigner>>, CliError> {
+    let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
+    let Some(source) = &config.keys.reissuance else {
+        return Ok(None);
+    };
+    let role = KeyRole::Reissuance;
+    Ok(Some(match source {
+        KeySource::Hsm(hsm) => Arc::new(HsmSpender::new(open_hsm(hsm, role).await?)),
+        _ => Arc::new(SoftwareSpender::new(open_file(source, role, &network)?)),
+    }))
 }
 
 /// The roster's block key of this operator: what a node's wallet holds is not asked.

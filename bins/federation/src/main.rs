@@ -12,6 +12,7 @@ mod keys;
 mod messenger;
 mod preflight;
 mod rehearse;
+mod reissuance;
 mod run;
 mod runtime;
 mod status;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Preflight(args) => preflight::run(args),
         Command::Status(args) => status::run(args),
         Command::Guard(args) => guard::run(args),
+        Command::Reissuance(args) => reissuance::run(args),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };

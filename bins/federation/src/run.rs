@@ -19,7 +19,7 @@ use crate::{
     cli::RunArgs,
     config_check,
     keys::{self, Locks},
-    messenger, runtime,
+    messenger, reissuance, runtime,
 };
 
 /// How long the end of the operator waits for its status to be written.
@@ -108,10 +108,12 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     options.sweep.clone_from(&config.sweep);
     options.certificate.clone_from(&config.certificate);
     let evidence = store.evidence_reader();
-    let operator = Operator::new(
+    let node = Arc::new(node);
+    let reissuing = reissuance::prepare(config, &node).await?;
+    let mut operator = Operator::new(
         federation.clone(),
         config.me,
-        Arc::new(node),
+        node,
         signer,
         keys.identity,
         messenger,
@@ -119,6 +121,9 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     )
     .with_new_guard(guard_is_new)
     .with_options(options);
+    if let Some(reissuing) = reissuing {
+        operator = operator.with_reissuance(reissuing);
+    }
     let folder = config.store.clone();
     let writer = StatusWriter::new(folder, federation, config.me, operator.guard(), evidence);
     let handle = operator.start().await.map_err(|error| {

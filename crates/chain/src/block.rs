@@ -119,16 +119,27 @@ impl Block {
     /// [Transactions](crate#transactions)).
     pub fn transactions(&self) -> Result<Vec<elements::Transaction>, DecodeError> {
         let mut transactions = Vec::new();
+        self.each_transaction(|transaction| transactions.push(transaction))?;
+        Ok(transactions)
+    }
+
+    /// Hands out the transactions one after the other, so that only one is there parsed.
+    ///
+    /// # Errors
+    /// As [`transactions`](Self::transactions); those before the bad one have been handed out.
+    pub fn each_transaction(
+        &self,
+        mut to: impl FnMut(elements::Transaction),
+    ) -> Result<(), DecodeError> {
         self.walk(|index, transaction| {
             let parsed =
                 deserialize(transaction.bytes).map_err(|error| DecodeError::Transaction {
                     index,
                     reason: error.to_string(),
                 })?;
-            transactions.push(parsed);
+            to(parsed);
             Ok(())
-        })?;
-        Ok(transactions)
+        })
     }
 
     /// How many transactions the block says it has; [`Block::decode`] has made sure of one.

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::OperatorError;
+use crate::{AssetStatus, OperatorError};
 
 /// How the own node is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,6 +60,8 @@ pub struct Counters {
     pub bad_signature: u64,
     /// Bodies that are no block of this chain.
     pub bad_body: u64,
+    /// Messages about reissuances, where none are made or too many come at once.
+    pub unwanted: u64,
     /// Pieces of evidence.
     pub evidence: u64,
 }
@@ -114,6 +116,17 @@ pub enum OperatorEvent {
         /// How long it took.
         took: Duration,
     },
+    /// A payment that was owed at a point, or one instead of it, is in a block.
+    Reissued {
+        /// The asset.
+        asset: elements::AssetId,
+        /// The point's height.
+        point: BlockHeight,
+        /// What was made, in satoshi.
+        amount: u64,
+        /// The transaction.
+        txid: elements::Txid,
+    },
     /// Two messages that contradict each other were kept.
     Evidence {
         /// Who sent them.
@@ -127,6 +140,7 @@ pub enum OperatorEvent {
 #[derive(Debug)]
 pub struct OperatorHandle {
     pub(crate) status: watch::Receiver<OperatorStatus>,
+    pub(crate) reissuance: watch::Receiver<Vec<AssetStatus>>,
     pub(crate) events: broadcast::Sender<OperatorEvent>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: Option<JoinHandle<Result<(), OperatorError>>>,
@@ -137,6 +151,12 @@ impl OperatorHandle {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<OperatorStatus> {
         self.status.clone()
+    }
+
+    /// How it is with the assets that are reissued, as it is now and as it changes.
+    #[must_use]
+    pub fn reissuance(&self) -> watch::Receiver<Vec<AssetStatus>> {
+        self.reissuance.clone()
     }
 
     /// What happens from now on. A reader that is too slow misses events, and is told how many.

@@ -28,6 +28,7 @@ mod handle;
 mod log;
 mod operator;
 mod policy;
+mod reissuance;
 mod start;
 pub mod status;
 mod store;
@@ -38,7 +39,11 @@ pub use error::{OperatorError, StartError};
 pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus};
 pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};
+pub use reissuance::{
+    AssetStatus, DueStatus, FollowError, Reading, Reissuance, ReissuanceError, ReissuanceNode,
+    follow,
+};
 pub use store::{
-    EvidenceError, EvidenceReader, HeldGuardStore, RedbGuardStore, Store, StoreError,
-    StoredEvidence,
+    EvidenceError, EvidenceReader, HeldGuardStore, RedbGuardStore, ReissuanceStore, Store,
+    StoreError, StoredEvidence,
 };

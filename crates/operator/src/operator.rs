@@ -9,8 +9,8 @@ use federation_roster::{Federation, OperatorId};
 use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 
 use crate::{
-    AcceptAll, BlockPolicy, Clock, OperatorHandle, StartError, Store, SystemClock, WantSweep,
-    engine,
+    AcceptAll, BlockPolicy, Clock, OperatorHandle, Reissuance, StartError, Store, SystemClock,
+    WantSweep, engine,
     start::{self, Memory},
 };
 
@@ -47,6 +47,7 @@ pub struct Operator {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) policy: Arc<dyn BlockPolicy>,
     pub(crate) options: Options,
+    pub(crate) reissuance: Option<Reissuance>,
 }
 
 impl Operator {
@@ -73,6 +74,7 @@ impl Operator {
             clock: Arc::new(SystemClock),
             policy: Arc::new(AcceptAll),
             options: Options::default(),
+            reissuance: None,
         }
     }
 
@@ -100,6 +102,13 @@ impl Operator {
     #[must_use]
     pub fn with_policy(mut self, policy: Arc<dyn BlockPolicy>) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Takes part in reissuing assets.
+    #[must_use]
+    pub fn with_reissuance(mut self, reissuance: Reissuance) -> Self {
+        self.reissuance = Some(reissuance);
         self
     }
 
@@ -146,7 +155,7 @@ impl Operator {
             observing,
             "operator starts"
         );
-        Ok(engine::spawn(self, Machine::new(config, records)))
+        Ok(engine::spawn(self, Machine::new(config, records))?)
     }
 
     fn machine_config(&self) -> Result<Config, StartError> {

@@ -26,6 +26,9 @@ pub enum Uncountable {
     Range(Txid),
 }
 
+/// The most points that are looked ahead.
+const MOST_FORECAST: usize = 10_000;
+
 /// An output that holds reissuance tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TokenOutput {
@@ -40,12 +43,15 @@ pub(crate) struct CoinOutput {
     pub(crate) value: u64,
 }
 
-/// What is to be made for a point that was reached.
+/// What is to be made for a point that was reached, or will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Due {
-    pub(crate) point: Point,
-    pub(crate) circulation: u64,
-    pub(crate) amount: u64,
+pub struct Due {
+    /// The point.
+    pub point: Point,
+    /// What is in circulation at the point, in satoshi; on Ocean without what is frozen.
+    pub circulation: u64,
+    /// What is to be made, in satoshi.
+    pub amount: u64,
 }
 
 /// An output in a transaction that freezes (Ocean).
@@ -106,6 +112,27 @@ impl AssetState {
         self.due.front().copied()
     }
 
+    /// All that is owed, the oldest first.
+    pub(crate) fn owed(&self) -> Vec<Due> {
+        self.due.iter().copied().collect()
+    }
+
+    /// What will be owed at points up to a height if nothing else happens.
+    pub(crate) fn forecast(
+        &self,
+        settings: &AssetSettings,
+        chain: &Chain,
+        from: BlockHeight,
+        to: BlockHeight,
+    ) -> Vec<Due> {
+        let mut state = self.clone();
+        state.due.clear();
+        for point in settings.schedule().points(from, to).take(MOST_FORECAST) {
+            state.reach(settings, chain, point, &mut Vec::new());
+        }
+        state.owed()
+    }
+
     pub(crate) fn tokens(&self) -> &[TokenOutput] {
         &self.tokens
     }
@@ -129,30 +156,48 @@ impl AssetState {
         u64::try_from(there).unwrap_or(0)
     }
 
-    pub(crate) fn apply(
-        &mut self,
-        settings: &AssetSettings,
-        chain: &Chain,
-        height: BlockHeight,
-        transactions: &[Transaction],
-    ) -> Vec<LedgerEvent> {
-        let mut events = Vec::new();
-        let mut reader = BlockReader {
+    /// Reads one transaction of a block.
+    pub(crate) fn read(&mut self, block: &mut OpenBlock<'_>, transaction: &Transaction) {
+        let mut reader = TransactionReader {
             state: self,
+            settings: block.settings,
+            chain: block.chain,
+            height: block.height,
+            events: &mut block.events,
+            minted: &mut block.minted,
+        };
+        reader.read(transaction);
+        block.last = Some(transaction.txid());
+    }
+
+    /// Ends a block, and tells what it says.
+    pub(crate) fn finish(&mut self, block: OpenBlock<'_>) -> Vec<LedgerEvent> {
+        let OpenBlock {
             settings,
             chain,
             height,
-            events: &mut events,
-            minted: 0,
-        };
-        for transaction in transactions {
-            reader.read(transaction);
+            mut events,
+            minted,
+            last,
+        } = block;
+        self.base += minted;
+        let most = i128::from(u64::MAX) - i128::from(self.scheduled);
+        if let Some(txid) = last
+            && (self.base > most || self.base < 0)
+        {
+            self.give_up(Uncountable::Range(txid), &mut events);
         }
-        reader.finish(transactions.first().map(Transaction::txid));
         if let Some(point) = settings.schedule().point_at(height) {
             self.reach(settings, chain, point, &mut events);
         }
         events
+    }
+
+    fn give_up(&mut self, why: Uncountable, events: &mut Vec<LedgerEvent>) {
+        if self.uncountable.is_none() {
+            self.uncountable = Some(why);
+            events.push(LedgerEvent::Uncountable(why));
+        }
     }
 
     /// Fixes what is to be made for a point.
@@ -220,15 +265,26 @@ impl AssetState {
     }
 }
 
-/// Reads one block.
-struct BlockReader<'a> {
+/// A block that is being read for one asset.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenBlock<'a> {
+    pub(crate) settings: &'a AssetSettings,
+    pub(crate) chain: &'a Chain,
+    pub(crate) height: BlockHeight,
+    pub(crate) events: Vec<LedgerEvent>,
+    /// What the first transaction makes out of nothing, less the fees that it may take.
+    pub(crate) minted: i128,
+    pub(crate) last: Option<Txid>,
+}
+
+/// Reads one transaction for one asset.
+struct TransactionReader<'a> {
     state: &'a mut AssetState,
     settings: &'a AssetSettings,
     chain: &'a Chain,
     height: BlockHeight,
     events: &'a mut Vec<LedgerEvent>,
-    /// What the first transaction makes out of nothing, less the fees that it may take.
-    minted: i128,
+    minted: &'a mut i128,
 }
 
 /// The script of a payment to nobody's key, by which Ocean marks what it freezes.
@@ -237,11 +293,10 @@ fn freezes(script: &Script) -> bool {
     script.is_p2pkh() && bytes[3..23] == [0; 20]
 }
 
-impl BlockReader<'_> {
+impl TransactionReader<'_> {
     fn read(&mut self, transaction: &Transaction) {
         let txid = transaction.txid();
         let is_coinbase = transaction.is_coinbase();
-        let made_before = self.state.base;
         for input in &transaction.input {
             self.issue(transaction, input, txid);
             self.peg_in(input);
@@ -255,26 +310,10 @@ impl BlockReader<'_> {
         if self.chain.tokens == TokenForm::Explicit {
             self.freeze(transaction, txid);
         }
-        if self.state.base < 0 && self.state.base < made_before {
-            self.give_up(Uncountable::Range(txid));
-        }
-    }
-
-    fn finish(&mut self, first: Option<Txid>) {
-        // The genesis block's first transaction makes nothing.
-        self.state.base += self.minted;
-        if self.state.base > i128::from(u64::MAX) - i128::from(self.state.scheduled)
-            && let Some(txid) = first
-        {
-            self.give_up(Uncountable::Range(txid));
-        }
     }
 
     fn give_up(&mut self, why: Uncountable) {
-        if self.state.uncountable.is_none() {
-            self.state.uncountable = Some(why);
-            self.events.push(LedgerEvent::Uncountable(why));
-        }
+        self.state.give_up(why, self.events);
     }
 
     fn issue(&mut self, transaction: &Transaction, input: &TxIn, txid: Txid) {
@@ -420,9 +459,9 @@ impl BlockReader<'_> {
         }
         let value = i128::from(value);
         if is_coinbase {
-            self.minted += value;
+            *self.minted += value;
         } else if output.is_fee() {
-            self.minted -= value;
+            *self.minted -= value;
             return;
         }
         if output.script_pubkey.is_provably_unspendable() {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AmountError, AssetSettings, Chain, Point,
-    asset::{AssetState, Uncountable},
+    asset::{AssetState, Due, OpenBlock, Uncountable},
 };
 
 /// The version of a ledger's stored state.
@@ -222,6 +222,24 @@ impl Ledger {
         self.asset(index).map(|(_, state)| state.circulation())
     }
 
+    /// What is owed of the asset at a place in the settings, the oldest point first.
+    #[must_use]
+    pub fn owed(&self, index: usize) -> Vec<Due> {
+        self.asset(index)
+            .map_or_else(Vec::new, |(_, state)| state.owed())
+    }
+
+    /// What will be owed of the asset at a place in the settings at points above the last block that
+    /// was read and up to a height, if nothing but these reissuances changes what is in circulation;
+    /// ten thousand points at most.
+    #[must_use]
+    pub fn forecast(&self, index: usize, to: BlockHeight) -> Vec<Due> {
+        self.asset(index)
+            .map_or_else(Vec::new, |(settings, state)| {
+                state.forecast(settings, &self.chain, self.next_height(), to)
+            })
+    }
+
     /// Whether an output holds tokens or coins of the asset at a place in the settings, unspent.
     #[must_use]
     pub fn holds(&self, index: usize, outpoint: OutPoint) -> bool {
@@ -229,7 +247,42 @@ impl Ledger {
             .is_some_and(|(_, state)| state.holds(outpoint))
     }
 
-    /// Reads the next block, and tells what it says of which asset.
+    /// Begins to read the next block. The ledger is as it was until the reading is finished.
+    ///
+    /// # Errors
+    /// If the block is not the next one.
+    pub fn begin(
+        &mut self,
+        height: BlockHeight,
+        hash: BlockHash,
+        previous: BlockHash,
+    ) -> Result<LedgerBlock<'_>, LedgerError> {
+        self.check(height, hash, previous)?;
+        let Self {
+            chain,
+            settings,
+            state,
+        } = self;
+        let open = settings
+            .iter()
+            .map(|settings| OpenBlock {
+                settings,
+                chain,
+                height,
+                events: Vec::new(),
+                minted: 0,
+                last: None,
+            })
+            .collect();
+        Ok(LedgerBlock {
+            tip: (height, hash),
+            assets: state.assets.clone(),
+            state,
+            open,
+        })
+    }
+
+    /// Reads the next block, and tells what it says of which asset, by its place in the settings.
     ///
     /// # Errors
     /// If the block is not the next one, and then nothing is changed.
@@ -240,6 +293,19 @@ impl Ledger {
         previous: BlockHash,
         transactions: &[Transaction],
     ) -> Result<Vec<(usize, LedgerEvent)>, LedgerError> {
+        let mut block = self.begin(height, hash, previous)?;
+        for transaction in transactions {
+            block.read(transaction);
+        }
+        Ok(block.finish())
+    }
+
+    fn check(
+        &self,
+        height: BlockHeight,
+        hash: BlockHash,
+        previous: BlockHash,
+    ) -> Result<(), LedgerError> {
         let expected = self.next_height();
         if height != expected {
             return Err(LedgerError::Height {
@@ -248,29 +314,48 @@ impl Ledger {
             });
         }
         match self.state.tip {
-            Some((_, tip)) if tip != previous => {
-                return Err(LedgerError::Previous {
-                    height,
-                    expected: tip,
-                    found: previous,
-                });
-            }
-            None if hash != self.chain.genesis => {
-                return Err(LedgerError::Genesis {
-                    expected: self.chain.genesis,
-                    found: hash,
-                });
-            }
-            _ => {}
+            Some((_, tip)) if tip != previous => Err(LedgerError::Previous {
+                height,
+                expected: tip,
+                found: previous,
+            }),
+            None if hash != self.chain.genesis => Err(LedgerError::Genesis {
+                expected: self.chain.genesis,
+                found: hash,
+            }),
+            _ => Ok(()),
         }
+    }
+}
+
+/// A block that is being read, transaction by transaction, so that a large one need not be in
+/// memory as a whole.
+#[derive(Debug)]
+pub struct LedgerBlock<'l> {
+    state: &'l mut State,
+    assets: Vec<AssetState>,
+    open: Vec<OpenBlock<'l>>,
+    tip: (BlockHeight, BlockHash),
+}
+
+impl LedgerBlock<'_> {
+    /// Reads its next transaction.
+    pub fn read(&mut self, transaction: &Transaction) {
+        for (state, block) in self.assets.iter_mut().zip(&mut self.open) {
+            state.read(block, transaction);
+        }
+    }
+
+    /// Ends it, and tells what it says of which asset, by its place in the settings.
+    pub fn finish(mut self) -> Vec<(usize, LedgerEvent)> {
         let mut events = Vec::new();
-        let assets = self.settings.iter().zip(&mut self.state.assets);
-        for (index, (settings, state)) in assets.enumerate() {
-            let said = state.apply(settings, &self.chain, height, transactions);
+        for (index, (state, block)) in self.assets.iter_mut().zip(self.open).enumerate() {
+            let said = state.finish(block);
             events.extend(said.into_iter().map(|event| (index, event)));
         }
-        self.state.tip = Some((height, hash));
-        Ok(events)
+        self.state.assets = self.assets;
+        self.state.tip = Some(self.tip);
+        events
     }
 }
 

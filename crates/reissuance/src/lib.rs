@@ -36,8 +36,8 @@ mod signatures;
 mod transaction;
 
 pub use amount::{AmountError, Frozen, amount_for_unfrozen, scheduled_amount};
-pub use asset::Uncountable;
-pub use ledger::{DecodeLedgerError, Ledger, LedgerError, LedgerEvent};
+pub use asset::{Due, Uncountable};
+pub use ledger::{DecodeLedgerError, Ledger, LedgerBlock, LedgerError, LedgerEvent};
 pub use opening::Opening;
 pub use plan::{Difference, Plan, PlanError, PlannedFee};
 pub use rate::{ParseRateError, Rate};

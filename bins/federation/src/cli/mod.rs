@@ -7,6 +7,7 @@ mod guard;
 mod init;
 mod preflight;
 mod rehearse;
+mod reissuance;
 mod run;
 mod status;
 mod transport;
@@ -19,6 +20,7 @@ pub(crate) use self::{
     init::InitArgs,
     preflight::PreflightArgs,
     rehearse::RehearseArgs,
+    reissuance::{ChainArgs, ReissuanceArgs, ReissuanceCommand},
     run::{LogFormat, RunArgs},
     status::StatusArgs,
     transport::TransportArgs,
@@ -68,6 +70,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Show, move and repair the record of what the block key has signed.
     Guard(GuardArgs),
+    /// Show what is reissued and why, and check from the chain what was.
+    Reissuance(ReissuanceArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

@@ -6,10 +6,14 @@ use federation_block_signing::Timeouts;
 use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
 use federation_genesis::Sweep;
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
+use federation_reissuance::AssetSettings;
 use federation_roster::{Federation, Operator, XOnlyPublicKey};
 use hex_conservative::FromHex;
 
-use super::reader::{Found, Reader, Section};
+use super::{
+    reader::{Found, Reader, Section},
+    reissuance::{self, Surroundings},
+};
 
 /// What `federation.toml` says.
 #[derive(Debug, Clone)]
@@ -20,6 +24,7 @@ pub(super) struct FederationFile {
     pub(super) classic_until: Option<BlockHeight>,
     pub(super) classic_kafka: Option<String>,
     pub(super) sweep: Option<Sweep>,
+    pub(super) reissuance: Vec<AssetSettings>,
     /// As it stands there: counted from the file's folder.
     pub(super) certificate: Option<String>,
 }
@@ -86,6 +91,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     for section in sections {
         entries.extend(read_entry(reader, section));
     }
+    let reissued = reissuance::take(reader, &mut root);
     root.finish(reader);
     if count == 0 {
         reader.note(
@@ -122,10 +128,22 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
             endpoint: entry.endpoint.value.clone(),
         })
         .collect();
-    match Federation::new(operators, rules, genesis?.value, interval?.value) {
+    let (chain, genesis, interval) = (chain?.value, genesis?.value, interval?.value);
+    let around = Surroundings {
+        dialect,
+        interval,
+        genesis,
+        chain: &chain,
+    };
+    let reissuance = reissued
+        .into_iter()
+        .filter_map(|asset| asset.settings(reader, &around))
+        .collect();
+    match Federation::new(operators, rules, genesis, interval) {
         Ok(federation) => Some(FederationFile {
-            chain: chain?.value,
+            chain,
             federation: Arc::new(federation),
+            reissuance,
             timeouts,
             classic_until,
             classic_kafka,

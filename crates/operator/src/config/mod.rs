@@ -12,6 +12,7 @@ mod messenger;
 mod operator_file;
 mod overrides;
 mod reader;
+mod reissuance;
 mod report;
 mod text;
 

@@ -11,6 +11,7 @@ use federation_ceremony::Certificate;
 use federation_chain::BlockHeight;
 use federation_genesis::Sweep;
 use federation_ocean_rpc::{Auth, NodeConfig};
+use federation_reissuance::AssetSettings;
 use federation_roster::{Federation, OperatorId};
 use federation_signer::KeyRole;
 
@@ -66,6 +67,8 @@ pub struct Config {
     /// The agreed transaction without which there is no block 1, if coins of the genesis can be
     /// spent by anyone.
     pub sweep: Option<Sweep>,
+    /// Which assets are made more of.
+    pub reissuance: Vec<AssetSettings>,
     /// What all parties of the ceremony have agreed on, if the files name a certificate: verified,
     /// and the same as what they say themselves.
     pub certificate: Option<Arc<Certificate>>,
@@ -295,6 +298,7 @@ impl Raw {
             classic_until: file.classic_until,
             classic_kafka: file.classic_kafka,
             sweep: file.sweep,
+            reissuance: file.reissuance,
             certificate: None,
         })
     }

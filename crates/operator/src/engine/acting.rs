@@ -5,7 +5,7 @@ use federation_block_signing::{
 };
 use federation_chain::BlockHeight;
 
-use super::{Engine, ingress::envelope_of, jobs::Jobs};
+use super::{Engine, jobs::Jobs};
 use crate::{OperatorEvent, StoreError};
 
 impl Engine {
@@ -144,8 +144,7 @@ impl Engine {
 
     async fn send(&mut self, message: Message) {
         let parts = message.to_parts();
-        let unsigned = envelope_of(&self.federation, self.me, &parts);
-        let signature = match self.identity.sign_envelope(unsigned.signing_digest()).await {
+        let signature = match self.speaker.say(&parts).await {
             Ok(signature) => signature,
             Err(error) => {
                 // It is repeated at the machine's beat.
@@ -153,10 +152,6 @@ impl Engine {
                 return;
             }
         };
-        let frame = unsigned.with_signature(signature).encode();
-        if let Err(error) = self.messenger.broadcast(frame).await {
-            tracing::warn!(%error, "a message was not sent");
-        }
         if !matches!(message, Message::Body(Body { .. })) {
             self.pending.push_back(Input::Received(SignedMessage {
                 sender: self.me,

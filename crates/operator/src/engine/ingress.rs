@@ -30,6 +30,18 @@ use super::{
 /// beside the others, so that votes pass them.
 const LARGE_FRAMES: usize = 4;
 
+/// The kind byte of messages about reissuances, above those of the block-signing protocol.
+pub(crate) const REISSUANCE: u8 = 64;
+/// The longest payload of such a message, in bytes: a plan and a signature for each of its inputs.
+pub(crate) const MAX_REISSUANCE: usize = 64 * 1024;
+
+/// A message about a reissuance, its sender proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReissuanceFrame {
+    pub(crate) sender: OperatorId,
+    pub(crate) payload: Bytes,
+}
+
 /// Why a frame was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dropped {
@@ -40,6 +52,7 @@ pub(crate) enum Dropped {
     TooLarge,
     BadSignature,
     BadBody,
+    Unwanted,
 }
 
 impl Dropped {
@@ -53,6 +66,7 @@ impl Dropped {
             Self::TooLarge => "too large",
             Self::BadSignature => "bad signature",
             Self::BadBody => "bad block",
+            Self::Unwanted => "about a reissuance, which is not made here or comes too fast",
         }
     }
 }
@@ -63,11 +77,23 @@ pub(crate) struct Ingress {
     federation: Arc<Federation>,
     /// The height that the machine works on, shared with the engine.
     height: Arc<AtomicU32>,
+    /// Where messages about reissuances go, if this operator makes any.
+    reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
 }
 
 impl Ingress {
     pub(crate) const fn new(federation: Arc<Federation>, height: Arc<AtomicU32>) -> Self {
-        Self { federation, height }
+        Self {
+            federation,
+            height,
+            reissuances: None,
+        }
+    }
+
+    /// Hands messages about reissuances on; they are dropped otherwise.
+    pub(crate) fn with_reissuances(mut self, to: Option<mpsc::Sender<ReissuanceFrame>>) -> Self {
+        self.reissuances = to;
+        self
     }
 
     /// Receives until the messenger is closed, and hands on what passes.
@@ -89,6 +115,14 @@ impl Ingress {
                     continue;
                 }
             };
+            if head.kind == REISSUANCE {
+                if let Err(dropped) = self.hand_on(head, &frame)
+                    && inputs.send(Incoming::Dropped(dropped)).await.is_err()
+                {
+                    return Ok(());
+                }
+                continue;
+            }
             if frame.len() <= INLINE {
                 if inputs.send(self.check(head, &frame, None)).await.is_err() {
                     return Ok(());
@@ -120,7 +154,11 @@ impl Ingress {
         }
         self.identity(head.sender)?;
         self.check_height(head.height)?;
-        let limit = Message::max_payload(head.kind).map_err(|_| Dropped::Undecodable)?;
+        let limit = match head.kind {
+            REISSUANCE if self.reissuances.is_none() => return Err(Dropped::Unwanted),
+            REISSUANCE => MAX_REISSUANCE,
+            kind => Message::max_payload(kind).map_err(|_| Dropped::Undecodable)?,
+        };
         // An envelope has less than two hundred bytes of its own.
         if frame.len() > limit + 200 {
             return Err(Dropped::TooLarge);
@@ -145,13 +183,32 @@ impl Ingress {
         }
     }
 
-    fn try_check(&self, head: EnvelopeHead, frame: &Bytes) -> Result<Input, Dropped> {
+    /// Hands a message about a reissuance to who makes them, without waiting: it comes again.
+    fn hand_on(&self, head: EnvelopeHead, frame: &Bytes) -> Result<(), Dropped> {
+        let Some(reissuances) = &self.reissuances else {
+            return Err(Dropped::Unwanted);
+        };
+        let envelope = self.proven(head.sender, frame)?;
+        let payload = envelope.payload().clone();
         let sender = head.sender;
+        reissuances
+            .try_send(ReissuanceFrame { sender, payload })
+            .map_err(|_| Dropped::Unwanted)
+    }
+
+    /// The envelope in a frame, if its sender has signed it.
+    fn proven(&self, sender: OperatorId, frame: &Bytes) -> Result<Envelope, Dropped> {
         let identity = self.identity(sender)?;
         let envelope = Envelope::decode(frame).map_err(|_| Dropped::Undecodable)?;
         envelope
             .verify(&identity)
             .map_err(|_| Dropped::BadSignature)?;
+        Ok(envelope)
+    }
+
+    fn try_check(&self, head: EnvelopeHead, frame: &Bytes) -> Result<Input, Dropped> {
+        let sender = head.sender;
+        let envelope = self.proven(sender, frame)?;
         let parts = MessageParts {
             kind: head.kind,
             height: head.height,

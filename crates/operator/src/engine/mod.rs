@@ -5,6 +5,7 @@ mod blocks;
 mod ingress;
 mod jobs;
 mod peers;
+mod speaker;
 mod watcher;
 
 use std::{
@@ -18,9 +19,7 @@ use std::{
 
 use federation_block_signing::{Input, Machine, Tip};
 use federation_chain::BlockHeight;
-use federation_messenger::Messenger;
 use federation_roster::{Federation, OperatorId, Round};
-use federation_signer::IdentitySigner;
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
     task::JoinSet,
@@ -33,9 +32,15 @@ use self::{
     peers::Peers,
     watcher::{Hints, Watcher},
 };
+pub(crate) use self::{
+    ingress::{REISSUANCE, ReissuanceFrame},
+    speaker::Speaker,
+};
 use crate::{
     Clock, Counters, NodeState, Operator, OperatorError, OperatorEvent, OperatorHandle,
-    OperatorStatus, Store, log::Log,
+    OperatorStatus, Store, StoreError,
+    log::Log,
+    reissuance::{Parts, Task},
 };
 
 /// How many events a slow reader may lag behind.
@@ -43,6 +48,8 @@ const EVENTS: usize = 1024;
 /// How many checked frames may wait for the machine; a full queue makes the messenger wait, which
 /// drops by its own rules.
 const INPUTS: usize = 1024;
+/// How many messages about reissuances may wait; they come again at each block.
+const REISSUANCES: usize = 64;
 /// The longest sleep, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
@@ -60,7 +67,10 @@ pub(crate) enum Incoming {
 }
 
 /// Starts the loop and its helpers.
-pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
+///
+/// # Errors
+/// If what is stored of reissuances cannot be read.
+pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHandle, StoreError> {
     let stop = CancellationToken::new();
     let (events, _) = broadcast::channel(EVENTS);
     let first = machine.status();
@@ -76,6 +86,28 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
         counters: Counters::default(),
         last_alarm: None,
     });
+    let speaker = Speaker {
+        federation: operator.federation.clone(),
+        me: operator.me,
+        identity: operator.identity,
+        messenger: operator.messenger,
+    };
+    let (reissuances, reissuance_status, reissuing) = match operator.reissuance {
+        Some(reissuance) => {
+            let (sender, frames) = mpsc::channel(REISSUANCES);
+            let (status_sender, reissuance_status) = watch::channel(Vec::new());
+            let parts = Parts {
+                speaker: speaker.clone(),
+                operator: status.clone(),
+                frames,
+                events: events.clone(),
+                status: status_sender,
+            };
+            let task = Task::new(reissuance, parts)?;
+            (Some(sender), reissuance_status, Some(task))
+        }
+        None => (None, watch::channel(Vec::new()).1, None),
+    };
     let log = Arc::new(Log::new(operator.federation.clone()));
     let engine = Engine {
         machine,
@@ -90,8 +122,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
         log,
         federation: operator.federation,
         me: operator.me,
-        identity: operator.identity,
-        messenger: operator.messenger,
+        speaker,
         store: Arc::new(operator.store),
         clock: operator.clock,
         events: events.clone(),
@@ -102,14 +133,21 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> OperatorHandle {
         pending: VecDeque::new(),
         node: operator.node,
         twin: None,
+        reissuances,
+        reissuing: JoinSet::new(),
     };
+    let mut engine = engine;
+    if let Some(task) = reissuing {
+        engine.reissuing.spawn(task.run());
+    }
     let task = tokio::spawn(engine.run(stop.clone()));
-    OperatorHandle {
+    Ok(OperatorHandle {
         status,
+        reissuance: reissuance_status,
         events,
         stop,
         task: Some(task),
-    }
+    })
 }
 
 struct Engine {
@@ -119,8 +157,7 @@ struct Engine {
     peers: Peers,
     federation: Arc<Federation>,
     me: OperatorId,
-    identity: Arc<dyn IdentitySigner>,
-    messenger: Arc<dyn Messenger>,
+    speaker: Speaker,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     events: broadcast::Sender<OperatorEvent>,
@@ -136,14 +173,19 @@ struct Engine {
     node: Arc<dyn federation_ocean_rpc::Node>,
     /// Where another daemon was heard that speaks for this operator.
     twin: Option<(BlockHeight, Round)>,
+    /// Where messages about reissuances go.
+    reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
+    /// The task that reissues, which may end before the engine does.
+    reissuing: JoinSet<()>,
 }
 
 impl Engine {
     async fn run(mut self, stop: CancellationToken) -> Result<(), OperatorError> {
         let (sender, mut inputs) = mpsc::channel(INPUTS);
         let mut helpers = JoinSet::new();
-        let ingress = Ingress::new(self.federation.clone(), self.height.clone());
-        let messenger = self.messenger.clone();
+        let ingress = Ingress::new(self.federation.clone(), self.height.clone())
+            .with_reissuances(self.reissuances.take());
+        let messenger = self.speaker.messenger.clone();
         let to_engine = sender.clone();
         helpers.spawn(async move { ingress.run(messenger, to_engine).await });
         let watcher = Watcher {
@@ -190,7 +232,8 @@ impl Engine {
                 break Err(OperatorError::Twin { height, round });
             }
         };
-        self.messenger.close().await;
+        self.speaker.messenger.close().await;
+        self.reissuing.shutdown().await;
         self.running.shutdown().await;
         helpers.shutdown().await;
         tracing::info!(operator = %self.federation.name(self.me), "operator stopped");
@@ -232,6 +275,7 @@ impl Engine {
                         Dropped::TooLarge => &mut counters.too_large,
                         Dropped::BadSignature => &mut counters.bad_signature,
                         Dropped::BadBody => &mut counters.bad_body,
+                        Dropped::Unwanted => &mut counters.unwanted,
                     } += 1;
                 });
             }

@@ -1,7 +1,8 @@
-//! What an operator must not forget, in two embedded databases in one folder.
+//! What an operator must not forget, in embedded databases in one folder.
 //!
 //! `operator.redb` holds the protocol's records and the evidence, `guard.redb` what the key has
-//! signed. They are apart because the guard goes with the key.
+//! signed. They are apart because the guard goes with the key. `reissuance.redb` is there where assets
+//! are reissued.
 
 mod database;
 mod error;
@@ -11,6 +12,7 @@ mod held;
 #[cfg(test)]
 mod power_loss;
 mod records;
+mod reissuance;
 
 pub use error::StoreError;
 pub(crate) use evidence::message_of;
@@ -18,3 +20,4 @@ pub use evidence::{EvidenceError, EvidenceReader, StoredEvidence};
 pub use guard::RedbGuardStore;
 pub use held::HeldGuardStore;
 pub use records::Store;
+pub use reissuance::ReissuanceStore;

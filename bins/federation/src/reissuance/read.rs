@@ -1,0 +1,115 @@
+//! Reading the node's chain for the verbs.
+
+use federation_chain::BlockHeight;
+use federation_cli::{CliError, out};
+use federation_ocean_rpc::{Node, NodeClient};
+use federation_operator::{Reading, follow};
+use federation_reissuance::{AssetSettings, Chain, Ledger, LedgerEvent, TokenForm};
+
+use crate::{cli::ChainArgs, config_check, run::with_causes, runtime};
+
+/// Something that the chain says of an asset.
+pub(super) struct Said {
+    pub(super) height: BlockHeight,
+    pub(super) index: usize,
+    pub(super) event: LedgerEvent,
+}
+
+/// What was read.
+pub(super) struct Read {
+    pub(super) ledger: Ledger,
+    /// The node's best block.
+    pub(super) tip: BlockHeight,
+    pub(super) said: Vec<Said>,
+}
+
+struct Collected {
+    said: Vec<Said>,
+    quiet: bool,
+}
+
+impl Reading for Collected {
+    fn said(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
+        self.said.push(Said {
+            height,
+            index,
+            event: *event,
+        });
+    }
+
+    fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
+        if !self.quiet {
+            out::note(&format!("read {height} of {to} blocks"));
+        }
+    }
+}
+
+/// Reads the chain up to a height, or to its end.
+pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> {
+    let config = config_check::load(&args.config, &args.settings.overrides())?;
+    let assets = chosen(&config.reissuance, args.asset.as_deref())?;
+    let dialect = config.federation.rules().dialect();
+    let chain = Chain {
+        genesis: config.federation.genesis(),
+        tokens: TokenForm::of(dialect),
+    };
+    let node = config
+        .node_config()
+        .map_err(|report| CliError::plain(report.to_string()))
+        .and_then(|node| {
+            NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
+        })?;
+    let failed = |error: &dyn core::error::Error| {
+        CliError::failure(
+            with_causes(error),
+            "check that the node runs and is on the federation's chain",
+        )
+    };
+    runtime::current_thread()?.block_on(async {
+        let tip = node.block_count().await.map_err(|error| failed(&error))?;
+        let to = to.map_or(tip, BlockHeight::new).min(tip);
+        let mut ledger = Ledger::new(chain, assets);
+        let mut collected = Collected {
+            said: Vec::new(),
+            quiet: args.json,
+        };
+        follow(&mut ledger, &node, dialect, to, &mut collected)
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(Read {
+            ledger,
+            tip,
+            said: collected.said,
+        })
+    })
+}
+
+fn chosen(assets: &[AssetSettings], one: Option<&str>) -> Result<Vec<AssetSettings>, CliError> {
+    if assets.is_empty() {
+        return Err(CliError::failure(
+            "no asset is reissued",
+            "add a [[reissuance]] table to federation.toml; `federation issue` prints one",
+        ));
+    }
+    let Some(one) = one else {
+        return Ok(assets.to_vec());
+    };
+    let found: Vec<_> = assets
+        .iter()
+        .filter(|settings| settings.asset().to_string() == one)
+        .cloned()
+        .collect();
+    if found.is_empty() {
+        let known: Vec<String> = assets.iter().map(|s| s.asset().to_string()).collect();
+        return Err(CliError::failure(
+            format!("asset {one} is not reissued"),
+            format!("choose one of {}", known.join(", ")),
+        ));
+    }
+    Ok(found)
+}
+
+/// An amount in coins, with all eight digits.
+pub(super) fn coins(satoshi: u64) -> String {
+    format!("{}.{:08}", satoshi / 100_000_000, satoshi % 100_000_000)
+}

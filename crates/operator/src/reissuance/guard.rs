@@ -1,0 +1,109 @@
+//! Never two payments for one point: what was signed is durable before a signature leaves, and
+//! another transaction is signed only if at most one of all of them can be confirmed.
+
+use elements::{OutPoint, Txid};
+use serde::{Deserialize, Serialize};
+
+/// A transaction that was signed for a point, or is about to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signed {
+    /// Its id; signatures are no part of it.
+    pub(crate) txid: Txid,
+    /// The output with the reissuance tokens that it spends.
+    pub(crate) token: OutPoint,
+}
+
+/// Why a transaction is not signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{txid} was signed for the same point and can still be confirmed: it spends the tokens in {token}"
+)]
+pub(crate) struct PaysTwice {
+    /// The transaction that was signed.
+    txid: Txid,
+    /// The tokens that it spends.
+    token: OutPoint,
+}
+
+/// All that was signed for one asset and point.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SignedForPoint(Vec<Signed>);
+
+impl SignedForPoint {
+    /// The same with one more, if that can do no harm: each earlier one spends the same tokens, so
+    /// that the chain takes one of them at most, or spends tokens that something else has spent.
+    ///
+    /// `is_gone` says whether an output was there and has been spent in a block.
+    pub(crate) fn with(
+        mut self,
+        asked: Signed,
+        is_gone: impl Fn(OutPoint) -> bool,
+    ) -> Result<Self, PaysTwice> {
+        if self.0.contains(&asked) {
+            return Ok(self);
+        }
+        match self
+            .0
+            .iter()
+            .find(|signed| signed.token != asked.token && !is_gone(signed.token))
+        {
+            Some(Signed { txid, token }) => Err(PaysTwice {
+                txid: *txid,
+                token: *token,
+            }),
+            None => {
+                self.0.push(asked);
+                Ok(self)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(txid: u8, token: u8) -> Signed {
+        Signed {
+            txid: Txid::from_byte_array([txid; 32]),
+            token: OutPoint::new(Txid::from_byte_array([token; 32]), 0),
+        }
+    }
+
+    const fn nothing(_: OutPoint) -> bool {
+        false
+    }
+
+    #[test]
+    fn the_same_transaction_is_signed_again() {
+        let once = SignedForPoint::default().with(signed(1, 1), nothing);
+        let twice = once
+            .clone()
+            .and_then(|once| once.with(signed(1, 1), nothing));
+        assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn of_two_that_spend_the_same_tokens_one_is_confirmed_at_most() {
+        let both = SignedForPoint::default()
+            .with(signed(1, 1), nothing)
+            .and_then(|one| one.with(signed(2, 1), nothing));
+        assert!(both.is_ok());
+    }
+
+    #[test]
+    fn other_tokens_are_spent_only_when_the_first_are_gone() {
+        let one = SignedForPoint::default()
+            .with(signed(1, 1), nothing)
+            .expect("the first");
+        assert!(one.clone().with(signed(2, 2), nothing).is_err());
+        let first = signed(1, 1).token;
+        let both = one
+            .with(signed(2, 2), |outpoint| outpoint == first)
+            .expect("the first cannot be confirmed any more");
+        let third = both
+            .clone()
+            .with(signed(3, 3), |outpoint| outpoint == first);
+        assert!(third.is_err(), "the second still can");
+    }
+}

@@ -1,0 +1,574 @@
+//! The task that reissues, beside the one that makes blocks.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use elements::{Txid, encode::serialize};
+use federation_block_signing::MessageParts;
+use federation_chain::{BlockHeight, Dialect};
+use federation_ocean_rpc::RpcError;
+use federation_reissuance::{
+    AssetSettings, Chain, Collection, Ledger, LedgerError, LedgerEvent, PartialSignatures, Plan,
+    PlanError, TokenForm,
+};
+use federation_roster::{OperatorId, Round};
+use federation_signer::{SignerError, SpendSigner};
+use secp256k1::ecdsa;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::{
+    AssetStatus, DueStatus, FollowError, Reading, Reissuance, ReissuanceNode,
+    follow::follow,
+    guard::{PaysTwice, Signed, SignedForPoint},
+    statement::Statement,
+};
+use crate::{
+    OperatorEvent, OperatorStatus, ReissuanceStore, StoreError,
+    engine::{REISSUANCE, ReissuanceFrame, Speaker},
+    throttle::Throttle,
+};
+
+/// The pause before something that failed is tried again, when no block comes meanwhile.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// What the task needs of the operator.
+pub(crate) struct Parts {
+    pub(crate) speaker: Speaker,
+    pub(crate) operator: watch::Receiver<OperatorStatus>,
+    pub(crate) frames: mpsc::Receiver<ReissuanceFrame>,
+    pub(crate) events: broadcast::Sender<OperatorEvent>,
+    pub(crate) status: watch::Sender<Vec<AssetStatus>>,
+}
+
+/// Reissues, until the operator stops.
+pub(crate) struct Task {
+    parts: Parts,
+    ledger: Ledger,
+    dialect: Dialect,
+    spender: Arc<dyn SpendSigner>,
+    node: Arc<dyn ReissuanceNode>,
+    store: Arc<ReissuanceStore>,
+    work: Vec<Work>,
+    throttle: Throttle,
+    /// The height of the ledger that is stored.
+    stored: Option<BlockHeight>,
+}
+
+/// What is going on for one asset.
+#[derive(Default)]
+struct Work {
+    current: Option<Current>,
+    /// What others said last, for when the own plan is made later than theirs.
+    heard: BTreeMap<OperatorId, Statement>,
+    paid: Option<(BlockHeight, Txid)>,
+    problem: Option<String>,
+}
+
+/// The payment that is worked on.
+struct Current {
+    plan: Plan,
+    id: Txid,
+    collection: Collection,
+    own: Option<PartialSignatures>,
+    /// The tip at which it was handed to the node last.
+    sent_at: Option<BlockHeight>,
+}
+
+/// Why a step was not made; the next block brings another try.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    #[error("the reissuance key did not sign: {0}")]
+    Signer(#[from] SignerError),
+    #[error("the identity key did not sign a message: {0}")]
+    Identity(SignerError),
+    #[error(transparent)]
+    PaysTwice(#[from] PaysTwice),
+    #[error(transparent)]
+    Build(#[from] federation_reissuance::BuildError),
+    #[error(transparent)]
+    Own(#[from] federation_reissuance::SignatureError),
+    #[error("what was signed for this point cannot be read")]
+    Record,
+    #[error("the node refused the complete transaction {0}: {1}")]
+    Refused(Txid, RpcError),
+    /// Ends the task: without memory nothing may be signed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Task {
+    /// The task, with its ledger as it was stored.
+    pub(crate) fn new(reissuance: Reissuance, parts: Parts) -> Result<Self, StoreError> {
+        let Reissuance {
+            assets,
+            spender,
+            node,
+            store,
+        } = reissuance;
+        let federation = &parts.speaker.federation;
+        let dialect = federation.rules().dialect();
+        let chain = Chain {
+            genesis: federation.genesis(),
+            tokens: TokenForm::of(dialect),
+        };
+        let work = assets.iter().map(|_| Work::default()).collect();
+        let ledger = restore(&store, chain, assets)?;
+        Ok(Self {
+            stored: ledger.tip().map(|(height, _)| height),
+            parts,
+            ledger,
+            dialect,
+            spender,
+            node,
+            store: Arc::new(store),
+            work,
+            throttle: Throttle::default(),
+        })
+    }
+
+    /// Works until the operator is gone, or the store fails.
+    pub(crate) async fn run(mut self) {
+        let mut again = false;
+        loop {
+            tokio::select! {
+                changed = self.parts.operator.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let tip = self.parts.operator.borrow_and_update().tip;
+                    let known = self.ledger.tip();
+                    if tip.is_none() || (tip == known && !again) {
+                        continue;
+                    }
+                }
+                frame = self.parts.frames.recv() => {
+                    let Some(frame) = frame else { return };
+                    if let Err(error) = self.hear(&frame).await
+                        && self.failed(&error)
+                    {
+                        return;
+                    }
+                    continue;
+                }
+                () = tokio::time::sleep(RETRY), if again => {}
+            }
+            again = match self.advance().await {
+                Ok(()) => false,
+                Err(error) if self.failed(&error) => return,
+                Err(_) => true,
+            };
+            self.tell();
+        }
+    }
+
+    /// Logs what went wrong, and says whether it is the end.
+    fn failed(&self, error: &StepError) -> bool {
+        if let StepError::Store(error) = error {
+            tracing::error!(%error, "the store of reissuances failed: none is signed any more, blocks go on");
+            return true;
+        }
+        if self.throttle.passes("reissuance", &error.to_string()) {
+            tracing::warn!(%error, "a reissuance has to wait");
+        }
+        false
+    }
+
+    /// Reads the chain up to its tip, and does what is to be done for each asset.
+    async fn advance(&mut self) -> Result<(), StepError> {
+        let Some((height, _)) = self.parts.operator.borrow().tip else {
+            return Ok(());
+        };
+        self.read_to(height).await?;
+        let mut result = Ok(());
+        for index in 0..self.work.len() {
+            // One asset's trouble is not another's.
+            let done = self.work_on(index, height).await;
+            let work = &mut self.work[index];
+            if let Err(error) = &done {
+                work.problem = Some(error.to_string());
+            }
+            match done {
+                Err(StepError::Store(error)) => return Err(error.into()),
+                Err(error) => result = Err(error),
+                Ok(()) => {}
+            }
+        }
+        result
+    }
+
+    async fn read_to(&mut self, height: BlockHeight) -> Result<(), StepError> {
+        let mut reading = Said {
+            settings: self.ledger.settings().to_vec(),
+            work: &mut self.work,
+            events: &self.parts.events,
+        };
+        let (dialect, node) = (self.dialect, self.node.clone());
+        let read = follow(&mut self.ledger, &*node, dialect, height, &mut reading).await;
+        if let Err(FollowError::Ledger(LedgerError::Previous { .. })) = &read {
+            // Only a node that went back: one block is final.
+            let settings = self.ledger.settings().to_vec();
+            self.ledger = Ledger::new(*self.ledger.chain(), settings);
+        }
+        let now = self.ledger.tip().map(|(height, _)| height);
+        if now != self.stored {
+            let (store, state) = (self.store.clone(), self.ledger.to_bytes());
+            on_disk(move || store.write_ledger(&state)).await?;
+            self.stored = now;
+        }
+        Ok(read?)
+    }
+
+    async fn work_on(&mut self, index: usize, height: BlockHeight) -> Result<(), StepError> {
+        let plan = match self.ledger.plan(index) {
+            Ok(plan) => plan,
+            Err(error) => {
+                self.idle(index, &error);
+                return Ok(());
+            }
+        };
+        self.work[index].problem = None;
+        if self.work[index]
+            .current
+            .as_ref()
+            .is_none_or(|current| current.plan != plan)
+        {
+            self.begin(index, plan)?;
+        }
+        self.sign(index).await?;
+        self.say(index, height).await?;
+        self.complete(index, height).await
+    }
+
+    /// Nothing to do, or no way to do it.
+    fn idle(&mut self, index: usize, why: &PlanError) {
+        let work = &mut self.work[index];
+        work.current = None;
+        work.heard.clear();
+        work.problem = match why {
+            PlanError::NothingDue { .. } => None,
+            why => {
+                let text = why.to_string();
+                if self.throttle.passes("reissuance", &text) {
+                    tracing::warn!(problem = text, "nothing can be reissued");
+                }
+                Some(text)
+            }
+        };
+    }
+
+    /// Begins to work on a plan, with what others have said of it already.
+    fn begin(&mut self, index: usize, plan: Plan) -> Result<(), StepError> {
+        let Some(settings) = self.ledger.settings().get(index) else {
+            return Ok(());
+        };
+        let unsigned = plan.unsigned(self.ledger.chain(), settings.tokens())?;
+        let id = unsigned.id();
+        tracing::info!(
+            asset = %plan.asset, point = %plan.point, amount = plan.amount, circulation = plan.circulation, %id,
+            "a reissuance is due"
+        );
+        self.work[index].current = Some(Current {
+            plan,
+            id,
+            collection: Collection::new(unsigned),
+            own: None,
+            sent_at: None,
+        });
+        let heard = self.work[index].heard.clone();
+        for (sender, statement) in heard {
+            self.take(index, sender, &statement);
+        }
+        Ok(())
+    }
+
+    /// Signs the current transaction, once it is remembered that it is.
+    async fn sign(&mut self, index: usize) -> Result<(), StepError> {
+        let Some(current) = &self.work[index].current else {
+            return Ok(());
+        };
+        if current.own.is_some() {
+            return Ok(());
+        }
+        let asked = Signed {
+            txid: current.id,
+            token: current.plan.tokens,
+        };
+        let key = record_key(&current.plan);
+        let found = self.store.signed(&key)?;
+        let earlier: SignedForPoint = match found {
+            Some(bytes) => postcard::from_bytes(&bytes).map_err(|_| StepError::Record)?,
+            None => SignedForPoint::default(),
+        };
+        let ledger = &self.ledger;
+        let record = earlier.with(asked, |outpoint| !ledger.holds(index, outpoint))?;
+        let bytes = postcard::to_stdvec(&record).map_err(|_| StepError::Record)?;
+        let digests = current.collection.unsigned().digests();
+        let store = self.store.clone();
+        on_disk(move || store.write_signed(&key, &bytes)).await?;
+        let mut signatures: Vec<ecdsa::Signature> = Vec::new();
+        for digest in digests {
+            signatures.push(self.spender.sign_spend(digest).await?);
+        }
+        let own = PartialSignatures {
+            key: self.spender.public_key(),
+            signatures,
+        };
+        if let Some(current) = &mut self.work[index].current {
+            current.collection.add(&own)?;
+            current.own = Some(own);
+        }
+        Ok(())
+    }
+
+    /// Tells the others plan and signatures.
+    async fn say(&self, index: usize, tip: BlockHeight) -> Result<(), StepError> {
+        let Some(current) = &self.work[index].current else {
+            return Ok(());
+        };
+        let Some(own) = &current.own else {
+            return Ok(());
+        };
+        let statement = Statement {
+            plan: current.plan.clone(),
+            id: current.id,
+            signatures: own.clone(),
+        };
+        let parts = MessageParts {
+            kind: REISSUANCE,
+            // The height that everybody works on: old statements are not passed on for ever.
+            height: tip.next(),
+            round: Round::FIRST,
+            payload: statement.encode().into(),
+        };
+        self.parts
+            .speaker
+            .say(&parts)
+            .await
+            .map(drop)
+            .map_err(StepError::Identity)
+    }
+
+    /// Hands the transaction to the node, if the signatures suffice.
+    async fn complete(&mut self, index: usize, tip: BlockHeight) -> Result<(), StepError> {
+        let Some(current) = &mut self.work[index].current else {
+            return Ok(());
+        };
+        if current.sent_at == Some(tip) {
+            return Ok(());
+        }
+        let Some(transaction) = current.collection.complete() else {
+            return Ok(());
+        };
+        let txid = transaction.txid();
+        match self.node.send_transaction(&serialize(&transaction)).await {
+            Ok(_) => {
+                if current.sent_at.is_none() {
+                    tracing::info!(%txid, point = %current.plan.point, "a reissuance is complete and was handed to the node");
+                }
+                current.sent_at = Some(tip);
+                Ok(())
+            }
+            Err(error) if is_known(&error) => {
+                current.sent_at = Some(tip);
+                Ok(())
+            }
+            Err(error) => Err(StepError::Refused(txid, error)),
+        }
+    }
+
+    /// Takes what another operator says.
+    async fn hear(&mut self, frame: &ReissuanceFrame) -> Result<(), StepError> {
+        let name = self.parts.speaker.federation.name(frame.sender).to_owned();
+        let statement = match Statement::decode(&frame.payload) {
+            Ok(statement) => statement,
+            Err(error) => {
+                if self.throttle.passes("reissuance statement", &name) {
+                    tracing::warn!(from = name, %error, "what an operator says of a reissuance is none");
+                }
+                return Ok(());
+            }
+        };
+        let asset = statement.plan.asset;
+        let is_it = |settings: &AssetSettings| settings.asset() == asset;
+        let Some(index) = self.ledger.settings().iter().position(is_it) else {
+            if self
+                .throttle
+                .passes("reissuance asset", &format!("{name}{asset}"))
+            {
+                tracing::warn!(from = name, %asset, "an operator reissues an asset that is not in federation.toml here");
+            }
+            return Ok(());
+        };
+        self.take(index, frame.sender, &statement);
+        self.work[index].heard.insert(frame.sender, statement);
+        let tip = self.ledger.tip().map_or(BlockHeight::GENESIS, |tip| tip.0);
+        let completed = self.complete(index, tip).await;
+        self.tell();
+        completed
+    }
+
+    /// Adds another operator's signatures, or says why not.
+    fn take(&mut self, index: usize, sender: OperatorId, statement: &Statement) {
+        let name = self.parts.speaker.federation.name(sender);
+        let Some(current) = &mut self.work[index].current else {
+            return;
+        };
+        if statement.id != current.id {
+            if statement.plan.point < current.plan.point {
+                // It has not seen the last payment yet.
+                return;
+            }
+            let differences: Vec<String> = current
+                .plan
+                .differences(&statement.plan)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let line = differences.join("; ");
+            if self
+                .throttle
+                .passes("reissuance plan", &format!("{name}{line}"))
+            {
+                tracing::warn!(
+                    from = name,
+                    differences = line,
+                    "an operator plans another reissuance"
+                );
+            }
+            return;
+        }
+        if let Err(error) = current.collection.add(&statement.signatures)
+            && self
+                .throttle
+                .passes("reissuance signature", &format!("{name}{error}"))
+        {
+            tracing::warn!(from = name, %error, "an operator's signatures for a reissuance are not taken");
+        }
+    }
+
+    /// Shows how it is.
+    fn tell(&self) {
+        let all = self
+            .ledger
+            .settings()
+            .iter()
+            .zip(&self.work)
+            .enumerate()
+            .map(|(index, (settings, work))| AssetStatus {
+                asset: settings.asset(),
+                circulation: self.ledger.circulation(index).unwrap_or_default(),
+                due: work.current.as_ref().map(|current| DueStatus {
+                    point: current.plan.point.height(),
+                    amount: current.plan.amount,
+                    signatures: current.collection.count(),
+                    needed: usize::from(settings.tokens().multisig().threshold().to_u8()),
+                }),
+                paid: work.paid,
+                problem: work.problem.clone(),
+            })
+            .collect();
+        self.parts.status.send_replace(all);
+    }
+}
+
+/// Logs what the chain says, and keeps the last payments.
+struct Said<'a> {
+    settings: Vec<AssetSettings>,
+    work: &'a mut [Work],
+    events: &'a broadcast::Sender<OperatorEvent>,
+}
+
+impl Reading for Said<'_> {
+    fn said(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
+        let Some(asset) = self.settings.get(index).map(AssetSettings::asset) else {
+            return;
+        };
+        match *event {
+            LedgerEvent::Paid {
+                point,
+                scheduled,
+                amount,
+                in_order,
+                txid,
+            } => {
+                if scheduled == amount && in_order {
+                    tracing::info!(%asset, %point, amount, %txid, %height, "reissued");
+                } else {
+                    tracing::error!(%asset, %point, scheduled, amount, in_order, %txid, %height, "reissued otherwise than scheduled");
+                }
+                self.work[index].paid = Some((point.height(), txid));
+                // Nobody may be listening.
+                let _ = self.events.send(OperatorEvent::Reissued {
+                    asset,
+                    point: point.height(),
+                    amount,
+                    txid,
+                });
+            }
+            LedgerEvent::Unscheduled { amount, txid } => {
+                tracing::warn!(%asset, amount, %txid, %height, "more was made that no point asked for");
+            }
+            LedgerEvent::Uncountable(why) => {
+                tracing::error!(%asset, %height, %why, "nothing more can be reissued");
+            }
+            LedgerEvent::NoAmount { point, error } => {
+                tracing::error!(%asset, %point, %error, "nothing more can be reissued");
+            }
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
+        tracing::info!(%height, %to, "reading the chain for reissuances");
+    }
+}
+
+/// The ledger as it was stored, or a new one where that is of no use.
+fn restore(
+    store: &ReissuanceStore,
+    chain: Chain,
+    assets: Vec<AssetSettings>,
+) -> Result<Ledger, StoreError> {
+    let Some(bytes) = store.ledger()? else {
+        return Ok(Ledger::new(chain, assets));
+    };
+    match Ledger::from_bytes(&bytes, chain, assets.clone()) {
+        Ok(ledger) => Ok(ledger),
+        Err(why) => {
+            tracing::info!(%why, "the chain is read again from its beginning for reissuances");
+            Ok(Ledger::new(chain, assets))
+        }
+    }
+}
+
+/// The key of what was signed for an asset and point.
+fn record_key(plan: &Plan) -> [u8; 36] {
+    let mut key = [0; 36];
+    key[..32].copy_from_slice(&plan.asset.to_byte_array());
+    key[32..].copy_from_slice(&plan.point.height().to_u32().to_be_bytes());
+    key
+}
+
+/// Whether the node has the transaction already, waiting or in a block.
+fn is_known(error: &RpcError) -> bool {
+    let text = error.to_string();
+    [
+        "already in block chain",
+        "already-in-mempool",
+        "already-known",
+        "txn-already",
+        "mempool-conflict",
+    ]
+    .iter()
+    .any(|known| text.contains(known))
+}
+
+/// Writes where blocking is no harm; a write that was interrupted counts as failed.
+async fn on_disk(
+    write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
+) -> Result<(), StoreError> {
+    tokio::task::spawn_blocking(write)
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
+}

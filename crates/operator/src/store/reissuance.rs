@@ -1,0 +1,137 @@
+//! What an operator must not forget of reissuances: the ledger as far as it is read, and which
+//! transactions it has signed.
+//!
+//! A database of its own, `reissuance.redb`: if it fails, blocks are made all the same.
+
+use std::path::{Path, PathBuf};
+
+use federation_roster::{FederationId, OperatorId};
+use redb::{Database, ReadableDatabase, TableDefinition, TableError};
+
+use super::{
+    StoreError,
+    database::{Opened, begin_write, open},
+    records::{seal, unseal},
+};
+
+/// The ledger's state, under the one key 0.
+const LEDGER: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("ledger");
+/// By asset (32 bytes) and the point's height (4 bytes, big-endian): all that was signed for it.
+const SIGNED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("signed");
+
+/// The file's name in the store's folder.
+const NAME: &str = "reissuance.redb";
+
+/// What an operator remembers of reissuances, durable once written.
+#[derive(Debug)]
+pub struct ReissuanceStore {
+    database: Database,
+    path: PathBuf,
+}
+
+impl ReissuanceStore {
+    /// Opens the store in a folder, or makes it for this operator of this federation.
+    ///
+    /// # Errors
+    /// If it is in use, damaged, of another federation, operator or version.
+    pub fn open(
+        folder: &Path,
+        federation: FederationId,
+        me: OperatorId,
+    ) -> Result<Self, StoreError> {
+        let owner: [(&str, &[u8]); 2] = [
+            ("federation", federation.as_bytes()),
+            ("operator", &[me.to_u8()]),
+        ];
+        let Opened { database, .. } = open(folder, NAME, &owner)?;
+        Ok(Self {
+            database,
+            path: folder.join(NAME),
+        })
+    }
+
+    /// The ledger's state as it was written last, if it ever was.
+    ///
+    /// # Errors
+    /// If it cannot be read or was altered.
+    pub(crate) fn ledger(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        match read.open_table(LEDGER) {
+            Ok(table) => self.value(table.get(0).map_err(|e| self.damaged(&e))?),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(self.damaged(&error)),
+        }
+    }
+
+    /// Writes the ledger's state.
+    ///
+    /// # Errors
+    /// If it may not have become durable.
+    pub(crate) fn write_ledger(&self, state: &[u8]) -> Result<(), StoreError> {
+        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
+        {
+            let mut table = write.open_table(LEDGER).map_err(|e| self.write_error(&e))?;
+            table
+                .insert(0, &*seal(state))
+                .map_err(|e| self.write_error(&e))?;
+        }
+        write.commit().map_err(|e| self.write_error(&e))
+    }
+
+    /// What was written under this key.
+    ///
+    /// # Errors
+    /// If it cannot be read or was altered.
+    pub(crate) fn signed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        match read.open_table(SIGNED) {
+            Ok(table) => self.value(table.get(key).map_err(|e| self.damaged(&e))?),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(self.damaged(&error)),
+        }
+    }
+
+    /// Writes what is about to be signed.
+    ///
+    /// # Errors
+    /// If it may not have become durable: nothing may be signed then.
+    pub(crate) fn write_signed(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
+        {
+            let mut table = write.open_table(SIGNED).map_err(|e| self.write_error(&e))?;
+            table
+                .insert(key, &*seal(value))
+                .map_err(|e| self.write_error(&e))?;
+        }
+        write.commit().map_err(|e| self.write_error(&e))
+    }
+
+    fn value(
+        &self,
+        found: Option<redb::AccessGuard<'_, &'static [u8]>>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        found
+            .map(|sealed| {
+                unseal(sealed.value())
+                    .map(<[u8]>::to_vec)
+                    .ok_or_else(|| StoreError::Altered {
+                        path: self.path.clone(),
+                    })
+            })
+            .transpose()
+    }
+
+    fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
+        StoreError::Write {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        }
+    }
+
+    fn damaged(&self, error: &dyn std::error::Error) -> StoreError {
+        StoreError::Damaged {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        }
+    }
+}
