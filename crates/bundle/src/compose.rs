@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::{
     Transport,
     bundle::{CERTIFICATE, Parts},
-    node::{client, conf_name, controller_of, host_of, port_of, program},
+    node::{client, conf_name, controller_of, host_of, program},
 };
 
 /// What every container gets: no more rights than it needs, and files of the caller's.
@@ -56,7 +56,7 @@ fn node(parts: &Parts<'_>) -> String {
         Transport::Zmq => published.push((ports.messenger, "the other operators")),
         Transport::OwnKafka => published.extend([
             (ports.messenger, "Kafka's clients"),
-            (controller_of(ports.messenger), "Kafka's controllers"),
+            (controller_of(parts.me), "Kafka's controllers"),
         ]),
         Transport::Kafka(_) => {}
     }
@@ -154,7 +154,7 @@ fn broker(parts: &Parts<'_>) -> String {
         .enumerate()
         .map(|(place, party)| {
             let endpoint = &party.join().endpoint;
-            let controller = controller_of(port_of(endpoint));
+            let controller = controller_of(party);
             format!("{}@{}:{controller}", place + 1, host_of(endpoint))
         })
         .collect();
@@ -191,6 +191,6 @@ fn broker(parts: &Parts<'_>) -> String {
 ",
         id = parts.place + 1,
         voters = voters.join(","),
-        controller = controller_of(port),
+        controller = controller_of(parts.me),
     )
 }

@@ -24,7 +24,7 @@ impl Ports {
         let peers = port_of(&party.join().node);
         let messenger = port_of(&party.join().endpoint);
         let controller = match transport {
-            Transport::OwnKafka => controller_of(messenger),
+            Transport::OwnKafka => controller_of(party),
             _ => messenger,
         };
         let taken = [peers, messenger, controller, 0];
@@ -52,12 +52,14 @@ pub(crate) fn host_of(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
-/// Where the controller of a Kafka broker listens.
-pub(crate) const fn controller_of(broker: u16) -> u16 {
-    match broker.checked_add(1) {
-        Some(port) => port,
-        None => broker - 1,
-    }
+/// Where the controller of a party's Kafka broker listens: above the broker, and not where its node
+/// does. All parties compute it alike.
+pub(crate) fn controller_of(party: &Party) -> u16 {
+    let taken = [port_of(&party.join().node), 0];
+    let broker = port_of(&party.join().endpoint);
+    let mut above = (1..=3).map(|step| broker.wrapping_add(step));
+    // Two are taken at most, of three; the rest is for the types.
+    above.find(|port| !taken.contains(port)).unwrap_or(9093)
 }
 
 /// The program.

@@ -5,7 +5,7 @@ use federation_genesis::NodeKind;
 use crate::{
     Transport,
     bundle::Parts,
-    node::{controller_of, port_of, program},
+    node::{controller_of, program},
     systemd::HOME,
 };
 
@@ -103,7 +103,7 @@ fn transport(parts: &Parts<'_>) -> String {
         Transport::Zmq => format!("| {port} | messages (ZeroMQ) | the other operators |\n"),
         Transport::OwnKafka => format!(
             "| {port} | Kafka's clients | the other operators |\n| {} | Kafka's controllers | the other operators |\n",
-            controller_of(port_of(&parts.me.join().endpoint))
+            controller_of(parts.me)
         ),
         Transport::Kafka(brokers) => format!(
             "| none | messages, by Kafka at {} | |\n",

@@ -11,7 +11,7 @@ pub enum Transport {
     #[default]
     Zmq,
     /// Kafka, of which each operator runs one broker, at its endpoint; its controller is at the
-    /// port above.
+    /// port above, or at the next one if the node has that.
     OwnKafka,
     /// Kafka of these brokers, `host:port`, that somebody runs already.
     Kafka(Vec<String>),

@@ -51,7 +51,10 @@ fn join(id: Digest, place: u8, keys: &[KeyUse]) -> Body {
     });
     Body::Join(Join {
         endpoint: format!("party-{place}.example:7000"),
-        node: format!("party-{place}.example:7041"),
+        node: format!(
+            "party-{place}.example:{}",
+            7041 - 40 * u16::from(place == 2)
+        ),
         keys: keys.collect(),
     })
 }
@@ -160,7 +163,7 @@ fn the_nodes_configuration_makes_the_certified_chain() {
         });
         let genesis = Genesis::compute(&settings, terms.as_ref()).expect("a genesis");
         assert_eq!(genesis.hash(), certificate.genesis_hash());
-        assert!(text.contains("\naddnode=party-0.example:7041\naddnode=party-2.example:7041\n"));
+        assert!(text.contains("\naddnode=party-0.example:7041\naddnode=party-2.example:7001\n"));
         assert!(text.contains("\nport=7041\nrpcport=7042\nrpcbind=127.0.0.1\n"));
     }
 }
@@ -173,9 +176,18 @@ fn with_kafka_each_has_a_broker_or_none() {
     assert!(compose.contains("KAFKA_NODE_ID: \"2\""));
     assert!(
         compose
-            .contains("\"1@party-0.example:7001,2@party-1.example:7001,3@party-2.example:7001\"")
+            .contains("\"1@party-0.example:7001,2@party-1.example:7001,3@party-2.example:7002\"")
     );
     assert!(file(&own, "operator.toml").contains("brokers = [\"party-1.example:7000\", "));
+    // Each port is published once.
+    let mut ports: Vec<_> = compose
+        .lines()
+        .filter(|line| line.contains("\" # "))
+        .collect();
+    let count = ports.len();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!((count, ports.len()), (3, 3), "{ports:?}");
     let others = bundle(
         &certificate,
         &Transport::Kafka(vec!["kafka.example:9092".to_owned()]),
