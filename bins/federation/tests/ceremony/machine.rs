@@ -15,6 +15,8 @@ pub(crate) struct Machine {
     pub(crate) folder: PathBuf,
     /// The three commands of the README.
     pub(crate) commands: Vec<String>,
+    /// One variable more than those of this process.
+    environment: Option<(&'static str, OsString)>,
 }
 
 /// An operator, killed when dropped: it may end at any moment.
@@ -29,13 +31,17 @@ impl Drop for Running {
 }
 
 impl Machine {
-    pub(crate) fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: PathBuf, environment: Option<(&'static str, OsString)>) -> Self {
         let readme = fs::read_to_string(folder.join("README.md")).expect("there");
         let (_, block) = readme.split_once("```sh\n").expect("a block of commands");
         let (block, _) = block.split_once("```").expect("its end");
         let commands: Vec<_> = block.lines().map(str::to_owned).collect();
         assert_eq!(commands.len(), 3, "{commands:?}");
-        Self { folder, commands }
+        Self {
+            folder,
+            commands,
+            environment,
+        }
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
@@ -81,6 +87,7 @@ impl Machine {
             .args(["-c", line])
             .current_dir(&self.folder)
             .env("PATH", path)
+            .envs(self.environment.clone())
             .env_remove("RUST_LOG");
         command
     }

@@ -63,8 +63,9 @@ async fn a_dynafed_chain_with_keys_in_keystores() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_elements_chain_without_dynafed() {
-    from_a_ceremony_to_blocks(Plan::new(Dialect::Elements), Place::Devnet).await;
+async fn an_elements_chain_without_dynafed_with_a_key_in_a_hardware_module() {
+    let plan = Plan::new(Dialect::Elements).with_module();
+    from_a_ceremony_to_blocks(plan, Place::Devnet).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

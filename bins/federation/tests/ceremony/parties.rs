@@ -1,6 +1,7 @@
 //! Five parties and their ceremony.
 
 use std::{
+    ffi::OsString,
     fs,
     io::Cursor,
     ops::Range,
@@ -13,6 +14,7 @@ use federation_chain::Dialect;
 use federation_local::free_ports;
 use federation_messenger_kafka::mock::MockBrokers;
 use federation_roster::OperatorId;
+use federation_signer_hsm::testing::{SO_PIN, USER_PIN, conf_of, softhsm, token_folder};
 use tempfile::TempDir;
 
 use crate::{
@@ -29,6 +31,7 @@ const NO_KEYSTORE: &str = "kind = \"file\"";
 pub(crate) struct Plan {
     pub(crate) dialect: Dialect,
     keystores: bool,
+    module: Option<Module>,
     kafka: Option<MockBrokers>,
 }
 
@@ -37,6 +40,7 @@ impl Plan {
         Self {
             dialect,
             keystores: false,
+            module: None,
             kafka: None,
         }
     }
@@ -44,6 +48,12 @@ impl Plan {
     /// Encrypted key files, as the bundles expect them; they take their time.
     pub(crate) const fn with_keystores(mut self) -> Self {
         self.keystores = true;
+        self
+    }
+
+    /// The last party's block key in a hardware module.
+    pub(crate) fn with_module(mut self) -> Self {
+        self.module = Some(Module::new());
         self
     }
 
@@ -97,8 +107,14 @@ impl Parties {
         Command::new(multisig())
             .args(args)
             .current_dir(self.folder(party))
+            .envs(self.module(party).map(Module::environment))
             .output()
             .expect("it runs")
+    }
+
+    /// The module of a party, if it has one.
+    fn module(&self, party: usize) -> Option<&Module> {
+        self.plan.module.as_ref().filter(|_| party == N - 1)
     }
 
     fn say(&self, party: usize, line: &str) -> Output {
@@ -114,6 +130,12 @@ impl Parties {
             json(&self.say(party, &format!("{new} block block.key")));
             let made = json(&self.say(party, &format!("{new} identity identity.key")));
             return made["public_key"].as_str().expect("a key").to_owned();
+        }
+        if let Some(module) = self.module(party) {
+            let (library, pin) = (module.library(), module.pin());
+            let line =
+                format!("hsm keygen --module {library} --token {TOKEN} --pin {pin} --label block");
+            text(&self.say(party, &line));
         }
         let mut public = String::new();
         for role in ["block", "identity"] {
@@ -193,10 +215,18 @@ impl Parties {
     fn join(&self, party: usize) -> PathBuf {
         let first = self.ports.start + PORTS * u16::try_from(party).expect("small");
         let me = self.me();
+        let block = match self.module(party) {
+            None => "--block-key block.key".to_owned(),
+            Some(module) => format!(
+                "--block-hsm-key label:block --module {} --token {TOKEN} --pin {}",
+                module.library(),
+                module.pin()
+            ),
+        };
         self.sent(
             party,
             &format!(
-                "ceremony join --json {me} --block-key block.key --endpoint 127.0.0.1:{first} --node-address 127.0.0.1:{}",
+                "ceremony join --json {me} {block} --endpoint 127.0.0.1:{first} --node-address 127.0.0.1:{}",
                 first + 1
             ),
         )
@@ -225,7 +255,7 @@ impl Parties {
                 let mut archive = zip::ZipArchive::new(Cursor::new(zip)).expect("a zip");
                 archive.extract(&folder).expect("unpacked");
                 self.put_keys(party, &folder);
-                Machine::new(folder)
+                Machine::new(folder, self.module(party).map(Module::environment))
             })
             .collect()
     }
@@ -247,10 +277,67 @@ impl Parties {
         // The template is for keystores; these are plain files.
         let path = folder.join("operator.toml");
         let text = fs::read_to_string(&path).expect("there");
+        let text = match self.module(party) {
+            None => text,
+            Some(module) => text.replace(
+                "kind = \"keystore\"\nfile = \"keys/block.key\"\npassphrase = \"file:keys/passphrase\"\n",
+                &module.lines(),
+            ),
+        };
         let text = text
             .replace("kind = \"keystore\"", NO_KEYSTORE)
             .replace("\npassphrase = \"file:keys/passphrase\"", "");
         fs::write(path, text).expect("written");
+    }
+}
+
+/// A token with room for a key.
+struct Module {
+    folder: TempDir,
+}
+
+const TOKEN: &str = "label:operator";
+
+impl Module {
+    fn new() -> Self {
+        let module = Self {
+            folder: token_folder(),
+        };
+        put_secret(&module.folder.path().join("pin"), USER_PIN);
+        put_secret(&module.folder.path().join("so-pin"), SO_PIN);
+        let line = format!(
+            "hsm init-token --module {} --label operator --so-pin file:so-pin --pin file:pin",
+            module.library()
+        );
+        let made = Command::new(multisig())
+            .args(line.split(' '))
+            .current_dir(module.folder.path())
+            .envs([module.environment()])
+            .output();
+        text(&made.expect("it runs"));
+        module
+    }
+
+    /// Where the library finds the token.
+    fn environment(&self) -> (&'static str, OsString) {
+        ("SOFTHSM2_CONF", conf_of(self.folder.path()).into())
+    }
+
+    fn library(&self) -> String {
+        softhsm().display().to_string()
+    }
+
+    fn pin(&self) -> String {
+        format!("file:{}", self.folder.path().join("pin").display())
+    }
+
+    /// What `operator.toml` says of the key.
+    fn lines(&self) -> String {
+        format!(
+            "kind = \"hsm\"\nmodule = \"{}\"\ntoken = \"{TOKEN}\"\nkey = \"label:block\"\npin = \"{}\"\n",
+            self.library(),
+            self.pin()
+        )
     }
 }
 
