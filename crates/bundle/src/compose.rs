@@ -20,9 +20,10 @@ pub(crate) fn file(parts: &Parts<'_>) -> String {
     let mut text = format!(
         "# Node and operator of {}. RPC is on loopback, in a network that both share, and is\n\
          # published nowhere. Images are named by the environment or by a file .env:\n\
-         #   NODE_IMAGE        one with {} and {} on its path, best by digest\n\
-         #   FEDERATION_IMAGE  one of docker/ in the program's repository\n\
+         #   NODE_IMAGE        one with {} and {} on its path: docker/Dockerfile.node\n\
+         #   FEDERATION_IMAGE  one with the operator: docker/Dockerfile\n\
          #   RUN_AS            user:group that own this folder\n\
+         # The files named are in the program's repository. Name images by their digests.\n\
          name: {}\n\nservices:\n",
         parts.name(),
         program(parts.kind()),
