@@ -265,6 +265,50 @@ fn a_chain_is_computed_and_one_that_cannot_live_is_refused() {
 }
 
 #[test]
+fn the_sweep_of_a_chain_is_made_and_lets_it_live() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let more = "con_max_block_sig_size=254\ninitialfreecoins=5\ninitialreissuancetokens=2\n";
+    let conf = write(folder.path(), "coins.conf", more);
+    let to = format!("0020{}", "07".repeat(32));
+    let sweep = |more: &[&str]| {
+        let args = ["genesis", "sweep", "--conf", &conf, "--coins", &to];
+        multisig(&[&args[..], more].concat())
+    };
+    let made = sweep(&["--tokens", &to]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let file = folder.path().join("sweep.hex");
+    std::fs::write(&file, &made.stdout).expect("written");
+    let file = file.to_str().expect("a name");
+    let args = [
+        "genesis", "compute", "--json", "--node", "elements", "--conf", &conf,
+    ];
+    let refused = multisig(&args);
+    assert_eq!(refused.status.code(), Some(1));
+    let computed = multisig(&[&args[..], &["--sweep", file]].concat());
+    assert!(computed.status.success(), "{}", stderr(&computed));
+    let txid = json(&sweep(&["--tokens", &to, "--json"]))["txid"].clone();
+    let manifest = multisig(&[
+        "genesis",
+        "compute",
+        "--manifest",
+        "--node",
+        "elements",
+        "--conf",
+        &conf,
+        "--sweep",
+        file,
+    ]);
+    let line = format!("sweep={}\n", txid.as_str().expect("an id"));
+    assert!(String::from_utf8_lossy(&manifest.stdout).contains(&line));
+
+    let missing = sweep(&[]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("no destination for 2 of asset reissuance token"));
+    let wrong = sweep(&["--tokens", "nowhere"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
 fn a_password_in_the_url_is_refused_and_not_shown() {
     let folder = tempfile::tempdir().expect("a folder");
     let conf = write(folder.path(), "good.conf", "con_max_block_sig_size=254\n");

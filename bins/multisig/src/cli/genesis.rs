@@ -27,6 +27,8 @@ pub(crate) enum GenesisCommand {
     Verify(VerifyArgs),
     /// Show in what two configurations differ.
     Diff(DiffArgs),
+    /// Make the transaction that sweeps, in block 1, what anyone could spend.
+    Sweep(SweepArgs),
 }
 
 /// A configuration and what belongs to it.
@@ -100,6 +102,25 @@ pub(crate) struct DiffArgs {
     pub(crate) left: PathBuf,
     /// The other.
     pub(crate) right: PathBuf,
+    /// The answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Makes the one transaction that takes the initial coins and tokens of an Elements chain, which
+/// anyone could take, to output scripts in hex, those of addresses. All operators put it into
+/// `federation.toml` as `sweep`, and make no block 1 without it.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// The node's configuration file, elements.conf.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) conf: PathBuf,
+    /// Where the coins of `initialfreecoins` go.
+    #[arg(long, value_name = "SCRIPT")]
+    pub(crate) coins: Option<String>,
+    /// Where the tokens of `initialreissuancetokens` go.
+    #[arg(long, value_name = "SCRIPT")]
+    pub(crate) tokens: Option<String>,
     /// The answer as JSON.
     #[arg(long)]
     pub(crate) json: bool,

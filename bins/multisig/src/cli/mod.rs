@@ -10,7 +10,10 @@ mod wif;
 
 pub(crate) use self::{
     address::AddressArgs,
-    genesis::{ChainArgs, ComputeArgs, DiffArgs, GenesisArgs, GenesisCommand, NodeArg, VerifyArgs},
+    genesis::{
+        ChainArgs, ComputeArgs, DiffArgs, GenesisArgs, GenesisCommand, NodeArg, SweepArgs,
+        VerifyArgs,
+    },
     inspect::InspectArgs,
     network::NetworkArg,
     new::NewArgs,

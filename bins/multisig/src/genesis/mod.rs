@@ -3,6 +3,7 @@
 mod compute;
 mod diff;
 mod load;
+mod sweep;
 mod verify;
 
 use std::process::ExitCode;
@@ -18,5 +19,6 @@ pub(crate) fn run(args: &GenesisArgs) -> Result<ExitCode, CliError> {
         GenesisCommand::Compute(args) => compute::run(args),
         GenesisCommand::Verify(args) => verify::run(args),
         GenesisCommand::Diff(args) => diff::run(args),
+        GenesisCommand::Sweep(args) => sweep::run(args),
     }
 }

@@ -1,0 +1,53 @@
+//! `multisig genesis sweep`: the transaction that takes what anyone could take.
+
+use std::process::ExitCode;
+
+use federation_cli::{CliError, out};
+use federation_genesis::{NodeKind, Sweep};
+use hex_conservative::{DisplayHex, FromHex};
+use serde_json::json;
+
+use super::load::Chain;
+use crate::cli::SweepArgs;
+
+/// Makes it.
+pub(crate) fn run(args: &SweepArgs) -> Result<ExitCode, CliError> {
+    let chain = Chain::read(NodeKind::Elements, &args.conf, None, None)?;
+    let (coins, tokens) = (
+        script(args.coins.as_deref())?,
+        script(args.tokens.as_deref())?,
+    );
+    let pegged = chain.genesis.pegged_asset();
+    let sweep = Sweep::new(&chain.genesis, |asset| {
+        if asset.id() == pegged {
+            coins.clone()
+        } else {
+            tokens.clone()
+        }
+    });
+    let sweep = sweep.map_err(|error| {
+        CliError::failure(
+            error,
+            "give --coins and --tokens for what the chain starts with",
+        )
+    })?;
+    let transaction = sweep.to_bytes().to_lower_hex_string();
+    if args.json {
+        out::json(&json!({ "txid": sweep.txid().to_string(), "transaction": transaction }))?;
+    } else {
+        out::line(&transaction)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn script(hex: Option<&str>) -> Result<Option<Vec<u8>>, CliError> {
+    hex.map(|hex| {
+        Vec::from_hex(hex).map_err(|error| {
+            CliError::usage(
+                format!("`{}` is no script: {error}", crate::input::shortened(hex)),
+                "give an output script in hex, such as `validateaddress` shows",
+            )
+        })
+    })
+    .transpose()
+}
