@@ -42,6 +42,10 @@ async fn from_a_ceremony_to_blocks(plan: Plan, place: Place) {
     assert!(!is_red(&alone, "genesis hash"), "{alone:?}");
     let mut operators: Vec<_> = machines.iter().map(|m| m.start(&m.commands[2])).collect();
     nodes.wait_for(3, LIMIT).await;
+    if let Some(sweep) = certificate.sweep() {
+        let known = nodes.first_transactions(certificate.dialect()).await;
+        assert!(known.contains(&sweep.txid().to_string()), "{known:?}");
+    }
     let before_flight = text(&machines[1].run("federation preflight --running --json --wait 30s"));
     assert!(
         before_flight.contains("\"the operator runs\""),
@@ -57,8 +61,8 @@ async fn from_a_ceremony_to_blocks(plan: Plan, place: Place) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dynafed_chain_with_keys_in_keystores() {
-    let plan = Plan::new(Dialect::Dynafed).with_keystores();
+async fn a_dynafed_chain_with_coins_and_with_keys_in_keystores() {
+    let plan = Plan::new(Dialect::Dynafed).with_keystores().with_coins();
     from_a_ceremony_to_blocks(plan, Place::Devnet).await;
 }
 
@@ -140,8 +144,8 @@ fn program(name: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ELEMENTSD"]
-async fn a_dynafed_chain_on_real_nodes() {
-    let plan = Plan::new(Dialect::Dynafed).with_keystores();
+async fn a_dynafed_chain_with_coins_on_real_nodes() {
+    let plan = Plan::new(Dialect::Dynafed).with_keystores().with_coins();
     from_a_ceremony_to_blocks(plan, Place::Real(program("ELEMENTSD"))).await;
 }
 

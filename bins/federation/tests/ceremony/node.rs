@@ -8,12 +8,12 @@ use std::{
 };
 
 use federation_ceremony::Certificate;
-use federation_chain::BlockHeight;
+use federation_chain::{Block, BlockHeight, Dialect};
 use federation_devnet::{DevNode, DevNodeConfig};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig};
 use tokio::time::Instant;
 
-use crate::{machine::Machine, programs::text};
+use crate::{machine::Machine, parties::COINS, programs::text};
 
 const PASSWORD: &str = "of-a-devnet-node";
 const PAUSE: Duration = Duration::from_millis(100);
@@ -78,7 +78,7 @@ impl Nodes {
             let (peers, rpc) = ports(machine);
             let config = DevNodeConfig::new(certificate.dialect(), certificate.script().clone())
                 .with_chain(certificate.chain_name())
-                .with_free_coins(0)
+                .with_free_coins(certificate.sweep().map_or(0, |_| COINS))
                 .with_max_signature_size(limit)
                 .with_credentials("__cookie__", PASSWORD)
                 .with_listen(loopback(rpc), loopback(peers));
@@ -159,6 +159,19 @@ impl Nodes {
             hashes.windows(2).all(|pair| pair[0] == pair[1]),
             "{hashes:?}"
         );
+    }
+
+    /// The ids of the transactions of block 1, as displayed.
+    pub(crate) async fn first_transactions(&self, dialect: Dialect) -> Vec<String> {
+        let client = &self.clients[0];
+        let hash = client.block_hash(BlockHeight::new(1)).await.expect("there");
+        let bytes = client.block(hash).await.expect("there");
+        let block = Block::decode(dialect, bytes).expect("a block");
+        let transactions = block.transactions().expect("transactions");
+        transactions
+            .iter()
+            .map(|one| one.txid().to_string())
+            .collect()
     }
 
     pub(crate) async fn stop(self) {

@@ -25,12 +25,15 @@ use crate::{
 const N: usize = 5;
 /// Messenger, node and RPC of each, which the bundle puts above the node's.
 const PORTS: u16 = 3;
+/// Coins at the genesis, in satoshi, if there are any.
+pub(crate) const COINS: u64 = 500_000;
 const NO_KEYSTORE: &str = "kind = \"file\"";
 
 /// What they agree to make.
 pub(crate) struct Plan {
     pub(crate) dialect: Dialect,
     keystores: bool,
+    coins: bool,
     module: Option<Module>,
     kafka: Option<MockBrokers>,
 }
@@ -40,6 +43,7 @@ impl Plan {
         Self {
             dialect,
             keystores: false,
+            coins: false,
             module: None,
             kafka: None,
         }
@@ -48,6 +52,12 @@ impl Plan {
     /// Encrypted key files, as the bundles expect them; they take their time.
     pub(crate) const fn with_keystores(mut self) -> Self {
         self.keystores = true;
+        self
+    }
+
+    /// Coins at the genesis, which block 1 sweeps to where all agree.
+    pub(crate) const fn with_coins(mut self) -> Self {
+        self.coins = true;
         self
     }
 
@@ -178,10 +188,18 @@ impl Parties {
             Dialect::Elements => ("elements", "chain=fedchain\nevbparams=dynafed:-2:::\n"),
             Dialect::Ocean => ("ocean", "chain=fedchain\nembedcontract=0\n"),
         };
+        let (conf, sweep) = if self.plan.coins {
+            let to = "07".repeat(32);
+            let conf = format!("{conf}initialfreecoins={COINS}\n");
+            (conf, format!(" --sweep-coins 0020{to}"))
+        } else {
+            (conf.to_owned(), String::new())
+        };
         fs::write(self.folder(0).join("chain.conf"), conf).expect("written");
         let me = self.me();
-        let mut line =
-            format!("ceremony init --json --node {node} --conf chain.conf -m 3 --interval 2 {me}");
+        let mut line = format!(
+            "ceremony init --json --node {node} --conf chain.conf -m 3 --interval 2 {me}{sweep}"
+        );
         for (party, key) in self.identities.iter().enumerate() {
             line += &format!(" --member party-{party}={key}");
         }
