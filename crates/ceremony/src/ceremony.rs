@@ -195,13 +195,19 @@ impl Ceremony {
         self.approvals.get(&place).and_then(approval_in)
     }
 
-    /// What a member said when it joined.
+    /// A member's keys and addresses.
+    #[must_use]
+    pub fn join(&self, place: usize) -> Option<&Join> {
+        self.joins.get(&place).and_then(join_in)
+    }
+
+    /// The message by which a member joined.
     #[must_use]
     pub fn join_message(&self, place: usize) -> Option<&Message> {
         self.joins.get(&place)
     }
 
-    /// What a member said when it approved.
+    /// The message by which a member approved.
     #[must_use]
     pub fn approval_message(&self, place: usize) -> Option<&Message> {
         self.approvals.get(&place)
@@ -217,7 +223,7 @@ impl Ceremony {
     /// what one member has said when it joined; none if it has not.
     #[must_use]
     pub fn join_words(&self, place: usize) -> Option<String> {
-        let join = self.joins.get(&place).and_then(join_in)?;
+        let join = self.join(place)?;
         let said = join_digest(self.id(), &self.proposal.members[place], join);
         Some(words::of(said))
     }
@@ -269,9 +275,7 @@ impl Ceremony {
         }
         let parties = self.members().iter().enumerate().map(|(place, member)| {
             let join = self
-                .joins
-                .get(&place)
-                .and_then(join_in)
+                .join(place)
                 .ok_or_else(|| ChainError::Missing(member.name.clone()))?;
             Ok(Party {
                 member: member.clone(),

@@ -138,8 +138,14 @@ fn describe(difference: &Difference) -> serde_json::Value {
 }
 
 fn tell(difference: &Difference) -> Result<(), CliError> {
-    let whose = difference.member.as_deref().unwrap_or("");
-    out::line(&format!("{} {whose} {}", difference.stage, difference.what))?;
+    let stage = difference.stage.as_str();
+    let whose = difference.member.as_deref();
+    let what = difference.what.as_str();
+    let place: Vec<_> = [Some(stage), whose, Some(what)]
+        .into_iter()
+        .flatten()
+        .collect();
+    out::line(&place.join(" "))?;
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     out::line(&format!("  here   {}", value(&difference.left)))?;
     out::line(&format!("  there  {}", value(&difference.right)))
@@ -156,7 +162,6 @@ pub(super) fn evidence(args: &EvidenceArgs) -> Result<(), CliError> {
     let text = folder::read_evidence(&args.file).map_err(|error| wrong(&error))?;
     let evidence = Evidence::parse(&text).map_err(|error| wrong(&error))?;
     let [one, other] = evidence.messages();
-    let said = [one, other].map(folder::body_text);
     if args.json {
         return out::json(&json!({
             "culprit": evidence.member(),
@@ -173,8 +178,8 @@ pub(super) fn evidence(args: &EvidenceArgs) -> Result<(), CliError> {
         evidence.ceremony()
     ))?;
     out::line(&format!("its identity key is {}", evidence.identity()))?;
-    for text in said {
-        out::line(&text)?;
+    for message in evidence.messages() {
+        out::json(message.body())?;
     }
     Ok(())
 }

@@ -135,11 +135,6 @@ pub(super) fn read_evidence(path: &Path) -> Result<String, String> {
     read_within(path, MAX_EVIDENCE)
 }
 
-/// What a message says, for people.
-pub(super) fn body_text(message: &Message) -> String {
-    serde_json::to_string_pretty(message.body()).unwrap_or_default()
-}
-
 /// Writes a file at once; one with the same text is left alone.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
     if read(path).is_ok_and(|known| known == text) {

@@ -44,16 +44,13 @@ fn join(args: &JoinArgs) -> Result<(), CliError> {
     let identity = keys::identity(&args.identity)?;
     let me = place_of(&ceremony, &identity)?;
     let own = keys::own(&ceremony.proposal().keys, args)?;
-    if let Some(known) = ceremony.join_message(me).cloned() {
-        let Body::Join(join) = known.body() else {
-            return Err(refused("the join is none"));
-        };
+    if let (Some(join), Some(known)) = (ceremony.join(me), ceremony.join_message(me)) {
         let brought = join.keys.iter().map(|key| (key.usage, key.key));
         let same = join.endpoint == args.endpoint
             && join.node == args.node_address
             && brought.eq(own.iter().map(|(usage, key)| (*usage, key.public_key())));
         // A key in a module would prove itself by another signature: the first one is sent again.
-        return said_before(&args.at, &ceremony, &known, same);
+        return said_before(&args.at, &ceremony, known, same);
     }
     let owner = IdentitySigner::public_key(&identity);
     let proofs = own

@@ -116,7 +116,7 @@ fn what_has_not_come_yet_is_no_contradiction_and_two_proposals_are_one() {
     refused(&diff, "contradict each other");
     let shown = String::from_utf8_lossy(&diff.stdout);
     assert!(
-        shown.contains("proposal  threshold\n  here   3\n  there  4"),
+        shown.contains("proposal threshold\n  here   3\n  there  4"),
         "{shown}"
     );
 }
