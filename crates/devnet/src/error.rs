@@ -59,8 +59,12 @@ pub(crate) enum Invalid {
     Unbalanced,
     #[error("bad-txns-vin-empty")]
     Empty,
-    #[error("bad-txns-confidential: the devnet knows explicit amounts only")]
+    #[error("bad-txns-confidential: the devnet's coinbases and issuances are explicit")]
     Confidential,
+    #[error("bad-txns-in-ne-out, value-in differs from value-out, or a proof is wrong: {0}")]
+    Proofs(String),
+    #[error("non-final")]
+    NotFinal,
     #[error("bad-txns-issuance: {0}")]
     Issuance(&'static str),
     #[error("mandatory-script-verify-flag-failed")]

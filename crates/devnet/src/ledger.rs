@@ -10,7 +10,7 @@ use federation_chain::{
 use crate::{
     error::Invalid,
     genesis::Genesis,
-    transaction::{check, is_spendable},
+    transaction::{Place, check, is_spendable},
 };
 
 /// How far a block's time may be ahead of the clock, in seconds (`MAX_FUTURE_BLOCK_TIME`).
@@ -155,10 +155,14 @@ impl Ledger {
                 return Err(Invalid::Coinbase);
             }
         }
+        let place = Place {
+            dialect: self.rules.dialect(),
+            height,
+        };
         let mut made: BTreeMap<OutPoint, TxOut> = BTreeMap::new();
         let mut spent = std::collections::BTreeSet::new();
         for transaction in rest {
-            check(transaction, |outpoint| {
+            check(transaction, place, |outpoint| {
                 if spent.contains(outpoint) {
                     return None;
                 }

@@ -10,11 +10,15 @@
 //!   and transactions that spend what exists, once, and create nothing but what they issue;
 //! - RPC answers have the nodes' form: 1.0 bodies, status 500 for errors, 401 without a body.
 //!
-//! What it does not do: confidential amounts, pegs, fee estimation, scripts other than "anyone can
-//! spend" and pay-to-public-key-hash (others are refused, never waved through), replacing a block
-//! by another of its height, real nodes' peer-to-peer protocol, Ocean's policy assets. A reissuance
-//! needs its token, but the token is explicit, where Elements wants it blinded. An Ocean genesis
-//! made here has one anyone-can-spend output in place of a hundred. Fees are burnt.
+//! On Elements, blinded outputs are checked as consensus has it: sums, range proofs, surjection proofs,
+//! and that a reissuance shows what blinds its token. The wallet blinds reissuance tokens and what it
+//! pays to confidential addresses, and nothing else.
+//!
+//! What it does not do: blinded issuances, pegs, fee estimation, scripts other than "anyone can
+//! spend", pay-to-public-key-hash and M-of-N by script hash, with or without witness (others are
+//! refused, never waved through), replacing a block by another of its height, real nodes'
+//! peer-to-peer protocol, Ocean's policy assets. An Ocean genesis made here has one
+//! anyone-can-spend output in place of a hundred. Fees are burnt.
 //!
 //! ```
 //! use federation_chain::Dialect;

@@ -7,7 +7,7 @@ use elements::{OutPoint, Transaction, TxOut, Txid};
 use crate::{
     error::Invalid,
     ledger::Ledger,
-    transaction::{check, is_spendable},
+    transaction::{Place, check, is_spendable},
 };
 
 /// The most bytes that wait; more are refused.
@@ -75,7 +75,11 @@ impl Mempool {
         if self.bytes + size > MAX_BYTES {
             return Err(Invalid::Undecodable("mempool full".to_owned()));
         }
-        check(&transaction, |at| self.output(ledger, at).cloned())?;
+        let place = Place {
+            dialect: ledger.rules().dialect(),
+            height: ledger.height().next(),
+        };
+        check(&transaction, place, |at| self.output(ledger, at).cloned())?;
         for (index, output) in (0..).zip(&transaction.output) {
             if is_spendable(output) {
                 self.made.insert(OutPoint::new(txid, index), output.clone());

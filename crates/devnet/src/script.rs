@@ -1,8 +1,11 @@
-//! The two kinds of output that the devnet lets be spent.
+//! The kinds of output that the devnet lets be spent: anyone's, one key's, and M-of-N by script
+//! hash, with and without witness.
 
 use bitcoin::hashes::{Hash, hash160};
-use elements::{EcdsaSighashType, Script, Transaction, TxOut, sighash::SighashCache};
-use federation_multisig::PublicKey;
+use elements::{
+    EcdsaSighashType, Script, Transaction, TxOut, script::Instruction, sighash::SighashCache,
+};
+use federation_multisig::{MultisigScript, PublicKey};
 use secp256k1::{Message, SECP256K1, SecretKey, ecdsa::Signature};
 
 use crate::{error::Invalid, genesis::OP_TRUE};
@@ -68,6 +71,9 @@ pub(crate) fn verify(
 ) -> Result<(), Invalid> {
     let input = &transaction.input[index];
     let script = &output.script_pubkey;
+    if script.is_v0_p2wsh() {
+        return verify_p2wsh(transaction, index, output);
+    }
     if !input.witness.script_witness.is_empty() {
         return Err(Invalid::Script);
     }
@@ -78,6 +84,9 @@ pub(crate) fn verify(
             Err(Invalid::Script)
         };
     }
+    if script.is_p2sh() {
+        return verify_p2sh(transaction, index, script);
+    }
     let hash = p2pkh_hash(script).ok_or(Invalid::UnknownScript)?;
     let (signature, key) = split(input.script_sig.as_bytes()).ok_or(Invalid::Script)?;
     if key_hash(&key) != hash {
@@ -86,6 +95,71 @@ pub(crate) fn verify(
     SECP256K1
         .verify_ecdsa(&sighash(transaction, index, script), &signature, &key)
         .map_err(|_| Invalid::Script)
+}
+
+/// An M-of-N script that hashes to what the output says, and M signatures before it.
+fn verify_p2sh(transaction: &Transaction, index: usize, script: &Script) -> Result<(), Invalid> {
+    let items = pushes(&transaction.input[index].script_sig).ok_or(Invalid::Script)?;
+    let (redeem, signatures) = items.split_last().ok_or(Invalid::Script)?;
+    let redeem = Script::from(redeem.clone());
+    if redeem.to_p2sh() != *script {
+        return Err(Invalid::Script);
+    }
+    let digest = sighash(transaction, index, &redeem);
+    verify_multisig(&redeem, signatures, &digest)
+}
+
+fn verify_p2wsh(transaction: &Transaction, index: usize, output: &TxOut) -> Result<(), Invalid> {
+    let input = &transaction.input[index];
+    if !input.script_sig.is_empty() {
+        return Err(Invalid::Script);
+    }
+    let items: Vec<Vec<u8>> = input
+        .witness
+        .script_witness
+        .iter()
+        .map(<[u8]>::to_vec)
+        .collect();
+    let (script, signatures) = items.split_last().ok_or(Invalid::Script)?;
+    let script = Script::from(script.clone());
+    if script.to_v0_p2wsh() != output.script_pubkey {
+        return Err(Invalid::Script);
+    }
+    let mut cache = SighashCache::new(transaction);
+    let hash = cache.segwitv0_sighash(index, &script, output.value, EcdsaSighashType::All);
+    let digest = Message::from_digest(hash.to_byte_array());
+    verify_multisig(&script, signatures, &digest)
+}
+
+/// `OP_CHECKMULTISIG`: an empty item, then M signatures in the order of their keys.
+fn verify_multisig(script: &Script, items: &[Vec<u8>], digest: &Message) -> Result<(), Invalid> {
+    let script =
+        MultisigScript::from_bytes(script.as_bytes()).map_err(|_| Invalid::UnknownScript)?;
+    let (dummy, signatures) = items.split_first().ok_or(Invalid::Script)?;
+    if !dummy.is_empty() || signatures.len() != usize::from(script.threshold().to_u8()) {
+        return Err(Invalid::Script);
+    }
+    let mut keys = script.keys().iter();
+    for signature in signatures {
+        let der = signature.strip_suffix(&[1]).ok_or(Invalid::Script)?;
+        let signature = Signature::from_der(der).map_err(|_| Invalid::Script)?;
+        let signed_by = |key: &PublicKey| SECP256K1.verify_ecdsa(digest, &signature, key).is_ok();
+        if !keys.any(signed_by) {
+            return Err(Invalid::Script);
+        }
+    }
+    Ok(())
+}
+
+/// The items that a script pushes, if it does nothing else.
+fn pushes(script: &Script) -> Option<Vec<Vec<u8>>> {
+    script
+        .instructions()
+        .map(|instruction| match instruction {
+            Ok(Instruction::PushBytes(bytes)) => Some(bytes.to_vec()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Signature (with SIGHASH_ALL) and key from a scriptSig of two pushes.

@@ -5,44 +5,80 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use elements::{
     AssetId, OutPoint, Transaction, TxIn, TxOut,
-    confidential::{Asset, Value},
+    confidential::{Asset, AssetBlindingFactor, Value},
+    secp256k1_zkp::SECP256K1,
 };
+use federation_chain::{BlockHeight, Dialect};
 
 use crate::{error::Invalid, script};
 
 /// Sums by asset; large enough for any number of outputs.
 type Sums = BTreeMap<AssetId, u128>;
 
+/// Where a transaction is to stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) dialect: Dialect,
+    /// The block's height.
+    pub(crate) height: BlockHeight,
+}
+
 /// Checks a transaction against the outputs that exist.
 pub(crate) fn check(
     transaction: &Transaction,
+    place: Place,
     find: impl Fn(&OutPoint) -> Option<TxOut>,
 ) -> Result<(), Invalid> {
     if transaction.input.is_empty() || transaction.output.is_empty() {
         return Err(Invalid::Empty);
     }
-    let mut spent = BTreeSet::new();
-    let mut sums = Sums::new();
-    let mut assets_in = BTreeSet::new();
+    if !is_final(transaction, place.height) {
+        return Err(Invalid::NotFinal);
+    }
+    let mut known = BTreeSet::new();
+    let mut spent = Vec::new();
     for (index, input) in transaction.input.iter().enumerate() {
         let outpoint = input.previous_output;
-        if input.is_pegin || !spent.insert(outpoint) {
+        if input.is_pegin || !known.insert(outpoint) {
             return Err(Invalid::DuplicateInput);
         }
         let output = find(&outpoint).ok_or(Invalid::MissingInput(outpoint))?;
         script::verify(transaction, index, &output)?;
-        let (asset, amount) = explicit(&output)?;
-        *sums.entry(asset).or_default() += u128::from(amount);
-        assets_in.insert(asset);
-    }
-    for input in transaction
-        .input
-        .iter()
-        .filter(|input| input.has_issuance())
-    {
-        for (asset, amount) in issued(input, &assets_in)? {
-            *sums.entry(asset).or_default() += u128::from(amount);
+        if input.has_issuance() {
+            check_issuance(input, &output, place.dialect)?;
         }
+        spent.push(output);
+    }
+    let outputs = spent.iter().chain(&transaction.output);
+    let is_explicit = outputs.map(explicit).all(|output| output.is_ok());
+    match is_explicit {
+        true => check_sums(transaction, &spent),
+        false if place.dialect == Dialect::Ocean => Err(Invalid::Confidential),
+        // Sums and proofs as Elements' consensus has them.
+        false => transaction
+            .verify_tx_amt_proofs(SECP256K1, &spent)
+            .map_err(|error| Invalid::Proofs(error.to_string())),
+    }
+}
+
+/// Whether its lock time has come (`IsFinalTx`); times are not looked at.
+fn is_final(transaction: &Transaction, height: BlockHeight) -> bool {
+    let lock = transaction.lock_time;
+    let is_past = !lock.is_block_height() || lock.to_consensus_u32() < height.to_u32();
+    let mut inputs = transaction.input.iter();
+    is_past || inputs.all(|input| input.sequence.is_final())
+}
+
+fn check_sums(transaction: &Transaction, spent: &[TxOut]) -> Result<(), Invalid> {
+    let mut sums = Sums::new();
+    for output in spent {
+        let (asset, amount) = explicit(output)?;
+        *sums.entry(asset).or_default() += u128::from(amount);
+    }
+    for input in transaction.input.iter().filter(|i| i.has_issuance()) {
+        let (asset, token) = input.issuance_ids();
+        *sums.entry(asset).or_default() += u128::from(shown(&input.asset_issuance.amount)?);
+        *sums.entry(token).or_default() += u128::from(shown(&input.asset_issuance.inflation_keys)?);
     }
     let mut out = Sums::new();
     for output in &transaction.output {
@@ -58,28 +94,46 @@ pub(crate) fn check(
     }
 }
 
-/// What an input issues, and of which asset.
-fn issued(input: &TxIn, assets_in: &BTreeSet<AssetId>) -> Result<Vec<(AssetId, u64)>, Invalid> {
-    let issuance = &input.asset_issuance;
-    let amount = |value: &Value| match value {
+/// The amount of an issuance, which is shown here.
+const fn shown(value: &Value) -> Result<u64, Invalid> {
+    match value {
         Value::Null => Ok(0),
         Value::Explicit(amount) => Ok(*amount),
         Value::Confidential(_) => Err(Invalid::Confidential),
-    };
-    let (asset, token) = input.issuance_ids();
-    let made = amount(&issuance.amount)?;
-    let tokens = amount(&issuance.inflation_keys)?;
+    }
+}
+
+/// What marks a reissuance on Ocean (`CAssetIssuance::UNBLINDED_REISSUANCE_NONCE`).
+pub(crate) const OCEAN_NONCE: [u8; 32] = [0xff; 32];
+
+/// Checks an input that issues: a reissuance spends the token there and then, blinded by the nonce
+/// on Elements (`VerifyAmounts` in `confidential_validation.cpp`), explicit on Ocean.
+fn check_issuance(input: &TxIn, spent: &TxOut, dialect: Dialect) -> Result<(), Invalid> {
+    let issuance = &input.asset_issuance;
+    shown(&issuance.amount)?;
+    let tokens = shown(&issuance.inflation_keys)?;
     if issuance.asset_blinding_nonce.is_null() {
-        return Ok(vec![(asset, made), (token, tokens)]);
+        return Ok(());
     }
-    // A reissuance: the token must be among what is spent, and no new ones are made.
-    if !assets_in.contains(&token) {
-        return Err(Invalid::Issuance("the reissuance token is not spent"));
-    }
-    if tokens != 0 {
+    if tokens != 0 || !issuance.inflation_keys.is_null() {
         return Err(Invalid::Issuance("a reissuance makes no tokens"));
     }
-    Ok(vec![(asset, made)])
+    let (_, token) = input.issuance_ids();
+    let nonce = *issuance.asset_blinding_nonce.as_byte_array();
+    let wanted = match dialect {
+        Dialect::Ocean if nonce == OCEAN_NONCE => Some(Asset::Explicit(token)),
+        Dialect::Ocean => None,
+        Dialect::Elements | Dialect::Dynafed => AssetBlindingFactor::from_byte_array(nonce)
+            .ok()
+            .map(|factor| Asset::new_confidential(SECP256K1, token, factor)),
+    };
+    if wanted == Some(spent.asset) {
+        Ok(())
+    } else {
+        Err(Invalid::Issuance(
+            "the input does not spend the reissuance token that its nonce blinds",
+        ))
+    }
 }
 
 /// Asset and amount of an output that shows both.

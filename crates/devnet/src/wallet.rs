@@ -1,10 +1,12 @@
-//! A small wallet: one key, explicit amounts, pay-to-public-key-hash.
+//! A small wallet: one key, pay-to-public-key-hash, explicit coins. Only reissuance tokens are blinded
+//! on Elements, where they must be, and what is paid to a confidential address.
 
 use bitcoin::base58;
 use elements::{
-    AssetBlindingNonce, AssetEntropy, AssetId, AssetIssuance, LockTime, OutPoint, Script, Sequence,
-    Transaction, TxIn, TxOut,
-    confidential::{Asset, Nonce, Value},
+    Address, AddressParams, AssetBlindingNonce, AssetEntropy, AssetId, AssetIssuance, LockTime,
+    OutPoint, Script, Sequence, Transaction, TxIn, TxOut, TxOutSecrets,
+    confidential::{Asset, AssetBlindingFactor, Nonce, Value, ValueBlindingFactor},
+    secp256k1_zkp::PublicKey,
 };
 use federation_chain::Dialect;
 use federation_multisig::{Network, p2pkh as p2pkh_address};
@@ -14,7 +16,7 @@ use crate::{
     ledger::Ledger,
     mempool::Mempool,
     script::{is_anyones, key_hash, p2pkh, sign},
-    transaction::explicit,
+    transaction::{OCEAN_NONCE, explicit},
 };
 
 /// What the wallet pays for each transaction, in satoshi of the pegged asset.
@@ -33,6 +35,8 @@ pub(crate) enum WalletError {
     NoToken,
     #[error("Amount out of range")]
     Amount,
+    #[error("Transaction cannot be blinded: {0}")]
+    Blinding(String),
 }
 
 /// An issuance made by this wallet.
@@ -46,15 +50,28 @@ pub(crate) struct Issued {
 pub(crate) struct Wallet {
     secret: SecretKey,
     network: Network,
+    dialect: Dialect,
     pub(crate) issued: Vec<Issued>,
+}
+
+/// Where a payment goes.
+struct Payee {
+    script: Script,
+    /// To whom the output is blinded.
+    blinder: Option<PublicKey>,
 }
 
 /// A coin that the wallet can spend.
 struct Coin {
     at: OutPoint,
-    asset: AssetId,
-    amount: u64,
+    secrets: TxOutSecrets,
     script: Script,
+}
+
+impl Coin {
+    const fn asset(&self) -> AssetId {
+        self.secrets.asset
+    }
 }
 
 impl Drop for Wallet {
@@ -71,7 +88,23 @@ impl Wallet {
                 Dialect::Ocean => Network::OCEAN_TEST,
                 Dialect::Elements | Dialect::Dynafed => Network::ELEMENTS_CUSTOM,
             },
+            dialect,
             issued: Vec::new(),
+        }
+    }
+
+    /// The wallet's own script, blinded for tokens where the chain wants that.
+    fn own_for_tokens(&self) -> Payee {
+        Payee {
+            script: self.own_script(),
+            blinder: (self.dialect != Dialect::Ocean).then(|| self.secret.public_key(SECP256K1)),
+        }
+    }
+
+    fn own(&self) -> Payee {
+        Payee {
+            script: self.own_script(),
+            blinder: None,
         }
     }
 
@@ -83,14 +116,29 @@ impl Wallet {
         p2pkh_address(&self.secret.public_key(SECP256K1), &self.network)
     }
 
-    fn script_of(&self, address: &str) -> Result<Script, WalletError> {
-        let payload = base58::decode_check(address).map_err(|_| WalletError::Address)?;
-        match payload.split_first() {
-            Some((prefix, hash)) if *prefix == self.network.p2pkh => {
-                hash.try_into().map(p2pkh).map_err(|_| WalletError::Address)
-            }
-            _ => Err(WalletError::Address),
+    fn payee(&self, address: &str) -> Result<Payee, WalletError> {
+        if self.dialect != Dialect::Ocean {
+            let address = Address::parse_with_params(address, &AddressParams::ELEMENTS)
+                .map_err(|_| WalletError::Address)?;
+            return Ok(Payee {
+                script: address.script_pubkey(),
+                blinder: address.blinding_pubkey,
+            });
         }
+        let payload = base58::decode_check(address).map_err(|_| WalletError::Address)?;
+        let (prefix, hash) = payload.split_first().ok_or(WalletError::Address)?;
+        let hash: [u8; 20] = hash.try_into().map_err(|_| WalletError::Address)?;
+        let script = if *prefix == self.network.p2pkh {
+            p2pkh(&hash)
+        } else if *prefix == self.network.p2sh {
+            Script::from([&[0xa9, 20], &hash[..], &[0x87]].concat())
+        } else {
+            return Err(WalletError::Address);
+        };
+        Ok(Payee {
+            script,
+            blinder: None,
+        })
     }
 
     /// What the wallet can spend, anyone's coins last, in an order of its own.
@@ -102,11 +150,13 @@ impl Wallet {
             .chain(mempool.made())
             .filter(|(_, output)| output.script_pubkey == own || is_anyones(&output.script_pubkey))
             .filter_map(|(at, output)| {
-                let (asset, amount) = explicit(output).ok()?;
+                let secrets = match explicit(output) {
+                    Ok((asset, amount)) => shown(asset, amount),
+                    Err(_) => output.unblind(SECP256K1, self.secret).ok()?,
+                };
                 Some(Coin {
                     at: *at,
-                    asset,
-                    amount,
+                    secrets,
                     script: output.script_pubkey.clone(),
                 })
             })
@@ -122,7 +172,7 @@ impl Wallet {
     ) -> std::collections::BTreeMap<AssetId, u64> {
         let mut balances = std::collections::BTreeMap::new();
         for coin in self.coins(ledger, mempool) {
-            *balances.entry(coin.asset).or_default() += coin.amount;
+            *balances.entry(coin.asset()).or_default() += coin.secrets.value;
         }
         balances
     }
@@ -136,7 +186,7 @@ impl Wallet {
         amount: u64,
         asset: AssetId,
     ) -> Result<Transaction, WalletError> {
-        let payment = output(asset, amount, self.script_of(address)?);
+        let payment = output(asset, amount, self.payee(address)?);
         self.build(
             ledger,
             mempool,
@@ -154,7 +204,6 @@ impl Wallet {
         amount: u64,
         tokens: u64,
     ) -> Result<(Transaction, Issued), WalletError> {
-        let own = self.own_script();
         let mut issued = None;
         let transaction = self.build(ledger, mempool, &[], Vec::new(), |input, outputs| {
             input.asset_issuance = AssetIssuance {
@@ -179,10 +228,11 @@ impl Wallet {
                 token,
                 entropy,
             });
-            for (asset, amount) in [(asset, amount), (token, tokens)] {
-                if amount > 0 {
-                    outputs.push(output(asset, amount, own.clone()));
-                }
+            if amount > 0 {
+                outputs.push(output(asset, amount, self.own()));
+            }
+            if tokens > 0 {
+                outputs.push(output(token, tokens, self.own_for_tokens()));
             }
             Ok(())
         })?;
@@ -204,25 +254,29 @@ impl Wallet {
             .iter()
             .find(|issued| issued.asset == asset)
             .ok_or(WalletError::NoToken)?;
-        let own = self.own_script();
         // One unit of the token is spent and comes back.
-        let back = output(issued.token, 1, own.clone());
+        let back = output(issued.token, 1, self.own_for_tokens());
+        let coins = self.coins(ledger, mempool);
+        // On Elements the nonce is what blinds the token that the first input spends.
+        let nonce = coins
+            .iter()
+            .find(|coin| coin.asset() == issued.token)
+            .filter(|_| self.dialect != Dialect::Ocean)
+            .map(|coin| AssetBlindingNonce::from_blinding_factor(coin.secrets.asset_bf))
+            .unwrap_or(AssetBlindingNonce::from_byte_array(OCEAN_NONCE));
         self.build(
             ledger,
             mempool,
             &[(issued.token, 1)],
             vec![back],
             |input, outputs| {
-                // Any nonce but zero marks a reissuance of an explicit token here.
-                let mut nonce = [0; 32];
-                nonce[0] = 1;
                 input.asset_issuance = AssetIssuance {
-                    asset_blinding_nonce: AssetBlindingNonce::from_byte_array(nonce),
+                    asset_blinding_nonce: nonce,
                     asset_entropy: issued.entropy,
                     amount: Value::Explicit(amount),
                     inflation_keys: Value::Null,
                 };
-                outputs.push(output(asset, amount, own.clone()));
+                outputs.push(output(asset, amount, self.own()));
                 Ok(())
             },
         )
@@ -257,16 +311,27 @@ impl Wallet {
         for asset in assets {
             let want = wanted[&asset];
             let mut sum = 0u64;
-            for coin in coins.iter().filter(|coin| coin.asset == asset) {
+            for coin in coins.iter().filter(|coin| coin.asset() == asset) {
                 if sum >= want {
                     break;
                 }
-                sum = sum.checked_add(coin.amount).ok_or(WalletError::Amount)?;
+                sum = sum
+                    .checked_add(coin.secrets.value)
+                    .ok_or(WalletError::Amount)?;
                 chosen.push(coin);
             }
             let change = sum.checked_sub(want).ok_or(WalletError::Funds)?;
             if change > 0 {
-                outputs.push(output(asset, change, self.own_script()));
+                // Change of tokens stays of use only if it is blinded as they are.
+                let is_blinded = chosen.iter().any(|coin| {
+                    coin.asset() == asset && coin.secrets.asset_bf != AssetBlindingFactor::zero()
+                });
+                let own = if is_blinded {
+                    self.own_for_tokens()
+                } else {
+                    self.own()
+                };
+                outputs.push(output(asset, change, own));
             }
         }
         let mut inputs: Vec<TxIn> = chosen
@@ -286,6 +351,7 @@ impl Wallet {
             input: inputs,
             output: outputs,
         };
+        blind(&mut transaction, &chosen)?;
         for (index, coin) in chosen.iter().enumerate() {
             if !is_anyones(&coin.script) {
                 transaction.input[index].script_sig =
@@ -296,12 +362,53 @@ impl Wallet {
     }
 }
 
-fn output(asset: AssetId, amount: u64, script: Script) -> TxOut {
+/// Blinds the outputs that ask for it.
+fn blind(transaction: &mut Transaction, coins: &[&Coin]) -> Result<(), WalletError> {
+    if transaction
+        .output
+        .iter()
+        .all(|output| !output.nonce.is_confidential())
+    {
+        return Ok(());
+    }
+    // In the order of the assets that proofs are about: each input, and what it issues.
+    let mut spent = Vec::new();
+    for (input, coin) in transaction.input.iter().zip(coins) {
+        spent.push(coin.secrets);
+        let (asset, token) = input.issuance_ids();
+        let made = [
+            (asset, input.asset_issuance.amount),
+            (token, input.asset_issuance.inflation_keys),
+        ];
+        for (asset, value) in made {
+            if let Some(amount) = value.explicit().filter(|_| input.has_issuance()) {
+                spent.push(shown(asset, amount));
+            }
+        }
+    }
+    transaction
+        .blind(&mut secp256k1::rand::thread_rng(), SECP256K1, &spent, false)
+        .map(drop)
+        .map_err(|error| WalletError::Blinding(error.to_string()))
+}
+
+/// What is in an output that is not blinded.
+fn shown(asset: AssetId, amount: u64) -> TxOutSecrets {
+    TxOutSecrets::new(
+        asset,
+        AssetBlindingFactor::zero(),
+        amount,
+        ValueBlindingFactor::zero(),
+    )
+}
+
+fn output(asset: AssetId, amount: u64, payee: Payee) -> TxOut {
     TxOut {
         asset: Asset::Explicit(asset),
         value: Value::Explicit(amount),
-        nonce: Nonce::Null,
-        script_pubkey: script,
+        // Until it is blinded, an output that is to be has the key here.
+        nonce: payee.blinder.map_or(Nonce::Null, Nonce::Confidential),
+        script_pubkey: payee.script,
         ..TxOut::default()
     }
 }

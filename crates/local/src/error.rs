@@ -46,6 +46,12 @@ pub enum LocalError {
     /// A guard does not load.
     #[error(transparent)]
     Guard(#[from] federation_signer::GuardError),
+    /// The keys for reissuance tokens make no script that the chain has.
+    #[error(transparent)]
+    TokenScript(#[from] federation_reissuance::ScriptTooLong),
+    /// Assets cannot be reissued by these keys.
+    #[error(transparent)]
+    Reissuance(#[from] federation_operator::ReissuanceError),
     /// An operator does not start.
     #[error(transparent)]
     Start(#[from] StartError),

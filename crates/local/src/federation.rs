@@ -6,14 +6,19 @@ use std::{
     time::Duration,
 };
 
-use federation_chain::{BlockHeight, SigningRules};
+use federation_chain::{BlockHeight, Dialect, SigningRules};
 use federation_messenger::Messenger;
 use federation_messenger_kafka::mock::MockBrokers;
 use federation_messenger_zmq::Endpoint;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_operator::{Operator, OperatorHandle, Options, RedbGuardStore, Store};
+use federation_operator::{
+    Operator, OperatorHandle, Options, RedbGuardStore, Reissuance, ReissuanceStore, Store,
+};
+use federation_reissuance::{AssetSettings, ScriptKind, TokenScript};
 use federation_roster::{Federation, Operator as RosterEntry};
-use federation_signer::{GuardedSigner, Signer, SoftwareIdentity, SoftwareSigner};
+use federation_signer::{
+    GuardedSigner, Secret, Signer, SoftwareIdentity, SoftwareSigner, SoftwareSpender,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -36,6 +41,7 @@ pub struct LocalFederation {
     operators: Vec<Option<OperatorHandle>>,
     wire: Wire,
     folder: PathBuf,
+    reissued: Vec<AssetSettings>,
     /// Removed when the federation is dropped.
     _temporary: Option<TempDir>,
 }
@@ -114,6 +120,7 @@ impl LocalFederation {
             federation,
             nodes,
             folder,
+            reissued: Vec::new(),
             _temporary: temporary,
             config,
         };
@@ -203,7 +210,61 @@ impl LocalFederation {
         )
         .with_new_guard(guard_is_new)
         .with_options(self.config.options.clone());
+        let operator = match self.reissuance(index, node, folder)? {
+            Some(reissuance) => operator.with_reissuance(reissuance),
+            None => operator,
+        };
         Ok(operator.start().await?)
+    }
+
+    fn reissuance(
+        &self,
+        index: usize,
+        node: usize,
+        folder: &Path,
+    ) -> Result<Option<Reissuance>, LocalError> {
+        if self.reissued.is_empty() {
+            return Ok(None);
+        }
+        let me = id(index);
+        let store = ReissuanceStore::open(folder, self.federation.id(), me)?;
+        let spender = SoftwareSpender::new(keys::reissuance_key(me.to_u8()));
+        let node = Arc::new(self.nodes[node].client().clone());
+        Ok(Some(Reissuance::new(
+            self.reissued.clone(),
+            Arc::new(spender),
+            node,
+            store,
+        )?))
+    }
+
+    /// The M-of-N script of the operators' keys for reissuance tokens, as the chain's dialect holds
+    /// tokens.
+    ///
+    /// # Errors
+    /// If it is too long for that.
+    pub fn token_script(&self) -> Result<TokenScript, LocalError> {
+        let keys = (0..self.config.operators)
+            .map(|index| keys::reissuance_key(index).public_key())
+            .collect();
+        let threshold = Threshold::new(self.config.threshold)?;
+        let script = MultisigScript::new(threshold, keys, KeyOrder::AsGiven)?;
+        let kind = match self.config.dialect {
+            Dialect::Ocean => ScriptKind::P2sh,
+            Dialect::Elements | Dialect::Dynafed => ScriptKind::P2wsh,
+        };
+        Ok(TokenScript::new(script, kind)?)
+    }
+
+    /// An operator's secret key for reissuance tokens, to play a liar by hand.
+    #[must_use]
+    pub fn reissuance_key(&self, index: usize) -> Secret {
+        keys::reissuance_key(id(index).to_u8())
+    }
+
+    /// Sets the assets that operators reissue which are started from now on.
+    pub fn set_reissuance(&mut self, assets: Vec<AssetSettings>) {
+        self.reissued = assets;
     }
 
     /// Sets the options of operators that are started from now on.

@@ -12,6 +12,11 @@ pub(crate) fn identity_key(index: u8) -> Secret {
     secret(2, index)
 }
 
+/// The key of the operator at a place that spends reissuance tokens.
+pub(crate) fn reissuance_key(index: u8) -> Secret {
+    secret(3, index)
+}
+
 fn secret(purpose: u8, index: u8) -> Secret {
     let mut bytes = [0x5a; 32];
     bytes[0] = purpose;

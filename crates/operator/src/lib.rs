@@ -40,8 +40,8 @@ pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorSta
 pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};
 pub use reissuance::{
-    AssetStatus, DueStatus, FollowError, Reading, Reissuance, ReissuanceError, ReissuanceNode,
-    follow,
+    AssetStatus, DueStatus, FollowError, IssueError, IssuedAsset, Reading, Reissuance,
+    ReissuanceError, ReissuanceNode, follow, issue, token_address,
 };
 pub use store::{
     EvidenceError, EvidenceReader, HeldGuardStore, RedbGuardStore, ReissuanceStore, Store,

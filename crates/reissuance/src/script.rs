@@ -1,7 +1,7 @@
 //! The script that holds the reissuance tokens, and the outputs that pay to it.
 
 use elements::{
-    OutPoint, Script,
+    Address, AddressParams, OutPoint, Script,
     hashes::{HashEngine, sha256},
     secp256k1_zkp::{PublicKey, SECP256K1, SecretKey},
 };
@@ -72,6 +72,22 @@ impl TokenScript {
         match self.kind {
             ScriptKind::P2sh => script.to_p2sh(),
             ScriptKind::P2wsh => script.to_v0_p2wsh(),
+        }
+    }
+
+    /// The address that reissuance tokens are paid to on a chain of Elements: blinded to the public
+    /// blinding key.
+    #[must_use]
+    pub fn confidential_address(
+        &self,
+        genesis: BlockHash,
+        params: &'static AddressParams,
+    ) -> Address {
+        let blinder = Some(self.blinding_public_key(genesis));
+        let script = self.witness_script();
+        match self.kind {
+            ScriptKind::P2sh => Address::p2sh(&script, blinder, params),
+            ScriptKind::P2wsh => Address::p2wsh(&script, blinder, params),
         }
     }
 

@@ -549,7 +549,7 @@ fn wallet_fault(error: &WalletError) -> RpcFault {
         WalletError::Funds => INSUFFICIENT_FUNDS,
         WalletError::Address => INVALID_ADDRESS_OR_KEY,
         WalletError::Asset | WalletError::Amount => INVALID_PARAMETER,
-        WalletError::NoToken => WALLET_ERROR,
+        WalletError::NoToken | WalletError::Blinding(_) => WALLET_ERROR,
     };
     RpcFault::new(code, error.to_string())
 }

@@ -8,6 +8,7 @@
 
 mod follow;
 mod guard;
+mod issue;
 mod node;
 mod statement;
 mod task;
@@ -22,6 +23,7 @@ use federation_signer::SpendSigner;
 
 pub use self::{
     follow::{FollowError, Reading, follow},
+    issue::{IssueError, IssuedAsset, issue, token_address},
     node::ReissuanceNode,
 };
 pub(crate) use task::{Parts, Task};

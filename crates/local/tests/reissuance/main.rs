@@ -1,0 +1,8 @@
+//! Scheduled reissuance by whole federations.
+//!
+//! With real nodes: `ELEMENTSD=.. OCEAND=.. cargo test -p federation-local --test reissuance --
+//! --ignored`.
+
+mod course;
+mod scene;
+mod trouble;

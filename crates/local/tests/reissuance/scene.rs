@@ -1,0 +1,173 @@
+//! A federation with an asset that it reissues, and what the chain says of it.
+
+use std::time::Duration;
+
+use elements::Script;
+use federation_chain::{BlockHeight, Dialect};
+use federation_local::{LocalConfig, LocalFederation, NodeKind};
+use federation_ocean_rpc::{Amount, Node};
+use federation_operator::{IssuedAsset, Reading, follow, issue, token_address};
+use federation_reissuance::{
+    AssetSettings, Chain, Ledger, LedgerEvent, Schedule, TokenForm, TokenScript,
+};
+
+pub(crate) const COIN: u64 = 100_000_000;
+pub(crate) const PERIOD: u32 = 4;
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+/// The name that local chains have.
+const CHAIN: &str = "devnet";
+const WALLET: &str = "issuer";
+
+/// A federation whose asset is reissued from its second operator's view on.
+pub(crate) struct Scene {
+    pub(crate) federation: LocalFederation,
+    pub(crate) settings: AssetSettings,
+    pub(crate) chain: Chain,
+}
+
+impl Scene {
+    /// Three operators of which two must sign, on devnet.
+    pub(crate) async fn devnet(dialect: Dialect) -> Self {
+        Self::new(dialect, NodeKind::Devnet, Duration::from_millis(300)).await
+    }
+
+    pub(crate) async fn new(dialect: Dialect, nodes: NodeKind, interval: Duration) -> Self {
+        let config = LocalConfig::new(3, 2)
+            .with_dialect(dialect)
+            .with_nodes(nodes)
+            .with_interval(interval);
+        let mut federation = LocalFederation::start(config).await.expect("it starts");
+        federation.wait_for_height(1, LIMIT).await.expect("a block");
+        let tokens = federation.token_script().expect("a script");
+        let issued = issue_asset(&federation, &tokens).await;
+        let chain = Chain {
+            genesis: federation.federation().genesis(),
+            tokens: TokenForm::of(dialect),
+        };
+        let settings = settings(&issued, tokens);
+        federation.set_reissuance(vec![settings.clone()]);
+        let mut scene = Self {
+            federation,
+            settings,
+            chain,
+        };
+        for index in 0..3 {
+            scene.restart(index).await;
+        }
+        scene
+    }
+
+    pub(crate) async fn restart(&mut self, index: usize) {
+        let federation = &mut self.federation;
+        federation.stop_operator(index).await.expect("it stops");
+        federation.start_operator(index).await.expect("it starts");
+    }
+
+    /// Everything that a node's chain says of the asset.
+    pub(crate) async fn read(&self, node: usize) -> (Ledger, Vec<(BlockHeight, LedgerEvent)>) {
+        let client = self.federation.node(node).client();
+        let mut ledger = Ledger::new(self.chain, vec![self.settings.clone()]);
+        let mut said = Said::default();
+        let tip = client.block_count().await.expect("it answers");
+        let dialect = self.federation.federation().rules().dialect();
+        follow(&mut ledger, client, dialect, tip, &mut said)
+            .await
+            .expect("readable");
+        (ledger, said.0)
+    }
+
+    /// Waits until so many points were paid, and checks that each was paid once, in order, with
+    /// what was due.
+    pub(crate) async fn wait_for_payments(&self, payments: usize) -> Ledger {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            let (ledger, said) = self.read(0).await;
+            let paid = check_payments(&said);
+            if paid >= payments {
+                return ledger;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{paid} of {payments} payments; {:?}; {:?}",
+                ledger.plan(0),
+                self.federation
+                    .operator(0)
+                    .map(|operator| operator.reissuance().borrow().clone()),
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// How many points were paid, each once and as it was due.
+pub(crate) fn check_payments(said: &[(BlockHeight, LedgerEvent)]) -> usize {
+    let mut last = None;
+    let mut count = 0;
+    for (height, event) in said {
+        match event {
+            LedgerEvent::Paid {
+                point,
+                scheduled,
+                amount,
+                in_order,
+                ..
+            } => {
+                assert_eq!(scheduled, amount);
+                assert!(*in_order && point.height() < *height && last < Some(*point));
+                last = Some(*point);
+                count += 1;
+            }
+            LedgerEvent::Unscheduled { .. } | LedgerEvent::Uncountable(_) => {
+                panic!("{event:?} at {height}")
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
+#[derive(Default)]
+struct Said(Vec<(BlockHeight, LedgerEvent)>);
+
+impl Reading for Said {
+    fn said(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
+        self.0.push((height, *event));
+    }
+}
+
+async fn issue_asset(federation: &LocalFederation, tokens: &TokenScript) -> IssuedAsset {
+    let dialect = federation.federation().rules().dialect();
+    let node = federation.node(0).client();
+    node.ensure_wallet(WALLET).await.expect("a wallet");
+    if dialect != Dialect::Ocean {
+        // A new wallet has not looked at the genesis block, where the first coins are.
+        node.rescan().await.expect("rescanned");
+    }
+    let genesis = federation.federation().genesis();
+    let address = token_address(tokens, dialect, genesis, CHAIN).expect("an address");
+    let amount = Amount::from_sat(1000 * COIN);
+    issue(node, &address, amount, Amount::from_sat(COIN))
+        .await
+        .expect("issued")
+}
+
+/// Ten in a hundred a year; each block is a day for the schedule's arithmetic.
+fn settings(issued: &IssuedAsset, tokens: TokenScript) -> AssetSettings {
+    let schedule = Schedule::new(
+        "0.1".parse().expect("a rate"),
+        PERIOD,
+        Duration::from_secs(24 * 60 * 60),
+        BlockHeight::GENESIS,
+    );
+    let asset = issued.asset.parse().expect("an asset id");
+    AssetSettings::new(asset, schedule.expect("a schedule"), destination(), tokens)
+        .expect("settings")
+}
+
+/// Anybody's key hash.
+pub(crate) fn destination() -> Script {
+    let mut bytes = vec![0x76, 0xa9, 20];
+    bytes.extend([0x77; 20]);
+    bytes.extend([0x88, 0xac]);
+    Script::from(bytes)
+}

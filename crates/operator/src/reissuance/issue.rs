@@ -1,0 +1,94 @@
+//! Making an asset whose reissuance tokens belong to the federation.
+
+use elements::AddressParams;
+use federation_chain::{BlockHash, Dialect};
+use federation_multisig::{Network, RedeemScript};
+use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
+use federation_reissuance::TokenScript;
+
+/// An asset that was issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedAsset {
+    /// Its id.
+    pub asset: String,
+    /// Its reissuance token's id.
+    pub token: String,
+    /// The transaction that issued it, to the node's wallet.
+    pub issuance: String,
+    /// The transaction that paid the tokens to the federation's script.
+    pub tokens_paid: String,
+}
+
+/// The address that reissuance tokens are paid to: on Elements the script's confidential one. `chain`
+/// is the chain's name at the node, for the prefixes of its addresses.
+#[must_use]
+pub fn token_address(
+    tokens: &TokenScript,
+    dialect: Dialect,
+    genesis: BlockHash,
+    chain: &str,
+) -> Option<String> {
+    if dialect == Dialect::Ocean {
+        let network = Network::named(chain).unwrap_or(Network::OCEAN_TEST);
+        let script = RedeemScript::new(tokens.multisig().clone()).ok()?;
+        return Some(script.p2sh(&network));
+    }
+    let params = match chain {
+        "liquidv1" => &AddressParams::LIQUID,
+        "liquidtestnet" => &AddressParams::LIQUID_TESTNET,
+        _ => &AddressParams::ELEMENTS,
+    };
+    Some(tokens.confidential_address(genesis, params).to_string())
+}
+
+/// Issues an asset by the node's wallet, in an amount that everybody can read, and pays all its
+/// reissuance tokens to an address of the federation's script. What was issued stays in the wallet.
+///
+/// # Errors
+/// If the node's wallet cannot do it. If the asset was issued but its tokens were not paid on, the
+/// error says so, and the wallet still has both.
+pub async fn issue(
+    node: &NodeClient,
+    address: &str,
+    amount: Amount,
+    tokens: Amount,
+) -> Result<IssuedAsset, IssueError> {
+    // Asked first, so that a node that does not answer has issued nothing.
+    node.dialect().await?;
+    let issued = node.issue_asset(amount, tokens).await?;
+    let paid = node.send_asset(address, tokens, &issued.token).await;
+    match paid {
+        Ok(tokens_paid) => Ok(IssuedAsset {
+            asset: issued.asset,
+            token: issued.token,
+            issuance: issued.txid,
+            tokens_paid,
+        }),
+        Err(source) => Err(IssueError::TokensLeft {
+            asset: issued.asset,
+            token: issued.token,
+            source,
+        }),
+    }
+}
+
+/// Why an asset was not issued, or not wholly.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// Nothing was issued.
+    #[error("nothing was issued: {0}")]
+    Nothing(#[from] RpcError),
+    /// The tokens are in the wallet.
+    #[error(
+        "asset {asset} was issued, but its tokens {token} are still in the node's wallet: {source}; pay them to the federation's address with `sendtoaddress`"
+    )]
+    TokensLeft {
+        /// The asset.
+        asset: String,
+        /// Its reissuance token.
+        token: String,
+        /// What the node said.
+        source: RpcError,
+    },
+}
