@@ -31,7 +31,7 @@ impl Ports {
         let rpc = (1..=4).map(|step| peers.wrapping_add(step));
         Self {
             peers,
-            // Four ports are taken at most, of five; the rest is for the types.
+            // Three of these four are taken at most; the rest is for the types.
             rpc: rpc
                 .into_iter()
                 .find(|port| !taken.contains(port))

@@ -181,22 +181,30 @@ fn has_credentials(line: &str) -> bool {
 }
 
 /// Parts of names behind which a secret stands.
-const NAMES: [&str; 12] = [
-    "rpcpassword",
+const NAMES: [&str; 9] = [
     "rpcauth",
     "password",
     "passwd",
     "passphrase",
     "pass_phrase",
-    "secret",
     "privkey",
     "private_key",
     "privatekey",
     "mnemonic",
-    "wif",
 ];
-/// Whole names behind which a secret stands.
-const WHOLE_NAMES: [&str; 6] = ["pin", "seed", "token", "apikey", "api_key", "xprv"];
+/// Names behind which a secret stands, whole or behind a `_`: as a part they are in other words.
+const WHOLE_NAMES: [&str; 10] = [
+    "secret",
+    "secret_key",
+    "secretkey",
+    "wif",
+    "pin",
+    "seed",
+    "apikey",
+    "api_key",
+    "access_token",
+    "xprv",
+];
 /// What a value begins with that only says where a secret is.
 const PLACES: [&str; 7] = [
     "file:",
@@ -224,10 +232,13 @@ fn named_secret(line: &str) -> Option<Suspicion> {
     if !is_name || !is_value || PLACES.iter().any(|place| value.starts_with(place)) {
         return None;
     }
-    // A file with the secret is none, nor is the byte with which a secret begins in WIF.
+    // A file with the secret is none.
+    let is_whole = |word: &&str| {
+        last.strip_suffix(word)
+            .is_some_and(|before| before.is_empty() || before.ends_with('_'))
+    };
     let speaks = !last.ends_with("file")
-        && !last.ends_with("secretprefix")
-        && (WHOLE_NAMES.contains(&last) || NAMES.iter().any(|part| last.contains(part)));
+        && (WHOLE_NAMES.iter().any(is_whole) || NAMES.iter().any(|part| last.contains(part)));
     if speaks {
         return Some(Suspicion::Password);
     }
@@ -299,6 +310,7 @@ mod tests {
             ("rpcauth=me:0a$0b", Suspicion::Password),
             ("# rpcpassword=hunter2", Suspicion::Password),
             ("pin = \"1234\"", Suspicion::Password),
+            ("client_secret: abc", Suspicion::Password),
             ("\"sasl.password\" = \"x\"", Suspicion::Password),
             ("see http://me:hunter2@host/x", Suspicion::Url),
             (
@@ -329,6 +341,9 @@ mod tests {
             "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet8",
             "file: ./keys/passphrase",
             "secretprefix=239",
+            "Token: DGLD",
+            "SWIFT: DEUTDEFF",
+            "Secretary: Smith",
         ] {
             assert_eq!(suspicion(text), None, "{text}");
         }
