@@ -101,6 +101,10 @@ pub(crate) enum GuardCommand {
         /// Move databases that cannot be read, or are of another operator, into a folder beside.
         #[arg(long)]
         set_aside: bool,
+        /// The federation has changed its roster, at the same time everywhere: begin a store of the
+        /// new one. The guard stays as it is, and nobody observes.
+        #[arg(long, conflicts_with_all = ["margin", "at_least", "trust_store", "set_aside"])]
+        new_roster: bool,
         /// No other daemon has this key, on no machine, and none will be started.
         #[arg(long)]
         no_other_daemon: bool,

@@ -35,6 +35,7 @@ pub(super) fn run(place: &Place, path: &Path, copy: bool) -> Result<ExitCode, Cl
     let _key = lock_key(&place.pin.block_key)?;
     let store = place.open_existing().map_err(|error| store_error(&error))?;
     let held = store.held().map_err(|error| store_error(&error))?;
+    place.check_agreed(held.state.highest_final())?;
     let (moved, record) = if copy {
         let record = held.copy(place.pin, now());
         (held, record.map_err(|error| import_error(&error))?)

@@ -21,6 +21,7 @@ pub(super) fn run(
     without_node: bool,
 ) -> Result<ExitCode, CliError> {
     let record = place.verified(read_file(path)?)?;
+    place.check_agreed(record.state.highest_final())?;
     let is_transfer = record.kind == GuardRecordKind::Transfer;
     if is_transfer && !take_back && place.needs_all() {
         return Err(CliError::failure(

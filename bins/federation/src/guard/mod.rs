@@ -4,11 +4,13 @@ mod export;
 mod history;
 mod import;
 mod key_lock;
+mod new_roster;
 mod repair;
 mod show;
 
 use std::process::ExitCode;
 
+use federation_chain::BlockHeight;
 use federation_cli::CliError;
 use federation_ocean_rpc::NodeClient;
 use federation_operator::{HeldGuardStore, StoreError, config::Config};
@@ -37,10 +39,17 @@ pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, CliError> {
         } => import::run(&Place::new(place)?, file, *take_back, *without_node),
         GuardCommand::Repair {
             place,
+            new_roster: true,
+            no_other_daemon,
+            ..
+        } => new_roster::run(&Place::new(place)?, *no_other_daemon),
+        GuardCommand::Repair {
+            place,
             margin,
             at_least,
             trust_store,
             set_aside,
+            new_roster: false,
             no_other_daemon,
         } => repair::run(
             &Place::new(place)?,
@@ -102,6 +111,22 @@ impl Place {
     /// Whether blocks need every operator, so that none may sit out a height.
     fn needs_all(&self) -> bool {
         self.config.federation.tolerated_absent() == 0
+    }
+
+    /// Refuses what needs the protocol `agreed` while the federation still runs the older one, whose
+    /// record is another; `known` is the highest height that is known to be final.
+    fn check_agreed(&self, known: Option<BlockHeight>) -> Result<(), CliError> {
+        let last = self.config.classic_until.and_then(BlockHeight::previous);
+        match last {
+            Some(last) if known < Some(last) => Err(CliError::failure(
+                format!(
+                    "the federation runs the classic protocol up to height {last}, whose record, \
+                     classic.guard, is not the guard's"
+                ),
+                "move or restore the whole store folder: see docs/migration.md",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// A file of `guard export`, if it is this operator's.

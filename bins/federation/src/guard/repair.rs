@@ -112,14 +112,7 @@ pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
         missing.push("--no-other-daemon");
     }
     if !missing.is_empty() {
-        return Err(CliError::failure(
-            "nothing was changed",
-            format!(
-                "if this is right, ask again with {}; `federation guard repair --help` says what \
-                 that means",
-                missing.join(" ")
-            ),
-        ));
+        return Err(ask_again(&missing));
     }
     remains.execute(place, wish, &plan)?;
     Ok(ExitCode::SUCCESS)
@@ -167,6 +160,7 @@ impl Remains {
             .map_err(|error| {
                 CliError::failure(error, "start the node, let it catch up, and ask again")
             })?;
+        place.check_agreed(Some(seen.tip))?;
         let mut because = vec![
             match &self.guard {
                 Left::Whole((_, held)) if held.is_empty() => "guard.redb: empty".to_owned(),
@@ -335,6 +329,18 @@ impl Remains {
     }
 }
 
+/// What is said when a flag is missing that confirms something.
+pub(super) fn ask_again(missing: &[&str]) -> CliError {
+    CliError::failure(
+        "nothing was changed",
+        format!(
+            "if this is right, ask again with {}; `federation guard repair --help` says what that \
+             means",
+            missing.join(" ")
+        ),
+    )
+}
+
 /// The height that a record proves to be known, or worked on.
 fn height_of(record: &Record) -> Option<BlockHeight> {
     match record {
@@ -344,7 +350,7 @@ fn height_of(record: &Record) -> Option<BlockHeight> {
 }
 
 /// Moves a database that cannot be used out of the way. Nothing is ever deleted.
-fn set_aside(path: &Path, aside: &Path) -> Result<(), CliError> {
+pub(super) fn set_aside(path: &Path, aside: &Path) -> Result<(), CliError> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     std::fs::create_dir_all(aside)
         .and_then(|()| std::fs::rename(path, aside.join(name)))

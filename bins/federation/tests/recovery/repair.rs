@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::world::{Daemon, World, ask, ask_json, refused, text, until};
+use federation_signer::Secret;
+
+use crate::world::{Daemon, World, ask, ask_json, change, refused, text, until};
 
 const SURE: &str = "--no-other-daemon";
 
@@ -218,4 +220,49 @@ async fn an_old_store_that_was_copied_back_is_found_out_by_the_chain() {
     daemon.says("takes part again").await;
     daemon.stop().await;
     stop(others).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guard_is_left_alone_while_the_federation_runs_the_older_protocol() {
+    let world = World::new().await;
+    let public = world.fed.join("federation.toml");
+    let text = std::fs::read_to_string(&public).expect("there");
+    let text = format!("protocol = {{ classic_until = 250000 }}\n{text}");
+    std::fs::write(&public, text).expect("written");
+    let said = refused(&world.config(0), &["guard", "repair", SURE]);
+    assert!(said.contains("up to height 249999"), "{said}");
+    assert!(!world.store(0).join("guard.redb").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
+    let (world, others) = with_blocks().await;
+    stop(others).await;
+    let repair = ["guard", "repair", "--new-roster", SURE];
+    let said = refused(&world.config(0), &repair);
+    assert!(said.contains("of this federation already"), "{said}");
+    // A new identity key for one of them, as after a theft.
+    let new = Secret::generate();
+    let key = world.folder(0).join("identity.key");
+    let old = Secret::from_hex(std::fs::read_to_string(&key).expect("there").trim());
+    let old = old.expect("a key").x_only_public_key().to_string();
+    std::fs::write(&key, format!("{}\n", &*new.to_hex())).expect("written");
+    let new = new.x_only_public_key().to_string();
+    change(&world.fed.join("federation.toml"), &old, &new);
+    let tip = world.height();
+    for index in 0..3 {
+        let config = world.config(index);
+        let log = Daemon::start(&config).fails().await;
+        assert!(log.contains("belongs to another federation"), "{log}");
+        assert!(log.contains("--new-roster"), "{log}");
+        ask(&config, &repair);
+        let shown = ask_json(&config, &["guard", "show"]);
+        assert!(shown["final"].as_u64() <= Some(tip.into()), "{shown}");
+    }
+    let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
+    world.blocks(3).await;
+    for daemon in &daemons {
+        assert!(daemon.log().contains("observing=false"), "{}", daemon.log());
+    }
+    stop(daemons).await;
 }

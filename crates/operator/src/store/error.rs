@@ -31,7 +31,7 @@ pub enum StoreError {
         reason: String,
     },
     /// It belongs to another federation or operator.
-    #[error("{} belongs to another {what} ({found}, this is {expected}): give each operator of each federation a store of its own", path.display())]
+    #[error("{} belongs to another {what} ({found}, this is {expected}): give each operator of each federation a store of its own, or see `federation guard repair --new-roster` if its roster was changed", path.display())]
     Foreign {
         /// The database.
         path: PathBuf,

@@ -1,0 +1,86 @@
+//! `federation guard repair --new-roster`: a new operator's store after the roster was changed.
+//!
+//! Another roster is another federation, and what was said in the old one counts nowhere in the new:
+//! its messages do not verify there. So no vote can be contradicted, and nobody needs to observe;
+//! if all did, no height would ever be settled. What goes on is the guard, which belongs to the key:
+//! it must know all that the key has signed, and all of that must be on the chain.
+
+use std::process::ExitCode;
+
+use federation_block_signing::Record;
+use federation_cli::{CliError, out};
+use federation_operator::{Store, StoreError};
+use federation_signer::GuardStanding;
+
+use super::{
+    Place, history, lock_key,
+    repair::{ask_again, set_aside},
+    show::now,
+    store_error,
+};
+use crate::runtime;
+
+/// Moves the old federation's store away and begins one of the new.
+pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliError> {
+    let _key = lock_key(&place.pin.block_key)?;
+    let folder = &place.config.store;
+    let federation = place.config.federation.id();
+    let guard = place.open_existing().map_err(|error| store_error(&error))?;
+    let held = guard.held().map_err(|error| store_error(&error))?;
+    if held.standing != GuardStanding::Active {
+        return Err(CliError::failure(
+            format!("the guard is {}", held.standing.as_str()),
+            "see `federation guard show`",
+        ));
+    }
+    match Store::open(folder, federation, place.config.me) {
+        Err(StoreError::Foreign {
+            what: "federation", ..
+        }) => {}
+        Err(error) => return Err(store_error(&error)),
+        Ok(_) => {
+            return Err(CliError::failure(
+                "operator.redb is of this federation already",
+                "nothing is to be done: start the operator",
+            ));
+        }
+    }
+    let node = place.node()?;
+    let asked = runtime::current_thread()?.block_on(async {
+        let seen = history::look(place, &node).await?;
+        let unknown = history::signed_above(place, &node, held.state.top()).await?;
+        Ok::<_, String>((seen.tip, unknown))
+    });
+    let (tip, unknown) =
+        asked.map_err(|error| CliError::failure(error, "start the node, and ask again"))?;
+    if let Some(height) = unknown {
+        return Err(CliError::failure(
+            format!("the block at height {height} has a signature that the guard does not know of"),
+            "this is not the newest store: see docs/operations.md",
+        ));
+    }
+    if let Some(top) = held.state.top().filter(|top| *top > tip) {
+        return Err(CliError::failure(
+            format!("the key has signed a block at height {top}, and the node's tip is {tip}"),
+            "let the old roster finish that block before it is changed",
+        ));
+    }
+    out::line(&format!(
+        "operator.redb is of another federation, and the guard knows all up to the tip, {tip}"
+    ))?;
+    if !no_other_daemon {
+        return Err(ask_again(&["--no-other-daemon"]));
+    }
+    let aside = folder.join(format!("set-aside-{}", now().as_secs()));
+    set_aside(&Store::path(folder), &aside)?;
+    let store = Store::open(folder, federation, place.config.me);
+    store
+        .and_then(|store| store.write(&[Record::Final(tip)], None))
+        .map_err(|error| store_error(&error))?;
+    out::line(&format!(
+        "the old store is in {}; the operator takes part from height {} on",
+        aside.display(),
+        tip.next()
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
