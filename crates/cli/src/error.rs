@@ -41,6 +41,18 @@ impl CliError {
         }
     }
 
+    /// What is wrong.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do; empty if that is part of what is wrong.
+    #[must_use]
+    pub fn cure(&self) -> &str {
+        &self.cure
+    }
+
     /// The exit code of the program.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

@@ -24,12 +24,7 @@ pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
     let keys = match keys::open(config, node).await {
         Ok(keys) => keys,
         Err(error) => {
-            checks.red(
-                KEYS,
-                "opened",
-                error.to_string().trim_start_matches("error: "),
-                "see docs/keys.md",
-            );
+            checks.red(KEYS, "opened", error.what(), error.cure());
             return checks;
         }
     };

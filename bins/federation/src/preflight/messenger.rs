@@ -38,12 +38,9 @@ pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Che
     let messenger = match messenger::start(&config).await {
         Ok(messenger) => messenger,
         Err(error) => {
-            checks.red(
-                MESSENGER,
-                "started",
-                error.to_string().trim_start_matches("error: "),
-                "stop the other program that has the port; if it is the operator, add --running",
-            );
+            let cure = "if the operator runs, and has the port, add --running";
+            let cure = format!("{}; {cure}", error.cure());
+            checks.red(MESSENGER, "started", error.what(), cure);
             return checks;
         }
     };

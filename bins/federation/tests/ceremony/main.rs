@@ -9,12 +9,13 @@ mod node;
 mod parties;
 mod programs;
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use federation_chain::Dialect;
 use federation_messenger_kafka::mock::MockBrokers;
 
 use crate::{
+    machine::Machine,
     node::{Nodes, Place},
     parties::{Parties, Plan},
     programs::{is_red, text},
@@ -124,6 +125,7 @@ async fn an_operator_refuses_what_is_not_certified() {
     );
     refused("certificate.json");
     machine.write("certificate.json", &true_one);
+    rehearsals_that_fail(&machines);
     // A node with the same genesis and another limit.
     let nodes = Nodes::start_with_other_limit(&machines[..1], &certificate).await;
     let output = machine.run("federation run");
@@ -134,6 +136,38 @@ async fn an_operator_refuses_what_is_not_certified() {
     let preflight = machine.run("federation preflight --json --wait 0s");
     assert!(is_red(&preflight, "limit on signatures"), "{preflight:?}");
     nodes.stop().await;
+}
+
+/// With another party's key, with the keys taken for each other, and without a certificate.
+fn rehearsals_that_fail(machines: &[Machine]) {
+    let machine = &machines[0];
+    let keys = machine.folder.join("keys");
+    let (block, identity) = (keys.join("block.key"), keys.join("identity.key"));
+    let own = fs::read(&block).expect("there");
+    for wrong in [machines[1].folder.join("keys/block.key"), identity] {
+        fs::copy(wrong, &block).expect("copied");
+        let rehearsed = machine.run("federation rehearse --json");
+        assert_eq!(rehearsed.status.code(), Some(1), "{rehearsed:?}");
+        assert!(is_red(&rehearsed, "block key"), "{rehearsed:?}");
+        let preflight = machine.run("federation preflight --json --wait 0s");
+        assert!(is_red(&preflight, "block key"), "{preflight:?}");
+    }
+    fs::write(&block, own).expect("written");
+    let files = ["federation.toml", "operator.toml"].map(|name| (name, machine.read(name)));
+    for (name, with) in &files {
+        machine.write(
+            name,
+            &with.replace("certificate = \"certificate.json\"\n", ""),
+        );
+    }
+    let output = machine.run("federation rehearse");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the files name no certificate"), "{said}");
+    text(&machine.run("federation rehearse --certificate certificate.json"));
+    for (name, with) in &files {
+        machine.write(name, with);
+    }
 }
 
 fn program(name: &str) -> PathBuf {
@@ -161,4 +195,12 @@ async fn an_elements_chain_without_dynafed_on_real_nodes() {
 async fn an_ocean_chain_on_real_nodes() {
     let plan = Plan::new(Dialect::Ocean);
     from_a_ceremony_to_blocks(plan, Place::Real(program("OCEAND"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs KAFKA_BROKERS"]
+async fn a_chain_whose_operators_talk_by_real_brokers() {
+    let brokers = std::env::var("KAFKA_BROKERS").expect("set KAFKA_BROKERS to host:port,..");
+    let plan = Plan::new(Dialect::Dynafed).with_brokers(brokers);
+    from_a_ceremony_to_blocks(plan, Place::Devnet).await;
 }

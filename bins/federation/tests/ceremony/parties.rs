@@ -35,7 +35,13 @@ pub(crate) struct Plan {
     keystores: bool,
     coins: bool,
     module: Option<Module>,
-    kafka: Option<MockBrokers>,
+    kafka: Option<Kafka>,
+}
+
+/// The brokers that all use.
+enum Kafka {
+    Embedded(MockBrokers),
+    Real(String),
 }
 
 impl Plan {
@@ -68,7 +74,13 @@ impl Plan {
     }
 
     pub(crate) fn with_kafka(mut self, brokers: MockBrokers) -> Self {
-        self.kafka = Some(brokers);
+        self.kafka = Some(Kafka::Embedded(brokers));
+        self
+    }
+
+    /// Brokers that run already.
+    pub(crate) fn with_brokers(mut self, brokers: String) -> Self {
+        self.kafka = Some(Kafka::Real(brokers));
         self
     }
 }
@@ -103,7 +115,7 @@ impl Parties {
 
     /// Makes the topics, which embedded brokers do not do when they are asked by a client.
     pub(crate) fn make_topics(&self, certificate: &Certificate) {
-        if let Some(kafka) = &self.plan.kafka {
+        if let Some(Kafka::Embedded(kafka)) = &self.plan.kafka {
             let id = certificate.federation().id();
             kafka.config(id, 5, OperatorId::new(0)).expect("topics");
         }
@@ -254,10 +266,11 @@ impl Parties {
     pub(crate) fn unpack_bundles(&self) -> Vec<Machine> {
         let messenger = match &self.plan.kafka {
             None => String::new(),
-            Some(kafka) => {
+            Some(Kafka::Embedded(kafka)) => {
                 let brokers = kafka.brokers().expect("their addresses").join(",");
                 format!("--messenger kafka --brokers {brokers}")
             }
+            Some(Kafka::Real(brokers)) => format!("--messenger kafka --brokers {brokers}"),
         };
         let bundle = |party: usize, maker: usize| {
             let out = format!("bundle-of-{party}.zip");
