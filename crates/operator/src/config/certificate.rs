@@ -130,6 +130,13 @@ fn differences(file: &FederationFile, certificate: &Certificate) -> Vec<Differen
         txid(file.sweep.as_ref()),
         txid(certificate.sweep()),
     );
+    // A chain of a ceremony begins with `agreed`, and the older protocol would weaken it.
+    compare(
+        "protocol.classic_until".to_owned(),
+        file.classic_until
+            .map_or_else(|| "none".to_owned(), |height| height.to_string()),
+        "none".to_owned(),
+    );
     found
 }
 

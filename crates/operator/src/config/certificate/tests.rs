@@ -143,6 +143,11 @@ fn each_difference_is_named_with_both_values() {
             "`name of operator 3 in the list` is mallory, the certificate says party-2",
         ),
         (
+            "certificate = ",
+            "protocol = { classic_until = 9 }\ncertificate = ",
+            "`protocol.classic_until` is 9, the certificate says none",
+        ),
+        (
             "max_block_signature_size = 254",
             "max_block_signature_size = 400",
             "`max_block_signature_size` is 400, the certificate says 254",
