@@ -95,6 +95,7 @@ mod header;
 mod height;
 mod merkle;
 mod rules;
+mod sighash;
 mod signblock;
 mod time;
 mod walk;
@@ -108,6 +109,7 @@ pub use hash::{BlockHash, ParseBlockHashError};
 pub use header::{Header, HeaderFields, Proof};
 pub use height::BlockHeight;
 pub use rules::SigningRules;
+pub use sighash::legacy_sighash;
 pub use signblock::{
     SignatureFormError, script_sig_of_signatures, signature_of_signblock, signatures_of_script_sig,
     signblock_of_signature,

@@ -5,6 +5,7 @@ use bitcoin::hashes::{Hash, hash160};
 use elements::{
     EcdsaSighashType, Script, Transaction, TxOut, script::Instruction, sighash::SighashCache,
 };
+use federation_chain::legacy_sighash;
 use federation_multisig::{MultisigScript, PublicKey};
 use secp256k1::{Message, SECP256K1, SecretKey, ecdsa::Signature};
 
@@ -37,9 +38,7 @@ fn p2pkh_hash(script: &Script) -> Option<[u8; 20]> {
 }
 
 fn sighash(transaction: &Transaction, index: usize, script: &Script) -> Message {
-    let cache = SighashCache::new(transaction);
-    let hash = cache.legacy_sighash(index, script, EcdsaSighashType::All);
-    Message::from_digest(hash.to_byte_array())
+    Message::from_digest(legacy_sighash(transaction, index, script))
 }
 
 /// Signs one input that spends a pay-to-public-key-hash output of this key.

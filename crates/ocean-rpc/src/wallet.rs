@@ -125,6 +125,26 @@ impl NodeClient {
         }
     }
 
+    /// Sends all that the wallet has of an asset. On Ocean, where the fee is paid in the asset itself,
+    /// it is taken out of the amount.
+    ///
+    /// # Errors
+    /// If the wallet cannot pay it.
+    pub async fn send_whole_asset(
+        &self,
+        address: &str,
+        amount: Amount,
+        asset: &str,
+    ) -> Result<String, RpcError> {
+        match self.dialect().await? {
+            Dialect::Ocean => {
+                let params = (address, amount, "", "", true, asset);
+                self.request("sendtoaddress", params, Repeat::Never).await
+            }
+            Dialect::Elements | Dialect::Dynafed => self.send_asset(address, amount, asset).await,
+        }
+    }
+
     /// Issues an asset and its reissuance tokens, unblinded, to the wallet.
     ///
     /// # Errors

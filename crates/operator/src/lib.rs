@@ -41,7 +41,7 @@ pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};
 pub use reissuance::{
     AssetStatus, DueStatus, FollowError, IssueError, IssuedAsset, Reading, Reissuance,
-    ReissuanceError, ReissuanceNode, follow, issue, token_address,
+    ReissuanceError, ReissuanceNode, TokenAddresses, follow, issue, token_addresses,
 };
 pub use store::{
     EvidenceError, EvidenceReader, HeldGuardStore, RedbGuardStore, ReissuanceStore, Store,

@@ -91,6 +91,17 @@ impl TokenScript {
         }
     }
 
+    /// The address that coins for fees are paid to on a chain of Elements: not blinded, as the ledger
+    /// wants to see them.
+    #[must_use]
+    pub fn explicit_address(&self, params: &'static AddressParams) -> Address {
+        let script = self.witness_script();
+        match self.kind {
+            ScriptKind::P2sh => Address::p2sh(&script, None, params),
+            ScriptKind::P2wsh => Address::p2wsh(&script, None, params),
+        }
+    }
+
     /// The key with which outputs to the script are blinded on this chain. It is public: anyone
     /// computes it, so that every operator and every auditor can read what the tokens are.
     #[must_use]

@@ -12,6 +12,7 @@ use elements::{
     secp256k1_zkp::SECP256K1,
     sighash::SighashCache,
 };
+use federation_chain::legacy_sighash;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::{
@@ -219,12 +220,11 @@ impl Unsigned {
         self.values
             .iter()
             .enumerate()
-            .map(|(index, value)| {
-                let digest = match self.tokens.kind() {
-                    ScriptKind::P2sh => cache.legacy_sighash(index, &script, all),
-                    ScriptKind::P2wsh => cache.segwitv0_sighash(index, &script, *value, all),
-                };
-                digest.to_byte_array()
+            .map(|(index, value)| match self.tokens.kind() {
+                ScriptKind::P2sh => legacy_sighash(&self.transaction, index, &script),
+                ScriptKind::P2wsh => cache
+                    .segwitv0_sighash(index, &script, *value, all)
+                    .to_byte_array(),
             })
             .collect()
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use elements::Script;
 use federation_chain::{BlockHeight, Dialect};
 use federation_local::{LocalConfig, LocalFederation, NodeKind};
-use federation_ocean_rpc::{Amount, Node};
-use federation_operator::{IssuedAsset, Reading, follow, issue, token_address};
+use federation_ocean_rpc::{Amount, Node, NodeClient};
+use federation_operator::{IssuedAsset, Reading, follow, issue, token_addresses};
 use federation_reissuance::{
-    AssetSettings, Chain, Ledger, LedgerEvent, Schedule, TokenForm, TokenScript,
+    AssetSettings, Chain, Fee, Ledger, LedgerEvent, Schedule, TokenForm, TokenScript,
 };
 
 pub(crate) const COIN: u64 = 100_000_000;
@@ -39,12 +39,12 @@ impl Scene {
         let mut federation = LocalFederation::start(config).await.expect("it starts");
         federation.wait_for_height(1, LIMIT).await.expect("a block");
         let tokens = federation.token_script().expect("a script");
-        let issued = issue_asset(&federation, &tokens).await;
+        let (issued, fee) = issue_asset(&federation, &tokens).await;
         let chain = Chain {
             genesis: federation.federation().genesis(),
             tokens: TokenForm::of(dialect),
         };
-        let settings = settings(&issued, tokens);
+        let settings = settings(&issued, tokens).with_fee(fee);
         federation.set_reissuance(vec![settings.clone()]);
         let mut scene = Self {
             federation,
@@ -135,18 +135,39 @@ impl Reading for Said {
     }
 }
 
-async fn issue_asset(federation: &LocalFederation, tokens: &TokenScript) -> IssuedAsset {
+/// Issues an asset to the script, and pays coins for fees there where the chain wants fees.
+async fn issue_asset(
+    federation: &LocalFederation,
+    tokens: &TokenScript,
+) -> (IssuedAsset, Option<Fee>) {
     let dialect = federation.federation().rules().dialect();
     let node = federation.node(0).client();
     node.ensure_wallet(WALLET).await.expect("a wallet");
-    if dialect != Dialect::Ocean {
-        // A new wallet has not looked at the genesis block, where the first coins are.
-        node.rescan().await.expect("rescanned");
-    }
     let genesis = federation.federation().genesis();
-    let address = token_address(tokens, dialect, genesis, CHAIN).expect("an address");
+    let to = token_addresses(tokens, dialect, genesis, CHAIN).expect("addresses");
+    if dialect == Dialect::Ocean {
+        // Fees are paid in the asset itself there, and reissuances pay none.
+        return (issue_to(node, &to.tokens).await, None);
+    }
+    // A new wallet has not looked at the genesis block, where the first coins are.
+    node.rescan().await.expect("rescanned");
+    let issued = issue_to(node, &to.tokens).await;
+    let asset = node.sidechain_info().await.expect("Elements").pegged_asset;
+    for _ in 0..3 {
+        node.send_asset(&to.coins, Amount::from_sat(COIN / 10), &asset)
+            .await
+            .expect("coins for fees");
+    }
+    let fee = Fee {
+        asset: asset.parse().expect("an asset id"),
+        amount: 1000,
+    };
+    (issued, Some(fee))
+}
+
+async fn issue_to(node: &NodeClient, address: &str) -> IssuedAsset {
     let amount = Amount::from_sat(1000 * COIN);
-    issue(node, &address, amount, Amount::from_sat(COIN))
+    issue(node, address, amount, Amount::from_sat(COIN))
         .await
         .expect("issued")
 }

@@ -19,26 +19,42 @@ pub struct IssuedAsset {
     pub tokens_paid: String,
 }
 
-/// The address that reissuance tokens are paid to: on Elements the script's confidential one. `chain`
-/// is the chain's name at the node, for the prefixes of its addresses.
+/// The addresses of the script that holds reissuance tokens. `chain` is the chain's name at the node,
+/// for the prefixes of its addresses; none if the script is too long for pay-to-script-hash.
 #[must_use]
-pub fn token_address(
+pub fn token_addresses(
     tokens: &TokenScript,
     dialect: Dialect,
     genesis: BlockHash,
     chain: &str,
-) -> Option<String> {
+) -> Option<TokenAddresses> {
     if dialect == Dialect::Ocean {
         let network = Network::named(chain).unwrap_or(Network::OCEAN_TEST);
         let script = RedeemScript::new(tokens.multisig().clone()).ok()?;
-        return Some(script.p2sh(&network));
+        let address = script.p2sh(&network);
+        return Some(TokenAddresses {
+            coins: address.clone(),
+            tokens: address,
+        });
     }
     let params = match chain {
         "liquidv1" => &AddressParams::LIQUID,
         "liquidtestnet" => &AddressParams::LIQUID_TESTNET,
         _ => &AddressParams::ELEMENTS,
     };
-    Some(tokens.confidential_address(genesis, params).to_string())
+    Some(TokenAddresses {
+        tokens: tokens.confidential_address(genesis, params).to_string(),
+        coins: tokens.explicit_address(params).to_string(),
+    })
+}
+
+/// The addresses of a script that holds reissuance tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenAddresses {
+    /// For the tokens: on Elements the confidential one.
+    pub tokens: String,
+    /// For coins that pay fees: not confidential, since everybody must see what they hold.
+    pub coins: String,
 }
 
 /// Issues an asset by the node's wallet, in an amount that everybody can read, and pays all its
@@ -56,7 +72,7 @@ pub async fn issue(
     // Asked first, so that a node that does not answer has issued nothing.
     node.dialect().await?;
     let issued = node.issue_asset(amount, tokens).await?;
-    let paid = node.send_asset(address, tokens, &issued.token).await;
+    let paid = node.send_whole_asset(address, tokens, &issued.token).await;
     match paid {
         Ok(tokens_paid) => Ok(IssuedAsset {
             asset: issued.asset,

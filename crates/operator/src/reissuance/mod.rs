@@ -23,7 +23,7 @@ use federation_signer::SpendSigner;
 
 pub use self::{
     follow::{FollowError, Reading, follow},
-    issue::{IssueError, IssuedAsset, issue, token_address},
+    issue::{IssueError, IssuedAsset, TokenAddresses, issue, token_addresses},
     node::ReissuanceNode,
 };
 pub(crate) use task::{Parts, Task};
