@@ -262,6 +262,12 @@ impl LocalFederation {
         keys::reissuance_key(id(index).to_u8())
     }
 
+    /// The folder of an operator's store.
+    #[must_use]
+    pub fn store_folder(&self, index: usize) -> PathBuf {
+        operator_folder(&self.folder, index).join("store")
+    }
+
     /// Sets the assets that operators reissue which are started from now on.
     pub fn set_reissuance(&mut self, assets: Vec<AssetSettings>) {
         self.reissued = assets;

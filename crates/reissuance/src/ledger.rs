@@ -240,6 +240,25 @@ impl Ledger {
             })
     }
 
+    /// The reissuance token of the asset at a place in the settings, once issued.
+    #[must_use]
+    pub fn token(&self, index: usize) -> Option<AssetId> {
+        self.asset(index)?.1.issued().map(|(_, token)| token)
+    }
+
+    /// The outputs that hold reissuance tokens of the asset at a place in the settings, and how many
+    /// each, in satoshi; the oldest first.
+    #[must_use]
+    pub fn tokens_of(&self, index: usize) -> Vec<(OutPoint, u64)> {
+        self.asset(index).map_or_else(Vec::new, |(_, state)| {
+            state
+                .tokens()
+                .iter()
+                .map(|token| (token.outpoint, token.opening.value()))
+                .collect()
+        })
+    }
+
     /// Whether an output holds tokens or coins of the asset at a place in the settings, unspent.
     #[must_use]
     pub fn holds(&self, index: usize, outpoint: OutPoint) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use elements::Script;
+use elements::{AssetId, Script};
 use federation_chain::{BlockHeight, Dialect};
 use federation_local::{LocalConfig, LocalFederation, NodeKind};
 use federation_ocean_rpc::{Amount, Node, NodeClient};
@@ -44,7 +44,8 @@ impl Scene {
             genesis: federation.federation().genesis(),
             tokens: TokenForm::of(dialect),
         };
-        let settings = settings(&issued, tokens).with_fee(fee);
+        let asset = issued.asset.parse().expect("an asset id");
+        let settings = settings(asset, "0.1", destination(), tokens).with_fee(fee);
         federation.set_reissuance(vec![settings.clone()]);
         let mut scene = Self {
             federation,
@@ -55,6 +56,12 @@ impl Scene {
             scene.restart(index).await;
         }
         scene
+    }
+
+    /// The settings with another rate or destination.
+    pub(crate) fn settings_at(&self, rate: &str, destination: Script) -> AssetSettings {
+        let tokens = self.settings.tokens().clone();
+        settings(self.settings.asset(), rate, destination, tokens).with_fee(self.settings.fee())
     }
 
     pub(crate) async fn restart(&mut self, index: usize) {
@@ -172,17 +179,12 @@ async fn issue_to(node: &NodeClient, address: &str) -> IssuedAsset {
         .expect("issued")
 }
 
-/// Ten in a hundred a year; each block is a day for the schedule's arithmetic.
-fn settings(issued: &IssuedAsset, tokens: TokenScript) -> AssetSettings {
-    let schedule = Schedule::new(
-        "0.1".parse().expect("a rate"),
-        PERIOD,
-        Duration::from_secs(24 * 60 * 60),
-        BlockHeight::GENESIS,
-    );
-    let asset = issued.asset.parse().expect("an asset id");
-    AssetSettings::new(asset, schedule.expect("a schedule"), destination(), tokens)
-        .expect("settings")
+/// Each block is a day for the schedule's arithmetic.
+fn settings(asset: AssetId, rate: &str, destination: Script, tokens: TokenScript) -> AssetSettings {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let rate = rate.parse().expect("a rate");
+    let schedule = Schedule::new(rate, PERIOD, day, BlockHeight::GENESIS).expect("a schedule");
+    AssetSettings::new(asset, schedule, destination, tokens).expect("settings")
 }
 
 /// Anybody's key hash.

@@ -1,1 +1,153 @@
-//! What goes wrong.
+//! What goes wrong: operators down, restarts at every step, tokens spent elsewhere, liars.
+
+use std::time::Duration;
+
+use elements::{
+    Script, Transaction, TxIn, TxOut,
+    confidential::{Asset, Value},
+    encode::serialize,
+};
+use federation_chain::Dialect;
+use federation_reissuance::Ledger;
+use federation_signer::{SoftwareSpender, SpendSigner};
+
+use crate::scene::{Scene, check_payments, destination};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_operator_down_is_no_matter_and_two_are_made_good_later() {
+    let mut scene = Scene::devnet(Dialect::Dynafed).await;
+    scene.wait_for_payments(1).await;
+    scene.federation.kill_operator(2).await;
+    scene.wait_for_payments(2).await;
+    // Now the chain stands still; whatever point comes next is owed until it goes on.
+    scene.federation.kill_operator(1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.federation.start_operator(1).await.expect("back");
+    scene.federation.start_operator(2).await.expect("back");
+    scene.wait_for_payments(4).await;
+    scene.federation.stop().await;
+}
+
+/// Each operator is killed again and again, at whatever step it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarts_at_any_step_pay_nothing_twice_and_forget_nothing() {
+    let mut scene = Scene::devnet(Dialect::Elements).await;
+    for step in 0..9 {
+        let victim = step % 3;
+        // Other than the interval, so that it happens at other steps each time.
+        tokio::time::sleep(Duration::from_millis(170)).await;
+        scene.federation.kill_operator(victim).await;
+        scene
+            .federation
+            .start_operator(victim)
+            .await
+            .expect("it starts again");
+    }
+    scene.wait_for_payments(4).await;
+    scene.federation.stop().await;
+}
+
+/// An operator that has lost its store of reissuances reads the chain again and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_altered_store_of_reissuances_stops_no_blocks() {
+    let mut scene = Scene::devnet(Dialect::Ocean).await;
+    scene.wait_for_payments(1).await;
+    for index in 0..3 {
+        scene.federation.stop_operator(index).await.expect("stops");
+        let path = scene.federation.store_folder(index).join("reissuance.redb");
+        std::fs::remove_file(path).expect("there");
+        scene.federation.start_operator(index).await.expect("back");
+    }
+    scene.wait_for_payments(3).await;
+    scene.federation.stop().await;
+}
+
+/// An operator that would make twice as much, for itself: it is one of three.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_liar_makes_nothing_and_stops_nothing() {
+    let mut scene = Scene::devnet(Dialect::Dynafed).await;
+    let truth = scene.settings.clone();
+    let lies = [
+        scene.settings_at("0.2", destination()),
+        scene.settings_at("0.1", Script::from(vec![0x51, 0x51])),
+    ];
+    for lie in lies {
+        scene.federation.set_reissuance(vec![lie]);
+        scene.restart(2).await;
+        let (_, said) = scene.read(0).await;
+        scene.wait_for_payments(check_payments(&said) + 2).await;
+    }
+    // With another one down, the liar and the honest one do not come together.
+    scene.federation.set_reissuance(vec![truth]);
+    scene.federation.stop_operator(1).await.expect("it stops");
+    scene.federation.stop_operator(0).await.expect("it stops");
+    scene.federation.start_operator(0).await.expect("it starts");
+    let (_, said) = scene.read(0).await;
+    let before = check_payments(&said);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let (ledger, said) = scene.read(0).await;
+    assert!(
+        check_payments(&said) <= before + 1,
+        "only what was signed before"
+    );
+    assert!(ledger.plan(0).is_ok(), "owed, and not made");
+    // The honest ones catch up.
+    scene.federation.start_operator(1).await.expect("it starts");
+    scene.wait_for_payments(before + 2).await;
+    scene.federation.stop().await;
+}
+
+/// Two dishonest operators pay the tokens away and back in between: the others plan again, with the
+/// tokens where they are then, and no point is paid twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_were_spent_in_between_are_used_where_they_are_then() {
+    let scene = Scene::devnet(Dialect::Ocean).await;
+    scene.wait_for_payments(1).await;
+    let node = scene.federation.node(0).client();
+    // Until it hits between a payment and the next point.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let (ledger, _) = scene.read(0).await;
+        let moved = move_tokens(&scene, &ledger).await;
+        if node.send_raw_transaction(&serialize(&moved)).await.is_ok() {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the tokens move");
+    }
+    scene.wait_for_payments(3).await;
+    scene.federation.stop().await;
+}
+
+/// The tokens from where the ledger has them to the same script, signed by two.
+async fn move_tokens(scene: &Scene, ledger: &Ledger) -> Transaction {
+    let (outpoint, value) = ledger.tokens_of(0).first().copied().expect("tokens");
+    let script = scene.settings.tokens().script_pubkey();
+    let token = ledger.token(0).expect("issued");
+    let output = TxOut {
+        asset: Asset::Explicit(token),
+        value: Value::Explicit(value),
+        script_pubkey: script,
+        ..TxOut::default()
+    };
+    let mut transaction = Transaction {
+        version: 2,
+        lock_time: elements::LockTime::ZERO,
+        input: vec![TxIn {
+            previous_output: outpoint,
+            ..TxIn::default()
+        }],
+        output: vec![output],
+    };
+    let redeem = scene.settings.tokens().witness_script();
+    let digest = federation_chain::legacy_sighash(&transaction, 0, &redeem);
+    let mut script_sig = elements::script::Builder::new().push_int(0);
+    for index in 0..2 {
+        let spender = SoftwareSpender::new(scene.federation.reissuance_key(index));
+        let signature = spender.sign_spend(digest).await.expect("it signs");
+        let mut bytes = signature.serialize_der().to_vec();
+        bytes.push(1);
+        script_sig = script_sig.push_slice(&bytes);
+    }
+    transaction.input[0].script_sig = script_sig.push_slice(redeem.as_bytes()).into_script();
+    transaction
+}

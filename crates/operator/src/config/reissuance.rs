@@ -265,8 +265,8 @@ mod tests {
         let foreign = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT";
         assert_eq!(script_of(foreign, "ocean_test", Dialect::Ocean), None);
         assert_eq!(script_of(foreign, "homechain", Dialect::Dynafed), None);
-        let key = bitcoin::secp256k1::SecretKey::from_slice(&[1; 32]).expect("a key");
-        let key = key.public_key(&bitcoin::secp256k1::Secp256k1::new());
+        let key = secp256k1::SecretKey::from_slice(&[1; 32]).expect("a key");
+        let key = key.public_key(secp256k1::SECP256K1);
         let own = Address::p2wpkh(&key.into(), None, &AddressParams::ELEMENTS);
         let found = script_of(&own.to_string(), "homechain", Dialect::Dynafed);
         assert_eq!(found, Some(own.script_pubkey()));

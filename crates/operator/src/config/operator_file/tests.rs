@@ -1,5 +1,7 @@
 //! Good files load, bad ones are reported whole and by line.
 
+mod reissuance;
+
 use proptest::prelude::*;
 
 use super::*;
