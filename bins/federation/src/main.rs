@@ -8,6 +8,7 @@ mod config_check;
 mod demo;
 mod guard;
 mod init;
+mod issue;
 mod keys;
 mod messenger;
 mod preflight;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Preflight(args) => preflight::run(args),
         Command::Status(args) => status::run(args),
         Command::Guard(args) => guard::run(args),
+        Command::Issue(args) => issue::run(args),
         Command::Reissuance(args) => reissuance::run(args),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),

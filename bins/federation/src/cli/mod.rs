@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod guard;
 mod init;
+mod issue;
 mod preflight;
 mod rehearse;
 mod reissuance;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     demo::{DemoArgs, DialectArg},
     guard::{GuardArgs, GuardCommand, PlaceArgs},
     init::InitArgs,
+    issue::IssueArgs,
     preflight::PreflightArgs,
     rehearse::RehearseArgs,
     reissuance::{ChainArgs, ReissuanceArgs, ReissuanceCommand},
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Show, move and repair the record of what the block key has signed.
     Guard(GuardArgs),
+    /// Issue an asset whose reissuance tokens belong to the federation.
+    Issue(Box<IssueArgs>),
     /// Show what is reissued and why, and check from the chain what was.
     Reissuance(ReissuanceArgs),
     /// Print a shell completion script.

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use federation_chain::BlockHeight;
 use federation_cli::{CliError, out};
+use federation_ocean_rpc::Amount;
 use federation_reissuance::{AssetSettings, LedgerEvent};
 use serde_json::json;
 
-use super::read::{Read, Said, coins, read};
+use super::read::{Read, Said, read};
 use crate::cli::ChainArgs;
 
 /// One line of the report.
@@ -76,9 +77,11 @@ pub(super) fn run(args: &ChainArgs, from: u32, to: Option<u32>) -> Result<ExitCo
 fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
     let asset = settings.get(said.index)?.asset().to_string();
     let (what, text, is_difference) = match &said.event {
-        LedgerEvent::Issued { amount, .. } => {
-            ("issued", format!("{} issued", coins(*amount)), false)
-        }
+        LedgerEvent::Issued { amount, .. } => (
+            "issued",
+            format!("{} issued", Amount::from_sat(*amount)),
+            false,
+        ),
         LedgerEvent::Paid {
             point,
             scheduled,
@@ -90,10 +93,13 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
             let late = said.height.to_u32() - point.height().to_u32();
             let mut text = format!(
                 "{} for point {point}, {late} blocks later, by {txid}",
-                coins(*amount)
+                Amount::from_sat(*amount)
             );
             if scheduled != amount {
-                text.push_str(&format!("; {} was to be made", coins(*scheduled)));
+                text.push_str(&format!(
+                    "; {} was to be made",
+                    Amount::from_sat(*scheduled)
+                ));
             }
             if !in_order {
                 text.push_str("; not all of it went to the destination, or no tokens went back");
@@ -102,7 +108,10 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
         }
         LedgerEvent::Unscheduled { amount, txid } => (
             "unscheduled",
-            format!("{} made by {txid} that no point asked for", coins(*amount)),
+            format!(
+                "{} made by {txid} that no point asked for",
+                Amount::from_sat(*amount)
+            ),
             true,
         ),
         LedgerEvent::Uncountable(why) => ("uncountable", why.to_string(), true),
@@ -134,7 +143,7 @@ fn owed(read: &Read, from: u32, end: BlockHeight) -> Vec<Line> {
                 what: "owed",
                 text: format!(
                     "{} still owed for point {point} after {age} blocks",
-                    coins(due.amount)
+                    Amount::from_sat(due.amount)
                 ),
                 is_difference: age > settings.schedule().period(),
             });

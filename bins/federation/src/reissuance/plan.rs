@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use federation_chain::BlockHeight;
 use federation_cli::{CliError, out};
+use federation_ocean_rpc::Amount;
 use federation_reissuance::{AssetSettings, Due, Ledger, Plan, PlanError};
 use serde_json::{Value, json};
 
-use super::read::{coins, read};
+use super::read::read;
 use crate::cli::ChainArgs;
 
 pub(super) fn run(args: &ChainArgs, height: Option<u32>) -> Result<ExitCode, CliError> {
@@ -75,7 +76,7 @@ impl Asset<'_> {
         out::line(&format!("asset {}", self.settings.asset()))?;
         out::line(&format!(
             "  {} in circulation after block {at}; {} a year, every {} blocks of {:?}",
-            coins(self.circulation),
+            Amount::from_sat(self.circulation),
             schedule.rate(),
             schedule.period(),
             schedule.interval(),
@@ -95,7 +96,7 @@ impl Asset<'_> {
                 out::line(&format!(
                     "            spends the tokens in {}, pays {} to script {:x}, locked until height {}",
                     plan.tokens,
-                    coins(plan.amount),
+                    Amount::from_sat(plan.amount),
                     plan.destination,
                     plan.point,
                 ))?;
@@ -155,9 +156,9 @@ fn reason(due: &Due, schedule: &federation_reissuance::Schedule) -> String {
     let elapsed = schedule.interval() * schedule.period();
     format!(
         "{} at height {}: {} x ((1 + {})^({} s / 31536000 s) - 1), rounded down",
-        coins(due.amount),
+        Amount::from_sat(due.amount),
         due.point,
-        coins(due.circulation),
+        Amount::from_sat(due.circulation),
         schedule.rate(),
         elapsed.as_secs_f64(),
     )

@@ -108,8 +108,3 @@ fn chosen(assets: &[AssetSettings], one: Option<&str>) -> Result<Vec<AssetSettin
     }
     Ok(found)
 }
-
-/// An amount in coins, with all eight digits.
-pub(super) fn coins(satoshi: u64) -> String {
-    format!("{}.{:08}", satoshi / 100_000_000, satoshi % 100_000_000)
-}

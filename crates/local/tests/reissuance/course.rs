@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use federation_chain::Dialect;
 use federation_local::NodeKind;
+use federation_reissuance::ScriptKind;
 
 use crate::scene::{COIN, Scene};
 
@@ -39,8 +40,12 @@ fn node(variable: &str) -> NodeKind {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs ELEMENTSD"]
 async fn an_asset_is_reissued_at_each_point_on_a_real_elementsd() {
-    for dialect in [Dialect::Dynafed, Dialect::Elements] {
-        let scene = Scene::new(dialect, node("ELEMENTSD"), Duration::from_secs(1)).await;
+    for (dialect, kind) in [
+        (Dialect::Dynafed, None),
+        (Dialect::Elements, Some(ScriptKind::P2sh)),
+    ] {
+        let interval = Duration::from_secs(1);
+        let scene = Scene::new(dialect, node("ELEMENTSD"), interval, kind).await;
         runs(scene).await;
     }
 }
@@ -48,6 +53,7 @@ async fn an_asset_is_reissued_at_each_point_on_a_real_elementsd() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs OCEAND"]
 async fn an_asset_is_reissued_at_each_point_on_a_real_oceand() {
-    let scene = Scene::new(Dialect::Ocean, node("OCEAND"), Duration::from_secs(1)).await;
+    let interval = Duration::from_secs(1);
+    let scene = Scene::new(Dialect::Ocean, node("OCEAND"), interval, None).await;
     runs(scene).await;
 }

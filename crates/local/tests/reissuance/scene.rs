@@ -8,7 +8,7 @@ use federation_local::{LocalConfig, LocalFederation, NodeKind};
 use federation_ocean_rpc::{Amount, Node, NodeClient};
 use federation_operator::{IssuedAsset, Reading, follow, issue, token_addresses};
 use federation_reissuance::{
-    AssetSettings, Chain, Fee, Ledger, LedgerEvent, Schedule, TokenForm, TokenScript,
+    AssetSettings, Chain, Fee, Ledger, LedgerEvent, Schedule, ScriptKind, TokenForm, TokenScript,
 };
 
 pub(crate) const COIN: u64 = 100_000_000;
@@ -28,17 +28,26 @@ pub(crate) struct Scene {
 impl Scene {
     /// Three operators of which two must sign, on devnet.
     pub(crate) async fn devnet(dialect: Dialect) -> Self {
-        Self::new(dialect, NodeKind::Devnet, Duration::from_millis(300)).await
+        Self::new(dialect, NodeKind::Devnet, Duration::from_millis(300), None).await
     }
 
-    pub(crate) async fn new(dialect: Dialect, nodes: NodeKind, interval: Duration) -> Self {
+    /// With the tokens held by another kind of script than is usual on the chain, if one is given.
+    pub(crate) async fn new(
+        dialect: Dialect,
+        nodes: NodeKind,
+        interval: Duration,
+        kind: Option<ScriptKind>,
+    ) -> Self {
         let config = LocalConfig::new(3, 2)
             .with_dialect(dialect)
             .with_nodes(nodes)
             .with_interval(interval);
         let mut federation = LocalFederation::start(config).await.expect("it starts");
         federation.wait_for_height(1, LIMIT).await.expect("a block");
-        let tokens = federation.token_script().expect("a script");
+        let mut tokens = federation.token_script().expect("a script");
+        if let Some(kind) = kind {
+            tokens = TokenScript::new(tokens.multisig().clone(), kind).expect("it fits");
+        }
         let (issued, fee) = issue_asset(&federation, &tokens).await;
         let chain = Chain {
             genesis: federation.federation().genesis(),
