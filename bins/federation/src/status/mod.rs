@@ -7,6 +7,7 @@ use std::{path::Path, process::ExitCode};
 
 use federation_block_signing::{Record, Standing};
 use federation_chain::UnixTime;
+use federation_classic::{GuardFile, TurnState};
 use federation_cli::{CliError, out};
 use federation_operator::{
     Clock, Store, StoreError, SystemClock,
@@ -49,6 +50,8 @@ struct Shown {
     store: Option<StoreReport>,
     /// What the block key has signed.
     guard: Option<GuardReport>,
+    /// What the older protocol has signed last, if it ran and no daemon has the store.
+    classic: Option<TurnState>,
     /// The evidence.
     evidence: Vec<EvidenceReport>,
 }
@@ -106,6 +109,7 @@ impl Shown {
                 age,
                 store: None,
                 guard: daemon.as_ref().and_then(|report| report.guard.clone()),
+                classic: None,
                 evidence: EvidenceReport::read(folder).map_err(|error| status_error(&error))?,
                 daemon,
             }),
@@ -115,6 +119,7 @@ impl Shown {
                 daemon,
                 store: None,
                 guard: guard(place)?,
+                classic: classic(place)?,
                 evidence: Vec::new(),
             }),
             Found::Free(store) => {
@@ -126,6 +131,7 @@ impl Shown {
                     daemon,
                     store: Some(StoreReport::new(&records)),
                     guard: guard(place)?,
+                    classic: classic(place)?,
                     evidence: evidence
                         .iter()
                         .map(|stored| EvidenceReport::new(stored, &place.config.federation))
@@ -161,6 +167,18 @@ fn guard(place: &Place) -> Result<Option<GuardReport>, CliError> {
         Err(StoreError::Missing { .. }) => Ok(None),
         Err(error) => Err(store_error(&error)),
     }
+}
+
+/// What the older protocol remembers, if it has run.
+fn classic(place: &Place) -> Result<Option<TurnState>, CliError> {
+    let folder = &place.config.store;
+    if !folder.join("classic.guard").exists() {
+        return Ok(None);
+    }
+    let me = usize::from(place.config.me.to_u8());
+    GuardFile::open(folder, place.pin.genesis, me)
+        .map(|file| Some(file.state()))
+        .map_err(|error| CliError::failure(error, "see docs/migration.md"))
 }
 
 fn store_error(error: &StoreError) -> CliError {

@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use federation_chain::UnixTime;
+use federation_classic::TurnState;
 use federation_operator::{
     Clock, SystemClock,
     status::{EvidenceReport, GuardReport, StatusReport},
@@ -41,6 +42,12 @@ pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
         _ => {}
     }
     lines.push(format!("guard       {}", guard(shown.guard.as_ref())));
+    if let Some(last) = shown.classic.as_ref().and_then(TurnState::last) {
+        lines.push(format!(
+            "classic     last signed {} {}",
+            last.height, last.hash
+        ));
+    }
     lines.push(format!("evidence    {}", evidence(shown, with_evidence)));
     if let Some(report) = &shown.daemon {
         for alarm in &report.alarms {

@@ -266,3 +266,23 @@ async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
     }
     stop(daemons).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_must_sign_nobody_is_made_to_sit_out_a_height() {
+    let world = World::with_threshold(3).await;
+    let config = world.config(0);
+    let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
+    world.blocks(2).await;
+    let [first, second, third] = daemons;
+    first.stop().await;
+    let file = world.fed.join("moved.guard");
+    let said = refused(&config, &["guard", "export", "--out", text(&file)]);
+    assert!(said.contains("move the whole store folder"), "{said}");
+    std::fs::remove_file(world.store(0).join("guard.redb")).expect("removed");
+    let said = refused(&config, &["guard", "repair", SURE]);
+    assert!(said.contains("--trust-store"), "{said}");
+    ask(&config, &["guard", "repair", "--trust-store", SURE]);
+    let first = Daemon::start(&config);
+    world.blocks(2).await;
+    stop([first, second, third]).await;
+}

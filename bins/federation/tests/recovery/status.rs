@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use federation_block_signing::{Message, Vote, VoteKind};
-use federation_chain::{BlockHash, BlockHeight};
+use federation_chain::{BlockHash, BlockHeight, UnixTime};
+use federation_classic::{GuardFile, TurnGuard, TurnRecord};
 use federation_messenger::{EnvelopeHead, Messenger, UnsignedEnvelope};
 use federation_messenger_zmq::{ZmqConfig, ZmqMessenger};
 use federation_operator::config::{Config, Overrides};
@@ -208,4 +209,23 @@ async fn a_daemon_tells_what_it_does_and_its_store_tells_it_after() {
         table.contains("does not run; the last one told something"),
         "{table}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_older_protocol_has_signed_is_shown_too() {
+    let world = World::new().await;
+    let config = world.config(0);
+    let genesis = world.nodes[0].genesis_hash();
+    let guard = TurnGuard::new(GuardFile::open(&world.store(0), genesis, 0).expect("new"));
+    let signed = TurnRecord {
+        height: BlockHeight::new(7),
+        turn: UnixTime::from_secs(60),
+        hash: BlockHash::from_bytes([7; 32]),
+    };
+    guard.admit(signed).await.expect("the first");
+    drop(guard);
+    let status = ask_json(&config, &["status"]);
+    assert_eq!(status["classic"]["last"]["height"], 7, "{status}");
+    let table = ask(&config, &["status"]);
+    assert!(table.contains("classic     last signed 7 0707"), "{table}");
 }

@@ -32,13 +32,20 @@ pub(crate) struct Daemon {
 impl World {
     /// Three operators, two of whom sign, with their nodes and without their daemons.
     pub(crate) async fn new() -> Self {
+        Self::with_threshold(2).await
+    }
+
+    /// Three operators, so many of whom sign.
+    pub(crate) async fn with_threshold(threshold: u8) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let fed = folder.path().join("fed");
         let first_port = free_ports(9).expect("ports").start;
         let out = fed.to_str().expect("text");
         let port = first_port.to_string();
         let args = ["init", "--out", out, "--operators", "3", "--interval"];
-        let made = federation(&[&args[..], &["500ms", "--first-port", &port]].concat());
+        let threshold = threshold.to_string();
+        let rest = ["500ms", "--first-port", &port, "--threshold", &threshold];
+        let made = federation(&[&args[..], &rest].concat());
         assert!(made.status.success(), "{}", stderr(&made));
         std::fs::write(folder.path().join("password"), "password\n").expect("written");
         let mut nodes = Vec::new();

@@ -31,7 +31,7 @@ pub enum StoreError {
         reason: String,
     },
     /// It belongs to another federation or operator.
-    #[error("{} belongs to another {what} ({found}, this is {expected}): give each operator of each federation a store of its own, or see `federation guard repair --new-roster` if its roster was changed", path.display())]
+    #[error("{} belongs to another {what} ({found}, this is {expected}): {}", path.display(), cure_of_foreign(what))]
     Foreign {
         /// The database.
         path: PathBuf,
@@ -98,4 +98,13 @@ pub enum StoreError {
     /// A write that was interrupted, so that nobody knows whether it is durable.
     #[error("a write to the store was interrupted: {0}")]
     Interrupted(String),
+}
+
+/// What to do with a store of another owner.
+fn cure_of_foreign(what: &str) -> &'static str {
+    if what == "federation" {
+        "give each operator of each federation a store of its own; if the roster was changed, see `federation guard repair --new-roster`"
+    } else {
+        "give each operator of each federation a store of its own"
+    }
 }
