@@ -1,14 +1,10 @@
 //! `federation guard export`.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::Write,
-    path::Path,
-    process::ExitCode,
-};
+use std::{fs::File, io::Write, path::Path, process::ExitCode};
 
 use federation_cli::{CliError, out};
 use federation_signer::{GuardRecord, GuardRecordKind, GuardStanding, SignedGuardRecord};
+use tempfile::NamedTempFile;
 
 use super::{Place, import_error, lock_key, show::now, store_error};
 use crate::{keys, run::with_causes, runtime};
@@ -44,12 +40,18 @@ pub(super) fn run(place: &Place, path: &Path, copy: bool) -> Result<ExitCode, Cl
             .map_err(|error| import_error(&error))?
     };
     let signed = sign(place, record.clone())?;
-    let new = path.with_extension("new");
-    write(&new, &signed).map_err(|error| cannot_write(&new, &error))?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let file = write(folder, &signed).map_err(|error| cannot_write(path, &error))?;
     if moved.standing == GuardStanding::MovedAway {
         store.replace(&moved).map_err(|error| store_error(&error))?;
     }
-    name(&new, path).map_err(|error| cannot_write(path, &error))?;
+    file.persist_noclobber(path)
+        .map_err(|error| error.error)
+        .and_then(|_| File::open(folder)?.sync_all())
+        .map_err(|error| cannot_write(path, &error))?;
     tell(path, &record)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -89,24 +91,12 @@ fn sign(place: &Place, record: GuardRecord) -> Result<SignedGuardRecord, CliErro
     Ok(signed)
 }
 
-fn write(path: &Path, signed: &SignedGuardRecord) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .open(path)?;
+/// Writes and syncs a file that has no name yet that anybody looks for.
+fn write(folder: &Path, signed: &SignedGuardRecord) -> std::io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(signed.encode().as_bytes())?;
-    file.sync_all()
-}
-
-/// Gives a synced file its name, durably.
-fn name(new: &Path, path: &Path) -> std::io::Result<()> {
-    std::fs::rename(new, path)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
