@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use federation_chain::Dialect;
+use federation_reissuance::Rate;
 
 use super::TransportArgs;
 
@@ -49,6 +50,16 @@ pub(crate) struct DemoArgs {
     /// One line of JSON for each block, and a last one with the summary.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Let the federation make more of the clients' asset at this yearly rate: 0.1 is ten in a
+    /// hundred. At the end the chain is audited.
+    #[arg(long, value_name = "RATE")]
+    pub(crate) inflation_rate: Option<Rate>,
+
+    /// The blocks from one reissuance to the next.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 5, requires = "inflation_rate",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) inflation_period: u32,
 
     /// Use real Elements nodes, started from this elementsd in a temporary folder.
     #[arg(long, value_name = "PATH", conflicts_with = "oceand")]

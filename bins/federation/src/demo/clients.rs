@@ -9,7 +9,7 @@ use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::session::News;
+use super::{inflation::Inflation, session::News};
 
 /// The wallet that the clients use on nodes that have several.
 const WALLET: &str = "demo";
@@ -17,9 +17,14 @@ const WALLET: &str = "demo";
 const COIN: u64 = 100_000_000;
 
 /// Issues, moves and reissues until the demo ends or the node does not carry it.
-pub(crate) async fn run(nodes: Vec<NodeClient>, interval: Duration, news: mpsc::Sender<News>) {
+pub(crate) async fn run(
+    nodes: Vec<NodeClient>,
+    interval: Duration,
+    inflation: Option<Inflation>,
+    news: mpsc::Sender<News>,
+) {
     let told = async |text: String| news.send(News::Client(text)).await.is_ok();
-    if let Err(error) = trade(&nodes, interval, &news).await {
+    if let Err(error) = trade(&nodes, interval, inflation.as_ref(), &news).await {
         told(format!("clients stop: {error}")).await;
     }
 }
@@ -27,48 +32,63 @@ pub(crate) async fn run(nodes: Vec<NodeClient>, interval: Duration, news: mpsc::
 async fn trade(
     nodes: &[NodeClient],
     interval: Duration,
+    inflation: Option<&Inflation>,
     news: &mpsc::Sender<News>,
-) -> Result<(), RpcError> {
+) -> Result<(), String> {
     let [issuer, other] = match nodes {
         [first, second, ..] => [first, second],
         [first] => [first, first],
         [] => return Ok(()),
     };
     for node in [issuer, other] {
-        node.ensure_wallet(WALLET).await?;
-        if node.dialect().await? != Dialect::Ocean {
+        node.ensure_wallet(WALLET).await.map_err(said)?;
+        if node.dialect().await.map_err(said)? != Dialect::Ocean {
             // A new wallet has not looked at the genesis block, where the first coins are.
-            node.call::<Value>("rescanblockchain", &[]).await?;
+            node.call::<Value>("rescanblockchain", &[])
+                .await
+                .map_err(said)?;
         }
     }
     // The first coins are in a block that needs no signature.
-    wait_for_block(issuer, interval).await?;
-    let issued = issuer
-        .issue_asset(Amount::from_sat(1000 * COIN), Amount::from_sat(COIN))
-        .await?;
-    tell(
-        news,
-        format!("a client issues 1000 of {}", short(&issued.asset)),
-    )
-    .await;
+    wait_for_block(issuer, interval).await.map_err(said)?;
+    let asset = match inflation {
+        Some(inflation) => {
+            let settings = inflation.begin(issuer, other).await?;
+            let asset = settings.asset().to_string();
+            // The demo may be over.
+            let _ = news.send(News::Issued(Box::new(settings))).await;
+            asset
+        }
+        None => {
+            let (amount, tokens) = (Amount::from_sat(1000 * COIN), Amount::from_sat(COIN));
+            issuer
+                .issue_asset(amount, tokens)
+                .await
+                .map_err(said)?
+                .asset
+        }
+    };
+    tell(news, format!("a client issues 1000 of {}", short(&asset))).await;
     let mut turn = 0u32;
     loop {
-        wait_for_block(issuer, interval).await?;
+        wait_for_block(issuer, interval).await.map_err(said)?;
         turn += 1;
-        if turn.is_multiple_of(4) {
+        if inflation.is_none() && turn.is_multiple_of(4) {
             issuer
-                .reissue_asset(&issued.asset, Amount::from_sat(50 * COIN))
-                .await?;
-            tell(
-                news,
-                format!("a client reissues 50 of {}", short(&issued.asset)),
-            )
-            .await;
+                .reissue_asset(&asset, Amount::from_sat(50 * COIN))
+                .await
+                .map_err(said)?;
+            tell(news, format!("a client reissues 50 of {}", short(&asset))).await;
         } else {
-            let address = other.new_address().await?;
-            send(issuer, &address, &issued.asset).await?;
+            let address = other.new_address().await.map_err(said)?;
+            send(issuer, &address, &asset).await.map_err(said)?;
         }
     }
+}
+
+/// What a node said.
+fn said(error: RpcError) -> String {
+    error.to_string()
 }
 
 async fn tell(news: &mpsc::Sender<News>, text: String) {
@@ -96,7 +116,7 @@ async fn wait_for_block(node: &NodeClient, interval: Duration) -> Result<(), Rpc
     Ok(())
 }
 
-fn short(asset: &str) -> &str {
+pub(crate) fn short(asset: &str) -> &str {
     asset.get(..8).unwrap_or(asset)
 }
 
@@ -114,7 +134,7 @@ pub(crate) fn describe(transaction: &Transaction) -> String {
         let amount = issuance
             .amount
             .explicit()
-            .map_or_else(String::new, |amount| format!(" {}", amount / COIN));
+            .map_or_else(String::new, |amount| format!(" {}", in_coins(amount)));
         return format!("{verb}{amount} of {}", short(&asset.to_string()));
     }
     let mut assets: Vec<String> = transaction
@@ -127,4 +147,10 @@ pub(crate) fn describe(transaction: &Transaction) -> String {
     assets.sort_unstable();
     assets.dedup();
     format!("moved {}", assets.join("+"))
+}
+
+/// An amount in coins, without the zeros at its end.
+fn in_coins(satoshi: u64) -> String {
+    let text = Amount::from_sat(satoshi).to_string();
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -1,6 +1,7 @@
 //! `federation demo`: a whole federation on this machine, with a crash and a comeback.
 
 mod clients;
+mod inflation;
 mod live;
 mod plain;
 mod session;
@@ -14,7 +15,11 @@ use std::{io::IsTerminal, process::ExitCode, time::Duration};
 use federation_chain::Dialect;
 use federation_local::{LocalConfig, LocalFederation, NodeKind};
 
-use self::{session::Session, state::DemoState};
+use self::{
+    inflation::Inflation,
+    session::{Acts, Session},
+    state::DemoState,
+};
 use crate::cli::DemoArgs;
 
 /// How many blocks a demo makes when nobody watches it live.
@@ -61,7 +66,15 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
         let names = names.map(|operator| operator.name.clone()).collect();
         let threshold = federation.federation().threshold();
         let state = DemoState::new(title, threshold, names);
-        let session = Session::new(federation, state, !args.no_crash, blocks, args.interval);
+        let inflation = args
+            .inflation_rate
+            .map(|rate| Inflation::new(rate, args.inflation_period, args.interval, &federation))
+            .transpose()?;
+        let acts = Acts {
+            crash: !args.no_crash,
+            inflation,
+        };
+        let session = Session::new(federation, state, acts, blocks, args.interval);
         let ended = match show {
             Show::Live => live::run(session).await?,
             Show::Plain | Show::Json => plain::run(session, show).await?,

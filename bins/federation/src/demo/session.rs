@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use federation_block_signing::{Alarm, Event, HeightReport, Phase};
 use federation_chain::{Block, BlockHeight};
 use federation_local::{LocalError, LocalFederation};
-use federation_ocean_rpc::Node;
+use federation_ocean_rpc::{Amount, Node};
 use federation_operator::{NodeState, OperatorEvent};
+use federation_reissuance::AssetSettings;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     clients,
+    inflation::Inflation,
     state::{BlockRow, DemoState},
 };
 
@@ -22,6 +24,16 @@ const BACK_AFTER: u32 = 5;
 pub(crate) enum News {
     Operator(usize, OperatorEvent),
     Client(String),
+    /// An asset whose tokens belong to the federation now.
+    Issued(Box<AssetSettings>),
+}
+
+/// What the demo does besides making blocks.
+pub(crate) struct Acts {
+    /// Kills an operator, and lets it come back.
+    pub(crate) crash: bool,
+    /// Reissues an asset.
+    pub(crate) inflation: Option<Inflation>,
 }
 
 /// Why the demo ended.
@@ -45,13 +57,17 @@ pub(crate) struct Session {
     blocks: Option<u32>,
     interval: Duration,
     first_height: Option<u32>,
+    /// What the federation reissues, once issued.
+    reissued: Option<AssetSettings>,
+    /// The last point that was seen paid.
+    last_point: Option<BlockHeight>,
 }
 
 impl Session {
     pub(crate) fn new(
         federation: LocalFederation,
         mut state: DemoState,
-        crash: bool,
+        acts: Acts,
         blocks: Option<u32>,
         interval: Duration,
     ) -> Self {
@@ -59,12 +75,17 @@ impl Session {
         let nodes = (0..federation.federation().size())
             .map(|index| federation.node(index).client().clone())
             .collect();
-        let clients = tokio::spawn(clients::run(nodes, interval, to_news.clone()));
+        let clients = tokio::spawn(clients::run(
+            nodes,
+            interval,
+            acts.inflation,
+            to_news.clone(),
+        ));
         let size = federation.federation().size();
         state.tell(format!("{size} operators start"));
         let mut session = Self {
             // Without an operator to spare, a crash would only stop the chain.
-            crash: crash && federation.federation().tolerated_absent() > 0,
+            crash: acts.crash && federation.federation().tolerated_absent() > 0,
             federation,
             state,
             news,
@@ -75,6 +96,8 @@ impl Session {
             blocks,
             interval,
             first_height: None,
+            reissued: None,
+            last_point: None,
         };
         for index in 0..size {
             session.listen(index);
@@ -112,6 +135,10 @@ impl Session {
                 self.state.tell(text);
                 None
             }
+            News::Issued(settings) => {
+                self.reissue(*settings).await;
+                None
+            }
             News::Operator(index, event) => self.happened(index, event).await,
         }
     }
@@ -144,9 +171,40 @@ impl Session {
                     "{name}: evidence against {culprit} at height {height}"
                 ));
             }
+            OperatorEvent::Reissued {
+                asset,
+                point,
+                amount,
+                ..
+            } if self.last_point < Some(point) => {
+                self.last_point = Some(point);
+                let amount = Amount::from_sat(amount);
+                let asset = asset.to_string();
+                self.state.tell(format!(
+                    "the federation makes {amount} of {} for point {point}",
+                    clients::short(&asset)
+                ));
+            }
             _ => {}
         }
         None
+    }
+
+    /// Every operator takes the asset into its files and starts again, one after the other.
+    async fn reissue(&mut self, settings: AssetSettings) {
+        let asset = settings.asset().to_string();
+        self.state.tell(format!(
+            "its reissuance tokens belong to the federation: operators start again to make more of {}",
+            clients::short(&asset)
+        ));
+        self.federation.set_reissuance(vec![settings.clone()]);
+        self.reissued = Some(settings);
+        for index in 0..self.state.operators.len() {
+            if self.federation.operator(index).is_some() {
+                self.stop(index).await;
+                self.restart(index).await;
+            }
+        }
     }
 
     async fn finished(&mut self, index: usize, report: &HeightReport) -> Option<BlockRow> {
@@ -282,6 +340,7 @@ impl Session {
             end,
             ended: Instant::now(),
             first_height: self.first_height,
+            reissued: self.reissued,
         }
     }
 }
@@ -293,6 +352,7 @@ pub(crate) struct Ended {
     pub(crate) end: End,
     pub(crate) ended: Instant,
     pub(crate) first_height: Option<u32>,
+    pub(crate) reissued: Option<AssetSettings>,
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     Show, failed,
+    inflation::{Audit, audit},
     session::{End, Ended, millis},
 };
 
@@ -18,8 +19,13 @@ pub(crate) async fn tell(ended: Ended, show: Show) -> Result<ExitCode, CliError>
         end,
         ended,
         first_height,
+        reissued,
     } = ended;
     let chain = federation.check_one_chain().await;
+    let audit = match reissued {
+        Some(settings) => Some(audit(&federation, settings).await?),
+        None => None,
+    };
     federation.stop().await;
     let forked = match &chain {
         Err(federation_local::LocalError::Fork(height)) => Some(*height),
@@ -43,6 +49,11 @@ pub(crate) async fn tell(ended: Ended, show: Show) -> Result<ExitCode, CliError>
                 "later_rounds": retried,
                 "forked_at": forked,
                 "stood_still": end == End::StoodStill,
+                "reissuances": audit.map(|audit| json!({
+                    "paid": audit.paid,
+                    "owed": audit.owed,
+                    "differences": audit.differences,
+                })),
             }
         });
         out::line(&summary.to_string())?;
@@ -57,12 +68,23 @@ pub(crate) async fn tell(ended: Ended, show: Show) -> Result<ExitCode, CliError>
                 None => format!("one chain on all nodes up to height {common}"),
             }
         ))?;
+        if let Some(Audit {
+            paid,
+            owed,
+            differences,
+        }) = audit
+        {
+            out::line(&format!(
+                "audit: {paid} points paid as scheduled, {owed} owed, {differences} differences"
+            ))?;
+        }
     }
     let took = millis(ended.duration_since(state.last_block.unwrap_or(state.began)));
     if end == End::StoodStill {
         out::note(&format!("the chain stood still for {took} ms"));
     }
-    let fine = forked.is_none() && end != End::StoodStill;
+    let as_scheduled = audit.is_none_or(|audit| audit.differences == 0);
+    let fine = forked.is_none() && end != End::StoodStill && as_scheduled;
     Ok(if fine {
         ExitCode::SUCCESS
     } else {

@@ -20,4 +20,5 @@ pub use key_source::Keys;
 pub use messenger::{KafkaAccess, MessengerAccess};
 pub use operator_file::{Config, NodeAccess};
 pub use overrides::Overrides;
+pub use reissuance::script_of_address;
 pub use report::{ConfigReport, Problem};

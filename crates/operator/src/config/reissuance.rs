@@ -161,7 +161,7 @@ impl RawAsset {
     fn destination(&self, reader: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Script> {
         match (&self.address, &self.destination_script) {
             (Some(address), None) => {
-                let script = script_of(&address.value, around.chain, around.dialect);
+                let script = script_of_address(&address.value, around.chain, around.dialect);
                 if script.is_none() {
                     reader.note(
                         address.at,
@@ -223,8 +223,10 @@ impl RawAsset {
     }
 }
 
-/// The script that an address of the chain stands for.
-fn script_of(address: &str, chain: &str, dialect: Dialect) -> Option<Script> {
+/// The script that an address stands for, by the prefixes of the chain with this name at its node;
+/// unknown chains have those of custom ones. None if it is no address of the chain.
+#[must_use]
+pub fn script_of_address(address: &str, chain: &str, dialect: Dialect) -> Option<Script> {
     if dialect != Dialect::Ocean {
         let params = match chain {
             "liquidv1" => &AddressParams::LIQUID,
@@ -256,22 +258,28 @@ mod tests {
 
     #[test]
     fn addresses_are_read_by_the_chains_prefixes() {
-        let p2pkh = script_of(
+        let p2pkh = script_of_address(
             "2dhfx249gZKqMGKtKAgceuCyDiHVEeVZWzU",
             "ocean_test",
             Dialect::Ocean,
         );
         assert!(p2pkh.is_some_and(|script| script.is_p2pkh()));
         let foreign = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT";
-        assert_eq!(script_of(foreign, "ocean_test", Dialect::Ocean), None);
-        assert_eq!(script_of(foreign, "homechain", Dialect::Dynafed), None);
+        assert_eq!(
+            script_of_address(foreign, "ocean_test", Dialect::Ocean),
+            None
+        );
+        assert_eq!(
+            script_of_address(foreign, "homechain", Dialect::Dynafed),
+            None
+        );
         let key = secp256k1::SecretKey::from_slice(&[1; 32]).expect("a key");
         let key = key.public_key(secp256k1::SECP256K1);
         let own = Address::p2wpkh(&key.into(), None, &AddressParams::ELEMENTS);
-        let found = script_of(&own.to_string(), "homechain", Dialect::Dynafed);
+        let found = script_of_address(&own.to_string(), "homechain", Dialect::Dynafed);
         assert_eq!(found, Some(own.script_pubkey()));
         assert_eq!(
-            script_of(&own.to_string(), "liquidv1", Dialect::Dynafed),
+            script_of_address(&own.to_string(), "liquidv1", Dialect::Dynafed),
             None
         );
     }

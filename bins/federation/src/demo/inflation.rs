@@ -1,0 +1,150 @@
+//! The demo's reissuance: an asset whose tokens belong to the federation, its schedule, and the audit
+//! at the end.
+
+use std::time::Duration;
+
+use federation_chain::{BlockHash, BlockHeight, Dialect};
+use federation_cli::CliError;
+use federation_local::LocalFederation;
+use federation_ocean_rpc::{Amount, Node, NodeClient};
+use federation_operator::{Reading, config::script_of_address, follow, issue, token_addresses};
+use federation_reissuance::{
+    AssetSettings, Chain, Fee, Ledger, LedgerEvent, Rate, Schedule, TokenForm, TokenScript,
+};
+
+/// The name of local chains, whose addresses have the prefixes of custom ones.
+const CHAIN: &str = "devnet";
+/// One coin, in satoshi.
+const COIN: u64 = 100_000_000;
+/// What a reissuance pays where the chain wants fees, in satoshi.
+const FEE: u64 = 1000;
+
+/// What the demo's federation is to make.
+#[derive(Debug, Clone)]
+pub(crate) struct Inflation {
+    rate: Rate,
+    period: u32,
+    interval: Duration,
+    tokens: TokenScript,
+    genesis: BlockHash,
+    dialect: Dialect,
+}
+
+impl Inflation {
+    /// A schedule for a federation's chain.
+    pub(crate) fn new(
+        rate: Rate,
+        period: u32,
+        interval: Duration,
+        federation: &LocalFederation,
+    ) -> Result<Self, CliError> {
+        Ok(Self {
+            rate,
+            period,
+            interval,
+            tokens: federation.token_script().map_err(super::failed)?,
+            genesis: federation.federation().genesis(),
+            dialect: federation.federation().rules().dialect(),
+        })
+    }
+
+    /// Issues an asset, pays its tokens to the federation, and gives its settings.
+    pub(crate) async fn begin(
+        &self,
+        issuer: &NodeClient,
+        other: &NodeClient,
+    ) -> Result<AssetSettings, String> {
+        let text = |error: &dyn core::error::Error| error.to_string();
+        let to = token_addresses(&self.tokens, self.dialect, self.genesis, CHAIN)
+            .ok_or("the script is too long for p2sh")?;
+        let amount = Amount::from_sat(1000 * COIN);
+        let issued = issue(issuer, &to.tokens, amount, Amount::from_sat(COIN))
+            .await
+            .map_err(|error| text(&error))?;
+        let fee = self.fees(issuer, &to.coins).await?;
+        let address = other.new_address().await.map_err(|error| text(&error))?;
+        let destination = script_of_address(&address, CHAIN, self.dialect)
+            .ok_or_else(|| format!("{address} is no address of the chain"))?;
+        let schedule = Schedule::new(self.rate, self.period, self.interval, BlockHeight::GENESIS)
+            .map_err(|error| text(&error))?;
+        let asset = issued
+            .asset
+            .parse()
+            .map_err(|_| "the node gave no asset id")?;
+        AssetSettings::new(asset, schedule, destination, self.tokens.clone())
+            .map(|settings| settings.with_fee(fee))
+            .map_err(|error| text(&error))
+    }
+
+    /// Pays coins for fees to the script; on Ocean reissuances pay none.
+    async fn fees(&self, issuer: &NodeClient, address: &str) -> Result<Option<Fee>, String> {
+        if self.dialect == Dialect::Ocean {
+            return Ok(None);
+        }
+        let failed = |error: federation_ocean_rpc::RpcError| error.to_string();
+        let asset = issuer.sidechain_info().await.map_err(failed)?.pegged_asset;
+        issuer
+            .send_asset(address, Amount::from_sat(COIN), &asset)
+            .await
+            .map_err(failed)?;
+        let asset = asset.parse().map_err(|_| "the node gave no asset id")?;
+        let amount = FEE;
+        Ok(Some(Fee { asset, amount }))
+    }
+}
+
+/// What an audit of the demo's chain found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Audit {
+    pub(crate) paid: u32,
+    pub(crate) owed: usize,
+    pub(crate) differences: u32,
+}
+
+#[derive(Default)]
+struct Counted {
+    paid: u32,
+    differences: u32,
+}
+
+impl Reading for Counted {
+    fn said(&mut self, _: BlockHeight, _: usize, event: &LedgerEvent) {
+        match event {
+            LedgerEvent::Paid {
+                scheduled,
+                amount,
+                in_order: true,
+                ..
+            } if scheduled == amount => self.paid += 1,
+            LedgerEvent::Issued { .. } | LedgerEvent::Due { .. } => {}
+            _ => self.differences += 1,
+        }
+    }
+}
+
+/// Reads the chain of a node and checks every point.
+pub(crate) async fn audit(
+    federation: &LocalFederation,
+    settings: AssetSettings,
+) -> Result<Audit, CliError> {
+    let failed = |error: &dyn core::error::Error| {
+        CliError::failure(error, "try again, with RUST_LOG=info for more")
+    };
+    let node = federation.node(0).client();
+    let dialect = federation.federation().rules().dialect();
+    let chain = Chain {
+        genesis: federation.federation().genesis(),
+        tokens: TokenForm::of(dialect),
+    };
+    let tip = node.block_count().await.map_err(|error| failed(&error))?;
+    let mut ledger = Ledger::new(chain, vec![settings]);
+    let mut counted = Counted::default();
+    follow(&mut ledger, node, dialect, tip, &mut counted)
+        .await
+        .map_err(|error| failed(&error))?;
+    Ok(Audit {
+        paid: counted.paid,
+        owed: ledger.owed(0).len(),
+        differences: counted.differences,
+    })
+}
