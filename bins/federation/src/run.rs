@@ -84,7 +84,10 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
         .and_then(|node| NodeClient::new(node).map_err(check_node))?;
     let keys = keys::open(config, &node).await?;
     let store_failed = |error: federation_operator::StoreError| {
-        CliError::failure(with_causes(&error), "see docs/operations.md, the store")
+        CliError::failure(
+            with_causes(&error),
+            "see docs/operations.md, when it does not start",
+        )
     };
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
     let public_key = keys.block.public_key();
@@ -99,7 +102,10 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
         guard_is_new &= !ran.handed_over;
     }
     let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
-        CliError::failure(with_causes(&error), "see docs/operations.md, the store")
+        CliError::failure(
+            with_causes(&error),
+            "see docs/operations.md, when it does not start",
+        )
     })?;
     let messenger = messenger::start(config).await?;
     let mut options = Options::default();
@@ -131,7 +137,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
             StartError::NotCertified { .. } => {
                 "start the node with the configuration of your bundle, and an empty data folder"
             }
-            _ => "see docs/operations.md, start refusals",
+            _ => "see docs/operations.md, when it does not start",
         };
         CliError::failure(with_causes(&error), cure)
     })?;

@@ -150,7 +150,7 @@ fn store_error(error: &StoreError) -> CliError {
         StoreError::Damaged { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => {
             "see `federation guard repair`"
         }
-        _ => "see docs/operations.md, the store",
+        _ => "see docs/operations.md, when it does not start",
     };
     CliError::failure(with_causes(error), cure)
 }

@@ -182,7 +182,10 @@ fn classic(place: &Place) -> Result<Option<TurnState>, CliError> {
 }
 
 fn store_error(error: &StoreError) -> CliError {
-    CliError::failure(with_causes(error), "see docs/operations.md, the store")
+    CliError::failure(
+        with_causes(error),
+        "see docs/operations.md, when it does not start",
+    )
 }
 
 fn status_error(error: &StatusError) -> CliError {

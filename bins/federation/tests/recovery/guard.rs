@@ -53,6 +53,9 @@ async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
     );
     let observing = Daemon::start_with(&here, &["--observe"]).fails().await;
     assert!(observing.contains("moved away"), "{observing}");
+    let repair = ["guard", "repair", "--no-other-daemon"];
+    let repaired = refused(&here, &repair);
+    assert!(repaired.contains("moved away"), "{repaired}");
     // The file again, should it have been lost on the way: the same record.
     let again = world.fed.join("again.guard");
     ask(&here, &["guard", "export", "--out", text(&again)]);

@@ -156,6 +156,7 @@ proptest! {
     fn a_repair_raises_the_watermark_and_nothing_else(held in any_held(), watermark in 0..20_u32) {
         match held.repaired(at(watermark)) {
             Ok(after) => {
+                prop_assert_ne!(held.standing, GuardStanding::MovedAway);
                 prop_assert!(after.state.highest_final() >= held.state.highest_final());
                 prop_assert!(after.state.highest_final() >= Some(at(watermark)));
                 prop_assert!(after.state.covers(&held.state));
