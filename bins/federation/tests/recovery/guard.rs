@@ -1,13 +1,18 @@
 //! `federation guard show | export | import`: a key that moves signs in one place at a time.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use federation_chain::BlockHash;
+use federation_chain::{BlockHash, BlockHeight};
+use federation_operator::{
+    RedbGuardStore,
+    config::{Config, Overrides},
+};
 use federation_signer::{
-    GuardRecordKind, GuardState, IdentitySigner, Secret, SignedGuardRecord, SoftwareIdentity,
+    GuardRecordKind, GuardState, GuardStore, IdentitySigner, Secret, SignedGuardRecord,
+    SoftwareIdentity,
 };
 
-use crate::world::{Daemon, World, ask, ask_json, refused, text};
+use crate::world::{Daemon, World, ask, ask_json, refused, start, text};
 
 fn import(config: &Path, file: &Path, flags: &[&str]) -> String {
     ask(config, &[&["guard", "import", text(file)], flags].concat())
@@ -145,6 +150,23 @@ async fn a_file_that_is_older_than_the_chain_is_refused_and_a_copy_does_not_sign
     assert!(said.contains("does not sign yet"), "{said}");
     let log = Daemon::start(&there).fails().await;
     assert!(log.contains("guard repair"), "{log}");
+    let export = ["guard", "export", "--out", text(&world.fed.join("x"))];
+    let said = refused(&there, &export);
+    assert!(said.contains("holds a copy"), "{said}");
+    let repair = ["guard", "repair", "--margin", "2", "--no-other-daemon"];
+    ask(&there, &repair);
+    let shown = ask_json(&there, &["guard", "show"]);
+    assert!(
+        shown["final"].as_u64() >= Some(u64::from(world.height()) + 1),
+        "{shown}"
+    );
+    assert!(
+        !shown["signed"].as_array().expect("a list").is_empty(),
+        "{shown}"
+    );
+    let daemon = Daemon::start(&there);
+    daemon.says("takes part again").await;
+    daemon.stop().await;
     for daemon in others {
         daemon.stop().await;
     }
@@ -184,6 +206,46 @@ async fn a_file_that_contradicts_the_guard_is_refused_with_both_blocks() {
     }
     assert!(said.contains("as evidence"), "{said}");
     assert_eq!(ask_json(&here, &["guard", "show"]), before);
+}
+
+/// Killed at some moment, an export leaves a guard that signs and no file, or one that does not and
+/// gives the same record when it is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_is_killed_leaves_no_file_beside_a_guard_that_signs() {
+    let world = World::new().await;
+    let here = world.config(0);
+    let config = Config::load(&here, &Overrides::default()).expect("fine");
+    let federation = &config.federation;
+    let key = federation
+        .operator(config.me)
+        .expect("it is there")
+        .block_key;
+    let mut guard = RedbGuardStore::open(&world.store(0), &key, federation.genesis()).expect("new");
+    guard
+        .record(BlockHeight::new(7), BlockHash::from_bytes([7; 32]))
+        .expect("recorded");
+    drop(guard);
+    let file = world.fed.join("moved.guard");
+    let export = ["guard", "export", "--out", text(&file)];
+    let standing = || ask_json(&here, &["guard", "show"])["standing"].clone();
+    for millis in (0..60).step_by(2) {
+        let mut process = start(&here, &export);
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        // It may have ended before.
+        let _ = process.kill();
+        process.wait().expect("it ends");
+        let is_active = standing() == "active";
+        assert!(!(is_active && file.exists()), "after {millis} ms");
+        if !file.exists() {
+            ask(&here, &export);
+        }
+        assert_eq!(standing(), "moved away");
+        import(&here, &file, &["--take-back", "--without-node"]);
+        assert_eq!(standing(), "active");
+        let shown = ask_json(&here, &["guard", "show"]);
+        assert_eq!(shown["signed"][0]["height"], 7, "{shown}");
+        std::fs::remove_file(&file).expect("removed");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

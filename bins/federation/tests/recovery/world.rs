@@ -210,6 +210,18 @@ pub(crate) fn federation(args: &[&str]) -> Output {
         .expect("the program runs")
 }
 
+/// Starts a verb about an operator, and does not wait for it.
+pub(crate) fn start(config: &Path, args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_federation"))
+        .args(with_config(config, args))
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts")
+}
+
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
