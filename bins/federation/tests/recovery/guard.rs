@@ -150,8 +150,8 @@ async fn a_file_that_is_older_than_the_chain_is_refused_and_a_copy_does_not_sign
     assert!(said.contains("does not sign yet"), "{said}");
     let log = Daemon::start(&there).fails().await;
     assert!(log.contains("guard repair"), "{log}");
-    let export = ["guard", "export", "--out", text(&world.fed.join("x"))];
-    let said = refused(&there, &export);
+    let out = world.fed.join("out.guard");
+    let said = refused(&there, &["guard", "export", "--out", text(&out)]);
     assert!(said.contains("holds a copy"), "{said}");
     let repair = ["guard", "repair", "--margin", "2", "--no-other-daemon"];
     ask(&there, &repair);
