@@ -10,7 +10,7 @@ use federation_operator::{IssuedAsset, TokenAddresses, config::Config, issue, to
 use federation_reissuance::{ScriptKind, TokenScript};
 use serde_json::json;
 
-use crate::{cli::IssueArgs, config_check, run::with_causes, runtime};
+use crate::{cli::IssueArgs, config_check, node, run::with_causes, runtime};
 
 /// Runs the verb.
 pub(crate) fn run(args: &IssueArgs) -> Result<ExitCode, CliError> {
@@ -69,12 +69,7 @@ fn token_script(args: &IssueArgs, config: &Config) -> Result<TokenScript, CliErr
 }
 
 fn wallet_of(args: &IssueArgs, config: &Config) -> Result<NodeClient, CliError> {
-    let node = config
-        .node_config()
-        .map_err(|report| CliError::plain(report.to_string()))
-        .and_then(|node| {
-            NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
-        })?;
+    let node = node::client(config)?;
     match &args.wallet {
         Some(wallet) => node
             .wallet(wallet)

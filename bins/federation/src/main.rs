@@ -11,6 +11,7 @@ mod init;
 mod issue;
 mod keys;
 mod messenger;
+mod node;
 mod preflight;
 mod rehearse;
 mod reissuance;

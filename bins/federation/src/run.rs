@@ -3,7 +3,6 @@
 use federation_cli::CliError;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use federation_ocean_rpc::NodeClient;
 use federation_operator::{
     Operator, OperatorHandle, Options, RedbGuardStore, StartError, Store, config::Config,
     status::StatusWriter,
@@ -19,7 +18,7 @@ use crate::{
     cli::RunArgs,
     config_check,
     keys::{self, Locks},
-    messenger, reissuance, runtime,
+    messenger, node, reissuance, runtime,
 };
 
 /// How long the end of the operator waits for its status to be written.
@@ -78,10 +77,7 @@ impl Running {
 /// The operator, and what goes with it.
 async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Running), CliError> {
     let federation = config.federation.clone();
-    let node = config
-        .node_config()
-        .map_err(|report| CliError::plain(report.to_string()))
-        .and_then(|node| NodeClient::new(node).map_err(check_node))?;
+    let node = node::client(config)?;
     let keys = keys::open(config, &node).await?;
     let store_failed = |error: federation_operator::StoreError| {
         CliError::failure(
@@ -146,10 +142,6 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
         status: tokio::spawn(writer.run(handle.status(), handle.events())),
     };
     Ok((handle, running))
-}
-
-fn check_node(error: federation_ocean_rpc::RpcError) -> CliError {
-    CliError::failure(error, "check `url` in [node]")
 }
 
 /// SIGINT and SIGTERM.

@@ -108,21 +108,7 @@ impl NodeClient {
         amount: Amount,
         asset: &str,
     ) -> Result<String, RpcError> {
-        // Two comments and who pays the fee; in Elements then whether the fee may be raised, the
-        // blocks to wait, how to estimate, and whether to avoid addresses used before.
-        match self.dialect().await? {
-            Dialect::Ocean => {
-                let params = (address, amount, "", "", false, asset);
-                self.request("sendtoaddress", params, Repeat::Never).await
-            }
-            Dialect::Elements | Dialect::Dynafed => {
-                let (estimate, blocks) = ("unset", 1);
-                let params = (
-                    address, amount, "", "", false, false, blocks, estimate, false, asset,
-                );
-                self.request("sendtoaddress", params, Repeat::Never).await
-            }
-        }
+        self.send(address, amount, asset, false).await
     }
 
     /// Sends all that the wallet has of an asset. On Ocean, where the fee is paid in the asset itself,
@@ -136,12 +122,40 @@ impl NodeClient {
         amount: Amount,
         asset: &str,
     ) -> Result<String, RpcError> {
+        let fee_from_amount = self.dialect().await? == Dialect::Ocean;
+        self.send(address, amount, asset, fee_from_amount).await
+    }
+
+    async fn send(
+        &self,
+        address: &str,
+        amount: Amount,
+        asset: &str,
+        fee_from_amount: bool,
+    ) -> Result<String, RpcError> {
+        // Two comments and whether the amount pays the fee; in Elements then whether the fee may be
+        // raised, the blocks to wait, how to estimate, and whether to avoid addresses used before.
         match self.dialect().await? {
             Dialect::Ocean => {
-                let params = (address, amount, "", "", true, asset);
+                let params = (address, amount, "", "", fee_from_amount, asset);
                 self.request("sendtoaddress", params, Repeat::Never).await
             }
-            Dialect::Elements | Dialect::Dynafed => self.send_asset(address, amount, asset).await,
+            Dialect::Elements | Dialect::Dynafed => {
+                let (estimate, blocks) = ("unset", 1);
+                let params = (
+                    address,
+                    amount,
+                    "",
+                    "",
+                    fee_from_amount,
+                    false,
+                    blocks,
+                    estimate,
+                    false,
+                    asset,
+                );
+                self.request("sendtoaddress", params, Repeat::Never).await
+            }
         }
     }
 

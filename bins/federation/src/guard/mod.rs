@@ -20,7 +20,7 @@ use federation_signer::{GuardPin, GuardRecord, ImportError, SignedGuardRecord};
 pub(crate) use self::key_lock::{KeyLock, lock_key};
 use crate::{
     cli::{GuardArgs, GuardCommand, PlaceArgs},
-    config_check,
+    config_check, node,
     run::with_causes,
 };
 
@@ -101,11 +101,7 @@ impl Place {
     }
 
     fn node(&self) -> Result<NodeClient, CliError> {
-        let node = self
-            .config
-            .node_config()
-            .map_err(|report| CliError::plain(report.to_string()))?;
-        NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
+        node::client(&self.config)
     }
 
     /// Whether blocks need every operator, so that none may sit out a height.

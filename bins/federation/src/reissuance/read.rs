@@ -2,11 +2,11 @@
 
 use federation_chain::BlockHeight;
 use federation_cli::{CliError, out};
-use federation_ocean_rpc::{Node, NodeClient};
+use federation_ocean_rpc::Node;
 use federation_operator::{Reading, follow};
 use federation_reissuance::{AssetSettings, Chain, Ledger, LedgerEvent, TokenForm};
 
-use crate::{cli::ChainArgs, config_check, run::with_causes, runtime};
+use crate::{cli::ChainArgs, config_check, node, run::with_causes, runtime};
 
 /// Something that the chain says of an asset.
 pub(super) struct Said {
@@ -53,12 +53,7 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> 
         genesis: config.federation.genesis(),
         tokens: TokenForm::of(dialect),
     };
-    let node = config
-        .node_config()
-        .map_err(|report| CliError::plain(report.to_string()))
-        .and_then(|node| {
-            NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
-        })?;
+    let node = node::client(&config)?;
     let failed = |error: &dyn core::error::Error| {
         CliError::failure(
             with_causes(error),

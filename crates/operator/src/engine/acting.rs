@@ -6,7 +6,7 @@ use federation_block_signing::{
 use federation_chain::BlockHeight;
 
 use super::{Engine, jobs::Jobs};
-use crate::{OperatorEvent, StoreError};
+use crate::{OperatorEvent, StoreError, store::on_disk};
 
 impl Engine {
     /// Handles all pending inputs and does what the machine asks.
@@ -185,13 +185,4 @@ impl Engine {
         // Nobody may be listening.
         let _ = self.events.send(event);
     }
-}
-
-/// Writes where blocking is no harm; a write that was interrupted counts as failed.
-async fn on_disk(
-    write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
-) -> Result<(), StoreError> {
-    tokio::task::spawn_blocking(write)
-        .await
-        .unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
 }

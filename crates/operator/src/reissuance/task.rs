@@ -24,6 +24,7 @@ use super::{
 use crate::{
     OperatorEvent, OperatorStatus, ReissuanceStore, StoreError,
     engine::{REISSUANCE, ReissuanceFrame, Speaker},
+    store::on_disk,
     throttle::Throttle,
 };
 
@@ -562,13 +563,4 @@ fn is_known(error: &RpcError) -> bool {
     ]
     .iter()
     .any(|known| text.contains(known))
-}
-
-/// Writes where blocking is no harm; a write that was interrupted counts as failed.
-async fn on_disk(
-    write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
-) -> Result<(), StoreError> {
-    tokio::task::spawn_blocking(write)
-        .await
-        .unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
 }

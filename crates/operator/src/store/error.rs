@@ -1,6 +1,6 @@
 //! What can be wrong with a store, and what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use federation_block_signing::DecodeRecordError;
 
@@ -106,5 +106,21 @@ fn cure_of_foreign(what: &str) -> &'static str {
         "give each operator of each federation a store of its own; if the roster was changed, see `federation guard repair --new-roster`"
     } else {
         "give each operator of each federation a store of its own"
+    }
+}
+
+impl StoreError {
+    pub(super) fn write(path: &Path, error: &dyn core::error::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, error: &dyn core::error::Error) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
     }
 }

@@ -21,3 +21,12 @@ pub use guard::RedbGuardStore;
 pub use held::HeldGuardStore;
 pub use records::Store;
 pub use reissuance::ReissuanceStore;
+
+/// Writes where blocking is no harm; a write that was interrupted counts as failed.
+pub(crate) async fn on_disk(
+    write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
+) -> Result<(), StoreError> {
+    tokio::task::spawn_blocking(write)
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
+}

@@ -148,17 +148,11 @@ impl Store {
     }
 
     fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
-        StoreError::Write {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        }
+        StoreError::write(&self.path, error)
     }
 
     fn damaged(&self, error: &dyn std::error::Error) -> StoreError {
-        StoreError::Damaged {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        }
+        StoreError::damaged(&self.path, error)
     }
 }
 

@@ -1,0 +1,13 @@
+//! The client of the own node.
+
+use federation_cli::CliError;
+use federation_ocean_rpc::NodeClient;
+use federation_operator::config::Config;
+
+/// A client as the files say.
+pub(crate) fn client(config: &Config) -> Result<NodeClient, CliError> {
+    let node = config
+        .node_config()
+        .map_err(|report| CliError::plain(report.to_string()))?;
+    NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
+}
