@@ -19,7 +19,8 @@ pub(crate) struct StatusArgs {
     /// Show the evidence of double voting and signing too; as JSON with the signed messages.
     #[arg(long)]
     pub(crate) evidence: bool,
-    /// Check evidence that somebody gives, a file with the JSON of `--evidence`.
+    /// Check evidence that somebody gives, a file with the JSON of `--evidence`. With --federation
+    /// no operator.toml is needed.
     #[arg(long, conflicts_with = "evidence")]
     pub(crate) verify: Option<PathBuf>,
     /// The answer as JSON.

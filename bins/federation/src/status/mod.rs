@@ -11,6 +11,7 @@ use federation_classic::{GuardFile, TurnState};
 use federation_cli::{CliError, out};
 use federation_operator::{
     Clock, Store, StoreError, SystemClock,
+    config::load_federation,
     status::{EvidenceReport, GuardReport, StatusError, StatusReport, read_status},
 };
 use serde::Serialize;
@@ -19,10 +20,17 @@ use crate::{cli::StatusArgs, guard::Place, run::with_causes};
 
 /// Shows the status, or checks evidence.
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
-    let place = Place::new(&args.place)?;
     if let Some(file) = &args.verify {
-        return verify::run(&place, file, args.json);
+        // The roster is all that is needed, which others than its operators have, too.
+        let federation = match args.place.settings.overrides().federation {
+            Some(public) => {
+                load_federation(&public).map_err(|report| CliError::plain(report.to_string()))?
+            }
+            None => Place::new(&args.place)?.config.federation,
+        };
+        return verify::run(&federation, file, args.json);
     }
+    let place = Place::new(&args.place)?;
     let shown = Shown::of(&place)?;
     if args.json {
         let mut value = serde_json::to_value(&shown)

@@ -4,10 +4,9 @@ use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
 use federation_cli::{CliError, out};
 use federation_operator::status::EvidenceReport;
+use federation_roster::Federation;
 use serde::Deserialize;
 use serde_json::json;
-
-use crate::guard::Place;
 
 /// More than all evidence that a store keeps, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -22,7 +21,7 @@ enum Given {
 }
 
 /// Checks each piece against the roster; fails if one proves nothing.
-pub(super) fn run(place: &Place, path: &Path, json: bool) -> Result<ExitCode, CliError> {
+pub(super) fn run(federation: &Federation, path: &Path, json: bool) -> Result<ExitCode, CliError> {
     let cure = "give the JSON of `federation status --evidence --json`";
     let fault = |what: &dyn core::fmt::Display| {
         CliError::failure(format!("`{}`: {what}", path.display()), cure)
@@ -36,7 +35,6 @@ pub(super) fn run(place: &Place, path: &Path, json: bool) -> Result<ExitCode, Cl
         Given::List(list) | Given::Status { evidence: list } => list,
         Given::One(piece) => vec![*piece],
     };
-    let federation = &place.config.federation;
     let mut proven = true;
     for piece in &pieces {
         let result = piece.check(federation);

@@ -11,7 +11,7 @@ use federation_operator::config::{Config, Overrides};
 use federation_roster::Round;
 use federation_signer::{IdentitySigner, Secret, SoftwareIdentity};
 
-use crate::world::{Daemon, World, ask, ask_json, federation, stdout, text, until};
+use crate::world::{Daemon, World, ask, ask_json, federation, stderr, stdout, text, until};
 
 /// A place in the federation without its daemon: its keys in other hands.
 struct Impostor {
@@ -153,6 +153,9 @@ async fn evidence_of_a_lie_is_logged_kept_and_shown_so_that_anyone_can_check_it(
     let verify = ["status", "--verify", text(&file)];
     let said = ask(&world.config(1), &verify);
     assert!(said.contains("signed two contradicting messages"), "{said}");
+    let public = world.fed.join("federation.toml");
+    let output = federation(&[&verify[..], &["--federation", text(&public)]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
     let mut changed = stopped.clone();
     changed["evidence"][0]["messages"][1] = changed["evidence"][0]["messages"][0].clone();
     std::fs::write(&file, changed.to_string()).expect("written");

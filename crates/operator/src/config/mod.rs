@@ -18,7 +18,7 @@ mod text;
 
 pub use key_source::Keys;
 pub use messenger::{KafkaAccess, MessengerAccess};
-pub use operator_file::{Config, NodeAccess};
+pub use operator_file::{Config, NodeAccess, load_federation};
 pub use overrides::Overrides;
 pub use reissuance::script_of_address;
 pub use report::{ConfigReport, Problem};

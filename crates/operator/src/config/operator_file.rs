@@ -162,6 +162,19 @@ impl Config {
     }
 }
 
+/// Reads the public `federation.toml` alone: for those who are none of its operators, and want to
+/// check what one of them has signed.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_federation(path: &Path) -> Result<Arc<Federation>, ConfigReport> {
+    let mut problems = Vec::new();
+    let file = read_federation(path, &mut problems);
+    problems.sort();
+    file.map(|file| file.federation)
+        .ok_or(ConfigReport { problems })
+}
+
 fn read_federation(path: &Path, problems: &mut Vec<Problem>) -> Option<FederationFile> {
     let text = match text::read(path) {
         Ok(text) => text,
