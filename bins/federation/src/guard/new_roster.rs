@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use federation_block_signing::Record;
 use federation_cli::{CliError, out};
-use federation_operator::{Store, StoreError};
+use federation_operator::{ReissuanceStore, Store, StoreError};
 use federation_signer::GuardStanding;
 
 use super::{
@@ -71,6 +71,9 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
     if !no_other_daemon {
         return Err(ask_again(&["--no-other-daemon"]));
     }
+    // What was reissued is the chain's affair, and must not be forgotten by all at once.
+    ReissuanceStore::take_over(folder, federation, place.config.me)
+        .map_err(|error| store_error(&error))?;
     let aside = folder.join(format!("set-aside-{}", now().as_secs()));
     set_aside(&Store::path(folder), &aside)?;
     let store = Store::open(folder, federation, place.config.me);

@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use federation_operator::{
+    ReissuanceStore,
+    config::{Config, Overrides},
+};
 use federation_signer::Secret;
 
 use crate::world::{Daemon, World, ask, ask_json, change, refused, text, until};
@@ -250,6 +254,17 @@ async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
     let new = new.x_only_public_key().to_string();
     change(&world.fed.join("federation.toml"), &old, &new);
     let tip = world.height();
+    // What was signed of reissuances is not forgotten with it.
+    let open_reissuances = || {
+        let config = Config::load(&world.config(0), &Overrides::default()).expect("fine");
+        let id = config.federation.id();
+        ReissuanceStore::open(&world.store(0), id, config.me).map(|_| id)
+    };
+    let before = std::fs::read_to_string(world.fed.join("federation.toml")).expect("there");
+    let public = world.fed.join("federation.toml");
+    std::fs::write(&public, before.replace(&new, &old)).expect("written");
+    let old_id = open_reissuances().expect("new");
+    std::fs::write(&public, before).expect("written");
     for index in 0..3 {
         let config = world.config(index);
         let log = Daemon::start(&config).fails().await;
@@ -259,6 +274,7 @@ async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
         let shown = ask_json(&config, &["guard", "show"]);
         assert!(shown["final"].as_u64() <= Some(tip.into()), "{shown}");
     }
+    assert_ne!(open_reissuances().expect("taken over"), old_id);
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(3).await;
     for daemon in &daemons {

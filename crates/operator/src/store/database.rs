@@ -166,6 +166,42 @@ fn check_owner(
     Ok(is_new)
 }
 
+/// Gives a database to another owner, whosever it is now, with all that is in it; whether there is
+/// one.
+pub(super) fn change_owner(
+    folder: &Path,
+    name: &str,
+    owner: &[(&'static str, &[u8])],
+) -> Result<bool, StoreError> {
+    let path = folder.join(name);
+    if !path.exists() {
+        return Ok(false);
+    }
+    let failed = |error: redb::Error| StoreError::write(&path, &error);
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut database = create(&path)?;
+        check_integrity(&mut database, &path)?;
+        let write = begin_write(&database).map_err(|e| failed(e.into()))?;
+        {
+            let mut meta = write.open_table(META).map_err(|e| failed(e.into()))?;
+            let format = meta
+                .get("format")
+                .map_err(|e| failed(e.into()))?
+                .map(|found| found.value().to_vec())
+                .unwrap_or_default();
+            if format != [FORMAT] {
+                return Err(foreign(&path, "format", &format, &[FORMAT]));
+            }
+            for (name, value) in owner {
+                meta.insert(*name, *value).map_err(|e| failed(e.into()))?;
+            }
+        }
+        write.commit().map_err(|e| failed(e.into()))?;
+        Ok(true)
+    }))
+    .unwrap_or_else(|_| Err(damaged(&path, "its pages make no sense")))
+}
+
 fn foreign(path: &Path, what: &'static str, found: &[u8], expected: &[u8]) -> StoreError {
     let path = path.to_owned();
     match what {
@@ -272,6 +308,29 @@ mod tests {
         let opened = open(folder.path(), "a.redb", OWNER).expect("it opens");
         assert!(!opened.is_new);
         assert_eq!(count(&opened.database), 40);
+    }
+
+    #[test]
+    fn a_new_owner_gets_all_that_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let heir: &[(&str, &[u8])] = &[("owner", b"you")];
+        let change = || change_owner(folder.path(), "a.redb", heir);
+        assert_eq!(change(), Ok(false));
+        let opened = open(folder.path(), "a.redb", OWNER).expect("new");
+        write(&opened.database, 0..40);
+        assert!(matches!(change(), Err(StoreError::InUse { .. })));
+        drop(opened);
+        assert_eq!(change(), Ok(true));
+        let opened = open(folder.path(), "a.redb", heir).expect("it opens");
+        assert_eq!(count(&opened.database), 40);
+        drop(opened);
+        let before = open(folder.path(), "a.redb", OWNER).map(|opened| opened.is_new);
+        assert!(
+            matches!(before, Err(StoreError::Foreign { .. })),
+            "{before:?}"
+        );
+        std::fs::write(folder.path().join("a.redb"), [7; 5000]).expect("written");
+        assert!(matches!(change(), Err(StoreError::Damaged { .. })));
     }
 
     #[test]

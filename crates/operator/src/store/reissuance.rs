@@ -10,7 +10,7 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError};
 
 use super::{
     StoreError,
-    database::{Opened, begin_write, open},
+    database::{Opened, begin_write, change_owner, open},
     records::{seal, unseal},
 };
 
@@ -48,6 +48,23 @@ impl ReissuanceStore {
             database,
             path: folder.join(NAME),
         })
+    }
+
+    /// Takes over what an operator remembered of reissuances under another roster: it is about the
+    /// chain, and holds under any. Whether there is something.
+    ///
+    /// # Errors
+    /// If it is in use, damaged, of another version, or cannot be written.
+    pub fn take_over(
+        folder: &Path,
+        federation: FederationId,
+        me: OperatorId,
+    ) -> Result<bool, StoreError> {
+        let owner: [(&str, &[u8]); 2] = [
+            ("federation", federation.as_bytes()),
+            ("operator", &[me.to_u8()]),
+        ];
+        change_owner(folder, NAME, &owner)
     }
 
     /// The ledger's state as it was written last, if it ever was.
