@@ -1,0 +1,30 @@
+//! Blocks of the three dialects: walking over the transactions and parsing them agree.
+
+use bytes::Bytes;
+use federation_chain::{Block, Dialect};
+
+/// Reads the bytes.
+pub fn check(bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    for dialect in Dialect::ALL {
+        let Ok(block) = Block::decode(dialect, bytes.clone()) else {
+            continue;
+        };
+        assert_eq!(block.as_bytes(), &bytes);
+        let bare = block.without_signatures();
+        assert_eq!(bare.block_hash(), block.block_hash());
+        assert!(bare.is_unsigned());
+        let ids = block.transaction_ids();
+        let (size, weight) = (block.stripped_size(), block.weight());
+        assert_eq!(ids.is_ok(), size.is_ok());
+        assert_eq!(ids.is_ok(), weight.is_ok());
+        let committed = block.check_commitments();
+        assert!(committed.is_err() || ids.is_ok());
+        let _ = block.compute_merkle_root();
+        let _ = block.witness_commitment_script();
+        if let Ok(parsed) = block.transactions() {
+            let ids = ids.expect("what the crate parses can be walked over");
+            assert_eq!(parsed.len(), ids.len());
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Headers of the three dialects: one header has one encoding, and its hash no signatures.
+
+use federation_chain::{Dialect, Header};
+
+/// Reads the bytes.
+pub fn check(bytes: &[u8]) {
+    for dialect in Dialect::ALL {
+        if let Ok(header) = Header::decode(dialect, bytes) {
+            assert_eq!(header.encode(), bytes);
+            let hash = header.block_hash();
+            assert_eq!(header.without_signatures().block_hash(), hash);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Results of RPC calls, in each type that the client reads them into. Bodies around them are read
+//! by `jsonrpsee` and `serde_json`; see the crate's own tests.
+
+use federation_ocean_rpc::{
+    Amount, BlockchainInfo, HeaderInfo, Issuance, MempoolInfo, NetworkInfo, Reissuance,
+    SidechainInfo, TransactionInfo,
+};
+
+/// Reads the bytes.
+pub fn check(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else {
+        return;
+    };
+    let _ = serde_json::from_str::<BlockchainInfo>(text);
+    let _ = serde_json::from_str::<HeaderInfo>(text);
+    let _ = serde_json::from_str::<Issuance>(text);
+    let _ = serde_json::from_str::<MempoolInfo>(text);
+    let _ = serde_json::from_str::<NetworkInfo>(text);
+    let _ = serde_json::from_str::<Reissuance>(text);
+    let _ = serde_json::from_str::<SidechainInfo>(text);
+    let _ = serde_json::from_str::<TransactionInfo>(text);
+    if let Ok(amount) = serde_json::from_str::<Amount>(text) {
+        let written = serde_json::to_string(&amount).expect("an amount can be written");
+        assert_eq!(serde_json::from_str::<Amount>(&written).ok(), Some(amount));
+    }
+}
