@@ -12,7 +12,7 @@ use super::run::SettingsArgs;
 ///
 /// The own node's wallet issues the asset and keeps it, and pays all its reissuance tokens to an
 /// M-of-N script of the operators' reissuance keys: from then on nobody alone can make more of it.
-/// Prints the [[reissuance]] table that goes into everybody's federation.toml.
+/// Prints the `[[reissuance]]` table that goes into everybody's federation.toml.
 #[derive(Debug, Args)]
 pub(crate) struct IssueArgs {
     /// The operator's private file.
@@ -28,7 +28,7 @@ pub(crate) struct IssueArgs {
     #[arg(long, default_value = "1")]
     pub(crate) tokens: Amount,
     /// The M-of-N script of the operators' reissuance keys, in hex; `multisig script` makes one
-    /// [default: that of the first [[reissuance]] table].
+    /// [default: that of the first `[[reissuance]]` table].
     #[arg(long, value_name = "HEX")]
     pub(crate) script: Option<String>,
     /// How the script is put into outputs [default: p2wsh, on Ocean p2sh].

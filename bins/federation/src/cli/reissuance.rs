@@ -8,7 +8,7 @@ use super::run::SettingsArgs;
 
 /// Shows what is reissued and why, and checks from the chain what was.
 ///
-/// Which assets the federation makes more of is in the [[reissuance]] tables of federation.toml.
+/// Which assets the federation makes more of is in the `[[reissuance]]` tables of federation.toml.
 /// Both verbs read the chain of the own node from its beginning, need no key, and can be run beside
 /// the daemon.
 #[derive(Debug, Args)]
