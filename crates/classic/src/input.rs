@@ -4,7 +4,7 @@ use bytes::Bytes;
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
-use crate::{Message, Turn};
+use crate::{Message, RawReissuance, Turn};
 
 /// The own node's chain at the beginning of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum Input {
         turn: Turn,
         /// The answer.
         block: Result<Bytes, String>,
+        /// Reissuances to be proposed with it.
+        reissuances: Vec<RawReissuance>,
     },
     /// What the own node says of a proposal.
     Tested {
@@ -67,6 +69,8 @@ pub enum Input {
         hash: BlockHash,
         /// The answer.
         signatures: Result<Vec<Signature>, String>,
+        /// Own signatures of the reissuances that were proposed with it.
+        reissuances: Option<Vec<String>>,
     },
     /// What came of handing a block to the own node.
     Submitted {

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! [`Machine`] decides, without I/O and by given time; [`Operator`] drives it with a node, a wire, a
-//! signer and the guard. Reissuances, which the old program makes too, are not here: their messages
-//! are passed over, so a federation that has them needs its old operators at those heights.
+//! signer and the guard. A [`Reissuer`] makes, checks, signs and sends the reissuances of the old
+//! program, if there are any.
 //!
 //! ```
 //! use std::time::Duration;
@@ -41,6 +41,7 @@ mod input;
 mod machine;
 mod message;
 mod output;
+mod reissuance;
 mod schedule;
 mod signer;
 pub mod wire;
@@ -50,8 +51,12 @@ pub use guard::{TurnGuard, TurnGuardError, TurnRecord, TurnState};
 pub use guard_file::{GuardFile, GuardFileError};
 pub use input::{ChainView, Input, Verdict};
 pub use machine::{Config, Machine};
-pub use message::{MAX_BLOCK, MAX_MESSAGE, Message, MessageError};
+pub use message::{MAX_BLOCK, MAX_MESSAGE, Message, MessageError, TxSignatures};
 pub use output::{Event, Output};
+pub use reissuance::{
+    Created, FreezeEntry, NodeError, RawReissuance, ReissuanceConfig, ReissuanceConfigError,
+    ReissuanceNode, ReissueError, Reissuer, Unspent, UtxoAsset,
+};
 pub use schedule::{MAX_INTERVAL, MAX_OPERATORS, MIN_INTERVAL, Schedule, ScheduleError, Turn};
 pub use signer::{BlockSigner, KeySigner, NodeSigner, SignFailure};
 

@@ -6,19 +6,23 @@
 //! ```
 //!
 //! The height is that of the block to be made. `block` also has `txs`, and `sig` has `txsigs` and
-//! `id`, at a reissuance; they are passed over here.
+//! `id`, at a reissuance.
 
 use bytes::Bytes;
 use federation_chain::{BlockHeight, script_sig_of_signatures, signatures_of_script_sig};
 use hex_conservative::{DisplayHex, FromHex};
 use secp256k1::ecdsa::Signature;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::RawReissuance;
 
 /// The largest block that is taken from the wire, in bytes: the largest that a node makes, with
 /// room for signatures and a long header.
 pub const MAX_BLOCK: usize = 8_000_000;
 /// The longest message, in bytes: a block in hex and the JSON around it.
 pub const MAX_MESSAGE: usize = 2 * MAX_BLOCK + 64 * 1024;
+/// The most reissuances in a proposal: one for each asset.
+const MAX_REISSUANCES: usize = 100;
 /// The longest scriptSig in hex: signatures of 20 keys.
 const MAX_SCRIPT_SIG: usize = 2 * (1 + 20 * 74);
 
@@ -35,6 +39,8 @@ pub enum Message {
         height: BlockHeight,
         /// Its bytes, unsigned.
         block: Bytes,
+        /// Reissuances that are to be signed with it.
+        reissuances: Vec<RawReissuance>,
     },
     /// An operator signs the block that was proposed for a height.
     Signatures {
@@ -42,7 +48,22 @@ pub enum Message {
         height: BlockHeight,
         /// Signatures, usually one; a node with several keys gives more.
         signatures: Vec<Signature>,
+        /// Signatures of the reissuances that were proposed with it.
+        reissuances: Option<TxSignatures>,
     },
+}
+
+/// One operator's signatures of the reissuances in a proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the old wire does not change any more"
+)]
+pub struct TxSignatures {
+    /// The operator's place in the list, as it says itself.
+    pub id: usize,
+    /// For each reissuance a signature with its length before it, in hex.
+    pub signatures: Vec<String>,
 }
 
 /// Bytes that are no message.
@@ -58,6 +79,9 @@ pub enum MessageError {
     /// Hex that is none.
     #[error("`{0}` is not in hex")]
     Hex(&'static str),
+    /// More reissuances than there are assets.
+    #[error("{0} reissuances in one message are too many")]
+    Reissuances(usize),
     /// Signatures that are none.
     #[error("`blocksig` is no scriptSig of signatures: {0}")]
     ScriptSig(#[from] federation_chain::SignatureFormError),
@@ -77,12 +101,31 @@ struct Wire<'a> {
 struct WireBlock<'a> {
     #[serde(borrow)]
     blockhex: std::borrow::Cow<'a, str>,
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "null_is_none"
+    )]
+    txs: Vec<RawReissuance>,
+}
+
+/// Python writes what is not there as null, too.
+fn null_is_none<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[derive(Serialize, Deserialize)]
 struct WireSig<'a> {
     #[serde(borrow)]
     blocksig: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    txsigs: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<usize>,
 }
 
 impl Message {
@@ -103,10 +146,18 @@ impl Message {
                 if block.blockhex.len() > 2 * MAX_BLOCK {
                     return Err(MessageError::TooLong(bytes.len()));
                 }
+                let reissuances = block.txs;
+                if reissuances.len() > MAX_REISSUANCES {
+                    return Err(MessageError::Reissuances(reissuances.len()));
+                }
                 let block = Vec::from_hex(&block.blockhex)
                     .map_err(|_| MessageError::Hex("blockhex"))?
                     .into();
-                Ok(Self::Proposal { height, block })
+                Ok(Self::Proposal {
+                    height,
+                    block,
+                    reissuances,
+                })
             }
             (None, Some(sig)) => {
                 if sig.blocksig.len() > MAX_SCRIPT_SIG {
@@ -115,7 +166,19 @@ impl Message {
                 let script_sig =
                     Vec::from_hex(&sig.blocksig).map_err(|_| MessageError::Hex("blocksig"))?;
                 let signatures = signatures_of_script_sig(&script_sig)?;
-                Ok(Self::Signatures { height, signatures })
+                let reissuances = match (sig.id, sig.txsigs) {
+                    (Some(id), Some(signatures)) => Some(TxSignatures { id, signatures }),
+                    _ => None,
+                };
+                let count = reissuances.as_ref().map_or(0, |r| r.signatures.len());
+                if count > MAX_REISSUANCES {
+                    return Err(MessageError::Reissuances(count));
+                }
+                Ok(Self::Signatures {
+                    height,
+                    signatures,
+                    reissuances,
+                })
             }
             _ => Err(json("neither a block nor a signature".to_owned())),
         }
@@ -125,15 +188,33 @@ impl Message {
     #[must_use]
     pub fn to_json(&self) -> Bytes {
         let (height, block, sig) = match self {
-            Self::Proposal { height, block } => {
+            Self::Proposal {
+                height,
+                block,
+                reissuances,
+            } => {
                 let blockhex = block.to_lower_hex_string().into();
-                (*height, Some(WireBlock { blockhex }), None)
+                let txs = reissuances.clone();
+                (*height, Some(WireBlock { blockhex, txs }), None)
             }
-            Self::Signatures { height, signatures } => {
+            Self::Signatures {
+                height,
+                signatures,
+                reissuances,
+            } => {
                 let blocksig = script_sig_of_signatures(signatures)
                     .to_lower_hex_string()
                     .into();
-                (*height, None, Some(WireSig { blocksig }))
+                let (id, txsigs) = match reissuances.clone() {
+                    Some(TxSignatures { id, signatures }) => (Some(id), Some(signatures)),
+                    None => (None, None),
+                };
+                let sig = WireSig {
+                    blocksig,
+                    txsigs,
+                    id,
+                };
+                (*height, None, Some(sig))
             }
         };
         let wire = Wire {
@@ -166,17 +247,34 @@ mod tests {
         })
     }
 
+    /// None, one or two.
+    fn reissuances(seed: u32) -> Vec<RawReissuance> {
+        let one = RawReissuance {
+            hex: "01".to_owned(),
+            asset: "bb".to_owned(),
+            token: "cc".to_owned(),
+            txid: "aa".to_owned(),
+            vout: 1,
+        };
+        vec![one; seed as usize % 3]
+    }
+
     fn message() -> impl Strategy<Value = Message> {
         let proposal = (any::<u32>(), prop::collection::vec(any::<u8>(), 0..300)).prop_map(
             |(height, block)| Message::Proposal {
                 height: BlockHeight::new(height),
                 block: block.into(),
+                reissuances: reissuances(height),
             },
         );
         let signatures = (any::<u32>(), prop::collection::vec(signature(), 0..4)).prop_map(
             |(height, signatures)| Message::Signatures {
                 height: BlockHeight::new(height),
                 signatures,
+                reissuances: height.is_multiple_of(2).then(|| TxSignatures {
+                    id: 2,
+                    signatures: vec!["47aa".to_owned(); height as usize % 3],
+                }),
             },
         );
         prop_oneof![proposal, signatures]
@@ -198,12 +296,13 @@ mod tests {
 
     #[test]
     fn what_python_writes_is_read() {
-        let proposal = br#"{"height": 7, "block": {"blockhex": "00ff", "txs": [{"hex": "01", "txid": "aa", "vout": 1}]}}"#;
+        let proposal = br#"{"height": 7, "block": {"blockhex": "00ff", "txs": [{"hex": "01", "asset": "bb", "token": "cc", "txid": "aa", "vout": 1}]}}"#;
         assert_eq!(
             Message::from_json(proposal),
             Ok(Message::Proposal {
                 height: BlockHeight::new(7),
                 block: Bytes::from_static(&[0, 255]),
+                reissuances: reissuances(1),
             })
         );
         let empty = br#"{"height": 7, "sig": {"blocksig": "00", "txsigs": ["47aa"], "id": 2}}"#;
@@ -212,6 +311,10 @@ mod tests {
             Ok(Message::Signatures {
                 height: BlockHeight::new(7),
                 signatures: vec![],
+                reissuances: Some(TxSignatures {
+                    id: 2,
+                    signatures: vec!["47aa".to_owned()],
+                }),
             })
         );
     }

@@ -2,7 +2,7 @@
 
 use federation_chain::{Block, BlockHash, BlockHeight};
 
-use crate::{Message, Turn};
+use crate::{Message, RawReissuance, Turn};
 
 /// What the machine asks its driver to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +20,22 @@ pub enum Output {
         /// The proposal.
         block: Block,
     },
-    /// Sign a block, if the guard lets it pass; answer with [`Input::Signed`](crate::Input::Signed).
+    /// Sign a block, if the guard lets it pass, and the reissuances that were proposed with it, if they
+    /// are the own node's; answer with [`Input::Signed`](crate::Input::Signed).
     SignBlock {
         /// The turn.
         turn: Turn,
         /// The block.
         block: Block,
+        /// The reissuances.
+        reissuances: Vec<RawReissuance>,
+    },
+    /// Complete own reissuances and hand them to the own node.
+    Reissue {
+        /// The reissuances.
+        reissuances: Vec<RawReissuance>,
+        /// The others' signatures of them.
+        signatures: Vec<Vec<String>>,
     },
     /// Tell the other operators.
     Publish(Message),

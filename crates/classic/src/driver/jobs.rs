@@ -7,7 +7,8 @@ use federation_ocean_rpc::{Node, RpcError, SubmitOutcome};
 use secp256k1::ecdsa::Signature;
 
 use crate::{
-    BlockSigner, ChainView, Input, Output, Turn, TurnGuard, TurnGuardError, TurnRecord, Verdict,
+    BlockSigner, ChainView, Input, NodeError, Output, RawReissuance, Reissuer, Turn, TurnGuard,
+    TurnGuardError, TurnRecord, Verdict,
 };
 
 /// What comes back.
@@ -23,6 +24,7 @@ pub(super) struct Jobs {
     pub(super) node: Arc<dyn Node>,
     pub(super) signer: Arc<dyn BlockSigner>,
     pub(super) guard: TurnGuard,
+    pub(super) reissuer: Option<Reissuer>,
     /// Time of block 1, once known.
     pub(super) first_block: Arc<OnceLock<UnixTime>>,
 }
@@ -34,28 +36,87 @@ impl Jobs {
                 turn,
                 view: text(self.view().await),
             },
-            Output::AskTemplate(turn) => Input::Template {
-                turn,
-                block: text(self.node.new_block().await),
-            },
+            Output::AskTemplate(turn) => {
+                let block = text(self.node.new_block().await);
+                Input::Template {
+                    turn,
+                    reissuances: self.reissuances().await,
+                    block,
+                }
+            }
             Output::TestBlock { turn, block } => Input::Tested {
                 turn,
                 hash: block.block_hash(),
                 verdict: self.test(&block).await,
             },
-            Output::SignBlock { turn, block } => match self.sign(turn, &block).await {
+            Output::SignBlock {
+                turn,
+                block,
+                reissuances,
+            } => match self.sign(turn, &block).await {
                 Ok(signatures) => Input::Signed {
                     turn,
                     hash: block.block_hash(),
                     signatures,
+                    reissuances: self.sign_reissuances(&block, &reissuances).await,
                 },
                 Err(error) => return Answer::GuardFailed(error),
             },
+            Output::Reissue {
+                reissuances,
+                signatures,
+            } => {
+                self.reissue(&reissuances, &signatures).await;
+                Input::Tick
+            }
             Output::Submit(block) => self.submit(&block).await,
             // The loop does these itself.
             Output::Publish(_) | Output::Finish { .. } | Output::Event(_) => Input::Tick,
         };
         Answer::Input(input)
+    }
+
+    /// What is to be reissued on the node's best block. That it is not known costs no block.
+    async fn reissuances(&self) -> Vec<RawReissuance> {
+        let Some(reissuer) = &self.reissuer else {
+            return Vec::new();
+        };
+        let proposed = match self.node.block_count().await {
+            Ok(height) => reissuer.proposed(height.to_u32()).await,
+            Err(error) => Err(NodeError::from(error).into()),
+        };
+        proposed.unwrap_or_else(|error| {
+            tracing::warn!(%error, "no reissuance is proposed");
+            Vec::new()
+        })
+    }
+
+    /// Own signatures of what the leader reissues.
+    async fn sign_reissuances(
+        &self,
+        block: &Block,
+        reissuances: &[RawReissuance],
+    ) -> Option<Vec<String>> {
+        let reissuer = self.reissuer.as_ref().filter(|_| !reissuances.is_empty())?;
+        let height = block.height().previous()?.to_u32();
+        match reissuer.sign(height, reissuances).await {
+            Ok(signatures) => Some(signatures),
+            Err(error) => {
+                tracing::warn!(%height, %error, "reissuances are not signed");
+                None
+            }
+        }
+    }
+
+    /// Sends what was reissued; it is tried again at later heights if that fails.
+    async fn reissue(&self, reissuances: &[RawReissuance], signatures: &[Vec<String>]) {
+        let Some(reissuer) = &self.reissuer else {
+            return;
+        };
+        match reissuer.send(reissuances, signatures).await {
+            Ok(ids) => tracing::info!(?ids, "reissued"),
+            Err(error) => tracing::warn!(%error, "nothing was reissued"),
+        }
     }
 
     async fn view(&self) -> Result<ChainView, RpcError> {

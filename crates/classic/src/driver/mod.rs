@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::jobs::{Answer, Jobs};
 use crate::{
-    BlockSigner, Config, Event, Input, LIMITS, Machine, Output, TurnGuard, TurnGuardError,
+    BlockSigner, Config, Event, Input, LIMITS, Machine, Output, Reissuer, TurnGuard,
+    TurnGuardError,
     wire::{Wire, WireError},
 };
 
@@ -71,6 +72,7 @@ pub struct Operator {
     wire: Arc<dyn Wire>,
     signer: Arc<dyn BlockSigner>,
     guard: TurnGuard,
+    reissuer: Option<Reissuer>,
     clock: Clock,
     until: Option<BlockHeight>,
     events: Option<mpsc::UnboundedSender<Event>>,
@@ -101,9 +103,17 @@ impl Operator {
             wire,
             signer,
             guard,
+            reissuer: None,
             clock: system_clock(),
             events: None,
         }
+    }
+
+    /// Takes part in reissuances.
+    #[must_use]
+    pub fn with_reissuer(mut self, reissuer: Reissuer) -> Self {
+        self.reissuer = Some(reissuer);
+        self
     }
 
     /// Sets another clock than the computer's.
@@ -167,6 +177,7 @@ impl Operator {
             node: self.node.clone(),
             signer: self.signer.clone(),
             guard: self.guard.clone(),
+            reissuer: self.reissuer.clone(),
             first_block: Arc::new(OnceLock::new()),
         };
         let mut running: JoinSet<Answer> = JoinSet::new();

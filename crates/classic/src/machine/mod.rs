@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, VecDeque};
 use federation_chain::{Block, BlockHash, BlockHeight, SigningRules, UnixTime};
 use secp256k1::ecdsa::Signature;
 
-use self::proposals::Proposals;
-use crate::{ChainView, Event, Input, Message, Output, Schedule, Turn};
+use self::proposals::{Proposal, Proposals};
+use crate::{ChainView, Event, Input, Message, Output, RawReissuance, Schedule, Turn};
 
 /// What does not change while an operator runs.
 #[derive(Debug, Clone)]
@@ -105,9 +105,9 @@ enum State {
     /// Another leads, whose proposal is waited for.
     Waiting,
     /// The node looks at a proposal.
-    Testing(Block),
+    Testing(Proposal),
     /// A proposal is being signed.
-    Signing(Block),
+    Signing(Proposal),
     /// We lead, and the node makes a block.
     Templating,
     /// We lead, and the others' signatures come in.
@@ -123,6 +123,10 @@ enum State {
 struct Own {
     block: Block,
     signatures: BTreeMap<usize, Signature>,
+    /// What is to be reissued with it.
+    reissuances: Vec<RawReissuance>,
+    /// The others' signatures of that, by what they say who they are.
+    tx_signatures: BTreeMap<usize, Vec<String>>,
     /// How many messages each sender has had looked at.
     heard: BTreeMap<Option<usize>, u32>,
 }
@@ -178,7 +182,11 @@ impl Machine {
         match input {
             Input::Tick => {}
             Input::Chain { turn, view } => self.chain(now, turn, view),
-            Input::Template { turn, block } => self.template(now, turn, block),
+            Input::Template {
+                turn,
+                block,
+                reissuances,
+            } => self.template(now, turn, block, reissuances),
             Input::Tested {
                 turn,
                 hash,
@@ -188,7 +196,8 @@ impl Machine {
                 turn,
                 hash,
                 signatures,
-            } => self.signed(now, turn, hash, signatures),
+                reissuances,
+            } => self.signed(now, turn, hash, signatures, reissuances),
             Input::Submitted { hash, result } => {
                 if let Err(reason) = result {
                     self.tell(Event::NotTaken { hash, reason });
@@ -238,15 +247,21 @@ impl Machine {
         let Some(height) = active.height() else {
             return;
         };
+        let need = self.config.rules.script().threshold().to_usize() - 1;
         match &active.state {
             State::Waiting if now >= active.proposals_until() => {
                 let leader = active.turn.leader();
                 active.state = State::Done;
                 self.tell(Event::NoProposal { height, leader });
             }
+            // What was reissued has waited for more signatures until now.
+            State::Collecting(own)
+                if now >= active.signatures_until() && own.signatures.len() >= need =>
+            {
+                self.sign_own();
+            }
             State::Collecting(own) if now >= active.signatures_until() => {
                 let have = own.signatures.len();
-                let need = self.config.rules.script().threshold().to_usize() - 1;
                 active.state = State::Done;
                 self.tell(Event::TooFewSignatures { height, have, need });
             }
@@ -316,10 +331,16 @@ impl Machine {
             return;
         }
         match message {
-            Message::Proposal { height, block } => self.proposal(now, from, height, block),
-            Message::Signatures { height, signatures } => {
-                self.signatures(from, height, signatures);
-            }
+            Message::Proposal {
+                height,
+                block,
+                reissuances,
+            } => self.proposal(now, from, height, block, reissuances),
+            Message::Signatures {
+                height,
+                signatures,
+                reissuances,
+            } => self.signatures(from, height, signatures, reissuances),
         }
     }
 
@@ -329,13 +350,14 @@ impl Machine {
         turn: Turn,
         hash: BlockHash,
         signatures: Result<Vec<Signature>, String>,
+        reissuances: Option<Vec<String>>,
     ) {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
             return;
         };
         match core::mem::replace(&mut active.state, State::Done) {
-            State::Signing(block) if block.block_hash() == hash => {
-                self.signed_other(now, &block, signatures);
+            State::Signing(proposal) if proposal.block.block_hash() == hash => {
+                self.signed_other(now, &proposal.block, signatures, reissuances);
             }
             State::SigningOwn(own) if own.block.block_hash() == hash => {
                 self.signed_own(own, signatures);

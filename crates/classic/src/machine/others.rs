@@ -4,8 +4,8 @@ use bytes::Bytes;
 use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
-use super::{Machine, Proposals, State};
-use crate::{Event, Message, Output, Turn, Verdict};
+use super::{Machine, Proposal, Proposals, State};
+use crate::{Event, Message, Output, RawReissuance, Turn, TxSignatures, Verdict};
 
 impl Machine {
     /// A proposal came: it is kept until it can be looked at.
@@ -15,6 +15,7 @@ impl Machine {
         from: Option<usize>,
         height: BlockHeight,
         block: Bytes,
+        reissuances: Vec<RawReissuance>,
     ) {
         let drop = |reason| Event::Dropped { from, reason };
         let in_time = self.active.as_ref().is_some_and(|active| {
@@ -40,7 +41,11 @@ impl Machine {
             self.tell(drop("a proposal that is no block of this chain and height"));
             return;
         };
-        if let Err(reason) = self.proposals.push(now, from, block.without_signatures()) {
+        let proposal = Proposal {
+            block: block.without_signatures(),
+            reissuances,
+        };
+        if let Err(reason) = self.proposals.push(now, from, proposal) {
             self.tell(drop(reason));
             return;
         }
@@ -59,9 +64,10 @@ impl Machine {
             if now >= active.proposals_until() {
                 return;
             }
-            let Some((from, block)) = self.proposals.pop() else {
+            let Some((from, proposal)) = self.proposals.pop() else {
                 return;
             };
+            let block = &proposal.block;
             let leader = active.turn.leader();
             let reason = if from.is_some_and(|from| from != leader) {
                 "a proposal of an operator whose turn it is not"
@@ -71,7 +77,8 @@ impl Machine {
                 "a proposal on another block than the own node's best"
             } else {
                 let turn = active.turn;
-                active.state = State::Testing(block.clone());
+                let block = block.clone();
+                active.state = State::Testing(proposal);
                 self.outputs.push_back(Output::TestBlock { turn, block });
                 return;
             };
@@ -83,14 +90,14 @@ impl Machine {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
             return;
         };
-        let block = match core::mem::replace(&mut active.state, State::Done) {
-            State::Testing(block) if block.block_hash() == hash => block,
+        let proposal = match core::mem::replace(&mut active.state, State::Done) {
+            State::Testing(proposal) if proposal.block.block_hash() == hash => proposal,
             other => {
                 active.state = other;
                 return;
             }
         };
-        let height = block.height();
+        let height = proposal.block.height();
         let refused = |reason| Event::Refused {
             height,
             hash,
@@ -108,8 +115,13 @@ impl Machine {
                 self.tell(refused("the own node's answer came too late".to_owned()));
             }
             Verdict::Valid => {
-                active.state = State::Signing(block.clone());
-                self.outputs.push_back(Output::SignBlock { turn, block });
+                active.state = State::Signing(proposal.clone());
+                let Proposal { block, reissuances } = proposal;
+                self.outputs.push_back(Output::SignBlock {
+                    turn,
+                    block,
+                    reissuances,
+                });
             }
         }
     }
@@ -119,6 +131,7 @@ impl Machine {
         now: UnixTime,
         block: &Block,
         signatures: Result<Vec<Signature>, String>,
+        reissuances: Option<Vec<String>>,
     ) {
         let (height, hash) = (block.height(), block.block_hash());
         let late = self
@@ -139,7 +152,12 @@ impl Machine {
         });
         match checked {
             Ok(signatures) => {
-                let message = Message::Signatures { height, signatures };
+                let id = self.config.me;
+                let message = Message::Signatures {
+                    height,
+                    signatures,
+                    reissuances: reissuances.map(|signatures| TxSignatures { id, signatures }),
+                };
                 self.outputs.push_back(Output::Publish(message));
                 self.tell(Event::Signed { height, hash });
             }

@@ -7,13 +7,19 @@ use federation_chain::{Block, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
 use super::{Machine, Own, State};
-use crate::{Event, Message, Output, Turn};
+use crate::{Event, Message, Output, RawReissuance, Turn, TxSignatures};
 
 /// How many messages of one sender are looked at in a turn: each costs a check for each key.
 const MAX_HEARD: u32 = 4;
 
 impl Machine {
-    pub(super) fn template(&mut self, now: UnixTime, turn: Turn, block: Result<Bytes, String>) {
+    pub(super) fn template(
+        &mut self,
+        now: UnixTime,
+        turn: Turn,
+        block: Result<Bytes, String>,
+        reissuances: Vec<RawReissuance>,
+    ) {
         let Some(active) = self
             .active
             .as_mut()
@@ -53,10 +59,13 @@ impl Machine {
         let message = Message::Proposal {
             height,
             block: block.as_bytes().clone(),
+            reissuances: reissuances.clone(),
         };
         active.state = State::Collecting(Own {
             block,
             signatures: BTreeMap::new(),
+            reissuances,
+            tx_signatures: BTreeMap::new(),
             heard: BTreeMap::new(),
         });
         self.outputs.push_back(Output::Publish(message));
@@ -70,7 +79,9 @@ impl Machine {
         from: Option<usize>,
         height: BlockHeight,
         signatures: Vec<Signature>,
+        reissuances: Option<TxSignatures>,
     ) {
+        let operators = self.config.schedule.operators();
         let Some(active) = &mut self.active else {
             return;
         };
@@ -93,7 +104,13 @@ impl Machine {
         let hash = own.block.block_hash();
         own.signatures
             .extend(Self::valid(&self.config.rules, hash, signatures));
-        if own.signatures.len() == before {
+        if let Some(TxSignatures { id, signatures }) = reissuances
+            && id < operators
+            && !own.reissuances.is_empty()
+            && signatures.len() == own.reissuances.len()
+        {
+            own.tx_signatures.entry(id).or_insert(signatures);
+        } else if own.signatures.len() == before {
             self.tell(Event::Dropped {
                 from,
                 reason: "no signature of the own block that is new",
@@ -102,18 +119,46 @@ impl Machine {
         self.sign_own_if_enough();
     }
 
-    /// The own signature comes last: it leaves only as part of a complete block.
+    /// At a reissuance all others are waited for, until half of the turn: how many of them the tokens'
+    /// script demands is not known here.
     fn sign_own_if_enough(&mut self) {
         let need = self.config.rules.script().threshold().to_usize() - 1;
+        let others = self.config.schedule.operators() - 1;
+        let is_enough = self.active.as_ref().is_some_and(|active| {
+            matches!(&active.state, State::Collecting(own) if own.signatures.len() >= need
+                && (own.reissuances.is_empty() || own.tx_signatures.len() >= others))
+        });
+        if is_enough {
+            self.sign_own();
+        }
+    }
+
+    /// The own signature comes last: it leaves only as part of a complete block. What is reissued goes
+    /// before.
+    pub(super) fn sign_own(&mut self) {
         let Some(active) = &mut self.active else {
             return;
         };
         let turn = active.turn;
         match core::mem::replace(&mut active.state, State::Done) {
-            State::Collecting(own) if own.signatures.len() >= need => {
+            State::Collecting(mut own) => {
                 let block = own.block.clone();
+                let reissuances = core::mem::take(&mut own.reissuances);
+                let signatures = core::mem::take(&mut own.tx_signatures)
+                    .into_values()
+                    .collect();
                 active.state = State::SigningOwn(own);
-                self.outputs.push_back(Output::SignBlock { turn, block });
+                if !reissuances.is_empty() {
+                    self.outputs.push_back(Output::Reissue {
+                        reissuances,
+                        signatures,
+                    });
+                }
+                self.outputs.push_back(Output::SignBlock {
+                    turn,
+                    block,
+                    reissuances: Vec::new(),
+                });
             }
             other => active.state = other,
         }

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use federation_chain::{Block, UnixTime};
 
+use crate::RawReissuance;
+
 /// The most proposals that wait. Of each sender two: one may be of the turn before.
 const MAX_WAITING: usize = 8;
 const MAX_OF_ONE: usize = 2;
@@ -22,7 +24,14 @@ pub(super) struct Proposals {
 struct Waiting {
     from: Option<usize>,
     came: UnixTime,
-    block: Block,
+    proposal: Proposal,
+}
+
+/// A block, and the reissuances that were proposed with it.
+#[derive(Debug, Clone)]
+pub(super) struct Proposal {
+    pub(super) block: Block,
+    pub(super) reissuances: Vec<RawReissuance>,
 }
 
 impl Proposals {
@@ -36,7 +45,7 @@ impl Proposals {
         &mut self,
         came: UnixTime,
         from: Option<usize>,
-        block: Block,
+        proposal: Proposal,
     ) -> Result<(), &'static str> {
         let of_one = self.waiting.iter().filter(|one| one.from == from).count();
         // Where the wire tells no sender, all share one place in the queue.
@@ -48,7 +57,11 @@ impl Proposals {
         if self.waiting.len() >= MAX_WAITING || of_one >= limit {
             return Err("too many proposals wait");
         }
-        self.waiting.push_back(Waiting { from, came, block });
+        self.waiting.push_back(Waiting {
+            from,
+            came,
+            proposal,
+        });
         Ok(())
     }
 
@@ -58,7 +71,7 @@ impl Proposals {
     }
 
     /// The next one, with its sender.
-    pub(super) fn pop(&mut self) -> Option<(Option<usize>, Block)> {
-        self.waiting.pop_front().map(|one| (one.from, one.block))
+    pub(super) fn pop(&mut self) -> Option<(Option<usize>, Proposal)> {
+        self.waiting.pop_front().map(|one| (one.from, one.proposal))
     }
 }

@@ -6,7 +6,7 @@ use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use secp256k1::{SECP256K1, SecretKey};
 
 use super::*;
-use crate::Verdict;
+use crate::{TxSignatures, Verdict};
 
 /// A moment at which operator 0's turn begins: 60 x 5 x n.
 const START: u64 = 1_569_999_900;
@@ -87,6 +87,7 @@ fn proposal(block: &Block) -> Message {
     Message::Proposal {
         height: block.height(),
         block: block.as_bytes().clone(),
+        reissuances: Vec::new(),
     }
 }
 
@@ -130,19 +131,22 @@ fn a_proposal_is_tested_then_signed_then_told() {
         drain(&mut machine),
         [Output::SignBlock {
             turn,
-            block: block.clone()
+            block: block.clone(),
+            reissuances: Vec::new(),
         }]
     );
     let signatures = vec![signature(&block, 2)];
     let told = Message::Signatures {
         height: block.height(),
         signatures: signatures.clone(),
+        reissuances: None,
     };
     let signatures = Ok(signatures);
     let input = Input::Signed {
         turn,
         hash,
         signatures,
+        reissuances: None,
     };
     machine.handle(at(300), input);
     assert_eq!(drain(&mut machine)[0], Output::Publish(told));
@@ -177,10 +181,12 @@ fn proposals_that_do_not_fit_are_dropped_for_their_reason() {
     let lie = Message::Proposal {
         height: BlockHeight::new(8),
         block: block_on(TIP, 9, 1).as_bytes().clone(),
+        reissuances: Vec::new(),
     };
     let garbage = Message::Proposal {
         height: BlockHeight::new(8),
         block: Bytes::from_static(&[1; 300]),
+        reissuances: Vec::new(),
     };
     for message in [lie, garbage] {
         let outputs = hear(&mut machine, 100, 0, message);
@@ -266,6 +272,7 @@ fn proposed() -> (Machine, Turn, Block) {
     let input = Input::Template {
         turn,
         block: template,
+        reissuances: Vec::new(),
     };
     machine.handle(at(10), input);
     assert_eq!(drain(&mut machine)[0], Output::Publish(proposal(&block)));
@@ -276,6 +283,7 @@ fn signed_by(block: &Block, keys: &[usize]) -> Message {
     Message::Signatures {
         height: block.height(),
         signatures: keys.iter().map(|key| signature(block, *key)).collect(),
+        reissuances: None,
     }
 }
 
@@ -290,6 +298,7 @@ fn the_own_signature_comes_last_and_completes_the_block() {
         Message::Signatures {
             height: block.height(),
             signatures: vec![],
+            reissuances: None,
         },
     ] {
         let outputs = hear(&mut machine, 200, 1, message);
@@ -301,13 +310,15 @@ fn the_own_signature_comes_last_and_completes_the_block() {
         outputs,
         [Output::SignBlock {
             turn,
-            block: block.clone()
+            block: block.clone(),
+            reissuances: Vec::new(),
         }]
     );
     let input = Input::Signed {
         turn,
         hash: block.block_hash(),
         signatures: Ok(vec![signature(&block, 0)]),
+        reissuances: None,
     };
     machine.handle(at(400), input);
     let outputs = drain(&mut machine);
@@ -330,6 +341,7 @@ fn a_signature_with_high_s_counts() {
     let message = Message::Signatures {
         height: block.height(),
         signatures: vec![high],
+        reissuances: None,
     };
     assert_eq!(hear(&mut machine, 100, 1, message), []);
 }
@@ -425,10 +437,12 @@ mod any_order {
                 turn,
                 hash,
                 signatures: Ok(vec![signature(&block, 0)]),
+                reissuances: None,
             },
             5 => Input::Template {
                 turn,
                 block: Ok(block.as_bytes().clone()),
+                reissuances: Vec::new(),
             },
             _ => Input::Chain {
                 turn,
@@ -457,7 +471,7 @@ mod any_order {
                 machine.handle(at(now), input(kind, salt, turn));
                 for output in drain(&mut machine) {
                     match output {
-                        Output::SignBlock { turn, block } => {
+                        Output::SignBlock { turn, block, .. } => {
                             let hash = block.block_hash();
                             let first = *signed.entry(turn).or_insert(hash);
                             prop_assert_eq!(first, hash);
@@ -476,4 +490,153 @@ mod any_order {
             }
         }
     }
+}
+
+fn reissuance() -> RawReissuance {
+    RawReissuance {
+        hex: "02".to_owned(),
+        asset: "aa".to_owned(),
+        token: "bb".to_owned(),
+        txid: "cc".to_owned(),
+        vout: 1,
+    }
+}
+
+fn tx_signed_by(block: &Block, id: usize) -> Message {
+    Message::Signatures {
+        height: block.height(),
+        signatures: vec![signature(block, id)],
+        reissuances: Some(TxSignatures {
+            id,
+            signatures: vec![format!("0{id}")],
+        }),
+    }
+}
+
+/// Operator 0 after it has proposed its block with a reissuance.
+fn proposed_with_reissuance() -> (Machine, Turn, Block) {
+    let (mut machine, turn) = in_turn(0);
+    drain(&mut machine);
+    let block = block(1);
+    let input = Input::Template {
+        turn,
+        block: Ok(block.as_bytes().clone()),
+        reissuances: vec![reissuance()],
+    };
+    machine.handle(at(10), input);
+    let outputs = drain(&mut machine);
+    let Output::Publish(Message::Proposal { reissuances, .. }) = &outputs[0] else {
+        panic!("it is proposed: {outputs:?}");
+    };
+    assert_eq!(*reissuances, [reissuance()]);
+    (machine, turn, block)
+}
+
+/// What is sent, with whose signatures, before the block is signed.
+fn reissued(outputs: &[Output]) -> Option<&[Vec<String>]> {
+    match outputs {
+        [
+            Output::Reissue {
+                reissuances,
+                signatures,
+            },
+            Output::SignBlock { .. },
+        ] => {
+            assert_eq!(*reissuances, [reissuance()]);
+            Some(signatures)
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_reissuance_waits_for_all_and_goes_before_the_block() {
+    let (mut machine, _, block) = proposed_with_reissuance();
+    for id in 1..4 {
+        let outputs = hear(&mut machine, 100, id, tx_signed_by(&block, id));
+        assert_eq!(
+            outputs,
+            [],
+            "enough for the block, not for the tokens' script"
+        );
+    }
+    let outputs = hear(&mut machine, 100, 4, tx_signed_by(&block, 4));
+    let all: Vec<_> = (1..5).map(|id| vec![format!("0{id}")]).collect();
+    assert_eq!(reissued(&outputs), Some(&all[..]));
+}
+
+#[test]
+fn half_of_the_turn_is_long_enough_to_wait_for_a_reissuance() {
+    let (mut machine, _, block) = proposed_with_reissuance();
+    hear(&mut machine, 100, 1, tx_signed_by(&block, 1));
+    // The block alone, as an operator does that would reissue otherwise.
+    hear(&mut machine, 200, 2, signed_by(&block, &[2]));
+    machine.handle(at(30_000), Input::Tick);
+    let outputs = drain(&mut machine);
+    assert_eq!(reissued(&outputs), Some(&[vec!["01".to_owned()]][..]));
+}
+
+#[test]
+fn foreign_places_and_other_counts_of_signatures_are_not_kept() {
+    let (mut machine, _, block) = proposed_with_reissuance();
+    hear(&mut machine, 100, 1, tx_signed_by(&block, 1));
+    hear(&mut machine, 200, 2, signed_by(&block, &[2]));
+    for (id, count) in [(5, 1), (usize::MAX, 1), (3, 0), (3, 2)] {
+        let message = Message::Signatures {
+            height: block.height(),
+            signatures: vec![],
+            reissuances: Some(TxSignatures {
+                id,
+                signatures: vec!["ff".to_owned(); count],
+            }),
+        };
+        hear(&mut machine, 300, 3, message);
+    }
+    machine.handle(at(30_000), Input::Tick);
+    assert_eq!(
+        reissued(&drain(&mut machine)),
+        Some(&[vec!["01".to_owned()]][..])
+    );
+}
+
+#[test]
+fn what_the_leader_reissues_is_signed_with_its_block_and_told_with_the_own_place() {
+    let (mut machine, turn) = in_turn(2);
+    let block = block(1);
+    let message = Message::Proposal {
+        height: block.height(),
+        block: block.as_bytes().clone(),
+        reissuances: vec![reissuance()],
+    };
+    hear(&mut machine, 100, 0, message);
+    let hash = block.block_hash();
+    let verdict = Verdict::Valid;
+    let tested = Input::Tested {
+        turn,
+        hash,
+        verdict,
+    };
+    machine.handle(at(200), tested);
+    let sign = Output::SignBlock {
+        turn,
+        block: block.clone(),
+        reissuances: vec![reissuance()],
+    };
+    assert_eq!(drain(&mut machine), [sign]);
+    let signed = Input::Signed {
+        turn,
+        hash,
+        signatures: Ok(vec![signature(&block, 2)]),
+        reissuances: Some(vec!["47".to_owned()]),
+    };
+    machine.handle(at(300), signed);
+    let outputs = drain(&mut machine);
+    let Output::Publish(Message::Signatures { reissuances, .. }) = &outputs[0] else {
+        panic!("it is told: {outputs:?}");
+    };
+    let told = TxSignatures {
+        id: 2,
+        signatures: vec!["47".to_owned()],
+    };
+    assert_eq!(*reissuances, Some(told));
 }

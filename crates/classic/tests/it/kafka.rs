@@ -32,6 +32,7 @@ fn proposal(height: u32, size: usize) -> Message {
     Message::Proposal {
         height: BlockHeight::new(height),
         block: vec![7; size].into(),
+        reissuances: Vec::new(),
     }
 }
 
@@ -39,6 +40,7 @@ fn signatures(height: u32) -> Message {
     Message::Signatures {
         height: BlockHeight::new(height),
         signatures: Vec::new(),
+        reissuances: None,
     }
 }
 

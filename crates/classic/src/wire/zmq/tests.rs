@@ -11,6 +11,7 @@ fn proposal(height: u32, size: usize) -> Message {
     Message::Proposal {
         height: BlockHeight::new(height),
         block: vec![7; size].into(),
+        reissuances: Vec::new(),
     }
 }
 
