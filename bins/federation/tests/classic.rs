@@ -70,7 +70,7 @@ fn what_the_old_flags_cannot_be_used_for_is_said() {
         (&["--rpcpassword", "p", "--msg_type", "smoke"], "smoke"),
         (
             &["--rpcpassword", "p", "--inflationrate", "0.01"],
-            "reissuances",
+            "--inflationaddress",
         ),
         (&["--rpcpassword", "p", "--hsm", "1"], "[keys.block]"),
         (&["--msgtype", "ZMQ", "--nodes", "a:1,b:2"], "password"),

@@ -74,9 +74,17 @@ pub(crate) struct ClassicArgs {
     /// Reissuance token script.
     #[arg(long, default_value = "")]
     pub(crate) reissuancescript: String,
-    /// Reissuance private key. All users of the machine can see it.
-    #[arg(long, hide_default_value = true, default_value = "")]
+    /// Reissuance private key. All users of the machine can see it: --reissuance-key-file is better.
+    #[arg(
+        long,
+        hide_default_value = true,
+        default_value = "",
+        conflicts_with = "reissuance_key_file"
+    )]
     pub(crate) reissuanceprivkey: String,
+    /// A file with the reissuance private key alone (not in the Python program).
+    #[arg(long, requires = "rpconnect", value_name = "FILE")]
+    pub(crate) reissuance_key_file: Option<PathBuf>,
     /// Sign with a hardware module.
     #[arg(
         long,

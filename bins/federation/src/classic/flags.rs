@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ClassicArgs,
     args::{Common, MessengerType},
+    reissuance,
 };
 use crate::{
     cli::RunArgs,
@@ -64,24 +65,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
 
 /// What the flags by themselves tell to be wrong.
 fn check(args: &ClassicArgs) -> Result<(), CliError> {
-    if args.inflationrate != 0.0 {
-        // An operator that leads such a height without a reissuance makes the old ones stop.
-        return Err(CliError::usage(
-            "the reissuances of --inflationrate are not made by this protocol here",
-            "leave the Python program running on a federation that has them, or change to `agreed` first",
-        ));
-    }
-    let without = [
-        ("inflationaddress", &args.inflationaddress),
-        ("reissuancescript", &args.reissuancescript),
-        ("reissuanceprivkey", &args.reissuanceprivkey),
-    ];
-    for (flag, _) in without.iter().filter(|(_, value)| !value.is_empty()) {
-        tracing::warn!("--{flag} is of no use without --inflationrate");
-    }
-    if args.inflationperiod != 0 {
-        tracing::warn!("--inflationperiod is of no use without --inflationrate");
-    }
+    reissuance::check(args)?;
     if args.hsm {
         return Err(CliError::usage(
             "--hsm needs the module, token and key, which the Python program took from elsewhere",
@@ -135,7 +119,11 @@ async fn operate(
     // Held while the operator runs.
     let (signer, _lock) = signer(common, &client, &rules)?;
     let wire = wire(args, common, operators, config.me()).await?;
-    let operator = Operator::new(config, Arc::new(client), wire, signer, guard);
+    let reissuer = reissuance::reissuer(args, &client).await?;
+    let mut operator = Operator::new(config, Arc::new(client), wire, signer, guard);
+    if let Some(reissuer) = reissuer {
+        operator = operator.with_reissuer(reissuer);
+    }
     match operator.run(stop).await {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(CliError::failure(

@@ -3,6 +3,7 @@
 
 mod args;
 mod flags;
+mod reissuance;
 mod until;
 
 pub(crate) use self::{args::ClassicArgs, flags::run, until::run_until};
