@@ -37,6 +37,7 @@ pub struct LocalConfig {
     pub(crate) transport: Transport,
     pub(crate) brokers: Vec<String>,
     pub(crate) nodes: NodeKind,
+    pub(crate) node_args: Vec<String>,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) options: Options,
     pub(crate) absent: Vec<usize>,
@@ -55,6 +56,7 @@ impl LocalConfig {
             transport: Transport::Memory,
             brokers: Vec::new(),
             nodes: NodeKind::Devnet,
+            node_args: Vec::new(),
             folder: None,
             options: Options::default(),
             absent: Vec::new(),
@@ -93,6 +95,13 @@ impl LocalConfig {
     #[must_use]
     pub fn with_nodes(mut self, nodes: NodeKind) -> Self {
         self.nodes = nodes;
+        self
+    }
+
+    /// Sets more arguments for nodes that are processes.
+    #[must_use]
+    pub fn with_node_args(mut self, args: impl Into<Vec<String>>) -> Self {
+        self.node_args = args.into();
         self
     }
 

@@ -256,6 +256,12 @@ impl LocalFederation {
         Ok(TokenScript::new(script, kind)?)
     }
 
+    /// An operator's secret block key, to play it by another protocol.
+    #[must_use]
+    pub fn block_key(&self, index: usize) -> Secret {
+        keys::block_key(id(index).to_u8())
+    }
+
     /// An operator's secret key for reissuance tokens, to play a liar by hand.
     #[must_use]
     pub fn reissuance_key(&self, index: usize) -> Secret {

@@ -72,7 +72,7 @@ impl LocalNode {
                         .map(|(_, p2p)| *p2p)
                         .filter(|port| *port != p2p_port)
                         .collect(),
-                    extra: Vec::new(),
+                    extra: config.node_args.clone(),
                 };
                 let process = NodeProcess::spawn(&launch).await?;
                 Ok(Self {
