@@ -5,10 +5,14 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_signer::Secret;
+use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
+use federation_signer::{Secret, TokenSelector};
+use federation_signer_hsm::{
+    admin::generate_key,
+    testing::{USER_PIN, isolated, make_token, pin, softhsm},
+};
 use serde_json::Value;
 use world::{Daemon, World, federation, stderr, until};
 
@@ -16,12 +20,29 @@ const PERIOD: u32 = 4;
 /// Where what is made goes: anybody's key hash.
 const DESTINATION: &str = "76a914777777777777777777777777777777777777777788ac";
 
+/// Where the operators' reissuance keys are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// In a plain file each.
+    Files,
+    /// The second operator's on a token, the third has none that it could sign with.
+    TokenAndFile,
+}
+
 /// Gives each operator a reissuance key; the script of two of them.
-fn give_keys(world: &World) -> MultisigScript {
-    let mut keys = Vec::new();
+fn give_keys(world: &World, keys: Keys) -> MultisigScript {
+    let mut public = Vec::new();
     for index in 0..3 {
+        let on_token = keys == Keys::TokenAndFile && index == 1;
+        if on_token {
+            public.push(give_token(world, index));
+            continue;
+        }
         let secret = Secret::generate();
-        keys.push(secret.public_key());
+        public.push(secret.public_key());
+        if keys == Keys::TokenAndFile && index == 2 {
+            continue;
+        }
         let path = world.folder(index).join("reissuance.key");
         federation_signer::key_file::create(&path, &secret).expect("written");
         append(
@@ -30,7 +51,27 @@ fn give_keys(world: &World) -> MultisigScript {
         );
     }
     let threshold = Threshold::new(2).expect("two");
-    MultisigScript::new(threshold, keys, KeyOrder::AsGiven).expect("a script")
+    MultisigScript::new(threshold, public, KeyOrder::AsGiven).expect("a script")
+}
+
+/// Gives an operator a reissuance key on a token of its own.
+fn give_token(world: &World, index: usize) -> PublicKey {
+    let module = softhsm();
+    let token = format!("reissuer-{index}");
+    make_token(&module, &token);
+    let selector = TokenSelector::Label(token.clone());
+    let key = generate_key(&module, &selector, &pin(USER_PIN), "reissuance").expect("a key");
+    let path = world.folder(index).join("pin");
+    std::fs::write(&path, USER_PIN).expect("written");
+    let own = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&path, own).expect("changed");
+    let table = format!(
+        "\n[keys.reissuance]\nkind = \"hsm\"\nmodule = \"{}\"\ntoken = \"label:{token}\"\n\
+         key = \"label:reissuance\"\npin = \"file:pin\"\n",
+        module.display()
+    );
+    append(&world.config(index), &table);
+    key.public_key.expect("a key of ours")
 }
 
 fn append(path: &Path, text: &str) {
@@ -64,8 +105,24 @@ fn table(issued: &Value, script: &MultisigScript, rate: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_asset_is_issued_reissued_and_audited_by_the_verbs() {
+    whole_life(Keys::Files).await;
+}
+
+/// Two of three must sign, and only two can: one with a token.
+#[test]
+fn a_key_in_a_hardware_module_signs_reissuances() {
+    isolated("a_key_in_a_hardware_module_signs_reissuances", || {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build();
+        runtime
+            .expect("a runtime")
+            .block_on(whole_life(Keys::TokenAndFile));
+    });
+}
+
+async fn whole_life(keys: Keys) {
     let world = World::new().await;
-    let script = give_keys(&world);
+    let script = give_keys(&world, keys);
     let daemons = start(&world).await;
     world.blocks(2).await;
 
@@ -154,7 +211,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         assert!(said.contains(expected), "{args:?}: {said}");
     }
     // A key that the script does not have.
-    give_keys(&world);
+    give_keys(&world, Keys::Files);
     let foreign = give_foreign_script();
     let table = format!(
         "\n[[reissuance]]\nasset = \"{}\"\nrate = \"0.1\"\nperiod = 5\ndestination_script = \"{DESTINATION}\"\nscript = \"{}\"\n",
