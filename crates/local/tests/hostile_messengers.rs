@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use federation_local::{LocalConfig, LocalError, LocalFederation, Transport};
-use federation_messenger::{EnvelopeHead, MAX_FRAME, Messenger};
+use federation_messenger::{EnvelopeHead, MAX_FRAME, Messenger, MessengerError};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -72,12 +72,17 @@ async fn attack(messenger: Arc<dyn Messenger>, mut first: Vec<Bytes>) {
         }
         // Of yesterday, as it was said.
         let old = first[turn % first.len()].clone();
-        for evil in made_of(&frame).into_iter().chain([old]) {
-            messenger.broadcast(evil).await.expect("it takes it");
-        }
+        let mut evil = made_of(&frame);
+        evil.push(old);
         if turn.is_multiple_of(50) {
-            let largest = vec![1; MAX_FRAME].into();
-            messenger.broadcast(largest).await.expect("it takes it");
+            evil.push(vec![1; MAX_FRAME].into());
+        }
+        for frame in evil {
+            match messenger.broadcast(frame).await {
+                // The attack is over.
+                Err(MessengerError::Closed) => return,
+                sent => sent.expect("it takes it"),
+            }
         }
         turn += 1;
     }

@@ -93,6 +93,11 @@ impl World {
 
     fn dispatch(&mut self, to: usize, frame: &Rc<Frame>) {
         let delay = self.frame_delay();
+        let arrival = self.now + delay;
+        if arrival < self.latest[to] {
+            self.count(Exercise::Reordering);
+        }
+        self.latest[to] = self.latest[to].max(arrival);
         let frame = Rc::clone(frame);
         self.later(delay, Happening::Deliver { to, frame });
     }

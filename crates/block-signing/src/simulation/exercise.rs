@@ -11,14 +11,22 @@ pub enum Exercise {
     Loss,
     /// All messages of one kind between two operators were lost for a while.
     Deafness,
+    /// A message overtook one that was sent to the same operator before.
+    Reordering,
     /// A message arrived twice.
     Duplicate,
     /// An old message arrived again.
     Replay,
     /// A message did not cross a partition.
     Partition,
+    /// A partition came to an end.
+    Healing,
     /// An operator crashed.
     Crash,
+    /// An operator crashed before what its machine asked for was stored.
+    CrashBeforeStore,
+    /// An operator crashed after it was stored, before all else was done that it asked for.
+    CrashAfterStore,
     /// A store failed.
     StoreFailure,
     /// An operator lost its memory.
@@ -27,10 +35,14 @@ pub enum Exercise {
     WrongClock,
     /// A node did not answer.
     NodeFailure,
+    /// A node answered after more than 300 ms.
+    SlowNode,
     /// A liar voted as it liked.
     LyingVote,
     /// A liar proposed as it liked.
     LyingProposal,
+    /// A liar proposed a block and told nobody what is in it.
+    WithheldBody,
     /// A liar signed a block as it liked.
     LyingSignature,
     /// A liar sent a spoiled body.
@@ -45,23 +57,31 @@ pub enum Exercise {
     AcceptanceChecked,
     /// Checked: who is accused did lie.
     AccusationChecked,
+    /// Checked: blocks come again once the storm is over.
+    ProgressChecked,
 }
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 26] = [
         Self::Loss,
         Self::Deafness,
+        Self::Reordering,
         Self::Duplicate,
         Self::Replay,
         Self::Partition,
+        Self::Healing,
         Self::Crash,
+        Self::CrashBeforeStore,
+        Self::CrashAfterStore,
         Self::StoreFailure,
         Self::LostMemory,
         Self::WrongClock,
         Self::NodeFailure,
+        Self::SlowNode,
         Self::LyingVote,
         Self::LyingProposal,
+        Self::WithheldBody,
         Self::LyingSignature,
         Self::SpoiledBody,
         Self::PiecedCertificate,
@@ -69,6 +89,7 @@ impl Exercise {
         Self::DecisionChecked,
         Self::AcceptanceChecked,
         Self::AccusationChecked,
+        Self::ProgressChecked,
     ];
 }
 

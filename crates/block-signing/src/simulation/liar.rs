@@ -114,6 +114,8 @@ impl World {
                 });
                 let frame = Rc::new(Frame::new(signed(id, body)));
                 self.spread(slot, &frame, 700);
+            } else {
+                self.count(Exercise::WithheldBody);
             }
             block.hash
         };

@@ -24,7 +24,11 @@ impl World {
         } else {
             20
         };
-        self.rng.between(1, slowest.max(1))
+        let delay = self.rng.between(1, slowest.max(1));
+        if delay > 300 {
+            self.count(Exercise::SlowNode);
+        }
+        delay
     }
 
     pub(super) fn remember_block(&mut self, candidate: &Candidate) {

@@ -77,6 +77,9 @@ impl World {
             .count();
         let crash = self.crash_border(slot, batch.len() - records);
         if crash == Some(0) {
+            if records > 0 {
+                self.count(Exercise::CrashBeforeStore);
+            }
             self.crash(slot);
             return Ok(());
         }
@@ -94,6 +97,9 @@ impl World {
         }
         for (index, output) in outputs.enumerate() {
             if crash == Some(index + 1) {
+                if records > 0 {
+                    self.count(Exercise::CrashAfterStore);
+                }
                 self.crash(slot);
                 return Ok(());
             }

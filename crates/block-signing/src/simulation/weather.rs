@@ -15,7 +15,7 @@ impl World {
     pub(super) fn calm(&mut self) -> Result<(), Breach> {
         self.note(|| "-- calm".to_owned());
         self.storm = false;
-        self.split = false;
+        self.split(false);
         self.calm_since = self.now;
         let highest = self.living().map(|slot| slot.node.height().to_u32()).max();
         self.goal = BlockHeight::new(highest.unwrap_or(0) + self.scenario.goal);
@@ -38,7 +38,8 @@ impl World {
         if !self.storm {
             return Ok(());
         }
-        self.split = self.scenario.partitions && self.rng.chance(600);
+        let split = self.scenario.partitions && self.rng.chance(600);
+        self.split(split);
         for slot in 0..self.slots.len() {
             for from in 0..self.slots.len() {
                 self.deaf[slot][from] = self.kinds_unheard();
@@ -70,6 +71,12 @@ impl World {
         let pause = self.rng.between(50, longest);
         self.later(pause, Happening::Weather);
         Ok(())
+    }
+
+    fn split(&mut self, split: bool) {
+        if core::mem::replace(&mut self.split, split) && !split {
+            self.count(Exercise::Healing);
+        }
     }
 
     fn kinds_unheard(&mut self) -> u32 {

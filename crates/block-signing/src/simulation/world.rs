@@ -11,7 +11,7 @@ use crate::{Candidate, Config, IdentitySignature, Input, Message, SignedMessage,
 use super::{
     chain::{GENESIS_SECS, digest},
     check::{Breach, Checker, Failure},
-    exercise::Exercised,
+    exercise::{Exercise, Exercised},
     network::{Frame, Partition},
     operator::Slot,
     rng::Rng,
@@ -105,6 +105,8 @@ pub struct World {
     pub(super) happenings: BTreeMap<(u64, u64), Happening>,
     pub(super) sides: Partition,
     pub(super) split: bool,
+    /// When the last of the frames arrives that are on their way to a slot.
+    pub(super) latest: Vec<u64>,
     /// Which kinds of messages a slot does not hear from another one, as bits.
     pub(super) deaf: Vec<Vec<u32>>,
     pub(super) checker: Checker,
@@ -183,6 +185,7 @@ impl World {
             sides,
             split: false,
             deaf: vec![vec![0; count]; count],
+            latest: vec![0; count],
             filter: None,
             trace: None,
             summary: Summary::default(),
@@ -218,6 +221,7 @@ impl World {
                 return Err(self.failure(breach));
             }
             if !self.storm && self.reached() {
+                self.count(Exercise::ProgressChecked);
                 return self.finish().map_err(|breach| self.failure(breach));
             }
             if !self.storm && self.now > self.calm_since + CALM {
