@@ -140,6 +140,15 @@ impl Active {
         self.turn.start().after(self.window / 2)
     }
 
+    /// When the own block is completed or given up.
+    fn completes_at(&self, own: &Own, need: usize) -> UnixTime {
+        if own.reissuances.is_empty() && own.signatures.len() >= need {
+            self.proposals_until()
+        } else {
+            self.signatures_until()
+        }
+    }
+
     fn height(&self) -> Option<BlockHeight> {
         self.view.map(|view| view.height.next())
     }
@@ -164,7 +173,7 @@ impl Machine {
     pub fn poll_timeout(&self) -> Option<UnixTime> {
         let deadline = self.active.as_ref().and_then(|active| match active.state {
             State::Waiting => Some(active.proposals_until()),
-            State::Collecting(_) => Some(active.signatures_until()),
+            State::Collecting(ref own) => Some(active.completes_at(own, self.need())),
             _ => None,
         });
         let next = self.next?.start();
@@ -241,22 +250,21 @@ impl Machine {
     }
 
     fn pass_deadlines(&mut self, now: UnixTime) {
+        let need = self.need();
         let Some(active) = &mut self.active else {
             return;
         };
         let Some(height) = active.height() else {
             return;
         };
-        let need = self.config.rules.script().threshold().to_usize() - 1;
         match &active.state {
             State::Waiting if now >= active.proposals_until() => {
                 let leader = active.turn.leader();
                 active.state = State::Done;
                 self.tell(Event::NoProposal { height, leader });
             }
-            // What was reissued has waited for more signatures until now.
             State::Collecting(own)
-                if now >= active.signatures_until() && own.signatures.len() >= need =>
+                if own.signatures.len() >= need && now >= active.completes_at(own, need) =>
             {
                 self.sign_own();
             }
@@ -267,6 +275,11 @@ impl Machine {
             }
             _ => {}
         }
+    }
+
+    /// How many others have to sign.
+    fn need(&self) -> usize {
+        self.config.rules.script().threshold().to_usize() - 1
     }
 
     fn plan(&mut self, after: UnixTime) {

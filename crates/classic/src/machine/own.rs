@@ -70,7 +70,7 @@ impl Machine {
         });
         self.outputs.push_back(Output::Publish(message));
         self.tell(Event::Proposed { height, hash });
-        self.sign_own_if_enough();
+        self.sign_own_if_all();
     }
 
     /// Another operator signs what is proposed.
@@ -116,19 +116,20 @@ impl Machine {
                 reason: "no signature of the own block that is new",
             });
         }
-        self.sign_own_if_enough();
+        self.sign_own_if_all();
     }
 
-    /// At a reissuance all others are waited for, until half of the turn: how many of them the tokens'
+    /// Goes on when all others have signed. With fewer the block is completed only at a third of the
+    /// turn, when nobody signs any more: an old operator whose node has the block already cannot sign
+    /// it, and stops for good. At a reissuance it is half of the turn: how many signatures the tokens'
     /// script demands is not known here.
-    fn sign_own_if_enough(&mut self) {
-        let need = self.config.rules.script().threshold().to_usize() - 1;
+    fn sign_own_if_all(&mut self) {
         let others = self.config.schedule.operators() - 1;
-        let is_enough = self.active.as_ref().is_some_and(|active| {
-            matches!(&active.state, State::Collecting(own) if own.signatures.len() >= need
+        let are_all = self.active.as_ref().is_some_and(|active| {
+            matches!(&active.state, State::Collecting(own) if own.signatures.len() >= others
                 && (own.reissuances.is_empty() || own.tx_signatures.len() >= others))
         });
-        if is_enough {
+        if are_all || self.config.rules.script().threshold().to_usize() == 1 {
             self.sign_own();
         }
     }
