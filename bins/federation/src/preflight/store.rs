@@ -66,7 +66,7 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
             STORE,
             "whole",
             with_causes(&error),
-            "see docs/operations.md, the store",
+            "see docs/operations.md, when it does not start",
         ),
     }
     checks
@@ -88,7 +88,7 @@ fn guard(config: &Config, running: bool, checks: &mut Checks) {
             STORE,
             "guard",
             with_causes(&error),
-            "see docs/operations.md, the store",
+            "see docs/operations.md, when it does not start",
         ),
     }
 }

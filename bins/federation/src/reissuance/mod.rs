@@ -39,7 +39,12 @@ pub(crate) async fn prepare(
         return Ok(None);
     };
     let store = ReissuanceStore::open(&config.store, config.federation.id(), config.me).map_err(
-        |error| CliError::failure(with_causes(&error), "see docs/operations.md, the store"),
+        |error| {
+            CliError::failure(
+                with_causes(&error),
+                "see docs/operations.md, when it does not start",
+            )
+        },
     )?;
     Reissuance::new(config.reissuance.clone(), spender, node.clone(), store)
         .map(Some)

@@ -22,7 +22,7 @@ pub(crate) const COIN: u64 = 100_000_000;
 /// What is issued, and how many tokens.
 pub(crate) const ISSUED: u64 = 1000 * COIN;
 pub(crate) const TOKENS: u64 = COIN;
-/// Blocks from point to point; a tenth of a year each, so that a period is half a year.
+/// Blocks from point to point.
 pub(crate) const PERIOD: u32 = 5;
 
 /// A key of operator `index`.
@@ -54,8 +54,7 @@ pub(crate) fn destination() -> Script {
 }
 
 pub(crate) fn settings(kind: ScriptKind) -> AssetSettings {
-    // 365 half days: a period of half a year when 365 blocks of half a day pass; here five blocks
-    // stand for that by another interval.
+    // Each block is a day.
     let schedule = Schedule::new(
         "0.21".parse().expect("a rate"),
         PERIOD,
