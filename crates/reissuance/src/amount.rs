@@ -205,6 +205,31 @@ mod tests {
     }
 
     #[test]
+    fn it_is_what_another_program_computes_with_150_digits() {
+        let mut count = 0;
+        for line in include_str!("exact.tsv")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+        {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [rate, period, interval, circulation, expected] = fields[..] else {
+                panic!("five fields: {line}");
+            };
+            let number = |text: &str| text.parse::<u64>().expect("a number");
+            let schedule = Schedule::new(
+                rate.parse().expect("a rate"),
+                period.parse().expect("a number"),
+                Duration::from_millis(number(interval)),
+                BlockHeight::GENESIS,
+            );
+            let made = scheduled_amount(&schedule.expect("a schedule"), number(circulation));
+            assert_eq!(made, Ok(number(expected)), "{line}");
+            count += 1;
+        }
+        assert!(count > 300);
+    }
+
+    #[test]
     fn more_than_an_amount_can_say_is_an_error() {
         let rate = rate("10");
         assert!(growth(rate, u64::MAX, YEAR_MS).is_err());
@@ -272,20 +297,31 @@ mod tests {
             prop_assert!(growth(rate, amount, ms + longer).expect("small") >= base);
         }
 
-        /// Each point loses less than one satoshi by rounding, and what that would have grown by.
+        /// Each point loses less than one satoshi by rounding, and what that would have grown to.
         #[test]
-        fn the_sum_of_many_points_is_that_of_the_closed_form_but_for_a_satoshi_each(
-            amount in 1..=21_000_000 * COIN, points in 1..300u64, hundredths in 1..20u32,
+        fn the_sum_of_many_points_is_that_of_the_closed_form_but_for_a_grown_satoshi_each(
+            amount in 1..=21_000_000 * COIN, points in 1..200u64, thousandths in 1..10_000u32, period in 1..9000u32,
         ) {
-            let schedule = schedule(&format!("0.{hundredths:02}"), 60, 60);
+            // Hours, up to a year from point to point.
+            let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+            let schedule = schedule(&text, period, 3600);
             let mut total = amount;
             for _ in 0..points {
-                total += scheduled_amount(&schedule, total).expect("small");
+                let Some(more) = scheduled_amount(&schedule, total).ok().and_then(|made| total.checked_add(made)) else {
+                    return Ok(());
+                };
+                total = more;
             }
-            let elapsed = points * schedule.period_ms();
-            let closed = amount + growth(schedule.rate(), amount, elapsed).expect("small");
+            let Ok(grown) = growth(schedule.rate(), amount, points * schedule.period_ms()) else {
+                return Ok(());
+            };
+            let Some(closed) = amount.checked_add(grown) else { return Ok(()) };
             prop_assert!(total <= closed);
-            prop_assert!(closed - total <= points + 1, "{} of {points}", closed - total);
+            let years = schedule.period_ms() as f64 / YEAR_MS as f64;
+            let ln = (f64::from(thousandths) / 1000.0).ln_1p() * years;
+            // A satoshi at each point, and what it grew by.
+            let bound = (ln * points as f64).exp_m1() / ln.exp_m1();
+            prop_assert!((closed - total) as f64 <= bound * (1.0 + 1e-9), "{} of {bound}", closed - total);
         }
     }
 }

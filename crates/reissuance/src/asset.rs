@@ -304,7 +304,11 @@ impl TransactionReader<'_> {
         let spent = self.spend(transaction);
         for (vout, output) in transaction.output.iter().enumerate() {
             let vout = u32::try_from(vout).unwrap_or(u32::MAX);
-            self.receive(OutPoint::new(txid, vout), output, spent);
+            let outpoint = OutPoint::new(txid, vout);
+            if !is_coinbase {
+                self.receive_coins(outpoint, output);
+            }
+            self.receive_tokens(outpoint, output, spent);
             self.count(output, is_coinbase);
         }
         if self.chain.tokens == TokenForm::Explicit {
@@ -424,17 +428,23 @@ impl TransactionReader<'_> {
         spent
     }
 
-    /// Takes note of tokens and coins that are paid to the script.
-    fn receive(&mut self, outpoint: OutPoint, output: &TxOut, spent: Option<TokenOutput>) {
-        if output.script_pubkey != self.settings.tokens().script_pubkey() {
-            return;
-        }
-        if let (Some(fee), Asset::Explicit(asset), Value::Explicit(value)) =
-            (self.settings.fee(), output.asset, output.value)
+    /// Takes note of coins that are paid to the script; not by a block's first transaction, whose
+    /// outputs cannot be spent for a hundred blocks.
+    fn receive_coins(&mut self, outpoint: OutPoint, output: &TxOut) {
+        if output.script_pubkey == self.settings.tokens().script_pubkey()
+            && let (Some(fee), Asset::Explicit(asset), Value::Explicit(value)) =
+                (self.settings.fee(), output.asset, output.value)
             && asset == fee.asset
             && value > 0
         {
             self.state.coins.push(CoinOutput { outpoint, value });
+        }
+    }
+
+    /// Takes note of tokens that are paid to the script.
+    fn receive_tokens(&mut self, outpoint: OutPoint, output: &TxOut, spent: Option<TokenOutput>) {
+        if output.script_pubkey != self.settings.tokens().script_pubkey() {
+            return;
         }
         let Some(Issued { token, .. }) = self.state.issued else {
             return;

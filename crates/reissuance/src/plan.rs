@@ -11,12 +11,16 @@ use crate::{
 /// The most coins that are spent for one fee.
 const MAX_COINS: usize = 16;
 
+/// The least change that goes back, in satoshi; less is left to the fee. A node passes on no output
+/// that it calls dust, up to some 650 satoshi where it counts as Bitcoin's do.
+const LEAST_CHANGE: u64 = 1000;
+
 /// The coins that pay a reissuance's fee.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFee {
     /// The asset that the fee is paid in.
     pub asset: AssetId,
-    /// The fee, in satoshi.
+    /// The fee, in satoshi, with change that is too small to go back.
     pub amount: u64,
     /// The outputs that are spent for it, and what each holds, in satoshi.
     pub coins: Vec<(OutPoint, u64)>,
@@ -106,7 +110,7 @@ pub enum PlanError {
     },
     /// The script holds too few coins for the fee.
     #[error(
-        "the script holds {has} satoshi of {asset} for a fee of {needs} in its oldest coins: pay more to it"
+        "the script holds {has} satoshi of {asset} for a fee of {needs} in its {MAX_COINS} largest coins: pay more to it"
     )]
     NoFee {
         /// The asset that fees are paid in.
@@ -196,7 +200,8 @@ fn choose_tokens(
     }
 }
 
-/// The oldest coins that suffice.
+/// The oldest coin that suffices alone, or else as many of the largest as it takes. Anyone can pay
+/// crumbs to the script, so what is small must not stand in the way of what is not.
 fn choose_coins(
     settings: &AssetSettings,
     state: &AssetState,
@@ -204,18 +209,30 @@ fn choose_coins(
     let Some(fee) = settings.fee() else {
         return Ok(None);
     };
+    let mut from: Vec<CoinOutput> = match state.coins().iter().find(|c| c.value >= fee.amount) {
+        Some(coin) => vec![*coin],
+        None => state.coins().to_vec(),
+    };
+    // Stable: of equal ones the older first.
+    from.sort_by_key(|coin| core::cmp::Reverse(coin.value));
     let mut coins = Vec::new();
     let mut has = 0u64;
-    for CoinOutput { outpoint, value } in state.coins().iter().take(MAX_COINS) {
-        coins.push((*outpoint, *value));
-        has = has.saturating_add(*value);
-        if has >= fee.amount {
-            return Ok(Some(PlannedFee {
-                asset: fee.asset,
-                amount: fee.amount,
-                coins,
-            }));
-        }
+    for CoinOutput { outpoint, value } in from.into_iter().take(MAX_COINS) {
+        coins.push((outpoint, value));
+        has = has.saturating_add(value);
+        let Some(change) = has.checked_sub(fee.amount) else {
+            continue;
+        };
+        let amount = if change < LEAST_CHANGE {
+            has
+        } else {
+            fee.amount
+        };
+        return Ok(Some(PlannedFee {
+            asset: fee.asset,
+            amount,
+            coins,
+        }));
     }
     Err(PlanError::NoFee {
         asset: fee.asset,

@@ -1,14 +1,16 @@
 //! From a point that is reached to a payment in a block.
 
-use elements::{Script, confidential::Asset, secp256k1_zkp::SECP256K1};
+use elements::{AssetId, Script, confidential::Asset, secp256k1_zkp::SECP256K1};
 use federation_reissuance::{
     Collection, Fee, LedgerEvent, PlanError, ScriptKind, SignatureError, TokenForm,
 };
 
 use crate::common::{
-    COIN, PERIOD, TOKENS, TestChain, asset, destination, elsewhere, explicit, key, settings, sign,
-    spend, token, transaction,
+    COIN, PERIOD, TOKENS, TestChain, asset, destination, elsewhere, explicit, hash, key, settings,
+    sign, spend, token, transaction,
 };
+
+const FEE_ASSET: AssetId = AssetId::LIQUID_BTC;
 
 const KINDS: [(TokenForm, ScriptKind); 3] = [
     (TokenForm::Blinded, ScriptKind::P2wsh),
@@ -107,46 +109,128 @@ fn a_payment_is_locked_until_its_point_and_says_so() {
     );
 }
 
-#[test]
-fn the_fee_comes_from_the_scripts_own_coins_and_the_change_goes_back() {
-    let fee_asset = elements::AssetId::LIQUID_BTC;
+/// A chain where a reissuance pays a fee of 7000 satoshi, at its first point.
+fn with_fee() -> TestChain {
     let fee = Fee {
-        asset: fee_asset,
-        amount: 700,
+        asset: FEE_ASSET,
+        amount: 7000,
     };
-    let mut chain = TestChain::with(
-        TokenForm::Blinded,
-        settings(ScriptKind::P2wsh).with_fee(Some(fee)),
-    );
+    let settings = settings(ScriptKind::P2wsh).with_fee(Some(fee));
+    let mut chain = TestChain::with(TokenForm::Blinded, settings);
     chain.issue();
     chain.until(PERIOD);
+    chain
+}
+
+/// A block that pays coins for fees to the script.
+fn pay_coins(chain: &mut TestChain, values: &[u64]) {
+    let script = chain.ledger.settings()[0].tokens().script_pubkey();
+    let mut from = elsewhere();
+    from.vout = chain.ledger.next_height().to_u32();
+    let coins = values
+        .iter()
+        .map(|value| explicit(FEE_ASSET, *value, script.clone()))
+        .collect();
+    chain.block(vec![transaction(vec![spend(from)], coins)]);
+}
+
+/// The values of the coins that the plan spends.
+fn spent_coins(chain: &TestChain) -> Vec<u64> {
+    let fee = chain.plan().fee.expect("a fee");
+    fee.coins.into_iter().map(|(_, value)| value).collect()
+}
+
+#[test]
+fn the_fee_comes_from_the_scripts_own_coins_and_the_change_goes_back() {
+    let mut chain = with_fee();
     assert_eq!(
         chain.ledger.plan(0),
         Err(PlanError::NoFee {
-            asset: fee_asset,
+            asset: FEE_ASSET,
             has: 0,
-            needs: 700
+            needs: 7000
         })
     );
-    let script = chain.ledger.settings()[0].tokens().script_pubkey();
-    let coins = transaction(
-        vec![spend(elsewhere())],
-        vec![
-            explicit(fee_asset, 500, script.clone()),
-            explicit(fee_asset, 450, script.clone()),
-        ],
-    );
-    chain.block(vec![coins]);
+    pay_coins(&mut chain, &[4500, 5000]);
     let payment = chain.payment();
+    assert_eq!(spent_coins(&chain), [5000, 4500]);
     assert_eq!(payment.input.len(), 3);
-    assert_eq!(payment.fee_in(fee_asset), 700);
-    assert_eq!(payment.output[2], explicit(fee_asset, 250, script));
+    assert_eq!(payment.fee_in(FEE_ASSET), 7000);
+    let script = chain.ledger.settings()[0].tokens().script_pubkey();
+    assert_eq!(payment.output[2], explicit(FEE_ASSET, 2500, script));
     chain.block(vec![payment]);
     chain.until(2 * PERIOD);
     assert!(
-        matches!(chain.ledger.plan(0), Err(PlanError::NoFee { has: 250, .. })),
+        matches!(
+            chain.ledger.plan(0),
+            Err(PlanError::NoFee { has: 2500, .. })
+        ),
         "the change is there"
     );
+}
+
+#[test]
+fn the_oldest_coin_that_suffices_alone_is_spent_alone() {
+    let mut chain = with_fee();
+    pay_coins(&mut chain, &[6999, 8000, 7000]);
+    assert_eq!(spent_coins(&chain), [8000]);
+}
+
+/// Anyone can pay them to the script, before and after the coins that are meant for fees.
+#[test]
+fn crumbs_do_not_stand_in_the_way_of_coins() {
+    let mut chain = with_fee();
+    pay_coins(&mut chain, &[15; 40]);
+    pay_coins(&mut chain, &[100_000]);
+    pay_coins(&mut chain, &[15; 40]);
+    for point in 2..6 {
+        assert_eq!(spent_coins(&chain).len(), 1);
+        let payment = chain.payment();
+        chain.block(vec![payment]);
+        chain.until(point * PERIOD);
+    }
+    let mut chain = with_fee();
+    pay_coins(&mut chain, &[15; 40]);
+    pay_coins(&mut chain, &[4000, 4000]);
+    assert_eq!(spent_coins(&chain), [4000, 4000]);
+}
+
+/// A node passes on no transaction with so small an output.
+#[test]
+fn change_that_is_dust_is_left_to_the_fee() {
+    for (coin, outputs, fee) in [
+        (7000, 3, 7000),
+        (7001, 3, 7001),
+        (7999, 3, 7999),
+        (8000, 4, 7000),
+    ] {
+        let mut chain = with_fee();
+        pay_coins(&mut chain, &[coin]);
+        let payment = chain.payment();
+        assert_eq!(payment.output.len(), outputs, "{coin}");
+        assert_eq!(payment.fee_in(FEE_ASSET), fee, "{coin}");
+    }
+}
+
+/// They cannot be spent for a hundred blocks, and a payment must not wait for that.
+#[test]
+fn what_a_blocks_first_transaction_pays_is_no_coin_for_fees() {
+    let mut chain = with_fee();
+    let script = chain.ledger.settings()[0].tokens().script_pubkey();
+    let height = chain.ledger.next_height();
+    let coinbase = transaction(
+        vec![spend(elements::OutPoint::null())],
+        vec![explicit(FEE_ASSET, 100_000, script)],
+    );
+    let number = height.to_u32();
+    let read = chain
+        .ledger
+        .apply(height, hash(number), hash(number - 1), &[coinbase]);
+    assert!(read.is_ok());
+    assert!(matches!(
+        chain.ledger.plan(0),
+        Err(PlanError::NoFee { has: 0, .. })
+    ));
 }
 
 #[test]
