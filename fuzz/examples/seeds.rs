@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use bytes::Bytes;
 use federation_block_signing::{
     BlockSignature, Body, BodyRequest, Candidate, Certificate, CompactSignature, IdentitySignature,
-    Message, Proposal, Record, Standing, Vote, VoteKind,
+    Message, Proposal, Record, RoundCertificate, Standing, Vote, VoteKind,
 };
 use federation_chain::{Block, BlockHash, BlockHeight, Dialect, UnixTime};
 use federation_operator::config::init;
@@ -80,6 +80,16 @@ fn messages() -> Vec<(&'static str, Message)> {
         ),
         ("decision", certificate(VoteKind::Precommit, votes)),
         (
+            "round-certificate",
+            Message::RoundCertificate(RoundCertificate {
+                height: HEIGHT,
+                round: ROUND,
+                votes: [(OperatorId::new(0), Some(HASH)), (OperatorId::new(1), None)]
+                    .map(|(id, value)| (id, (value, signature)))
+                    .into(),
+            }),
+        ),
+        (
             "block-signature",
             Message::BlockSignature(BlockSignature {
                 height: HEIGHT,
@@ -120,6 +130,7 @@ fn records() -> Vec<Record> {
             }
             Message::Certificate(certificate) => Some(Record::Decision(certificate)),
             Message::BlockSignature(signature) => Some(Record::Signature(signature)),
+            Message::RoundCertificate(over) => Some(Record::RoundCertificate(over)),
             _ => None,
         });
     }

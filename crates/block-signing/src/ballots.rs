@@ -10,13 +10,11 @@ use federation_roster::{OperatorId, Round};
 
 use crate::{
     BlockSignature, Certificate, Config, Evidence, IdentitySignature, Message, Proposal,
-    SignedMessage, VoteKind,
+    RoundCertificate, SignedMessage, VoteKind,
     bodies::Bodies,
+    proofs::Proofs,
     votes::{Cast, RoundVotes},
 };
-
-/// Proofs of lock kept at one height; each takes M operators to make, so there are rarely two.
-const MAX_PROOFS: usize = 64;
 
 /// A leader's proposal; the own one has no signature until it has come back from the driver.
 #[derive(Debug, Clone, Copy, Hash)]
@@ -35,14 +33,13 @@ pub(crate) struct RoundBallots {
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Ballots {
     rounds: BTreeMap<Round, RoundBallots>,
-    /// The first proof of lock seen of each round.
-    pub(crate) proofs: BTreeMap<Round, Certificate>,
+    pub(crate) proofs: Proofs,
+    /// M precommits of the highest round that is known to be over: what a later one is entered by.
+    pub(crate) over: Option<RoundCertificate>,
     /// The first decision seen.
     pub(crate) decision: Option<Certificate>,
     pub(crate) bodies: Bodies,
     signatures: BTreeMap<OperatorId, (BlockSignature, IdentitySignature)>,
-    /// The highest round each operator has spoken in.
-    latest: BTreeMap<OperatorId, Round>,
     /// For which steps evidence was put out already: operator, kind byte, round.
     accused: BTreeSet<(OperatorId, u8, Round)>,
 }
@@ -77,12 +74,6 @@ impl Ballots {
         self.rounds.get(&round)
     }
 
-    /// Notes that an operator spoke in a round, also if the message itself is too far to keep.
-    fn spoke(&mut self, operator: OperatorId, round: Round) {
-        let latest = self.latest.entry(operator).or_default();
-        *latest = round.max(*latest);
-    }
-
     /// Keeps a proposal of the round's leader.
     pub(crate) fn add_proposal(
         &mut self,
@@ -91,7 +82,6 @@ impl Ballots {
         proposal: Proposal,
         signature: Option<IdentitySignature>,
     ) -> Option<Evidence> {
-        self.spoke(sender, proposal.round);
         if !window.contains(proposal.round) {
             return None;
         }
@@ -130,7 +120,6 @@ impl Ballots {
         cast: Cast,
     ) -> Option<Evidence> {
         let vote = cast.vote;
-        self.spoke(sender, vote.round);
         if !window.contains(vote.round) {
             return None;
         }
@@ -144,13 +133,16 @@ impl Ballots {
             }
             None => votes.insert(sender, cast),
         }
+        let ends_round = vote.kind == VoteKind::Precommit && votes.total() >= quorum;
+        if ends_round && self.over.as_ref().map(|over| over.round) < Some(vote.round) {
+            self.over = Some(votes.round_certificate(vote.height, vote.round));
+        }
         let hash = vote.value?;
         if votes.count(vote.value) >= quorum {
             match vote.kind {
                 VoteKind::Prevote => {
-                    if !self.proofs.contains_key(&vote.round) {
-                        let proof = votes.certificate(&vote, hash);
-                        self.keep_proof(proof);
+                    if self.proofs.get(vote.round, hash).is_none() {
+                        self.proofs.insert(votes.certificate(&vote, hash));
                     }
                 }
                 VoteKind::Precommit => {
@@ -179,7 +171,7 @@ impl Ballots {
             evidence.extend(self.add_vote(window, quorum, *sender, cast));
         }
         match certificate.kind {
-            VoteKind::Prevote => self.keep_proof(certificate.clone()),
+            VoteKind::Prevote => self.proofs.insert(certificate.clone()),
             VoteKind::Precommit => {
                 if self.decision.is_none() {
                     self.decision = Some(certificate.clone());
@@ -189,19 +181,36 @@ impl Ballots {
         evidence
     }
 
-    fn keep_proof(&mut self, proof: Certificate) {
-        self.proofs.entry(proof.round).or_insert(proof);
-        if self.proofs.len() > MAX_PROOFS {
-            self.proofs.pop_first();
+    /// Keeps a quorum of precommits of one round, and the votes in it. It counts also if its round
+    /// is outside the window.
+    pub(crate) fn add_round_certificate(
+        &mut self,
+        window: Window,
+        quorum: usize,
+        certificate: RoundCertificate,
+    ) -> Vec<Evidence> {
+        let mut evidence = Vec::new();
+        for (sender, vote, signature) in certificate.votes() {
+            let cast = Cast { vote, signature };
+            evidence.extend(self.add_vote(window, quorum, sender, cast));
+        }
+        self.keep_over(certificate);
+        evidence
+    }
+
+    /// Keeps the certificate of the highest round that is over.
+    pub(crate) fn keep_over(&mut self, certificate: RoundCertificate) {
+        if self.over.as_ref().map(|over| over.round) < Some(certificate.round) {
+            self.over = Some(certificate);
         }
     }
 
     /// The highest round below `round` in which M operators prevoted for a block.
     pub(crate) fn proof_round(&self, hash: BlockHash, round: Round) -> Option<Round> {
-        let mut below = self.proofs.range(..round).rev();
+        let mut below = self.proofs.below(round);
         below
-            .find(|(_, proof)| proof.hash == hash)
-            .map(|(round, _)| *round)
+            .find(|proof| proof.hash == hash)
+            .map(|proof| proof.round)
     }
 
     /// Keeps a block signature: one per operator, but a later one for the decided block counts.
@@ -277,23 +286,15 @@ impl Ballots {
             .find(|hash| self.signatures(*hash).count() >= quorum)
     }
 
-    /// The highest round above `round`, not above `plausible`, that at least `operators` others
-    /// have reached.
-    pub(crate) fn later_round(
-        &self,
-        round: Round,
-        plausible: Round,
-        me: OperatorId,
-        operators: usize,
-    ) -> Option<Round> {
-        let mut later: Vec<Round> = self
-            .latest
-            .iter()
-            .filter(|(id, latest)| **id != me && (round < **latest && **latest <= plausible))
-            .map(|(_, latest)| *latest)
-            .collect();
-        later.sort_unstable_by(|a, b| b.cmp(a));
-        later.get(operators.saturating_sub(1)).copied()
+    /// The highest round after this one in which so many operators voted.
+    #[cfg(test)]
+    pub(crate) fn spoken_after(&self, round: Round, operators: usize) -> Option<Round> {
+        let spoken = |(later, of_round): (&Round, &RoundBallots)| {
+            let votes = &of_round.votes;
+            let total = votes.prevotes.total().max(votes.precommits.total());
+            (total >= operators).then_some(*later)
+        };
+        self.rounds.range(round.next()..).rev().find_map(spoken)
     }
 
     /// Who is known to have held a block: its proposers first, then its voters and signers.
@@ -319,7 +320,7 @@ impl Ballots {
                 .filter(|(_, v)| *v == Some(hash))
                 .for_each(|(id, _)| add(id));
         }
-        let certificates = self.proofs.values().chain(&self.decision);
+        let certificates = self.proofs.iter().chain(&self.decision);
         for certificate in certificates.filter(|c| c.hash == hash) {
             certificate.votes.keys().for_each(|id| add(*id));
         }

@@ -39,7 +39,6 @@ impl Height {
     fn hash_behaviour<H: Hasher>(&self, clock: UnixTime, hasher: &mut H) {
         let Self {
             tip,
-            since: _,
             round,
             step,
             round_until,

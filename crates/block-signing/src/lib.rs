@@ -108,6 +108,7 @@ mod model;
 mod mutation;
 mod outbox;
 mod output;
+mod proofs;
 mod record;
 mod schedule;
 mod signature;
@@ -123,7 +124,7 @@ pub use input::{Input, SubmitOutcome, Tip, Verdict};
 pub use machine::{Machine, Phase, Status};
 pub use message::{
     BlockSignature, Body, BodyRequest, Certificate, DecodeMessageError, MAX_BODY, MAX_SMALL,
-    Message, MessageParts, Proposal, SignedMessage, Vote, VoteKind,
+    Message, MessageParts, Proposal, RoundCertificate, SignedMessage, Vote, VoteKind,
 };
 pub use output::{Evidence, Output};
 pub use record::{DecodeRecordError, Record, Standing};

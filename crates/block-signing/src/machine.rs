@@ -91,14 +91,15 @@ impl Machine {
         if config.mutation == Some(crate::mutation::Mutation::ForgetLock) {
             memory.values_mut().for_each(Memory::forget_lock);
         }
-        let standing = if config.observe() {
-            Standing::Observing
-        } else {
-            stored.unwrap_or(Standing::TakingPart)
+        let standing = match stored {
+            // It goes on where it was, also if the flag is still there.
+            Some(stored) if stored.is_observing() || !config.observe() => stored,
+            None if !config.observe() => Standing::TakingPart,
+            _ => Standing::Observing { since: None },
         };
         Self {
-            standing_is_new: stored.is_some_and(|stored| stored != standing)
-                || (stored.is_none() && standing == Standing::Observing),
+            // An observer's standing is new with the first tip, which says since when.
+            standing_is_new: false,
             config,
             standing,
             last_final,
@@ -210,7 +211,7 @@ impl Machine {
     }
 
     pub(crate) fn observing(&self) -> bool {
-        self.standing == Standing::Observing
+        self.standing.is_observing()
     }
 
     pub(crate) fn work(&mut self, now: UnixTime) -> Option<Work<'_>> {

@@ -108,6 +108,34 @@ impl Certificate {
     }
 }
 
+/// M or more precommits of one round, for whatever block or for nil: who holds them may go on to
+/// the next round (rules R12 to R14).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
+pub struct RoundCertificate {
+    /// The height that was voted on.
+    pub height: BlockHeight,
+    /// The round that was voted in, and that is over.
+    pub round: Round,
+    /// What each operator precommitted, and the signature over the envelope of that vote.
+    pub votes: BTreeMap<OperatorId, (Option<BlockHash>, IdentitySignature)>,
+}
+
+impl RoundCertificate {
+    /// The votes in it. As with a [`Certificate`], the driver verifies the signature over the
+    /// envelope of each before the machine sees it.
+    pub fn votes(&self) -> impl Iterator<Item = (OperatorId, Vote, IdentitySignature)> + '_ {
+        self.votes.iter().map(|(operator, (value, signature))| {
+            let vote = Vote {
+                kind: VoteKind::Precommit,
+                height: self.height,
+                round: self.round,
+                value: *value,
+            };
+            (*operator, vote, *signature)
+        })
+    }
+}
+
 /// A block signature, sent only after the block was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct BlockSignature {
@@ -141,6 +169,8 @@ pub enum Message {
     Vote(Vote),
     /// A proof of lock or a decision.
     Certificate(Certificate),
+    /// Why a round is over.
+    RoundCertificate(RoundCertificate),
     /// A signature that goes into the block.
     BlockSignature(BlockSignature),
     /// A call for a block's bytes.
@@ -201,6 +231,7 @@ mod kind {
     pub(super) const DECISION: u8 = 6;
     pub(super) const BLOCK_SIGNATURE: u8 = 7;
     pub(super) const BODY_REQUEST: u8 = 8;
+    pub(super) const ROUND_CERTIFICATE: u8 = 9;
 }
 
 impl Message {
@@ -220,6 +251,7 @@ impl Message {
             },
             Self::BlockSignature(_) => kind::BLOCK_SIGNATURE,
             Self::BodyRequest(_) => kind::BODY_REQUEST,
+            Self::RoundCertificate(_) => kind::ROUND_CERTIFICATE,
         }
     }
 
@@ -233,6 +265,7 @@ impl Message {
             Self::Certificate(m) => m.height,
             Self::BlockSignature(m) => m.height,
             Self::BodyRequest(m) => m.height,
+            Self::RoundCertificate(m) => m.height,
         }
     }
 
@@ -243,6 +276,7 @@ impl Message {
             Self::Proposal(m) => m.round,
             Self::Vote(m) => m.round,
             Self::Certificate(m) => m.round,
+            Self::RoundCertificate(m) => m.round,
             Self::Body(_) | Self::BlockSignature(_) | Self::BodyRequest(_) => Round::FIRST,
         }
     }
@@ -256,7 +290,7 @@ impl Message {
     pub const fn max_payload(kind: u8) -> Result<usize, DecodeMessageError> {
         match kind {
             kind::BODY => Ok(32 + MAX_BODY),
-            kind::PROPOSAL..=kind::BODY_REQUEST => Ok(MAX_SMALL),
+            kind::PROPOSAL..=kind::ROUND_CERTIFICATE => Ok(MAX_SMALL),
             _ => Err(DecodeMessageError::UnknownKind(kind)),
         }
     }
@@ -285,6 +319,7 @@ impl Message {
             Self::Certificate(m) => encode(&(m.hash, &m.votes)),
             Self::BlockSignature(m) => encode(&(m.hash, m.signature)),
             Self::BodyRequest(m) => encode(&(m.hash, m.asked)),
+            Self::RoundCertificate(m) => encode(&m.votes),
         }
     }
 
@@ -370,6 +405,11 @@ impl Message {
                     asked,
                 })
             }
+            kind::ROUND_CERTIFICATE => Self::RoundCertificate(RoundCertificate {
+                height,
+                round,
+                votes: decode(kind, &payload)?,
+            }),
             _ => return Err(DecodeMessageError::UnknownKind(kind)),
         };
         if message.round() != round {

@@ -9,8 +9,12 @@ pub(crate) enum Mutation {
     ForgetLock,
     /// Take M - 1 votes for a quorum.
     SmallQuorum,
-    /// Leave the votes of the round before a later one uncast.
-    NoFill,
+    /// Take any settled height for the end of the observing, however old its block.
+    TrustOldHeights,
+    /// Go to a later round when 2M - N others speak there, as earlier versions did.
+    FollowFew,
+    /// Do not repeat what ended the round before.
+    KeepRoundCertificates,
     /// Sign the block when precommitting it.
     SignAtPrecommit,
 }

@@ -1,18 +1,59 @@
 //! What an operator must not forget, in the form in which the driver stores it.
 
-use federation_chain::BlockHeight;
+use federation_chain::{BlockHeight, UnixTime};
 use federation_roster::Round;
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockSignature, Candidate, Certificate, Proposal, Vote, VoteKind};
+use crate::{BlockSignature, Candidate, Certificate, Proposal, RoundCertificate, Vote, VoteKind};
 
 /// Whether an operator takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[serde(from = "StoredStanding", into = "StoredStanding")]
 pub enum Standing {
     /// It lost its memory and only watches (rule R29).
-    Observing,
+    Observing {
+        /// By the own clock, since when: only blocks made after that end it. None until the first
+        /// tip has come.
+        since: Option<UnixTime>,
+    },
     /// It votes and signs.
     TakingPart,
+}
+
+/// [`Standing`] in the store. The first variant is all that earlier versions wrote of an observer.
+#[derive(Serialize, Deserialize)]
+enum StoredStanding {
+    Observing,
+    TakingPart,
+    ObservingSince(UnixTime),
+}
+
+impl From<StoredStanding> for Standing {
+    fn from(stored: StoredStanding) -> Self {
+        match stored {
+            StoredStanding::Observing => Self::Observing { since: None },
+            StoredStanding::TakingPart => Self::TakingPart,
+            StoredStanding::ObservingSince(since) => Self::Observing { since: Some(since) },
+        }
+    }
+}
+
+impl From<Standing> for StoredStanding {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Observing { since: None } => Self::Observing,
+            Standing::Observing { since: Some(since) } => Self::ObservingSince(since),
+            Standing::TakingPart => Self::TakingPart,
+        }
+    }
+}
+
+impl Standing {
+    /// Whether it only watches.
+    #[must_use]
+    pub const fn is_observing(self) -> bool {
+        matches!(self, Self::Observing { .. })
+    }
 }
 
 /// One thing to remember. The driver stores it under [`key`](Self::key), over what is there.
@@ -36,6 +77,8 @@ pub enum Record {
     Decision(Certificate),
     /// The operator's own block signature.
     Signature(BlockSignature),
+    /// M precommits of the round before the one entered, or of a later one.
+    RoundCertificate(RoundCertificate),
 }
 
 /// Why stored bytes are no record.
@@ -87,9 +130,13 @@ impl Record {
                 VoteKind::Precommit => slot(v.height, 3, &round(v.round)),
             },
             Self::Body(c) => slot(c.height, 4, c.hash.as_bytes()),
-            Self::ProofOfLock(c) => slot(c.height, 5, &round(c.round)),
+            Self::ProofOfLock(c) => {
+                let rest = [round(c.round).as_slice(), c.hash.as_bytes()].concat();
+                slot(c.height, 5, &rest)
+            }
             Self::Decision(c) => slot(c.height, 6, &[]),
             Self::Signature(s) => slot(s.height, 7, &[]),
+            Self::RoundCertificate(c) => slot(c.height, 8, &[]),
         }
     }
 
@@ -113,7 +160,14 @@ impl Record {
             Self::Body(c) => Some(c.height),
             Self::ProofOfLock(c) | Self::Decision(c) => Some(c.height),
             Self::Signature(s) => Some(s.height),
+            Self::RoundCertificate(c) => Some(c.height),
         }
+    }
+
+    /// Whether it says that the operator only watches.
+    #[must_use]
+    pub const fn is_of_an_observer(&self) -> bool {
+        matches!(self, Self::Standing(standing) if standing.is_observing())
     }
 
     /// The bytes to store. They begin with a format version and carry no checksum.

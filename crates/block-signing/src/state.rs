@@ -6,8 +6,8 @@ use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::Round;
 
 use crate::{
-    BlockSignature, Candidate, Certificate, Message, Proposal, Record, Tip, Vote, VoteKind,
-    ballots::Ballots,
+    BlockSignature, Candidate, Certificate, Message, Proposal, Record, RoundCertificate, Tip, Vote,
+    VoteKind, ballots::Ballots,
 };
 
 /// Where in a height an operator is. Each step holds the deadline that it waits for.
@@ -100,7 +100,10 @@ impl Own {
             Message::Proposal(p) => self.proposals.get(&p.round) == Some(p),
             Message::Vote(v) => self.votes(v.kind).get(&v.round) == Some(&v.value),
             Message::BlockSignature(s) => self.signature.is_some_and(|own| own.hash == s.hash),
-            Message::Body(_) | Message::Certificate(_) | Message::BodyRequest(_) => true,
+            Message::Body(_)
+            | Message::Certificate(_)
+            | Message::RoundCertificate(_)
+            | Message::BodyRequest(_) => true,
         }
     }
 
@@ -130,8 +133,6 @@ pub(crate) struct Marks {
 #[derive(Debug, Clone)]
 pub(crate) struct Height {
     pub(crate) tip: Tip,
-    /// When the tip came.
-    pub(crate) since: UnixTime,
     pub(crate) round: Round,
     pub(crate) step: Step,
     /// Deadline to the next round, running once M precommits of this round are in.
@@ -147,16 +148,15 @@ pub(crate) struct Height {
     pub(crate) answered: BTreeMap<BlockHash, UnixTime>,
     /// What is in the store already.
     pub(crate) stored_bodies: BTreeSet<BlockHash>,
-    pub(crate) stored_proofs: BTreeSet<Round>,
+    pub(crate) stored_proofs: BTreeSet<(Round, BlockHash)>,
     pub(crate) stored_decision: bool,
     pub(crate) marks: Marks,
 }
 
 impl Height {
-    pub(crate) fn new(tip: Tip, since: UnixTime, start: UnixTime, ballots: Ballots) -> Self {
+    pub(crate) fn new(tip: Tip, start: UnixTime, ballots: Ballots) -> Self {
         Self {
             tip,
-            since,
             round: Round::FIRST,
             step: Step::Waiting { start },
             round_until: None,
@@ -212,7 +212,6 @@ impl Height {
     /// Moves every deadline when the clock was set back, so that none is out of reach.
     pub(crate) fn set_back(&mut self, by: core::time::Duration) {
         let back = |time: &mut UnixTime| *time = time.before(by);
-        back(&mut self.since);
         match &mut self.step {
             Step::Waiting { start } => back(start),
             Step::Propose { until } => back(until),
@@ -245,6 +244,7 @@ pub(crate) struct Memory {
     pub(crate) own: Own,
     pub(crate) bodies: Vec<Candidate>,
     pub(crate) proofs: Vec<Certificate>,
+    pub(crate) over: Option<RoundCertificate>,
     pub(crate) decision: Option<Certificate>,
 }
 
@@ -262,6 +262,7 @@ impl Memory {
             }
             Record::Body(candidate) => self.bodies.push(candidate),
             Record::ProofOfLock(proof) => self.proofs.push(proof),
+            Record::RoundCertificate(over) => self.over = Some(over),
             Record::Decision(decision) => self.decision = Some(decision),
             Record::Signature(signature) => self.own.signature = Some(signature),
         }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use federation_chain::BlockHash;
-use federation_roster::OperatorId;
+use federation_chain::{BlockHash, BlockHeight};
+use federation_roster::{OperatorId, Round};
 
-use crate::{Certificate, IdentitySignature, SignedMessage, Vote, VoteKind, message::Message};
+use crate::{
+    Certificate, IdentitySignature, RoundCertificate, SignedMessage, Vote, VoteKind,
+    message::Message,
+};
 
 /// What one operator voted, and its signature.
 #[derive(Debug, Clone, Copy, Hash)]
@@ -65,6 +68,18 @@ impl VoteSet {
                 .iter()
                 .filter(|(_, cast)| cast.vote.value == Some(hash))
                 .map(|(id, cast)| (*id, cast.signature))
+                .collect(),
+        }
+    }
+
+    /// All votes, which are precommits, as the reason why their round is over.
+    pub(crate) fn round_certificate(&self, height: BlockHeight, round: Round) -> RoundCertificate {
+        let votes = self.0.iter();
+        RoundCertificate {
+            height,
+            round,
+            votes: votes
+                .map(|(id, cast)| (*id, (cast.vote.value, cast.signature)))
                 .collect(),
         }
     }

@@ -48,6 +48,8 @@ pub struct Counters {
     pub accepted: u64,
     /// Frames that are no envelope, or whose inside is no message.
     pub undecodable: u64,
+    /// Envelopes of a kind that this version does not know.
+    pub unknown_kind: u64,
     /// Envelopes of another federation.
     pub foreign_federation: u64,
     /// Envelopes of a sender that the roster does not have.

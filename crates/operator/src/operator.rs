@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use federation_block_signing::{Config, Machine, Record, Standing, Timeouts};
+use federation_block_signing::{Config, Machine, Record, Timeouts};
 use federation_messenger::Messenger;
 use federation_ocean_rpc::Node;
 use federation_roster::{Federation, OperatorId};
@@ -132,8 +132,7 @@ impl Operator {
         let records = self.store.records()?;
         let mut config = self.machine_config()?;
         // An observer stays one over restarts, until it takes part.
-        let observing =
-            self.options.observe || records.contains(&Record::Standing(Standing::Observing));
+        let observing = self.options.observe || records.iter().any(Record::is_of_an_observer);
         if self.options.observe {
             config = config.as_observer();
         }

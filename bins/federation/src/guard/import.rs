@@ -52,7 +52,10 @@ pub(super) fn run(
         let operator_store = Store::open(&place.config.store, federation.id(), place.config.me)
             .map_err(|error| store_error(&error))?;
         operator_store
-            .write(&[Record::Standing(Standing::Observing)], None)
+            .write(
+                &[Record::Standing(Standing::Observing { since: None })],
+                None,
+            )
             .map_err(|error| store_error(&error))?;
     }
     store

@@ -246,7 +246,7 @@ impl Remains {
                 }
                 Record::Decision(decision) => (decision.height, decision.hash),
                 Record::Signature(signature) => (signature.height, signature.hash),
-                Record::Standing(Standing::Observing) => {
+                Record::Standing(Standing::Observing { .. }) => {
                     return Err(wrong(
                         "operator.redb is of an observer, which does not know what was signed before"
                             .to_owned(),
@@ -298,7 +298,10 @@ impl Remains {
                 }
             };
             store
-                .write(&[Record::Standing(Standing::Observing)], None)
+                .write(
+                    &[Record::Standing(Standing::Observing { since: None })],
+                    None,
+                )
                 .map_err(|error| store_error(&error))?;
         }
         if guard_useless {

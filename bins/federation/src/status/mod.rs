@@ -5,7 +5,7 @@ mod verify;
 
 use std::{path::Path, process::ExitCode};
 
-use federation_block_signing::{Record, Standing};
+use federation_block_signing::Record;
 use federation_chain::UnixTime;
 use federation_classic::{GuardFile, TurnState};
 use federation_cli::{CliError, out};
@@ -81,7 +81,7 @@ impl StoreReport {
     fn new(records: &[Record]) -> Self {
         let mut report = Self {
             highest_final: None,
-            observing: records.contains(&Record::Standing(Standing::Observing)),
+            observing: records.iter().any(Record::is_of_an_observer),
             height: records
                 .iter()
                 .filter_map(Record::height)

@@ -187,6 +187,7 @@ fn stored(records: &BTreeMap<Vec<u8>, Record>) -> u64 {
             Record::ProofOfLock(c) | Record::Decision(c) => {
                 (c.kind, c.round, c.hash).hash(&mut hasher);
             }
+            Record::RoundCertificate(c) => c.round.hash(&mut hasher),
             other => other.hash(&mut hasher),
         }
     }

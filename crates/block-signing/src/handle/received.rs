@@ -29,6 +29,7 @@ impl Machine {
             Message::Proposal(m) => self.on_proposal(sender, m, signature),
             Message::Vote(vote) => self.on_vote(sender, Cast { vote, signature }),
             Message::Certificate(m) => self.on_certificate(m),
+            Message::RoundCertificate(m) => self.on_round_certificate(m),
             Message::BlockSignature(m) => self.on_block_signature(sender, m, signature),
             Message::BodyRequest(m) => self.on_request(now, sender, m),
             // Bodies come as an input of their own, after the driver has looked inside.

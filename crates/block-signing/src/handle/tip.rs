@@ -40,6 +40,7 @@ impl Machine {
             now.min(tip.time)
         };
         let ballots = self.finish(now, tip);
+        self.observe_from(now);
         self.start(now, since, tip, ballots);
     }
 
@@ -56,12 +57,39 @@ impl Machine {
             return Ballots::default();
         }
         let settled = height.ballots.settled(self.config.quorum());
-        if settled.is_some_and(|hash| hash == tip.hash) {
+        if settled.is_some_and(|hash| hash == tip.hash) && self.is_young(height.tip, tip) {
             self.take_part(tip);
         }
         self.report(now, tip, &height);
         self.keep_finished(now, tip, height);
         next
+    }
+
+    /// R29: whether a block was proposed after the observing began, so that its height is not below
+    /// any at which the former life voted. Clocks differ by up to the drift, and a block's time is
+    /// up to the drift ahead of them, unless it is the lowest that its parent's median time allows.
+    fn is_young(&self, parent: Tip, block: Tip) -> bool {
+        let Standing::Observing { since: Some(since) } = self.standing else {
+            return false;
+        };
+        #[cfg(test)]
+        if self.config.mutation == Some(crate::mutation::Mutation::TrustOldHeights) {
+            return true;
+        }
+        let drift = self.config.max_drift();
+        let by_the_clock = block.time.as_secs() > parent.median_time.as_secs() + 1;
+        by_the_clock && block.time > since.after(drift).after(drift)
+    }
+
+    /// R29: the observing begins with the first tip.
+    fn observe_from(&mut self, now: UnixTime) {
+        if let Standing::Observing {
+            since: since @ None,
+        } = &mut self.standing
+        {
+            *since = Some(now);
+            self.standing_is_new = true;
+        }
     }
 
     /// R29: an observer that worked at a height has seen others settle it.
@@ -126,7 +154,7 @@ impl Machine {
             self.out.push(Output::Forget { below: tip.height });
         }
         let start = schedule::start(&tip, self.config.interval(), since);
-        let mut height = Height::new(tip, since, start, ballots);
+        let mut height = Height::new(tip, start, ballots);
         let number = height.number();
         if let Some(last) = self.memory.remove(&tip.height) {
             self.recall_finished(now, tip, last);
@@ -176,8 +204,11 @@ impl Machine {
             );
         }
         for proof in memory.proofs {
-            height.stored_proofs.insert(proof.round);
-            height.ballots.proofs.insert(proof.round, proof);
+            height.stored_proofs.insert((proof.round, proof.hash));
+            height.ballots.proofs.insert(proof);
+        }
+        if let Some(over) = memory.over {
+            height.ballots.keep_over(over);
         }
         if let Some(decision) = memory.decision {
             height.stored_decision = true;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::{Input, Message};
+use crate::{Input, Message, VoteKind};
 
 use super::{
     check::Breach,
@@ -39,6 +39,12 @@ impl World {
         }
         self.note(|| format!("operator {sender} (slot {slot}) sends {message:?}"));
         let frame = Rc::new(Frame::new(signed(sender, message)));
+        if let Message::Certificate(certificate) = &frame.signed.message
+            && certificate.kind == VoteKind::Precommit
+        {
+            let known = self.decisions.entry(certificate.height);
+            known.or_insert_with(|| Rc::clone(&frame));
+        }
         if !matches!(frame.signed.message, Message::Body(_)) {
             self.feed(slot, 0, Input::Received(frame.signed.clone()));
         }

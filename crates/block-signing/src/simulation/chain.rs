@@ -94,6 +94,12 @@ impl Node {
             .expect("the genesis block is always there")
     }
 
+    /// Loses its last blocks, but not the genesis block.
+    pub(crate) fn roll_back(&mut self, blocks: usize) {
+        let left = self.chain.len().saturating_sub(blocks).max(1);
+        self.chain.truncate(left);
+    }
+
     pub(crate) fn height(&self) -> BlockHeight {
         self.best().height
     }

@@ -29,8 +29,18 @@ pub enum Exercise {
     CrashAfterStore,
     /// A store failed.
     StoreFailure,
+    /// A guard's store failed, which ended the operator.
+    GuardFailure,
     /// An operator lost its memory.
     LostMemory,
+    /// An operator lost its node with its memory.
+    LostNode,
+    /// An observer heard again what settled an old height.
+    OldDecision,
+    /// A node came back without its last blocks.
+    Rollback,
+    /// An operator that was started twice heard the other one, and ended for good.
+    TwinHeard,
     /// A clock was set wrong.
     WrongClock,
     /// A node did not answer.
@@ -39,6 +49,8 @@ pub enum Exercise {
     SlowNode,
     /// A liar voted as it liked.
     LyingVote,
+    /// A liar voted many rounds ahead.
+    VoteFarAhead,
     /// A liar proposed as it liked.
     LyingProposal,
     /// A liar proposed a block and told nobody what is in it.
@@ -49,6 +61,8 @@ pub enum Exercise {
     SpoiledBody,
     /// A liar pieced a certificate together.
     PiecedCertificate,
+    /// A liar pieced a round certificate together.
+    PiecedRoundCertificate,
     /// Checked: nobody signs twice, or what is not decided, and no two blocks can be complete.
     SignatureChecked,
     /// Checked: all decisions at a height are the same.
@@ -57,13 +71,17 @@ pub enum Exercise {
     AcceptanceChecked,
     /// Checked: who is accused did lie.
     AccusationChecked,
+    /// An operator entered a later round because it was shown that the one before is over.
+    RoundCertificateFollowed,
+    /// An observer took part again.
+    TookPart,
     /// Checked: blocks come again once the storm is over.
     ProgressChecked,
 }
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 35] = [
         Self::Loss,
         Self::Deafness,
         Self::Reordering,
@@ -75,27 +93,42 @@ impl Exercise {
         Self::CrashBeforeStore,
         Self::CrashAfterStore,
         Self::StoreFailure,
+        Self::GuardFailure,
         Self::LostMemory,
+        Self::LostNode,
+        Self::OldDecision,
+        Self::Rollback,
+        Self::TwinHeard,
         Self::WrongClock,
         Self::NodeFailure,
         Self::SlowNode,
         Self::LyingVote,
+        Self::VoteFarAhead,
         Self::LyingProposal,
         Self::WithheldBody,
         Self::LyingSignature,
         Self::SpoiledBody,
         Self::PiecedCertificate,
+        Self::PiecedRoundCertificate,
         Self::SignatureChecked,
         Self::DecisionChecked,
         Self::AcceptanceChecked,
         Self::AccusationChecked,
+        Self::RoundCertificateFollowed,
+        Self::TookPart,
         Self::ProgressChecked,
     ];
 }
 
 /// How often each happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exercised([u64; Exercise::ALL.len()]);
+
+impl Default for Exercised {
+    fn default() -> Self {
+        Self([0; Exercise::ALL.len()])
+    }
+}
 
 impl Exercised {
     pub(super) const fn count(&mut self, what: Exercise) {

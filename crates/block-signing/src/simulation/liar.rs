@@ -8,7 +8,7 @@ use federation_roster::{OperatorId, Round};
 
 use crate::{
     BlockSignature, Body, Certificate, CompactSignature, IdentitySignature, Message, Proposal,
-    Vote, VoteKind,
+    RoundCertificate, Vote, VoteKind,
 };
 
 use super::{
@@ -22,21 +22,30 @@ impl World {
     /// One lie of one liar, to a random part of the federation.
     pub(crate) fn lie(&mut self) {
         let liars: Vec<usize> = (0..self.slots.len())
-            .filter(|slot| !self.slots[*slot].honest)
+            .filter(|slot| !self.slots[*slot].honest && !self.is_doubled(*slot))
             .collect();
+        if liars.is_empty() {
+            return;
+        }
         let slot = liars[self.rng.index(liars.len())];
         let id = self.slots[slot].id;
         let Some((height, round)) = self.place_to_lie() else {
             return;
         };
-        let (kind, message) = match self.rng.below(8) {
-            0..=2 => (Exercise::LyingVote, self.lying_vote(height, round)),
+        let (kind, message) = match self.rng.below(10) {
+            0 | 1 => (Exercise::LyingVote, self.lying_vote(height, round)),
+            2 => (Exercise::VoteFarAhead, self.vote_far_ahead(slot, height)),
             3 | 4 => (
                 Exercise::LyingProposal,
                 self.lying_proposal(slot, height, round),
             ),
+            5 if self.scenario.nuisances => return,
             5 => (Exercise::LyingSignature, self.lying_signature(id, height)),
             6 => (Exercise::SpoiledBody, self.spoiled_body()),
+            7 | 8 => (
+                Exercise::PiecedRoundCertificate,
+                self.pieced_round_certificate(),
+            ),
             _ => (Exercise::PiecedCertificate, self.pieced_certificate()),
         };
         if let Some(message) = message {
@@ -56,6 +65,32 @@ impl World {
         Some((status.height, Round::new(round)))
     }
 
+    /// A vote for nil any number of rounds after those in which the others are; often in one that
+    /// the liar leads, where all would have to wait for its proposal.
+    fn vote_far_ahead(&mut self, slot: usize, height: BlockHeight) -> Option<Message> {
+        let id = self.slots[slot].id;
+        let config = &self.slots[slot].config;
+        let machines = self.slots.iter().filter_map(|slot| slot.machine.as_ref());
+        let status = machines.map(|machine| machine.status());
+        let rounds = status.filter(|status| status.height == height);
+        let highest = rounds.map(|status| status.round.to_u32()).max()?;
+        let mut ahead = (highest + 1..).map(Round::new);
+        let led = ahead.find(|round| config.leader(height, *round) == id)?;
+        let round = if self.rng.chance(500) {
+            led
+        } else {
+            let most = 10_u64.pow(u32::try_from(self.rng.between(1, 9)).unwrap_or(1));
+            let ahead = u32::try_from(self.rng.between(1, most)).unwrap_or(1);
+            Round::new(highest.saturating_add(ahead))
+        };
+        Some(Message::Vote(Vote {
+            kind: [VoteKind::Prevote, VoteKind::Precommit][self.rng.index(2)],
+            height,
+            round,
+            value: None,
+        }))
+    }
+
     fn some_hash(&mut self, height: BlockHeight) -> Option<BlockHash> {
         let known: Vec<BlockHash> = self
             .blocks
@@ -72,7 +107,7 @@ impl World {
         } else {
             VoteKind::Precommit
         };
-        let value = if self.rng.chance(200) {
+        let value = if self.scenario.nuisances || self.rng.chance(200) {
             None
         } else {
             self.some_hash(height)
@@ -163,7 +198,8 @@ impl World {
                 votes.insert(frame.signed.sender, frame.signed.signature);
             }
         }
-        for slot in self.slots.iter().filter(|slot| !slot.honest) {
+        let liars = self.slots.iter().filter(|slot| !slot.honest);
+        for slot in liars.filter(|_| !self.scenario.nuisances) {
             let own = signed(slot.id, Message::Vote(vote));
             votes.insert(slot.id, own.signature);
         }
@@ -172,6 +208,38 @@ impl World {
             height: vote.height,
             round: vote.round,
             hash,
+            votes,
+        }))
+    }
+
+    /// The same of the precommits of a round, whatever they are for: who comes too early ends a
+    /// round in which others would still have decided.
+    fn pieced_round_certificate(&mut self) -> Option<Message> {
+        let place = self.rng.index(self.recent.len());
+        let Message::Vote(some) = self.recent.get(place)?.signed.message else {
+            return None;
+        };
+        let mut votes = BTreeMap::new();
+        for frame in &self.recent {
+            if let Message::Vote(vote) = frame.signed.message
+                && (vote.kind, vote.height, vote.round)
+                    == (VoteKind::Precommit, some.height, some.round)
+            {
+                votes.insert(frame.signed.sender, (vote.value, frame.signed.signature));
+            }
+        }
+        for slot in self.slots.iter().filter(|slot| !slot.honest) {
+            let nil = Vote {
+                kind: VoteKind::Precommit,
+                value: None,
+                ..some
+            };
+            let own = signed(slot.id, Message::Vote(nil));
+            votes.insert(slot.id, (None, own.signature));
+        }
+        Some(Message::RoundCertificate(RoundCertificate {
+            height: some.height,
+            round: some.round,
             votes,
         }))
     }

@@ -46,6 +46,28 @@ impl World {
         if state.honest && phase != Some(Phase::Decided) && !self.scenario.only_forks {
             return Err(Breach::SignedUndecided { operator, height });
         }
+        #[cfg(test)]
+        if state.guard_broken {
+            let input = Input::SignRefused {
+                height,
+                hash,
+                reason: "the guard's store has failed".to_owned(),
+            };
+            self.feed(slot, 1, input);
+            return Ok(());
+        }
+        if state.honest && self.storm && self.rng.chance(self.scenario.guard_failures) {
+            self.count(Exercise::GuardFailure);
+            #[cfg(test)]
+            if self.stubborn {
+                self.slots[slot].guard_broken = true;
+                return self.sign(slot, candidate);
+            }
+            // R28: the operator ends, and its service manager opens the store anew.
+            self.crash(slot);
+            return Ok(());
+        }
+        let state = &mut self.slots[slot];
         let input = match state.guard(height, hash) {
             Ok(()) => {
                 if state.honest {
@@ -121,6 +143,7 @@ impl World {
         let tip = self.slots[slot].node.tip();
         let delay = self.node_delay();
         self.feed(slot, delay, Input::Tip(tip));
+        self.say_again(slot);
         for other in 0..self.slots.len() {
             if other != slot && self.relays() && self.audible(slot, other) {
                 let delay = self.frame_delay();

@@ -31,6 +31,9 @@ pub(crate) struct Slot {
     pub(crate) wake: Option<u64>,
     /// Lost its memory: starts as an observer.
     pub(crate) amnesic: bool,
+    /// Its guard's store has failed, and it goes on all the same, which no driver must.
+    #[cfg(test)]
+    pub(crate) guard_broken: bool,
     /// Without a guard, to show what it is for.
     #[cfg(test)]
     pub(crate) unguarded: bool,
@@ -51,6 +54,8 @@ impl Slot {
             skew: 0,
             wake: None,
             amnesic: false,
+            #[cfg(test)]
+            guard_broken: false,
             #[cfg(test)]
             unguarded: false,
         }
@@ -75,6 +80,10 @@ impl Slot {
         self.machine = Some(Machine::new(config, records));
         self.life += 1;
         self.wake = None;
+        #[cfg(test)]
+        {
+            self.guard_broken = false;
+        }
     }
 
     pub(crate) fn persist(&mut self, record: &Record) {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::rng::Rng;
+use crate::MAX_OPERATORS;
 
 /// What one run is made of; fields are plain so that a test can set up its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,13 @@ pub struct Scenario {
     pub liars: usize,
     /// Whether the liars say nothing in the calm.
     pub silenced: bool,
+    /// Whether the liars never vote for a block, and say anything else: they are then no danger to
+    /// the one block per height, and up to N - M of them, more than the threshold stands of others,
+    /// must not keep blocks from coming either.
+    pub nuisances: bool,
+    /// Whether the first liar is no liar but one honest operator started twice, without its memory
+    /// shared: each of the two must end for good when it hears the other.
+    pub doubled: bool,
     /// How many operators are never there.
     pub dead: usize,
     /// The block interval.
@@ -47,8 +55,13 @@ pub struct Scenario {
     pub crashes: u64,
     /// Failures of the store, of a thousand batches.
     pub store_failures: u64,
-    /// Whether an operator may lose its memory and come back as an observer.
+    /// Failures of the guard's store, of a thousand signatures.
+    pub guard_failures: u64,
+    /// Whether an operator may lose its memory and come back as an observer, in every second run
+    /// with its node lost, too.
     pub amnesia: bool,
+    /// How often, of a thousand crashes, the operator's node comes back without its last blocks.
+    pub rollbacks: u64,
     /// Whether the network falls into two parts now and then.
     pub partitions: bool,
     /// Whether nodes pass blocks on among themselves in the storm.
@@ -74,6 +87,8 @@ impl Scenario {
             threshold: 3,
             liars: 0,
             silenced: false,
+            nuisances: false,
+            doubled: false,
             dead: 0,
             interval: Duration::from_secs(1),
             storm: Duration::ZERO,
@@ -87,7 +102,9 @@ impl Scenario {
             delay: 20,
             crashes: 0,
             store_failures: 0,
+            guard_failures: 0,
             amnesia: false,
+            rollbacks: 0,
             partitions: false,
             relay: true,
             slow_node: 20,
@@ -97,16 +114,24 @@ impl Scenario {
         }
     }
 
-    /// The scenario of a seed: every fourth one [about locks](Self::about_locks), the others with
-    /// any federation of three to seven operators, any faults, and as many liars as the threshold
-    /// stands, in one of two runs the most.
+    /// The scenario of a seed: every fourth one [about locks](Self::about_locks), every sixteenth
+    /// one [of nuisances](Self::of_nuisances), the others with any federation of three to seven
+    /// operators, rarely up to twenty, any faults, and as many liars as the threshold stands, in one
+    /// of two runs the most.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         if seed % 4 == 3 {
             return Self::about_locks(seed);
         }
+        if seed % 16 == 2 {
+            return Self::of_nuisances(seed);
+        }
         let mut rng = Rng::new(seed ^ 0x005C_E9A2_1000);
-        let size = [3, 4, 4, 5, 5, 5, 6, 7][rng.index(8)];
+        let size = if rng.chance(25) {
+            rng.between(8, MAX_OPERATORS as u64)
+        } else {
+            [3, 4, 4, 5, 5, 5, 6, 7][rng.index(8)]
+        };
         let threshold = rng.between(size / 2 + 1, size);
         let most_liars = 2 * threshold - size - 1;
         let liars = if rng.chance(500) {
@@ -134,16 +159,22 @@ impl Scenario {
         let skew = sometimes(500, 3000);
         let dead = sometimes(400, spare);
         let deaf = sometimes(700, 700);
+        let guard_failures = sometimes(200, 100);
+        let rollbacks = sometimes(300, 500);
+        let amnesia = rng.chance(150);
         Self {
             seed,
             size: usize::try_from(size).unwrap_or(3),
             threshold: usize::try_from(threshold).unwrap_or(2),
             liars: usize::try_from(liars).unwrap_or(0),
             silenced: rng.chance(400),
+            nuisances: false,
+            doubled: rng.chance(100),
             dead: usize::try_from(dead).unwrap_or(0),
             interval: Duration::from_millis([100, 1000, 1000, 2000][rng.index(4)]),
             storm: Duration::from_millis(rng.between(1000, 6000)),
-            goal: 3,
+            // An observer waits for a block that is surely younger than its observing.
+            goal: if amnesia { 15 } else { 3 },
             loss,
             deaf,
             hasty: false,
@@ -153,7 +184,9 @@ impl Scenario {
             delay,
             crashes,
             store_failures,
-            amnesia: rng.chance(150),
+            guard_failures,
+            amnesia,
+            rollbacks,
             partitions: rng.chance(500),
             relay: rng.chance(700),
             slow_node,
@@ -178,6 +211,26 @@ impl Scenario {
             secrets: rng.between(150, 350),
             crashes: [0, 30, 100][rng.index(3)],
             relay: false,
+            ..Self::calm(seed)
+        }
+    }
+
+    /// The scenario of a seed in which N - M operators are liars who vote for no block: they vote
+    /// for nil any number of rounds ahead, lead rounds, withhold, spoil, and piece together what
+    /// others said.
+    #[must_use]
+    pub fn of_nuisances(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x0007_7157);
+        let (size, threshold) = [(3, 2), (5, 3), (5, 4), (7, 4), (4, 3), (15, 8)][rng.index(6)];
+        Self {
+            size,
+            threshold,
+            liars: size - threshold,
+            nuisances: true,
+            storm: Duration::from_millis(rng.between(0, 4000)),
+            loss: [0, 100, 300][rng.index(3)],
+            crashes: [0, 10, 30][rng.index(3)],
+            goal: 2,
             ..Self::calm(seed)
         }
     }

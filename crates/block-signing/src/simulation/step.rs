@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use federation_chain::UnixTime;
+use federation_chain::{BlockHeight, UnixTime};
 
 use crate::{Alarm, Event, Input, Message, Output, Phase, Verdict};
 
@@ -22,7 +22,24 @@ impl World {
         let id = self.slots[slot].id;
         self.note(|| format!("operator {id} (slot {slot}) starts"));
         let tip = self.slots[slot].node.tip();
-        self.step(slot, Input::Tip(tip))
+        self.step(slot, Input::Tip(tip))?;
+        self.say_again(slot);
+        Ok(())
+    }
+
+    /// Somebody says again to an observer what settled the height that it works at, be it long ago.
+    pub(super) fn say_again(&mut self, slot: usize) {
+        let state = &self.slots[slot];
+        let machine = state.machine.as_ref();
+        if !machine.is_some_and(|machine| machine.status().observing) {
+            return;
+        }
+        let next = state.node.height().next();
+        if let Some(frame) = self.decisions.get(&next).cloned() {
+            self.count(Exercise::OldDecision);
+            let delay = self.frame_delay();
+            self.later(delay, Happening::Deliver { to: slot, frame });
+        }
     }
 
     pub(super) fn crash(&mut self, slot: usize) {
@@ -34,9 +51,28 @@ impl World {
         self.count(Exercise::Crash);
         let id = self.slots[slot].id;
         self.note(|| format!("operator {id} (slot {slot}) crashes"));
+        if self.storm && self.rng.chance(self.scenario.rollbacks) {
+            self.roll_back(slot);
+        }
         let longest = if self.scenario.hasty { 100 } else { 1500 };
         let pause = self.rng.between(10, longest);
         self.later(pause, Happening::Restart { slot });
+    }
+
+    /// The node comes back without its last blocks. Somebody honest keeps them: what all lose is
+    /// gone for good.
+    fn roll_back(&mut self, slot: usize) {
+        let height = self.slots[slot].node.height();
+        let others = self.slots.iter().enumerate();
+        let kept = others
+            .filter(|(other, state)| *other != slot && state.honest && !state.dead)
+            .any(|(_, state)| state.node.height() >= height);
+        if kept && self.slots[slot].honest && height > BlockHeight::GENESIS {
+            self.count(Exercise::Rollback);
+            let blocks = self.rng.between(1, 3);
+            let blocks = usize::try_from(blocks).unwrap_or(1);
+            self.slots[slot].node.roll_back(blocks);
+        }
     }
 
     pub(super) fn receive(&mut self, to: usize, frame: &Rc<Frame>) -> Result<(), Breach> {
@@ -55,7 +91,17 @@ impl World {
             }
             _ => Input::Received(frame.signed.clone()),
         };
-        self.step(to, input)
+        let round = |world: &Self| {
+            let machine = world.slots[to].machine.as_ref();
+            machine.map(|machine| machine.status().round)
+        };
+        let before = round(self);
+        self.step(to, input)?;
+        let over = matches!(frame.signed.message, Message::RoundCertificate(_));
+        if over && before.is_some() && round(self) > before {
+            self.count(Exercise::RoundCertificateFollowed);
+        }
+        Ok(())
     }
 
     /// One input, and all that follows: the batch of outputs, in which the operator may crash at
@@ -235,9 +281,21 @@ impl World {
         let operator = self.slots[slot].id;
         self.note(|| format!("operator {operator} (slot {slot}): {event:?}"));
         if !self.slots[slot].honest {
+            let heard = matches!(event, Event::Alarm(Alarm::OwnMessageFromElsewhere { .. }));
+            if heard && self.is_doubled(slot) {
+                // R24: the driver ends, and no start after that goes on.
+                self.count(Exercise::TwinHeard);
+                self.slots[slot].dead = true;
+                self.slots[slot].machine = None;
+                self.slots[slot].life += 1;
+            }
             return Ok(());
         }
         match event {
+            Event::TakingPart { .. } => {
+                self.count(Exercise::TookPart);
+                Ok(())
+            }
             Event::Decided { height, hash, .. } => {
                 self.count(Exercise::DecisionChecked);
                 self.checker.decided(height, hash)

@@ -89,9 +89,31 @@ fn finds_the_double_signature_that_a_missing_guard_lets_pass_and_the_guard_refus
     }
 }
 
-/// Five honest operators of whom all are needed, and two liars who pull some of them ahead and
-/// then fall silent.
-fn abandoned(seed: u64, mutation: Option<Mutation>) -> Result<(), Breach> {
+/// How many of these seeds end without blocks, or with too many rounds for one.
+fn standstills(
+    seeds: core::ops::Range<u64>,
+    scenario: impl Fn(u64) -> Scenario,
+    mutation: Option<Mutation>,
+) -> usize {
+    let stands_still = |seed: &u64| {
+        let mut world = World::with_config(scenario(*seed), |mut config| {
+            config.mutation = mutation;
+            config
+        });
+        match world.run() {
+            Ok(_) => false,
+            Err(Failure {
+                breach: Breach::Stuck { .. } | Breach::TooManyRounds { .. },
+                ..
+            }) => true,
+            Err(failure) => panic!("{failure}"),
+        }
+    };
+    seeds.filter(stands_still).count()
+}
+
+/// Operators that hear much less of each other than they say, and a liar who falls silent.
+fn scattered(seed: u64) -> Scenario {
     let mut scenario = Scenario::calm(seed);
     (scenario.size, scenario.threshold, scenario.liars) = (7, 5, 2);
     scenario.silenced = true;
@@ -100,22 +122,85 @@ fn abandoned(seed: u64, mutation: Option<Mutation>) -> Result<(), Breach> {
     scenario.hasty = seed.is_multiple_of(2);
     scenario.relay = false;
     scenario.storm = Duration::from_millis(1000 + seed % 3000);
-    let mut world = World::with_config(scenario, |mut config| {
-        config.mutation = mutation;
-        config
-    });
-    world.run().map(drop).map_err(|failure| failure.breach)
+    scenario
 }
 
 #[test]
-fn finds_operators_left_behind_in_a_round_that_others_do_not_fill() {
-    let seeds = 0..600;
-    let stuck = seeds
-        .clone()
-        .find(|seed| abandoned(*seed, Some(Mutation::NoFill)).is_err());
-    assert!(stuck.is_some());
-    for seed in seeds {
-        assert_eq!(abandoned(seed, None), Ok(()), "seed {seed}");
+fn finds_operators_left_behind_in_a_round_whose_end_is_not_repeated() {
+    let mutation = Some(Mutation::KeepRoundCertificates);
+    assert!(standstills(0..600, scattered, mutation) > 0);
+    assert_eq!(standstills(0..600, scattered, None), 0);
+}
+
+/// N - M liars who vote for no block; with 3 of 5 one of them is 2M - N.
+fn five_with_nuisances(seed: u64) -> Scenario {
+    let mut scenario = Scenario::of_nuisances(seed);
+    (scenario.size, scenario.threshold, scenario.liars) = (5, 3, 1);
+    scenario
+}
+
+#[test]
+fn finds_a_machine_that_goes_to_later_rounds_on_the_word_of_few() {
+    let mutation = Some(Mutation::FollowFew);
+    assert!(standstills(0..20, five_with_nuisances, mutation) > 0);
+    assert_eq!(standstills(0..200, five_with_nuisances, None), 0);
+    assert_eq!(standstills(0..100, Scenario::of_nuisances, None), 0);
+}
+
+/// Operators who lose memory and node, while all that was ever decided is said again.
+fn forgetful(seed: u64) -> Scenario {
+    let mut scenario = Scenario::calm(seed);
+    (scenario.size, scenario.threshold) = [(3, 2), (5, 3)][usize::from(seed % 2 == 1)];
+    scenario.interval = Duration::from_millis(500);
+    scenario.storm = Duration::from_secs(8);
+    scenario.goal = 2;
+    scenario.loss = 100;
+    scenario.replays = 300;
+    scenario.partitions = true;
+    scenario.crashes = 5;
+    scenario.amnesia = true;
+    scenario
+}
+
+#[test]
+fn finds_an_observer_that_takes_any_settled_height_for_a_young_one() {
+    let run = |seed, mutation| {
+        let mut world = World::with_config(forgetful(seed), |mut config| {
+            config.mutation = mutation;
+            config
+        });
+        world.run().err()
+    };
+    let found = (0..2000).find_map(|seed| run(seed, Some(Mutation::TrustOldHeights)));
+    assert!(
+        matches!(
+            found.as_ref().map(|failure| &failure.breach),
+            Some(Breach::FalseAlarm { .. } | Breach::HonestAccused { .. } | Breach::Fork { .. })
+        ),
+        "{found:?}"
+    );
+    for seed in 0..500 {
+        assert_eq!(run(seed, None), None);
+    }
+}
+
+/// A guard's store fails at one or two of three operators who are all needed.
+#[test]
+fn finds_a_driver_that_goes_on_when_its_guard_has_failed() {
+    let run = |seed, stubborn| {
+        let mut scenario = Scenario::calm(seed);
+        (scenario.size, scenario.threshold) = (3, 3);
+        scenario.storm = Duration::from_secs(3);
+        scenario.guard_failures = 300;
+        scenario.only_forks = true; // or the refusal itself would be the breach
+        let mut world = World::new(scenario);
+        world.stubborn = stubborn;
+        world.run().err().map(|failure| failure.breach)
+    };
+    let found = (0..20).find_map(|seed| run(seed, true));
+    assert!(matches!(found, Some(Breach::Stuck { .. })), "{found:?}");
+    for seed in 0..100 {
+        assert_eq!(run(seed, false), None, "seed {seed}");
     }
 }
 

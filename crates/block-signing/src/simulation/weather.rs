@@ -5,6 +5,7 @@ use federation_chain::BlockHeight;
 use crate::Input;
 
 use super::{
+    chain::Node,
     check::Breach,
     exercise::Exercise,
     scenario::Scenario,
@@ -22,7 +23,7 @@ impl World {
         for slot in 0..self.slots.len() {
             if self.slots[slot].honest {
                 self.sides.set(slot, 0);
-            } else if self.scenario.silenced {
+            } else if self.scenario.silenced && !self.is_doubled(slot) {
                 self.slots[slot].dead = true;
                 self.slots[slot].machine = None;
             }
@@ -63,6 +64,10 @@ impl World {
                 self.note(|| format!("slot {slot} loses its memory"));
                 self.slots[slot].store.clear();
                 self.slots[slot].guard.clear();
+                if self.rng.chance(500) {
+                    self.count(Exercise::LostNode);
+                    self.slots[slot].node = Node::new();
+                }
                 self.slots[slot].amnesic = true;
                 self.crash(slot);
             }
@@ -82,8 +87,8 @@ impl World {
     fn kinds_unheard(&mut self) -> u32 {
         let Scenario { deaf, secrets, .. } = self.scenario;
         let mut kinds = 0;
-        for kind in 1..=8 {
-            let vote = (3..=6).contains(&kind);
+        for kind in 1..=9 {
+            let vote = (3..=6).contains(&kind) || kind == 9;
             if self.rng.chance(if vote { deaf.max(secrets) } else { deaf }) {
                 kinds |= 1 << kind;
             }

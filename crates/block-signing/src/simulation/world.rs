@@ -116,6 +116,11 @@ pub struct World {
     pub(super) calm_since: u64,
     pub(super) goal: BlockHeight,
     pub(super) forgot: bool,
+    /// What settled each height, for those who say it again.
+    pub(super) decisions: BTreeMap<BlockHeight, Rc<Frame>>,
+    /// Drivers go on when a guard's store has failed.
+    #[cfg(test)]
+    pub(super) stubborn: bool,
 }
 
 impl fmt::Debug for World {
@@ -156,6 +161,9 @@ impl World {
             let id = OperatorId::new(u8::try_from(number).expect("a federation is small"));
             let config = Config::new(scenario.size, scenario.threshold, id, scenario.interval);
             let config = config.expect("the scenario makes a federation");
+            // As far as clocks differ, and a second for times in whole seconds.
+            let drift = Duration::from_millis(2 * scenario.skew + 1000);
+            let config = config.with_max_drift(drift);
             let config = change(if scenario.hasty {
                 hasty(config)
             } else {
@@ -163,10 +171,12 @@ impl World {
             });
             let lies = place < scenario.liars;
             let mut slot = Slot::new(id, !lies, config);
-            if lies {
+            if lies && !scenario.nuisances {
                 slots.push(Slot::new(slot.id, false, slot.config.clone()));
             }
-            slot.dead = (scenario.liars..scenario.liars + scenario.dead).contains(&place);
+            // A nuisance needs no machine for what it says.
+            slot.dead = (scenario.liars..scenario.liars + scenario.dead).contains(&place)
+                || (lies && scenario.nuisances);
             slots.push(slot);
         }
         let count = slots.len();
@@ -192,6 +202,9 @@ impl World {
             calm_since: 0,
             goal: BlockHeight::GENESIS,
             forgot: false,
+            decisions: BTreeMap::new(),
+            #[cfg(test)]
+            stubborn: false,
         }
     }
 
@@ -237,7 +250,8 @@ impl World {
         for slot in 0..self.slots.len() {
             // Twins start on different sides; in the calm only the first is heard.
             let twin = slot > 0 && self.slots[slot - 1].id == self.slots[slot].id;
-            self.sides.set(slot, u8::from(twin));
+            let apart = twin && !self.is_doubled(slot);
+            self.sides.set(slot, u8::from(apart));
             let at = self.rng.below(300);
             self.later(at, Happening::Restart { slot });
             let at = self.rng.below(500);
@@ -261,6 +275,11 @@ impl World {
 
     pub(super) fn living(&self) -> impl Iterator<Item = &Slot> + '_ {
         self.slots.iter().filter(|slot| slot.honest && !slot.dead)
+    }
+
+    /// Whether this is one of the two daemons of an operator that was started twice.
+    pub(super) fn is_doubled(&self, slot: usize) -> bool {
+        self.scenario.doubled && slot < 2 && !self.slots[slot].honest
     }
 
     fn stuck(&self) -> Breach {

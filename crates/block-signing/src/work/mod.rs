@@ -12,7 +12,7 @@ mod vote;
 use federation_chain::UnixTime;
 
 use crate::{
-    Config, VoteKind,
+    Config,
     ballots::{Ballots, RoundBallots},
     outbox::Outbox,
     state::{Height, Step},
@@ -73,14 +73,14 @@ impl Work<'_> {
                 self.precommit_block() // R9
                     || self.propose() // R4
                     || self.prevote() // R5, R6, R7
-                    || (until <= self.now && self.cast(VoteKind::Prevote, None)) // R8
+                    || (until <= self.now && self.prevote_late()) // R8
             }
             Step::Prevote { until } => {
                 self.precommit_block() // R9
                     || self.precommit_nil(until) // R10, R11
             }
             Step::Precommit => {
-                self.remember_proof(self.height.round);
+                self.remember_proofs(self.height.round);
                 false
             }
             Step::Waiting { .. } | Step::Decided => false,

@@ -21,9 +21,9 @@ impl Work<'_> {
             return false;
         }
         let tip = self.height.tip.hash;
-        let proofs = self.ballots().proofs.range(..round).rev();
+        let proofs = self.ballots().proofs.below(round);
         let valid = proofs
-            .filter_map(|(_, proof)| {
+            .filter_map(|proof| {
                 let candidate = self.ballots().bodies.usable(proof.hash)?;
                 (candidate.previous == tip).then_some(proof)
             })

@@ -26,11 +26,9 @@ impl Work<'_> {
         if matches!(self.height.step, Step::Waiting { .. }) {
             return None;
         }
-        let proven = ballots
-            .proofs
-            .get(&self.height.round)
-            .map(|proof| proof.hash);
-        if let Some(hash) = proven.filter(missing) {
+        let proofs = ballots.proofs.of_round(self.height.round);
+        let mut proven = proofs.map(|proof| proof.hash);
+        if let Some(hash) = proven.find(missing) {
             return Some((hash, true));
         }
         let proposed = self.proposal().map(|proposal| proposal.hash);
@@ -112,14 +110,16 @@ impl Work<'_> {
         }
     }
 
-    /// The own proposal and votes of this round, the votes of the round before, for those who are
+    /// The own proposal and votes of this round, what ended the round before, for those who are
     /// still in it, and the latest proof of lock.
     fn repeat_round(&mut self) {
         if self.observing {
             return;
         }
         let round = self.height.round;
+        // A store of an earlier version has the own votes of that round only, and no certificate.
         let before = round.to_u32().checked_sub(1).map(Round::new);
+        let before = before.filter(|_| self.ballots().over.is_none());
         let own = &self.height.own;
         let mut votes: Vec<Vote> = Vec::with_capacity(4);
         for round in before.into_iter().chain([round]) {
@@ -132,8 +132,16 @@ impl Work<'_> {
         if let Some(proposal) = own.proposals.get(&round) {
             self.out.send(Message::Proposal(*proposal));
         }
-        if let Some((_, proof)) = self.height.ballots.proofs.last_key_value() {
+        for proof in self.height.ballots.proofs.latest() {
             self.out.send(Message::Certificate(proof.clone()));
+        }
+        let over = self.height.ballots.over.as_ref();
+        #[cfg(test)]
+        let over = over.filter(|_| {
+            self.config.mutation != Some(crate::mutation::Mutation::KeepRoundCertificates)
+        });
+        if let Some(over) = over {
+            self.out.send(Message::RoundCertificate(over.clone()));
         }
         for vote in votes {
             self.out.send(Message::Vote(vote));
@@ -146,10 +154,10 @@ impl Work<'_> {
         let wanted = [
             self.proposal().map(|proposal| proposal.hash),
             self.height.own.lock().map(|(_, hash)| hash),
-            ballots.proofs.last_key_value().map(|(_, proof)| proof.hash),
             ballots.settled(self.quorum()),
         ];
-        let wanted = wanted.into_iter().flatten().collect();
+        let proven = ballots.proofs.latest().map(|proof| proof.hash);
+        let wanted = wanted.into_iter().flatten().chain(proven).collect();
         self.height.ballots.bodies.trim(&wanted);
     }
 }

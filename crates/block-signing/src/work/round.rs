@@ -4,7 +4,7 @@ use federation_chain::UnixTime;
 use federation_roster::Round;
 
 use crate::{
-    Event, Record, RoundOutcome, RoundReport, VoteKind,
+    Event, Record, RoundOutcome, RoundReport,
     ballots::Window,
     schedule,
     state::{Errand, Step},
@@ -66,48 +66,45 @@ impl Work<'_> {
         });
     }
 
-    /// R15: leaves the round for a later one, and fills the round before that with the votes for
-    /// nil that were not cast in it, so that nobody waits there for this operator's votes.
-    fn move_to(&mut self, round: Round, outcome: RoundOutcome) -> bool {
+    /// R15: leaves the round for a later one, with the reason why all rounds before that are over,
+    /// which is repeated (R20) so that nobody stays behind.
+    fn move_on(&mut self, outcome: RoundOutcome) -> bool {
+        let Some(over) = self.height.ballots.over.clone() else {
+            return false;
+        };
         self.report_round(outcome);
-        let number = self.height.number();
-        let before = Round::new(round.to_u32().saturating_sub(1));
-        self.fill(before);
+        let round = over.round.next();
         if !self.observing {
+            let number = self.height.number();
             self.out.persist(Record::Round(number, round));
+            self.out.persist(Record::RoundCertificate(over));
         }
         self.enter(round);
         true
     }
 
-    fn fill(&mut self, round: Round) {
-        #[cfg(test)]
-        if self.config.mutation == Some(crate::mutation::Mutation::NoFill) {
-            return;
-        }
-        self.record_vote(VoteKind::Prevote, round, None);
-        self.record_vote(VoteKind::Precommit, round, None);
-    }
-
-    /// R14: 2M - N operators in a later round: at least one of them is honest.
+    /// R14: M precommits of a later round: that round is over for everybody.
     pub(super) fn follow(&mut self) -> bool {
-        let later = self.ballots().later_round(
-            self.height.round,
-            self.latest_plausible(),
-            self.config.me(),
-            self.config.one_honest(),
-        );
-        later.is_some_and(|round| self.move_to(round, RoundOutcome::Left))
+        #[cfg(test)]
+        if self.follow_few() {
+            return true;
+        }
+        let over = self.ballots().over.as_ref();
+        over.is_some_and(|over| over.round > self.height.round) && self.move_on(RoundOutcome::Left)
     }
 
-    /// R14: the highest round that honest operators can have reached since the tip was made, with
-    /// a wide margin. After the first turn of leaders no round is shorter than its precommit
-    /// time-out, so rounds beyond this are lies.
-    fn latest_plausible(&self) -> Round {
-        let since = self.height.since.min(self.height.tip.time);
-        let shortest = self.config.timeouts().precommit.as_millis().max(1);
-        let rounds = 4 * self.now.since(since).as_millis() / shortest + 1000;
-        Round::new(u32::try_from(rounds).unwrap_or(u32::MAX))
+    #[cfg(test)]
+    fn follow_few(&mut self) -> bool {
+        if self.config.mutation != Some(crate::mutation::Mutation::FollowFew) {
+            return false;
+        }
+        let few = self.config.one_honest();
+        let later = self.ballots().spoken_after(self.height.round, few);
+        later.is_some_and(|round| {
+            self.out.persist(Record::Round(self.height.number(), round));
+            self.enter(round);
+            true
+        })
     }
 
     /// R12, R13: M precommits, for nil or mixed.
@@ -120,7 +117,7 @@ impl Work<'_> {
         // Only in the first turn of leaders: rounds that fail at once must not spin.
         let first_turn = (round.to_u32() as usize) < self.config.size();
         if first_turn && precommits.count(None) >= self.quorum() {
-            return self.move_to(round.next(), RoundOutcome::NotDecided);
+            return self.move_on(RoundOutcome::NotDecided);
         }
         if precommits.total() < self.quorum() {
             return false;
@@ -130,7 +127,7 @@ impl Work<'_> {
             .height
             .round_until
             .get_or_insert_with(|| self.now.after(wait));
-        until <= self.now && self.move_to(round.next(), RoundOutcome::NotDecided)
+        until <= self.now && self.move_on(RoundOutcome::NotDecided)
     }
 
     pub(super) fn report_round(&mut self, outcome: RoundOutcome) {

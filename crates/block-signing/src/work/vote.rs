@@ -28,16 +28,32 @@ impl Work<'_> {
         match self.judge(&proposal) {
             Opinion::Accept => self.cast(VoteKind::Prevote, Some(proposal.hash)),
             Opinion::Refuse(reason) => {
-                self.out.event(Event::Refused {
-                    height: proposal.height,
-                    round: proposal.round,
-                    hash: proposal.hash,
-                    reason,
-                });
+                self.refuse(&proposal, reason);
                 self.cast(VoteKind::Prevote, None)
             }
             Opinion::Open => false,
         }
+    }
+
+    /// R8: nil, as there is nothing to prevote for. A block from a clock that is ahead was waited
+    /// for until now, so it is said only here.
+    pub(super) fn prevote_late(&mut self) -> bool {
+        if let Some(proposal) = self.proposal()
+            && let Some(candidate) = self.ballots().bodies.any(proposal.hash)
+            && self.check(candidate) == Err(Refusal::TooLate)
+        {
+            self.refuse(&proposal, Refusal::TooLate);
+        }
+        self.cast(VoteKind::Prevote, None)
+    }
+
+    fn refuse(&mut self, proposal: &Proposal, reason: Refusal) {
+        self.out.event(Event::Refused {
+            height: proposal.height,
+            round: proposal.round,
+            hash: proposal.hash,
+            reason,
+        });
     }
 
     pub(super) fn proposal(&self) -> Option<Proposal> {
@@ -92,13 +108,17 @@ impl Work<'_> {
     /// R9: M prevotes for a block that is held and not refused: lock it and precommit it.
     pub(super) fn precommit_block(&mut self) -> bool {
         let round = self.height.round;
-        let Some(hash) = self.ballots().proofs.get(&round).map(|proof| proof.hash) else {
+        let usable = |hash: &BlockHash| self.ballots().bodies.usable(*hash).is_some();
+        let mut proven = self
+            .ballots()
+            .proofs
+            .of_round(round)
+            .map(|proof| proof.hash);
+        let Some(hash) = proven.find(usable) else {
             return false;
         };
-        if self.ballots().bodies.usable(hash).is_none() {
-            return false;
-        }
-        self.remember_proof(round);
+        drop(proven);
+        self.remember_proofs(round);
         self.store_body(hash);
         self.cast(VoteKind::Precommit, Some(hash))
     }
@@ -159,19 +179,22 @@ impl Work<'_> {
     }
 
     /// R9, R4: keeps the proof of lock of a round with its block, to propose it again.
-    pub(super) fn remember_proof(&mut self, round: Round) {
-        let Some(proof) = self.height.ballots.proofs.get(&round) else {
-            return;
-        };
-        let hash = proof.hash;
-        let held = self.ballots().bodies.usable(hash).is_some();
-        if self.observing || !held || !self.height.stored_proofs.insert(round) {
+    pub(super) fn remember_proofs(&mut self, round: Round) {
+        if self.observing {
             return;
         }
-        if let Some(proof) = self.height.ballots.proofs.get(&round) {
-            self.out.persist(Record::ProofOfLock(proof.clone()));
+        let ballots = &self.height.ballots;
+        let held = ballots.proofs.of_round(round).filter(|proof| {
+            let stored = self.height.stored_proofs.contains(&(round, proof.hash));
+            !stored && ballots.bodies.usable(proof.hash).is_some()
+        });
+        let held: Vec<_> = held.cloned().collect();
+        for proof in held {
+            let hash = proof.hash;
+            self.height.stored_proofs.insert((round, hash));
+            self.out.persist(Record::ProofOfLock(proof));
+            self.store_body(hash);
         }
-        self.store_body(hash);
     }
 
     pub(super) fn store_body(&mut self, hash: BlockHash) {

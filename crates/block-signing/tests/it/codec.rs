@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use federation_block_signing::{
     BlockSignature, Body, BodyRequest, Candidate, Certificate, CompactSignature,
-    DecodeMessageError, IdentitySignature, Message, MessageParts, Proposal, Record, Standing, Vote,
-    VoteKind,
+    DecodeMessageError, IdentitySignature, Message, MessageParts, Proposal, Record,
+    RoundCertificate, Standing, Vote, VoteKind,
 };
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
@@ -80,6 +80,22 @@ fn certificate() -> impl Strategy<Value = Certificate> {
     })
 }
 
+fn round_certificate() -> impl Strategy<Value = RoundCertificate> {
+    let cast = (prop::option::of(hash()), wide());
+    let votes = prop::collection::btree_map(any::<u8>(), cast, 0..20);
+    (height(), round(), votes).prop_map(|(height, round, votes)| {
+        let votes = votes.into_iter().map(|(id, (value, signature))| {
+            let signature = IdentitySignature::from_bytes(signature);
+            (OperatorId::new(id), (value, signature))
+        });
+        RoundCertificate {
+            height,
+            round,
+            votes: votes.collect(),
+        }
+    })
+}
+
 fn block_signature() -> impl Strategy<Value = BlockSignature> {
     (height(), hash(), wide()).prop_map(|(height, hash, signature)| BlockSignature {
         height,
@@ -98,6 +114,7 @@ fn message() -> impl Strategy<Value = Message> {
         })),
         vote().prop_map(Message::Vote),
         certificate().prop_map(Message::Certificate),
+        round_certificate().prop_map(Message::RoundCertificate),
         block_signature().prop_map(Message::BlockSignature),
         (height(), hash(), any::<u8>()).prop_map(|(height, hash, asked)| {
             Message::BodyRequest(BodyRequest {
@@ -121,7 +138,11 @@ fn record() -> impl Strategy<Value = Record> {
     );
     prop_oneof![
         height().prop_map(Record::Final),
-        Just(Record::Standing(Standing::Observing)),
+        Just(Record::Standing(Standing::Observing { since: None })),
+        any::<u64>().prop_map(|since| {
+            let since = Some(UnixTime::from_millis(since));
+            Record::Standing(Standing::Observing { since })
+        }),
         Just(Record::Standing(Standing::TakingPart)),
         (height(), round()).prop_map(|(height, round)| Record::Round(height, round)),
         proposal().prop_map(Record::Proposal),
@@ -130,6 +151,7 @@ fn record() -> impl Strategy<Value = Record> {
         certificate().prop_map(Record::ProofOfLock),
         certificate().prop_map(Record::Decision),
         block_signature().prop_map(Record::Signature),
+        round_certificate().prop_map(Record::RoundCertificate),
     ]
 }
 
@@ -182,6 +204,14 @@ proptest! {
 }
 
 #[test]
+fn what_earlier_versions_wrote_of_an_observer_is_read() {
+    let observing = Record::Standing(Standing::Observing { since: None });
+    assert_eq!(Record::from_bytes(&[1, 1, 0]), Ok(observing));
+    let taking_part = Record::Standing(Standing::TakingPart);
+    assert_eq!(Record::from_bytes(&[1, 1, 1]), Ok(taking_part));
+}
+
+#[test]
 fn decoded_body_is_no_copy() {
     let body = Body {
         height: BlockHeight::new(1),
@@ -205,8 +235,8 @@ fn errors_name_what_is_wrong() {
         payload: Bytes::from(payload),
     };
     assert_eq!(
-        Message::from_parts(parts(9, 0, vec![])),
-        Err(DecodeMessageError::UnknownKind(9))
+        Message::from_parts(parts(200, 0, vec![])),
+        Err(DecodeMessageError::UnknownKind(200))
     );
     assert_eq!(
         Message::from_parts(parts(3, 0, vec![0; 40_000])),

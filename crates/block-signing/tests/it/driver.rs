@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use federation_block_signing::{
     BlockSignature, Candidate, Certificate, CompactSignature, Config, Event, IdentitySignature,
-    Input, Machine, Message, Output, Proposal, Record, SignedMessage, Tip, Verdict, Vote, VoteKind,
+    Input, Machine, Message, Output, Proposal, Record, RoundCertificate, SignedMessage, Tip,
+    Verdict, Vote, VoteKind,
 };
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
@@ -100,6 +101,19 @@ pub(crate) fn certificate(
         height: BlockHeight::new(height),
         round: Round::new(round),
         hash: hash(fill),
+        votes: votes.collect(),
+    })
+}
+
+/// What ended a round: who precommitted what.
+pub(crate) fn round_certificate(height: u32, round: u32, votes: &[(u8, Option<u8>)]) -> Message {
+    let votes = votes.iter().map(|(id, fill)| {
+        let vote = precommit(height, round, *fill);
+        (op(*id), (fill.map(hash), signature(*id, &vote)))
+    });
+    Message::RoundCertificate(RoundCertificate {
+        height: BlockHeight::new(height),
+        round: Round::new(round),
         votes: votes.collect(),
     })
 }

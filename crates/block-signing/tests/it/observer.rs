@@ -1,13 +1,34 @@
 //! An operator that lost its memory.
 
-use federation_block_signing::{Event, Input, Record, Standing};
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::driver::{Driver, block_signature, candidate, hash, precommit, prevote, proposal, tip};
+use federation_block_signing::{
+    CompactSignature, Event, Input, Message, Record, Standing, Tip, Verdict, VoteKind,
+};
+use federation_chain::{BlockHeight, UnixTime};
+
+use crate::driver::{
+    Driver, T0, block_signature, candidate, certificate, hash, precommit, prevote, proposal, tip,
+};
+
+/// The tip of height 1 whose block says that it was made so long after the observing began.
+fn block_made_after(millis: u64) -> Tip {
+    Tip {
+        hash: hash(7),
+        time: UnixTime::from_millis(T0 + millis),
+        ..tip(1)
+    }
+}
+
+/// Twice the drift: an own clock may be behind by one, and a block's time ahead by one.
+const TWICE_THE_DRIFT: u64 = 20_000;
 
 fn observer() -> Driver {
     let mut driver = Driver::with(Driver::config(0).as_observer());
     let out = driver.input(Input::Tip(tip(0)));
-    assert!(out.records.contains(&Record::Standing(Standing::Observing)));
+    let since = Some(UnixTime::from_millis(T0));
+    let standing = Record::Standing(Standing::Observing { since });
+    assert!(out.records.contains(&standing));
     driver
 }
 
@@ -27,9 +48,7 @@ fn says_nothing_and_takes_part_after_others_finished_a_height() {
         let out = driver.receive(sender, precommit(1, 0, Some(7)));
         assert!(out.sent_nothing() && out.signs.is_empty());
     }
-    let mut next = tip(1);
-    next.hash = hash(7);
-    let out = driver.input(Input::Tip(next));
+    let out = driver.input(Input::Tip(block_made_after(TWICE_THE_DRIFT + 1)));
     assert!(
         out.events
             .iter()
@@ -45,9 +64,7 @@ fn its_own_votes_of_before_do_not_count() {
         driver.receive(sender, precommit(1, 0, Some(7)));
         driver.receive(sender, block_signature(1, 7));
     }
-    let mut next = tip(1);
-    next.hash = hash(7);
-    driver.input(Input::Tip(next));
+    driver.input(Input::Tip(block_made_after(TWICE_THE_DRIFT + 1)));
     assert!(driver.machine.status().observing);
 }
 
@@ -66,4 +83,147 @@ fn goes_on_observing_after_a_restart_without_the_flag() {
     driver.input(Input::Tip(tip(0)));
     assert!(driver.machine.status().observing);
     assert!(driver.pass(5000).sent_nothing());
+}
+
+#[test]
+fn a_settled_height_whose_block_may_be_older_than_the_observing_ends_nothing() {
+    for made_after in [0, 1000, TWICE_THE_DRIFT] {
+        let mut driver = observer();
+        for sender in [1, 2, 3] {
+            driver.receive(sender, precommit(1, 0, Some(7)));
+        }
+        driver.input(Input::Tip(block_made_after(made_after)));
+        assert!(driver.machine.status().observing);
+    }
+}
+
+#[test]
+fn a_block_whose_time_is_the_lowest_possible_says_nothing_of_when_it_was_made() {
+    // Where blocks come faster than their seconds, times run ahead of all clocks.
+    let mut driver = Driver::with(Driver::config(0).as_observer());
+    let ahead = T0 + 600_000;
+    driver.input(Input::Tip(Tip {
+        time: UnixTime::from_millis(ahead + 1000),
+        median_time: UnixTime::from_millis(ahead),
+        ..tip(0)
+    }));
+    for sender in [1, 2, 3] {
+        driver.receive(sender, precommit(1, 0, Some(7)));
+    }
+    driver.input(Input::Tip(block_made_after(601_000)));
+    assert!(driver.machine.status().observing);
+}
+
+#[test]
+fn a_restart_does_not_begin_the_observing_anew() {
+    let mut driver = observer();
+    driver.now += 3_600_000;
+    driver.restart_with(|config| config.as_observer());
+    driver.input(Input::Tip(tip(0)));
+    for sender in [1, 2, 3] {
+        driver.receive(sender, precommit(1, 0, Some(7)));
+    }
+    driver.input(Input::Tip(block_made_after(TWICE_THE_DRIFT + 1)));
+    assert!(!driver.machine.status().observing);
+}
+
+/// The node is lost with the memory and catches up; what settled an old height is said again, by an
+/// operator whose own node is behind, by a queue, by anybody who kept it.
+fn caught_up_from_genesis(mut driver: Driver) -> Driver {
+    driver.input(Input::Tip(tip(0)));
+    driver.receive(4, certificate(VoteKind::Precommit, 1, 0, 101, &[1, 2, 3]));
+    driver.input(Input::Tip(tip(1)));
+    driver.input(Input::Tip(tip(2)));
+    driver
+}
+
+#[test]
+fn an_old_height_that_is_settled_again_does_not_end_the_observing() {
+    let mut driver = caught_up_from_genesis(Driver::with(Driver::config(0).as_observer()));
+    assert!(driver.machine.status().observing);
+    assert!(driver.pass(3600).sent_nothing());
+}
+
+/// Up to the watermark of a repaired guard the machine votes for nothing: the record says that it
+/// is final.
+#[test]
+fn nothing_is_said_up_to_a_height_that_is_recorded_as_final() {
+    let mut driver = Driver::new(0);
+    let watermark = Record::Final(BlockHeight::new(2));
+    driver.store.insert(watermark.key(), watermark);
+    driver.restart();
+    for height in 0..2 {
+        driver.input(Input::Tip(tip(height)));
+        driver.receive(1, proposal(height + 1, 0, 7, None));
+        driver.body(1, candidate(height, 7));
+        assert!(driver.pass(10_000).sent_nothing());
+    }
+    driver.input(Input::Tip(tip(2)));
+    assert!(!driver.pass(10_000).sent_nothing());
+}
+
+/// Five honest operators of whom three suffice, nobody lies, and operator 0 loses store, guard and
+/// node after it helped to decide block 7 of height 3, of which 2 and 4 know nothing.
+#[test]
+fn a_lost_node_makes_no_second_block() {
+    let mut signed = BTreeSet::new();
+    let at_three = |id: u8| {
+        let mut driver = Driver::new(id);
+        driver.input(Input::Tip(tip(2)));
+        (id, driver)
+    };
+    // Round 0: operators 0, 1 and 3 hear each other, decide block 7, and sign it.
+    let mut left = [at_three(0), at_three(1), at_three(3)];
+    let out = left[2].1.template(3, 0, candidate(2, 7));
+    let said = out.sent.into_iter().map(|message| (3, message)).collect();
+    talk(&mut left, said, &mut signed);
+    assert_eq!(signed, BTreeSet::from([(7, 0), (7, 1), (7, 3)]));
+    // The network parts: 1 and 3 here; 2, 4 and 0 there, with another block in a later round.
+    let zero = caught_up_from_genesis(Driver::with(Driver::config(0).as_observer()));
+    let mut right = [(0, zero), at_three(2), at_three(4)];
+    for _ in 0..100 {
+        for place in 0..right.len() {
+            let (id, driver) = &mut right[place];
+            let id = *id;
+            let mut said: Vec<_> = driver.pass(100).sent;
+            for round in 0..5 {
+                said.extend(driver.template(3, round, candidate(2, 8)).sent);
+            }
+            let said = said.into_iter().map(|message| (id, message)).collect();
+            talk(&mut right, said, &mut signed);
+        }
+    }
+    assert_eq!(signed, BTreeSet::from([(7, 0), (7, 1), (7, 3)]));
+}
+
+/// Delivers what these drivers say among them until nobody says anything new; block signatures are
+/// collected by block and operator.
+fn talk(
+    drivers: &mut [(u8, Driver)],
+    mut said: VecDeque<(u8, Message)>,
+    signed: &mut BTreeSet<(u8, u8)>,
+) {
+    while let Some((sender, message)) = said.pop_front() {
+        for (id, driver) in drivers.iter_mut().filter(|(id, _)| *id != sender) {
+            let mut outs = match &message {
+                Message::Body(body) => vec![driver.body(sender, candidate(2, body.bytes[0]))],
+                other => vec![driver.receive(sender, other.clone())],
+            };
+            while let Some(out) = outs.pop() {
+                for test in &out.tests {
+                    outs.push(driver.tested(3, test.bytes[0], Verdict::Valid));
+                }
+                for hash in &out.signs {
+                    let fill = hash.as_bytes()[0];
+                    signed.insert((fill, *id));
+                    outs.push(driver.input(Input::Signed {
+                        height: BlockHeight::new(3),
+                        hash: *hash,
+                        signature: CompactSignature::from_bytes([fill; 64]),
+                    }));
+                }
+                said.extend(out.sent.into_iter().map(|message| (*id, message)));
+            }
+        }
+    }
 }

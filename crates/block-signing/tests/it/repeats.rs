@@ -1,9 +1,11 @@
 //! Repeats, requests and help for those who missed something.
 
-use federation_block_signing::{Body, BodyRequest, Input, Message, VoteKind};
+use federation_block_signing::{Body, BodyRequest, Input, Message, Verdict, VoteKind};
 use federation_chain::BlockHeight;
 
-use crate::driver::{Driver, Out, candidate, hash, op, precommit, prevote, proposal, tip};
+use crate::driver::{
+    Driver, Out, candidate, hash, op, precommit, prevote, proposal, round_certificate, tip,
+};
 
 fn request(height: u32, fill: u8, asked: u8) -> Message {
     Message::BodyRequest(BodyRequest {
@@ -23,15 +25,20 @@ fn is_decision(message: &Message) -> bool {
 }
 
 #[test]
-fn votes_of_this_round_and_the_one_before_are_repeated_at_the_beat() {
+fn votes_of_this_round_and_what_ended_the_one_before_are_repeated_at_the_beat() {
     let mut driver = Driver::prevoted(0, 7);
     for sender in [1, 2, 3] {
         driver.receive(sender, precommit(1, 0, None));
     }
+    driver.receive(2, proposal(1, 1, 8, None));
+    driver.body(2, candidate(0, 8));
+    driver.tested(1, 8, Verdict::Valid);
+    let ended = round_certificate(1, 0, &[(1, None), (2, None), (3, None)]);
     let out = driver.pass(600);
-    for message in [prevote(1, 0, Some(7)), precommit(1, 0, None)] {
+    for message in [prevote(1, 1, Some(8)), ended] {
         assert!(out.has_sent(&message), "{message:?}");
     }
+    assert!(!out.has_sent(&prevote(1, 0, Some(7))));
 }
 
 #[test]

@@ -1,9 +1,15 @@
 //! After a crash: the same round, the same words, and the lock.
 
-use federation_block_signing::{Event, Input, Machine, Output, Phase, Record, Verdict};
-use federation_chain::UnixTime;
+use federation_block_signing::{Event, Input, Machine, Message, Output, Phase, Record, Verdict};
+use federation_chain::{BlockHeight, UnixTime};
+use federation_roster::Round;
 
-use crate::driver::{Driver, candidate, hash, precommit, prevote, proposal, tip};
+use crate::driver::{
+    Driver, candidate, hash, precommit, prevote, proposal, round_certificate, tip,
+};
+
+/// Precommits that end a round.
+const NILS: [(u8, Option<u8>); 3] = [(1, None), (2, None), (3, None)];
 
 #[test]
 fn repeats_what_it_said_and_says_nothing_else() {
@@ -42,7 +48,7 @@ fn keeps_the_lock() {
 #[test]
 fn goes_on_in_the_round_it_had_reached() {
     let mut driver = Driver::started(0);
-    driver.receive(3, prevote(1, 6, None));
+    driver.receive(3, round_certificate(1, 5, &NILS));
     driver.restart();
     driver.input(Input::Tip(tip(0)));
     assert_eq!(driver.round(), 6);
@@ -72,10 +78,30 @@ fn leaves_behind_what_became_final_meanwhile() {
     assert_eq!(driver.machine.status().phase, Phase::NoTip);
 }
 
+/// A store of an earlier version has own votes for nil in the round before, and no reason why that
+/// is over: who is still there needs the votes.
+#[test]
+fn repeats_the_votes_of_the_round_before_if_it_does_not_remember_what_ended_it() {
+    let mut driver = Driver::started(0);
+    let votes = [prevote(1, 5, None), precommit(1, 5, None)];
+    let mut records = vec![Record::Round(BlockHeight::new(1), Round::new(6))];
+    for vote in &votes {
+        let Message::Vote(vote) = vote else {
+            unreachable!()
+        };
+        records.push(Record::Vote(*vote));
+    }
+    let records = records.into_iter().map(|r| (r.key(), r));
+    driver.store.extend(records);
+    driver.restart();
+    let out = driver.input(Input::Tip(tip(0)));
+    assert!(votes.iter().all(|vote| out.has_sent(vote)));
+}
+
 /// A run with a proposal, a lock, several rounds and a decision.
 fn records() -> Vec<Record> {
     let mut driver = Driver::precommitted(0, 7);
-    driver.receive(3, prevote(1, 3, None));
+    driver.receive(3, round_certificate(1, 2, &NILS));
     driver.body(4, candidate(0, 9));
     driver.receive(4, proposal(1, 3, 7, Some(0)));
     driver.tested(1, 7, Verdict::Valid);

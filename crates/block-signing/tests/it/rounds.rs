@@ -1,8 +1,11 @@
-//! Moving on: time-outs, later rounds, filled rounds.
+//! Moving on: time-outs, later rounds, and what they are entered by.
 
-use federation_block_signing::{Input, Record, VoteKind};
+use federation_block_signing::{Alarm, Event, Input, Message, Record, Refusal, Verdict, VoteKind};
+use federation_chain::UnixTime;
 
-use crate::driver::{Driver, candidate, certificate, precommit, prevote, tip};
+use crate::driver::{
+    Driver, T0, candidate, certificate, precommit, prevote, proposal, round_certificate, tip,
+};
 
 #[test]
 fn m_nil_precommits_end_the_round_at_once() {
@@ -57,42 +60,133 @@ fn alone_nobody_leaves_the_round() {
 }
 
 #[test]
-fn one_honest_operator_in_a_later_round_is_followed_and_the_round_before_filled() {
-    // Three of five: 2M - N is 1.
+fn nobody_is_followed_into_a_later_round_on_their_word_alone() {
+    // Three of five, so that 2M - N is 1: with one liar everybody could be led through rounds.
     let mut driver = Driver::started(0);
-    let out = driver.receive(3, prevote(1, 6, None));
-    assert_eq!(driver.round(), 6);
-    assert_eq!(out.sent[..2], [prevote(1, 5, None), precommit(1, 5, None)]);
-    assert!(out.records.iter().any(|r| matches!(r, Record::Round(..))));
-}
-
-#[test]
-fn fewer_than_one_honest_operator_are_not_followed() {
-    // Four of five: 2M - N is 3.
-    let config = federation_block_signing::Config::new(
-        5,
-        4,
-        crate::driver::op(0),
-        core::time::Duration::from_secs(1),
-    );
-    let mut driver = Driver::with(config.unwrap());
-    driver.input(Input::Tip(tip(0)));
-    driver.receive(1, prevote(1, 9, None));
-    driver.receive(2, prevote(1, 4, None));
-    assert_eq!(driver.round(), 0);
-    driver.receive(3, prevote(1, 5, None));
-    assert_eq!(driver.round(), 4);
-}
-
-#[test]
-fn rounds_that_nobody_can_have_reached_are_not_followed() {
-    let mut driver = Driver::started(0);
-    driver.receive(3, prevote(1, u32::MAX, None));
-    driver.receive(3, precommit(1, 100_000, None));
+    for round in [1, 4, 6, 99, 100_000, u32::MAX] {
+        driver.receive(3, proposal(1, round, 7, None));
+        driver.receive(3, prevote(1, round, None));
+        driver.receive(3, precommit(1, round, None));
+    }
+    // Neither are two, however different the rounds in which they are.
+    driver.receive(4, precommit(1, 6, None));
     assert_eq!(driver.round(), 0);
     driver.pass(7_200_000);
-    driver.receive(4, precommit(1, 100_000, None));
-    assert_eq!(driver.round(), 100_000);
+    assert_eq!(driver.round(), 0);
+}
+
+#[test]
+fn m_precommits_of_a_later_round_seen_one_by_one_are_followed() {
+    let mut driver = Driver::started(0);
+    driver.receive(1, precommit(1, 5, None));
+    driver.receive(2, precommit(1, 5, Some(7)));
+    assert_eq!(driver.round(), 0);
+    let out = driver.receive(3, precommit(1, 5, None));
+    assert_eq!(driver.round(), 6);
+    let entered = |r: &Record| matches!(r, Record::Round(_, round) if round.to_u32() == 6);
+    assert!(out.records.iter().any(entered));
+    // Nothing is said in the rounds that were left out.
+    assert!(!out.sent.iter().any(|m| matches!(m, Message::Vote(_))));
+}
+
+#[test]
+fn a_round_certificate_is_followed_however_far_its_round() {
+    for round in [1, 50, 100_000] {
+        let mut driver = Driver::started(0);
+        let votes = [(1, None), (2, Some(7)), (4, Some(8))];
+        driver.receive(3, round_certificate(1, round, &votes));
+        assert_eq!(driver.round(), round + 1);
+    }
+}
+
+#[test]
+fn a_round_certificate_of_the_own_round_leaves_the_others_their_time() {
+    let mut driver = Driver::started(0);
+    let votes = [(1, None), (2, Some(7)), (4, Some(7))];
+    driver.receive(3, round_certificate(1, 0, &votes));
+    assert_eq!(driver.round(), 0);
+    driver.pass(300);
+    assert_eq!(driver.round(), 1);
+}
+
+#[test]
+fn round_certificate_with_too_few_or_unknown_voters_is_nothing() {
+    let mut driver = Driver::started(0);
+    driver.receive(1, round_certificate(1, 5, &[(1, None), (2, None)]));
+    driver.receive(
+        1,
+        round_certificate(1, 5, &[(1, None), (2, None), (9, None)]),
+    );
+    assert_eq!(driver.round(), 0);
+}
+
+#[test]
+fn what_ended_the_round_before_is_repeated_also_after_a_restart() {
+    let votes = [(1, None), (2, Some(7)), (4, None)];
+    let certificate = round_certificate(1, 5, &votes);
+    let mut driver = Driver::started(0);
+    driver.receive(3, certificate.clone());
+    assert!(driver.pass(1000).has_sent(&certificate));
+    driver.restart_with(|config| config);
+    assert!(driver.input(Input::Tip(tip(0))).has_sent(&certificate));
+    assert_eq!(driver.round(), 6);
+}
+
+#[test]
+fn votes_in_a_round_certificate_are_evidence_like_any_others() {
+    let mut driver = Driver::started(0);
+    driver.receive(2, precommit(1, 3, Some(7)));
+    let votes = [(1, None), (2, Some(8)), (4, None)];
+    let out = driver.receive(3, round_certificate(1, 3, &votes));
+    assert_eq!(out.evidence, 1);
+}
+
+#[test]
+fn an_own_precommit_in_a_round_certificate_that_was_not_sent_is_an_alarm() {
+    let mut driver = Driver::started(0);
+    let votes = [(0, Some(7)), (2, None), (4, None)];
+    let out = driver.receive(3, round_certificate(1, 3, &votes));
+    let alarm = |e: &Event| matches!(e, Event::Alarm(Alarm::OwnMessageFromElsewhere { .. }));
+    assert!(out.events.iter().any(alarm));
+}
+
+#[test]
+fn who_is_locked_follows_another_proof_of_the_same_round() {
+    // A liar's two prevotes of one round made two proofs; three of five stand no liar, but the
+    // honest must not be parted for good.
+    let mut driver = Driver::started(0);
+    driver.body(1, candidate(0, 7));
+    driver.body(2, candidate(0, 8));
+    let out = driver.receive(2, certificate(VoteKind::Prevote, 1, 0, 7, &[0, 1, 2]));
+    assert!(out.has_sent(&precommit(1, 0, Some(7))));
+    let votes = [(1, None), (2, None), (4, None)];
+    driver.receive(3, round_certificate(1, 1, &votes));
+    driver.receive(4, certificate(VoteKind::Prevote, 1, 0, 8, &[2, 3, 4]));
+    driver.receive(3, proposal(1, 2, 8, Some(0)));
+    let out = driver.tested(1, 8, Verdict::Valid);
+    assert!(out.has_sent(&prevote(1, 2, Some(8))));
+}
+
+#[test]
+fn a_block_from_a_clock_that_is_ahead_is_said_when_its_time_is_over() {
+    let mut driver = Driver::started(0);
+    let mut early = candidate(0, 7);
+    early.time = UnixTime::from_millis(T0 + 3_600_000);
+    driver.body(1, early);
+    let out = driver.receive(1, proposal(1, 0, 7, None));
+    assert!(out.sent_nothing());
+    let out = driver.pass(60_000);
+    let said = |e: &Event| {
+        matches!(
+            e,
+            Event::Refused {
+                reason: Refusal::TooLate,
+                ..
+            }
+        )
+    };
+    assert!(out.has_sent(&prevote(1, 0, None)));
+    assert!(out.events.iter().any(said));
 }
 
 #[test]

@@ -210,11 +210,13 @@ fn block_that_some_are_locked_on_does_not_expire() {
             Driver::started(ME)
         };
         driver.receive(1, certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]));
-        for sender in [1, 2, 3] {
-            driver.receive(sender, precommit(1, 0, None));
+        for round in [0, 1] {
+            for sender in [1, 2, 3] {
+                driver.receive(sender, precommit(1, round, None));
+            }
+            driver.now += 3_600_000 * u64::from(1 - round);
+            driver.input(Input::Tick);
         }
-        driver.now += 3_600_000;
-        driver.input(Input::Tick);
         // Operator 3 leads round 2.
         let round = 2;
         driver.receive(3, proposal(1, round, 7, Some(0)));

@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use federation_block_signing::{
     Body, Candidate, Certificate, DecodeMessageError, IdentitySignature, Input, Message,
-    MessageParts, SignedMessage,
+    MessageParts, SignedMessage, Vote,
 };
 use federation_chain::BlockHeight;
 use federation_messenger::{Messenger, MessengerError};
@@ -46,6 +46,8 @@ pub(crate) struct ReissuanceFrame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dropped {
     Undecodable,
+    /// Of a kind that a later version may know.
+    UnknownKind,
     ForeignFederation,
     UnknownSender,
     FarHeight,
@@ -60,6 +62,7 @@ impl Dropped {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Undecodable => "no message",
+            Self::UnknownKind => "unknown kind",
             Self::ForeignFederation => "another federation",
             Self::UnknownSender => "unknown sender",
             Self::FarHeight => "far height",
@@ -157,7 +160,7 @@ impl Ingress {
         let limit = match head.kind {
             REISSUANCE if self.reissuances.is_none() => return Err(Dropped::Unwanted),
             REISSUANCE => MAX_REISSUANCE,
-            kind => Message::max_payload(kind).map_err(|_| Dropped::Undecodable)?,
+            kind => Message::max_payload(kind).map_err(|_| Dropped::UnknownKind)?,
         };
         // An envelope has less than two hundred bytes of its own.
         if frame.len() > limit + 200 {
@@ -252,6 +255,7 @@ impl Ingress {
     fn check_inside(&self, sender: OperatorId, message: &Message) -> Result<(), Dropped> {
         match message {
             Message::Certificate(certificate) => self.check_certificate(certificate),
+            Message::RoundCertificate(certificate) => self.check_votes(certificate.votes()),
             Message::BlockSignature(signature) => {
                 let rules = self.federation.rules();
                 let position = self
@@ -273,15 +277,25 @@ impl Ingress {
 
     /// Checks every vote in a certificate as if it had come by itself.
     fn check_certificate(&self, certificate: &Certificate) -> Result<(), Dropped> {
-        if certificate.votes.len() < self.federation.threshold() {
-            return Err(Dropped::BadSignature);
-        }
-        let parts = Message::Vote(certificate.vote()).to_parts();
-        for (voter, signature) in &certificate.votes {
-            let identity = self.identity(*voter)?;
-            envelope_of(&self.federation, *voter, &parts)
+        let vote = certificate.vote();
+        let votes = certificate.votes.iter();
+        self.check_votes(votes.map(|(voter, signature)| (*voter, vote, *signature)))
+    }
+
+    fn check_votes(
+        &self,
+        votes: impl Iterator<Item = (OperatorId, Vote, IdentitySignature)>,
+    ) -> Result<(), Dropped> {
+        let mut count = 0;
+        for (voter, vote, signature) in votes {
+            let identity = self.identity(voter)?;
+            envelope_of(&self.federation, voter, &Message::Vote(vote).to_parts())
                 .verify(&signature.to_bytes(), &identity)
                 .map_err(|_| Dropped::BadSignature)?;
+            count += 1;
+        }
+        if count < self.federation.threshold() {
+            return Err(Dropped::BadSignature);
         }
         Ok(())
     }

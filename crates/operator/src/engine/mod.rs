@@ -264,11 +264,15 @@ impl Engine {
                 drop(room);
             }
             Incoming::Dropped(why) => {
-                self.log.complaint("a frame was dropped", why.as_str());
+                // What a later version says is nothing to complain about.
+                if why != Dropped::UnknownKind {
+                    self.log.complaint("a frame was dropped", why.as_str());
+                }
                 self.status.send_modify(|status| {
                     let counters = &mut status.counters;
                     *match why {
                         Dropped::Undecodable => &mut counters.undecodable,
+                        Dropped::UnknownKind => &mut counters.unknown_kind,
                         Dropped::ForeignFederation => &mut counters.foreign_federation,
                         Dropped::UnknownSender => &mut counters.unknown_sender,
                         Dropped::FarHeight => &mut counters.far_height,

@@ -127,6 +127,13 @@ pub struct CountersReport {
     pub too_large: u64,
     pub bad_signature: u64,
     pub bad_body: u64,
+    // Not written by earlier versions.
+    #[serde(default)]
+    pub unknown_kind: u64,
+    #[serde(default)]
+    pub unwanted: u64,
+    #[serde(default)]
+    pub evidence: u64,
 }
 
 impl From<Counters> for CountersReport {
@@ -140,6 +147,9 @@ impl From<Counters> for CountersReport {
             too_large: counters.too_large,
             bad_signature: counters.bad_signature,
             bad_body: counters.bad_body,
+            unknown_kind: counters.unknown_kind,
+            unwanted: counters.unwanted,
+            evidence: counters.evidence,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use federation_block_signing::{BlockSignature, CompactSignature, Vote, VoteKind};
+use federation_block_signing::{BlockSignature, CompactSignature, RoundCertificate, VoteKind};
 use federation_chain::{Block, BlockHash, Dialect, SigningRules};
 use federation_devnet::{DevNodeConfig, genesis_block};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
@@ -183,6 +183,58 @@ async fn a_certificate_needs_the_votes_of_a_quorum() {
     assert_eq!(forged.err(), Some(Dropped::BadSignature));
     let unknown = certificate(&[(0, 0), (1, 1), (3, 1)]).await;
     assert_eq!(unknown.err(), Some(Dropped::UnknownSender));
+}
+
+#[tokio::test]
+async fn a_round_certificate_needs_the_precommits_of_a_quorum_each_signed_by_its_voter() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let round = Round::new(3);
+    let check_votes = async |votes: &[(u8, usize, Option<BlockHash>, VoteKind)]| {
+        let mut cast = std::collections::BTreeMap::new();
+        for (voter, signer, value, kind) in votes {
+            let voter = OperatorId::new(*voter);
+            let vote = Message::Vote(Vote {
+                kind: *kind,
+                height: HEIGHT,
+                round,
+                value: *value,
+            });
+            let unsigned = envelope_of(&members.federation, voter, &vote.to_parts());
+            let signature = members.signature(*signer, &unsigned).await;
+            cast.insert(voter, (*value, IdentitySignature::from_bytes(signature)));
+        }
+        let certificate = Message::RoundCertificate(RoundCertificate {
+            height: HEIGHT,
+            round,
+            votes: cast,
+        });
+        check(&ingress, &members.frame(0, 0, &certificate).await)
+    };
+    let (block, precommit) = (Some(BlockHash::from_bytes([7; 32])), VoteKind::Precommit);
+    let mixed = [(0, 0, block, precommit), (2, 2, None, precommit)];
+    assert!(check_votes(&mixed).await.is_ok());
+    let too_few = check_votes(&mixed[1..]).await;
+    assert_eq!(too_few.err(), Some(Dropped::BadSignature));
+    let forged = check_votes(&[mixed[0], (2, 1, None, precommit)]).await;
+    assert_eq!(forged.err(), Some(Dropped::BadSignature));
+    let prevotes = check_votes(&[mixed[0], (2, 2, None, VoteKind::Prevote)]).await;
+    assert_eq!(prevotes.err(), Some(Dropped::BadSignature));
+    let unknown = check_votes(&[mixed[0], mixed[1], (3, 1, None, precommit)]).await;
+    assert_eq!(unknown.err(), Some(Dropped::UnknownSender));
+}
+
+#[tokio::test]
+async fn a_message_of_an_unknown_kind_is_told_apart() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let mut parts = Message::Vote(vote(HEIGHT)).to_parts();
+    for kind in [0, 60, 200] {
+        parts.kind = kind;
+        let unsigned = envelope_of(&members.federation, OperatorId::new(1), &parts);
+        let frame = unsigned.with_signature([0; 64]).encode();
+        assert_eq!(ingress.check_head(&frame), Err(Dropped::UnknownKind));
+    }
 }
 
 #[tokio::test]

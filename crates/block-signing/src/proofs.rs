@@ -1,0 +1,54 @@
+//! The proofs of lock of one height.
+//!
+//! A round has at most one while no more operators lie than one block per height stands: two take
+//! a vote of each of 2M - N operators for both. Beyond that, all are kept: an operator that is
+//! locked by one of them must be free to follow another of the same round (rule R7), or a single
+//! liar could part the honest for good.
+
+use std::collections::BTreeMap;
+
+use federation_chain::BlockHash;
+use federation_roster::Round;
+
+use crate::Certificate;
+
+/// Proofs kept at one height; each takes M operators to make.
+const MAX_PROOFS: usize = 64;
+
+/// Proofs of lock by round and block.
+#[derive(Debug, Clone, Default, Hash)]
+pub(crate) struct Proofs(BTreeMap<(Round, BlockHash), Certificate>);
+
+impl Proofs {
+    /// Keeps a proof, in place of the one of the lowest round if there are too many.
+    pub(crate) fn insert(&mut self, proof: Certificate) {
+        self.0.entry((proof.round, proof.hash)).or_insert(proof);
+        if self.0.len() > MAX_PROOFS {
+            self.0.pop_first();
+        }
+    }
+
+    pub(crate) fn get(&self, round: Round, hash: BlockHash) -> Option<&Certificate> {
+        self.0.get(&(round, hash))
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Certificate> + '_ {
+        self.0.values()
+    }
+
+    /// Those of one round.
+    pub(crate) fn of_round(&self, round: Round) -> impl Iterator<Item = &Certificate> + '_ {
+        self.iter().filter(move |proof| proof.round == round)
+    }
+
+    /// Those of rounds below this one, the latest first.
+    pub(crate) fn below(&self, round: Round) -> impl Iterator<Item = &Certificate> + '_ {
+        self.iter().rev().filter(move |proof| proof.round < round)
+    }
+
+    /// Those of the highest round that has any.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &Certificate> + '_ {
+        let round = self.0.last_key_value().map(|((round, _), _)| *round);
+        self.iter().filter(move |proof| Some(proof.round) == round)
+    }
+}
