@@ -205,6 +205,22 @@ fn an_epoch_makes_another_federation_and_none_is_epoch_0() {
 }
 
 #[test]
+fn a_key_is_new_up_to_a_height_of_the_file_or_of_a_flag() {
+    let files = Files::new();
+    assert_eq!(files.load().expect("good").new_key_until, None);
+    let text = std::fs::read_to_string(files.private()).expect("there");
+    std::fs::write(files.private(), format!("new_key_until = 120\n{text}")).expect("written");
+    let until = |height| Some(BlockHeight::new(height));
+    assert_eq!(files.load().expect("good").new_key_until, until(120));
+    let overrides = Overrides {
+        new_key_until: Some(7),
+        ..Overrides::default()
+    };
+    let config = Config::load(&files.private(), &overrides).expect("good");
+    assert_eq!(config.new_key_until, until(7));
+}
+
+#[test]
 fn a_messenger_that_is_none_and_a_password_in_the_file_are_reported() {
     for (extra, part) in [
         ("messenger = \"pigeon\"", "there is no `pigeon`"),
