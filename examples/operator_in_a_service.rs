@@ -16,7 +16,7 @@ use federation_devnet::{DevNode, DevNodeConfig};
 use federation_messenger::hub::Hub;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
-use federation_operator::{Operator, OperatorEvent, RedbGuardStore, Store};
+use federation_operator::{Operator, OperatorEvent, Options, RedbGuardStore, Store};
 use federation_roster::{Federation, Operator as RosterEntry, OperatorId};
 use federation_signer::{GuardedSigner, Secret, Signer, SoftwareIdentity, SoftwareSigner};
 use tokio::sync::{broadcast::error::RecvError, oneshot, watch};
@@ -96,8 +96,11 @@ fn operator(
     let store = Store::open(&folder, federation.id(), keys.id)?;
     let block_key = keys.block.public_key();
     let guard = RedbGuardStore::open(&folder, &block_key, federation.genesis())?;
-    // A guard without memory and a key with a history: the start will notice.
+    // On a chain with blocks an operator without memory begins as an observer.
     let guard_is_new = guard.is_new();
+    // These keys are new, though two of them may have made block 1 before the third starts.
+    let mut options = Options::default();
+    options.new_key_until = Some(ENOUGH);
     let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(keys.block));
     Ok(Operator::new(
         Arc::clone(federation),
@@ -108,7 +111,8 @@ fn operator(
         Arc::new(hub.join(keys.id)),
         store,
     )
-    .with_new_guard(guard_is_new))
+    .with_new_guard(guard_is_new)
+    .with_options(options))
 }
 
 #[tokio::main]

@@ -33,13 +33,16 @@ fn tell(path: &Path, result: &Result<Config, ConfigReport>) -> Result<(), CliErr
         Ok(config) => {
             let federation = &config.federation;
             out::line(&format!(
-                "{} is fine: {} is one of {} operators, {} sign, {} may be absent, {} may lie",
+                "{} is fine: {} is one of {} operators, {} sign, {} may be absent, {} may lie\n\
+                 federation {}, epoch {}",
                 path.display(),
                 federation.name(config.me),
                 federation.size(),
                 federation.threshold(),
                 federation.tolerated_absent(),
                 federation.tolerated_liars(),
+                federation.id(),
+                federation.epoch(),
             ))
         }
         Err(report) => out::line(&report.to_string()),
@@ -62,11 +65,10 @@ fn tell_json(result: &Result<Config, ConfigReport>) -> Result<(), CliError> {
             })
         })
         .collect();
-    let federation = result
-        .as_ref()
-        .ok()
-        .map(|config| config.federation.id().to_string());
-    out::line(&json!({ "problems": problems, "federation": federation }).to_string())
+    let federation = result.as_ref().ok().map(|config| &config.federation);
+    let id = federation.map(|federation| federation.id().to_string());
+    let epoch = federation.map(|federation| federation.epoch());
+    out::line(&json!({ "problems": problems, "federation": id, "epoch": epoch }).to_string())
 }
 
 /// Loads the files, or says everything that is wrong with them.

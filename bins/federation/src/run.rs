@@ -1,11 +1,11 @@
 //! `federation run`: one operator against its own node.
 
-use federation_cli::CliError;
+use federation_cli::{CliError, out};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use federation_operator::{
-    Operator, OperatorHandle, Options, RedbGuardStore, StartError, Store, config::Config,
-    status::StatusWriter,
+    Clock, Operator, OperatorError, OperatorHandle, Options, RedbGuardStore, StartError, Store,
+    SystemClock, config::Config, status::StatusWriter,
 };
 use federation_signer::GuardedSigner;
 use tokio::{
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     classic,
-    cli::RunArgs,
+    cli::{OnHalt, RunArgs},
     config_check,
     keys::{self, Locks},
     messenger, node, reissuance, runtime,
@@ -24,15 +24,42 @@ use crate::{
 /// How long the end of the operator waits for its status to be written.
 const LAST_STATUS: Duration = Duration::from_secs(1);
 
+/// How often an idle program says what is to be done.
+const REMINDER: Duration = Duration::from_secs(10 * 60);
+
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     if args.classic.are_given() {
         return classic::run(args);
     }
     let config = config_check::load(&args.config, &args.settings.overrides())?;
+    match run_operator(args, &config) {
+        Err(error) if error.is_for_people() && args.on_halt == OnHalt::Stay => stay(&error),
+        ended => ended,
+    }
+}
+
+/// Stays up, idle, until told to stop: for who would start the program again whatever it ends with. The
+/// store is free meanwhile, for `federation guard` and `federation status`.
+fn stay(error: &CliError) -> Result<ExitCode, CliError> {
     runtime::current_thread()?.block_on(async {
         let mut stop = Stop::new()?;
-        let starting = start(&config, args.observe);
+        loop {
+            out::note(&format!(
+                "{error}\nidle until that is done: nothing is voted for or signed; then start again"
+            ));
+            tokio::select! {
+                () = tokio::time::sleep(REMINDER) => {}
+                () = stop.asked() => return Ok(ExitCode::SUCCESS),
+            }
+        }
+    })
+}
+
+fn run_operator(args: &RunArgs, config: &Config) -> Result<ExitCode, CliError> {
+    runtime::current_thread()?.block_on(async {
+        let mut stop = Stop::new()?;
+        let starting = start(config, args.observe);
         let (mut handle, running) = tokio::select! {
             started = starting => started?,
             () = stop.asked() => return Ok(ExitCode::SUCCESS),
@@ -42,7 +69,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
                 running.finish().await;
                 return match ended {
                     Ok(()) => Ok(ExitCode::SUCCESS),
-                    Err(error) => Err(CliError::failure(with_causes(&error), "see the log; nothing was signed after this")),
+                    Err(error) => Err(ended_by(&error)),
                 };
             }
             () = stop.asked() => {}
@@ -52,12 +79,23 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
                 running.finish().await;
                 stopped
                     .map(|()| ExitCode::SUCCESS)
-                    .map_err(|error| CliError::failure(with_causes(&error), "see the log"))
+                    .map_err(|error| ended_by(&error))
             }
             // Asked twice: at once.
             () = stop.asked() => Ok(ExitCode::FAILURE),
         }
     })
+}
+
+/// Why a running operator ended.
+fn ended_by(error: &OperatorError) -> CliError {
+    match error.halt(SystemClock.now()) {
+        Some(halt) => CliError::for_people(with_causes(error), halt.reason.help()),
+        None => CliError::failure(
+            with_causes(error),
+            "see the log; nothing was signed after this, and a start goes on where it was",
+        ),
+    }
 }
 
 /// What goes with an operator while it runs: the locks of its key, and the writer of its status.
@@ -86,6 +124,10 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
         )
     };
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
+    // Before the older protocol runs, too.
+    if let Some(halt) = store.halt().map_err(store_failed)? {
+        return Err(start_error(&StartError::Halted { halt }));
+    }
     let public_key = keys.block.public_key();
     let mut guard = RedbGuardStore::open(&config.store, &public_key, federation.genesis())
         .map_err(store_failed)?;
@@ -107,6 +149,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     let mut options = Options::default();
     options.timeouts = config.timeouts;
     options.observe = observe;
+    options.new_key_until = config.new_key_until;
     options.sweep.clone_from(&config.sweep);
     options.certificate.clone_from(&config.certificate);
     let evidence = store.evidence_reader();
@@ -128,20 +171,30 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     }
     let folder = config.store.clone();
     let writer = StatusWriter::new(folder, federation, config.me, operator.guard(), evidence);
-    let handle = operator.start().await.map_err(|error| {
-        let cure = match &error {
-            StartError::NotCertified { .. } => {
-                "start the node with the configuration of your bundle, and an empty data folder"
-            }
-            _ => "see docs/operations.md, when it does not start",
-        };
-        CliError::failure(with_causes(&error), cure)
-    })?;
+    let handle = operator
+        .start()
+        .await
+        .map_err(|error| start_error(&error))?;
     let running = Running {
         _locks: keys.locks,
         status: tokio::spawn(writer.run(handle.status(), handle.events())),
     };
     Ok((handle, running))
+}
+
+/// Why an operator does not start.
+fn start_error(error: &StartError) -> CliError {
+    let text = with_causes(error);
+    match error {
+        StartError::NotCertified { .. } => CliError::failure(
+            text,
+            "start the node with the configuration of your bundle, and an empty data folder",
+        ),
+        error if error.is_for_people() => {
+            CliError::for_people(text, "see docs/operations.md, when it does not start")
+        }
+        _ => CliError::failure(text, "see docs/operations.md, when it does not start"),
+    }
 }
 
 /// SIGINT and SIGTERM.

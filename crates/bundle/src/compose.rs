@@ -128,6 +128,9 @@ fn operator(parts: &Parts<'_>) -> String {
     entrypoint: [\"federation\"]
     command: [\"run\", \"--config\", \"/federation/operator.toml\"]
     environment:
+      # Compose starts whatever ends. What only a person can help with stays up instead, idle and
+      # unhealthy, and its log says what to do.
+      FEDERATION_ON_HALT: \"stay\"
       # Give memory back after large blocks.
       MALLOC_MMAP_THRESHOLD_: \"131072\"
       MALLOC_TRIM_THRESHOLD_: \"131072\"

@@ -76,6 +76,10 @@ With systemd: unpack it as `{HOME}`, owned by a user `federation`, with the prog
 
 Use one of the three ways, never two: two daemons with one key contradict each other.
 
+An operator that hears another daemon speak with its key, or finds that its store is not the newest,
+stops for good, and no restart gets past that: `federation status --config operator.toml` says why, and
+`federation guard resume` clears it once it is settled. With Docker the container stays up, unhealthy.
+
 ## Ports
 
 | port | for | open to |

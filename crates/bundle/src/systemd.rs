@@ -55,6 +55,8 @@ pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
          WorkingDirectory={HOME}\n\
          ExecStart=/usr/local/bin/federation run --config {HOME}/operator.toml\n\
          Restart=on-failure\n\
+         # What only a person can help with is not started again: see `federation guard resume --help`.\n\
+         RestartPreventExitStatus=78\n\
          RestartSec=2\n\
          # Give memory back after large blocks.\n\
          Environment=MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072\n\

@@ -168,6 +168,21 @@ fn the_nodes_configuration_makes_the_certified_chain() {
     }
 }
 
+/// Docker Compose starts whatever ends, and systemd whatever it is not told to leave.
+#[test]
+fn what_is_for_people_is_not_started_again() {
+    let bundle = bundle(&elements(), &Transport::Zmq);
+    let unit = file(&bundle, "systemd/federation.service");
+    assert!(unit.contains("\nRestart=on-failure\n"), "{unit}");
+    assert!(unit.contains("\nRestartPreventExitStatus=78\n"), "{unit}");
+    let compose = file(&bundle, "docker-compose.yml");
+    assert!(
+        compose.contains("\n      FEDERATION_ON_HALT: \"stay\"\n"),
+        "{compose}"
+    );
+    assert!(file(&bundle, "README.md").contains("federation guard resume"));
+}
+
 #[test]
 fn with_kafka_each_has_a_broker_or_none() {
     let certificate = elements();

@@ -8,8 +8,12 @@ use std::process::ExitCode;
 pub struct CliError {
     what: String,
     cure: String,
-    usage: bool,
+    code: u8,
 }
+
+/// The exit code of what only a person can mend (`EX_CONFIG` of sysexits): a service manager must not
+/// start the program again.
+pub const FOR_PEOPLE: u8 = 78;
 
 impl CliError {
     /// Something failed; exit code 1.
@@ -18,7 +22,16 @@ impl CliError {
         Self {
             what: what.to_string(),
             cure: cure.to_string(),
-            usage: false,
+            code: 1,
+        }
+    }
+
+    /// It failed, and starting again does not help; exit code [`FOR_PEOPLE`].
+    #[must_use]
+    pub fn for_people(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+        Self {
+            code: FOR_PEOPLE,
+            ..Self::failure(what, cure)
         }
     }
 
@@ -26,7 +39,7 @@ impl CliError {
     #[must_use]
     pub fn usage(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
         Self {
-            usage: true,
+            code: 2,
             ..Self::failure(what, cure)
         }
     }
@@ -37,7 +50,7 @@ impl CliError {
         Self {
             what: text,
             cure: String::new(),
-            usage: false,
+            code: 1,
         }
     }
 
@@ -56,7 +69,13 @@ impl CliError {
     /// The exit code of the program.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(if self.usage { 2 } else { 1 })
+        ExitCode::from(self.code)
+    }
+
+    /// Whether it is for people, and not for a restart.
+    #[must_use]
+    pub const fn is_for_people(&self) -> bool {
+        self.code == FOR_PEOPLE
     }
 }
 

@@ -18,5 +18,5 @@ mod error;
 pub mod out;
 mod pages;
 
-pub use error::CliError;
+pub use error::{CliError, FOR_PEOPLE};
 pub use pages::{write_completions, write_man_pages};

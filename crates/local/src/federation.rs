@@ -39,6 +39,8 @@ pub struct LocalFederation {
     federation: Arc<Federation>,
     nodes: Vec<Arc<LocalNode>>,
     operators: Vec<Option<OperatorHandle>>,
+    /// Who was started before: whose key is not new any more.
+    started: Vec<bool>,
     wire: Wire,
     folder: PathBuf,
     reissued: Vec<AssetSettings>,
@@ -117,6 +119,7 @@ impl LocalFederation {
         let mut local = Self {
             wire: Wire::new(&config, federation.id(), endpoints)?,
             operators: (0..count).map(|_| None).collect(),
+            started: vec![false; usize::from(count)],
             federation,
             nodes,
             folder,
@@ -151,6 +154,7 @@ impl LocalFederation {
         for (index, messenger) in messengers {
             let folder = operator_folder(&self.folder, index).join("store");
             self.operators[index] = Some(self.launch(index, index, &folder, messenger).await?);
+            self.started[index] = true;
         }
         Ok(())
     }
@@ -166,12 +170,13 @@ impl LocalFederation {
         let folder = operator_folder(&self.folder, index).join("store");
         let messenger = self.wire.join(index).await?;
         self.operators[index] = Some(self.launch(index, index, &folder, messenger).await?);
+        self.started[index] = true;
         Ok(())
     }
 
     /// Starts a second daemon with the keys of the operator at a place, another's node, and a store
-    /// of its own in this folder: what must never be done. If the operator has signed a block, the
-    /// twin is refused, for having no memory of it.
+    /// of its own in this folder: what must never be done. Where the chain has blocks, a twin with an
+    /// empty store begins as an observer.
     ///
     /// # Errors
     /// If it does not start.
@@ -199,6 +204,11 @@ impl LocalFederation {
         let guard = RedbGuardStore::open(folder, &block_key.public_key(), genesis)?;
         let guard_is_new = guard.is_new();
         let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(block_key));
+        let mut options = self.config.options.clone();
+        if !self.started[index] && options.new_key_until.is_none() {
+            // This chain is new, and so are all keys on it that were not in use yet.
+            options.new_key_until = Some(BlockHeight::new(u32::MAX));
+        }
         let operator = Operator::new(
             self.federation.clone(),
             me,
@@ -209,7 +219,7 @@ impl LocalFederation {
             store,
         )
         .with_new_guard(guard_is_new)
-        .with_options(self.config.options.clone());
+        .with_options(options);
         let operator = match self.reissuance(index, node, folder)? {
             Some(reissuance) => operator.with_reissuance(reissuance),
             None => operator,
@@ -317,6 +327,13 @@ impl LocalFederation {
         if let Some(handle) = self.operators[index].take() {
             handle.kill().await;
             self.wire.leave(index);
+        }
+    }
+
+    /// Delays all links of an operator, both ways, where the operators talk by the hub in memory.
+    pub fn delay(&self, index: usize, delay: Duration) {
+        for other in 0..self.operators.len() {
+            self.wire.delay(index, other, delay);
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use federation_messenger::{Messenger, hub::Hub};
+use federation_messenger::{
+    Messenger,
+    hub::{Hub, LinkFaults},
+};
 use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaMessenger, mock::MockBrokers};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_roster::{FederationId, OperatorId};
@@ -102,6 +105,15 @@ impl Wire {
                 ..
             } => Some(brokers),
             _ => None,
+        }
+    }
+
+    /// Delays what two operators send each other, where that can be done.
+    pub(crate) fn delay(&self, a: usize, b: usize, delay: Duration) {
+        if let Kind::Memory(hub) = &self.kind {
+            let faults = LinkFaults::none().with_delay(delay..=delay);
+            hub.set_link(id(a), id(b), faults.clone());
+            hub.set_link(id(b), id(a), faults);
         }
     }
 

@@ -3,11 +3,18 @@
 use std::{path::Path, time::Duration};
 
 use federation_block_signing::Event;
+use federation_chain::{BlockHeight, UnixTime};
+use federation_devnet::DevNode;
 use federation_local::{LocalConfig, LocalError, LocalFederation};
-use federation_operator::{OperatorError, OperatorEvent, Options, StartError, StoreError};
+use federation_operator::{
+    HaltReason, HeldGuardStore, OperatorError, OperatorEvent, Options, StartError, Store,
+    StoreError,
+};
+use federation_roster::OperatorId;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 const VICTIM: usize = 1;
+const ME: OperatorId = OperatorId::new(1);
 
 fn five(folder: &Path) -> LocalConfig {
     LocalConfig::new(5, 3)
@@ -33,45 +40,286 @@ async fn takes_part(federation: &LocalFederation) {
     tokio::time::timeout(LIMIT, again).await.expect("in time");
 }
 
+/// The heights of a node's blocks that have a signature by the victim's key.
+fn signed_by_victim(federation: &LocalFederation, node: usize, from: u32, to: u32) -> Vec<u32> {
+    let rules = federation.federation().rules();
+    let own = federation
+        .federation()
+        .script_position(ME)
+        .expect("in the script");
+    let is_own = |height: &u32| {
+        let at = BlockHeight::new(*height);
+        let block = federation
+            .node(node)
+            .with_devnet(|node| node.block(at))
+            .flatten();
+        let signers = block.and_then(|block| rules.signers(block.header()).ok());
+        signers.is_some_and(|signers| signers.contains(&own))
+    };
+    (from..=to).filter(is_own).collect()
+}
+
+fn observes(federation: &LocalFederation) -> bool {
+    let status = federation.operator(VICTIM).expect("it runs").status();
+    status.borrow().observing
+}
+
+/// Waits until an operator ends by itself.
+async fn ended(federation: &mut LocalFederation, index: usize) -> OperatorError {
+    let handle = federation.operator_mut(index).expect("it runs");
+    let ended = tokio::time::timeout(LIMIT, handle.wait()).await;
+    ended.expect("in time").expect_err("it ends by itself")
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_store_is_noticed_and_an_observer_takes_part_again() -> Result<(), LocalError> {
+async fn a_lost_store_makes_an_observer_that_takes_part_again() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut federation = LocalFederation::start(five(folder.path())).await?;
     // Three of five sign each block: enough of them that the victim is among some.
     federation.wait_for_height(16, LIMIT).await?;
     federation.stop_operator(VICTIM).await?;
     std::fs::rename(store(folder.path(), VICTIM), folder.path().join("lost")).expect("moved");
+
+    // The chain proves that the key is not new.
+    let mut options = Options::default();
+    options.new_key_until = Some(BlockHeight::new(1_000_000));
+    federation.set_options(options);
     let refused = federation.start_operator(VICTIM).await;
-    let Err(LocalError::Start(StartError::LostStore { .. })) = &refused else {
+    let Err(LocalError::Start(error @ StartError::LostStore { .. })) = &refused else {
         panic!("{refused:?}");
     };
-    let message = refused.expect_err("refused").to_string();
-    assert!(message.contains("--observe"), "{message}");
-    // Trying does not make it better: the store that this made is as empty as before.
-    assert!(federation.start_operator(VICTIM).await.is_err());
-
+    assert!(error.is_for_people());
+    // A height that has passed is no such word any more.
     let mut options = Options::default();
-    options.observe = true;
+    options.new_key_until = Some(BlockHeight::new(3));
     federation.set_options(options);
     federation.start_operator(VICTIM).await?;
-    // It stays an observer when it is started again before it took part, asked or not.
+    assert!(observes(&federation));
+    federation.kill_operator(VICTIM).await;
+
+    federation.set_options(Options::default());
+    federation.start_operator(VICTIM).await?;
+    // It stays an observer when it is started again before it took part.
     let mut status = federation.operator(VICTIM).expect("it runs").status();
     let at_work = status.wait_for(|status| status.tip.is_some() && status.observing);
     at_work.await.expect("it runs");
     federation.kill_operator(VICTIM).await;
-    federation.set_options(Options::default());
     federation.start_operator(VICTIM).await?;
     takes_part(&federation).await;
     federation.stop_operator(VICTIM).await?;
     federation.start_operator(VICTIM).await?;
-    let status = federation.operator(VICTIM).expect("it runs").status();
-    assert!(!status.borrow().observing);
+    assert!(!observes(&federation));
     // It is needed now.
     federation.stop_operator(2).await?;
     federation.stop_operator(3).await?;
     let height = federation.check_one_chain().await?;
     federation.wait_for_height(height + 3, LIMIT).await?;
     federation.check_one_chain().await?;
+    federation.stop().await;
+    Ok(())
+}
+
+/// An operator whose messages take a little longer than those of the others signs each block and stands
+/// in none, as the first M signatures are taken: the chain does not tell that its store was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), LocalError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut federation = LocalFederation::start(five(folder.path())).await?;
+    federation.delay(VICTIM, Duration::from_millis(80));
+    federation.wait_for_height(12, LIMIT).await?;
+    federation.stop_operator(VICTIM).await?;
+    let guard = HeldGuardStore::open(
+        &federation.store_folder(VICTIM),
+        &federation.block_key(VICTIM).public_key(),
+        federation.federation().genesis(),
+    )?;
+    let signed = guard.held()?.state.records().count();
+    assert!(signed > 0, "its key has signed");
+    drop(guard);
+    std::fs::rename(federation.store_folder(VICTIM), folder.path().join("lost")).expect("moved");
+    federation.start_operator(VICTIM).await?;
+    assert!(observes(&federation), "its key signed {signed} blocks");
+    federation.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_must_sign_an_empty_store_is_refused_unless_the_key_is_new()
+-> Result<(), LocalError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = LocalConfig::new(3, 3)
+        .with_interval(Duration::from_millis(300))
+        .with_folder(folder.path());
+    let mut federation = LocalFederation::start(config).await?;
+    federation.wait_for_height(2, LIMIT).await?;
+    federation.stop_operator(VICTIM).await?;
+    let (here, away) = (federation.store_folder(VICTIM), folder.path().join("away"));
+    std::fs::rename(&here, &away).expect("moved");
+    let refused = federation.start_operator(VICTIM).await;
+    let Err(LocalError::Start(error @ StartError::EmptyStore { .. })) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert!(error.is_for_people());
+    assert!(error.to_string().contains("--new-key-until 1"), "{error}");
+    std::fs::remove_dir_all(&here).expect("removed");
+    std::fs::rename(&away, &here).expect("moved");
+    federation.start_operator(VICTIM).await?;
+    let height = federation.check_one_chain().await?;
+    federation.wait_for_height(height + 2, LIMIT).await?;
+    federation.stop().await;
+    Ok(())
+}
+
+/// A virtual machine is set back by its snapshot: store, guard and node, all of an earlier height. What
+/// its key has signed since comes in with the blocks, and it ends before it votes on top of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_up()
+-> Result<(), LocalError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut federation = LocalFederation::start(five(folder.path())).await?;
+    federation.wait_for_height(8, LIMIT).await?;
+    federation.stop_operator(VICTIM).await?;
+    // The snapshot: store and node stay where they are.
+    let isolate = |federation: &LocalFederation, isolated| {
+        federation
+            .node(VICTIM)
+            .with_devnet(|node| node.set_isolated(isolated));
+    };
+    isolate(&federation, true);
+    let set_back = federation.node(VICTIM).tip().await?.0.to_u32();
+    let (snapshot, live) = (federation.store_folder(VICTIM), folder.path().join("live"));
+    std::fs::create_dir(&live).expect("made");
+    for name in ["operator.redb", "guard.redb"] {
+        std::fs::copy(snapshot.join(name), live.join(name)).expect("copied");
+    }
+    // What the machine did after the snapshot was taken, on a node that went on; two others are down
+    // for a while, so that it is needed and its key is in every block.
+    let running = federation.start_twin(VICTIM, 2, &live).await?;
+    federation.stop_operator(3).await?;
+    federation.stop_operator(4).await?;
+    let until = federation.node(2).tip().await?.0.to_u32() + 5;
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while federation.node(2).tip().await?.0.to_u32() < until {
+        assert!(tokio::time::Instant::now() < deadline, "no blocks");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    running.shutdown().await?;
+    assert!(!signed_by_victim(&federation, 2, set_back + 1, until).is_empty());
+
+    // The snapshot is put back and started; its node catches up a little later.
+    for index in [3, 4, VICTIM] {
+        federation.start_operator(index).await?;
+    }
+    isolate(&federation, false);
+    for other in [0, 2, 3, 4] {
+        let peer = federation
+            .node(other)
+            .with_devnet(DevNode::p2p_address)
+            .expect("devnet");
+        federation
+            .node(VICTIM)
+            .with_devnet(|node| node.connect(peer));
+    }
+    let error = ended(&mut federation, VICTIM).await;
+    let OperatorError::OldStore { height, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(height.to_u32() > set_back);
+    // No restart gets past that.
+    federation.kill_operator(VICTIM).await;
+    let refused = federation.start_operator(VICTIM).await;
+    let Err(LocalError::Start(error @ StartError::Halted { halt })) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        (halt.reason, halt.height),
+        (HaltReason::OldStore, height),
+        "{error}"
+    );
+    // Cleared without a repair, it is found out at the start.
+    let open = || Store::open(&snapshot, federation.federation().id(), ME);
+    assert!(open()?.resume(UnixTime::from_secs(1), "a test")?.is_some());
+    let refused = federation.start_operator(VICTIM).await;
+    assert!(
+        matches!(refused, Err(LocalError::Start(StartError::OldStore { .. }))),
+        "{refused:?}"
+    );
+    federation.stop().await;
+    Ok(())
+}
+
+/// An observer knows nothing of what its former life signed, but that is over: a block that was made
+/// after it began to observe, with its signature, is another daemon's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_whose_key_goes_on_signing_elsewhere_halts() -> Result<(), LocalError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut federation = LocalFederation::start(five(folder.path())).await?;
+    federation.wait_for_height(4, LIMIT).await?;
+    federation.stop_operator(VICTIM).await?;
+    let live = folder.path().join("live");
+    std::fs::rename(federation.store_folder(VICTIM), &live).expect("moved");
+    let running = federation.start_twin(VICTIM, 2, &live).await?;
+    // So that its key is in every block, and nothing is settled without it.
+    for index in [3, 4] {
+        federation.stop_operator(index).await?;
+    }
+    let mut options = Options::default();
+    options.max_drift = Some(Duration::from_secs(1));
+    federation.set_options(options);
+    federation.start_operator(VICTIM).await?;
+    assert!(observes(&federation));
+    let error = ended(&mut federation, VICTIM).await;
+    assert!(matches!(error, OperatorError::OldStore { .. }), "{error:?}");
+    running.kill().await;
+    federation.stop().await;
+    Ok(())
+}
+
+/// A machine that was made anew has an empty store and, for a while, an empty node: the chain looks as
+/// if it were new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_only_looks_new_makes_an_observer() -> Result<(), LocalError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = LocalConfig::new(3, 2)
+        .with_interval(Duration::from_millis(300))
+        .with_folder(folder.path())
+        .with_absent(vec![0, 1, 2]);
+    let mut federation = LocalFederation::start(config).await?;
+    federation
+        .node(VICTIM)
+        .with_devnet(|node| node.set_isolated(true));
+    for index in [0, 2] {
+        federation.start_operator(index).await?;
+    }
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while federation.node(0).tip().await?.0.to_u32() < 14 {
+        assert!(tokio::time::Instant::now() < deadline, "no blocks");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // By this clock a chain of some seconds is an old one.
+    let mut options = Options::default();
+    options.max_drift = Some(Duration::from_secs(1));
+    options.new_key_until = Some(BlockHeight::GENESIS);
+    federation.set_options(options);
+    federation.start_operator(VICTIM).await?;
+    assert!(!observes(&federation));
+    federation
+        .node(VICTIM)
+        .with_devnet(|node| node.set_isolated(false));
+    let peer = federation
+        .node(0)
+        .with_devnet(DevNode::p2p_address)
+        .expect("devnet");
+    federation
+        .node(VICTIM)
+        .with_devnet(|node| node.connect(peer));
+    let error = ended(&mut federation, VICTIM).await;
+    assert!(matches!(error, OperatorError::ChainHadBegun), "{error:?}");
+    assert_eq!(error.halt(UnixTime::from_secs(1)), None);
+    federation.kill_operator(VICTIM).await;
+    // What a service manager does.
+    federation.start_operator(VICTIM).await?;
+    assert!(observes(&federation));
     federation.stop().await;
     Ok(())
 }
@@ -149,17 +397,32 @@ async fn two_daemons_with_the_same_keys_stop_when_they_hear_each_other() -> Resu
     let first = federation.operator_mut(VICTIM).expect("it runs");
     let ended = tokio::time::timeout(LIMIT, async {
         tokio::select! {
-            ended = first.wait() => ended,
-            ended = twin.wait() => ended,
+            ended = first.wait() => (true, ended),
+            ended = twin.wait() => (false, ended),
         }
     });
-    let ended = ended.await.expect("in time");
+    let (first_ended, ended) = ended.await.expect("in time");
     assert!(
         matches!(ended, Err(OperatorError::Twin { .. })),
         "{ended:?}"
     );
     twin.kill().await;
     federation.kill_operator(VICTIM).await;
+    // A service manager that starts the daemon again gets nowhere, however often it tries.
+    for _ in 0..3 {
+        let again = if first_ended {
+            federation.start_operator(VICTIM).await
+        } else {
+            let twin = federation.start_twin(VICTIM, 2, elsewhere.path()).await;
+            twin.map(drop)
+        };
+        let Err(LocalError::Start(error @ StartError::Halted { halt })) = &again else {
+            panic!("{again:?}");
+        };
+        assert_eq!(halt.reason, HaltReason::Twin);
+        assert!(error.is_for_people());
+        assert!(error.to_string().contains("guard resume"), "{error}");
+    }
     for index in [2, 3, 4] {
         federation.start_operator(index).await?;
     }

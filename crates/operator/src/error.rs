@@ -7,7 +7,7 @@ use federation_ocean_rpc::RpcError;
 use federation_roster::{OperatorId, Round, XOnlyPublicKey};
 use federation_signer::GuardError;
 
-use crate::StoreError;
+use crate::{Halt, HaltReason, StoreError};
 
 /// Why an operator does not start.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -108,13 +108,35 @@ pub enum StartError {
         /// The own time.
         own: UnixTime,
     },
-    /// The key has signed on this chain, and nothing is remembered of it.
+    /// The key was said to be new, and has signed on this chain.
     #[error(
-        "the store or its guard is empty, but the block at height {height} has a signature by this operator's key: restore the disk if that can be done, but no older store; else begin anew by `federation guard repair`, or start with --observe to take part again from the next height that becomes final"
+        "the key is said to be new, but the block at height {height} has a signature by it: the store is lost or not the newest; without new_key_until the operator begins as an observer, `federation guard repair` sets a watermark besides"
     )]
     LostStore {
         /// The highest block found with an own signature.
         height: BlockHeight,
+    },
+    /// Nothing is remembered, and blocks need every operator, so none can sit out a height.
+    #[error(
+        "the store or its guard is empty, the chain is at height {tip}, and every operator of this federation must sign each block, so this one cannot find out as an observer what it may sign: restore the newest store, or the guard alone by `federation guard repair --trust-store`; only if this key has never signed on this chain, start with --new-key-until {}", .tip.to_u32().saturating_add(100)
+    )]
+    EmptyStore {
+        /// The node's tip.
+        tip: BlockHeight,
+    },
+    /// A header of the node's that is none of this chain's.
+    #[error("the node's block {hash} has a header that cannot be used: {reason}")]
+    Header {
+        /// Which block's.
+        hash: BlockHash,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The operator halted earlier, and nobody has cleared that.
+    #[error("the operator halted at {}: {halt}; {}, and clear the halt by `federation guard resume`", .halt.time, .halt.reason.help())]
+    Halted {
+        /// What ended it.
+        halt: Halt,
     },
     /// The key has signed since the store was last written.
     #[error(
@@ -126,6 +148,20 @@ pub enum StartError {
         /// Where the guard's memory ends.
         remembered: BlockHeight,
     },
+}
+
+impl StartError {
+    /// Whether this is for people: starting again does not help, and a service manager should not.
+    #[must_use]
+    pub const fn is_for_people(&self) -> bool {
+        matches!(
+            self,
+            Self::LostStore { .. }
+                | Self::EmptyStore { .. }
+                | Self::OldStore { .. }
+                | Self::Halted { .. }
+        )
+    }
 }
 
 /// Why a running operator stopped by itself.
@@ -143,6 +179,38 @@ pub enum OperatorError {
         /// The round.
         round: Round,
     },
+    /// A block came in with a signature by this operator's key of which its guard knows nothing.
+    #[error(
+        "the block {hash} at height {height} has a signature by this operator's key of which its guard knows nothing: the store is older than what the key has signed, or another daemon signs with the key"
+    )]
+    OldStore {
+        /// The block's height.
+        height: BlockHeight,
+        /// The block.
+        hash: BlockHash,
+    },
+    /// Two blocks were decided at one height: more operators lie, or have wrong stores, than the
+    /// threshold stands.
+    #[error(
+        "blocks {first} and {second} were both decided at height {height}: more operators lie, or run with wrong stores, than the threshold stands"
+    )]
+    TwoDecisions {
+        /// The height.
+        height: BlockHeight,
+        /// The block that was decided first.
+        first: BlockHash,
+        /// The other one.
+        second: BlockHash,
+    },
+    /// The operator began with an empty store on a node that had not loaded the chain yet.
+    #[error(
+        "the store is empty, and the node had not loaded the chain yet when the operator started: start again, to begin as an observer"
+    )]
+    ChainHadBegun,
+    /// The guard's store failed: nothing is signed any more, so nothing is voted for either. It is
+    /// opened anew by the next start.
+    #[error("the operator stopped because its guard failed")]
+    Guard(#[from] GuardError),
     /// The store failed: nothing is said or signed any more.
     #[error("the operator stopped because its store failed")]
     Store(#[from] StoreError),
@@ -152,4 +220,23 @@ pub enum OperatorError {
     /// A task ended that should not: a bug.
     #[error("the operator stopped because a task of its own ended: {0}")]
     Task(String),
+}
+
+impl OperatorError {
+    /// The halt that this is, at this time: for people, not for a restart. Everything else may pass
+    /// with a restart, as a failed disk does that has space again.
+    #[must_use]
+    pub const fn halt(&self, time: UnixTime) -> Option<Halt> {
+        let (reason, height) = match self {
+            Self::Twin { height, .. } => (HaltReason::Twin, *height),
+            Self::OldStore { height, .. } => (HaltReason::OldStore, *height),
+            Self::TwoDecisions { height, .. } => (HaltReason::TwoDecisions, *height),
+            _ => return None,
+        };
+        Some(Halt {
+            reason,
+            height,
+            time,
+        })
+    }
 }

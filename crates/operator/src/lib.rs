@@ -25,6 +25,7 @@ pub mod config;
 mod engine;
 mod error;
 mod handle;
+mod history;
 mod log;
 mod operator;
 mod policy;
@@ -44,6 +45,6 @@ pub use reissuance::{
     ReissuanceError, ReissuanceNode, TokenAddresses, follow, issue, token_addresses,
 };
 pub use store::{
-    EvidenceError, EvidenceReader, HeldGuardStore, RedbGuardStore, ReissuanceStore, Store,
-    StoreError, StoredEvidence,
+    EvidenceError, EvidenceReader, Halt, HaltReason, HeldGuardStore, RedbGuardStore,
+    ReissuanceStore, Resumed, Store, StoreError, StoredEvidence,
 };

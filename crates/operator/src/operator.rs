@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use federation_block_signing::{Config, Machine, Record, Timeouts};
+use federation_chain::BlockHeight;
 use federation_messenger::Messenger;
 use federation_ocean_rpc::Node;
 use federation_roster::{Federation, OperatorId};
@@ -26,6 +27,11 @@ pub struct Options {
     pub max_drift: Option<std::time::Duration>,
     /// Begin as an observer, because the store was lost.
     pub observe: bool,
+    /// The key is new, believed while the node's tip is at or below this height: it has signed
+    /// nothing on this chain, so with an empty store the operator takes part at once instead of
+    /// beginning as an observer. The height keeps a setting that was forgotten from hiding that a
+    /// store was lost later.
+    pub new_key_until: Option<BlockHeight>,
     /// The agreed transaction without which there is no block 1, because it takes the coins of the
     /// genesis that anyone could take.
     pub sweep: Option<federation_genesis::Sweep>,
@@ -78,7 +84,8 @@ impl Operator {
         }
     }
 
-    /// Says that the guard's store was made just now, so that a key with a history is noticed.
+    /// Says that the guard's store was made just now: on a chain that has blocks the operator then
+    /// begins as an observer, as nobody knows what its key has signed.
     #[must_use]
     pub const fn with_new_guard(mut self, is_new: bool) -> Self {
         self.guard_is_new = is_new;
@@ -122,20 +129,32 @@ impl Operator {
     /// Checks that all parts belong together, and starts. Waits for a node that is away or still
     /// warming up.
     ///
+    /// With an empty store on a chain that has blocks it begins as an observer, unless
+    /// [`Options::new_key_until`] says that the key is new.
+    ///
     /// # Errors
-    /// If node, keys or store are of another federation, or the store cannot be used.
+    /// If node, keys or store are of another federation, the store cannot be used, or the operator
+    /// halted earlier ([`StartError::Halted`]).
     pub async fn start(mut self) -> Result<OperatorHandle, StartError> {
         start::check_keys(&self)?;
         if let Some(sweep) = self.options.sweep.clone() {
             self.policy = Arc::new(WantSweep::new(sweep, self.policy));
         }
+        if let Some(halt) = self.store.halt()? {
+            return Err(StartError::Halted { halt });
+        }
+        if let Some(resumed) = self.store.resumed()? {
+            tracing::warn!(
+                who = resumed.who,
+                at = %resumed.time,
+                halt = %resumed.halt,
+                "an earlier halt was cleared"
+            );
+        }
         let records = self.store.records()?;
         let mut config = self.machine_config()?;
         // An observer stays one over restarts, until it takes part.
-        let observing = self.options.observe || records.iter().any(Record::is_of_an_observer);
-        if self.options.observe {
-            config = config.as_observer();
-        }
+        let mut observing = self.options.observe || records.iter().any(Record::is_of_an_observer);
         let memory = if observing {
             Memory::KnownToBeLost
         } else if records.is_empty() || self.guard_is_new {
@@ -143,10 +162,15 @@ impl Operator {
         } else {
             Memory::UpTo(self.signer.records().await?.top())
         };
-        start::check_node(&self, memory).await?;
+        let begin = start::check_node(&self, memory).await?;
+        if self.options.observe || begin.observe {
+            config = config.as_observer();
+            observing = true;
+        }
         tracing::info!(
             operator = %self.federation.name(self.me),
             federation = %self.federation.id(),
+            epoch = self.federation.epoch(),
             threshold = self.federation.threshold(),
             operators = self.federation.size(),
             tolerated_absent = self.federation.tolerated_absent(),
@@ -154,7 +178,7 @@ impl Operator {
             observing,
             "operator starts"
         );
-        Ok(engine::spawn(self, Machine::new(config, records))?)
+        Ok(engine::spawn(self, Machine::new(config, records), begin)?)
     }
 
     fn machine_config(&self) -> Result<Config, StartError> {

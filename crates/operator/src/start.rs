@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use federation_chain::{Block, BlockHash, BlockHeight, Dialect, Header, UnixTime};
+use federation_chain::{Block, BlockHash, BlockHeight, Header, UnixTime};
 use federation_genesis::{Told, compare};
 use federation_ocean_rpc::RpcError;
 use hex_conservative::DisplayHex;
 
 use crate::{
     Operator, StartError,
+    history::{History, HistoryError, Known, last_signed},
     policy::{SWEPT, check_swept},
 };
 
@@ -19,9 +19,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How far the node's clock may be from ours if nothing is set.
 const MAX_DRIFT: Duration = Duration::from_secs(10);
 
-/// How many blocks are searched for an own signature: with a majority signing each, an operator
-/// that takes part is among the signers of some of the last ones.
-const SEARCHED_BLOCKS: u32 = 100;
+/// How many blocks are searched for a signature by a key that is said to be new. Finding one proves
+/// that it is not; finding none proves nothing, as a block holds the M signatures that came first.
+const SEARCHED_BLOCKS: u32 = 1000;
 
 /// What the operator remembers of what its key has signed.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,16 @@ pub(crate) enum Memory {
     Empty,
     /// All up to this height, or it was set back.
     UpTo(Option<BlockHeight>),
+}
+
+/// How an operator begins.
+pub(crate) struct Begin {
+    /// Whether it only watches at first.
+    pub(crate) observe: bool,
+    /// Whether it knows nothing, on a chain that its node says has no block yet.
+    pub(crate) fresh: bool,
+    /// What the chain was compared with, up to the node's tip.
+    pub(crate) history: History,
 }
 
 /// Checks that the signers are this operator's.
@@ -61,7 +71,7 @@ pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
 
 /// Checks that the node is on the federation's chain and has a sane clock, waiting for it as long
 /// as it takes.
-pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<(), StartError> {
+pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<Begin, StartError> {
     let mut told = false;
     loop {
         match try_check_node(operator, memory).await {
@@ -82,7 +92,7 @@ fn may_pass(error: &RpcError) -> bool {
     error.is_transient() || matches!(error, RpcError::Cookie { .. })
 }
 
-async fn try_check_node(operator: &Operator, memory: Memory) -> Result<(), StartError> {
+async fn try_check_node(operator: &Operator, memory: Memory) -> Result<Begin, StartError> {
     let federation = &operator.federation;
     let node = &operator.node;
     let found = node.block_hash(BlockHeight::GENESIS).await?;
@@ -104,8 +114,7 @@ async fn try_check_node(operator: &Operator, memory: Memory) -> Result<(), Start
     if info.blocks > BlockHeight::GENESIS {
         check_sweep(operator).await?;
     }
-    check_history(operator, info.blocks, memory).await?;
-    Ok(())
+    begin(operator, (info.blocks, info.best_block_hash), memory).await
 }
 
 /// Compares everything that the node tells of its chain with what was agreed on.
@@ -204,41 +213,90 @@ async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartE
     }
 }
 
-/// Looks in the last blocks for an own signature of which nothing is remembered.
-async fn check_history(
+/// Decides how to begin, with what is remembered, on a chain with this tip.
+///
+/// Memory that is missing is not guessed from the chain: a block holds M signatures, those that came
+/// first, so an operator that is a little slower than others may have signed each and stand in none.
+async fn begin(
     operator: &Operator,
-    tip: BlockHeight,
+    tip: (BlockHeight, BlockHash),
     memory: Memory,
-) -> Result<(), StartError> {
-    let remembered = match memory {
-        Memory::KnownToBeLost => return Ok(()),
-        Memory::Empty => None,
-        Memory::UpTo(top) => top,
+) -> Result<Begin, StartError> {
+    let now = operator.clock.now();
+    let mut history = History {
+        federation: operator.federation.clone(),
+        me: operator.me,
+        node: operator.node.clone(),
+        signer: operator.signer.clone(),
+        clock: operator.clock.clone(),
+        max_drift: operator.options.max_drift.unwrap_or(MAX_DRIFT),
+        known: Known::Above(None),
+        seen: Some(tip),
     };
-    let rules = operator.federation.rules();
-    let own = operator.federation.script_position(operator.me);
-    let lowest = tip
-        .to_u32()
-        .saturating_sub(SEARCHED_BLOCKS)
-        .max(remembered.map_or(0, BlockHeight::to_u32))
-        .saturating_add(1);
-    for height in (lowest..=tip.to_u32()).rev().map(BlockHeight::new) {
-        let hash = operator.node.block_hash(height).await?;
-        let header = operator.node.header(hash).await?;
-        if signed_by(rules, &header, own) {
-            return Err(match remembered {
-                None => StartError::LostStore { height },
-                Some(remembered) => StartError::OldStore { height, remembered },
-            });
+    let (height, hash) = tip;
+    let mut observe = false;
+    match memory {
+        Memory::KnownToBeLost => history.known = Known::Since(now),
+        Memory::Empty if height == BlockHeight::GENESIS => {}
+        Memory::Empty if is_new_key(operator, height) => {
+            match last_signed(&history, hash, SEARCHED_BLOCKS).await {
+                Ok(None) => {}
+                Ok(Some(height)) => return Err(StartError::LostStore { height }),
+                Err(error) => return Err(start_error(error, None)),
+            }
+        }
+        Memory::Empty => {
+            if operator.federation.tolerated_absent() == 0 {
+                return Err(StartError::EmptyStore { tip: height });
+            }
+            tracing::warn!(
+                tip = %height,
+                "the store or its guard is empty and the chain has blocks: whatever this key may have \
+                 signed is not known, so the operator observes until others have settled a block \
+                 without it"
+            );
+            history.known = Known::Since(now);
+            observe = true;
+        }
+        Memory::UpTo(remembered) => {
+            history.known = Known::Above(remembered);
+            history.seen = None;
+            let looked = history.look(hash).await;
+            looked.map_err(|error| start_error(error, remembered))?;
+            history.seen = Some(tip);
         }
     }
-    Ok(())
+    Ok(Begin {
+        observe,
+        fresh: matches!(memory, Memory::Empty) && height == BlockHeight::GENESIS,
+        history,
+    })
 }
 
-fn signed_by(rules: &federation_chain::SigningRules, header: &Bytes, own: Option<usize>) -> bool {
-    let dialect: Dialect = rules.dialect();
-    Header::decode(dialect, header)
-        .ok()
-        .and_then(|header| rules.signers(&header).ok())
-        .is_some_and(|signers| own.is_some_and(|own| signers.contains(&own)))
+/// Whether somebody said that the key has signed nothing on this chain, and that still counts.
+fn is_new_key(operator: &Operator, tip: BlockHeight) -> bool {
+    match operator.options.new_key_until {
+        Some(until) if tip <= until => true,
+        Some(until) => {
+            tracing::warn!(
+                %until,
+                %tip,
+                "new_key_until is below the chain's tip, so it does not count any more"
+            );
+            false
+        }
+        None => false,
+    }
+}
+
+fn start_error(error: HistoryError, remembered: Option<BlockHeight>) -> StartError {
+    match error {
+        HistoryError::Node(error) => error.into(),
+        HistoryError::Guard(error) => error.into(),
+        HistoryError::Header(hash, reason) => StartError::Header { hash, reason },
+        HistoryError::Unknown { height, .. } => StartError::OldStore {
+            height,
+            remembered: remembered.unwrap_or(BlockHeight::GENESIS),
+        },
+    }
 }

@@ -39,6 +39,7 @@ pub struct Federation {
     rules: SigningRules,
     genesis: BlockHash,
     interval: Duration,
+    epoch: u32,
 }
 
 /// A set of operators that cannot make a chain.
@@ -102,7 +103,8 @@ pub enum FederationError {
 }
 
 impl Federation {
-    /// A federation of these operators, in this order, on the chain with this genesis hash.
+    /// A federation of these operators, in this order, on the chain with this genesis hash, in epoch
+    /// 0.
     ///
     /// # Errors
     /// If the operators are not distinct, do not match the script, or M is no majority.
@@ -142,17 +144,40 @@ impl Federation {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            id: identify(&operators, &rules, genesis, interval),
+            id: identify(&operators, &rules, genesis, interval, 0),
             operators,
             positions,
             rules,
             genesis,
             interval,
+            epoch: 0,
         })
     }
 
-    /// The federation's identity: a hash of names, keys, order, script, dialect, interval and
-    /// genesis.
+    /// The same federation in another epoch: it has another identity, so that nothing that was said
+    /// in an earlier epoch counts in this one. To be raised by all when a roster, or a chain with the
+    /// same genesis, comes back.
+    #[must_use]
+    pub fn with_epoch(mut self, epoch: u32) -> Self {
+        self.epoch = epoch;
+        self.id = identify(
+            &self.operators,
+            &self.rules,
+            self.genesis,
+            self.interval,
+            epoch,
+        );
+        self
+    }
+
+    /// The epoch; 0 unless set by [`Self::with_epoch`].
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The federation's identity: a hash of names, keys, order, script, dialect, interval, genesis
+    /// and epoch.
     #[must_use]
     pub const fn id(&self) -> FederationId {
         self.id
@@ -283,12 +308,15 @@ fn check_distinct(operators: &[Operator]) -> Result<(), FederationError> {
 
 /// SHA-256 tagged `federation/id/v1` over: dialect name and script (each behind its length as u32
 /// LE), genesis hash, interval in milliseconds (u64 LE), count of operators (u8), and for each its
-/// name (behind its length), identity key (32 bytes) and block key (33 bytes).
+/// name (behind its length), identity key (32 bytes) and block key (33 bytes). Each field is behind
+/// its length. An epoch other than 0 follows as one more field (u32 LE): in epoch 0 the identity is
+/// that of a federation from before there were epochs.
 fn identify(
     operators: &[Operator],
     rules: &SigningRules,
     genesis: BlockHash,
     interval: Duration,
+    epoch: u32,
 ) -> FederationId {
     let mut engine = tagged_engine(b"federation/id/v1");
     let mut field = |bytes: &[u8]| {
@@ -308,6 +336,9 @@ fn identify(
         field(operator.name.as_bytes());
         field(&operator.identity.serialize());
         field(&operator.block_key.serialize());
+    }
+    if epoch != 0 {
+        field(&epoch.to_le_bytes());
     }
     FederationId::from_bytes(sha256::Hash::from_engine(engine).to_byte_array())
 }
@@ -343,6 +374,10 @@ mod tests {
             endpoint: "127.0.0.1:1".to_owned(),
         }
     }
+
+    /// Computed by the version before there were epochs.
+    const ID_OF_THREE_OF_FIVE: &str =
+        "b72b0a7c5efa6714b76f1dc235519bf80075a1c0d7f9d27187fd38ca622c3e0f";
 
     fn build(
         threshold: u8,
@@ -400,6 +435,20 @@ mod tests {
         )
         .expect("4 of 5");
         assert_eq!((four.tolerated_absent(), four.tolerated_liars()), (1, 2));
+    }
+
+    #[test]
+    fn epoch_0_is_the_identity_from_before_there_were_epochs() {
+        let federation = three_of_five();
+        assert_eq!(federation.epoch(), 0);
+        assert_eq!(federation.id().to_string(), ID_OF_THREE_OF_FIVE);
+        let later = federation.clone().with_epoch(1);
+        assert_eq!(later.epoch(), 1);
+        assert_eq!(later.clone().with_epoch(0), federation);
+        let ids =
+            [0, 1, 2, 1 << 8, u32::MAX].map(|epoch| federation.clone().with_epoch(epoch).id());
+        let distinct: std::collections::BTreeSet<_> = ids.iter().map(ToString::to_string).collect();
+        assert_eq!(distinct.len(), ids.len());
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(crate) struct ClassicArgs {
         alias = "rpcconnect",
         requires_all = ["rpcport", "rpcuser", "id"],
         conflicts_with_all = [
-            "config", "observe", "federation", "operator", "identity_key_file",
+            "config", "observe", "new_key_until", "federation", "operator", "identity_key_file",
             "node_url", "node_cookie", "node_user",
         ]
     )]

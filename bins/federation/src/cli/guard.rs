@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::run::SettingsArgs;
 
-/// Shows, moves and repairs the record of what the block key has signed.
+/// Shows, moves and repairs the record of what the block key has signed, and clears halts.
 ///
 /// The sign guard lets the block key sign one block at each height, and none at or below a
 /// watermark. Its record is in the store; these verbs take it out as a signed file, bring it to
@@ -91,7 +91,8 @@ pub(crate) enum GuardCommand {
         /// How many heights above the highest that is known are not signed either.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         margin: u32,
-        /// A height that others know of (the `height` of their `federation status`).
+        /// A height that others know of (the `height` of their `federation status`). Needed where the
+        /// node may be behind: it lacks blocks, is in its initial download, or has an old tip.
         #[arg(long)]
         at_least: Option<u32>,
         /// What operator.redb says is complete: it is the newest, and no copy. Then no margin is
@@ -102,9 +103,25 @@ pub(crate) enum GuardCommand {
         #[arg(long)]
         set_aside: bool,
         /// The federation has changed its roster, at the same time everywhere: begin a store of the
-        /// new one. The guard stays as it is, and nobody observes.
+        /// new one. The guard stays as it is, and nobody observes. A roster that was in force before
+        /// needs another `epoch` in federation.toml.
         #[arg(long, conflicts_with_all = ["margin", "at_least", "trust_store", "set_aside"])]
         new_roster: bool,
+        /// No other daemon has this key, on no machine, and none will be started.
+        #[arg(long)]
+        no_other_daemon: bool,
+    },
+    /// Clear a halt: what ended the operator is settled, and it may start again.
+    ///
+    /// After another daemon spoke for this operator, a block came in that its key has signed and its
+    /// guard does not know of, or two blocks were decided at one height, the operator ends with exit
+    /// code 78 and does not start again, whoever starts it. Without its flag the verb says what
+    /// happened and what to do. Who cleared it and when is kept in the store, and in the log of the
+    /// next start.
+    Resume {
+        /// The operator.
+        #[command(flatten)]
+        place: PlaceArgs,
         /// No other daemon has this key, on no machine, and none will be started.
         #[arg(long)]
         no_other_daemon: bool,

@@ -23,7 +23,7 @@ pub(crate) use self::{
     preflight::PreflightArgs,
     rehearse::RehearseArgs,
     reissuance::{ChainArgs, ReissuanceArgs, ReissuanceCommand},
-    run::{LogFormat, RunArgs},
+    run::{LogFormat, OnHalt, RunArgs},
     status::StatusArgs,
     transport::TransportArgs,
 };
@@ -49,7 +49,8 @@ First steps:
   federation config check --config fed/operator-0/operator.toml
   federation run --config fed/operator-0/operator.toml
 
-Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 wrong usage.";
+Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 wrong usage,
+78 it is for people, and starting again does not help (RestartPreventExitStatus=78).";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

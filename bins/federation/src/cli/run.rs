@@ -13,6 +13,9 @@ use crate::classic::ClassicArgs;
 /// belong together, and makes blocks with the others until it is told to stop (SIGINT or SIGTERM).
 /// A node that is away is waited for. Settings given here or in the environment replace the file's.
 ///
+/// Ends with 0 when it is told to stop, with 1 when it cannot go on and a restart may help, and with 78
+/// when only a person can help: see `federation guard resume`.
+///
 /// With --rpconnect it takes the place of an operator of the 2019 Python federation, by the flags of
 /// that program; see docs/migration.md.
 #[derive(Debug, Args)]
@@ -21,10 +24,16 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
     pub(crate) config: PathBuf,
 
-    /// Begin as an observer, because the store was lost: take part again from the first height
-    /// that becomes final without this operator.
+    /// Begin as an observer, because the store was lost: take part again from the height after the
+    /// first that becomes final without this operator. An empty store does so by itself.
     #[arg(long)]
     pub(crate) observe: bool,
+
+    /// What to do once only a person can help, as after another daemon spoke for this operator: end
+    /// with exit code 78, or stay up, idle, with a line in the log now and then. To stay is for
+    /// service managers that start whatever ends, as Docker Compose does.
+    #[arg(long, value_enum, default_value = "exit", env = "FEDERATION_ON_HALT")]
+    pub(crate) on_halt: OnHalt,
 
     /// How the log is written, to the standard error; RUST_LOG says what.
     #[arg(
@@ -60,6 +69,11 @@ pub(crate) struct SettingsArgs {
     /// The folder of the store.
     #[arg(long, env = "FEDERATION_STORE")]
     store: Option<PathBuf>,
+    /// The block key is new: it has signed nothing on this chain. Believed while the node's tip is at
+    /// or below this height. With an empty store the operator then takes part at once, instead of
+    /// observing until others have settled a block.
+    #[arg(long, value_name = "HEIGHT", env = "FEDERATION_NEW_KEY_UNTIL")]
+    new_key_until: Option<u32>,
     /// How the operators talk: zmq or kafka.
     #[arg(long, env = "FEDERATION_MESSENGER")]
     messenger: Option<String>,
@@ -100,6 +114,7 @@ impl SettingsArgs {
             certificate: this.certificate,
             operator: this.operator,
             store: this.store,
+            new_key_until: this.new_key_until,
             messenger: this.messenger,
             brokers: this.brokers,
             listen: this.listen,
@@ -112,6 +127,15 @@ impl SettingsArgs {
             node_timeout: this.node_timeout,
         }
     }
+}
+
+/// What to do once only a person can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnHalt {
+    /// End with exit code 78.
+    Exit,
+    /// Stay up without doing anything, until told to stop.
+    Stay,
 }
 
 /// How the log is written.

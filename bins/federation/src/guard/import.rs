@@ -90,11 +90,15 @@ fn tell(record: &GuardRecord, standing: GuardStanding, observes: bool) -> Result
 /// Refuses a record that ends below a block with a signature of its key.
 async fn check_newest(place: &Place, record: &GuardRecord) -> Result<(), CliError> {
     let node = place.node()?;
-    let found = history::signed_above(place, &node, record.state.top()).await;
-    let found = found.map_err(|error| {
+    let found = async {
+        let seen = history::look(place, &node).await?;
+        seen.check_complete()?;
+        history::signed_above(place, &node, &seen, record.state.top()).await
+    };
+    let found = found.await.map_err(|error| {
         CliError::failure(
             error,
-            "start the node and import again, or leave its check away with --without-node",
+            "start the node, let it catch up and import again, or leave its check away with --without-node",
         )
     })?;
     match found {

@@ -6,6 +6,7 @@ mod import;
 mod key_lock;
 mod new_roster;
 mod repair;
+mod resume;
 mod show;
 
 use std::process::ExitCode;
@@ -37,6 +38,10 @@ pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, CliError> {
             take_back,
             without_node,
         } => import::run(&Place::new(place)?, file, *take_back, *without_node),
+        GuardCommand::Resume {
+            place,
+            no_other_daemon,
+        } => resume::run(&Place::new(place)?, *no_other_daemon),
         GuardCommand::Repair {
             place,
             new_roster: true,

@@ -4,6 +4,10 @@
 //! its messages do not verify there. So no vote can be contradicted, and nobody needs to observe;
 //! if all did, no height would ever be settled. What goes on is the guard, which belongs to the key:
 //! it must know all that the key has signed, and all of that must be on the chain.
+//!
+//! A roster that comes back would bring the messages of its first time back as well. So a federation
+//! whose store lies here set aside is refused: the number `epoch` in `federation.toml`, raised by all,
+//! makes it another one.
 
 use std::process::ExitCode;
 
@@ -14,7 +18,7 @@ use federation_signer::GuardStanding;
 
 use super::{
     Place, history, lock_key,
-    repair::{ask_again, set_aside},
+    repair::{ASIDE, ask_again, set_aside},
     show::now,
     store_error,
 };
@@ -45,14 +49,17 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
             ));
         }
     }
+    check_epoch(place)?;
     let node = place.node()?;
     let asked = runtime::current_thread()?.block_on(async {
         let seen = history::look(place, &node).await?;
-        let unknown = history::signed_above(place, &node, held.state.top()).await?;
+        seen.check_complete()?;
+        let unknown = history::signed_above(place, &node, &seen, held.state.top()).await?;
         Ok::<_, String>((seen.tip, unknown))
     });
-    let (tip, unknown) =
-        asked.map_err(|error| CliError::failure(error, "start the node, and ask again"))?;
+    let (tip, unknown) = asked.map_err(|error| {
+        CliError::failure(error, "start the node, let it catch up, and ask again")
+    })?;
     if let Some(height) = unknown {
         return Err(CliError::failure(
             format!("the block at height {height} has a signature that the guard does not know of"),
@@ -68,13 +75,22 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
     out::line(&format!(
         "operator.redb is of another federation, and the guard knows all up to the tip, {tip}"
     ))?;
+    out::line(&format!(
+        "the federation is {federation} now, in epoch {}: if its roster was in force before, raise \
+         `epoch` in everybody's federation.toml first",
+        place.config.federation.epoch()
+    ))?;
     if !no_other_daemon {
-        return Err(ask_again(&["--no-other-daemon"]));
+        return Err(ask_again("repair", &["--no-other-daemon"]));
     }
     // What was reissued is the chain's affair, and must not be forgotten by all at once.
     ReissuanceStore::take_over(folder, federation, place.config.me)
         .map_err(|error| store_error(&error))?;
-    let aside = folder.join(format!("set-aside-{}", now().as_secs()));
+    // A guard that knew nothing would make an observer of the operator.
+    let mut known = held;
+    known.state.raise_final(tip);
+    guard.replace(&known).map_err(|error| store_error(&error))?;
+    let aside = folder.join(format!("{ASIDE}{}", now().as_secs()));
     set_aside(&Store::path(folder), &aside)?;
     let store = Store::open(folder, federation, place.config.me);
     store
@@ -86,4 +102,45 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
         tip.next()
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a federation that was in force before: what was said in it then would count again.
+fn check_epoch(place: &Place) -> Result<(), CliError> {
+    let folder = &place.config.store;
+    let federation = &place.config.federation;
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| {
+            CliError::failure(
+                format!("cannot read {}: {error}", folder.display()),
+                "check the folder's owner and mode",
+            )
+        })?;
+    for entry in entries {
+        let aside = entry.path();
+        let is_aside = entry.file_name().to_string_lossy().starts_with(ASIDE);
+        if !is_aside || !Store::path(&aside).exists() {
+            continue;
+        }
+        match Store::open(&aside, federation.id(), place.config.me) {
+            // Another federation's, or of no use to anybody.
+            Err(
+                StoreError::Foreign { .. } | StoreError::Damaged { .. } | StoreError::Format { .. },
+            ) => {}
+            Ok(_) | Err(StoreError::InUse { .. }) => {
+                return Err(CliError::failure(
+                    format!(
+                        "this federation, {} in epoch {}, was in force before: its store is in {}, and \
+                         what was said in it then would count again",
+                        federation.id(),
+                        federation.epoch(),
+                        aside.display()
+                    ),
+                    "raise `epoch` in federation.toml, to the same number at everybody, and ask again",
+                ));
+            }
+            Err(error) => return Err(store_error(&error)),
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,8 @@
 //! A key signs at one height only: the one above its node's tip. So it has signed nothing above the
 //! highest block that anybody knows of, and one. From what is left, the node's chain, both databases
 //! and what a person says, comes the highest height that is known; a margin above it is not signed
-//! either, in case the node is behind. With a store of the operator that is whole and the newest,
+//! either, in case the node is a little behind; of a node that is further behind, or may be, a person
+//! says how far the others are. The machine keeps still up to the watermark, as the guard does. With a store of the operator that is whole and the newest,
 //! no guess is needed: whatever was signed had been decided, and each decision is in it.
 
 use std::{fs::File, path::Path, process::ExitCode};
@@ -14,8 +15,17 @@ use federation_cli::{CliError, out};
 use federation_operator::{HeldGuardStore, Store, StoreError};
 use federation_signer::{GuardStanding, HeldGuard, ImportError};
 
-use super::{Place, history, import_error, lock_key, show::now, store_error};
+use super::{
+    Place,
+    history::{self, Seen},
+    import_error, lock_key, resume,
+    show::now,
+    store_error,
+};
 use crate::runtime;
+
+/// How folders begin into which databases are set aside.
+pub(super) const ASIDE: &str = "set-aside-";
 
 /// What was asked for.
 pub(super) struct Wish {
@@ -112,7 +122,7 @@ pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
         missing.push("--no-other-daemon");
     }
     if !missing.is_empty() {
-        return Err(ask_again(&missing));
+        return Err(ask_again("repair", &missing));
     }
     remains.execute(place, wish, &plan)?;
     Ok(ExitCode::SUCCESS)
@@ -161,6 +171,7 @@ impl Remains {
                 CliError::failure(error, "start the node, let it catch up, and ask again")
             })?;
         place.check_agreed(Some(seen.tip))?;
+        history::check_height(place, wish, &seen)?;
         let mut because = vec![
             match &self.guard {
                 Left::Whole((_, held)) if held.is_empty() => "guard.redb: empty".to_owned(),
@@ -195,7 +206,7 @@ impl Remains {
         let guard_knows = held.state.top();
         because.extend(guard_knows.map(|height| format!("guard.redb knows of height {height}")));
         let watermark = if wish.trust_store {
-            self.trusted(place, &node, seen.tip, &mut held)?
+            self.trusted(place, &node, &seen, &mut held)?
         } else {
             let known = [
                 store_knows,
@@ -227,7 +238,7 @@ impl Remains {
         &self,
         place: &Place,
         node: &federation_ocean_rpc::NodeClient,
-        tip: BlockHeight,
+        seen: &Seen,
         held: &mut HeldGuard,
     ) -> Result<BlockHeight, CliError> {
         let wrong = |what: String| {
@@ -266,20 +277,20 @@ impl Remains {
         }
         let knows = records.iter().filter_map(height_of).max();
         let newer = runtime::current_thread()?
-            .block_on(history::signed_above(place, node, knows))
+            .block_on(history::signed_above(place, node, seen, knows))
             .map_err(|error| CliError::failure(error, "start the node and ask again"))?;
         match newer {
             Some(height) => Err(wrong(format!(
                 "the block at height {height} has a signature by this key, of which operator.redb \
                  knows nothing: it is not the newest"
             ))),
-            None => Ok(highest_final.max(tip)),
+            None => Ok(highest_final.max(seen.tip)),
         }
     }
 
     fn execute(self, place: &Place, wish: &Wish, plan: &Plan) -> Result<(), CliError> {
         let folder = &place.config.store;
-        let aside = folder.join(format!("set-aside-{}", now().as_secs()));
+        let aside = folder.join(format!("{ASIDE}{}", now().as_secs()));
         let (guard_useless, store_useless) = (
             matches!(self.guard, Left::Useless(_)),
             matches!(self.store, Left::Useless(_)),
@@ -297,12 +308,19 @@ impl Remains {
                         .map_err(|error| store_error(&error))?
                 }
             };
+            // The machine keeps still up to the watermark as well: it counts as final.
             store
                 .write(
-                    &[Record::Standing(Standing::Observing { since: None })],
+                    &[
+                        Record::Standing(Standing::Observing { since: None }),
+                        Record::Final(plan.watermark),
+                    ],
                     None,
                 )
                 .map_err(|error| store_error(&error))?;
+            resume::after_repair(&store)?;
+        } else if let Left::Whole((store, _)) = &self.store {
+            resume::after_repair(store)?;
         }
         if guard_useless {
             set_aside(&HeldGuardStore::path(folder), &aside)?;
@@ -319,7 +337,7 @@ impl Remains {
             out::line(&format!("what could not be used is in {}", aside.display()))?;
         }
         out::line(&format!(
-            "repaired: the key signs from height {} on",
+            "repaired: the key signs, and the operator votes, from height {} on",
             plan.watermark.next()
         ))?;
         if !wish.trust_store {
@@ -332,12 +350,12 @@ impl Remains {
     }
 }
 
-/// What is said when a flag is missing that confirms something.
-pub(super) fn ask_again(missing: &[&str]) -> CliError {
+/// The error for a missing flag that confirms something.
+pub(super) fn ask_again(verb: &str, missing: &[&str]) -> CliError {
     CliError::failure(
         "nothing was changed",
         format!(
-            "if this is right, ask again with {}; `federation guard repair --help` says what that \
+            "if this is right, ask again with {}; `federation guard {verb} --help` says what that \
              means",
             missing.join(" ")
         ),

@@ -46,13 +46,19 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
     guard(config, running, &mut checks);
     let opened = Store::open(folder, config.federation.id(), config.me);
     match (opened, running) {
-        (Ok(_), false) => checks.green(STORE, "lockable", "it is this operator's, and whole"),
-        (Ok(_), true) => checks.red(
-            STORE,
-            "locked",
-            "nobody has the store open: the operator does not run",
-            "start it with `federation run`",
-        ),
+        (Ok(store), false) => {
+            checks.green(STORE, "lockable", "it is this operator's, and whole");
+            halt(&store, &mut checks);
+        }
+        (Ok(store), true) => {
+            checks.red(
+                STORE,
+                "locked",
+                "nobody has the store open: the operator does not run",
+                "start it with `federation run`",
+            );
+            halt(&store, &mut checks);
+        }
         (Err(StoreError::InUse { .. }), true) => {
             checks.green(STORE, "locked", "the operator runs");
         }
@@ -70,6 +76,25 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
         ),
     }
     checks
+}
+
+/// What keeps the operator from starting, if anything does.
+fn halt(store: &Store, checks: &mut Checks) {
+    match store.halt() {
+        Ok(None) => {}
+        Ok(Some(halt)) => checks.red(
+            STORE,
+            "halted",
+            format!("at {}: {halt}", halt.time),
+            halt.reason.help(),
+        ),
+        Err(error) => checks.red(
+            STORE,
+            "halted",
+            with_causes(&error),
+            "see docs/operations.md, when it does not start",
+        ),
+    }
 }
 
 /// The record of what the block key has signed, if there is one.

@@ -10,7 +10,7 @@ use federation_chain::UnixTime;
 use federation_classic::{GuardFile, TurnState};
 use federation_cli::{CliError, out};
 use federation_operator::{
-    Clock, Store, StoreError, SystemClock,
+    Clock, Halt, Store, StoreError, SystemClock,
     config::load_federation,
     status::{EvidenceReport, GuardReport, StatusError, StatusReport, read_status},
 };
@@ -56,12 +56,41 @@ struct Shown {
     daemon: Option<StatusReport>,
     /// What the store holds, if no daemon has it.
     store: Option<StoreReport>,
+    /// What ended the operator and keeps it from starting, if no daemon has the store.
+    halt: Option<HaltReport>,
     /// What the block key has signed.
     guard: Option<GuardReport>,
     /// What the older protocol has signed last, if it ran and no daemon has the store.
     classic: Option<TurnState>,
     /// The evidence.
     evidence: Vec<EvidenceReport>,
+}
+
+/// What keeps an operator from starting until a person clears it.
+#[derive(Debug, Serialize)]
+struct HaltReport {
+    /// `twin`, `old-store` or `two-decisions`.
+    reason: &'static str,
+    /// The same in words.
+    text: String,
+    /// The height that it was about.
+    height: u32,
+    /// When, in milliseconds since 1970.
+    at: u64,
+    /// What to do.
+    help: &'static str,
+}
+
+impl From<Halt> for HaltReport {
+    fn from(halt: Halt) -> Self {
+        Self {
+            reason: halt.reason.as_str(),
+            text: halt.reason.to_string(),
+            height: halt.height.to_u32(),
+            at: halt.time.as_millis(),
+            help: halt.reason.help(),
+        }
+    }
 }
 
 /// What the store of an operator that does not run holds.
@@ -116,6 +145,7 @@ impl Shown {
                 running: true,
                 age,
                 store: None,
+                halt: None,
                 guard: daemon.as_ref().and_then(|report| report.guard.clone()),
                 classic: None,
                 evidence: EvidenceReport::read(folder).map_err(|error| status_error(&error))?,
@@ -126,6 +156,7 @@ impl Shown {
                 age,
                 daemon,
                 store: None,
+                halt: None,
                 guard: guard(place)?,
                 classic: classic(place)?,
                 evidence: Vec::new(),
@@ -133,11 +164,13 @@ impl Shown {
             Found::Free(store) => {
                 let records = store.records().map_err(|error| store_error(&error))?;
                 let evidence = store.evidence().map_err(|error| store_error(&error))?;
+                let halt = store.halt().map_err(|error| store_error(&error))?;
                 Ok(Self {
                     running: false,
                     age,
                     daemon,
                     store: Some(StoreReport::new(&records)),
+                    halt: halt.map(HaltReport::from),
                     guard: guard(place)?,
                     classic: classic(place)?,
                     evidence: evidence

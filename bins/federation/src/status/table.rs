@@ -26,6 +26,15 @@ pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
         federation.size()
     )];
     lines.push(format!("daemon      {}", daemon(place, shown)));
+    if let Some(halt) = &shown.halt {
+        lines.push(format!(
+            "halted      {}, at height {}: {}",
+            ago(halt.at),
+            halt.height,
+            halt.text
+        ));
+        lines.push(format!("            {}", halt.help));
+    }
     match (&shown.daemon, &shown.store) {
         (Some(report), _) if shown.running => running(report, &mut lines),
         (_, Some(store)) => {

@@ -78,6 +78,8 @@ impl Member {
             .arg(self.folder.join("operator.toml"))
             .args(flags)
             .env_remove("RUST_LOG")
+            // The keys are new, whoever makes block 1 without this one.
+            .env("FEDERATION_NEW_KEY_UNTIL", "1000000")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -2,6 +2,7 @@
 //! real processes on devnet nodes; and what `federation status` tells.
 
 mod guard;
+mod halt;
 mod repair;
 mod status;
 mod world;

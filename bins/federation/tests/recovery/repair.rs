@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use federation_chain::BlockHeight;
 use federation_operator::{
     ReissuanceStore,
     config::{Config, Overrides},
@@ -39,24 +40,18 @@ async fn signs_above(config: &Path, height: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_guard_is_noticed_at_each_start_and_repaired_above_all_that_it_may_have_signed() {
+async fn a_lost_guard_makes_an_observer_and_is_repaired_above_all_that_it_may_have_signed() {
     let (world, others) = with_blocks().await;
     let config = world.config(0);
     std::fs::remove_file(world.store(0).join("guard.redb")).expect("removed");
-    // Trying again does not make it better.
-    for _ in 0..2 {
-        let log = Daemon::start(&config).fails().await;
-        assert!(
-            log.contains("has a signature by this operator's key"),
-            "{log}"
-        );
-        assert!(log.contains("guard repair"), "{log}");
-    }
+    let daemon = Daemon::start(&config);
+    daemon.says("the store or its guard is empty").await;
+    daemon.says("observing=true").await;
+    daemon.stop().await;
     let repair = ["guard", "repair", "--margin", "4"];
     let plan = refused(&config, &repair);
     assert!(plan.contains("nothing was changed"), "{plan}");
     assert!(plan.contains(SURE), "{plan}");
-    assert!(Daemon::start(&config).fails().await.contains("signature"));
 
     let tip = world.height();
     let said = ask(&config, &[&repair[..], &[SURE]].concat());
@@ -64,9 +59,22 @@ async fn a_lost_guard_is_noticed_at_each_start_and_repaired_above_all_that_it_ma
     let shown = ask_json(&config, &["guard", "show"]);
     let watermark = shown["final"].as_u64().expect("a height");
     assert!(watermark >= u64::from(tip) + 4, "{watermark} and {tip}");
+    // The machine keeps still up to there as well as the guard.
+    let shown = ask_json(&config, &["status"]);
+    assert_eq!(shown["store"]["final"].as_u64(), Some(watermark), "{shown}");
     let daemon = Daemon::start(&config);
     daemon.says("takes part again").await;
     signs_above(&config, watermark).await;
+    let votes_below = |line: &str| {
+        let height = line
+            .split("round height=")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next())
+            .and_then(|height| height.parse::<u64>().ok());
+        height.is_some_and(|height| height <= watermark)
+    };
+    let log = daemon.log();
+    assert!(!log.lines().any(votes_below), "{log}");
     let shown = ask_json(&config, &["guard", "show"]);
     let signed = shown["signed"].as_array().expect("a list");
     let lowest = signed[0]["height"].as_u64();
@@ -182,23 +190,50 @@ async fn a_whole_store_that_is_the_newest_rebuilds_the_guard_without_a_margin() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_store_is_noticed_and_an_observer_stays_one_until_it_takes_part() {
+async fn a_lost_store_makes_an_observer_and_a_key_that_signed_is_not_new() {
     let (world, others) = with_blocks().await;
     let config = world.config(0);
-    std::fs::rename(world.store(0), world.fed.join("lost")).expect("moved");
-    for _ in 0..2 {
-        let log = Daemon::start(&config).fails().await;
-        assert!(
-            log.contains("has a signature by this operator's key"),
-            "{log}"
-        );
-        assert!(log.contains("--observe"), "{log}");
+    let lost = world.fed.join("lost");
+    std::fs::rename(world.store(0), &lost).expect("moved");
+    let guard = std::fs::metadata(lost.join("guard.redb"));
+    assert!(guard.is_ok());
+    // With M of N signing each block, the key need not stand in one of these few.
+    let has_signed = has_signed_a_block(&world, 0);
+    let new = Daemon::start_with(&config, &["--new-key-until", "1000000"]);
+    if has_signed {
+        let log = new.halts().await;
+        assert!(log.contains("the key is said to be new"), "{log}");
+    } else {
+        new.says("observing=false").await;
+        new.stop().await;
+        std::fs::remove_dir_all(world.store(0)).expect("removed");
     }
-    let daemon = Daemon::start_with(&config, &["--observe"]);
+    // Some time later, when the setting was forgotten.
+    let stale = Daemon::start_with(&config, &["--new-key-until", "1"]);
+    stale.says("does not count any more").await;
+    stale.says("observing=true").await;
+    stale.stop().await;
+    let daemon = Daemon::start(&config);
     daemon.says("observing=true").await;
     daemon.says("takes part again").await;
     daemon.stop().await;
     stop(others).await;
+}
+
+/// Whether the chain has a block with a signature by an operator's key.
+fn has_signed_a_block(world: &World, index: usize) -> bool {
+    let config = Config::load(&world.config(index), &Overrides::default()).expect("fine");
+    let federation = &config.federation;
+    let own = federation
+        .script_position(config.me)
+        .expect("in the script");
+    (1..=world.height()).any(|height| {
+        let block = world.nodes[0]
+            .block(BlockHeight::new(height))
+            .expect("there");
+        let signers = federation.rules().signers(block.header()).expect("signed");
+        signers.contains(&own)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +248,7 @@ async fn an_old_store_that_was_copied_back_is_found_out_by_the_chain() {
     for (name, old) in files.iter().zip(old) {
         std::fs::write(world.store(0).join(name), old).expect("written");
     }
-    let log = Daemon::start(&config).fails().await;
+    let log = Daemon::start(&config).halts().await;
     assert!(log.contains("older than the chain"), "{log}");
     assert!(log.contains("guard repair"), "{log}");
     ask(
@@ -248,7 +283,8 @@ async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
     // A new identity key for one of them, as after a theft.
     let new = Secret::generate();
     let key = world.folder(0).join("identity.key");
-    let old = Secret::from_hex(std::fs::read_to_string(&key).expect("there").trim());
+    let old_key = std::fs::read_to_string(&key).expect("there");
+    let old = Secret::from_hex(old_key.trim());
     let old = old.expect("a key").x_only_public_key().to_string();
     std::fs::write(&key, format!("{}\n", &*new.to_hex())).expect("written");
     let new = new.x_only_public_key().to_string();
@@ -281,6 +317,23 @@ async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
         assert!(daemon.log().contains("observing=false"), "{}", daemon.log());
     }
     stop(daemons).await;
+
+    // And back: the roster of before is the federation of before, unless its epoch is another.
+    std::fs::write(&key, format!("{}\n", old_key.trim())).expect("written");
+    change(&public, &new, &old);
+    let said = refused(&world.config(0), &repair);
+    assert!(said.contains("was in force before"), "{said}");
+    assert!(said.contains("raise `epoch`"), "{said}");
+    change(&public, "epoch = 0", "epoch = 1");
+    let checked = ask_json(&world.config(0), &["config", "check"]);
+    assert_eq!(checked["epoch"], 1);
+    assert_ne!(checked["federation"], old_id.to_string());
+    for index in 0..3 {
+        ask(&world.config(index), &repair);
+    }
+    let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
+    world.blocks(3).await;
+    stop(daemons).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +350,12 @@ async fn where_all_must_sign_nobody_is_made_to_sit_out_a_height() {
     std::fs::remove_file(world.store(0).join("guard.redb")).expect("removed");
     let said = refused(&config, &["guard", "repair", SURE]);
     assert!(said.contains("--trust-store"), "{said}");
-    ask(&config, &["guard", "repair", "--trust-store", SURE]);
+    // With this one down the chain stands still, so a person says how far it is.
+    let height = world.height().to_string();
+    let trust = ["guard", "repair", "--trust-store", SURE, "--at-least"];
+    let said = refused(&config, &[&trust[..], &["1000000"]].concat());
+    assert!(said.contains("others are at height 1000000"), "{said}");
+    ask(&config, &[&trust[..], &[&height]].concat());
     let first = Daemon::start(&config);
     world.blocks(2).await;
     stop([first, second, third]).await;

@@ -77,16 +77,27 @@ async fn a_daemon_stops_when_another_answers_at_its_place_with_its_keys() {
     let daemon = Daemon::start_with(&world.config(0), &flags);
     daemon.says("the node answers").await;
     world.blocks(1).await;
-    while !daemon.log().contains("another daemon speaks") {
+    while !daemon.log().contains("another daemon spoke") {
         impostor.precommit(world.height() + 1, 1).await;
         tokio::time::sleep(PAUSE).await;
     }
-    let log = daemon.fails().await;
+    let log = daemon.halts().await;
     assert!(
         log.contains("another daemon spoke for this operator"),
         "{log}"
     );
     assert!(log.contains("stop both"), "{log}");
+    // What a service manager does is of no use, and `status` says what is.
+    for _ in 0..2 {
+        let again = Daemon::start_with(&world.config(0), &flags).halts().await;
+        assert!(again.contains("the operator halted at"), "{again}");
+        assert!(again.contains("guard resume"), "{again}");
+    }
+    let shown = ask_json(&world.config(0), &["status"]);
+    assert_eq!(shown["halt"]["reason"], "twin", "{shown}");
+    assert_eq!(shown["running"], false);
+    let shown = ask(&world.config(0), &["status"]);
+    assert!(shown.contains("halted "), "{shown}");
     for daemon in others {
         daemon.stop().await;
     }

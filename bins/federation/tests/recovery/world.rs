@@ -136,7 +136,12 @@ impl Daemon {
     }
 
     pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_federation"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_federation"));
+        if is_first(config) {
+            // The key is new, whoever makes block 1 without it.
+            command.env("FEDERATION_NEW_KEY_UNTIL", "1000000");
+        }
+        let mut child = command
             .args(["run", "--config"])
             .arg(config)
             .args(flags)
@@ -173,6 +178,14 @@ impl Daemon {
         self.log()
     }
 
+    /// How it ends when only a person can help, and the end of its log.
+    pub(crate) async fn halts(mut self) -> String {
+        let status = self.ended().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(status.code(), Some(78), "{}", self.log());
+        self.log()
+    }
+
     async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -200,6 +213,12 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether this operator was never started before, on any machine.
+fn is_first(config: &Path) -> bool {
+    let mark = config.with_file_name("was-started");
+    !mark.exists() && std::fs::write(mark, []).is_ok()
 }
 
 pub(crate) fn federation(args: &[&str]) -> Output {

@@ -2,7 +2,9 @@
 //!
 //! The key can stand in `federation.toml`, which is the same for all, and in `operator.toml`, which
 //! goes before it. The certificate is verified offline; every part of the federation that makes its
-//! id, and the chain's name, must be the certified one. Endpoints are not compared: operators move.
+//! id, but for the epoch, and the chain's name, must be the certified one. Endpoints are not compared:
+//! operators move. Nor is the epoch: a ceremony makes epoch 0, and it is raised later on, when a roster
+//! comes back. Two operators in different epochs do not hear each other, so no block can come of it.
 //! [`Operator::start`](crate::Operator::start) compares the node.
 
 use std::{path::Path, sync::Arc};

@@ -72,6 +72,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
         );
         None
     });
+    let epoch = root.number(reader, "epoch").map_or(0, |epoch| epoch.value);
     let size = root.number(reader, "max_block_signature_size");
     let order = root.text(reader, "key_order");
     let script = root.text(reader, "script");
@@ -142,7 +143,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     match Federation::new(operators, rules, genesis, interval) {
         Ok(federation) => Some(FederationFile {
             chain,
-            federation: Arc::new(federation),
+            federation: Arc::new(federation.with_epoch(epoch)),
             reissuance,
             timeouts,
             classic_until,

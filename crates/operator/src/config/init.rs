@@ -217,7 +217,8 @@ fn federation_toml(
          threshold = {}                 # signatures that a block needs, more than half\n\
          interval = \"{}ms\"          # from one block to the next\n\
          key_order = \"as-given\"       # of the keys in the script: as-given or lexicographic\n\
-         max_block_signature_size = {size}  # con_max_block_sig_size of the chain\n",
+         max_block_signature_size = {size}  # con_max_block_sig_size of the chain\n\
+         epoch = 0                     # to be raised by all when a roster comes back that was in force before\n",
         plan.chain,
         plan.dialect,
         plan.threshold,

@@ -52,6 +52,8 @@ pub struct Config {
     pub me: OperatorId,
     /// The folder of the store.
     pub store: PathBuf,
+    /// Up to which height of the chain the block key is to be believed new, if it is.
+    pub new_key_until: Option<BlockHeight>,
     /// How the operators talk.
     pub messenger: MessengerAccess,
     /// Where the operator's keys are.
@@ -82,6 +84,7 @@ struct Raw {
     operator: Option<String>,
     operator_at: Option<usize>,
     store: Option<PathBuf>,
+    new_key_until: Option<u32>,
     messenger: RawMessenger,
     keys: RawKeys,
     url: Option<String>,
@@ -201,6 +204,9 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
         operator_at: operator.as_ref().and_then(|found| found.at),
         operator: value(operator),
         store: path(root.text(reader, "store")),
+        new_key_until: root
+            .number(reader, "new_key_until")
+            .map(|found| found.value),
         messenger: messenger::take(reader, &mut root, folder),
         keys: key_source::take(reader, &mut root, folder),
         ..Raw::default()
@@ -228,6 +234,7 @@ impl Raw {
         replace(&mut self.certificate, &overrides.certificate);
         replace(&mut self.operator, &overrides.operator);
         replace(&mut self.store, &overrides.store);
+        replace(&mut self.new_key_until, &overrides.new_key_until);
         replace(&mut self.messenger.kind, &overrides.messenger);
         replace(&mut self.messenger.listen, &overrides.listen);
         replace(&mut self.messenger.brokers, &overrides.brokers);
@@ -298,6 +305,7 @@ impl Raw {
             chain: file.chain,
             me,
             store: self.store?,
+            new_key_until: self.new_key_until.map(BlockHeight::new),
             messenger: messenger?,
             keys: keys?,
             node: NodeAccess {

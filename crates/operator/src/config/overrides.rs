@@ -17,6 +17,8 @@ pub struct Overrides {
     pub operator: Option<String>,
     /// The folder of the store.
     pub store: Option<PathBuf>,
+    /// Up to which height of the chain the block key counts as new.
+    pub new_key_until: Option<u32>,
     /// How the operators talk: zmq or kafka.
     pub messenger: Option<String>,
     /// Kafka's brokers.

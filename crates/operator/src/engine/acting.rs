@@ -6,7 +6,7 @@ use federation_block_signing::{
 use federation_chain::BlockHeight;
 
 use super::{Engine, jobs::Jobs};
-use crate::{OperatorEvent, StoreError, store::on_disk};
+use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
 
 impl Engine {
     /// Handles all pending inputs and does what the machine asks.
@@ -106,7 +106,12 @@ impl Engine {
                     "evidence: two messages that contradict each other"
                 );
                 let store = self.store.clone();
-                on_disk(move || store.keep_evidence(&evidence).map(drop)).await?;
+                // Who lies decides when this is written, and must not end who hears it. On a disk that
+                // is full the next record ends the operator.
+                if let Err(error) = on_disk(move || store.keep_evidence(&evidence).map(drop)).await
+                {
+                    tracing::error!(%error, "evidence is not kept: it is in this log only");
+                }
                 self.status
                     .send_modify(|status| status.counters.evidence += 1);
                 self.tell(OperatorEvent::Evidence { culprit, height });
@@ -122,18 +127,26 @@ impl Engine {
             Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),
             Event::Decided { .. } => self.hints.decided.notify_one(),
             Event::HeightFinished(report) => {
-                let (signer, height) = (self.jobs.signer.clone(), report.height);
+                let (jobs, height) = (self.jobs.clone(), report.height);
                 // Closing the height in the guard has no hurry: it refuses a second hash anyway.
-                tokio::spawn(async move {
-                    if let Err(error) = signer.raise_final(height).await {
-                        tracing::warn!(%error, %height, "the guard could not close a height");
-                    }
-                });
+                tokio::spawn(async move { jobs.raise_final(height).await });
             }
             Event::Alarm(alarm) => {
-                if let Alarm::OwnMessageFromElsewhere { height, round } = alarm {
-                    self.twin = Some((*height, *round));
-                }
+                self.end = self.end.take().or(match *alarm {
+                    Alarm::OwnMessageFromElsewhere { height, round } => {
+                        Some(OperatorError::Twin { height, round })
+                    }
+                    Alarm::TwoDecisions {
+                        height,
+                        first,
+                        second,
+                    } => Some(OperatorError::TwoDecisions {
+                        height,
+                        first,
+                        second,
+                    }),
+                    _ => None,
+                });
                 self.status
                     .send_modify(|status| status.last_alarm = Some(alarm.clone()));
             }

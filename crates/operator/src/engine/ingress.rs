@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{
     Incoming,
+    arrival::Heard,
     blocks::{INLINE, decode_candidate},
 };
 
@@ -82,6 +83,8 @@ pub(crate) struct Ingress {
     height: Arc<AtomicU32>,
     /// Where messages about reissuances go, if this operator makes any.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
+    /// At which heights others are, while the operator waits for its node.
+    heard: Option<Arc<Heard>>,
 }
 
 impl Ingress {
@@ -90,7 +93,14 @@ impl Ingress {
             federation,
             height,
             reissuances: None,
+            heard: None,
         }
+    }
+
+    /// Notes at which heights others are, also if these are far from the own one.
+    pub(super) fn with_heard(mut self, heard: Arc<Heard>) -> Self {
+        self.heard = Some(heard);
+        self
     }
 
     /// Hands messages about reissuances on; they are dropped otherwise.
@@ -112,6 +122,9 @@ impl Ingress {
             let head = match self.check_head(&frame) {
                 Ok(head) => head,
                 Err(dropped) => {
+                    if dropped == Dropped::FarHeight {
+                        self.note_far(&frame);
+                    }
                     if inputs.send(Incoming::Dropped(dropped)).await.is_err() {
                         return Ok(());
                     }
@@ -212,6 +225,9 @@ impl Ingress {
     fn try_check(&self, head: EnvelopeHead, frame: &Bytes) -> Result<Input, Dropped> {
         let sender = head.sender;
         let envelope = self.proven(sender, frame)?;
+        if let Some(heard) = &self.heard {
+            heard.note(sender, head.height);
+        }
         let parts = MessageParts {
             kind: head.kind,
             height: head.height,
@@ -234,6 +250,22 @@ impl Ingress {
             message,
             signature: IdentitySignature::from_bytes(*envelope.signature()),
         }))
+    }
+
+    /// Notes the height of a message that is of no other use, if its sender has signed it.
+    fn note_far(&self, frame: &Bytes) {
+        let Some(heard) = self.heard.as_ref().filter(|heard| heard.is_open()) else {
+            return;
+        };
+        // A large one is a body, whose sender says other things as well.
+        if frame.len() > INLINE {
+            return;
+        }
+        if let Ok(head) = EnvelopeHead::peek(frame)
+            && self.proven(head.sender, frame).is_ok()
+        {
+            heard.note(head.sender, head.height);
+        }
     }
 
     fn identity(&self, id: OperatorId) -> Result<XOnlyPublicKey, Dropped> {

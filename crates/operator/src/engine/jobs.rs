@@ -8,12 +8,13 @@ use federation_chain::{Block, BlockHeight};
 use federation_genesis::Sweep;
 use federation_ocean_rpc::{Node, RpcError, SubmitOutcome as NodeOutcome};
 use federation_roster::{Federation, OperatorId, Round};
-use federation_signer::{GuardedSigner, Signer};
+use federation_signer::{GuardError, GuardStoreError, GuardedSigner, Signer};
 use secp256k1::ecdsa;
+use tokio::sync::mpsc;
 
 use super::blocks::candidate;
 use crate::{
-    BlockPolicy,
+    BlockPolicy, OperatorError,
     log::Log,
     policy::{SWEPT, has_transaction},
 };
@@ -26,6 +27,8 @@ pub(crate) struct Jobs {
     pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
     pub(crate) policy: Arc<dyn BlockPolicy>,
     pub(crate) log: Arc<Log>,
+    /// What ends the operator.
+    pub(crate) failed: mpsc::UnboundedSender<OperatorError>,
 }
 
 /// Whether the node's error is its word on the block that it was given. Anything else is a fault
@@ -138,11 +141,32 @@ impl Jobs {
                 hash,
                 signature: CompactSignature::from_bytes(signature.serialize_compact()),
             },
-            Err(error) => Input::SignRefused {
-                height,
-                hash,
-                reason: with_causes(&error),
-            },
+            Err(error) => {
+                let reason = with_causes(&error);
+                self.end_without_guard(error);
+                Input::SignRefused {
+                    height,
+                    hash,
+                    reason,
+                }
+            }
+        }
+    }
+
+    /// Tells the guard that a height is final.
+    pub(crate) async fn raise_final(&self, height: BlockHeight) {
+        if let Err(error) = self.signer.raise_final(height).await {
+            self.end_without_guard(error);
+        }
+    }
+
+    /// Ends the operator if its guard's store failed. It would fail at each later call as well, and an
+    /// operator that votes and never signs is worse than one that is absent: its votes decide blocks
+    /// that then lack its signature.
+    fn end_without_guard(&self, error: GuardError) {
+        if matches!(error, GuardError::Store(GuardStoreError::Backend(_))) {
+            // Gone only when the engine is.
+            let _ = self.failed.send(error.into());
         }
     }
 

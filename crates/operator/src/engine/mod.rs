@@ -1,6 +1,7 @@
 //! The loop that drives the machine.
 
 mod acting;
+mod arrival;
 mod blocks;
 mod ingress;
 mod jobs;
@@ -18,8 +19,7 @@ use std::{
 };
 
 use federation_block_signing::{Input, Machine, Tip};
-use federation_chain::BlockHeight;
-use federation_roster::{Federation, OperatorId, Round};
+use federation_roster::{Federation, OperatorId};
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
     task::JoinSet,
@@ -27,8 +27,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    arrival::{Arrival, Heard},
     ingress::{Dropped, Ingress},
-    jobs::Jobs,
+    jobs::{Jobs, with_causes},
     peers::Peers,
     watcher::{Hints, Watcher},
 };
@@ -41,6 +42,8 @@ use crate::{
     OperatorStatus, Store, StoreError,
     log::Log,
     reissuance::{Parts, Task},
+    start::Begin,
+    store::on_disk,
 };
 
 /// How many events a slow reader may lag behind.
@@ -70,7 +73,11 @@ pub(crate) enum Incoming {
 ///
 /// # Errors
 /// If what is stored of reissuances cannot be read.
-pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHandle, StoreError> {
+pub(crate) fn spawn(
+    operator: Operator,
+    machine: Machine,
+    begin: Begin,
+) -> Result<OperatorHandle, StoreError> {
     let stop = CancellationToken::new();
     let (events, _) = broadcast::channel(EVENTS);
     let first = machine.status();
@@ -109,6 +116,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
         None => (None, watch::channel(Vec::new()).1, None),
     };
     let log = Arc::new(Log::new(operator.federation.clone()));
+    let (failed, failures) = mpsc::unbounded_channel();
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -117,6 +125,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
             signer: operator.signer,
             policy: operator.policy,
             log: log.clone(),
+            failed,
         },
         peers: Peers::new(&operator.federation, operator.me),
         log,
@@ -132,7 +141,8 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
         running: JoinSet::new(),
         pending: VecDeque::new(),
         node: operator.node,
-        twin: None,
+        failures,
+        end: None,
         reissuances,
         reissuing: JoinSet::new(),
     };
@@ -140,7 +150,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
     if let Some(task) = reissuing {
         engine.reissuing.spawn(task.run());
     }
-    let task = tokio::spawn(engine.run(stop.clone()));
+    let task = tokio::spawn(engine.run(stop.clone(), begin));
     Ok(OperatorHandle {
         status,
         reissuance: reissuance_status,
@@ -171,34 +181,61 @@ struct Engine {
     /// Inputs that arose while handling others.
     pending: VecDeque<Input>,
     node: Arc<dyn federation_ocean_rpc::Node>,
-    /// Where another daemon was heard that speaks for this operator.
-    twin: Option<(BlockHeight, Round)>,
+    /// What jobs beside the loop found that ends the operator.
+    failures: mpsc::UnboundedReceiver<OperatorError>,
+    /// What the machine found that ends the operator.
+    end: Option<OperatorError>,
     /// Where messages about reissuances go.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
-    /// The task that reissues, which may end before the engine does.
-    reissuing: JoinSet<()>,
+    /// The task that reissues. If its store fails, the operator ends: the next start opens it anew.
+    reissuing: JoinSet<Result<(), StoreError>>,
 }
 
 impl Engine {
-    async fn run(mut self, stop: CancellationToken) -> Result<(), OperatorError> {
+    async fn run(self, stop: CancellationToken, begin: Begin) -> Result<(), OperatorError> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let result = self.run_until(stop, begin).await;
+        if let Some(halt) = result
+            .as_ref()
+            .err()
+            .and_then(|error| error.halt(clock.now()))
+        {
+            tracing::error!(%halt, "the operator halts: it does not start again before `federation guard resume`");
+            if let Err(error) = on_disk(move || store.write_halt(halt)).await {
+                tracing::error!(%error, "the halt could not be stored: do not start the operator again");
+            }
+        }
+        result
+    }
+
+    async fn run_until(
+        mut self,
+        stop: CancellationToken,
+        begin: Begin,
+    ) -> Result<(), OperatorError> {
         let (sender, mut inputs) = mpsc::channel(INPUTS);
         let mut helpers = JoinSet::new();
+        let heard = Arc::new(Heard::default());
         let ingress = Ingress::new(self.federation.clone(), self.height.clone())
+            .with_heard(heard.clone())
             .with_reissuances(self.reissuances.take());
         let messenger = self.speaker.messenger.clone();
         let to_engine = sender.clone();
-        helpers.spawn(async move { ingress.run(messenger, to_engine).await });
+        helpers.spawn(async move { Ok(ingress.run(messenger, to_engine).await?) });
         let watcher = Watcher {
             node: self.node.clone(),
             inputs: sender,
             genesis: self.federation.genesis(),
             hints: self.hints.clone(),
             idle: Watcher::idle_for(self.federation.interval()),
+            fresh_since: begin.fresh.then(|| self.clock.now()),
+            history: begin.history,
+            arrival: Arrival::new(&self.federation, self.me),
+            heard,
+            height: self.height.clone(),
+            clock: self.clock.clone(),
         };
-        helpers.spawn(async move {
-            watcher.run().await;
-            Ok(())
-        });
+        helpers.spawn(watcher.run());
         let result = loop {
             let sleep = self.time_to_sleep();
             if sleep.is_zero() {
@@ -210,8 +247,14 @@ impl Engine {
                 () = stop.cancelled() => break Ok(()),
                 Some(ended) = helpers.join_next() => break match ended {
                     Ok(Ok(())) => Err(OperatorError::Task("a helper".to_owned())),
-                    Ok(Err(error)) => Err(error.into()),
+                    Ok(Err(error)) => Err(error),
                     Err(error) => Err(OperatorError::Task(error.to_string())),
+                },
+                Some(error) = self.failures.recv() => break Err(error),
+                Some(ended) = self.reissuing.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => break Err(error.into()),
+                    Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
                 Some(done) = self.running.join_next() => match done {
                     Ok(input) => self.pending.push_back(input),
@@ -224,14 +267,18 @@ impl Engine {
                 }
             }
             if let Err(error) = self.work().await {
-                tracing::error!(%error, "the store failed: nothing is said or signed any more");
                 break Err(error.into());
             }
-            if let Some((height, round)) = self.twin {
-                tracing::error!(%height, %round, "another daemon speaks for this operator: nothing is said or signed any more");
-                break Err(OperatorError::Twin { height, round });
+            if let Some(error) = self.end.take() {
+                break Err(error);
             }
         };
+        if let Err(error) = &result {
+            tracing::error!(
+                error = with_causes(error),
+                "nothing is said or signed any more"
+            );
+        }
         self.speaker.messenger.close().await;
         self.reissuing.shutdown().await;
         self.running.shutdown().await;

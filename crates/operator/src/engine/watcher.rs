@@ -1,17 +1,37 @@
 //! Watching the node's best block.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use federation_block_signing::Tip;
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_ocean_rpc::{Node, RpcError};
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
-use super::Incoming;
-use crate::NodeState;
+use super::{
+    Incoming,
+    arrival::{Arrival, Heard, View, Wait},
+};
+use crate::{
+    Clock, NodeState, OperatorError,
+    history::{History, HistoryError},
+};
 
 /// The pause between two questions when a block is about to come.
 const SHORT: Duration = Duration::from_millis(20);
+
+/// The pause before it is said again that the node is not where the chain is; it doubles up to the
+/// longest.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 60);
 
 /// When the node's best block may have changed.
 #[derive(Debug, Default)]
@@ -31,6 +51,17 @@ pub(crate) struct Watcher {
     pub(crate) hints: Arc<Hints>,
     /// The pause between two questions when nothing is to come.
     pub(crate) idle: Duration,
+    /// What the key has signed by the chain's word, up to the tip that the start saw.
+    pub(crate) history: History,
+    /// Set where the operator began with an empty store on a chain without blocks: the first block
+    /// must not be older than that.
+    pub(crate) fresh_since: Option<UnixTime>,
+    /// When the first tip may pass.
+    pub(crate) arrival: Arrival,
+    pub(crate) heard: Arc<Heard>,
+    /// The height that is worked on, for the ingress.
+    pub(crate) height: Arc<AtomicU32>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// What is known of the node.
@@ -42,35 +73,106 @@ struct Known {
     is_same: bool,
 }
 
+/// Saying once that something is waited for, and again with growing pauses.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    said: Option<(Instant, Duration)>,
+}
+
+impl Waiting {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            said: None,
+        }
+    }
+
+    fn say(&mut self, why: Wait) {
+        // Nothing is wrong with that.
+        if why == Wait::Listen {
+            return;
+        }
+        let now = Instant::now();
+        let pause = match self.said {
+            Some((at, pause)) if now < at + pause => return,
+            Some((_, pause)) => (pause * 2).min(LONGEST_PAUSE),
+            None => SAY_AGAIN,
+        };
+        self.said = Some((now, pause));
+        tracing::warn!(%why, "the node is not where the chain is: waiting, nothing is voted for");
+    }
+
+    fn end(&self) {
+        if self.said.is_some() {
+            tracing::info!("the node has caught up");
+        }
+    }
+}
+
+/// Why there is no news of the tip.
+enum LookError {
+    /// The node does not answer, and is asked again.
+    Down(String),
+    /// The operator must not go on.
+    End(OperatorError),
+}
+
+impl From<String> for LookError {
+    fn from(reason: String) -> Self {
+        Self::Down(reason)
+    }
+}
+
+impl From<HistoryError> for LookError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            error @ (HistoryError::Node(_) | HistoryError::Header(..)) => {
+                Self::Down(error.to_string())
+            }
+            HistoryError::Guard(error) => Self::End(error.into()),
+            HistoryError::Unknown { height, hash } => {
+                Self::End(OperatorError::OldStore { height, hash })
+            }
+        }
+    }
+}
+
 impl Watcher {
     /// A pause that suits an interval: a twentieth of it, from 20 ms to a second.
     pub(crate) fn idle_for(interval: Duration) -> Duration {
         (interval / 20).clamp(SHORT, Duration::from_secs(1))
     }
 
-    pub(crate) async fn run(self) {
+    /// Watches until nobody wants to know any more.
+    ///
+    /// # Errors
+    /// What the chain says that ends the operator.
+    pub(crate) async fn run(mut self) -> Result<(), OperatorError> {
         let mut known = Known::default();
         let mut state = NodeState::Unknown;
         let mut pause = self.idle;
+        let mut waiting = Some(Waiting::new());
         loop {
-            let answer = self.look(&mut known).await;
+            let answer = self.look(&mut known, &mut waiting).await;
             known.is_same = answer.is_ok();
             let now = match &answer {
                 Ok(_) => NodeState::Up,
-                Err(reason) => NodeState::Down(reason.clone()),
+                Err(LookError::Down(reason)) => NodeState::Down(reason.clone()),
+                Err(LookError::End(error)) => return Err(error.clone()),
             };
             // Said when it changes between up and down, not at each failing question.
             if core::mem::discriminant(&now) != core::mem::discriminant(&state) {
                 state = now.clone();
                 if self.inputs.send(Incoming::Node(now)).await.is_err() {
-                    return;
+                    return Ok(());
                 }
             }
             if let Ok(Some(tip)) = answer {
                 known.tip = Some(tip.hash);
                 pause = self.idle;
                 if self.inputs.send(Incoming::Tip(tip)).await.is_err() {
-                    return;
+                    return Ok(());
                 }
             }
             self.wait(&mut pause).await;
@@ -93,13 +195,29 @@ impl Watcher {
         }
     }
 
-    /// The tip, if it is another than the known one; otherwise why there is none.
-    async fn look(&self, known: &mut Known) -> Result<Option<Tip>, String> {
+    /// The tip, if it is another than the known one, and all blocks below it were looked at; otherwise
+    /// why there is none.
+    async fn look(
+        &mut self,
+        known: &mut Known,
+        waiting: &mut Option<Waiting>,
+    ) -> Result<Option<Tip>, LookError> {
         if !known.is_same {
             let found = ask(self.node.block_hash(BlockHeight::GENESIS)).await?;
             if found != self.genesis {
-                return Err(format!("it is on another chain now, with genesis {found}"));
+                return Err(LookError::Down(format!(
+                    "it is on another chain now, with genesis {found}"
+                )));
             }
+        }
+        if let Some(pending) = waiting {
+            if let Some(why) = self.ask_arrival(pending).await? {
+                pending.say(why);
+                return Ok(None);
+            }
+            pending.end();
+            *waiting = None;
+            Arrival::end(&self.heard);
         }
         let hash = ask(self.node.best_block_hash()).await?;
         if known.tip == Some(hash) {
@@ -109,8 +227,11 @@ impl Watcher {
         if info.height > BlockHeight::GENESIS && known.first_block_time.is_none() {
             let first = ask(self.node.block_hash(BlockHeight::new(1))).await?;
             let first = ask(self.node.header_info(first)).await?;
-            known.first_block_time = Some(UnixTime::from_secs(first.time));
+            let time = UnixTime::from_secs(first.time);
+            self.check_fresh(time)?;
+            known.first_block_time = Some(time);
         }
+        self.history.look(hash).await?;
         Ok(Some(Tip {
             height: info.height,
             hash,
@@ -120,6 +241,35 @@ impl Watcher {
                 .first_block_time
                 .filter(|_| info.height > BlockHeight::GENESIS),
         }))
+    }
+
+    /// What there is still to wait for before the first tip passes.
+    async fn ask_arrival(&self, waiting: &Waiting) -> Result<Option<Wait>, LookError> {
+        let info = ask(self.node.blockchain_info()).await?;
+        let tip = ask(self.node.header_info(info.best_block_hash)).await?;
+        // So that what others say of this height gets through meanwhile.
+        self.height
+            .store(info.blocks.next().to_u32(), Ordering::Relaxed);
+        let view = View {
+            blocks: info.blocks,
+            headers: info.headers,
+            is_downloading: info.initial_block_download,
+            age: self.clock.now().since(UnixTime::from_secs(tip.time)),
+        };
+        Ok(self
+            .arrival
+            .wait(&view, &self.heard, waiting.since.elapsed()))
+    }
+
+    /// Refuses a chain whose first block is from before the start of an operator that took the chain
+    /// for a new one: it knows nothing of what its key may have signed there.
+    fn check_fresh(&self, first_block: UnixTime) -> Result<(), LookError> {
+        match self.fresh_since {
+            Some(start) if first_block.after(self.history.max_drift * 2) < start => {
+                Err(LookError::End(OperatorError::ChainHadBegun))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -93,7 +93,7 @@ enum StepError {
     Record,
     #[error("the node refused the complete transaction {0}: {1}")]
     Refused(Txid, RpcError),
-    /// Ends the task: without memory nothing may be signed.
+    /// Ends the task, and the operator with it: without memory nothing may be signed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -128,14 +128,17 @@ impl Task {
         })
     }
 
-    /// Works until the operator is gone, or the store fails.
-    pub(crate) async fn run(mut self) {
+    /// Works until the operator is gone.
+    ///
+    /// # Errors
+    /// If the store failed.
+    pub(crate) async fn run(mut self) -> Result<(), StoreError> {
         let mut again = false;
         loop {
             tokio::select! {
                 changed = self.parts.operator.changed() => {
                     if changed.is_err() {
-                        return;
+                        return Ok(());
                     }
                     let tip = self.parts.operator.borrow_and_update().tip;
                     let known = self.ledger.tip();
@@ -144,11 +147,9 @@ impl Task {
                     }
                 }
                 frame = self.parts.frames.recv() => {
-                    let Some(frame) = frame else { return };
-                    if let Err(error) = self.hear(&frame).await
-                        && self.failed(&error)
-                    {
-                        return;
+                    let Some(frame) = frame else { return Ok(()) };
+                    if let Err(error) = self.hear(&frame).await {
+                        self.failed(error)?;
                     }
                     continue;
                 }
@@ -156,23 +157,25 @@ impl Task {
             }
             again = match self.advance().await {
                 Ok(()) => false,
-                Err(error) if self.failed(&error) => return,
-                Err(_) => true,
+                Err(error) => {
+                    self.failed(error)?;
+                    true
+                }
             };
             self.tell();
         }
     }
 
-    /// Logs what went wrong, and says whether it is the end.
-    fn failed(&self, error: &StepError) -> bool {
+    /// Logs what went wrong, unless it is the end.
+    fn failed(&self, error: StepError) -> Result<(), StoreError> {
         if let StepError::Store(error) = error {
-            tracing::error!(%error, "the store of reissuances failed: none is signed any more, blocks go on");
-            return true;
+            tracing::error!(%error, "the store of reissuances failed");
+            return Err(error);
         }
         if self.throttle.passes("reissuance", &error.to_string()) {
             tracing::warn!(%error, "a reissuance has to wait");
         }
-        false
+        Ok(())
     }
 
     /// Reads the chain up to its tip, and does what is to be done for each asset.

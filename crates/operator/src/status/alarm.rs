@@ -9,7 +9,7 @@ pub(super) fn text(alarm: &Alarm) -> String {
             "another daemon spoke for this operator at height {height}, round {round}: stop both, and start only the one with the newer store"
         ),
         Alarm::NodeBehind { tip, last_final } => format!(
-            "the node is at height {tip}, and {last_final} is final: it must catch up first"
+            "the node is at height {tip}, and nothing is voted for or signed up to {last_final}, which is final or was set by `guard repair`: it must come so far first"
         ),
         Alarm::TipReplaced { height, old, new } => format!(
             "the node put block {new} in the place of {old} at height {height}: compare it with the other operators' nodes"

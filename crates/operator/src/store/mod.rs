@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod evidence;
 mod guard;
+mod halt;
 mod held;
 #[cfg(test)]
 mod power_loss;
@@ -18,6 +19,7 @@ pub use error::StoreError;
 pub(crate) use evidence::message_of;
 pub use evidence::{EvidenceError, EvidenceReader, StoredEvidence};
 pub use guard::RedbGuardStore;
+pub use halt::{Halt, HaltReason, Resumed};
 pub use held::HeldGuardStore;
 pub use records::Store;
 pub use reissuance::ReissuanceStore;

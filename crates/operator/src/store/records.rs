@@ -21,8 +21,8 @@ const NAME: &str = "operator.redb";
 /// An operator's records, durable once written.
 #[derive(Debug)]
 pub struct Store {
-    database: Arc<Database>,
-    path: PathBuf,
+    pub(super) database: Arc<Database>,
+    pub(super) path: PathBuf,
     federation: FederationId,
     is_new: bool,
 }
@@ -147,11 +147,11 @@ impl Store {
         }
     }
 
-    fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
+    pub(super) fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
         StoreError::write(&self.path, error)
     }
 
-    fn damaged(&self, error: &dyn std::error::Error) -> StoreError {
+    pub(super) fn damaged(&self, error: &dyn std::error::Error) -> StoreError {
         StoreError::damaged(&self.path, error)
     }
 }

@@ -1,7 +1,8 @@
 //! What an operator must not forget of reissuances: the ledger as far as it is read, and which
 //! transactions it has signed.
 //!
-//! A database of its own, `reissuance.redb`: if it fails, blocks are made all the same.
+//! A database of its own, `reissuance.redb`: blocks are made without it. If it fails, the operator ends,
+//! as with the other stores, because nothing is signed by it until it is opened anew.
 
 use std::path::{Path, PathBuf};
 

@@ -176,6 +176,51 @@ fn kafka_is_configured_with_brokers_and_settings_by_name() {
 }
 
 #[test]
+fn an_epoch_makes_another_federation_and_none_is_epoch_0() {
+    let files = Files::new();
+    let with = |line: &str| {
+        let text = std::fs::read_to_string(files.public()).expect("there");
+        let at = text.find("epoch = ").expect("init writes it");
+        let end = at + text[at..].find('\n').expect("a line");
+        let changed = format!("{}{line}{}", &text[..at], &text[end..]);
+        let path = files.public().with_file_name("other.toml");
+        std::fs::write(&path, changed).expect("written");
+        let overrides = Overrides {
+            federation: Some(path),
+            ..Overrides::default()
+        };
+        Config::load(&files.private(), &overrides)
+    };
+    let federation = |line: &str| with(line).expect("good").federation;
+    let as_written = files.load().expect("good").federation;
+    assert_eq!(federation("# no epoch"), as_written);
+    assert_eq!(federation("epoch = 0").epoch(), 0);
+    let next = federation("epoch = 1");
+    assert_eq!(next.epoch(), 1);
+    assert_ne!(next.id(), as_written.id());
+    for wrong in ["epoch = -1", "epoch = \"one\"", "epoch = 4294967296"] {
+        let report = with(wrong).expect_err(wrong).to_string();
+        assert!(report.contains("`epoch` is no whole number"), "{report}");
+    }
+}
+
+#[test]
+fn a_key_is_new_up_to_a_height_of_the_file_or_of_a_flag() {
+    let files = Files::new();
+    assert_eq!(files.load().expect("good").new_key_until, None);
+    let text = std::fs::read_to_string(files.private()).expect("there");
+    std::fs::write(files.private(), format!("new_key_until = 120\n{text}")).expect("written");
+    let until = |height| Some(BlockHeight::new(height));
+    assert_eq!(files.load().expect("good").new_key_until, until(120));
+    let overrides = Overrides {
+        new_key_until: Some(7),
+        ..Overrides::default()
+    };
+    let config = Config::load(&files.private(), &overrides).expect("good");
+    assert_eq!(config.new_key_until, until(7));
+}
+
+#[test]
 fn a_messenger_that_is_none_and_a_password_in_the_file_are_reported() {
     for (extra, part) in [
         ("messenger = \"pigeon\"", "there is no `pigeon`"),
@@ -255,12 +300,12 @@ fn each_mistake_is_reported_with_its_line() {
     );
     one(
         public("name = \"operator-2\"", "name = \"operator-1\""),
-        25,
+        26,
         "two operators are called",
     );
     one(
         public("endpoint = \"127.0.0.1:21000\"", "endpoint = \"nowhere\""),
-        16,
+        17,
         "no host:port",
     );
     one(

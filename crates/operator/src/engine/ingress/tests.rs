@@ -141,6 +141,68 @@ async fn other_federations_and_unknown_senders_are_dropped() {
     assert_eq!(dropped, Some(Dropped::UnknownSender));
 }
 
+/// A roster that comes back, A, B, A, at one height: what was said in its first time is of another
+/// federation, also inside a certificate that is sent in the new one.
+#[tokio::test]
+async fn a_roster_that_comes_back_in_another_epoch_hears_nothing_of_its_first_time() {
+    let mut members = Members::new(2);
+    let message = Message::Vote(vote(HEIGHT));
+    let old = members.frame(1, 1, &message).await;
+    let mut signed = std::collections::BTreeMap::new();
+    for voter in [1, 2] {
+        let id = OperatorId::new(voter);
+        let unsigned = envelope_of(&members.federation, id, &message.to_parts());
+        let signature = members.signature(voter.into(), &unsigned).await;
+        signed.insert(id, IdentitySignature::from_bytes(signature));
+    }
+    let certificate = Message::Certificate(Certificate {
+        kind: VoteKind::Precommit,
+        height: HEIGHT,
+        round: Round::FIRST,
+        hash: BlockHash::from_bytes([2; 32]),
+        votes: signed,
+    });
+    let first = members.frame(1, 1, &certificate).await;
+    assert!(check(&members.ingress(HEIGHT), &first).is_ok());
+
+    // The same roster, chain and interval: without an epoch it is the same federation.
+    let first_time = Federation::clone(&members.federation);
+    members.federation = Arc::new(first_time.with_epoch(2));
+    let ingress = members.ingress(HEIGHT);
+    assert_eq!(
+        check(&ingress, &old).err(),
+        Some(Dropped::ForeignFederation)
+    );
+    assert_eq!(
+        check(&ingress, &first).err(),
+        Some(Dropped::ForeignFederation)
+    );
+    let again = members.frame(1, 1, &certificate).await;
+    assert_eq!(check(&ingress, &again).err(), Some(Dropped::BadSignature));
+    let new = members.frame(1, 1, &message).await;
+    assert!(check(&ingress, &new).is_ok());
+}
+
+/// While an operator waits for its node, the heights of others count, if they are theirs.
+#[tokio::test]
+async fn heights_are_noted_from_far_messages_as_long_as_they_matter() {
+    let members = Members::new(2);
+    let heard = Arc::new(Heard::default());
+    let ingress = members.ingress(HEIGHT).with_heard(heard.clone());
+    let far = Message::Vote(vote(BlockHeight::new(900)));
+    let honest = members.frame(1, 1, &far).await;
+    let forged = members.frame(2, 1, &far).await;
+    assert_eq!(check(&ingress, &honest).err(), Some(Dropped::FarHeight));
+    for frame in [&honest, &forged] {
+        ingress.note_far(frame);
+    }
+    let near = members.frame(0, 0, &Message::Vote(vote(HEIGHT))).await;
+    assert!(check(&ingress, &near).is_ok());
+    let me = OperatorId::new(2);
+    let tip = BlockHeight::new(6);
+    assert_eq!(heard.count(me, tip), (1, 1));
+}
+
 #[tokio::test]
 async fn nobody_speaks_for_another() {
     let members = Members::new(2);

@@ -1,0 +1,180 @@
+//! What the chain says that the operator's block key has signed, against what its guard remembers.
+//!
+//! At the start all blocks above the guard's memory are looked at, and later each new one before the
+//! machine hears of it: a machine that was set back together with its node learns from the blocks
+//! that come in what its former life signed, before it can vote where that one has voted. Headers are
+//! asked for one by one, from the tip down: nothing is kept of them.
+
+use std::{sync::Arc, time::Duration};
+
+use federation_chain::{BlockHash, BlockHeight, Header, UnixTime};
+use federation_ocean_rpc::{Node, RpcError};
+use federation_roster::{Federation, OperatorId};
+use federation_signer::{GuardError, GuardedSigner, Signer};
+
+use crate::Clock;
+
+/// How far below the last tip is looked again when the node has put another block in its place.
+const REPLACED: u32 = 100;
+
+/// From so many blocks on it is said that they are being read.
+const MANY: u32 = 1000;
+
+/// Which blocks with an own signature the guard must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// All above this height: it is what the guard knew at the start, if anything.
+    Above(Option<BlockHeight>),
+    /// An observer knows nothing of what its former life signed, but that one is over: all that were
+    /// made after this time.
+    Since(UnixTime),
+}
+
+/// Why a block was not passed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryError {
+    #[error(transparent)]
+    Node(#[from] RpcError),
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// A header of the node's that is none of this federation's.
+    #[error("block {0}: {1}")]
+    Header(BlockHash, String),
+    /// The key signed a block that the guard does not know of.
+    #[error("block {hash} at height {height} has an unknown own signature")]
+    Unknown {
+        height: BlockHeight,
+        hash: BlockHash,
+    },
+}
+
+/// Compares chain and guard.
+pub(crate) struct History {
+    pub(crate) federation: Arc<Federation>,
+    pub(crate) me: OperatorId,
+    pub(crate) node: Arc<dyn Node>,
+    pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) max_drift: Duration,
+    pub(crate) known: Known,
+    /// The tip up to which all was looked at.
+    pub(crate) seen: Option<(BlockHeight, BlockHash)>,
+}
+
+impl History {
+    /// Looks at all blocks from this tip down to what was looked at before.
+    ///
+    /// # Errors
+    /// The first block from above that the guard should know and does not; or what kept node or
+    /// guard from answering: then nothing counts as looked at.
+    pub(crate) async fn look(&mut self, tip: BlockHash) -> Result<(), HistoryError> {
+        let mut hash = tip;
+        let mut top = None;
+        while self.seen.is_none_or(|seen| seen.1 != hash) {
+            let header = self.header(hash).await?;
+            let height = header.height();
+            let (highest, _) = *top.get_or_insert((height, hash));
+            if height <= self.floor() {
+                break;
+            }
+            let read = highest.to_u32() - height.to_u32();
+            if read == MANY {
+                tracing::info!(
+                    from = %highest,
+                    "reading many headers, for blocks with an own signature"
+                );
+            }
+            self.judge(height, hash, &header).await?;
+            hash = header.previous();
+        }
+        self.seen = top.or(self.seen);
+        Ok(())
+    }
+
+    /// The height at and below which nothing is looked at.
+    fn floor(&self) -> BlockHeight {
+        let seen = self.seen.map_or(0, |seen| seen.0.to_u32());
+        let again = BlockHeight::new(seen.saturating_sub(REPLACED));
+        match self.known {
+            Known::Above(known) => again.max(known.unwrap_or(BlockHeight::GENESIS)),
+            Known::Since(_) => again,
+        }
+    }
+
+    async fn judge(
+        &self,
+        height: BlockHeight,
+        hash: BlockHash,
+        header: &Header,
+    ) -> Result<(), HistoryError> {
+        if !self.counts(UnixTime::from_secs(header.time().into())) || !self.is_own(header) {
+            return Ok(());
+        }
+        let known = self.signer.records().await?.signed(height);
+        if known == Some(hash) {
+            Ok(())
+        } else {
+            Err(HistoryError::Unknown { height, hash })
+        }
+    }
+
+    /// Whether a block of this time must be known. One of after the start of the observing was
+    /// agreed on by operators whose clocks may be behind by the drift, and its time may be ahead of
+    /// theirs by the drift. Times that run ahead of the clock, as those of chains with blocks faster
+    /// than their seconds do, tell nothing.
+    fn counts(&self, time: UnixTime) -> bool {
+        match self.known {
+            Known::Above(_) => true,
+            Known::Since(start) => {
+                time > start.after(self.max_drift * 2)
+                    && time <= self.clock.now().after(self.max_drift)
+            }
+        }
+    }
+
+    /// Whether the block has an own signature. One that another script has signed, before the chain
+    /// changed to the federation's, has none.
+    fn is_own(&self, header: &Header) -> bool {
+        let own = self.federation.script_position(self.me);
+        let signers = self.federation.rules().signers(header).unwrap_or_default();
+        own.is_some_and(|own| signers.contains(&own))
+    }
+
+    async fn header(&self, hash: BlockHash) -> Result<Header, HistoryError> {
+        let bytes = self.node.header(hash).await?;
+        let header = Header::decode(self.federation.rules().dialect(), &bytes)
+            .map_err(|error| HistoryError::Header(hash, error.to_string()))?;
+        if header.block_hash() == hash {
+            Ok(header)
+        } else {
+            let found = header.block_hash();
+            Err(HistoryError::Header(hash, format!("the node gave {found}")))
+        }
+    }
+}
+
+/// The highest of the last blocks, from this tip down, that has a signature by the operator's key.
+///
+/// # Errors
+/// If the node does not answer, or a header is none of this federation's.
+pub(crate) async fn last_signed(
+    history: &History,
+    tip: BlockHash,
+    blocks: u32,
+) -> Result<Option<BlockHeight>, HistoryError> {
+    let mut hash = tip;
+    for _ in 0..blocks {
+        let header = history.header(hash).await?;
+        if header.height() == BlockHeight::GENESIS {
+            return Ok(None);
+        }
+        if history.is_own(&header) {
+            return Ok(Some(header.height()));
+        }
+        hash = header.previous();
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

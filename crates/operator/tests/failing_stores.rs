@@ -1,0 +1,183 @@
+//! Stores that fail end the operator: one that votes and does not sign, or does not remember, is worse
+//! than one that is absent. The next start opens them anew and goes on.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
+use federation_devnet::{DevNode, DevNodeConfig};
+use federation_messenger::hub::Hub;
+use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
+use federation_operator::{
+    Operator, OperatorError, OperatorHandle, RedbGuardStore, StartError, Store,
+};
+use federation_roster::{Federation, Operator as RosterEntry, OperatorId};
+use federation_signer::{
+    GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner, Secret, Signer,
+    SoftwareIdentity, SoftwareSigner,
+};
+
+const ME: OperatorId = OperatorId::new(0);
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Which writes of a guard's store fail, as those of a full disk do: from the first on, all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fails {
+    Record,
+    RaiseFinal,
+}
+
+/// A guard's store whose disk is full while the switch is on. What failed once fails until it is opened
+/// anew, as redb has it.
+struct Failing {
+    store: RedbGuardStore,
+    fails: Fails,
+    is_full: Arc<AtomicBool>,
+    has_failed: bool,
+}
+
+impl Failing {
+    fn check(&mut self, what: Fails) -> Result<(), GuardStoreError> {
+        self.has_failed |= what == self.fails && self.is_full.load(Ordering::SeqCst);
+        if self.has_failed {
+            let error = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(GuardStoreError::backend(error));
+        }
+        Ok(())
+    }
+}
+
+impl GuardStore for Failing {
+    fn load(&self) -> Result<GuardState, GuardStoreError> {
+        self.store.load()
+    }
+
+    fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError> {
+        self.check(Fails::Record)?;
+        self.store.record(height, hash)
+    }
+
+    fn raise_final(&mut self, height: BlockHeight) -> Result<(), GuardStoreError> {
+        self.check(Fails::RaiseFinal)?;
+        self.store.raise_final(height)
+    }
+}
+
+fn copy(secret: &Secret) -> Secret {
+    Secret::from_hex(&secret.to_hex()).expect("a key")
+}
+
+/// A federation of one, its node, and what its operator is made of.
+struct World {
+    block_key: Secret,
+    identity: Secret,
+    federation: Arc<Federation>,
+    node: DevNode,
+    client: NodeClient,
+    hub: Hub,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (block_key, identity) = (Secret::generate(), Secret::generate());
+        let one = Threshold::new(1).expect("small");
+        let keys = vec![block_key.public_key()];
+        let script = MultisigScript::new(one, keys, KeyOrder::AsGiven).expect("a script");
+        let size = SigningRules::required_signature_size(Dialect::Dynafed, &script);
+        let rules = SigningRules::new(Dialect::Dynafed, script.clone(), size).expect("it fits");
+        let node = DevNode::spawn(DevNodeConfig::new(Dialect::Dynafed, script))
+            .await
+            .expect("a node");
+        let (user, password) = node.rpc_credentials();
+        let reach = NodeConfig::new(node.rpc_url())
+            .with_auth(Auth::basic(user, password))
+            .with_dialect(Dialect::Dynafed);
+        let alone = RosterEntry {
+            name: "alone".to_owned(),
+            identity: identity.x_only_public_key(),
+            block_key: block_key.public_key(),
+            endpoint: "127.0.0.1:1".to_owned(),
+        };
+        let interval = Duration::from_millis(200);
+        let federation = Federation::new(vec![alone], rules, node.genesis_hash(), interval);
+        Self {
+            block_key,
+            identity,
+            federation: Arc::new(federation.expect("a federation")),
+            client: NodeClient::new(reach).expect("a client"),
+            node,
+            hub: Hub::new(1),
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    async fn start(&self, fails: Fails, is_full: &Arc<AtomicBool>) -> OperatorHandle {
+        let folder: &Path = self.folder.path();
+        let key = self.block_key.public_key();
+        let guard = RedbGuardStore::open(folder, &key, self.federation.genesis()).expect("opens");
+        let is_new = guard.is_new();
+        let guard = Failing {
+            store: guard,
+            fails,
+            is_full: is_full.clone(),
+            has_failed: false,
+        };
+        let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(copy(&self.block_key)));
+        let operator = Operator::new(
+            self.federation.clone(),
+            ME,
+            Arc::new(self.client.clone()),
+            GuardedSigner::new(signer, guard).expect("loads"),
+            Box::new(SoftwareIdentity::new(copy(&self.identity))),
+            Arc::new(self.hub.join(ME)),
+            Store::open(folder, self.federation.id(), ME).expect("opens"),
+        );
+        let started: Result<_, StartError> = operator.with_new_guard(is_new).start().await;
+        started.expect("it starts")
+    }
+
+    async fn reaches(&self, height: u32) {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        while self.node.tip().0.to_u32() < height {
+            assert!(tokio::time::Instant::now() < deadline, "no block {height}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_whose_store_fails_ends_the_operator_and_the_next_start_heals_it() {
+    for fails in [Fails::Record, Fails::RaiseFinal] {
+        let world = World::new().await;
+        let is_full = Arc::new(AtomicBool::new(false));
+        let mut handle = world.start(fails, &is_full).await;
+        world.reaches(2).await;
+        is_full.store(true, Ordering::SeqCst);
+        let ended = tokio::time::timeout(LIMIT, handle.wait()).await;
+        let error = ended.expect("in time").expect_err("it ends by itself");
+        assert!(
+            matches!(
+                error,
+                OperatorError::Guard(GuardError::Store(GuardStoreError::Backend(_)))
+            ),
+            "{fails:?}: {error:?}"
+        );
+        // A restart may help, and nobody needs to clear anything.
+        assert_eq!(error.halt(federation_chain::UnixTime::from_secs(1)), None);
+        drop(handle);
+
+        is_full.store(false, Ordering::SeqCst);
+        let handle = world.start(fails, &is_full).await;
+        let height = world.node.tip().0.to_u32();
+        world.reaches(height + 3).await;
+        handle.shutdown().await.expect("it runs until then");
+    }
+}
