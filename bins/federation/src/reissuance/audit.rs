@@ -116,6 +116,11 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
         ),
         LedgerEvent::Uncountable(why) => ("uncountable", why.to_string(), true),
         LedgerEvent::NoAmount { error, .. } => ("no amount", error.to_string(), true),
+        LedgerEvent::PassedOver { what, most, total } => (
+            "passed over",
+            format!("{total} {what} beyond the {most} that are kept"),
+            false,
+        ),
         _ => return None,
     };
     Some(Line {

@@ -33,7 +33,8 @@ impl SignedForPoint {
     /// The same with one more, if that can do no harm: each earlier one spends the same tokens, so
     /// that the chain takes one of them at most, or spends tokens that something else has spent.
     ///
-    /// `is_gone` says whether an output was there and has been spent in a block.
+    /// `is_gone` says whether an output was there and has been spent in a block; of one that was never
+    /// seen it must not, since a block may still have it.
     pub(crate) fn with(
         mut self,
         asked: Signed,
