@@ -19,10 +19,44 @@ use crate::script::{TokenScript, derived, outpoint_bytes};
 
 /// What is inside an output of reissuance tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawOpening")]
 pub struct Opening {
     value: u64,
     asset_factor: [u8; 32],
     value_factor: [u8; 32],
+}
+
+/// An opening as it is stored and sent.
+#[derive(Deserialize)]
+#[serde(rename = "Opening")]
+struct RawOpening {
+    value: u64,
+    asset_factor: [u8; 32],
+    value_factor: [u8; 32],
+}
+
+/// A factor that blinds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a blinding factor is not below the order of the curve's group")]
+struct OutOfRange;
+
+impl TryFrom<RawOpening> for Opening {
+    type Error = OutOfRange;
+
+    fn try_from(raw: RawOpening) -> Result<Self, OutOfRange> {
+        let RawOpening {
+            value,
+            asset_factor,
+            value_factor,
+        } = raw;
+        AssetBlindingFactor::from_byte_array(asset_factor).map_err(|_| OutOfRange)?;
+        ValueBlindingFactor::from_slice(&value_factor).map_err(|_| OutOfRange)?;
+        Ok(Self {
+            value,
+            asset_factor,
+            value_factor,
+        })
+    }
 }
 
 impl Opening {

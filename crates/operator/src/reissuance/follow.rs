@@ -145,3 +145,6 @@ fn decode(
         _ => Block::decode(dialect, bytes),
     }
 }
+
+#[cfg(test)]
+mod tests;

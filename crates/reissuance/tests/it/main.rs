@@ -6,3 +6,4 @@ mod foreign;
 mod ledger;
 mod ocean;
 mod plans;
+mod stored;
