@@ -70,7 +70,16 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> 
         };
         follow(&mut ledger, &node, rules, to, &mut collected)
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| {
+                if error.is_false() {
+                    CliError::failure(
+                        error,
+                        "this node does not give the federation's chain: read it from another one, and look into this one",
+                    )
+                } else {
+                    failed(&error)
+                }
+            })?;
         Ok(Read {
             ledger,
             tip,

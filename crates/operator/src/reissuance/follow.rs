@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 use super::earlier::Earlier;
 
+/// Blocks above this, in bytes, are hashed on a thread for blocking work.
+const INLINE: usize = 32 * 1024;
+
 /// How often a long reading says how far it has come.
 const PROGRESS: Duration = Duration::from_secs(2);
 
@@ -126,10 +129,27 @@ async fn ask(node: &dyn Node, dialect: Dialect, height: BlockHeight) -> Result<B
     if block.block_hash() != hash || block.height() != height {
         return Err(FollowError::Other(height));
     }
-    block
-        .check_stored_commitments()
-        .map_err(|why| FollowError::Commitments { height, why })?;
-    Ok(block)
+    check_commitments(block)
+        .await
+        .map_err(|why| FollowError::Commitments { height, why })
+}
+
+/// The block, if its transactions are its own; a large one is hashed where it does not hold up other
+/// tasks.
+async fn check_commitments(block: Block) -> Result<Block, CommitmentError> {
+    let check = |block: Block| block.check_stored_commitments().map(|()| block);
+    if block.as_bytes().len() <= INLINE {
+        return check(block);
+    }
+    let checked = tokio::task::spawn_blocking({
+        let block = block.clone();
+        move || check(block)
+    });
+    match checked.await {
+        Ok(checked) => checked,
+        // The thread is gone, as when the runtime ends.
+        Err(_) => check(block),
+    }
 }
 
 /// A block in the chain's form. The genesis block of a dynafed chain is still one of the older form.

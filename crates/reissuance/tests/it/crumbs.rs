@@ -226,7 +226,6 @@ fn only_what_was_seen_and_is_gone_is_gone() {
 /// A measure: `cargo test -p federation-reissuance --test it crumbs -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measure"]
-#[expect(clippy::print_stdout, reason = "it is what the test is for")]
 fn a_hundred_thousand_crumbs() {
     use std::time::Instant;
 

@@ -200,6 +200,41 @@ fn a_stored_ledger_is_read_back_under_the_same_settings_only() {
     );
 }
 
+/// What was altered does not come in by the way of the store, whatever byte it is: it is refused, or
+/// can be read on from.
+#[test]
+fn an_altered_ledger_is_refused_or_can_be_read_on_from() {
+    let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+    chain.issue();
+    chain.until(2 * PERIOD);
+    let bytes = chain.ledger.to_bytes();
+    let settings = chain.ledger.settings().to_vec();
+    let mut refused = 0;
+    for at in 0..bytes.len() {
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut altered = bytes.clone();
+            altered[at] = value;
+            let Ok(mut ledger) = Ledger::from_bytes(&altered, chain.chain, settings.clone()) else {
+                refused += 1;
+                continue;
+            };
+            let _ = ledger.plan(0);
+            let (height, previous) = (ledger.next_height(), ledger.tip().map(|tip| tip.1));
+            for n in 0..PERIOD {
+                let height = BlockHeight::new(height.to_u32().saturating_add(n));
+                let previous = if n == 0 {
+                    previous.unwrap_or(hash(0))
+                } else {
+                    hash(n - 1)
+                };
+                let _ = ledger.apply(height, hash(n), previous, &[]);
+            }
+            let _ = ledger.circulation(0);
+        }
+    }
+    assert!(refused > bytes.len(), "{refused}");
+}
+
 #[test]
 fn nothing_is_made_of_nothing() {
     let mut chain = blinded();
