@@ -255,6 +255,42 @@ fn files() -> Anything {
     Err("no operator was written".into())
 }
 
+/// Each transaction of recorded blocks that says something of its own: peg-ins, claims and issuances.
+fn transactions() -> Anything {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    let read = |file: &str| -> Result<Value, Box<dyn std::error::Error>> {
+        Ok(serde_json::from_slice(&fs::read(vectors.join(file))?)?)
+    };
+    let pegs = read("pegs.json")?;
+    let issued = read("elements-dynafed-transactions.json")?;
+    for (name, dialect, hex) in [
+        (
+            "elements-claim",
+            Dialect::Dynafed,
+            &pegs["elements"]["claim_block"],
+        ),
+        (
+            "elements-stray",
+            Dialect::Dynafed,
+            &pegs["elements"]["stray_pegin_witness"]["block"],
+        ),
+        (
+            "ocean-claim",
+            Dialect::Ocean,
+            &pegs["ocean"]["claim"]["block"],
+        ),
+        ("elements", Dialect::Dynafed, &issued["blocks"][5]["block"]),
+    ] {
+        let block = Block::decode(dialect, bytes(hex)?.into())?;
+        let mut all = Vec::new();
+        block.each_transaction(|view| all.push(view.as_bytes().to_vec()))?;
+        for (number, transaction) in all.iter().enumerate() {
+            seed("transaction", &format!("{name}-{number}"), transaction)?;
+        }
+    }
+    Ok(())
+}
+
 /// Ledgers of reissuances, and the text of a guard's record.
 fn stores() -> Anything {
     let (chain, settings) = federation_fuzz::reissuance::settings();
@@ -284,6 +320,7 @@ fn main() -> Anything {
     protocol()?;
     chains()?;
     files()?;
+    transactions()?;
     stores()?;
     // Enough for the parser to find its way: signatures it will not find.
     seed(

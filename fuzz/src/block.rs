@@ -22,6 +22,16 @@ pub fn check(bytes: &[u8]) {
         assert!(committed.is_err() || ids.is_ok());
         let _ = block.compute_merkle_root();
         let _ = block.witness_commitment_script();
+        let stored = block.check_stored_commitments();
+        assert!(committed.is_err() || stored.is_ok());
+        let mut seen = 0;
+        let read = block.each_transaction(|view| {
+            seen += 1;
+            assert_eq!(view.inputs().count(), view.inputs().len());
+            assert_eq!(view.outputs().count(), view.outputs().len());
+        });
+        assert_eq!(read.is_ok(), ids.is_ok());
+        assert!(read.is_err() || seen == block.transaction_count());
         if let Ok(parsed) = block.transactions() {
             let ids = ids.expect("what the crate parses can be walked over");
             assert_eq!(parsed.len(), ids.len());

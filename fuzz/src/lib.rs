@@ -16,6 +16,7 @@ pub mod record;
 pub mod reissuance;
 pub mod rpc;
 pub mod script;
+pub mod transaction;
 
 /// A function that reads bytes.
 pub type Check = fn(&[u8]);
@@ -34,4 +35,5 @@ pub const ALL: &[(&str, Check)] = &[
     ("reissuance", reissuance::check),
     ("rpc", rpc::check),
     ("script", script::check),
+    ("transaction", transaction::check),
 ];

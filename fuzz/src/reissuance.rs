@@ -33,10 +33,15 @@ pub fn settings() -> (Chain, Vec<AssetSettings>) {
 /// Reads the bytes.
 pub fn check(bytes: &[u8]) {
     let (chain, settings) = settings();
-    if let Ok(ledger) = Ledger::from_bytes(bytes, chain, settings.clone()) {
+    if let Ok(mut ledger) = Ledger::from_bytes(bytes, chain, settings.clone()) {
         let again = Ledger::from_bytes(&ledger.to_bytes(), chain, settings);
         assert_eq!(again.as_ref(), Ok(&ledger));
         let _ = ledger.plan(0);
+        let _ = ledger.circulation(0);
+        // It can be read on from.
+        let (height, previous) = (ledger.next_height(), ledger.tip());
+        let previous = previous.map_or(chain.genesis, |(_, hash)| hash);
+        let _ = ledger.apply(height, chain.genesis, previous, &[]);
         let _ = ledger.circulation(0);
     }
     if let Ok(text) = core::str::from_utf8(bytes)

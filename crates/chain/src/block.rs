@@ -8,7 +8,7 @@ use crate::{
     BlockHash, BlockHeight, CommitmentError, DecodeError, Dialect, Header,
     cursor::{Cursor, push_length},
     merkle::{fast_merkle_root, merkle_root},
-    walk::{COMMITMENT_PREFIX, WalkedTransaction},
+    transaction::{COMMITMENT_PREFIX, TransactionView},
 };
 
 /// A block as bytes with its header decoded.
@@ -111,35 +111,50 @@ impl Block {
 
     /// The transactions, by the `elements` crate.
     ///
-    /// A parsed transaction is much larger than its bytes; for ids, sizes and
-    /// [`Block::check_commitments`] nothing is parsed.
+    /// For those that a program makes or has to change. A parsed transaction is much larger than its
+    /// bytes, and one foreign transaction that the crate does not know makes the whole block an
+    /// error: use [`each_transaction`](Self::each_transaction) to read a chain.
     ///
     /// # Errors
     /// If the bytes are no transactions, or one is of a kind that the crate does not read (see
     /// [Transactions](crate#transactions)).
     pub fn transactions(&self) -> Result<Vec<elements::Transaction>, DecodeError> {
         let mut transactions = Vec::new();
-        self.each_transaction(|transaction| transactions.push(transaction))?;
-        Ok(transactions)
-    }
-
-    /// Hands out the transactions one after the other, so that only one is there parsed.
-    ///
-    /// # Errors
-    /// As [`transactions`](Self::transactions); those before the bad one have been handed out.
-    pub fn each_transaction(
-        &self,
-        mut to: impl FnMut(elements::Transaction),
-    ) -> Result<(), DecodeError> {
         self.walk(|index, transaction| {
             let parsed =
-                deserialize(transaction.bytes).map_err(|error| DecodeError::Transaction {
+                deserialize(transaction.as_bytes()).map_err(|error| DecodeError::Transaction {
                     index,
                     reason: error.to_string(),
                 })?;
-            to(parsed);
+            transactions.push(parsed);
+            Ok::<_, DecodeError>(())
+        })?;
+        Ok(transactions)
+    }
+
+    /// Shows the transactions one after the other, as they lie in the block's bytes. This reads all
+    /// that the nodes read, and what follows a chain has no other way.
+    ///
+    /// # Errors
+    /// If the bytes are no transactions; those before the bad one have been shown.
+    pub fn each_transaction(
+        &self,
+        mut to: impl FnMut(TransactionView<'_>),
+    ) -> Result<(), DecodeError> {
+        self.walk(|_, transaction| {
+            to(transaction);
             Ok(())
         })
+    }
+
+    /// The first transaction, as it lies in the block's bytes.
+    ///
+    /// # Errors
+    /// If the bytes are no transaction.
+    pub fn coinbase(&self) -> Result<TransactionView<'_>, DecodeError> {
+        let mut cursor = Cursor::new(&self.body);
+        cursor.length()?;
+        TransactionView::read(&mut cursor, self.header.dialect())
     }
 
     /// How many transactions the block says it has; [`Block::decode`] has made sure of one.
@@ -155,7 +170,7 @@ impl Block {
     pub fn transaction_ids(&self) -> Result<Vec<[u8; 32]>, DecodeError> {
         let mut ids = Vec::new();
         self.walk(|_, transaction| {
-            ids.push(transaction.txid());
+            ids.push(transaction.txid().to_byte_array());
             Ok::<_, DecodeError>(())
         })?;
         Ok(ids)
@@ -190,11 +205,11 @@ impl Block {
     /// Walks over the transactions, which must fill the body.
     fn walk<'a, E: From<DecodeError>>(
         &'a self,
-        mut visit: impl FnMut(usize, WalkedTransaction<'a>) -> Result<(), E>,
+        mut visit: impl FnMut(usize, TransactionView<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut cursor = Cursor::new(&self.body);
         for index in 0..cursor.length()? {
-            let transaction = WalkedTransaction::read(&mut cursor, self.header.dialect())?;
+            let transaction = TransactionView::read(&mut cursor, self.header.dialect())?;
             visit(index, transaction)?;
         }
         Ok(cursor.finish()?)
@@ -209,18 +224,36 @@ impl Block {
     /// # Errors
     /// If they are not, or if the bytes are no transactions.
     pub fn check_commitments(&self) -> Result<(), CommitmentError> {
+        self.check_body(Uncommitted::Refused)
+    }
+
+    /// Checks that these transactions and witnesses are the ones that the block hash commits to, as a
+    /// node does before it stores a block: what stands in the coinbase's own witness, where nothing is
+    /// committed to and nobody reads, may be anything. Whoever passed the block on to the node may have
+    /// put it there, so what reads a chain must not stop at it.
+    ///
+    /// # Errors
+    /// If they are not, or if the bytes are no transactions.
+    pub fn check_stored_commitments(&self) -> Result<(), CommitmentError> {
+        self.check_body(Uncommitted::InCoinbase)
+    }
+
+    fn check_body(&self, allowed: Uncommitted) -> Result<(), CommitmentError> {
         let mut ids = Vec::new();
         let mut witness_hashes = Vec::new();
         let mut witnessed = None;
         let mut coinbase = None;
         self.walk(|index, transaction| {
-            ids.push(transaction.txid());
+            ids.push(transaction.txid().to_byte_array());
             witness_hashes.push(transaction.witness_hash()?);
             if transaction.has_witness() {
                 witnessed = witnessed.or(Some(index));
                 // The nodes let it pass, and it would give one block many bodies.
-                let stray = index > 0 && transaction.has_null_input();
-                if transaction.has_stray_witness || stray {
+                let other = index > 0 && transaction.has_null_input();
+                let coinbase = index == 0 && transaction.is_coinbase();
+                let stray = transaction.has_stray_witness
+                    && !(coinbase && allowed == Uncommitted::InCoinbase);
+                if stray || other {
                     return Err(CommitmentError::UncommittedWitness(index));
                 }
             }
@@ -269,6 +302,13 @@ impl Block {
     pub fn compute_merkle_root(&self) -> Result<[u8; 32], CommitmentError> {
         merkle_root(self.transaction_ids()?).ok_or(CommitmentError::Repeated)
     }
+}
+
+/// Where a witness may be that nothing commits to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Uncommitted {
+    Refused,
+    InCoinbase,
 }
 
 fn witness_commitment_of(witness_hashes: Vec<[u8; 32]>, nonce: &[u8]) -> [u8; 32] {

@@ -164,6 +164,14 @@ pub enum CheckError {
     /// A signature of no key, or out of order.
     #[error("signature {0} is of no remaining key: wrong hash, wrong key, or not in script order")]
     Signature(usize),
+    /// Fewer than M signatures, in whatever form.
+    #[error("the solution has valid signatures of {found} keys, {expected} are needed")]
+    Quorum {
+        /// M.
+        expected: usize,
+        /// The keys of which there are some.
+        found: usize,
+    },
     /// A position that the script does not have.
     #[error("the script has no key at place {0}")]
     NoSuchKey(usize),

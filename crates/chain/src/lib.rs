@@ -62,15 +62,23 @@
 //!   [`SigningRules::check_block`]. Ocean's apply `SCRIPT_VERIFY_P2SH` and no limit on the size
 //!   (`CheckProof` in `pow.cpp`), so they take high S, lax DER and more items too: on Ocean a
 //!   stranger can change a block's solution, and the hash stays.
-//! - [`Block::check_commitments`] refuses what no hash commits to in a coinbase's witness.
+//!   [`SigningRules::check_stored_block`] does not mind.
+//! - [`Block::check_commitments`] refuses what no hash commits to in a coinbase's witness;
+//!   [`Block::check_stored_commitments`] does not.
 //!
 //! # Transactions
 //!
-//! [`Block::transactions`] hands out [`elements::Transaction`]s. Ocean's serialisation is that of
-//! Elements 0.14, which Elements kept, so the `elements` crate reads what Ocean's wallets write:
-//! issuances and reissuances, confidential outputs, the policy transactions of its genesis. It does
-//! not read everything that Ocean's nodes read. An error are to it
+//! A foreign block is read by [`TransactionView`]s ([`Block::each_transaction`]): inputs, outputs,
+//! issuances, peg-ins and witnesses as lists, borrowed from the block's bytes. They read all that the
+//! nodes of both families read, and so do ids, Merkle root, witness commitment and sizes.
 //!
+//! [`Block::transactions`] hands out [`elements::Transaction`]s, for programs that make some. Ocean's
+//! serialisation is that of Elements 0.14, which Elements kept, so the `elements` crate reads what
+//! wallets write: issuances and reissuances, confidential outputs, the policy transactions of Ocean's
+//! genesis. It does not read everything that nodes take into a block. An error are to it
+//!
+//! - a peg-in witness on an input that claims no peg-in, which the nodes of Elements do not pass on
+//!   and take in a block;
 //! - a claim of an Ethereum peg-in, the only kind that Ocean's consensus knows: its witness has
 //!   five items (value, asset, genesis, key, transaction), and the crate reads the six of a Bitcoin
 //!   peg-in and nothing else;
@@ -81,10 +89,6 @@
 //!   bytes of memory for a list);
 //! - proofs and commitments that do not parse, which the nodes read, and refuse when they check
 //!   amounts.
-//!
-//! What a federation needs to know of a block, its identity, does not depend on that: ids, Merkle
-//! root, witness commitment and sizes come from a walk over the bytes of the crate's own, which
-//! asks only where a transaction's parts begin and end and reads all of the above.
 
 mod block;
 mod cursor;
@@ -98,7 +102,7 @@ mod rules;
 mod sighash;
 mod signblock;
 mod time;
-mod walk;
+mod transaction;
 
 pub use elements::dynafed::{FullParams, Params};
 
@@ -115,3 +119,7 @@ pub use signblock::{
     signblock_of_signature,
 };
 pub use time::UnixTime;
+pub use transaction::{
+    AssetView, InputView, InputWitnessView, Inputs, Issuance, OutputView, OutputWitnessView,
+    Outputs, PeginClaim, Stack, TransactionView, ValueView,
+};

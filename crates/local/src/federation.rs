@@ -12,7 +12,8 @@ use federation_messenger_kafka::mock::MockBrokers;
 use federation_messenger_zmq::Endpoint;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_operator::{
-    Operator, OperatorHandle, Options, RedbGuardStore, Reissuance, ReissuanceStore, Store,
+    Operator, OperatorHandle, Options, RedbGuardStore, Reissuance, ReissuanceNode, ReissuanceStore,
+    Store,
 };
 use federation_reissuance::{AssetSettings, ScriptKind, TokenScript};
 use federation_roster::{Federation, Operator as RosterEntry};
@@ -32,6 +33,15 @@ const ASK: Duration = Duration::from_millis(20);
 /// How long operators may take to find each other before they are started all the same.
 const CONNECTING: Duration = Duration::from_secs(5);
 
+/// A node in place of operators' own.
+struct ReissuedWith(Arc<dyn ReissuanceNode>);
+
+impl core::fmt::Debug for ReissuedWith {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("ReissuedWith")
+    }
+}
+
 /// N nodes and N operators in one process.
 #[derive(Debug)]
 pub struct LocalFederation {
@@ -44,6 +54,7 @@ pub struct LocalFederation {
     wire: Wire,
     folder: PathBuf,
     reissued: Vec<AssetSettings>,
+    reissuance_node: Option<ReissuedWith>,
     /// Removed when the federation is dropped.
     _temporary: Option<TempDir>,
 }
@@ -124,6 +135,7 @@ impl LocalFederation {
             nodes,
             folder,
             reissued: Vec::new(),
+            reissuance_node: None,
             _temporary: temporary,
             config,
         };
@@ -239,7 +251,10 @@ impl LocalFederation {
         let me = id(index);
         let store = ReissuanceStore::open(folder, self.federation.id(), me)?;
         let spender = SoftwareSpender::new(keys::reissuance_key(me.to_u8()));
-        let node = Arc::new(self.nodes[node].client().clone());
+        let node: Arc<dyn ReissuanceNode> = match &self.reissuance_node {
+            Some(ReissuedWith(node)) => node.clone(),
+            None => Arc::new(self.nodes[node].client().clone()),
+        };
         Ok(Some(Reissuance::new(
             self.reissued.clone(),
             Arc::new(spender),
@@ -287,6 +302,12 @@ impl LocalFederation {
     /// Sets the assets that operators reissue which are started from now on.
     pub fn set_reissuance(&mut self, assets: Vec<AssetSettings>) {
         self.reissued = assets;
+    }
+
+    /// Sets a node that operators which are started from now on reissue with, in place of their own: to
+    /// have one lie.
+    pub fn set_reissuance_node(&mut self, node: Option<Arc<dyn ReissuanceNode>>) {
+        self.reissuance_node = node.map(ReissuedWith);
     }
 
     /// Sets the options of operators that are started from now on.

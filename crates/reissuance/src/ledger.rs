@@ -5,8 +5,8 @@
 //! each point what is to be made, and recognises what was made for which point. Everybody who reads
 //! the same chain comes to the same ledger.
 
-use elements::{AssetId, OutPoint, Transaction, Txid};
-use federation_chain::{BlockHash, BlockHeight};
+use elements::{AssetId, OutPoint, Txid};
+use federation_chain::{Block, BlockHash, BlockHeight, DecodeError, TransactionView};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,8 +14,9 @@ use crate::{
     asset::{AssetState, Due, OpenBlock, Uncountable},
 };
 
-/// The version of a ledger's stored state.
-const VERSION: u8 = 1;
+/// The version of a ledger's stored state: 1 kept outputs without a bound, and judged what was made
+/// for points and destroyed to be more than there is.
+const VERSION: u8 = 2;
 
 /// The ledgers of all assets that a federation reissues, up to one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ struct State {
 }
 
 /// A block that does not continue the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// Not the next height.
@@ -64,6 +65,14 @@ pub enum LedgerError {
         expected: BlockHash,
         /// The chain's.
         found: BlockHash,
+    },
+    /// A block whose transactions cannot be read.
+    #[error("the block at height {height} cannot be read: {why}")]
+    Transactions {
+        /// The block's height.
+        height: BlockHeight,
+        /// What is wrong with it.
+        why: DecodeError,
     },
 }
 
@@ -131,6 +140,53 @@ pub enum LedgerEvent {
         /// Why.
         error: AmountError,
     },
+    /// There are more outputs of a kind than are kept. It is told of the first one that is not, and
+    /// whenever there are ten times as many.
+    PassedOver {
+        /// What they are.
+        what: Listed,
+        /// How many are kept.
+        most: usize,
+        /// How many were not, so far.
+        total: u64,
+    },
+}
+
+/// The kinds of unspent outputs of which a ledger keeps a fixed number, since anyone can make some.
+///
+/// An output that was not kept is not looked at again, even when others are spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Listed {
+    /// Reissuance tokens that the script holds: the oldest 256 are kept.
+    Tokens,
+    /// Reissuance tokens on Elements that are not blinded: the oldest 16 are kept, to be named.
+    UnblindedTokens,
+    /// Coins for fees that the script holds: the largest 256 are kept, of equal ones the oldest.
+    Coins,
+    /// Frozen outputs of the asset on Ocean: the largest 4096 are kept, of equal ones the oldest. One
+    /// that is not counts as in circulation.
+    Frozen,
+}
+
+impl Listed {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Tokens,
+        Self::UnblindedTokens,
+        Self::Coins,
+        Self::Frozen,
+    ];
+}
+
+impl core::fmt::Display for Listed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Tokens => "outputs with reissuance tokens",
+            Self::UnblindedTokens => "outputs with reissuance tokens that are not blinded",
+            Self::Coins => "outputs with coins for fees",
+            Self::Frozen => "frozen outputs",
+        })
+    }
 }
 
 impl Ledger {
@@ -141,7 +197,7 @@ impl Ledger {
             version: VERSION,
             fingerprints: fingerprints(&chain, &settings),
             tip: None,
-            assets: settings.iter().map(AssetState::new).collect(),
+            assets: settings.iter().map(|_| AssetState::new()).collect(),
         };
         Self {
             chain,
@@ -169,6 +225,10 @@ impl Ledger {
             || state.assets.len() != settings.len()
         {
             return Err(DecodeLedgerError::Settings);
+        }
+        let is_sound = |(state, settings): (&AssetState, _)| state.is_sound(settings);
+        if !state.assets.iter().zip(&settings).all(is_sound) {
+            return Err(DecodeLedgerError::Malformed);
         }
         Ok(Self {
             chain,
@@ -251,10 +311,11 @@ impl Ledger {
     #[must_use]
     pub fn tokens_of(&self, index: usize) -> Vec<(OutPoint, u64)> {
         self.asset(index).map_or_else(Vec::new, |(_, state)| {
-            state
-                .tokens()
-                .iter()
-                .map(|token| (token.outpoint, token.opening.value()))
+            let usable = state.tokens.oldest_first();
+            usable
+                .into_iter()
+                .chain(state.unusable.oldest_first())
+                .map(|(outpoint, opening)| (outpoint, opening.value()))
                 .collect()
         })
     }
@@ -263,45 +324,39 @@ impl Ledger {
     #[must_use]
     pub fn holds(&self, index: usize, outpoint: OutPoint) -> bool {
         self.asset(index)
-            .is_some_and(|(_, state)| state.holds(outpoint))
+            .is_some_and(|(_, state)| state.holds(&outpoint))
     }
 
-    /// Begins to read the next block. The ledger is as it was until the reading is finished.
+    /// Whether an output held tokens of the asset at a place in the settings, which a block has spent
+    /// while what is owed now was owed. Of an output that was never seen this is not so, nor of one
+    /// that was spent before a thousand others.
+    #[must_use]
+    pub fn has_spent(&self, index: usize, outpoint: OutPoint) -> bool {
+        self.asset(index)
+            .is_some_and(|(_, state)| state.spent.contains(&outpoint))
+    }
+
+    /// Reads the next block, and tells what it says of which asset, by its place in the settings. What
+    /// the block's hash commits to is not checked here; see [`Block::check_stored_commitments`].
     ///
     /// # Errors
-    /// If the block is not the next one.
-    pub fn begin(
-        &mut self,
-        height: BlockHeight,
-        hash: BlockHash,
-        previous: BlockHash,
-    ) -> Result<LedgerBlock<'_>, LedgerError> {
-        self.check(height, hash, previous)?;
-        let Self {
-            chain,
-            settings,
-            state,
-        } = self;
-        let open = settings
-            .iter()
-            .map(|settings| OpenBlock {
-                settings,
-                chain,
-                height,
-                events: Vec::new(),
-                minted: 0,
-                last: None,
-            })
-            .collect();
-        Ok(LedgerBlock {
-            tip: (height, hash),
-            assets: state.assets.clone(),
-            state,
-            open,
-        })
+    /// If the block is not the next one or cannot be read, and then nothing is changed.
+    pub fn apply_block(&mut self, block: &Block) -> Result<Vec<(usize, LedgerEvent)>, LedgerError> {
+        let (height, hash) = (block.height(), block.block_hash());
+        self.check(height, hash, block.header().previous())?;
+        let unreadable = |why| LedgerError::Transactions { height, why };
+        // Read to its end once before anything is changed.
+        block.each_transaction(|_| ()).map_err(unreadable)?;
+        let mut open = self.open(height);
+        block
+            .each_transaction(|transaction| open.read(&transaction))
+            .map_err(unreadable)?;
+        let events = open.finish();
+        self.state.tip = Some((height, hash));
+        Ok(events)
     }
 
-    /// Reads the next block, and tells what it says of which asset, by its place in the settings.
+    /// As [`apply_block`](Self::apply_block), of a block whose transactions were read already.
     ///
     /// # Errors
     /// If the block is not the next one, and then nothing is changed.
@@ -310,13 +365,29 @@ impl Ledger {
         height: BlockHeight,
         hash: BlockHash,
         previous: BlockHash,
-        transactions: &[Transaction],
+        transactions: &[TransactionView<'_>],
     ) -> Result<Vec<(usize, LedgerEvent)>, LedgerError> {
-        let mut block = self.begin(height, hash, previous)?;
+        self.check(height, hash, previous)?;
+        let mut open = self.open(height);
         for transaction in transactions {
-            block.read(transaction);
+            open.read(transaction);
         }
-        Ok(block.finish())
+        let events = open.finish();
+        self.state.tip = Some((height, hash));
+        Ok(events)
+    }
+
+    fn open(&mut self, height: BlockHeight) -> Open<'_> {
+        let Self {
+            chain,
+            settings,
+            state,
+        } = self;
+        let open = |settings| OpenBlock::new(settings, chain, height);
+        Open {
+            blocks: settings.iter().map(open).collect(),
+            assets: &mut state.assets,
+        }
     }
 
     fn check(
@@ -347,33 +418,26 @@ impl Ledger {
     }
 }
 
-/// A block that is being read, transaction by transaction, so that a large one need not be in
-/// memory as a whole.
-#[derive(Debug)]
-pub struct LedgerBlock<'l> {
-    state: &'l mut State,
-    assets: Vec<AssetState>,
-    open: Vec<OpenBlock<'l>>,
-    tip: (BlockHeight, BlockHash),
+/// A block that is being read.
+struct Open<'l> {
+    assets: &'l mut [AssetState],
+    blocks: Vec<OpenBlock<'l>>,
 }
 
-impl LedgerBlock<'_> {
-    /// Reads its next transaction.
-    pub fn read(&mut self, transaction: &Transaction) {
-        for (state, block) in self.assets.iter_mut().zip(&mut self.open) {
-            state.read(block, transaction);
+impl Open<'_> {
+    fn read(&mut self, transaction: &TransactionView<'_>) {
+        let txid = transaction.txid();
+        for (state, block) in self.assets.iter_mut().zip(&mut self.blocks) {
+            state.read(block, transaction, txid);
         }
     }
 
-    /// Ends it, and tells what it says of which asset, by its place in the settings.
-    pub fn finish(mut self) -> Vec<(usize, LedgerEvent)> {
+    fn finish(self) -> Vec<(usize, LedgerEvent)> {
         let mut events = Vec::new();
-        for (index, (state, block)) in self.assets.iter_mut().zip(self.open).enumerate() {
+        for (index, (state, block)) in self.assets.iter_mut().zip(self.blocks).enumerate() {
             let said = state.finish(block);
             events.extend(said.into_iter().map(|event| (index, event)));
         }
-        self.state.assets = self.assets;
-        self.state.tip = Some(self.tip);
         events
     }
 }

@@ -25,10 +25,12 @@
 
 mod amount;
 mod asset;
+mod kept;
 mod ledger;
 mod opening;
 mod plan;
 mod rate;
+mod reader;
 mod schedule;
 mod script;
 mod settings;
@@ -37,7 +39,7 @@ mod transaction;
 
 pub use amount::{AmountError, Frozen, amount_for_unfrozen, scheduled_amount};
 pub use asset::{Due, Uncountable};
-pub use ledger::{DecodeLedgerError, Ledger, LedgerBlock, LedgerError, LedgerEvent};
+pub use ledger::{DecodeLedgerError, Ledger, LedgerError, LedgerEvent, Listed};
 pub use opening::Opening;
 pub use plan::{Difference, Plan, PlanError, PlannedFee};
 pub use rate::{ParseRateError, Rate};

@@ -8,21 +8,55 @@
 //! the derivation is what tells a later reader the opening, whatever the proof says.
 
 use elements::{
-    AssetId, OutPoint, TxOut, TxOutSecrets,
-    confidential::{Asset, AssetBlindingFactor, Value, ValueBlindingFactor},
+    AssetId, OutPoint, RangeProof, Script, TxOut, TxOutSecrets, TxOutWitness,
+    confidential::{Asset, AssetBlindingFactor, Nonce, Value, ValueBlindingFactor},
     secp256k1_zkp::{SECP256K1, SecretKey},
 };
-use federation_chain::BlockHash;
+use federation_chain::{AssetView, BlockHash, OutputView, ValueView};
 use serde::{Deserialize, Serialize};
 
 use crate::script::{TokenScript, derived, outpoint_bytes};
 
 /// What is inside an output of reissuance tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawOpening")]
 pub struct Opening {
     value: u64,
     asset_factor: [u8; 32],
     value_factor: [u8; 32],
+}
+
+/// An opening as it is stored and sent.
+#[derive(Deserialize)]
+#[serde(rename = "Opening")]
+struct RawOpening {
+    value: u64,
+    asset_factor: [u8; 32],
+    value_factor: [u8; 32],
+}
+
+/// A factor that blinds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a blinding factor is not below the order of the curve's group")]
+struct OutOfRange;
+
+impl TryFrom<RawOpening> for Opening {
+    type Error = OutOfRange;
+
+    fn try_from(raw: RawOpening) -> Result<Self, OutOfRange> {
+        let RawOpening {
+            value,
+            asset_factor,
+            value_factor,
+        } = raw;
+        AssetBlindingFactor::from_byte_array(asset_factor).map_err(|_| OutOfRange)?;
+        ValueBlindingFactor::from_slice(&value_factor).map_err(|_| OutOfRange)?;
+        Ok(Self {
+            value,
+            asset_factor,
+            value_factor,
+        })
+    }
 }
 
 impl Opening {
@@ -77,17 +111,17 @@ impl Opening {
 
     /// Reads an output of tokens that somebody paid to the script.
     pub(crate) fn read(
-        output: &TxOut,
+        output: &OutputView<'_>,
         token: AssetId,
         script: &TokenScript,
         genesis: BlockHash,
     ) -> Option<Self> {
         match (output.asset, output.value) {
-            (Asset::Explicit(asset), Value::Explicit(value)) if asset == token => {
+            (AssetView::Explicit(asset), ValueView::Explicit(value)) if asset == token => {
                 Some(Self::explicit(value))
             }
-            (Asset::Confidential(_), Value::Confidential(_)) => {
-                let secrets = output
+            (AssetView::Confidential(asset), ValueView::Confidential(value)) => {
+                let secrets = blinded(output, asset, value)?
                     .unblind(SECP256K1, script.blinding_key(genesis))
                     .ok()
                     .filter(|secrets| secrets.asset == token)?;
@@ -98,16 +132,24 @@ impl Opening {
         }
     }
 
-    /// Whether this is what is inside an output.
-    pub(crate) fn opens(&self, output: &TxOut, token: AssetId) -> bool {
+    /// Whether this is what is inside a blinded output.
+    pub(crate) fn opens(&self, output: &OutputView<'_>, token: AssetId) -> bool {
+        let (AssetView::Confidential(asset), ValueView::Confidential(value)) =
+            (output.asset, output.value)
+        else {
+            return false;
+        };
         self.secrets(token).is_some_and(|secrets| {
-            let asset = Asset::new_confidential(SECP256K1, token, secrets.asset_bf);
-            let Some(commitment) = asset.commitment() else {
+            let made = Asset::new_confidential(SECP256K1, token, secrets.asset_bf);
+            let Some(generator) = made.commitment() else {
                 return false;
             };
-            let value =
-                Value::new_confidential(SECP256K1, self.value, commitment, secrets.value_bf);
-            output.asset == asset && output.value == value
+            let committed =
+                Value::new_confidential(SECP256K1, self.value, generator, secrets.value_bf);
+            generator.serialize() == asset
+                && committed
+                    .commitment()
+                    .is_some_and(|commitment| commitment.serialize() == value)
         })
     }
 
@@ -128,6 +170,20 @@ impl Opening {
             token, asset_bf, self.value, value_bf,
         )))
     }
+}
+
+/// A blinded output as the transaction crate has it; none if one of its parts is not what it has to
+/// be, and then nobody can read it. The surjection proof is of no interest here.
+fn blinded(output: &OutputView<'_>, asset: &[u8], value: &[u8]) -> Option<TxOut> {
+    let mut witness = TxOutWitness::empty();
+    witness.rangeproof = RangeProof::from_slice(output.witness.range_proof).ok()?;
+    Some(TxOut {
+        asset: Asset::from_commitment(asset).ok()?,
+        value: Value::from_commitment(value).ok()?,
+        nonce: Nonce::from_commitment(output.nonce).ok()?,
+        script_pubkey: Script::from(output.script_pubkey.to_vec()),
+        witness,
+    })
 }
 
 /// The factor that blinds the asset of what is made when an outpoint is spent.

@@ -3,10 +3,7 @@
 use elements::{AssetId, OutPoint, Script};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    AssetSettings, Chain, Ledger, Opening, Point, TokenForm, Uncountable,
-    asset::{AssetState, CoinOutput},
-};
+use crate::{AssetSettings, Ledger, Opening, Point, Uncountable, asset::AssetState};
 
 /// The most coins that are spent for one fee.
 const MAX_COINS: usize = 16;
@@ -163,7 +160,7 @@ impl Ledger {
                 .tip()
                 .and_then(|(height, _)| settings.schedule().after(height)),
         })?;
-        let (tokens, opening) = choose_tokens(self.chain(), asset, token, state)?;
+        let (tokens, opening) = choose_tokens(asset, token, state)?;
         Ok(Plan {
             asset,
             point: due.point,
@@ -181,20 +178,16 @@ impl Ledger {
 
 /// The oldest tokens that can be used.
 fn choose_tokens(
-    chain: &Chain,
     asset: AssetId,
     token: AssetId,
     state: &AssetState,
 ) -> Result<(OutPoint, Opening), PlanError> {
-    let usable = state
-        .tokens()
-        .iter()
-        .find(|output| chain.tokens == TokenForm::Explicit || output.opening.is_blinded());
-    match (usable, state.tokens().first()) {
-        (Some(output), _) => Ok((output.outpoint, output.opening)),
-        (None, Some(output)) => Err(PlanError::NotBlinded {
+    let unusable = state.unusable.oldest_first();
+    match (state.tokens.oldest_first().first(), unusable.first()) {
+        (Some((outpoint, opening)), _) => Ok((*outpoint, **opening)),
+        (None, Some((outpoint, _))) => Err(PlanError::NotBlinded {
             asset,
-            outpoint: output.outpoint,
+            outpoint: *outpoint,
         }),
         (None, None) => Err(PlanError::NoTokens { asset, token }),
     }
@@ -209,17 +202,17 @@ fn choose_coins(
     let Some(fee) = settings.fee() else {
         return Ok(None);
     };
-    let mut from: Vec<CoinOutput> = match state.coins().iter().find(|c| c.value >= fee.amount) {
-        Some(coin) => vec![*coin],
-        None => state.coins().to_vec(),
-    };
+    let mut from = state.coins.oldest_first();
+    if let Some(coin) = from.iter().find(|(_, value)| **value >= fee.amount) {
+        from = vec![*coin];
+    }
     // Stable: of equal ones the older first.
-    from.sort_by_key(|coin| core::cmp::Reverse(coin.value));
+    from.sort_by_key(|(_, value)| core::cmp::Reverse(**value));
     let mut coins = Vec::new();
     let mut has = 0u64;
-    for CoinOutput { outpoint, value } in from.into_iter().take(MAX_COINS) {
-        coins.push((outpoint, value));
-        has = has.saturating_add(value);
+    for (outpoint, value) in from.into_iter().take(MAX_COINS) {
+        coins.push((outpoint, *value));
+        has = has.saturating_add(*value);
         let Some(change) = has.checked_sub(fee.amount) else {
             continue;
         };

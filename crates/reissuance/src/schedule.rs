@@ -31,11 +31,41 @@ impl core::fmt::Display for Point {
 /// When, and at which rate, an asset is made more of: at each height above `start` that is a
 /// multiple of `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawSchedule")]
 pub struct Schedule {
     rate: Rate,
     period: NonZeroU32,
     interval_ms: u64,
     start: BlockHeight,
+}
+
+/// The numbers of a schedule, as they are stored and sent.
+#[derive(Deserialize)]
+#[serde(rename = "Schedule")]
+struct RawSchedule {
+    rate: Rate,
+    period: NonZeroU32,
+    interval_ms: u64,
+    start: BlockHeight,
+}
+
+impl TryFrom<RawSchedule> for Schedule {
+    type Error = ScheduleError;
+
+    fn try_from(raw: RawSchedule) -> Result<Self, ScheduleError> {
+        let RawSchedule {
+            rate,
+            period,
+            interval_ms,
+            start,
+        } = raw;
+        Self::new(
+            rate,
+            period.get(),
+            Duration::from_millis(interval_ms),
+            start,
+        )
+    }
 }
 
 /// Numbers that make no schedule.

@@ -2,9 +2,11 @@
 
 use elements::{
     AssetIssuance, LockTime, OutPoint, Script, Sequence, Transaction, TxIn, TxInWitness, TxOut,
-    confidential::Value, encode::serialize,
+    TxOutWitness,
+    confidential::{Asset, Nonce, Value},
+    encode::serialize,
 };
-use federation_chain::{Block, BlockHeight, Dialect};
+use federation_chain::{Block, BlockHeight, Dialect, TransactionView};
 use federation_cli::CliError;
 use federation_ocean_rpc::{Node, NodeClient};
 
@@ -34,21 +36,20 @@ impl Load {
             .await
             .map_err(failed)?;
         let bytes = node.block(genesis).await.map_err(failed)?;
-        let transactions = Block::decode(dialect, bytes)
-            .and_then(|block| block.transactions())
+        let block = Block::decode(dialect, bytes).map_err(failed)?;
+        let mut found = None;
+        block
+            .each_transaction(|transaction| {
+                found = found.take().or_else(|| anyones(&transaction));
+            })
             .map_err(failed)?;
-        let anyone = Script::from(vec![0x51]);
-        for transaction in transactions {
-            for (vout, output) in (0..).zip(&transaction.output) {
-                if output.script_pubkey == anyone {
-                    return Ok(Self {
-                        node,
-                        coin: OutPoint::new(transaction.txid(), vout),
-                        output: output.clone(),
-                        size,
-                    });
-                }
-            }
+        if let Some((coin, output)) = found {
+            return Ok(Self {
+                node,
+                coin,
+                output,
+                size,
+            });
         }
         Err(CliError::failure(
             "the chain has no coins that anyone can spend",
@@ -97,4 +98,19 @@ impl Load {
             output: vec![self.output.clone(), note],
         }
     }
+}
+
+/// The first output of a transaction that anyone can spend, and where it is.
+fn anyones(transaction: &TransactionView<'_>) -> Option<(OutPoint, TxOut)> {
+    let (vout, output) = (0..)
+        .zip(transaction.outputs())
+        .find(|(_, output)| output.script_pubkey == [0x51])?;
+    let output = TxOut {
+        asset: Asset::Explicit(output.asset.explicit()?),
+        value: Value::Explicit(output.value.explicit()?),
+        nonce: Nonce::Null,
+        script_pubkey: Script::from(output.script_pubkey.to_vec()),
+        witness: TxOutWitness::empty(),
+    };
+    Some((OutPoint::new(transaction.txid(), vout), output))
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use elements::Transaction;
-use federation_chain::Dialect;
+use elements::AssetId;
+use federation_chain::{Dialect, TransactionView};
 use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -121,15 +121,16 @@ pub(crate) fn short(asset: &str) -> &str {
 }
 
 /// What a transaction does, in a few words.
-pub(crate) fn describe(transaction: &Transaction) -> String {
-    let issuing = transaction.input.iter().find(|input| input.has_issuance());
-    if let Some(input) = issuing {
-        let (asset, _) = input.issuance_ids();
-        let issuance = &input.asset_issuance;
-        let verb = if issuance.asset_blinding_nonce.is_null() {
-            "issued"
-        } else {
+pub(crate) fn describe(transaction: &TransactionView<'_>) -> String {
+    let issuing = transaction
+        .inputs()
+        .find_map(|input| Some((input.issuance?, input.issuance_entropy()?)));
+    if let Some((issuance, entropy)) = issuing {
+        let asset = AssetId::from_entropy(entropy);
+        let verb = if issuance.is_reissuance() {
             "reissued"
+        } else {
+            "issued"
         };
         let amount = issuance
             .amount
@@ -138,8 +139,7 @@ pub(crate) fn describe(transaction: &Transaction) -> String {
         return format!("{verb}{amount} of {}", short(&asset.to_string()));
     }
     let mut assets: Vec<String> = transaction
-        .output
-        .iter()
+        .outputs()
         .filter(|output| !output.is_fee())
         .filter_map(|output| output.asset.explicit())
         .map(|asset| short(&asset.to_string()).to_owned())

@@ -116,7 +116,9 @@ impl Reading for Counted {
                 in_order: true,
                 ..
             } if scheduled == amount => self.paid += 1,
-            LedgerEvent::Issued { .. } | LedgerEvent::Due { .. } => {}
+            LedgerEvent::Issued { .. }
+            | LedgerEvent::Due { .. }
+            | LedgerEvent::PassedOver { .. } => {}
             _ => self.differences += 1,
         }
     }
@@ -131,15 +133,15 @@ pub(crate) async fn audit(
         CliError::failure(error, "try again, with RUST_LOG=info for more")
     };
     let node = federation.node(0).client();
-    let dialect = federation.federation().rules().dialect();
+    let rules = federation.federation().rules();
     let chain = Chain {
         genesis: federation.federation().genesis(),
-        tokens: TokenForm::of(dialect),
+        tokens: TokenForm::of(rules.dialect()),
     };
     let tip = node.block_count().await.map_err(|error| failed(&error))?;
     let mut ledger = Ledger::new(chain, vec![settings]);
     let mut counted = Counted::default();
-    follow(&mut ledger, node, dialect, tip, &mut counted)
+    follow(&mut ledger, node, rules, tip, &mut counted)
         .await
         .map_err(|error| failed(&error))?;
     Ok(Audit {

@@ -251,10 +251,17 @@ impl Session {
             .filter_map(|position| roster.at_script_position(position))
             .map(|id| roster.name(id))
             .collect();
-        let transactions = block
-            .as_ref()
-            .and_then(|block| block.transactions().ok())
-            .unwrap_or_default();
+        let mut described = Vec::new();
+        if let Some(block) = &block {
+            let read = block.each_transaction(|transaction| {
+                if !transaction.is_coinbase() {
+                    described.push(clients::describe(&transaction));
+                }
+            });
+            if let Err(error) = read {
+                described.push(error.to_string());
+            }
+        }
         Ok(BlockRow {
             height: report.height.to_u32(),
             hash: report.hash.to_string(),
@@ -262,8 +269,8 @@ impl Session {
             leader: report.leader.map(|id| roster.name(id)).unwrap_or_default(),
             signers,
             ms: took.unwrap_or_default(),
-            transactions: transactions.len(),
-            assets: transactions.iter().skip(1).map(clients::describe).collect(),
+            transactions: block.map_or(0, |block| block.transaction_count()),
+            assets: described,
         })
     }
 

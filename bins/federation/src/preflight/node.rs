@@ -240,10 +240,22 @@ fn coinbase(config: &Config, block: &Block, checks: &mut Checks) {
     let Some(wanted) = wanted else {
         return;
     };
-    let found = block.transactions().ok().and_then(|list| {
-        let output = list.first()?.output.first()?;
-        Some(output.script_pubkey.as_bytes().to_lower_hex_string())
-    });
+    let coinbase = match block.coinbase() {
+        Ok(coinbase) => coinbase,
+        Err(error) => {
+            checks.red(
+                NODE,
+                "mandatory coinbase",
+                error,
+                "check the node's version: its proposal cannot be read",
+            );
+            return;
+        }
+    };
+    let found = coinbase
+        .outputs()
+        .next()
+        .map(|output| output.script_pubkey.to_lower_hex_string());
     if found.as_ref() == Some(&wanted) {
         checks.green(NODE, "mandatory coinbase", wanted);
     } else {

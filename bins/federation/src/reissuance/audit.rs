@@ -90,7 +90,7 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
             txid,
         } => {
             let fine = scheduled == amount && *in_order;
-            let late = said.height.to_u32() - point.height().to_u32();
+            let late = said.height.to_u32().saturating_sub(point.height().to_u32());
             let mut text = format!(
                 "{} for point {point}, {late} blocks later, by {txid}",
                 Amount::from_sat(*amount)
@@ -116,6 +116,11 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
         ),
         LedgerEvent::Uncountable(why) => ("uncountable", why.to_string(), true),
         LedgerEvent::NoAmount { error, .. } => ("no amount", error.to_string(), true),
+        LedgerEvent::PassedOver { what, most, total } => (
+            "passed over",
+            format!("{total} {what} beyond the {most} that are kept"),
+            false,
+        ),
         _ => return None,
     };
     Some(Line {

@@ -48,10 +48,10 @@ impl Reading for Collected {
 pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> {
     let config = config_check::load(&args.config, &args.settings.overrides())?;
     let assets = chosen(&config.reissuance, args.asset.as_deref())?;
-    let dialect = config.federation.rules().dialect();
+    let rules = config.federation.rules();
     let chain = Chain {
         genesis: config.federation.genesis(),
-        tokens: TokenForm::of(dialect),
+        tokens: TokenForm::of(rules.dialect()),
     };
     let node = node::client(&config)?;
     let failed = |error: &dyn core::error::Error| {
@@ -68,9 +68,18 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> 
             said: Vec::new(),
             quiet: args.json,
         };
-        follow(&mut ledger, &node, dialect, to, &mut collected)
+        follow(&mut ledger, &node, rules, to, &mut collected)
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| {
+                if error.is_false() {
+                    CliError::failure(
+                        error,
+                        "this node does not give the federation's chain: read it from another one, and look into this one",
+                    )
+                } else {
+                    failed(&error)
+                }
+            })?;
         Ok(Read {
             ledger,
             tip,

@@ -167,11 +167,11 @@ impl Nodes {
         let hash = client.block_hash(BlockHeight::new(1)).await.expect("there");
         let bytes = client.block(hash).await.expect("there");
         let block = Block::decode(dialect, bytes).expect("a block");
-        let transactions = block.transactions().expect("transactions");
-        transactions
-            .iter()
-            .map(|one| one.txid().to_string())
-            .collect()
+        let mut ids = Vec::new();
+        block
+            .each_transaction(|transaction| ids.push(transaction.txid().to_string()))
+            .expect("transactions");
+        ids
     }
 
     pub(crate) async fn stop(self) {

@@ -34,7 +34,7 @@ pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<Vec<usize>,
     }
 }
 
-fn check_size(size: usize, allowed: u32) -> Result<(), CheckError> {
+pub(super) fn check_size(size: usize, allowed: u32) -> Result<(), CheckError> {
     if u32::try_from(size).is_ok_and(|size| size <= allowed) {
         return Ok(());
     }

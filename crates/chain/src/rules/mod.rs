@@ -2,6 +2,7 @@
 
 mod assemble;
 mod check;
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -165,6 +166,19 @@ impl SigningRules {
     /// At the first rule that is broken.
     pub fn check_block(&self, block: &Block) -> Result<(), CheckError> {
         check::check(self, block.header()).map(|_| ())
+    }
+
+    /// Checks that M of the script's keys have signed a block that a node has stored.
+    ///
+    /// On Elements these are the rules of [`check_block`](Self::check_block). Ocean's nodes take more
+    /// forms of a solution, and whoever passes a block on can put it into another: there it is enough
+    /// that the solution pushes valid signatures of M keys, in any order and form, beside anything
+    /// else.
+    ///
+    /// # Errors
+    /// If the header is of another dialect or names another script, or fewer have signed.
+    pub fn check_stored_block(&self, header: &Header) -> Result<(), CheckError> {
+        stored::check(self, header)
     }
 
     /// Whose signatures a complete header holds, as places in the script, lowest first.

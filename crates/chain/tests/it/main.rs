@@ -3,7 +3,9 @@
 mod api;
 mod hostile;
 mod rules;
+mod stored;
 mod support;
 mod transactions;
 mod vectors;
 mod verdicts;
+mod views;

@@ -4,5 +4,6 @@
 //! --ignored`.
 
 mod course;
+mod liar;
 mod scene;
 mod trouble;

@@ -85,8 +85,8 @@ impl Scene {
         let mut ledger = Ledger::new(self.chain, vec![self.settings.clone()]);
         let mut said = Said::default();
         let tip = client.block_count().await.expect("it answers");
-        let dialect = self.federation.federation().rules().dialect();
-        follow(&mut ledger, client, dialect, tip, &mut said)
+        let rules = self.federation.federation().rules();
+        follow(&mut ledger, client, rules, tip, &mut said)
             .await
             .expect("readable");
         (ledger, said.0)

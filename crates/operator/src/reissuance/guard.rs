@@ -33,7 +33,8 @@ impl SignedForPoint {
     /// The same with one more, if that can do no harm: each earlier one spends the same tokens, so
     /// that the chain takes one of them at most, or spends tokens that something else has spent.
     ///
-    /// `is_gone` says whether an output was there and has been spent in a block.
+    /// `is_gone` says whether an output was there and has been spent in a block; of one that was never
+    /// seen it must not, since a block may still have it.
     pub(crate) fn with(
         mut self,
         asked: Signed,
@@ -52,6 +53,9 @@ impl SignedForPoint {
                 token: *token,
             }),
             None => {
+                // Of those that spend the same tokens one says as much as all, and a stranger's coins
+                // can make any number of them.
+                self.0.retain(|signed| signed.token != asked.token);
                 self.0.push(asked);
                 Ok(self)
             }
@@ -89,6 +93,16 @@ mod tests {
             .with(signed(1, 1), nothing)
             .and_then(|one| one.with(signed(2, 1), nothing));
         assert!(both.is_ok());
+    }
+
+    #[test]
+    fn any_number_that_spend_the_same_tokens_are_one_on_record() {
+        let mut record = SignedForPoint::default();
+        for txid in 0..200 {
+            record = record.with(signed(txid, 1), nothing).expect("the same");
+        }
+        assert_eq!(record.0, [signed(199, 1)]);
+        assert!(record.with(signed(1, 2), nothing).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! and hands it to its own node; that several do is no harm. It is all said again at each block
 //! until the payment is in one. What fails is logged and tried again at the next block.
 
+mod earlier;
 mod follow;
 mod guard;
 mod issue;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use elements::{Txid, encode::serialize};
 use federation_block_signing::MessageParts;
-use federation_chain::{BlockHeight, Dialect};
+use federation_chain::{BlockHeight, SigningRules};
 use federation_ocean_rpc::RpcError;
 use federation_reissuance::{
     AssetSettings, Chain, Collection, Ledger, LedgerError, LedgerEvent, PartialSignatures, Plan,
@@ -31,6 +31,11 @@ use crate::{
 /// The pause before something that failed is tried again, when no block comes meanwhile.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// A ledger of so many bytes is written at each block.
+const SMALL: usize = 64 * 1024;
+/// A larger one is written after so many blocks.
+const SELDOM: u32 = 64;
+
 /// What the task needs of the operator.
 pub(crate) struct Parts {
     pub(crate) speaker: Speaker,
@@ -44,7 +49,7 @@ pub(crate) struct Parts {
 pub(crate) struct Task {
     parts: Parts,
     ledger: Ledger,
-    dialect: Dialect,
+    rules: SigningRules,
     spender: Arc<dyn SpendSigner>,
     node: Arc<dyn ReissuanceNode>,
     store: Arc<ReissuanceStore>,
@@ -108,10 +113,10 @@ impl Task {
             store,
         } = reissuance;
         let federation = &parts.speaker.federation;
-        let dialect = federation.rules().dialect();
+        let rules = federation.rules().clone();
         let chain = Chain {
             genesis: federation.genesis(),
-            tokens: TokenForm::of(dialect),
+            tokens: TokenForm::of(rules.dialect()),
         };
         let work = assets.iter().map(|_| Work::default()).collect();
         let ledger = restore(&store, chain, assets)?;
@@ -119,7 +124,7 @@ impl Task {
             stored: ledger.tip().map(|(height, _)| height),
             parts,
             ledger,
-            dialect,
+            rules,
             spender,
             node,
             store: Arc::new(store),
@@ -173,7 +178,12 @@ impl Task {
             return Err(error);
         }
         if self.throttle.passes("reissuance", &error.to_string()) {
-            tracing::warn!(%error, "a reissuance has to wait");
+            match error {
+                StepError::Follow(error) if error.is_false() => {
+                    tracing::error!(%error, "the node does not give the federation's chain: nothing is reissued until it does");
+                }
+                error => tracing::warn!(%error, "a reissuance has to wait"),
+            }
         }
         Ok(())
     }
@@ -183,7 +193,13 @@ impl Task {
         let Some((height, _)) = self.parts.operator.borrow().tip else {
             return Ok(());
         };
-        self.read_to(height).await?;
+        if let Err(error) = self.read_to(height).await {
+            let text = error.to_string();
+            for work in &mut self.work {
+                work.problem = Some(text.clone());
+            }
+            return Err(error);
+        }
         let mut result = Ok(());
         for index in 0..self.work.len() {
             // One asset's trouble is not another's.
@@ -207,16 +223,16 @@ impl Task {
             work: &mut self.work,
             events: &self.parts.events,
         };
-        let (dialect, node) = (self.dialect, self.node.clone());
-        let read = follow(&mut self.ledger, &*node, dialect, height, &mut reading).await;
+        let node = self.node.clone();
+        let read = follow(&mut self.ledger, &*node, &self.rules, height, &mut reading).await;
         if let Err(FollowError::Ledger(LedgerError::Previous { .. })) = &read {
             // Only a node that went back: one block is final.
             let settings = self.ledger.settings().to_vec();
             self.ledger = Ledger::new(*self.ledger.chain(), settings);
         }
         let now = self.ledger.tip().map(|(height, _)| height);
-        if now != self.stored {
-            let (store, state) = (self.store.clone(), self.ledger.to_bytes());
+        let (store, state) = (self.store.clone(), self.ledger.to_bytes());
+        if is_worth_writing(now, self.stored, state.len()) {
             on_disk(move || store.write_ledger(&state)).await?;
             self.stored = now;
         }
@@ -305,7 +321,7 @@ impl Task {
             None => SignedForPoint::default(),
         };
         let ledger = &self.ledger;
-        let record = earlier.with(asked, |outpoint| !ledger.holds(index, outpoint))?;
+        let record = earlier.with(asked, |outpoint| ledger.has_spent(index, outpoint))?;
         let bytes = postcard::to_stdvec(&record).map_err(|_| StepError::Record)?;
         let digests = current.collection.unsigned().digests();
         let store = self.store.clone();
@@ -516,6 +532,9 @@ impl Reading for Said<'_> {
             LedgerEvent::Uncountable(why) => {
                 tracing::error!(%asset, %height, %why, "nothing more can be reissued");
             }
+            LedgerEvent::PassedOver { what, most, total } => {
+                tracing::warn!(%asset, %height, most, total, "the chain has more {what} than are kept: the rest is not used");
+            }
             LedgerEvent::NoAmount { point, error } => {
                 tracing::error!(%asset, %point, %error, "nothing more can be reissued");
             }
@@ -526,6 +545,16 @@ impl Reading for Said<'_> {
     fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
         tracing::info!(%height, %to, "reading the chain for reissuances");
     }
+}
+
+/// Whether the ledger is to be written: at each new block while it is small, and now and then once it
+/// has grown. It can be read again from the chain, so a written one saves reading and nothing else.
+fn is_worth_writing(now: Option<BlockHeight>, stored: Option<BlockHeight>, bytes: usize) -> bool {
+    let (Some(now), Some(stored)) = (now, stored) else {
+        return now != stored;
+    };
+    let apart = now.to_u32().abs_diff(stored.to_u32());
+    apart > 0 && (bytes <= SMALL || now < stored || apart >= SELDOM)
 }
 
 /// The ledger as it was stored, or a new one where that is of no use.

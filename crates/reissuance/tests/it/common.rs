@@ -6,10 +6,11 @@ use elements::{
     AssetId, AssetIssuance, ContractHash, LockTime, OutPoint, Script, Sequence, Transaction, TxIn,
     TxOut, Txid,
     confidential::{Asset, Nonce, Value},
+    encode::serialize,
     issuance::{AssetBlindingNonce, AssetEntropy},
     secp256k1_zkp::SECP256K1,
 };
-use federation_chain::{BlockHash, BlockHeight};
+use federation_chain::{BlockHash, BlockHeight, Dialect, TransactionView};
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
 use federation_reissuance::{
     AssetSettings, Chain, Collection, Ledger, LedgerEvent, PartialSignatures, Plan, Schedule,
@@ -135,10 +136,30 @@ impl TestChain {
             vec![spend(OutPoint::null())],
             vec![explicit(asset(), 0, Script::from(vec![0x6a]))],
         );
-        let all: Vec<_> = core::iter::once(coinbase).chain(transactions).collect();
+        let all: Vec<_> = core::iter::once(coinbase)
+            .chain(transactions)
+            .map(|transaction| serialize(&transaction))
+            .collect();
+        let events = self.raw_block(&all);
+        assert_eq!(self.ledger.tip(), Some((height, hash(number))));
+        events
+    }
+
+    /// Adds a block of transactions as they are on the wire, and gives what it says.
+    pub(crate) fn raw_block(&mut self, transactions: &[Vec<u8>]) -> Vec<LedgerEvent> {
+        let dialect = match self.chain.tokens {
+            TokenForm::Explicit => Dialect::Ocean,
+            TokenForm::Blinded => Dialect::Dynafed,
+        };
+        let views: Vec<_> = transactions
+            .iter()
+            .map(|bytes| TransactionView::decode(dialect, bytes).expect("a transaction"))
+            .collect();
+        let height = self.ledger.next_height();
+        let number = height.to_u32();
         let events = self
             .ledger
-            .apply(height, hash(number), hash(number.wrapping_sub(1)), &all)
+            .apply(height, hash(number), hash(number.wrapping_sub(1)), &views)
             .expect("the next block");
         events.into_iter().map(|(_, event)| event).collect()
     }

@@ -3,13 +3,13 @@
 use elements::{OutPoint, Script, confidential::Value};
 use federation_chain::BlockHeight;
 use federation_reissuance::{
-    DecodeLedgerError, Ledger, LedgerError, LedgerEvent, PlanError, ScriptKind, TokenForm,
-    scheduled_amount,
+    AmountError, DecodeLedgerError, Ledger, LedgerError, LedgerEvent, PlanError, ScriptKind,
+    TokenForm, Uncountable, scheduled_amount,
 };
 use proptest::prelude::*;
 
 use crate::common::{
-    COIN, ISSUED, PERIOD, TestChain, asset, elsewhere, explicit, hash, settings, spend, token,
+    ISSUED, PERIOD, TestChain, asset, elsewhere, explicit, hash, settings, spend, token,
     transaction,
 };
 
@@ -192,6 +192,47 @@ fn a_stored_ledger_is_read_back_under_the_same_settings_only() {
         Ledger::from_bytes(&[9], chain.chain, vec![]),
         Err(DecodeLedgerError::Version(9))
     );
+    let mut old = bytes.clone();
+    old[0] = 1;
+    assert_eq!(
+        Ledger::from_bytes(&old, chain.chain, vec![]),
+        Err(DecodeLedgerError::Version(1))
+    );
+}
+
+/// What was altered does not come in by the way of the store, whatever byte it is: it is refused, or
+/// can be read on from.
+#[test]
+fn an_altered_ledger_is_refused_or_can_be_read_on_from() {
+    let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+    chain.issue();
+    chain.until(2 * PERIOD);
+    let bytes = chain.ledger.to_bytes();
+    let settings = chain.ledger.settings().to_vec();
+    let mut refused = 0;
+    for at in 0..bytes.len() {
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut altered = bytes.clone();
+            altered[at] = value;
+            let Ok(mut ledger) = Ledger::from_bytes(&altered, chain.chain, settings.clone()) else {
+                refused += 1;
+                continue;
+            };
+            let _ = ledger.plan(0);
+            let (height, previous) = (ledger.next_height(), ledger.tip().map(|tip| tip.1));
+            for n in 0..PERIOD {
+                let height = BlockHeight::new(height.to_u32().saturating_add(n));
+                let previous = if n == 0 {
+                    previous.unwrap_or(hash(0))
+                } else {
+                    hash(n - 1)
+                };
+                let _ = ledger.apply(height, hash(n), previous, &[]);
+            }
+            let _ = ledger.circulation(0);
+        }
+    }
+    assert!(refused > bytes.len(), "{refused}");
 }
 
 #[test]
@@ -204,40 +245,135 @@ fn nothing_is_made_of_nothing() {
     assert_eq!(chain.until(3 * PERIOD), []);
 }
 
+/// Destroys an amount of the asset.
+fn burn(amount: u64) -> elements::Transaction {
+    transaction(
+        vec![spend(elsewhere())],
+        vec![explicit(asset(), amount, Script::from(vec![0x6a]))],
+    )
+}
+
+/// As much made at once as an amount can say, and then once more.
+#[test]
+fn more_than_an_amount_can_say_ends_the_counting() {
+    let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+    let mut issuance = chain.issuance();
+    issuance.input[0].asset_issuance.amount = Value::Explicit(u64::MAX - 5);
+    chain.block(vec![issuance]);
+    assert_eq!(chain.ledger.circulation(0), Some(u64::MAX - 5));
+    let mut more = spend(elsewhere());
+    more.asset_issuance = elements::AssetIssuance {
+        asset_blinding_nonce: elements::issuance::AssetBlindingNonce::from_byte_array([3; 32]),
+        asset_entropy: elements::AssetId::generate_asset_entropy(
+            crate::common::issued_from(),
+            elements::ContractHash::from_byte_array([0; 32]),
+        ),
+        amount: Value::Explicit(6),
+        inflation_keys: Value::Null,
+    };
+    let made = transaction(
+        vec![more],
+        vec![explicit(asset(), 6, Script::from(vec![0x55]))],
+    );
+    let txid = made.txid();
+    let events = chain.block(vec![made]);
+    assert!(events.contains(&LedgerEvent::Uncountable(Uncountable::Range(txid))));
+}
+
+/// All that can be said is in circulation, and a point would make more: that is an error of its own,
+/// not a circulation of nothing.
+#[test]
+fn what_is_owed_beyond_an_amount_is_told() {
+    let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+    let mut issuance = chain.issuance();
+    issuance.input[0].asset_issuance.amount = Value::Explicit(u64::MAX - 5);
+    chain.block(vec![issuance]);
+    let mut errors = Vec::new();
+    for event in chain.until(400 * PERIOD) {
+        if let LedgerEvent::NoAmount { error, .. } = event {
+            errors.push(error);
+        }
+    }
+    assert!(
+        matches!(errors[..], [AmountError::TooLarge { .. }]),
+        "{errors:?}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is burnt and whenever payments come: what is there is what was made less what was
-    /// burnt, and each point is paid once.
+    /// Whatever is burnt, up to all that there is, and whenever payments come: what is there is what
+    /// was made less what was burnt, and each point is paid once.
     #[test]
     fn what_is_there_is_what_was_made_less_what_was_burnt(
-        steps in prop::collection::vec((0..3u8, 0..10 * COIN), 1..60),
+        steps in prop::collection::vec((0..3u8, 0..=100u64), 1..60),
     ) {
         let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
         chain.issue();
-        let (mut made, mut burnt, mut points) = (ISSUED, 0, Vec::new());
-        for (what, amount) in steps {
+        let (mut there, mut points) = (ISSUED, Vec::new());
+        for (what, part) in steps {
+            let burnt = match what {
+                // A hundredth, or nearly all of it.
+                0 => there / 100 * if part < 90 { 1 } else { part },
+                _ => 0,
+            };
             let transactions = match what {
-                0 => vec![transaction(
-                    vec![spend(elsewhere())],
-                    vec![explicit(asset(), amount, Script::from(vec![0x6a]))],
-                )],
+                0 => vec![burn(burnt)],
                 1 if chain.ledger.plan(0).is_ok() => vec![chain.payment()],
                 _ => vec![],
             };
-            if what == 0 {
-                burnt += amount;
-            }
+            there -= burnt;
             for event in chain.block(transactions) {
-                if let LedgerEvent::Paid { amount, scheduled, point, in_order, .. } = event {
-                    prop_assert!(in_order && amount == scheduled);
-                    made += amount;
-                    points.push(point);
+                match event {
+                    LedgerEvent::Paid { amount, scheduled, point, in_order, .. } => {
+                        prop_assert!(in_order && amount == scheduled);
+                        there += amount;
+                        points.push(point);
+                    }
+                    LedgerEvent::Due { .. } => {}
+                    other => prop_assert!(false, "{:?}", other),
                 }
             }
-            prop_assert_eq!(chain.ledger.circulation(0), Some(made - burnt));
+            prop_assert_eq!(chain.ledger.circulation(0), Some(there));
         }
         prop_assert!(points.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    /// More than was issued is burnt, out of what points have made; the counting ends only where more
+    /// is burnt than there is.
+    #[test]
+    fn what_points_have_made_can_be_burnt_like_what_was_issued(
+        points in 1..30u32, part in 0..=100u64, beyond in 0..2u64,
+    ) {
+        let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
+        chain.issue();
+        let mut made = ISSUED;
+        for point in 1..=points {
+            chain.until(point * PERIOD);
+            made += chain.plan().amount;
+            let payment = chain.payment();
+            chain.block(vec![payment]);
+        }
+        let burnt = ISSUED + (made - ISSUED) / 100 * part;
+        let burnt = if beyond == 1 { made + 1 } else { burnt };
+        let transaction = burn(burnt);
+        let txid = transaction.txid();
+        let events = chain.block(vec![transaction]);
+        if beyond == 1 {
+            prop_assert_eq!(events, [LedgerEvent::Uncountable(Uncountable::Range(txid))]);
+            let uncountable = matches!(chain.ledger.plan(0), Err(PlanError::Uncountable { .. }));
+            prop_assert!(uncountable);
+        } else {
+            prop_assert_eq!(events, []);
+            prop_assert_eq!(chain.ledger.circulation(0), Some(made - burnt));
+            // Growth of what is left, whether it is anything or nothing.
+            let due = chain.until((points + 1) * PERIOD);
+            let schedule = *chain.ledger.settings()[0].schedule();
+            let expected = scheduled_amount(&schedule, made - burnt).expect("small");
+            prop_assert_eq!(due.len(), usize::from(expected > 0));
+            prop_assert_eq!(chain.ledger.plan(0).map_or(0, |plan| plan.amount), expected);
+        }
     }
 
     #[test]
@@ -245,7 +381,7 @@ proptest! {
         let chain = blinded();
         let mut bytes = bytes;
         if let Some(first) = bytes.first_mut() {
-            *first = 1;
+            *first = 2;
         }
         let _ = Ledger::from_bytes(&bytes, chain.chain, vec![settings(ScriptKind::P2wsh)]);
     }

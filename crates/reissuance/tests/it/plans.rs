@@ -6,8 +6,8 @@ use federation_reissuance::{
 };
 
 use crate::common::{
-    COIN, PERIOD, TOKENS, TestChain, asset, destination, elsewhere, explicit, hash, key, settings,
-    sign, spend, token, transaction,
+    COIN, PERIOD, TOKENS, TestChain, asset, destination, elsewhere, explicit, key, settings, sign,
+    spend, token, transaction,
 };
 
 const FEE_ASSET: AssetId = AssetId::LIQUID_BTC;
@@ -217,16 +217,11 @@ fn change_that_is_dust_is_left_to_the_fee() {
 fn what_a_blocks_first_transaction_pays_is_no_coin_for_fees() {
     let mut chain = with_fee();
     let script = chain.ledger.settings()[0].tokens().script_pubkey();
-    let height = chain.ledger.next_height();
     let coinbase = transaction(
         vec![spend(elements::OutPoint::null())],
         vec![explicit(FEE_ASSET, 100_000, script)],
     );
-    let number = height.to_u32();
-    let read = chain
-        .ledger
-        .apply(height, hash(number), hash(number - 1), &[coinbase]);
-    assert!(read.is_ok());
+    chain.raw_block(&[elements::encode::serialize(&coinbase)]);
     assert!(matches!(
         chain.ledger.plan(0),
         Err(PlanError::NoFee { has: 0, .. })

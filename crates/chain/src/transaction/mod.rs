@@ -1,37 +1,49 @@
-//! A walk over a transaction's bytes: where its parts begin and end, and nothing more.
+//! A transaction as it lies in a block's bytes: its parts, its ids and its sizes.
 //!
 //! `version | flags | inputs | outputs | lock time | witness`, where the witness, present if bit 0
 //! of the flags is set, has one record per input (two range proofs, script witness, peg-in witness)
 //! and one per output (surjection proof, range proof). See `CTransaction` in `transaction.h`.
 //!
-//! A walked transaction borrows the block's bytes and holds no list, so a block full of tiny parts
-//! costs no more memory than its bytes.
+//! A view borrows the bytes and holds no list of parts, so a block full of tiny parts costs no more
+//! memory than its bytes. Lengths and prefixes are checked; whether a commitment is a point, or a
+//! proof is one, is not looked at, because the nodes do not either when they read.
+
+mod parts;
+mod read;
 
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
+use elements::Txid;
 
+pub use self::parts::{
+    AssetView, InputView, InputWitnessView, Inputs, Issuance, OutputView, OutputWitnessView,
+    Outputs, PeginClaim, Stack, ValueView,
+};
+use self::read::{EMPTY, read_input, read_input_record, read_output, read_output_record};
 use crate::{DecodeError, Dialect, cursor::Cursor, merkle::fast_merkle_root};
 
-/// An input with this outpoint index carries an issuance (`OUTPOINT_ISSUANCE_FLAG`).
-const ISSUANCE_FLAG: u32 = 1 << 31;
 const WITNESS_FLAG: u8 = 1;
-/// An empty item or stack.
-const EMPTY: &[u8] = &[0];
 /// `OP_RETURN`, a push of 36 bytes, and the tag of a witness commitment (BIP 141).
 pub(crate) const COMMITMENT_PREFIX: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-/// A prefix that Ocean's nodes read as they read 1, and that has no other meaning there.
-const OCEAN_PREFIX: u8 = 0xff;
 
-/// One transaction within a block's bytes.
-#[derive(Debug)]
-pub(crate) struct WalkedTransaction<'a> {
+/// One transaction within foreign bytes, read without copying them.
+///
+/// All that the nodes of the dialect's family read is read: peg-in witnesses of any form and on any
+/// input, nonces that are no points, proofs that do not parse, any number of inputs and outputs.
+#[derive(Debug, Clone)]
+pub struct TransactionView<'a> {
+    dialect: Dialect,
     /// All its bytes.
-    pub(crate) bytes: &'a [u8],
+    bytes: &'a [u8],
     /// Everything from the inputs to the lock time.
     body: &'a [u8],
     /// Everything behind the lock time; empty without a witness.
     witness: &'a [u8],
     inputs: usize,
     outputs: usize,
+    /// Where the first input, the first output and the first output's witness begin in `body` and
+    /// `witness`.
+    starts: Starts,
+    lock_time: u32,
     /// The inputs that spend nothing: one in a coinbase, none in other valid transactions.
     null_inputs: Vec<usize>,
     /// Whether an input that spends nothing has more of a witness than a coinbase needs. No hash
@@ -43,8 +55,26 @@ pub(crate) struct WalkedTransaction<'a> {
     pub(crate) commitment: Option<&'a [u8; 32]>,
 }
 
-impl<'a> WalkedTransaction<'a> {
-    /// Walks over the transaction at the cursor.
+#[derive(Debug, Clone, Copy)]
+struct Starts {
+    inputs: usize,
+    outputs: usize,
+    output_witnesses: usize,
+}
+
+impl<'a> TransactionView<'a> {
+    /// Reads a transaction, which must fill the bytes.
+    ///
+    /// # Errors
+    /// If the bytes are no transaction of the dialect's family.
+    pub fn decode(dialect: Dialect, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut cursor = Cursor::new(bytes);
+        let view = Self::read(&mut cursor, dialect)?;
+        cursor.finish()?;
+        Ok(view)
+    }
+
+    /// Reads the transaction at the cursor.
     pub(crate) fn read(cursor: &mut Cursor<'a>, dialect: Dialect) -> Result<Self, DecodeError> {
         let start = cursor.clone();
         cursor.take(4)?; // version
@@ -58,35 +88,35 @@ impl<'a> WalkedTransaction<'a> {
         }
         let body_start = cursor.clone();
         let inputs = cursor.length()?;
+        let inputs_start = body_start.until(cursor).len();
         let mut null_inputs = Vec::new();
         for index in 0..inputs {
-            if walk_input(cursor, dialect)? {
+            if read_input(cursor, dialect)?.spends_nothing() {
                 null_inputs.push(index);
             }
         }
         let outputs = cursor.length()?;
+        let outputs_start = body_start.until(cursor).len();
         let mut commitment = None;
         for _ in 0..outputs {
-            walk_tagged(cursor, dialect, &[(1, 32), (0x0a, 32), (0x0b, 32)])?; // asset
-            walk_value(cursor, dialect)?;
-            walk_tagged(cursor, dialect, &[(1, 32), (2, 32), (3, 32)])?; // nonce
-            let script = cursor.var_bytes()?;
+            let script = read_output(cursor, dialect)?.script_pubkey;
             // The last one counts, as in `GetWitnessCommitmentIndex`.
             commitment = script
                 .strip_prefix(&COMMITMENT_PREFIX)
                 .and_then(<[u8]>::first_chunk)
                 .or(commitment);
         }
-        cursor.take(4)?; // lock time
+        let lock_time = cursor.u32()?;
         let body = body_start.until(cursor);
 
         let witness_start = cursor.clone();
         let mut sole_item = None;
         let mut has_stray_witness = false;
+        let mut output_witnesses = 0;
         if flags & WITNESS_FLAG != 0 {
             let mut empty = true;
             for index in 0..inputs {
-                let record = read_input_witness(cursor)?;
+                let record = read_input_record(cursor)?;
                 empty &= record.parts == [EMPTY; 4];
                 if null_inputs.binary_search(&index).is_ok() {
                     let [amount_proof, token_proof, script, pegin] = record.parts;
@@ -94,22 +124,31 @@ impl<'a> WalkedTransaction<'a> {
                         || (index > 0 && script != EMPTY);
                 }
                 if index == 0 {
-                    sole_item = record.sole_item;
+                    let script = record.witness.script;
+                    sole_item = script.get(0).filter(|_| script.len() == 1);
                 }
             }
+            output_witnesses = witness_start.until(cursor).len();
             for _ in 0..outputs {
-                empty &= read_output_witness(cursor)? == [EMPTY; 2];
+                empty &= read_output_record(cursor)?.parts == [EMPTY; 2];
             }
             if empty {
                 return Err(DecodeError::SuperfluousWitness(start.at()));
             }
         }
         Ok(Self {
+            dialect,
             bytes: start.until(cursor),
             body,
             witness: witness_start.until(cursor),
             inputs,
             outputs,
+            starts: Starts {
+                inputs: inputs_start,
+                outputs: outputs_start,
+                output_witnesses,
+            },
+            lock_time,
             null_inputs,
             has_stray_witness,
             sole_item,
@@ -117,27 +156,66 @@ impl<'a> WalkedTransaction<'a> {
         })
     }
 
+    /// All its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The block height or Unix time, as in Bitcoin, before which it cannot be in a block.
+    #[must_use]
+    pub const fn lock_time(&self) -> u32 {
+        self.lock_time
+    }
+
+    /// Whether it is a block's first transaction: its only input spends nothing.
+    #[must_use]
+    pub const fn is_coinbase(&self) -> bool {
+        self.inputs == 1 && self.has_null_input()
+    }
+
+    /// The inputs, in their order.
+    #[must_use]
+    pub fn inputs(&self) -> Inputs<'a> {
+        let witness = self.has_witness().then(|| Cursor::new(self.witness));
+        let body = &self.body[self.starts.inputs..];
+        Inputs::new(self.inputs, Cursor::new(body), witness, self.dialect)
+    }
+
+    /// The outputs, in their order.
+    #[must_use]
+    pub fn outputs(&self) -> Outputs<'a> {
+        let witness = &self.witness[self.starts.output_witnesses..];
+        let witness = self.has_witness().then(|| Cursor::new(witness));
+        let body = &self.body[self.starts.outputs..];
+        Outputs::new(self.outputs, Cursor::new(body), witness, self.dialect)
+    }
+
     /// Whether an input spends nothing, which only a coinbase's may.
     pub(crate) const fn has_null_input(&self) -> bool {
         !self.null_inputs.is_empty()
     }
 
-    pub(crate) const fn has_witness(&self) -> bool {
+    /// Whether any input or output has a witness.
+    #[must_use]
+    pub const fn has_witness(&self) -> bool {
         !self.witness.is_empty()
     }
 
     /// The size without the witness, in bytes.
-    pub(crate) const fn stripped_size(&self) -> usize {
+    #[must_use]
+    pub const fn stripped_size(&self) -> usize {
         self.bytes.len() - self.witness.len()
     }
 
-    /// SHA256d without the witness; the flags byte is hashed as zero.
-    pub(crate) fn txid(&self) -> [u8; 32] {
+    /// Its id, in wire order: SHA256d without the witness; the flags byte is hashed as zero.
+    #[must_use]
+    pub fn txid(&self) -> Txid {
         let mut engine = sha256d::Hash::engine();
         engine.input(&self.bytes[..4]);
         engine.input(&[0]);
         engine.input(self.body);
-        sha256d::Hash::from_engine(engine).to_byte_array()
+        Txid::from_byte_array(sha256d::Hash::from_engine(engine).to_byte_array())
     }
 
     /// The hash of the witness alone (`GetWitnessOnlyHash` in `transaction.cpp`).
@@ -149,10 +227,10 @@ impl<'a> WalkedTransaction<'a> {
         if self.has_witness() {
             let mut cursor = Cursor::new(self.witness);
             for leaf in &mut inputs {
-                *leaf = hash_parts(&read_input_witness(&mut cursor)?.parts);
+                *leaf = hash_parts(&read_input_record(&mut cursor)?.parts);
             }
             for leaf in &mut outputs {
-                *leaf = hash_parts(&read_output_witness(&mut cursor)?);
+                *leaf = hash_parts(&read_output_record(&mut cursor)?.parts);
             }
         }
         // An input that spends nothing counts as if it had no witness: the nonce of a witness
@@ -167,99 +245,10 @@ impl<'a> WalkedTransaction<'a> {
     }
 }
 
-/// Walks over an input and says whether it spends nothing.
-fn walk_input(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<bool, DecodeError> {
-    let at = cursor.at();
-    let txid = cursor.take(32)?;
-    let index = cursor.u32()?;
-    let null = index == u32::MAX && txid.iter().all(|byte| *byte == 0);
-    cursor.var_bytes()?;
-    cursor.take(4)?;
-    if index != u32::MAX && index & ISSUANCE_FLAG != 0 {
-        cursor.take(64)?;
-        let amount = walk_value(cursor, dialect)?;
-        let tokens = walk_value(cursor, dialect)?;
-        // Elements' nodes refuse it, Ocean's forget it and hash the input without it.
-        if !amount && !tokens {
-            return Err(DecodeError::SuperfluousIssuance(at));
-        }
-    }
-    Ok(null)
-}
-
-fn walk_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<bool, DecodeError> {
-    walk_tagged(cursor, dialect, &[(1, 8), (8, 32), (9, 32)])
-}
-
-/// Walks over a field of one byte and as many as that byte says, and says whether there were more;
-/// zero stands alone. The first of the sizes is that of the explicit form.
-fn walk_tagged(
-    cursor: &mut Cursor<'_>,
-    dialect: Dialect,
-    sizes: &[(u8, usize); 3],
-) -> Result<bool, DecodeError> {
-    let at = cursor.at();
-    let prefix = cursor.u8()?;
-    if prefix == 0 {
-        return Ok(false);
-    }
-    let tag = match (dialect, prefix) {
-        (Dialect::Ocean, OCEAN_PREFIX) => 1,
-        _ => prefix,
-    };
-    let (_, size) = sizes
-        .iter()
-        .find(|(known, _)| *known == tag)
-        .ok_or(DecodeError::Prefix { at, prefix })?;
-    cursor.take(*size)?;
-    Ok(true)
-}
-
-/// An input's record.
-struct InputWitness<'a> {
-    /// Amount proof, token proof, script witness and peg-in witness, with their lengths.
-    parts: [&'a [u8]; 4],
-    /// The script witness's item, if it has exactly one.
-    sole_item: Option<&'a [u8]>,
-}
-
-fn read_input_witness<'a>(cursor: &mut Cursor<'a>) -> Result<InputWitness<'a>, DecodeError> {
-    let amount_proof = read_item(cursor)?;
-    let token_proof = read_item(cursor)?;
-    let (script, sole_item) = read_stack(cursor)?;
-    let (pegin, _) = read_stack(cursor)?;
-    Ok(InputWitness {
-        parts: [amount_proof, token_proof, script, pegin],
-        sole_item,
-    })
-}
-
-fn read_output_witness<'a>(cursor: &mut Cursor<'a>) -> Result<[&'a [u8]; 2], DecodeError> {
-    Ok([read_item(cursor)?, read_item(cursor)?])
-}
-
 /// The hash of a witness record (`CTxInWitness::GetHash`, `CTxOutWitness::GetHash`).
 fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
     let leaves = parts
         .iter()
         .map(|part| sha256d::Hash::hash(part).to_byte_array());
     fast_merkle_root(leaves.collect())
-}
-
-/// An item with its length.
-fn read_item<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], DecodeError> {
-    let from = cursor.clone();
-    cursor.var_bytes()?;
-    Ok(from.until(cursor))
-}
-
-/// A stack with its lengths, and its item if there is exactly one.
-fn read_stack<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], Option<&'a [u8]>), DecodeError> {
-    let from = cursor.clone();
-    let count = cursor.length()?;
-    let mut last = None;
-    for _ in 0..count {
-        last = Some(cursor.var_bytes()?);
-    }
-    Ok((from.until(cursor), last.filter(|_| count == 1)))
 }

@@ -1,0 +1,85 @@
+//! Checking that a block which a node has stored was signed by the federation.
+
+use secp256k1::{Message, SECP256K1, ecdsa::Signature};
+
+use super::{SigningRules, check};
+use crate::{CheckError, Header, Proof};
+
+/// No script is longer (`MAX_SCRIPT_SIZE` in `script.h`), so no stored solution is.
+const MAX_SCRIPT: u32 = 10_000;
+
+pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<(), CheckError> {
+    let Proof::Ocean { solution, .. } = &header.fields().proof else {
+        return check::check(rules, header).map(|_| ());
+    };
+    rules.check_challenge(header)?;
+    check::check_size(solution.len(), MAX_SCRIPT)?;
+    let expected = rules.script().threshold().to_usize();
+    let message = Message::from_digest(header.block_hash().to_bytes());
+    let mut unseen: Vec<_> = rules.script().keys().iter().collect();
+    for item in pushed(solution) {
+        let Ok(mut signature) = Signature::from_der_lax(item) else {
+            continue;
+        };
+        signature.normalize_s();
+        let signer = unseen
+            .iter()
+            .position(|key| SECP256K1.verify_ecdsa(&message, &signature, key).is_ok());
+        if let Some(at) = signer {
+            unseen.remove(at);
+        }
+    }
+    let found = rules.script().keys().len() - unseen.len();
+    if found < expected {
+        return Err(CheckError::Quorum { expected, found });
+    }
+    Ok(())
+}
+
+/// All that a script pushes, in whatever form, up to where it is cut off.
+fn pushed(script: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = script;
+    core::iter::from_fn(move || {
+        loop {
+            let (&opcode, after) = rest.split_first()?;
+            let (width, direct) = match opcode {
+                1..=75 => (0, usize::from(opcode)),
+                0x4c => (1, 0),
+                0x4d => (2, 0),
+                0x4e => (4, 0),
+                _ => {
+                    rest = after;
+                    continue;
+                }
+            };
+            let (length, after) = after.split_at_checked(width)?;
+            let length = length
+                .iter()
+                .rev()
+                .fold(direct, |length, byte| (length << 8) | usize::from(*byte));
+            let (item, after) = after.split_at_checked(length)?;
+            rest = after;
+            return Some(item);
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pushed_is_found_in_every_form() {
+        let script = [
+            &[0x00, 0x61][..],
+            &[2, 7, 8],
+            &[0x4c, 1, 9],
+            &[0x4d, 1, 0, 10],
+            &[0x4e, 1, 0, 0, 0, 11],
+            &[3, 1],
+        ]
+        .concat();
+        let found: Vec<&[u8]> = pushed(&script).collect();
+        assert_eq!(found, [&[7, 8][..], &[9], &[10], &[11]]);
+    }
+}

@@ -1,0 +1,85 @@
+//! Blocks from before a change of the chain's script: other keys have signed them, and what vouches for
+//! them is a later block of the federation that stands on them.
+
+use federation_chain::{Block, BlockHash, BlockHeight, CheckError, Header, SigningRules};
+use federation_ocean_rpc::Node;
+
+use super::follow::FollowError;
+
+/// The most blocks of other signers that are proven at once, 32 bytes each: eight years of a block a
+/// minute.
+const MOST: usize = 1 << 22;
+
+/// The blocks of other signers that are known to be the chain's.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// The height of the first one.
+    first: BlockHeight,
+    hashes: Vec<BlockHash>,
+}
+
+impl Earlier {
+    /// Whether a block was proven to be the chain's.
+    pub(super) fn knows(&self, block: &Block) -> bool {
+        let above = block.height().to_u32().checked_sub(self.first.to_u32());
+        above
+            .and_then(|above| self.hashes.get(usize::try_from(above).ok()?))
+            .is_some_and(|known| *known == block.block_hash())
+    }
+
+    /// Proves a block that is not signed as the federation signs: by the headers that stand on it, up to
+    /// the first one that is.
+    ///
+    /// # Errors
+    /// If it names the federation's script and so ought to be signed, or none of those above it is, or
+    /// they do not stand on each other.
+    pub(super) async fn prove(
+        &mut self,
+        block: &Block,
+        why: CheckError,
+        node: &dyn Node,
+        rules: &SigningRules,
+    ) -> Result<(), FollowError> {
+        let height = block.height();
+        let unsigned = |why| FollowError::Unsigned { height, why };
+        if !matches!(
+            why,
+            CheckError::Challenge { .. } | CheckError::Dialect { .. }
+        ) {
+            return Err(unsigned(why));
+        }
+        let best = node.block_count().await?;
+        let mut hashes = vec![block.block_hash()];
+        let mut above = height;
+        while above < best && hashes.len() < MOST {
+            above = above.next();
+            let header = ask(node, rules, above).await?;
+            if hashes.last() != Some(&header.previous()) {
+                return Err(FollowError::Other(above));
+            }
+            if rules.check_stored_block(&header).is_ok() {
+                self.first = height;
+                self.hashes = hashes;
+                return Ok(());
+            }
+            hashes.push(header.block_hash());
+        }
+        Err(unsigned(why))
+    }
+}
+
+/// The node's header at a height.
+async fn ask(
+    node: &dyn Node,
+    rules: &SigningRules,
+    height: BlockHeight,
+) -> Result<Header, FollowError> {
+    let hash = node.block_hash(height).await?;
+    let bytes = node.header(hash).await?;
+    let header = Header::decode(rules.dialect(), &bytes)
+        .map_err(|why| FollowError::Block { height, why })?;
+    if header.block_hash() != hash || header.height() != height {
+        return Err(FollowError::Other(height));
+    }
+    Ok(header)
+}
