@@ -53,7 +53,9 @@ fn zmq(config: &Config, listen: &str) -> Result<ZmqConfig, CliError> {
         .filter(|(id, operator)| is_peer(id, &operator.endpoint))
         .map(|(_, operator)| parse(&operator.endpoint))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(ZmqConfig::new(parse(listen)?, config.federation.id()).with_peers(peers))
+    Ok(ZmqConfig::new(parse(listen)?, config.federation.id())
+        .with_operator(config.me)
+        .with_peers(peers))
 }
 
 fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError> {

@@ -12,6 +12,8 @@
 //! operator, so that the brokers' access control can let each write to its own alone; in it one
 //! partition, 0, so that one operator's frames keep their order. A record's value is the frame, its
 //! key the operator's number, its time that of [`broadcast`](federation_messenger::Messenger::broadcast).
+//! A frame for one operator alone ([`send_to`](federation_messenger::Messenger::send_to)) goes into
+//! the same topic, and so to all.
 //!
 //! Topics that are missing are made, with these settings. Make them so where that is not allowed:
 //!

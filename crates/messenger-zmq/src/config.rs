@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::{io, sync::Arc};
 
 use federation_messenger::QueueLimits;
-use federation_roster::FederationId;
+use federation_roster::{FederationId, OperatorId};
 
 use crate::{Endpoint, Resolve, SystemNames};
 
@@ -12,7 +12,8 @@ use crate::{Endpoint, Resolve, SystemNames};
 #[derive(Debug, Clone)]
 pub struct ZmqConfig {
     listen: Endpoint,
-    topic: Arc<str>,
+    federation: FederationId,
+    me: Option<OperatorId>,
     peers: Vec<Endpoint>,
     resolver: Arc<dyn Resolve>,
     pub(crate) limits: LinkLimits,
@@ -51,11 +52,21 @@ impl ZmqConfig {
     pub fn new(listen: Endpoint, federation: FederationId) -> Self {
         Self {
             listen,
-            topic: format!("federation/1/{federation}").into(),
+            federation,
+            me: None,
             peers: Vec::new(),
             resolver: Arc::new(SystemNames),
             limits: LinkLimits::default(),
         }
+    }
+
+    /// Which operator this is. Peers are told, so that they can send it alone what is for it alone,
+    /// and [`send_to`](federation_messenger::Messenger::send_to) then addresses one operator.
+    /// Without it, frames for one go to all, both ways.
+    #[must_use]
+    pub const fn with_operator(mut self, me: OperatorId) -> Self {
+        self.me = Some(me);
+        self
     }
 
     /// The endpoints of all other operators. One's own is not among them.
@@ -116,8 +127,12 @@ impl ZmqConfig {
         &self.listen
     }
 
-    pub(crate) const fn topic(&self) -> &Arc<str> {
-        &self.topic
+    pub(crate) const fn federation(&self) -> FederationId {
+        self.federation
+    }
+
+    pub(crate) const fn me(&self) -> Option<OperatorId> {
+        self.me
     }
 
     pub(crate) fn resolver(&self) -> Arc<dyn Resolve> {

@@ -9,7 +9,11 @@
 //! # On the wire
 //!
 //! ZMTP 3.0 without security, PUB and SUB, by the `zeromq` crate. The topic, one frame, is
-//! `federation/1/` and the federation's id in hex. A message is one of
+//! `federation/1/` and the federation's id in hex. A subscriber to `federation/1/operator-3/` and
+//! the id, exactly, says that it is operator 3: no frame travels under this topic, but a frame for
+//! one operator goes, under the topic of all, to those only who say that they are this operator. If
+//! nobody says so, it goes to those who do not say who they are, as earlier versions do not. A
+//! message is one of
 //!
 //! | frames | meaning |
 //! |---|---|
@@ -72,6 +76,7 @@ mod publisher;
 mod resolve;
 mod shared;
 mod subscriber;
+mod topics;
 mod wire;
 
 pub use config::{ZmqConfig, ZmqError};

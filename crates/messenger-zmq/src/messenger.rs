@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use federation_messenger::{MAX_FRAME, Messenger, MessengerError, MessengerStats};
+use federation_roster::OperatorId;
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
 use tracing::info;
 
@@ -108,6 +109,20 @@ impl ZmqMessenger {
         Ok(())
     }
 
+    /// Whether a frame can be taken.
+    fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
+        if self.shared.inbox.is_closed() {
+            return Err(MessengerError::Closed);
+        }
+        if frame.len() > MAX_FRAME {
+            return Err(MessengerError::TooLarge {
+                len: frame.len(),
+                limit: MAX_FRAME,
+            });
+        }
+        Ok(())
+    }
+
     /// Hears a peer no more. Frames that have come from it can still be received.
     pub fn remove_peer(&self, endpoint: &Endpoint) {
         if let Some(task) = lock(&self.tasks).peers.remove(endpoint) {
@@ -120,17 +135,23 @@ impl ZmqMessenger {
 #[async_trait]
 impl Messenger for ZmqMessenger {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
-        if self.shared.inbox.is_closed() {
-            return Err(MessengerError::Closed);
-        }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
+        self.check(&frame)?;
         self.shared.publish(&frame);
         Ok(())
+    }
+
+    async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
+        self.check(&frame)?;
+        if self.has_unicast() {
+            self.shared.publish_to(to, &frame);
+        } else {
+            self.shared.publish(&frame);
+        }
+        Ok(())
+    }
+
+    fn has_unicast(&self) -> bool {
+        self.shared.me.is_some()
     }
 
     async fn recv(&self) -> Result<Bytes, MessengerError> {

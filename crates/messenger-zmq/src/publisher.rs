@@ -10,12 +10,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 use tracing::{debug, info, warn};
-use zeromq::{Socket, SocketRecv, SocketSend, XPubSocket, ZmqMessage};
+use zeromq::{Socket, SocketRecv, SocketSend, XPubSocket};
 
 use crate::{
     gate::GateLimits,
     link::{Bridge, LinkError, options, tune},
     shared::{Shared, Subscriber, SubscriberSlot},
+    topics::Asked,
     wire::split,
 };
 
@@ -100,14 +101,18 @@ async fn publish(
         tokio::select! {
             frame = subscriber.outbox.recv() => {
                 let frame = frame.map_err(|_| LinkError::Closed)?;
-                for message in split(&shared.topic, frame) {
+                for message in split(shared.topics.all(), frame) {
                     socket.send(message).await?;
                 }
             }
             asked = socket.recv() => {
-                match subscription(&asked?, &shared.topic) {
-                    Some(true) => subscriptions += 1,
-                    Some(false) => subscriptions = subscriptions.saturating_sub(1),
+                match asked?.get(0).and_then(|asked| shared.topics.read(asked)) {
+                    Some(Asked::Frames(true)) => subscriptions += 1,
+                    Some(Asked::Frames(false)) => subscriptions = subscriptions.saturating_sub(1),
+                    Some(Asked::Name(operator, is)) => {
+                        subscriber.set_name(operator, is);
+                        continue;
+                    }
                     None => continue,
                 }
                 if shared.is_own(remote) {
@@ -120,37 +125,5 @@ async fn publish(
                 return Err(LinkError::Unsubscribed(handshake));
             }
         }
-    }
-}
-
-/// Whether a message subscribes to our topic, or unsubscribes from it.
-fn subscription(message: &ZmqMessage, topic: &[u8]) -> Option<bool> {
-    let (what, prefix) = message.get(0)?.split_first()?;
-    let subscribes = match what {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
-    topic.starts_with(prefix).then_some(subscribes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn subscriptions_count_if_they_are_to_our_topic() {
-        let asked = |text: &'static [u8]| {
-            let message = ZmqMessage::from(bytes::Bytes::from_static(text));
-            subscription(&message, b"federation/1/ab")
-        };
-        assert_eq!(asked(b"\x01federation/1/ab"), Some(true));
-        assert_eq!(asked(b"\x01federation"), Some(true));
-        assert_eq!(asked(b"\x01"), Some(true));
-        assert_eq!(asked(b"\x00federation/1/ab"), Some(false));
-        assert_eq!(asked(b"\x01federation/1/abc"), None);
-        assert_eq!(asked(b"\x01other"), None);
-        assert_eq!(asked(b"\x02federation"), None);
-        assert_eq!(asked(b""), None);
     }
 }

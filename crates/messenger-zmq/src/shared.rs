@@ -11,13 +11,14 @@ use std::{
 
 use bytes::Bytes;
 use federation_messenger::{Inbox, Lane, MessengerStats, Peer, PeerStats};
+use federation_roster::OperatorId;
 
-use crate::{Endpoint, Resolve, ZmqConfig, config::LinkLimits};
+use crate::{Endpoint, Resolve, ZmqConfig, config::LinkLimits, topics::Topics};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) topic_text: Arc<str>,
-    pub(crate) topic: Bytes,
+    pub(crate) topics: Topics,
+    pub(crate) me: Option<OperatorId>,
     pub(crate) limits: LinkLimits,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) inbox: Inbox,
@@ -39,6 +40,9 @@ pub(crate) struct Subscriber {
     pub(crate) outbox: Inbox,
     lane: Lane,
     subscribed: AtomicBool,
+    /// Who it says that it is. One name at a time: whoever takes them all has the frames for one
+    /// only.
+    name: Mutex<Option<OperatorId>>,
 }
 
 /// One peer that we hear.
@@ -61,8 +65,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub(crate) fn new(config: &ZmqConfig) -> Self {
         Self {
-            topic_text: Arc::clone(config.topic()),
-            topic: Bytes::copy_from_slice(config.topic().as_bytes()),
+            topics: Topics::new(config.federation()),
+            me: config.me(),
             limits: config.limits,
             resolver: config.resolver(),
             inbox: Inbox::new(),
@@ -93,6 +97,7 @@ impl Shared {
             lane: outbox.lane(self.limits.queue),
             outbox,
             subscribed: AtomicBool::new(false),
+            name: Mutex::default(),
         });
         let id = self.serial.fetch_add(1, Ordering::Relaxed);
         subscribers.insert(id, Arc::clone(&subscriber));
@@ -106,9 +111,21 @@ impl Shared {
     /// Hands a frame to the queues of all who have subscribed.
     pub(crate) fn publish(&self, frame: &Bytes) {
         for subscriber in lock(&self.subscribers).values() {
-            if subscriber.subscribed.load(Ordering::Acquire) {
+            if subscriber.is_subscribed() {
                 subscriber.lane.push(frame.clone());
             }
+        }
+    }
+
+    /// Hands a frame to the queues of those who have subscribed and say that they are this operator;
+    /// if nobody does, to those who do not say who they are, as none did in earlier versions.
+    pub(crate) fn publish_to(&self, to: OperatorId, frame: &Bytes) {
+        let subscribers = lock(&self.subscribers);
+        let listening = || subscribers.values().filter(|known| known.is_subscribed());
+        let is_there = listening().any(|subscriber| subscriber.name() == Some(to));
+        let wanted = is_there.then_some(to);
+        for subscriber in listening().filter(|subscriber| subscriber.name() == wanted) {
+            subscriber.lane.push(frame.clone());
         }
     }
 
@@ -116,7 +133,7 @@ impl Shared {
     pub(crate) fn subscribers(&self) -> usize {
         lock(&self.subscribers)
             .values()
-            .filter(|subscriber| subscriber.subscribed.load(Ordering::Acquire))
+            .filter(|subscriber| subscriber.is_subscribed())
             .count()
     }
 
@@ -203,9 +220,27 @@ impl Subscriber {
         self.subscribed.store(subscribed, Ordering::Release);
     }
 
+    /// Notes who the peer says that it is, or is no longer.
+    pub(crate) fn set_name(&self, operator: OperatorId, is: bool) {
+        let mut name = lock(&self.name);
+        if is {
+            *name = Some(operator);
+        } else if *name == Some(operator) {
+            *name = None;
+        }
+    }
+
+    fn name(&self) -> Option<OperatorId> {
+        *lock(&self.name)
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.subscribed.load(Ordering::Acquire)
+    }
+
     fn stats(&self) -> PeerStats {
         let mut stats = PeerStats::new(self.peer.clone());
-        stats.connected = self.subscribed.load(Ordering::Acquire);
+        stats.connected = self.is_subscribed();
         stats.frames_out = self.lane.frames_in();
         stats.bytes_out = self.lane.bytes_in();
         stats.dropped_out = self.lane.dropped();

@@ -92,13 +92,17 @@ async fn receive(
     remote: SocketAddr,
 ) -> Result<Infallible, LinkError> {
     let mut socket = SubSocket::with_options(options(&shared.limits));
-    socket.subscribe(&shared.topic_text).await?;
+    // The name goes first: a peer that sends frames knows to whom.
+    if let Some(me) = shared.me {
+        socket.subscribe(&shared.topics.name(me)).await?;
+    }
     socket.connect(inner).await?;
+    socket.subscribe(&shared.topics.all_text()).await?;
     let _up = peer.up(remote);
     info!(peer = %endpoint, "peer connected");
     let mut assembly = Assembly::default();
     loop {
-        match assembly.take(&shared.topic, socket.recv().await?) {
+        match assembly.take(shared.topics.all(), socket.recv().await?) {
             Ok(Some(frame)) => peer.lane.push(frame),
             Ok(None) => {}
             Err(error) => {

@@ -4,6 +4,7 @@ mod api;
 mod hostile;
 mod interop;
 mod peers;
+mod unicast;
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use federation_messenger::{Messenger, contract};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
-use federation_roster::FederationId;
+use federation_roster::{FederationId, OperatorId};
 
 const FEDERATION: FederationId = FederationId::from_bytes([0xab; 32]);
 
@@ -82,7 +83,8 @@ impl contract::Cluster for Loopback {
 
     async fn join(&self, (): &(), running: &[ZmqMessenger]) -> ZmqMessenger {
         let peers = running.iter().map(ZmqMessenger::local_endpoint);
-        let newcomer = bind(config().with_peers(peers)).await;
+        let me = OperatorId::new(u8::try_from(running.len()).expect("a small cluster"));
+        let newcomer = bind(config().with_operator(me).with_peers(peers)).await;
         for member in running {
             member.add_peer(newcomer.local_endpoint()).expect("open");
         }
