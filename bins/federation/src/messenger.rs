@@ -14,8 +14,11 @@ use crate::run::with_causes;
 /// Starts it.
 pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliError> {
     match &config.messenger {
-        MessengerAccess::Zmq { listen } => {
-            let messenger = ZmqMessenger::bind(zmq(config, listen)?)
+        MessengerAccess::Zmq {
+            listen,
+            per_address,
+        } => {
+            let messenger = ZmqMessenger::bind(zmq(config, listen, *per_address)?)
                 .await
                 .map_err(|error| {
                     CliError::failure(
@@ -38,7 +41,7 @@ pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliErro
     }
 }
 
-fn zmq(config: &Config, listen: &str) -> Result<ZmqConfig, CliError> {
+fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqConfig, CliError> {
     let parse = |text: &str| {
         text.parse::<Endpoint>()
             .map_err(|error| CliError::failure(error, "write host:port"))
@@ -46,16 +49,20 @@ fn zmq(config: &Config, listen: &str) -> Result<ZmqConfig, CliError> {
     // The place where the others hear this operator, too, if it is not plainly this process: should
     // another daemon with the same keys answer there, this one hears it and stops (R24).
     let is_peer = |id: &OperatorId, endpoint: &str| *id != config.me || endpoint != listen;
-    let peers = config
+    let operators = config
         .federation
         .ids()
         .filter_map(|id| Some((id, config.federation.operator(id)?)))
         .filter(|(id, operator)| is_peer(id, &operator.endpoint))
-        .map(|(_, operator)| parse(&operator.endpoint))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(ZmqConfig::new(parse(listen)?, config.federation.id())
+        .map(|(id, operator)| Ok((id, parse(&operator.endpoint)?)))
+        .collect::<Result<Vec<_>, CliError>>()?;
+    let mut zmq = ZmqConfig::new(parse(listen)?, config.federation.id())
         .with_operator(config.me)
-        .with_peers(peers))
+        .with_operators(operators);
+    if let Some(connections) = per_address {
+        zmq = zmq.with_max_per_address(connections.into());
+    }
+    Ok(zmq)
 }
 
 fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError> {

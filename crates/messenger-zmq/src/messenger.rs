@@ -14,7 +14,8 @@ use tracing::info;
 
 use crate::{
     Endpoint, ZmqConfig, ZmqError,
-    publisher::accept,
+    acceptor::accept,
+    offer::offer,
     shared::{Shared, lock},
     subscriber::follow,
 };
@@ -69,8 +70,8 @@ impl ZmqMessenger {
             closing,
         };
         info!(listen = %messenger.local, "listening for operators");
-        for peer in config.peers() {
-            messenger.add_peer(peer.clone())?;
+        for (endpoint, operator) in config.peers() {
+            messenger.add(endpoint.clone(), *operator)?;
         }
         Ok(messenger)
     }
@@ -92,6 +93,20 @@ impl ZmqMessenger {
     /// # Errors
     /// [`ZmqError::PeerPort`] for port 0, [`ZmqError::Closed`] after close.
     pub fn add_peer(&self, endpoint: Endpoint) -> Result<(), ZmqError> {
+        self.add(endpoint, None)
+    }
+
+    /// Hears one more operator from now on, and offers it frames as
+    /// [`with_operators`](ZmqConfig::with_operators) says. A peer that is heard already is left as
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`add_peer`](Self::add_peer).
+    pub fn add_operator(&self, operator: OperatorId, endpoint: Endpoint) -> Result<(), ZmqError> {
+        self.add(endpoint, Some(operator))
+    }
+
+    fn add(&self, endpoint: Endpoint, operator: Option<OperatorId>) -> Result<(), ZmqError> {
         if endpoint.port() == 0 {
             return Err(ZmqError::PeerPort { endpoint });
         }
@@ -99,13 +114,22 @@ impl ZmqMessenger {
         if self.shared.inbox.is_closed() {
             return Err(ZmqError::Closed);
         }
-        if let Some(publisher) = self.shared.add_publisher(&endpoint) {
-            let shared = Arc::clone(&self.shared);
-            let task = self
-                .runtime
-                .spawn(follow(shared, publisher, endpoint.clone()));
-            tasks.peers.insert(endpoint, task);
-        }
+        let Some(publisher) = self.shared.add_publisher(&endpoint, operator) else {
+            return Ok(());
+        };
+        let shared = Arc::clone(&self.shared);
+        let following = follow(shared, Arc::clone(&publisher), endpoint.clone());
+        let shared = Arc::clone(&self.shared);
+        let task = match self.shared.me {
+            Some(me) if operator.is_some_and(|operator| operator != me) => {
+                let offering = offer(shared, publisher, endpoint.clone(), me);
+                self.runtime.spawn(async move {
+                    tokio::join!(following, offering);
+                })
+            }
+            _ => self.runtime.spawn(following),
+        };
+        tasks.peers.insert(endpoint, task);
         Ok(())
     }
 

@@ -47,6 +47,18 @@ impl Topics {
         format!("{VERSION}operator-{operator}/{}", self.federation)
     }
 
+    /// Who a publisher that calls is, by the identity that it gives.
+    pub(crate) fn identity(operator: OperatorId) -> String {
+        format!("operator-{operator}")
+    }
+
+    /// Reads what [`identity`](Self::identity) gives.
+    pub(crate) fn read_identity(identity: &[u8]) -> Option<OperatorId> {
+        let number = str::from_utf8(identity).ok()?.strip_prefix("operator-")?;
+        let operator = OperatorId::new(number.parse().ok()?);
+        (identity == Self::identity(operator).as_bytes()).then_some(operator)
+    }
+
     /// What a message of a subscriber asks for, if it is any of our business.
     pub(crate) fn read(&self, message: &[u8]) -> Option<Asked> {
         let (what, topic) = message.split_first()?;
@@ -124,6 +136,25 @@ mod tests {
             format!("{name}/"),
         ] {
             assert_eq!(read(1, &wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn identities_are_exactly_those_of_operators() {
+        for id in [0, 7, 255] {
+            let identity = Topics::identity(OperatorId::new(id));
+            let read = Topics::read_identity(identity.as_bytes());
+            assert_eq!(read, Some(OperatorId::new(id)));
+        }
+        for wrong in [
+            "",
+            "operator-",
+            "operator-256",
+            "operator-01",
+            "operator-1 ",
+            "x",
+        ] {
+            assert_eq!(Topics::read_identity(wrong.as_bytes()), None, "{wrong}");
         }
     }
 

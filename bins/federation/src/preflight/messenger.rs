@@ -21,7 +21,7 @@ pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Che
     let mut checks = Checks::default();
     let mut config = config.clone();
     match &mut config.messenger {
-        MessengerAccess::Zmq { listen } if running => "127.0.0.1:0".clone_into(listen),
+        MessengerAccess::Zmq { listen, .. } if running => "127.0.0.1:0".clone_into(listen),
         MessengerAccess::Kafka(access) => {
             brokers(access, &mut checks).await;
             // A second client of one name would disturb the first.
@@ -41,7 +41,7 @@ pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Che
         }
     };
     match &config.messenger {
-        MessengerAccess::Zmq { listen } => {
+        MessengerAccess::Zmq { listen, .. } => {
             if !running {
                 checks.green(MESSENGER, "listens", listen);
             }

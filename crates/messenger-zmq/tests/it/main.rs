@@ -3,6 +3,7 @@
 mod api;
 mod hostile;
 mod interop;
+mod nat;
 mod peers;
 mod unicast;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use federation_messenger::{Messenger, contract};
+use federation_messenger::{Messenger, Peer, contract};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_roster::{FederationId, OperatorId};
 
@@ -82,12 +83,29 @@ impl contract::Cluster for Loopback {
     }
 
     async fn join(&self, (): &(), running: &[ZmqMessenger]) -> ZmqMessenger {
-        let peers = running.iter().map(ZmqMessenger::local_endpoint);
-        let me = OperatorId::new(u8::try_from(running.len()).expect("a small cluster"));
-        let newcomer = bind(config().with_operator(me).with_peers(peers)).await;
+        let id = |place: usize| OperatorId::new(u8::try_from(place).expect("a small cluster"));
+        let others = running.iter().enumerate();
+        let others = others.map(|(place, other)| (id(place), other.local_endpoint()));
+        let me = id(running.len());
+        let newcomer = bind(config().with_operator(me).with_operators(others)).await;
         for member in running {
-            member.add_peer(newcomer.local_endpoint()).expect("open");
+            let endpoint = newcomer.local_endpoint();
+            member.add_operator(me, endpoint).expect("open");
         }
+        // Until each is heard at its endpoint, a frame may come over two connections.
+        let reaches_all = |member: &ZmqMessenger, all: usize| {
+            let peers = member.stats().peers;
+            let calls = peers
+                .iter()
+                .any(|peer| matches!(peer.peer, Peer::Operator(_)));
+            let connected = peers.iter().filter(|peer| peer.connected).count();
+            !calls && connected == 2 * all
+        };
+        until("each reaches each", || {
+            let all = running.len();
+            reaches_all(&newcomer, all) && running.iter().all(|member| reaches_all(member, all))
+        })
+        .await;
         newcomer
     }
 }
