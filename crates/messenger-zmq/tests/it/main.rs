@@ -120,10 +120,23 @@ async fn passes_the_contract_on_two_threads() {
     contract::run(&Loopback).await;
 }
 
-/// A port that was free a moment ago.
-async fn free_port() -> Endpoint {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
+/// A port that is held for a messenger of the test, before it listens and between its lives.
+struct Held {
+    _socket: tokio::net::TcpSocket,
+    endpoint: Endpoint,
+}
+
+/// Nobody answers there until a messenger of the test does.
+fn held() -> Held {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    // Without the option nobody else gets the port; with it a listener of ours does.
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
         .expect("a free port");
-    listener.local_addr().expect("bound").into()
+    socket.set_reuseaddr(true).expect("a socket");
+    let endpoint = socket.local_addr().expect("bound").into();
+    Held {
+        _socket: socket,
+        endpoint,
+    }
 }

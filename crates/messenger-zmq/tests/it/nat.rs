@@ -2,7 +2,7 @@
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
@@ -13,23 +13,6 @@ use super::{
 
 const A: OperatorId = OperatorId::new(0);
 const B: OperatorId = OperatorId::new(1);
-
-/// A port at which nobody answers, held so that nobody else gets it.
-struct Nobody {
-    _held: TcpSocket,
-    endpoint: Endpoint,
-}
-
-fn nobody() -> Nobody {
-    let held = TcpSocket::new_v4().expect("a socket");
-    held.bind("127.0.0.1:0".parse().expect("an address"))
-        .expect("a free port");
-    let endpoint = held.local_addr().expect("bound").into();
-    Nobody {
-        _held: held,
-        endpoint,
-    }
-}
 
 async fn operator(me: OperatorId, others: &[(OperatorId, Endpoint)]) -> ZmqMessenger {
     let config = config().with_operator(me);
@@ -68,7 +51,7 @@ async fn each_hears_the_other_once(a: &ZmqMessenger, b: &ZmqMessenger) {
 
 #[tokio::test]
 async fn one_that_nobody_can_reach_is_heard_over_a_connection_that_it_makes() {
-    let gone = nobody();
+    let gone = held();
     let b = operator(B, &[(A, gone.endpoint.clone())]).await;
     let a = operator(A, &[(B, b.local_endpoint())]).await;
     heard(&b, "the offer is taken").await;
@@ -174,7 +157,7 @@ async fn asks_for(stream: &mut TcpStream, topic: &str) {
 
 #[tokio::test]
 async fn publishers_that_are_nobody_are_sent_away() {
-    let gone = nobody();
+    let gone = held();
     let b = operator(B, &[(A, gone.endpoint.clone())]).await;
     for identity in ["operator-7", "operator-00", "anna", ""] {
         let mut stream = call(&b, identity).await;
@@ -202,7 +185,7 @@ async fn who_takes_the_name_of_one_that_is_heard_at_its_endpoint_is_not_heard() 
 
 #[tokio::test]
 async fn those_who_take_one_name_are_few_and_do_not_drown_each_other() {
-    let gone = nobody();
+    let gone = held();
     let b = operator(B, &[(A, gone.endpoint.clone())]).await;
     let mut calls = Vec::new();
     for _ in 0..4 {
