@@ -92,6 +92,20 @@ impl UnixMessenger {
         })
     }
 
+    /// Whether a frame can be taken.
+    fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
+        if self.inbox.is_closed() {
+            return Err(MessengerError::Closed);
+        }
+        if frame.len() > MAX_FRAME {
+            return Err(MessengerError::TooLarge {
+                len: frame.len(),
+                limit: MAX_FRAME,
+            });
+        }
+        Ok(())
+    }
+
     /// Adds an operator to send to and to hear; it need not be there yet.
     fn add_peer(&self, peer: OperatorId) {
         if self.inbox.is_closed() || lock(&self.links).contains_key(&peer) {
@@ -192,20 +206,25 @@ async fn send(mut stream: UnixStream, me: OperatorId, outbox: &Inbox) -> io::Res
 #[async_trait]
 impl Messenger for UnixMessenger {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
-        if self.inbox.is_closed() {
-            return Err(MessengerError::Closed);
-        }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
+        self.check(&frame)?;
         for link in lock(&self.links).values() {
             // The bytes are shared, not copied.
             link.outward.push(frame.clone());
         }
         Ok(())
+    }
+
+    // Without these two, a frame for one operator goes to all.
+    async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
+        self.check(&frame)?;
+        if let Some(link) = lock(&self.links).get(&to) {
+            link.outward.push(frame);
+        }
+        Ok(())
+    }
+
+    fn has_unicast(&self) -> bool {
+        true
     }
 
     async fn recv(&self) -> Result<Bytes, MessengerError> {

@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Command::Guard(args) => guard::run(args),
         Command::Issue(args) => issue::run(args),
         Command::Reissuance(args) => reissuance::run(args),
+        Command::KafkaClient(_) => Ok(federation_messenger_kafka::run_client()),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };
@@ -58,7 +59,13 @@ fn main() -> ExitCode {
 
 /// The log goes to the standard error: a daemon tells what it does, a demo only what RUST_LOG asks.
 fn start_log(command: &Command) {
-    let default = if matches!(command, Command::Run(_)) {
+    let (told, format) = match command {
+        Command::Run(args) => (true, args.log_format),
+        Command::KafkaClient(args) => (!args.quiet, args.log_format),
+        _ => (false, LogFormat::Text),
+    };
+    messenger::note_log(told, format);
+    let default = if told {
         LevelFilter::INFO
     } else {
         LevelFilter::OFF
@@ -72,9 +79,9 @@ fn start_log(command: &Command) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let log = tracing_subscriber::registry().with(filter);
-    match command {
-        Command::Run(args) if args.log_format == LogFormat::Json => log.with(lines.json()).init(),
-        _ => log.with(lines).init(),
+    match format {
+        LogFormat::Json => log.with(lines.json()).init(),
+        LogFormat::Text => log.with(lines).init(),
     }
     if wrong {
         out::note("warning: RUST_LOG is not understood: write for example info,federation=debug");

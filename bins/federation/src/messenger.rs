@@ -1,21 +1,27 @@
 //! The messenger that the configuration asks for.
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use federation_cli::CliError;
 use federation_messenger::Messenger;
-use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaMessenger};
+use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaProcess};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_operator::config::{Config, KafkaAccess, MessengerAccess};
 use federation_roster::OperatorId;
 
-use crate::run::with_causes;
+use crate::{cli::LogFormat, run::with_causes};
 
 /// Starts it.
 pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliError> {
     match &config.messenger {
-        MessengerAccess::Zmq { listen } => {
-            let messenger = ZmqMessenger::bind(zmq(config, listen)?)
+        MessengerAccess::Zmq {
+            listen,
+            per_address,
+        } => {
+            let messenger = ZmqMessenger::bind(zmq(config, listen, *per_address)?)
                 .await
                 .map_err(|error| {
                     CliError::failure(
@@ -25,12 +31,7 @@ pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliErro
                 })?;
             Ok(Arc::new(messenger))
         }
-        MessengerAccess::Kafka(access) => {
-            let messenger = kafka(config, access)?;
-            Ok(Arc::new(
-                KafkaMessenger::start(messenger).map_err(kafka_failed)?,
-            ))
-        }
+        MessengerAccess::Kafka(access) => Ok(Arc::new(start_kafka(config, access).await?)),
         other => Err(CliError::failure(
             format!("this program has no messenger for {other:?}"),
             "choose zmq or kafka",
@@ -38,7 +39,43 @@ pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliErro
     }
 }
 
-fn zmq(config: &Config, listen: &str) -> Result<ZmqConfig, CliError> {
+/// Starts Kafka's client, in a process of its own: what brokers answer is read by C code, and the
+/// keys are in this process.
+pub(crate) async fn start_kafka(
+    config: &Config,
+    access: &KafkaAccess,
+) -> Result<KafkaProcess, CliError> {
+    let kafka = kafka(config, access)?;
+    let (told, format) = LOG.get().copied().unwrap_or((false, LogFormat::Text));
+    let mut arguments = vec!["kafka-client"];
+    if !told {
+        arguments.push("--quiet");
+    }
+    if format == LogFormat::Json {
+        arguments.extend(["--log-format", "json"]);
+    }
+    KafkaProcess::start(kafka, this_program(), arguments)
+        .await
+        .map_err(kafka_failed)
+}
+
+/// How the log of this process is, for that of the client.
+static LOG: OnceLock<(bool, LogFormat)> = OnceLock::new();
+
+/// Notes whether this process tells what it does, and how.
+pub(crate) fn note_log(told: bool, format: LogFormat) {
+    let _ = LOG.set((told, format));
+}
+
+/// The file of this program, also if a newer one has taken its place.
+fn this_program() -> PathBuf {
+    std::env::current_exe()
+        .ok()
+        .filter(|file| file.exists())
+        .unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+}
+
+fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqConfig, CliError> {
     let parse = |text: &str| {
         text.parse::<Endpoint>()
             .map_err(|error| CliError::failure(error, "write host:port"))
@@ -46,14 +83,20 @@ fn zmq(config: &Config, listen: &str) -> Result<ZmqConfig, CliError> {
     // The place where the others hear this operator, too, if it is not plainly this process: should
     // another daemon with the same keys answer there, this one hears it and stops (R24).
     let is_peer = |id: &OperatorId, endpoint: &str| *id != config.me || endpoint != listen;
-    let peers = config
+    let operators = config
         .federation
         .ids()
         .filter_map(|id| Some((id, config.federation.operator(id)?)))
         .filter(|(id, operator)| is_peer(id, &operator.endpoint))
-        .map(|(_, operator)| parse(&operator.endpoint))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(ZmqConfig::new(parse(listen)?, config.federation.id()).with_peers(peers))
+        .map(|(id, operator)| Ok((id, parse(&operator.endpoint)?)))
+        .collect::<Result<Vec<_>, CliError>>()?;
+    let mut zmq = ZmqConfig::new(parse(listen)?, config.federation.id())
+        .with_operator(config.me)
+        .with_operators(operators);
+    if let Some(connections) = per_address {
+        zmq = zmq.with_max_per_address(connections.into());
+    }
+    Ok(zmq)
 }
 
 fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError> {

@@ -23,7 +23,7 @@ use federation_signer::{
 use tempfile::TempDir;
 
 use crate::{
-    LocalConfig, LocalError, LocalNode, free_ports, keys,
+    HeldPorts, LocalConfig, LocalError, LocalNode, keys,
     wire::{Wire, id},
 };
 
@@ -57,6 +57,8 @@ pub struct LocalFederation {
     reissuance_node: Option<ReissuedWith>,
     /// Removed when the federation is dropped.
     _temporary: Option<TempDir>,
+    /// Held for the nodes and the messengers.
+    _ports: HeldPorts,
 }
 
 impl core::fmt::Debug for Wire {
@@ -90,7 +92,8 @@ impl LocalFederation {
         let size = SigningRules::required_signature_size(config.dialect, &script);
         let rules = SigningRules::new(config.dialect, script, size)?;
 
-        let ports: Vec<u16> = free_ports(u16::from(count) * 3)?.collect();
+        let held = HeldPorts::hold(u16::from(count) * 3)?;
+        let ports: Vec<u16> = held.range().collect();
         let (zmq_ports, node_ports) = ports.split_at(usize::from(count));
         let node_ports: Vec<(u16, u16)> = node_ports
             .chunks(2)
@@ -137,6 +140,7 @@ impl LocalFederation {
             reissued: Vec::new(),
             reissuance_node: None,
             _temporary: temporary,
+            _ports: held,
             config,
         };
         local.start_operators().await?;

@@ -31,4 +31,4 @@ pub use config::{LocalConfig, NodeKind, Transport};
 pub use error::LocalError;
 pub use federation::LocalFederation;
 pub use node::LocalNode;
-pub use ports::free_ports;
+pub use ports::{HeldPorts, free_ports};

@@ -1,45 +1,75 @@
 //! Ports for what listens on this machine.
 
 use std::{
-    net::TcpListener,
     ops::Range,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use federation_ocean_rpc::process::HeldPort;
+
 use crate::LocalError;
 
-/// Ports on loopback that nobody uses now, one after the other.
-///
-/// They are below those that the system hands out to outgoing connections, which could take a free
-/// port before its node or messenger does. No two calls of one process get the same.
+/// Ports on loopback, one after the other, held while this lives: see [`HeldPort`].
+#[derive(Debug)]
+pub struct HeldPorts {
+    held: Vec<HeldPort>,
+    range: Range<u16>,
+}
+
+impl HeldPorts {
+    /// So many, held by nobody else on this machine.
+    ///
+    /// They are below those that the system hands out, which are many and change fast.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn hold(count: u16) -> Result<Self, LocalError> {
+        /// Where the next search begins.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        const LOWEST: u16 = 10_000;
+        const SPAN: u16 = 22_000;
+        // Processes begin apart.
+        let begin = std::process::id().wrapping_mul(331);
+        for _ in 0..SPAN {
+            let step = NEXT.fetch_add(u32::from(count), Ordering::Relaxed);
+            let place = step.wrapping_add(begin) % u32::from(SPAN.saturating_sub(count).max(1));
+            let first = LOWEST + u16::try_from(place).unwrap_or(0);
+            let range = first..first.saturating_add(count);
+            let held: Result<Vec<_>, _> = range.clone().map(HeldPort::at).collect();
+            if let Ok(held) = held {
+                return Ok(Self { held, range });
+            }
+        }
+        Err(LocalError::System {
+            path: PathBuf::from("a port on 127.0.0.1"),
+            source: std::io::ErrorKind::AddrInUse.into(),
+        })
+    }
+
+    /// Their numbers.
+    #[must_use]
+    pub fn range(&self) -> Range<u16> {
+        self.range.clone()
+    }
+
+    /// Holds them until this process ends; their numbers.
+    #[must_use]
+    pub fn keep(self) -> Range<u16> {
+        for port in self.held {
+            let _ = port.keep();
+        }
+        self.range
+    }
+}
+
+/// Ports on loopback, one after the other, held for this process and what it starts until the
+/// process ends.
 ///
 /// # Errors
 /// If there are none.
 pub fn free_ports(count: u16) -> Result<Range<u16>, LocalError> {
-    /// Where the next search begins.
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    const LOWEST: u16 = 10_000;
-    const SPAN: u16 = 22_000;
-    // Processes begin apart.
-    let begin = std::process::id().wrapping_mul(331);
-    for _ in 0..SPAN {
-        let step = NEXT.fetch_add(u32::from(count), Ordering::Relaxed);
-        let place = step.wrapping_add(begin) % u32::from(SPAN.saturating_sub(count).max(1));
-        let first = LOWEST + u16::try_from(place).unwrap_or(0);
-        let ports = first..first.saturating_add(count);
-        if ports.clone().all(is_free) {
-            return Ok(ports);
-        }
-    }
-    Err(LocalError::System {
-        path: PathBuf::from("a port on 127.0.0.1"),
-        source: std::io::ErrorKind::AddrInUse.into(),
-    })
-}
-
-fn is_free(port: u16) -> bool {
-    TcpListener::bind(("127.0.0.1", port)).is_ok()
+    HeldPorts::hold(count).map(HeldPorts::keep)
 }
 
 #[cfg(test)]
@@ -51,5 +81,20 @@ mod tests {
         let (one, two) = (free_ports(7).expect("ports"), free_ports(7).expect("ports"));
         assert_eq!((one.len(), two.len()), (7, 7));
         assert!(one.end <= two.start || two.end <= one.start);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn ports_are_held_until_they_are_let_go() {
+        let ports = HeldPorts::hold(3).expect("ports");
+        let range = ports.range();
+        for port in range.clone() {
+            HeldPort::at(port).expect_err("it is held");
+            std::net::TcpListener::bind(("127.0.0.1", port)).expect("it is held for this");
+        }
+        drop(ports);
+        for port in range {
+            HeldPort::at(port).expect("it was let go");
+        }
     }
 }

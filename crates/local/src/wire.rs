@@ -143,8 +143,9 @@ impl Wire {
                     .enumerate()
                     .filter(|(peer, _)| *peer != index && !cut.contains(&link(*peer, index)))
                     .map(|(_, endpoint)| endpoint.clone());
-                let config =
-                    ZmqConfig::new(endpoints[index].clone(), *federation).with_peers(peers);
+                let config = ZmqConfig::new(endpoints[index].clone(), *federation)
+                    .with_operator(id(index))
+                    .with_peers(peers);
                 let messenger = Arc::new(ZmqMessenger::bind(config).await?);
                 messengers[index] = Some(messenger.clone());
                 Ok(messenger)
@@ -174,7 +175,9 @@ impl Wire {
                 ..
             } => {
                 let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into();
-                let config = ZmqConfig::new(any, *federation).with_peers(endpoints.clone());
+                let config = ZmqConfig::new(any, *federation)
+                    .with_operator(id(index))
+                    .with_peers(endpoints.clone());
                 Ok(Arc::new(ZmqMessenger::bind(config).await?))
             }
             Kind::Kafka {

@@ -193,6 +193,14 @@ impl KafkaConfig {
         self.settings.get(name).map(String::as_str)
     }
 
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(crate) const fn operators(&self) -> u8 {
+        self.operators
+    }
+
     pub(crate) const fn replication(&self) -> u8 {
         self.replication
     }

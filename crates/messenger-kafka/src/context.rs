@@ -85,6 +85,7 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let Err((error, _)) = result else {
+            self.shared.count_confirmed();
             return;
         };
         self.shared.count_failed();

@@ -65,6 +65,9 @@ pub enum KafkaError {
     /// The system gives no thread.
     #[error("cannot start a thread for Kafka")]
     Thread(#[source] Arc<std::io::Error>),
+    /// The process that the client runs in cannot be started.
+    #[error("the process of the Kafka client cannot be started")]
+    Process(#[source] Arc<std::io::Error>),
     /// The embedded cluster failed.
     #[error("the embedded Kafka cluster failed")]
     Mock(#[source] LibraryError),

@@ -8,8 +8,11 @@ use std::{
     time::Instant,
 };
 
+use federation_roster::OperatorId;
 use rdkafka::Statistics;
 use tracing::{info, warn};
+
+use crate::report::{BrokerHealth, Fault, TopicState};
 
 /// How long after a fault was said it is not said again, though it ended in between.
 const QUIET: Duration = Duration::from_secs(60);
@@ -34,6 +37,9 @@ pub(crate) struct Health {
 struct State {
     /// The brokers that each client is connected to, by `host:port`.
     connected: BTreeMap<Side, BTreeSet<String>>,
+    /// The brokers that the cluster itself names, by `host:port`.
+    members: BTreeMap<Side, BTreeSet<String>>,
+    topics: BTreeMap<OperatorId, TopicState>,
     subjects: BTreeMap<String, Subject>,
     /// Since when no broker is connected, if one was before.
     lost: Option<Instant>,
@@ -49,7 +55,17 @@ struct Subject {
     /// Whether the fault that lasts was said, so that its end is said too.
     open: bool,
     unsaid: u64,
+    /// When it was last met, and what it was.
+    met: Instant,
+    reason: String,
+    is_broker: bool,
 }
+
+/// Longest reason kept: a broker's words may be of any length.
+const MAX_REASON: usize = 300;
+
+/// For how long a fault that ends without notice is told after it was last met.
+const FRESH: Duration = Duration::from_secs(60);
 
 impl State {
     fn is_up(&self) -> bool {
@@ -57,8 +73,11 @@ impl State {
     }
 
     /// Whether a fault of this subject is to be said now, and how many were not said before it.
-    fn fault(&mut self, subject: &str) -> Option<u64> {
+    fn fault(&mut self, subject: &str, reason: &str, is_broker: bool) -> Option<u64> {
+        let reason: String = reason.chars().take(MAX_REASON).collect();
         if let Some(known) = self.subjects.get_mut(subject) {
+            known.met = Instant::now();
+            known.reason = reason;
             let quiet = known.said.elapsed() < QUIET;
             if known.faulty || quiet {
                 known.faulty = true;
@@ -81,6 +100,9 @@ impl State {
                 faulty: true,
                 open: true,
                 unsaid: 0,
+                met: said,
+                reason,
+                is_broker,
             },
         );
         Some(0)
@@ -108,7 +130,7 @@ impl Health {
         if let Some(brokers) = state.connected.get_mut(&side) {
             brokers.remove(broker);
         }
-        if state.fault(broker).is_some() {
+        if state.fault(broker, reason, true).is_some() {
             warn!(
                 broker,
                 reason, "Kafka broker cannot be reached, trying again"
@@ -126,7 +148,67 @@ impl Health {
             .map(|broker| address(&broker.nodename).to_owned())
             .filter(|address| !address.is_empty())
             .collect();
+        let members = statistics.brokers.values();
+        let members = members
+            .filter(|broker| broker.nodeid >= 0 && broker.source != "logical")
+            .map(|broker| address(&broker.nodename).to_owned())
+            .filter(|address| !address.is_empty())
+            .take(MAX_SUBJECTS)
+            .collect();
+        self.lock().members.insert(side, members);
         self.connected(side, connected);
+    }
+
+    /// Notes what the cluster says of an operator's topic.
+    pub(crate) fn topic(&self, operator: OperatorId, state: TopicState) {
+        self.lock().topics.insert(operator, state);
+    }
+
+    /// What the cluster has said of an operator's topic.
+    pub(crate) fn topic_state(&self, operator: OperatorId) -> TopicState {
+        let state = self.lock();
+        state.topics.get(&operator).copied().unwrap_or_default()
+    }
+
+    /// The brokers that were given, those that the cluster names, and those that failed.
+    pub(crate) fn brokers(&self, given: &[String]) -> Vec<BrokerHealth> {
+        let state = self.lock();
+        let faulty = |broker: &str| {
+            let known = state.subjects.get(broker)?;
+            (known.is_broker && known.faulty).then(|| known.reason.clone())
+        };
+        let is_in = |sets: &BTreeMap<Side, BTreeSet<String>>, broker: &str| {
+            sets.values().any(|brokers| brokers.contains(broker))
+        };
+        let failed = state.subjects.iter().filter(|(_, known)| known.is_broker);
+        let mut all: BTreeSet<String> = failed.map(|(broker, _)| broker.clone()).collect();
+        all.extend(given.iter().map(|broker| with_port(broker)));
+        for brokers in state.members.values().chain(state.connected.values()) {
+            all.extend(brokers.iter().cloned());
+        }
+        all.into_iter()
+            .map(|address| BrokerHealth {
+                connected: is_in(&state.connected, &address),
+                member: is_in(&state.members, &address),
+                fault: faulty(&address),
+                address,
+            })
+            .collect()
+    }
+
+    /// What else was wrong of late.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let state = self.lock();
+        let fresh = state
+            .subjects
+            .iter()
+            .filter(|(_, known)| !known.is_broker && known.met.elapsed() < FRESH);
+        fresh
+            .map(|(subject, known)| Fault {
+                subject: subject.clone(),
+                reason: known.reason.clone(),
+            })
+            .collect()
     }
 
     /// A broker, by its name at librdkafka, has just answered a client.
@@ -168,7 +250,7 @@ impl Health {
             let mut state = self.lock();
             // These end without notice: only time keeps them quiet.
             state.well(subject);
-            state.fault(subject)
+            state.fault(subject, complaint, false)
         };
         if let Some(unsaid) = said {
             warn!(subject, unsaid, "Kafka: {complaint}");
@@ -198,6 +280,19 @@ fn note_loss(state: &mut State) {
 pub(crate) fn address(name: &str) -> &str {
     let name = name.split_once("://").map_or(name, |(_, rest)| rest);
     name.split_once('/').map_or(name, |(address, _)| address)
+}
+
+/// A broker as librdkafka names it, where only its host was given.
+fn with_port(broker: &str) -> String {
+    let has_port = match broker.rsplit_once(']') {
+        Some((_, rest)) => rest.starts_with(':'),
+        None => broker.contains(':'),
+    };
+    if has_port {
+        broker.to_owned()
+    } else {
+        format!("{broker}:9092")
+    }
 }
 
 /// The broker and the reason in a line of librdkafka's log such as
@@ -239,13 +334,13 @@ mod tests {
     #[test]
     fn a_fault_is_said_once_until_it_has_ended() {
         let mut state = State::default();
-        assert_eq!(state.fault("a:1"), Some(0));
-        assert_eq!(state.fault("a:1"), None);
-        assert_eq!(state.fault("b:1"), Some(0));
+        assert_eq!(state.fault("a:1", "refused", true), Some(0));
+        assert_eq!(state.fault("a:1", "refused", true), None);
+        assert_eq!(state.fault("b:1", "refused", true), Some(0));
         assert!(state.well("a:1"));
         assert!(!state.well("a:1"), "its end is said once");
         assert_eq!(
-            state.fault("a:1"),
+            state.fault("a:1", "refused", true),
             None,
             "a broker that comes and goes is no flood"
         );
@@ -255,13 +350,13 @@ mod tests {
         );
         let known = state.subjects.get_mut("a:1").expect("known");
         known.said -= QUIET;
-        assert_eq!(state.fault("a:1"), Some(2));
+        assert_eq!(state.fault("a:1", "refused", true), Some(2));
     }
 
     #[test]
     fn strangers_names_do_not_fill_the_memory() {
         let mut state = State::default();
-        let said = (0..10_000).filter(|n| state.fault(&n.to_string()).is_some());
+        let said = (0..10_000).filter(|n| state.fault(&n.to_string(), "refused", true).is_some());
         assert_eq!(said.count(), MAX_SUBJECTS);
     }
 

@@ -12,6 +12,8 @@
 //! operator, so that the brokers' access control can let each write to its own alone; in it one
 //! partition, 0, so that one operator's frames keep their order. A record's value is the frame, its
 //! key the operator's number, its time that of [`broadcast`](federation_messenger::Messenger::broadcast).
+//! A frame for one operator alone ([`send_to`](federation_messenger::Messenger::send_to)) goes into
+//! the same topic, and so to all.
 //!
 //! Topics that are missing are made, with these settings. Make them so where that is not allowed:
 //!
@@ -46,8 +48,14 @@
 //!
 //! Trust the brokers, or anybody who can write to them: who sent a frame and what it says is proven
 //! by the signed envelope inside, which the reader checks. Brokers can read, drop, delay and repeat
-//! frames; they cannot make any. Neither does it shield librdkafka, which is C, from what brokers
-//! answer: one that answers against the protocol may end the process, which loses nothing but time.
+//! frames; they cannot make any.
+//!
+//! Neither does [`KafkaMessenger`] shield its process from librdkafka, which is C and reads what
+//! brokers answer: release 2.12.1 ends the process at an answer to a fetch that names the leader of a
+//! topic without a name, as a broker gives that came back without its topics. [`KafkaProcess`] runs
+//! the client in a process of its own, to which it hands the settings and the frames over pipes, and
+//! starts it again should it end. A process that signs takes that one. The other is for embedded
+//! brokers and for processes that do nothing else.
 //!
 //! # Building
 //!
@@ -87,7 +95,9 @@ mod health;
 mod messenger;
 pub mod mock;
 mod outbox;
+mod process;
 mod receiving;
+mod report;
 mod sending;
 mod settings;
 mod shared;
@@ -96,3 +106,5 @@ mod topics;
 pub use config::KafkaConfig;
 pub use error::KafkaError;
 pub use messenger::KafkaMessenger;
+pub use process::{KafkaProcess, run_client};
+pub use report::{BrokerHealth, Fault, KafkaHealth, TopicHealth, TopicState};

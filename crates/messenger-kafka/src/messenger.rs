@@ -9,7 +9,7 @@ use federation_messenger::{MAX_FRAME, Messenger, MessengerError, MessengerStats}
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::{KafkaConfig, KafkaError, receiving, sending, shared::Shared};
+use crate::{KafkaConfig, KafkaError, KafkaHealth, receiving, sending, shared::Shared};
 
 /// How long closing waits for the threads. They end by themselves in any case.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -31,7 +31,16 @@ impl KafkaMessenger {
     /// [`KafkaError::Client`] if the settings do not go together or name a file that cannot be
     /// read, [`KafkaError::Thread`].
     pub fn start(config: KafkaConfig) -> Result<Self, KafkaError> {
-        let shared = Arc::new(Shared::new(config));
+        Self::start_shared(Shared::new(config))
+    }
+
+    /// The same, with the number of the operator before each frame that is received.
+    pub(crate) fn start_tagged(config: KafkaConfig) -> Result<Self, KafkaError> {
+        Self::start_shared(Shared::tagged(config))
+    }
+
+    fn start_shared(shared: Shared) -> Result<Self, KafkaError> {
+        let shared = Arc::new(shared);
         let (producer, consumer) = (sending::make(&shared)?, receiving::make(&shared)?);
         info!(
             brokers = shared.config.brokers().join(","),
@@ -46,6 +55,11 @@ impl KafkaMessenger {
         messenger.spawn("kafka-out", move || sending::run(&sender, producer))?;
         messenger.spawn("kafka-in", move || receiving::run(&shared, &consumer))?;
         Ok(messenger)
+    }
+
+    /// What its threads share, for those that hand it on to another process.
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), KafkaError> {
@@ -84,6 +98,12 @@ impl KafkaMessenger {
             // The sender is in the same object: it does not go away before.
             let _ = ready.changed().await;
         }
+    }
+
+    /// What is known of the brokers, the topics and the other operators.
+    #[must_use]
+    pub fn health(&self) -> KafkaHealth {
+        self.shared.health()
     }
 
     /// Whether any broker is connected at this moment.

@@ -7,7 +7,6 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
 use federation_messenger::MAX_FRAME;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
@@ -138,7 +137,7 @@ fn take(shared: &Shared, message: &BorrowedMessage<'_>) {
         );
         return;
     }
-    source.lane.push(Bytes::copy_from_slice(payload));
+    shared.receive(source, payload);
 }
 
 /// Whether a frame has outlived its use, if its time is known.

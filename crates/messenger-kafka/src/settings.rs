@@ -172,7 +172,9 @@ fn base(config: &KafkaConfig) -> ClientConfig {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
-        .set("log.connection.close", "false")
+        // A broker that closes connections at once is one that cannot be reached. Connections that
+        // rested are not spoken of.
+        .set("log.connection.close", "true")
         // Brokers need to know nothing of the process that signs.
         .set("enable.metrics.push", "false");
     for (name, value) in config.settings() {

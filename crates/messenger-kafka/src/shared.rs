@@ -1,15 +1,21 @@
 //! What the threads of one messenger share: the queues, the counters, the brokers' health.
 
+use core::time::Duration;
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
+use bytes::Bytes;
 use federation_messenger::{Inbox, Lane, MessengerStats, Peer, PeerStats};
 use federation_roster::OperatorId;
 use tokio::sync::watch;
 
-use crate::{KafkaConfig, health::Health, outbox::Outbox};
+use crate::{KafkaConfig, KafkaHealth, health::Health, outbox::Outbox, report::TopicHealth};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -22,12 +28,15 @@ pub(crate) struct Shared {
     pub(crate) sources: BTreeMap<String, Source>,
     /// Whether the topics are there and are heard.
     pub(crate) ready: watch::Sender<bool>,
+    /// Whether each frame received has the number of its operator before it.
+    tagged: bool,
     closing: AtomicBool,
     /// Whether librdkafka has given its producer up.
     pub(crate) producer_dead: AtomicBool,
     frames_out: AtomicU64,
     bytes_out: AtomicU64,
     failed: AtomicU64,
+    confirmed: AtomicU64,
 }
 
 /// One operator's topic.
@@ -36,9 +45,20 @@ pub(crate) struct Source {
     operator: OperatorId,
     pub(crate) lane: Lane,
     refused: AtomicU64,
+    heard: Mutex<Option<Instant>>,
 }
 
 impl Source {
+    /// Notes that the operator is there, by a frame that it wrote of late.
+    fn note_heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn heard(&self) -> Option<Duration> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map(|heard| heard.elapsed())
+    }
+
     /// Counts a message that is not passed on.
     pub(crate) fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -55,6 +75,7 @@ impl Shared {
                     operator,
                     lane: inbox.lane(config.limits()),
                     refused: AtomicU64::new(0),
+                    heard: Mutex::default(),
                 };
                 (config.topic_of(operator), source)
             })
@@ -66,13 +87,33 @@ impl Shared {
             health: Health::default(),
             sources,
             ready: watch::Sender::new(false),
+            tagged: false,
             closing: AtomicBool::new(false),
             producer_dead: AtomicBool::new(false),
             frames_out: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            confirmed: AtomicU64::new(0),
             config,
         }
+    }
+
+    pub(crate) fn tagged(config: KafkaConfig) -> Self {
+        Self {
+            tagged: true,
+            ..Self::new(config)
+        }
+    }
+
+    /// Hands a frame of an operator on to the reader.
+    pub(crate) fn receive(&self, source: &Source, frame: &[u8]) {
+        source.note_heard();
+        let frame = if self.tagged {
+            [&[source.operator.to_u8()], frame].concat().into()
+        } else {
+            Bytes::copy_from_slice(frame)
+        };
+        source.lane.push(frame);
     }
 
     /// Tells the threads to end.
@@ -99,6 +140,31 @@ impl Shared {
     /// Counts a frame that no broker took.
     pub(crate) fn count_failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame that a broker took.
+    pub(crate) fn count_confirmed(&self) {
+        self.confirmed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn health(&self) -> KafkaHealth {
+        let topics = self.config.everyone().map(|operator| {
+            let topic = self.config.topic_of(operator);
+            TopicHealth {
+                operator,
+                state: self.health.topic_state(operator),
+                heard: self.sources.get(&topic).and_then(Source::heard),
+                topic,
+            }
+        });
+        KafkaHealth {
+            ready: self.is_ready(),
+            brokers: self.health.brokers(self.config.brokers()),
+            topics: topics.collect(),
+            confirmed: self.confirmed.load(Ordering::Relaxed),
+            faults: self.health.faults(),
+            restarts: 0,
+        }
     }
 
     pub(crate) fn stats(&self) -> MessengerStats {

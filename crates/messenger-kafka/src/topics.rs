@@ -12,7 +12,10 @@ use rdkafka::{
 };
 use tracing::{debug, info};
 
-use crate::{config::MAX_MESSAGE, context::Context, health::Side, settings, shared::Shared};
+use crate::{
+    config::MAX_MESSAGE, context::Context, health::Side, report::TopicState, settings,
+    shared::Shared,
+};
 
 /// How long one question to the cluster may take.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -100,12 +103,16 @@ fn look(shared: &Shared, consumer: &BaseConsumer<Context>) -> Result<Found, Topi
         found.brokers = metadata.brokers().len();
         let known = metadata.topics().iter().find(|known| known.name() == topic);
         let error = known.and_then(|known| known.error()).map(Code::from);
-        let is_missing = match error {
-            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => true,
+        let state = match error {
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => TopicState::Missing,
             // Not allowed to know is not the same as missing, and the reading will tell.
-            Some(_) => false,
-            None => known.is_none_or(|known| known.partitions().is_empty()),
+            Some(Code::TopicAuthorizationFailed) => TopicState::Forbidden,
+            Some(_) => TopicState::Unknown,
+            None if known.is_none_or(|known| known.partitions().is_empty()) => TopicState::Missing,
+            None => TopicState::Present,
         };
+        shared.health.topic(operator, state);
+        let is_missing = state == TopicState::Missing;
         if is_missing {
             found.missing.insert(topic);
         } else {

@@ -4,16 +4,17 @@ use core::time::Duration;
 use std::{io, sync::Arc};
 
 use federation_messenger::QueueLimits;
-use federation_roster::FederationId;
+use federation_roster::{FederationId, OperatorId};
 
-use crate::{Endpoint, Resolve, SystemNames};
+use crate::{Endpoint, Resolve, SystemNames, places::PlaceLimits};
 
 /// Where to listen, whom to hear, and the limits of each link.
 #[derive(Debug, Clone)]
 pub struct ZmqConfig {
     listen: Endpoint,
-    topic: Arc<str>,
-    peers: Vec<Endpoint>,
+    federation: FederationId,
+    me: Option<OperatorId>,
+    peers: Vec<(Endpoint, Option<OperatorId>)>,
     resolver: Arc<dyn Resolve>,
     pub(crate) limits: LinkLimits,
 }
@@ -22,7 +23,7 @@ pub struct ZmqConfig {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LinkLimits {
     pub(crate) queue: QueueLimits,
-    pub(crate) subscribers: usize,
+    pub(crate) places: PlaceLimits,
     pub(crate) handshake: Duration,
     pub(crate) stall: Duration,
     pub(crate) first_retry: Duration,
@@ -33,7 +34,10 @@ impl Default for LinkLimits {
     fn default() -> Self {
         Self {
             queue: QueueLimits::default(),
-            subscribers: 128,
+            places: PlaceLimits {
+                all: 128,
+                address: 8,
+            },
             handshake: Duration::from_secs(5),
             stall: Duration::from_secs(20),
             first_retry: Duration::from_millis(20),
@@ -51,17 +55,46 @@ impl ZmqConfig {
     pub fn new(listen: Endpoint, federation: FederationId) -> Self {
         Self {
             listen,
-            topic: format!("federation/1/{federation}").into(),
+            federation,
+            me: None,
             peers: Vec::new(),
             resolver: Arc::new(SystemNames),
             limits: LinkLimits::default(),
         }
     }
 
-    /// The endpoints of all other operators. One's own is not among them.
+    /// Which operator this is. Peers are told, so that they can send it alone what is for it alone,
+    /// and [`send_to`](federation_messenger::Messenger::send_to) then addresses one operator.
+    /// Without it, frames for one go to all, both ways.
+    #[must_use]
+    pub const fn with_operator(mut self, me: OperatorId) -> Self {
+        self.me = Some(me);
+        self
+    }
+
+    /// Endpoints of operators to hear, in addition to those given before. Who is there is not known,
+    /// so a peer that cannot reach this operator is sent nothing: rather use
+    /// [`with_operators`](Self::with_operators).
     #[must_use]
     pub fn with_peers(mut self, peers: impl IntoIterator<Item = Endpoint>) -> Self {
-        self.peers = peers.into_iter().collect();
+        let peers = peers.into_iter().map(|endpoint| (endpoint, None));
+        self.peers.extend(peers);
+        self
+    }
+
+    /// The other operators and their endpoints, in addition to those given before.
+    ///
+    /// If [`with_operator`](Self::with_operator) says who this is, each of them is offered the
+    /// frames over the connection that was made to it, too, and takes them that way as long as it
+    /// does not reach this operator at its endpoint. One's own endpoint does no harm.
+    #[must_use]
+    pub fn with_operators(
+        mut self,
+        operators: impl IntoIterator<Item = (OperatorId, Endpoint)>,
+    ) -> Self {
+        let operators = operators.into_iter();
+        self.peers
+            .extend(operators.map(|(operator, endpoint)| (endpoint, Some(operator))));
         self
     }
 
@@ -84,8 +117,18 @@ impl ZmqConfig {
     /// Most connections taken at a time, 128 by default. Half of them are kept for the addresses
     /// that the peers' endpoints resolve to.
     #[must_use]
-    pub const fn with_max_subscribers(mut self, subscribers: usize) -> Self {
-        self.limits.subscribers = subscribers;
+    pub const fn with_max_connections(mut self, connections: usize) -> Self {
+        self.limits.places.all = connections;
+        self
+    }
+
+    /// Most connections taken from one address at a time, 8 by default: from one IPv4 address or
+    /// /64 of IPv6, and from the address of several peers so many for each. An operator needs two,
+    /// and for half a minute four after its link has broken. More are needed if several operators
+    /// are behind an address that is no endpoint's.
+    #[must_use]
+    pub const fn with_max_per_address(mut self, connections: usize) -> Self {
+        self.limits.places.address = connections;
         self
     }
 
@@ -116,15 +159,19 @@ impl ZmqConfig {
         &self.listen
     }
 
-    pub(crate) const fn topic(&self) -> &Arc<str> {
-        &self.topic
+    pub(crate) const fn federation(&self) -> FederationId {
+        self.federation
+    }
+
+    pub(crate) const fn me(&self) -> Option<OperatorId> {
+        self.me
     }
 
     pub(crate) fn resolver(&self) -> Arc<dyn Resolve> {
         Arc::clone(&self.resolver)
     }
 
-    pub(crate) fn peers(&self) -> &[Endpoint] {
+    pub(crate) fn peers(&self) -> &[(Endpoint, Option<OperatorId>)] {
         &self.peers
     }
 }

@@ -17,10 +17,10 @@ use tokio::{
 };
 
 /// Most bytes of a command, which only the handshake has.
-const MAX_COMMAND: u64 = 1024;
+pub(crate) const MAX_COMMAND: u64 = 1024;
 
 /// Bytes of a greeting.
-const GREETING: usize = 64;
+pub(crate) const GREETING: usize = 64;
 
 /// What a peer may send over one connection.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,8 @@ pub(crate) struct GateLimits {
 pub(crate) enum GateError {
     #[error("the peer does not speak ZMTP 3")]
     Greeting,
+    #[error("neither a publisher nor a subscriber of ZeroMQ")]
+    Ready,
     #[error("a frame with unknown flags {0:#04x}")]
     Flags(u8),
     #[error("a command of {0} bytes")]
@@ -75,8 +77,8 @@ enum State {
 }
 
 const MORE: u8 = 1;
-const LONG: u8 = 2;
-const COMMAND: u8 = 4;
+pub(crate) const LONG: u8 = 2;
+pub(crate) const COMMAND: u8 = 4;
 
 impl Meter {
     pub(crate) const fn new(limits: GateLimits) -> Self {
@@ -87,6 +89,11 @@ impl Meter {
             message: 0,
             parts: 0,
         }
+    }
+
+    /// Changes the limits of what is to come.
+    pub(crate) const fn set_limits(&mut self, limits: GateLimits) {
+        self.limits = limits;
     }
 
     /// Looks at the next bytes.
@@ -190,12 +197,11 @@ const fn flags(flags: u8) -> Result<State, GateError> {
 pub(crate) async fn relay(
     mut outer: TcpStream,
     mut inner: TcpStream,
-    limits: GateLimits,
+    mut meter: Meter,
     stall: Duration,
 ) -> GateError {
     let (outer_read, outer_write) = outer.split();
     let (inner_read, inner_write) = inner.split();
-    let mut meter = Meter::new(limits);
     tokio::select! {
         error = pass(outer_read, inner_write, Some(&mut meter), stall) => error,
         error = pass(inner_read, outer_write, None, stall) => error,

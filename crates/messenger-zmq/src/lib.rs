@@ -9,12 +9,25 @@
 //! # On the wire
 //!
 //! ZMTP 3.0 without security, PUB and SUB, by the `zeromq` crate. The topic, one frame, is
-//! `federation/1/` and the federation's id in hex. A message is one of
+//! `federation/1/` and the federation's id in hex. A subscriber to `federation/1/operator-3/` and
+//! the id, exactly, says that it is operator 3: no frame travels under this topic, but a frame for
+//! one operator goes, under the topic of all, to those only who say that they are this operator. If
+//! nobody says so, it goes to those who do not say who they are, as earlier versions do not. A
+//! message is one of
 //!
 //! | frames | meaning |
 //! |---|---|
 //! | topic, payload | a whole frame |
 //! | topic, piece, mark | a piece of a frame over 64 KiB; the mark is the frame's length and the piece's offset, both u32, little-endian |
+//!
+//! Who calls need not subscribe. A publisher that connects with the identity `operator-3` (property
+//! `Identity` of its command `READY`) offers what operator 3 says. The messenger subscribes over that
+//! connection, first to its own name and then to the topic, while it does not hear operator 3 at its
+//! endpoint, and unsubscribes from the topic when it does. So an operator that nobody can connect
+//! to, behind a router, is heard all the same, and no frame travels twice. Every messenger that knows
+//! who it is ([`ZmqConfig::with_operator`]) and who its peers are ([`ZmqConfig::with_operators`])
+//! makes these offers to those that it has reached. Earlier versions refuse them, and are asked again
+//! every minute.
 //!
 //! Pieces of a frame follow each other. They keep the buffers of both ends small and let a large
 //! frame travel while it is still being written. Authenticity is not here: it comes from the signed
@@ -35,8 +48,12 @@
 //!
 //! # What it does not do
 //!
-//! Keep strangers from connecting (there are limits to how many, with places kept for known peers),
-//! hide what is sent, or prove who sent it. Subscribers' queues share the bytes of a frame, so many
+//! Keep strangers from connecting, hide what is sent, or prove who sent it. There are limits to how
+//! many connections there may be: half of all are kept for the addresses that the peers' endpoints
+//! resolve to, and one address has few. Of publishers that say they are one operator, there are four
+//! at addresses of no peer at most, with small queues, and none is heard while the operator is at its
+//! endpoint. Who has many addresses can take the strangers' half all the same: a firewall or a VPN
+//! keeps it out, this crate does not. Subscribers' queues share the bytes of a frame, so many
 //! slow ones hold little more than one does; each peer's own queue of what came from it is its own.
 //! Buffers of frames are freed, but an allocator may keep what is freed: after frames of megabytes
 //! that of glibc keeps some of them, unless `MALLOC_MMAP_THRESHOLD_` is set.
@@ -63,15 +80,20 @@
 //! # }
 //! ```
 
+mod acceptor;
 mod config;
 mod endpoint;
 mod gate;
+mod greeting;
 mod link;
 mod messenger;
+mod offer;
+mod places;
 mod publisher;
 mod resolve;
 mod shared;
 mod subscriber;
+mod topics;
 mod wire;
 
 pub use config::{ZmqConfig, ZmqError};

@@ -4,13 +4,15 @@
 use core::time::Duration;
 use std::io;
 
+use federation_roster::OperatorId;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use zeromq::{SocketOptions, ZmqError};
 
 use crate::{
     config::LinkLimits,
-    gate::{GateError, GateLimits, relay},
+    gate::{GateError, relay},
+    greeting::Opening,
     wire::WireError,
 };
 
@@ -31,6 +33,10 @@ pub(crate) enum LinkError {
     Unsubscribed(Duration),
     #[error("the connection is from this messenger itself: take its own endpoint off its peers")]
     Oneself,
+    #[error("a publisher that is no operator of this federation")]
+    Unknown,
+    #[error("no place for another publisher that says it is operator {0}")]
+    Claimed(OperatorId),
     #[error("the messenger is closed")]
     Closed,
 }
@@ -76,10 +82,10 @@ impl Bridge {
     pub(crate) async fn run(
         self,
         outer: TcpStream,
-        limits: GateLimits,
+        mut opening: Opening,
         stall: Duration,
     ) -> LinkError {
-        let inner = match self.listener.accept().await {
+        let mut inner = match self.listener.accept().await {
             Ok((inner, _)) => inner,
             Err(error) => return error.into(),
         };
@@ -87,7 +93,10 @@ impl Bridge {
         if let Err(error) = inner.set_nodelay(true) {
             return error.into();
         }
-        relay(outer, inner, limits, stall).await.into()
+        if let Err(error) = opening.catch_up(&mut inner).await {
+            return error.into();
+        }
+        relay(outer, inner, opening.meter, stall).await.into()
     }
 }
 

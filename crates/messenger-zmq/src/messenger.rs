@@ -8,12 +8,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use federation_messenger::{MAX_FRAME, Messenger, MessengerError, MessengerStats};
+use federation_roster::OperatorId;
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
 use tracing::info;
 
 use crate::{
     Endpoint, ZmqConfig, ZmqError,
-    publisher::accept,
+    acceptor::accept,
+    offer::offer,
     shared::{Shared, lock},
     subscriber::follow,
 };
@@ -68,8 +70,8 @@ impl ZmqMessenger {
             closing,
         };
         info!(listen = %messenger.local, "listening for operators");
-        for peer in config.peers() {
-            messenger.add_peer(peer.clone())?;
+        for (endpoint, operator) in config.peers() {
+            messenger.add(endpoint.clone(), *operator)?;
         }
         Ok(messenger)
     }
@@ -91,6 +93,20 @@ impl ZmqMessenger {
     /// # Errors
     /// [`ZmqError::PeerPort`] for port 0, [`ZmqError::Closed`] after close.
     pub fn add_peer(&self, endpoint: Endpoint) -> Result<(), ZmqError> {
+        self.add(endpoint, None)
+    }
+
+    /// Hears one more operator from now on, and offers it frames as
+    /// [`with_operators`](ZmqConfig::with_operators) says. A peer that is heard already is left as
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`add_peer`](Self::add_peer).
+    pub fn add_operator(&self, operator: OperatorId, endpoint: Endpoint) -> Result<(), ZmqError> {
+        self.add(endpoint, Some(operator))
+    }
+
+    fn add(&self, endpoint: Endpoint, operator: Option<OperatorId>) -> Result<(), ZmqError> {
         if endpoint.port() == 0 {
             return Err(ZmqError::PeerPort { endpoint });
         }
@@ -98,12 +114,35 @@ impl ZmqMessenger {
         if self.shared.inbox.is_closed() {
             return Err(ZmqError::Closed);
         }
-        if let Some(publisher) = self.shared.add_publisher(&endpoint) {
-            let shared = Arc::clone(&self.shared);
-            let task = self
-                .runtime
-                .spawn(follow(shared, publisher, endpoint.clone()));
-            tasks.peers.insert(endpoint, task);
+        let Some(publisher) = self.shared.add_publisher(&endpoint, operator) else {
+            return Ok(());
+        };
+        let shared = Arc::clone(&self.shared);
+        let following = follow(shared, Arc::clone(&publisher), endpoint.clone());
+        let shared = Arc::clone(&self.shared);
+        let task = match self.shared.me {
+            Some(me) if operator.is_some_and(|operator| operator != me) => {
+                let offering = offer(shared, publisher, endpoint.clone(), me);
+                self.runtime.spawn(async move {
+                    tokio::join!(following, offering);
+                })
+            }
+            _ => self.runtime.spawn(following),
+        };
+        tasks.peers.insert(endpoint, task);
+        Ok(())
+    }
+
+    /// Whether a frame can be taken.
+    fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
+        if self.shared.inbox.is_closed() {
+            return Err(MessengerError::Closed);
+        }
+        if frame.len() > MAX_FRAME {
+            return Err(MessengerError::TooLarge {
+                len: frame.len(),
+                limit: MAX_FRAME,
+            });
         }
         Ok(())
     }
@@ -120,17 +159,23 @@ impl ZmqMessenger {
 #[async_trait]
 impl Messenger for ZmqMessenger {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
-        if self.shared.inbox.is_closed() {
-            return Err(MessengerError::Closed);
-        }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
+        self.check(&frame)?;
         self.shared.publish(&frame);
         Ok(())
+    }
+
+    async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
+        self.check(&frame)?;
+        if self.has_unicast() {
+            self.shared.publish_to(to, &frame);
+        } else {
+            self.shared.publish(&frame);
+        }
+        Ok(())
+    }
+
+    fn has_unicast(&self) -> bool {
+        self.shared.me.is_some()
     }
 
     async fn recv(&self) -> Result<Bytes, MessengerError> {

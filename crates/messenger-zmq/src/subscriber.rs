@@ -12,6 +12,7 @@ use zeromq::{Socket, SocketRecv, SubSocket};
 use crate::{
     Endpoint,
     gate::GateLimits,
+    greeting::Opening,
     link::{Bridge, LinkError, options, tune},
     resolve,
     shared::{Publisher, Shared},
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// What a publisher may send: messages without end, none over its limits.
-const FROM_PUBLISHER: GateLimits = GateLimits {
+pub(crate) const FROM_PUBLISHER: GateLimits = GateLimits {
     message: MAX_MESSAGE,
     parts: MAX_PARTS,
     total: u64::MAX,
@@ -31,7 +32,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: 
     let mut wait = first;
     loop {
         let started = Instant::now();
-        let end = match connect(&shared, &endpoint).await {
+        let end = match connect(&shared, &peer, &endpoint).await {
             Ok(outer) => hear(&shared, &peer, &endpoint, outer).await,
             Err(end) => end,
         };
@@ -46,10 +47,15 @@ pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: 
 }
 
 /// Resolves the name anew each time.
-async fn connect(shared: &Shared, endpoint: &Endpoint) -> Result<TcpStream, LinkError> {
+pub(crate) async fn connect(
+    shared: &Shared,
+    peer: &Publisher,
+    endpoint: &Endpoint,
+) -> Result<TcpStream, LinkError> {
     let within = shared.limits.handshake;
     let connecting = async {
         let addresses = shared.resolver.resolve(endpoint).await?;
+        peer.note_addresses(addresses.iter().map(SocketAddr::ip));
         resolve::connect(addresses).await
     };
     let outer = timeout(within, connecting)
@@ -68,16 +74,17 @@ async fn hear(
 ) -> LinkError {
     let prepared = async {
         let own = shared.own(outer.local_addr()?);
-        Ok::<_, std::io::Error>((own, outer.peer_addr()?, Bridge::new().await?))
+        Ok::<_, std::io::Error>((own, Bridge::new().await?))
     };
-    let (_own, remote, bridge) = match prepared.await {
+    let (_own, bridge) = match prepared.await {
         Ok(prepared) => prepared,
         Err(error) => return error.into(),
     };
     let inner = bridge.endpoint();
+    let opening = Opening::none(FROM_PUBLISHER);
     tokio::select! {
-        end = bridge.run(outer, FROM_PUBLISHER, shared.limits.stall) => end,
-        end = receive(shared, peer, endpoint, &inner, remote) => match end {
+        end = bridge.run(outer, opening, shared.limits.stall) => end,
+        end = receive(shared, peer, endpoint, &inner) => match end {
             Ok(never) => match never {},
             Err(end) => end,
         },
@@ -89,16 +96,19 @@ async fn receive(
     peer: &Arc<Publisher>,
     endpoint: &Endpoint,
     inner: &str,
-    remote: SocketAddr,
 ) -> Result<Infallible, LinkError> {
     let mut socket = SubSocket::with_options(options(&shared.limits));
-    socket.subscribe(&shared.topic_text).await?;
+    // The name goes first: a peer that sends frames knows to whom.
+    if let Some(me) = shared.me {
+        socket.subscribe(&shared.topics.name(me)).await?;
+    }
     socket.connect(inner).await?;
-    let _up = peer.up(remote);
+    socket.subscribe(&shared.topics.all_text()).await?;
+    let _up = peer.up();
     info!(peer = %endpoint, "peer connected");
     let mut assembly = Assembly::default();
     loop {
-        match assembly.take(&shared.topic, socket.recv().await?) {
+        match assembly.take(shared.topics.all(), socket.recv().await?) {
             Ok(Some(frame)) => peer.lane.push(frame),
             Ok(None) => {}
             Err(error) => {

@@ -35,6 +35,7 @@ use core::{future::Future, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use federation_roster::OperatorId;
 
 use crate::{MAX_FRAME, Messenger, MessengerError};
 
@@ -52,10 +53,10 @@ pub trait Cluster: Sync {
     /// What must live as long as the messengers: a hub, a broker, or nothing.
     type Network: Send + Sync;
 
-    /// Starts as many messengers, each told of all others.
+    /// Starts as many messengers, each told of all others: those of operators 0, 1 and so on.
     async fn start(&self, size: u8) -> (Self::Network, Vec<Self::Messenger>);
 
-    /// Starts one more, told of those that run, and they of it.
+    /// Starts one more, told of those that run, and they of it: that of the next operator.
     async fn join(&self, network: &Self::Network, running: &[Self::Messenger]) -> Self::Messenger;
 }
 
@@ -67,6 +68,8 @@ pub async fn run<C: Cluster>(cluster: &C) {
     reaches_all_others_and_not_oneself(cluster).await;
     frames_of_every_size_arrive_whole(cluster).await;
     order_of_a_sender_is_kept(cluster).await;
+    a_frame_for_one_reaches_that_one(cluster).await;
+    a_frame_for_one_that_is_gone_is_no_error(cluster).await;
     a_dropped_recv_loses_nothing(cluster).await;
     a_receiver_that_does_not_read_is_in_nobodys_way(cluster).await;
     close_wakes_a_pending_recv_and_is_idempotent(cluster).await;
@@ -246,6 +249,97 @@ pub async fn order_of_a_sender_is_kept<C: Cluster>(cluster: &C) {
         }
     }
     close_all(&members).await;
+}
+
+/// A frame for one operator reaches it, whole and in its place among those for all. Nobody else
+/// gets it if the messenger can address one; if not, all others do. One over the limit is refused.
+///
+/// # Panics
+/// If not.
+pub async fn a_frame_for_one_reaches_that_one<C: Cluster>(cluster: &C) {
+    let (_network, members) = started(cluster, 4).await;
+    for (from, sender) in members.iter().enumerate() {
+        for to in (0..members.len()).filter(|to| *to != from) {
+            // One that is split on its way, too.
+            let mut large = vec![b'x'; 200_000];
+            large[..3].copy_from_slice(format!("{from} {to}").as_bytes());
+            let sent = [
+                (false, Bytes::from(format!("before {from} {to}"))),
+                (true, format!("{from} to {to}").into()),
+                (true, large.into()),
+                (false, format!("after {from} {to}").into()),
+            ];
+            for (for_one, frame) in &sent {
+                if *for_one {
+                    within(
+                        "send_to returns at once",
+                        sender.send_to(operator(to), frame.clone()),
+                    )
+                    .await
+                    .expect("an open messenger takes a frame");
+                } else {
+                    send(sender, frame.clone()).await;
+                }
+            }
+            for (other, receiver) in members.iter().enumerate() {
+                let is_for = |for_one: bool| {
+                    other != from && (!for_one || other == to || !sender.has_unicast())
+                };
+                for (_, frame) in sent.iter().filter(|(for_one, _)| is_for(*for_one)) {
+                    let got = next(receiver, "a frame for one, or for all").await;
+                    assert!(
+                        got == *frame,
+                        "from {from} to {to}, at {other}: a frame of {} bytes in place of one of {}",
+                        got.len(),
+                        frame.len()
+                    );
+                }
+            }
+        }
+    }
+    for member in &members {
+        nothing_comes(member, "a frame for one arrives once, and at nobody else").await;
+    }
+    let refused = members[0]
+        .send_to(operator(1), vec![0; MAX_FRAME + 1].into())
+        .await;
+    assert!(
+        matches!(refused, Err(MessengerError::TooLarge { len, limit: MAX_FRAME }) if len == MAX_FRAME + 1),
+        "a frame over the limit is refused: {refused:?}"
+    );
+    close_all(&members).await;
+}
+
+/// A frame for one that was never there, or has gone, is handed over, and hinders nothing.
+///
+/// # Panics
+/// If not.
+pub async fn a_frame_for_one_that_is_gone_is_no_error<C: Cluster>(cluster: &C) {
+    let (_network, members) = started(cluster, 3).await;
+    within("close returns", members[2].close()).await;
+    for gone in [2, 200] {
+        within(
+            "send_to returns at once",
+            members[0].send_to(operator(gone), Bytes::from_static(b"lost")),
+        )
+        .await
+        .expect("an open messenger takes a frame");
+    }
+    send(&members[0], Bytes::from_static(b"after")).await;
+    while next(&members[1], "what is sent after it").await != "after" {}
+    let refused = members[2]
+        .send_to(operator(0), Bytes::from_static(b"late"))
+        .await;
+    assert!(
+        matches!(refused, Err(MessengerError::Closed)),
+        "{refused:?}"
+    );
+    close_all(&members).await;
+}
+
+/// The operator at a place of a cluster.
+fn operator(place: usize) -> OperatorId {
+    OperatorId::new(u8::try_from(place).expect("a small cluster"))
 }
 
 /// A `recv` that is given up, as in a `select!`, loses no frame.

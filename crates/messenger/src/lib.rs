@@ -6,7 +6,7 @@
 //! the frame itself, a signed [`Envelope`], which the reader checks. What a messenger does promise
 //! is that it is bounded and never in the way:
 //!
-//! - [`Messenger::broadcast`] never waits for a slow or dead peer;
+//! - [`Messenger::broadcast`] and [`Messenger::send_to`] never wait for a slow or dead peer;
 //! - every queue has a limit in frames and in bytes, and drops its oldest frame when it is full;
 //! - what one peer floods drops that peer's frames only;
 //! - what an operator sends does not come back to it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use federation_roster::MAX_PAYLOAD;
+use federation_roster::{MAX_PAYLOAD, OperatorId};
 
 use crate::{MessengerError, MessengerStats};
 
@@ -25,6 +25,27 @@ pub trait Messenger: Send + Sync + 'static {
     /// [`MessengerError::TooLarge`] over [`MAX_FRAME`] bytes, [`MessengerError::Closed`] after
     /// [`close`](Self::close), [`MessengerError::Backend`] if the backend is beyond repair.
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError>;
+
+    /// Hands a frame over for delivery to one operator and returns at once, for answers that are of
+    /// no use to the others and large.
+    ///
+    /// It is a way to spare the links, not to keep a secret: a backend that cannot address one
+    /// operator hands the frame to all, as this method does unless it is implemented, and one that
+    /// can ([`has_unicast`](Self::has_unicast)) may do so while it does not know which link is the
+    /// operator's. Nothing is known of the delivery, as with [`broadcast`](Self::broadcast), and the
+    /// same bounds hold. Nobody has a use for a frame to itself.
+    ///
+    /// # Errors
+    /// As [`broadcast`](Self::broadcast).
+    async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
+        let _ = to;
+        self.broadcast(frame).await
+    }
+
+    /// Whether [`send_to`](Self::send_to) can address one operator. No unless it is implemented.
+    fn has_unicast(&self) -> bool {
+        false
+    }
 
     /// Waits for the next frame from anyone else.
     ///
@@ -50,6 +71,14 @@ impl<M: Messenger + ?Sized> Messenger for Arc<M> {
         (**self).broadcast(frame).await
     }
 
+    async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
+        (**self).send_to(to, frame).await
+    }
+
+    fn has_unicast(&self) -> bool {
+        (**self).has_unicast()
+    }
+
     async fn recv(&self) -> Result<Bytes, MessengerError> {
         (**self).recv().await
     }
@@ -67,6 +96,14 @@ impl<M: Messenger + ?Sized> Messenger for Arc<M> {
 impl<M: Messenger + ?Sized> Messenger for Box<M> {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
         (**self).broadcast(frame).await
+    }
+
+    async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
+        (**self).send_to(to, frame).await
+    }
+
+    fn has_unicast(&self) -> bool {
+        (**self).has_unicast()
     }
 
     async fn recv(&self) -> Result<Bytes, MessengerError> {

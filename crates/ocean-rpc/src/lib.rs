@@ -40,6 +40,7 @@ mod error;
 mod middleware;
 mod node;
 mod params;
+mod ports;
 pub mod process;
 mod types;
 mod wallet;

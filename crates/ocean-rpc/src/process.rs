@@ -4,7 +4,6 @@
 //! for whoever may read the folder. It looks for no peers but those it is told.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -14,6 +13,8 @@ use federation_chain::Dialect;
 use tokio::process::{Child, Command};
 
 use crate::{Auth, Node, NodeClient, NodeConfig, RpcError};
+
+pub use crate::ports::HeldPort;
 
 /// What a node is started with.
 #[derive(Debug, Clone)]
@@ -94,14 +95,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How much of a node's output is told in an error, in characters.
 const LAST_WORDS: usize = 500;
 
-/// A port on loopback that is free now. Another program may take it before the node does.
+/// A port on loopback, held for a node of this process until the process ends: see [`HeldPort`].
 ///
 /// # Errors
 /// If the system has none.
 pub fn free_port() -> std::io::Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()
-        .map(|address| address.port())
+    HeldPort::any().map(HeldPort::keep)
 }
 
 impl NodeLaunch {

@@ -154,7 +154,7 @@ async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
     }
     let endpoints = operators.iter().map(|operator| &operator.endpoint);
     let mut zmq = ZmqConfig::new(endpoints, me)?;
-    if let MessengerAccess::Zmq { listen } = &config.messenger {
+    if let MessengerAccess::Zmq { listen, .. } = &config.messenger {
         zmq = zmq.with_listen(listen);
     }
     Ok(Arc::new(ZmqWire::bind(&zmq).await?))

@@ -23,7 +23,7 @@ pub(crate) use self::{
     preflight::PreflightArgs,
     rehearse::RehearseArgs,
     reissuance::{ChainArgs, ReissuanceArgs, ReissuanceCommand},
-    run::{LogFormat, OnHalt, RunArgs},
+    run::{KafkaClientArgs, LogFormat, OnHalt, RunArgs},
     status::StatusArgs,
     transport::TransportArgs,
 };
@@ -77,6 +77,9 @@ pub(crate) enum Command {
     Issue(Box<IssueArgs>),
     /// Show what is reissued and why, and check from the chain what was.
     Reissuance(ReissuanceArgs),
+    /// Be the Kafka client of another process of this program.
+    #[command(hide = true)]
+    KafkaClient(KafkaClientArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

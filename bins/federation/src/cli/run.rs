@@ -138,6 +138,18 @@ pub(crate) enum OnHalt {
     Stay,
 }
 
+/// What the process that starts a Kafka client tells it of its own log.
+#[derive(Debug, Args)]
+pub(crate) struct KafkaClientArgs {
+    /// How the log is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// Say nothing but what RUST_LOG asks for.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {

@@ -1,35 +1,39 @@
 //! The messenger: whether the other operators, or the brokers, are reached.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use federation_messenger::{Messenger, Peer};
 use federation_messenger_zmq::Endpoint;
-use federation_operator::config::{Config, KafkaAccess, MessengerAccess};
-use tokio::{net::TcpStream, time::Instant};
+use federation_operator::config::{Config, MessengerAccess};
+use federation_roster::OperatorId;
+use tokio::time::Instant;
 
+use super::kafka;
 use crate::{checks::Checks, messenger};
 
-const MESSENGER: &str = "messenger";
+pub(super) const MESSENGER: &str = "messenger";
 
 /// How often the links are looked at while they are waited for.
-const LOOK: Duration = Duration::from_millis(50);
-/// How long one connection to a broker may take.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+
+/// How long it stays, once all is well, for others who have just come.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long it stays at least: whoever was seen last may not have seen it yet.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Connects, waits, and says who is there. Beside a running operator it listens nowhere.
 pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Checks {
     let mut checks = Checks::default();
+    if let MessengerAccess::Kafka(access) = &config.messenger {
+        kafka::check(config, access, wait, running, &mut checks).await;
+        return checks;
+    }
     let mut config = config.clone();
-    match &mut config.messenger {
-        MessengerAccess::Zmq { listen } if running => "127.0.0.1:0".clone_into(listen),
-        MessengerAccess::Kafka(access) => {
-            brokers(access, &mut checks).await;
-            // A second client of one name would disturb the first.
-            if running {
-                return checks;
-            }
-        }
-        _ => {}
+    if let MessengerAccess::Zmq { listen, .. } = &mut config.messenger
+        && running
+    {
+        "127.0.0.1:0".clone_into(listen);
     }
     let messenger = match messenger::start(&config).await {
         Ok(messenger) => messenger,
@@ -40,15 +44,12 @@ pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Che
             return checks;
         }
     };
-    match &config.messenger {
-        MessengerAccess::Zmq { listen } => {
-            if !running {
-                checks.green(MESSENGER, "listens", listen);
-            }
-            operators(&config, &messenger, wait, &mut checks).await;
-        }
-        _ => connected(&messenger, wait, &mut checks).await,
+    if let MessengerAccess::Zmq { listen, .. } = &config.messenger
+        && !running
+    {
+        checks.green(MESSENGER, "listens", listen);
     }
+    operators(&config, messenger.as_ref(), wait, running, &mut checks).await;
     messenger.close().await;
     checks
 }
@@ -56,50 +57,103 @@ pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Che
 /// Every other operator at its endpoint.
 async fn operators(
     config: &Config,
-    messenger: &Arc<dyn Messenger>,
+    messenger: &dyn Messenger,
     wait: Duration,
+    running: bool,
     checks: &mut Checks,
 ) {
-    let federation = &config.federation;
-    let others: Vec<_> = federation
-        .ids()
-        .filter(|id| *id != config.me)
-        .filter_map(|id| federation.operator(id))
-        .collect();
-    let is_there = |endpoint: &str| {
-        let address = endpoint
-            .parse::<Endpoint>()
-            .map_or_else(|_| endpoint.to_owned(), |parsed| parsed.to_string());
-        messenger.stats().peers.iter().any(|link| {
-            link.connected && matches!(&link.peer, Peer::Address(known) if **known == *address)
+    let mut seen = BTreeSet::new();
+    let deadline = Instant::now() + wait;
+    let look = || {
+        let stats = messenger.stats();
+        let links = stats.peers.into_iter().filter(|link| link.connected);
+        let links: Vec<_> = links.map(|link| link.peer).collect();
+        Seen::among(config, |id, endpoint| {
+            let address = endpoint
+                .parse::<Endpoint>()
+                .map_or_else(|_| endpoint.to_owned(), |parsed| parsed.to_string());
+            links.iter().any(|peer| match peer {
+                Peer::Address(known) => **known == *address,
+                // It called, and is heard over that connection.
+                Peer::Operator(known) => *known == id,
+                _ => false,
+            })
         })
     };
-    let deadline = Instant::now() + wait;
-    while !others.iter().all(|other| is_there(&other.endpoint)) && Instant::now() < deadline {
-        tokio::time::sleep(LOOK).await;
-    }
-    let there = others.iter().filter(|other| is_there(&other.endpoint));
-    let count = 1 + there.count();
-    let threshold = federation.threshold();
-    let enough = count >= threshold;
-    for other in &others {
-        if is_there(&other.endpoint) {
-            checks.green(
-                MESSENGER,
-                &other.name,
-                format!("{} answers", other.endpoint),
-            );
+    wait_for(config, &mut seen, deadline, running, || {
+        core::future::ready(look())
+    })
+    .await;
+    for (id, operator) in others(config) {
+        let endpoint = &operator.endpoint;
+        if seen.contains(&id) {
+            checks.green(MESSENGER, &operator.name, format!("{endpoint} answers"));
             continue;
         }
-        let found = format!(
-            "{} does not answer as an operator of this federation",
-            other.endpoint
-        );
+        let found = format!("{endpoint} does not answer as an operator of this federation");
         let cure = "let it start its operator, or its preflight at the same time; check firewalls and endpoint";
-        checks.yellow(MESSENGER, &other.name, found, cure);
+        checks.yellow(MESSENGER, &operator.name, found, cure);
     }
+    quorum(config, &seen, checks);
+}
+
+/// Those who are seen at one look.
+pub(super) struct Seen(BTreeSet<OperatorId>);
+
+impl Seen {
+    /// The other operators of whom this is so.
+    pub(super) fn among(config: &Config, is: impl Fn(OperatorId, &str) -> bool) -> Self {
+        let there = others(config).filter(|(id, operator)| is(*id, &operator.endpoint));
+        Self(there.map(|(id, _)| id).collect())
+    }
+}
+
+/// Looks until all others were seen at some time, or it is late. Who was seen may have gone since: a
+/// preflight that is done. When all were, it stays a moment, so that others see this one.
+pub(super) async fn wait_for<F>(
+    config: &Config,
+    seen: &mut BTreeSet<OperatorId>,
+    deadline: Instant,
+    running: bool,
+    mut look: impl FnMut() -> F,
+) where
+    F: Future<Output = Seen>,
+{
+    let all = others(config).count();
+    loop {
+        seen.extend(look().await.0);
+        if seen.len() >= all || Instant::now() >= deadline {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    if running || seen.is_empty() {
+        return;
+    }
+    let now = Instant::now();
+    let until = (now + LINGER).min(deadline.max(now + PARTING));
+    while Instant::now() < until {
+        seen.extend(look().await.0);
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+pub(super) fn others(
+    config: &Config,
+) -> impl Iterator<Item = (OperatorId, &federation_roster::Operator)> {
+    let federation = &config.federation;
+    federation
+        .ids()
+        .filter(|id| *id != config.me)
+        .filter_map(|id| Some((id, federation.operator(id)?)))
+}
+
+/// Whether enough were seen to make a block.
+pub(super) fn quorum(config: &Config, seen: &BTreeSet<OperatorId>, checks: &mut Checks) {
+    let count = 1 + seen.len();
+    let threshold = config.federation.threshold();
     let found = format!("{count} operators with this one, {threshold} make a block");
-    if enough {
+    if count >= threshold {
         checks.green(MESSENGER, "quorum", found);
     } else {
         checks.red(
@@ -107,58 +161,6 @@ async fn operators(
             "quorum",
             found,
             "wait for more of the above, with --wait 10m",
-        );
-    }
-}
-
-/// Whether anybody listens at the brokers' addresses.
-async fn brokers(access: &KafkaAccess, checks: &mut Checks) {
-    let mut reached = 0;
-    for broker in &access.brokers {
-        let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(broker.as_str()));
-        let failed = match connecting.await {
-            Ok(Ok(_)) => {
-                reached += 1;
-                checks.green(MESSENGER, broker, "somebody listens");
-                continue;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer in {} s", CONNECT.as_secs()),
-        };
-        checks.yellow(MESSENGER, broker, failed, "check the address and firewalls");
-    }
-    let found = format!("{reached} of {} brokers", access.brokers.len());
-    if reached > 0 {
-        checks.green(MESSENGER, "brokers", found);
-    } else {
-        checks.red(
-            MESSENGER,
-            "brokers",
-            found,
-            "start them, or correct [kafka]",
-        );
-    }
-}
-
-/// Whether Kafka takes this client, with its settings and secrets.
-async fn connected(messenger: &Arc<dyn Messenger>, wait: Duration, checks: &mut Checks) {
-    let is_connected = || {
-        let stats = messenger.stats();
-        let mut links = stats.peers.iter();
-        links.any(|link| link.connected && matches!(link.peer, Peer::Address(_)))
-    };
-    let deadline = Instant::now() + wait;
-    while !is_connected() && Instant::now() < deadline {
-        tokio::time::sleep(LOOK).await;
-    }
-    if is_connected() {
-        checks.green(MESSENGER, "Kafka", "connected");
-    } else {
-        checks.red(
-            MESSENGER,
-            "Kafka",
-            format!("not connected after {} s", wait.as_secs()),
-            "check [kafka.settings]; RUST_LOG=warn tells what the client says",
         );
     }
 }

@@ -1,5 +1,6 @@
 //! `federation preflight`: what an operator depends on, asked before it is needed.
 
+mod kafka;
 mod key;
 mod messenger;
 mod node;

@@ -109,10 +109,6 @@ impl Parties {
         parties
     }
 
-    pub(crate) fn is_zmq(&self) -> bool {
-        self.plan.kafka.is_none()
-    }
-
     /// Makes the topics, which embedded brokers do not do when they are asked by a client.
     pub(crate) fn make_topics(&self, certificate: &Certificate) {
         if let Some(Kafka::Embedded(kafka)) = &self.plan.kafka {

@@ -108,13 +108,11 @@ impl Messenger for Sockets {
     }
 }
 
+/// Ports of loopback, held for this process.
 fn free_nodes() -> Vec<String> {
-    let listeners: Vec<_> = (0..OPERATORS)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"))
-        .collect();
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().expect("bound").to_string())
+    let port = || federation_ocean_rpc::process::free_port().expect("a port");
+    (0..OPERATORS)
+        .map(|_| format!("127.0.0.1:{}", port()))
         .collect()
 }
 

@@ -2,8 +2,11 @@
 
 mod api;
 mod faults;
+mod health;
 mod hostile;
+mod process;
 mod real;
+mod stub;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 
-fn greeting() -> Vec<u8> {
+pub(super) fn greeting() -> Vec<u8> {
     let mut greeting = vec![0; 64];
     greeting[0] = 0xff;
     greeting[9] = 0x7f;
@@ -27,7 +27,7 @@ fn ready(socket_type: &[u8; 3]) -> Vec<u8> {
     frame
 }
 
-fn topic() -> String {
+pub(super) fn topic() -> String {
     format!("federation/1/{FEDERATION}")
 }
 
@@ -46,7 +46,7 @@ async fn connect(to: &ZmqMessenger) -> TcpStream {
 }
 
 /// Whether the other side hangs up soon, whatever it says before.
-async fn hangs_up(stream: &mut TcpStream) -> bool {
+pub(super) async fn hangs_up(stream: &mut TcpStream) -> bool {
     let mut sink = vec![0; 65_536];
     let reading = async { while !matches!(stream.read(&mut sink).await, Ok(0) | Err(_)) {} };
     tokio::time::timeout(Duration::from_secs(10), reading)
@@ -198,7 +198,7 @@ async fn a_subscriber_that_does_not_read_is_bounded_and_given_up() {
 #[tokio::test]
 async fn strangers_take_half_of_the_places_only() {
     // Peers come from 127.0.0.1, strangers from 127.0.0.2: both are this machine.
-    let a = bind(config().with_max_subscribers(4)).await;
+    let a = bind(config().with_max_connections(4)).await;
     let port = a.local_endpoint().port();
     let stranger = || async {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -225,8 +225,34 @@ async fn strangers_take_half_of_the_places_only() {
     all_is_well(&a, &b).await;
 }
 
+#[tokio::test]
+async fn one_strangers_address_has_few_places_and_others_theirs() {
+    let a = bind(config().with_max_connections(12).with_max_per_address(2)).await;
+    let port = a.local_endpoint().port();
+    let stranger = |from: &'static str| async move {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(from.parse().expect("an address"))?;
+        let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
+        let said = [greeting(), ready(b"SUB"), subscribe()].concat();
+        // It may hang up while we still send.
+        let _ = stream.write_all(&said).await;
+        Ok::<_, std::io::Error>(stream)
+    };
+    let Ok(_first) = stranger("127.0.0.2:0").await else {
+        return; // Not on this system.
+    };
+    let _second = stranger("127.0.0.2:0").await.expect("as the first");
+    until("both have places", || a.subscribers() == 2).await;
+    for _ in 0..3 {
+        let mut more = stranger("127.0.0.2:0").await.expect("it listens");
+        assert!(hangs_up(&mut more).await);
+    }
+    let _other = stranger("127.0.0.3:0").await.expect("it listens");
+    until("another address has a place", || a.subscribers() == 3).await;
+}
+
 /// One message of these parts, each of fewer than 256 bytes.
-fn message(parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn message(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (place, part) in parts.iter().enumerate() {
         let more = u8::from(place + 1 < parts.len());
@@ -282,7 +308,7 @@ async fn a_peer_that_forges_repeats_and_floods_costs_the_others_nothing() {
 
 #[tokio::test]
 async fn a_subscriber_that_does_not_read_holds_up_nobody() {
-    let (a, b) = pair().await;
+    let (a, b) = pair_of(config().with_max_per_address(9)).await;
     let mut sleepers = Vec::new();
     for _ in 0..8 {
         let mut stream = connect(&a).await;

@@ -3,15 +3,17 @@
 mod api;
 mod hostile;
 mod interop;
+mod nat;
 mod peers;
+mod unicast;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use federation_messenger::{Messenger, contract};
+use federation_messenger::{Messenger, Peer, contract};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
-use federation_roster::FederationId;
+use federation_roster::{FederationId, OperatorId};
 
 const FEDERATION: FederationId = FederationId::from_bytes([0xab; 32]);
 
@@ -81,11 +83,29 @@ impl contract::Cluster for Loopback {
     }
 
     async fn join(&self, (): &(), running: &[ZmqMessenger]) -> ZmqMessenger {
-        let peers = running.iter().map(ZmqMessenger::local_endpoint);
-        let newcomer = bind(config().with_peers(peers)).await;
+        let id = |place: usize| OperatorId::new(u8::try_from(place).expect("a small cluster"));
+        let others = running.iter().enumerate();
+        let others = others.map(|(place, other)| (id(place), other.local_endpoint()));
+        let me = id(running.len());
+        let newcomer = bind(config().with_operator(me).with_operators(others)).await;
         for member in running {
-            member.add_peer(newcomer.local_endpoint()).expect("open");
+            let endpoint = newcomer.local_endpoint();
+            member.add_operator(me, endpoint).expect("open");
         }
+        // Until each is heard at its endpoint, a frame may come over two connections.
+        let reaches_all = |member: &ZmqMessenger, all: usize| {
+            let peers = member.stats().peers;
+            let calls = peers
+                .iter()
+                .any(|peer| matches!(peer.peer, Peer::Operator(_)));
+            let connected = peers.iter().filter(|peer| peer.connected).count();
+            !calls && connected == 2 * all
+        };
+        until("each reaches each", || {
+            let all = running.len();
+            reaches_all(&newcomer, all) && running.iter().all(|member| reaches_all(member, all))
+        })
+        .await;
         newcomer
     }
 }
@@ -100,10 +120,23 @@ async fn passes_the_contract_on_two_threads() {
     contract::run(&Loopback).await;
 }
 
-/// A port that was free a moment ago.
-async fn free_port() -> Endpoint {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
+/// A port that is held for a messenger of the test, before it listens and between its lives.
+struct Held {
+    _socket: tokio::net::TcpSocket,
+    endpoint: Endpoint,
+}
+
+/// Nobody answers there until a messenger of the test does.
+fn held() -> Held {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    // Without the option nobody else gets the port; with it a listener of ours does.
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
         .expect("a free port");
-    listener.local_addr().expect("bound").into()
+    socket.set_reuseaddr(true).expect("a socket");
+    let endpoint = socket.local_addr().expect("bound").into();
+    Held {
+        _socket: socket,
+        endpoint,
+    }
 }

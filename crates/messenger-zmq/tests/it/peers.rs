@@ -13,7 +13,8 @@ use super::*;
 
 #[tokio::test]
 async fn a_peer_that_starts_late_is_found() {
-    let later = free_port().await;
+    let held = held();
+    let later = held.endpoint.clone();
     let early = bind(config().with_peers([later.clone()])).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!early.stats().peers[0].connected);
@@ -31,8 +32,10 @@ async fn a_peer_that_starts_late_is_found() {
 #[tokio::test]
 async fn a_peer_that_restarts_on_its_port_is_found_again_at_once() {
     let a = bind(config()).await;
-    let mut b = bind(config().with_peers([a.local_endpoint()])).await;
-    let endpoint = b.local_endpoint();
+    let held = held();
+    let endpoint = held.endpoint.clone();
+    let config = || ZmqConfig::new(endpoint.clone(), FEDERATION).with_peers([a.local_endpoint()]);
+    let mut b = bind(config()).await;
     a.add_peer(endpoint.clone()).expect("open");
     for life in 0..3 {
         until("both subscribe", || {
@@ -51,8 +54,7 @@ async fn a_peer_that_restarts_on_its_port_is_found_again_at_once() {
             a.subscribers() == 0 && a.stats().peers.iter().all(|peer| !peer.connected)
         })
         .await;
-        let config = ZmqConfig::new(endpoint.clone(), FEDERATION).with_peers([a.local_endpoint()]);
-        b = bind(config).await;
+        b = bind(config()).await;
     }
     until("it is found again", || b.subscribers() == 1).await;
     assert_eq!(a.stats().reconnects, 3);
@@ -60,11 +62,14 @@ async fn a_peer_that_restarts_on_its_port_is_found_again_at_once() {
 
 #[tokio::test]
 async fn a_closed_messenger_gives_its_port_back() {
-    let (a, b) = pair().await;
-    let endpoint = a.local_endpoint();
+    let held = held();
+    let at_held = || ZmqConfig::new(held.endpoint.clone(), FEDERATION);
+    let (a, b) = (bind(at_held()).await, bind(config()).await);
+    let taken = ZmqMessenger::bind(at_held()).await;
+    taken.expect_err("somebody listens");
     a.close().await;
-    let refused = ZmqMessenger::bind(ZmqConfig::new(endpoint, FEDERATION)).await;
-    refused.expect("the port is free");
+    let again = ZmqMessenger::bind(at_held()).await;
+    again.expect("the port is free");
     let refused = a.add_peer(b.local_endpoint());
     assert!(matches!(refused, Err(ZmqError::Closed)));
     assert!(matches!(a.recv().await, Err(MessengerError::Closed)));

@@ -172,6 +172,27 @@ impl HubMessenger {
     pub const fn operator(&self) -> OperatorId {
         self.operator
     }
+
+    /// Sends in the given way, which says whether anything is delayed.
+    fn hand_over(
+        &self,
+        frame: &Bytes,
+        send: impl FnOnce(&mut State, Instant) -> bool,
+    ) -> Result<(), MessengerError> {
+        if self.inbox.is_closed() {
+            return Err(MessengerError::Closed);
+        }
+        if frame.len() > MAX_FRAME {
+            return Err(MessengerError::TooLarge {
+                len: frame.len(),
+                limit: MAX_FRAME,
+            });
+        }
+        if send(&mut lock(&self.hub.inner.state), Instant::now()) {
+            self.hub.wake_courier();
+        }
+        Ok(())
+    }
 }
 
 impl Drop for HubMessenger {
@@ -184,20 +205,19 @@ impl Drop for HubMessenger {
 #[async_trait]
 impl Messenger for HubMessenger {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
-        if self.inbox.is_closed() {
-            return Err(MessengerError::Closed);
-        }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
-        let delayed = lock(&self.hub.inner.state).broadcast(self.operator, &frame, Instant::now());
-        if delayed {
-            self.hub.wake_courier();
-        }
-        Ok(())
+        self.hand_over(&frame, |state, now| {
+            state.broadcast(self.operator, &frame, now)
+        })
+    }
+
+    async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
+        self.hand_over(&frame, |state, now| {
+            state.send_to(self.operator, to, &frame, now)
+        })
+    }
+
+    fn has_unicast(&self) -> bool {
+        true
     }
 
     async fn recv(&self) -> Result<Bytes, MessengerError> {

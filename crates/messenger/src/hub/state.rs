@@ -177,6 +177,17 @@ impl State {
         delayed
     }
 
+    /// Sends to one, who need not be there; says whether anything is delayed.
+    pub(super) fn send_to(
+        &mut self,
+        from: OperatorId,
+        to: OperatorId,
+        frame: &Bytes,
+        now: Instant,
+    ) -> bool {
+        from != to && self.members.contains_key(&to) && self.send(from, to, frame, now)
+    }
+
     fn send(&mut self, from: OperatorId, to: OperatorId, frame: &Bytes, now: Instant) -> bool {
         // Always the same number of draws, so one link's faults do not shift another's chances.
         let [lost, doubled, held, hold, delay, second] = self.rng.r#gen::<[f64; 6]>();

@@ -1,9 +1,14 @@
 //! What is repeated and what is not.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use federation_chain::{BlockHash, BlockHeight};
-use federation_ocean_rpc::{Amount, Node, NodeClient, NodeConfig, Repeat, RpcError};
+use federation_ocean_rpc::{
+    Amount, Node, NodeClient, NodeConfig, Repeat, RpcError, process::HeldPort,
+};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -121,10 +126,8 @@ async fn passing_faults_are_waited_out_and_lasting_ones_are_not() {
 
 #[tokio::test]
 async fn a_node_that_is_away_is_refused_and_found_again() {
-    let address = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("an address")
-    };
+    let held = HeldPort::any().expect("a port");
+    let address = SocketAddr::from(([127, 0, 0, 1], held.port()));
     let url = format!("http://{address}");
     let config = NodeConfig::new(&url).with_retries(0, Duration::ZERO);
     let node = NodeClient::new(config).expect("a client");

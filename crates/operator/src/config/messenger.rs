@@ -20,6 +20,8 @@ pub enum MessengerAccess {
     Zmq {
         /// Where to listen for the other operators, `host:port`.
         listen: String,
+        /// How many connections are taken from one address; the messenger's own default if not set.
+        per_address: Option<u16>,
     },
     /// Kafka, by way of brokers.
     Kafka(KafkaAccess),
@@ -73,6 +75,7 @@ pub(super) struct RawMessenger {
     pub(super) kind: Option<String>,
     kind_at: Option<usize>,
     pub(super) listen: Option<String>,
+    connections_per_address: Option<u16>,
     pub(super) brokers: Option<Vec<String>>,
     topic_prefix: Option<String>,
     replication: Option<u8>,
@@ -89,6 +92,20 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
         raw.kind_at = kind.at;
     }
     raw.listen = root.text(reader, "listen").map(|found| found.value);
+    if let Some(found) = root.number(reader, "connections_per_address") {
+        let connections = u16::try_from(found.value).ok();
+        raw.connections_per_address = connections.filter(|connections| *connections >= 2);
+        if raw.connections_per_address.is_none() {
+            reader.note(
+                found.at,
+                format!(
+                    "`connections_per_address`: {} is too few or too many, an operator needs two",
+                    found.value
+                ),
+                "use four for each operator behind one address",
+            );
+        }
+    }
     let Some(mut kafka) = root.table(reader, "kafka") else {
         return raw;
     };
@@ -147,6 +164,7 @@ impl RawMessenger {
                 };
                 Some(MessengerAccess::Zmq {
                     listen: self.listen.unwrap_or_else(all),
+                    per_address: self.connections_per_address,
                 })
             }
             Some("kafka") => {

@@ -15,14 +15,11 @@ fn proposal(height: u32, size: usize) -> Message {
     }
 }
 
-/// Free ports of loopback; another process may still take one.
+/// Ports of loopback, held for this process.
 fn nodes(count: usize) -> Vec<String> {
-    let listeners: Vec<_> = (0..count)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"))
-        .collect();
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().expect("bound").to_string())
+    let port = || federation_ocean_rpc::process::free_port().expect("a port");
+    (0..count)
+        .map(|_| format!("127.0.0.1:{}", port()))
         .collect()
 }
 

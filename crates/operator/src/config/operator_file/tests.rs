@@ -73,8 +73,11 @@ fn what_init_writes_loads_and_can_be_overridden() {
     let config = files.load().expect("good files");
     assert_eq!(config.federation.name(config.me), "operator-1");
     assert_eq!(config.federation.threshold(), 2);
-    let listen = "127.0.0.1:21003".to_owned();
-    assert_eq!(config.messenger, MessengerAccess::Zmq { listen });
+    let zmq = |per_address| MessengerAccess::Zmq {
+        listen: "127.0.0.1:21003".to_owned(),
+        per_address,
+    };
+    assert_eq!(config.messenger, zmq(None));
     assert_eq!(config.node.url, "http://127.0.0.1:21004");
     let overrides = Overrides {
         node_url: Some("http://node:1".to_owned()),
@@ -86,6 +89,17 @@ fn what_init_writes_loads_and_can_be_overridden() {
     assert_eq!(config.me.to_u8(), 2);
     let again = write(&plan(&files.folder.path().join("fed")), genesis);
     assert!(matches!(again, Err(InitError::NotEmpty(_))));
+    let text = std::fs::read_to_string(files.private()).expect("there");
+    let with = |connections: &str| {
+        let line = format!("connections_per_address = {connections}\nlisten =");
+        let text = text.replacen("listen =", &line, 1);
+        std::fs::write(files.private(), text).expect("written");
+        files.load()
+    };
+    assert_eq!(with("16").expect("good files").messenger, zmq(Some(16)));
+    for bad in ["0", "1", "-1", "65536", "\"many\""] {
+        assert!(with(bad).is_err(), "{bad}");
+    }
 }
 
 #[test]

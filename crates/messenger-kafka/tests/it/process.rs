@@ -1,0 +1,145 @@
+//! The client in a process of its own, which a broker may end.
+
+use federation_messenger::MessengerError;
+use federation_messenger_kafka::{KafkaError, KafkaProcess};
+
+use super::{
+    stub::{Stub, Wrong},
+    *,
+};
+
+/// The program of this crate that runs a client.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-kafka-client");
+
+async fn start_process(config: KafkaConfig) -> KafkaProcess {
+    let nothing: [&str; 0] = [];
+    let messenger = KafkaProcess::start(config, PROGRAM, nothing)
+        .await
+        .expect("valid settings");
+    tokio::time::timeout(Duration::from_secs(30), messenger.ready())
+        .await
+        .expect("topics in time")
+        .expect("open");
+    messenger
+}
+
+struct Apart;
+
+#[async_trait]
+impl contract::Cluster for Apart {
+    type Messenger = KafkaProcess;
+    type Network = MockBrokers;
+
+    async fn start(&self, size: u8) -> (MockBrokers, Vec<KafkaProcess>) {
+        let brokers = MockBrokers::start(3).expect("ports");
+        let mut members = Vec::new();
+        for _ in 0..size {
+            let newcomer = self.join(&brokers, &members).await;
+            members.push(newcomer);
+        }
+        (brokers, members)
+    }
+
+    async fn join(&self, brokers: &MockBrokers, running: &[KafkaProcess]) -> KafkaProcess {
+        start_process(config(brokers, running.len())).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_in_a_process_of_its_own_passes_the_contract() {
+    contract::run(&Apart).await;
+}
+
+fn at(stub: &Stub, place: usize) -> KafkaConfig {
+    KafkaConfig::new([stub.address()], FEDERATION, OPERATORS, id(place)).expect("valid")
+}
+
+/// librdkafka 2.12.1 does not live through this answer, which needs no trust and no key.
+#[tokio::test]
+async fn a_broker_that_ends_the_client_ends_nothing_else() {
+    let stub = Stub::start(Wrong {
+        leader_of_nothing: true,
+        ..Wrong::default()
+    })
+    .await;
+    let nothing: [&str; 0] = [];
+    let messenger = KafkaProcess::start(at(&stub, 0), PROGRAM, nothing)
+        .await
+        .expect("valid settings");
+    let restarts = |count| {
+        let health = messenger.health();
+        health.restarts >= count
+    };
+    until("the client ends and is started again, twice", || {
+        restarts(2)
+    })
+    .await;
+    let faults = messenger.health().faults;
+    let told = faults.iter().find(|fault| fault.subject == "client");
+    let reason = &told.expect("it is told").reason;
+    assert!(reason.contains("signal"), "{reason}");
+    // The messenger is open, and takes frames.
+    messenger
+        .broadcast("still here".into())
+        .await
+        .expect("open");
+    let waiting = tokio::time::timeout(Duration::from_millis(50), messenger.recv()).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+    messenger.close().await;
+    assert!(matches!(
+        messenger.recv().await,
+        Err(MessengerError::Closed)
+    ));
+}
+
+#[tokio::test]
+async fn a_client_that_is_killed_is_started_again_and_goes_on() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    let (a, b) = tokio::join!(
+        start_process(config(&brokers, 0)),
+        start_process(config(&brokers, 1))
+    );
+    a.broadcast("before".into()).await.expect("open");
+    let recv = || async {
+        let frame = tokio::time::timeout(Duration::from_secs(30), b.recv()).await;
+        frame.expect("in time").expect("open")
+    };
+    assert_eq!(recv().await, "before");
+    let before = b.stats();
+    for (life, killed) in [(1, &b), (2, &b), (1, &a)] {
+        let process = killed.process_id().expect("it runs");
+        let kill = tokio::process::Command::new("kill")
+            .args(["-KILL", &process.to_string()])
+            .status();
+        assert!(kill.await.expect("a command of the system").success());
+        until("it is started again", || {
+            killed.health().restarts == life && killed.health().ready
+        })
+        .await;
+    }
+    a.broadcast("after".into()).await.expect("open");
+    assert_eq!(recv().await, "after");
+    let after = b.stats();
+    assert_eq!(after.frames_in, before.frames_in + 1);
+    assert!(after.reconnects >= before.reconnects + 2, "{after:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_client_is_refused() {
+    let brokers = MockBrokers::start(1).expect("ports");
+    let nothing: [&str; 0] = [];
+    for program in ["/nonexistent", "cat", "true"] {
+        let refused = KafkaProcess::start(config(&brokers, 0), program, nothing).await;
+        let error = refused.expect_err(program);
+        assert!(
+            matches!(error, KafkaError::Process(_)),
+            "{program}: {error}"
+        );
+    }
+    let wrong = config(&brokers, 0)
+        .with_setting("security.protocol", "SASL_PLAINTEXT")
+        .expect("a value that it takes");
+    let refused = KafkaProcess::start(wrong, PROGRAM, nothing).await;
+    let error = refused.expect_err("no mechanism without its user");
+    assert!(matches!(error, KafkaError::Client(_)), "{error}");
+}
