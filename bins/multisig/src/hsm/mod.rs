@@ -8,13 +8,13 @@ use std::{path::Path, process::ExitCode};
 
 use federation_cli::{CliError, out};
 use federation_keystore::{Passphrase, is_keystore, open};
-use federation_signer::{Secret, SecretSource};
-use federation_signer_hsm::{HsmError, Pin, admin};
+use federation_signer::{Secret, SecretSource, TokenSelector};
+use federation_signer_hsm::{HsmError, Pin, PinError, admin};
 use hex_conservative::DisplayHex;
 use serde_json::json;
 
 pub(crate) use self::args::HsmArgs;
-use self::args::{HsmCommand, HsmImportArgs, InitTokenArgs, ListArgs, TokenArgs};
+use self::args::{HsmCommand, HsmImportArgs, InitTokenArgs, ListArgs, ModuleArgs, TokenArgs};
 use crate::key::{read_key, with_causes};
 
 /// Does what is asked.
@@ -49,21 +49,16 @@ fn failed(error: HsmError) -> CliError {
     CliError::failure(error, "see docs/keys.md, hardware modules")
 }
 
-fn pin(source: &SecretSource, what: &str, flag: &str) -> Result<Pin, CliError> {
-    source.read(what).map(Pin::from).map_err(|error| {
-        CliError::failure(
-            with_causes(&error),
-            format!("give another source with {flag}"),
-        )
+fn pin(source: &SecretSource, module: &ModuleArgs, token: &TokenSelector) -> Result<Pin, CliError> {
+    let what = format!("user PIN of token {token}");
+    Pin::read(source, &what, &module.module, token).map_err(|error| match error {
+        PinError::Module(error) => failed(error),
+        other => CliError::failure(with_causes(&other), "give another source with --pin"),
     })
 }
 
 fn user_pin(args: &TokenArgs) -> Result<Pin, CliError> {
-    pin(
-        &args.pin,
-        &format!("user PIN of token {}", args.token),
-        "--pin",
-    )
+    pin(&args.pin, &args.module, &args.token)
 }
 
 /// A PIN that is to be set, asked for twice at the terminal.
@@ -91,7 +86,7 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
     let Some(token) = &args.token else {
         return list_tokens(&module.module, module.json);
     };
-    let pin = pin(&args.pin, &format!("user PIN of token {token}"), "--pin")?;
+    let pin = pin(&args.pin, module, token)?;
     let keys = admin::keys(&module.module, token, &pin).map_err(failed)?;
     if module.json {
         let keys: Vec<_> = keys
@@ -133,12 +128,13 @@ fn list_tokens(module: &Path, json: bool) -> Result<(), CliError> {
         let tokens: Vec<_> = tokens.iter().map(token_json).collect();
         return out::json(&tokens);
     }
-    for token in tokens {
-        let state = match (token.initialised, token.has_user_pin, token.pin_locked) {
-            (false, ..) => "empty: `multisig hsm init-token` makes it ready",
-            (true, false, _) => "has no user PIN",
-            (true, true, true) => "its user PIN is locked",
-            (true, true, false) => "ready",
+    for token in &tokens {
+        let state = match token {
+            _ if token.blank => "empty: `multisig hsm init-token` makes it ready",
+            _ if token.pin_locked => "its user PIN is locked",
+            _ if token.initialised && !token.has_user_pin => "has no user PIN",
+            _ if token.pin_pad => "ready, with a PIN pad",
+            _ => "ready",
         };
         out::line(&format!(
             "slot:{}  label:{}  serial:{}  {} {}  {state}",
@@ -158,13 +154,23 @@ fn token_json(token: &admin::TokenEntry) -> serde_json::Value {
         "initialised": token.initialised,
         "has_user_pin": token.has_user_pin,
         "pin_locked": token.pin_locked,
+        "pin_pad": token.pin_pad,
+        "blank": token.blank,
     })
 }
 
 fn init_token(args: &InitTokenArgs) -> Result<(), CliError> {
-    let so_pin = new_pin(&args.so_pin, "new security officer's PIN", "--so-pin")?;
-    let user_pin = new_pin(&args.pin, "new user PIN", "--pin")?;
     let module = &args.module;
+    // Before anybody types PINs for a token that is not to be had.
+    let blank = admin::blank_token(&module.module, args.slot).map_err(failed)?;
+    let (so_pin, user_pin) = if blank.pin_pad {
+        (Pin::at_pad(), Pin::at_pad())
+    } else {
+        (
+            new_pin(&args.so_pin, "new security officer's PIN", "--so-pin")?,
+            new_pin(&args.pin, "new user PIN", "--pin")?,
+        )
+    };
     let token = admin::init_token(&module.module, args.slot, &args.label, &so_pin, &user_pin)
         .map_err(failed)?;
     if module.json {
