@@ -284,6 +284,7 @@ fn key_at<'a>(
         handle: key.handle,
         token,
         pin: &shared.pin,
+        pin_refused: shared.pin_refused.load(Ordering::Relaxed),
         each_use,
     }
 }

@@ -188,6 +188,8 @@ pub(crate) struct KeyAt<'a> {
     pub(crate) handle: ObjectHandle,
     pub(crate) token: &'a Token,
     pub(crate) pin: &'a Pin,
+    /// Whether the PIN was refused before, so that it is not given again.
+    pub(crate) pin_refused: bool,
     /// Whether the key wants the PIN for each use. Set when that turns out.
     pub(crate) each_use: &'a Cell<bool>,
 }
@@ -202,6 +204,9 @@ impl KeyAt<'_> {
             Err(error @ Error::Pkcs11(RvError::UserNotLoggedIn, _)) => error,
             other => return Ok(other?),
         };
+        if self.pin_refused {
+            return Err(error.into());
+        }
         // The log-in is lost, or the key wants the PIN for each use and the module does not tell.
         match self.sign_with_pin(digest) {
             Ok(signature) => {

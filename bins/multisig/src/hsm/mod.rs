@@ -4,7 +4,13 @@ mod args;
 mod script;
 mod test;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::Path,
+    process::ExitCode,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 use federation_cli::{CliError, out};
 use federation_keystore::{Passphrase, is_keystore, open};
@@ -17,6 +23,9 @@ pub(crate) use self::args::HsmArgs;
 use self::args::{HsmCommand, HsmImportArgs, InitTokenArgs, ListArgs, ModuleArgs, TokenArgs};
 use crate::key::{read_key, with_causes};
 
+/// How long a module may take before it is said that it does.
+const LONG: Duration = Duration::from_secs(10);
+
 /// Does what is asked.
 pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -27,21 +36,37 @@ pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
             // Wrong keys of others are found before one is made.
             args.to_script.check()?;
             let pin = user_pin(&args.token)?;
-            let made =
-                admin::generate_key(&module.module, token, &pin, &args.label).map_err(failed)?;
+            let made = call(|| admin::generate_key(&module.module, token, &pin, &args.label))?;
             script::tell(&made, &args.to_script, module.json)
         }
         HsmCommand::Pubkey(args) => {
             args.to_script.check()?;
             let TokenArgs { module, token, .. } = &args.token;
             let pin = user_pin(&args.token)?;
-            let found = admin::find_key(&module.module, token, &pin, &args.key).map_err(failed)?;
+            let found = call(|| admin::find_key(&module.module, token, &pin, &args.key))?;
             script::tell(&found, &args.to_script, module.json)
         }
         HsmCommand::Import(args) => import(args),
         HsmCommand::Test(args) => test::run(args),
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Calls a module, and says so if it takes long: it may hang, or wait for a person at its PIN pad.
+fn call<T>(call: impl FnOnce() -> Result<T, HsmError>) -> Result<T, CliError> {
+    let (done, waiting) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        if waiting.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+            out::note(
+                "the module has not answered yet: it may wait for a PIN at its pad, for a network, or hang; Ctrl-C ends this",
+            );
+        }
+    });
+    let result = call();
+    drop(done);
+    // It only says something.
+    let _ = watch.join();
+    result.map_err(failed)
 }
 
 /// The module's errors say what to do themselves.
@@ -87,7 +112,7 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
         return list_tokens(&module.module, module.json);
     };
     let pin = pin(&args.pin, module, token)?;
-    let keys = admin::keys(&module.module, token, &pin).map_err(failed)?;
+    let keys = call(|| admin::keys(&module.module, token, &pin))?;
     if module.json {
         let keys: Vec<_> = keys
             .iter()
@@ -123,7 +148,7 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
 }
 
 fn list_tokens(module: &Path, json: bool) -> Result<(), CliError> {
-    let tokens = admin::tokens(module).map_err(failed)?;
+    let tokens = call(|| admin::tokens(module))?;
     if json {
         let tokens: Vec<_> = tokens.iter().map(token_json).collect();
         return out::json(&tokens);
@@ -162,7 +187,7 @@ fn token_json(token: &admin::TokenEntry) -> serde_json::Value {
 fn init_token(args: &InitTokenArgs) -> Result<(), CliError> {
     let module = &args.module;
     // Before anybody types PINs for a token that is not to be had.
-    let blank = admin::blank_token(&module.module, args.slot).map_err(failed)?;
+    let blank = call(|| admin::blank_token(&module.module, args.slot))?;
     let (so_pin, user_pin) = if blank.pin_pad {
         (Pin::at_pad(), Pin::at_pad())
     } else {
@@ -171,8 +196,8 @@ fn init_token(args: &InitTokenArgs) -> Result<(), CliError> {
             new_pin(&args.pin, "new user PIN", "--pin")?,
         )
     };
-    let token = admin::init_token(&module.module, args.slot, &args.label, &so_pin, &user_pin)
-        .map_err(failed)?;
+    let token =
+        call(|| admin::init_token(&module.module, args.slot, &args.label, &so_pin, &user_pin))?;
     if module.json {
         return out::json(&token_json(&token));
     }
@@ -186,8 +211,7 @@ fn import(args: &HsmImportArgs) -> Result<(), CliError> {
     let secret = import_source(args)?;
     let TokenArgs { module, token, .. } = &args.token;
     let pin = user_pin(&args.token)?;
-    let made =
-        admin::import_key(&module.module, token, &pin, &args.label, &secret).map_err(failed)?;
+    let made = call(|| admin::import_key(&module.module, token, &pin, &args.label, &secret))?;
     out::note("the key is as safe as every copy of it that is left: remove them");
     script::tell_key(&made, module.json)
 }

@@ -70,13 +70,12 @@ pub fn init_token(
     }
     // The slot that was initialised, and not whatever has the label: some modules number slots anew
     // when they are listed next.
-    let made = Token::at(pkcs11, token.slot)?;
-    set_user_pin(&module, pkcs11, &made, so_pin, user_pin).map_err(|error| {
-        HsmError::HalfInitialised {
-            slot: made.slot.id(),
-            reason: error.to_string(),
-        }
-    })?;
+    let half = |error: HsmError| HsmError::HalfInitialised {
+        slot: token.slot.id(),
+        reason: error.to_string(),
+    };
+    let made = Token::at(pkcs11, token.slot).map_err(half)?;
+    set_user_pin(&module, pkcs11, &made, so_pin, user_pin).map_err(half)?;
     let serial = made.serial();
     let mut same: Vec<_> = find::tokens(pkcs11)?
         .into_iter()

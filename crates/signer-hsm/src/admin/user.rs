@@ -55,6 +55,7 @@ impl<'a> User<'a> {
             handle: key.handle,
             token: &self.token,
             pin: self.pin,
+            pin_refused: false,
             each_use: &Cell::new(key.each_use),
         })
     }

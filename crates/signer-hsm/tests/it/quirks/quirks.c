@@ -143,7 +143,7 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
     say("C_Login user=%lu pin=%d", user, pin != 0);
     if (!at_pad(&pin, &len, user)) return CKR_ARGUMENTS_BAD;
     if (user == CKU_CONTEXT_SPECIFIC && has("eachuse")) {
-        if (len != strlen(PIN) || memcmp(pin, PIN, len)) return 0xa0;
+        if (is("eachuse", "refused") || len != strlen(PIN) || memcmp(pin, PIN, len)) return 0xa0;
         given_for = session;
         return CKR_OK;
     }
@@ -285,7 +285,7 @@ static CK_RV one(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_OBJECT_C
         if (has("nosignattr")) return none(attribute);
         break;
     case CKA_ALWAYS_AUTHENTICATE:
-        if (is("eachuse", "untold")) return none(attribute);
+        if (is("eachuse", "untold") || is("eachuse", "refused")) return none(attribute);
         if (private && has("eachuse")) return give(attribute, "\1", 1);
         break;
     }

@@ -2,7 +2,7 @@
 
 use federation_chain::BlockHash;
 use federation_signer::{Signer, SignerError};
-use federation_signer_hsm::{HsmError, testing::isolated};
+use federation_signer_hsm::{HsmError, HsmKey, HsmSigner, testing::isolated};
 
 use super::Quirky;
 use crate::run;
@@ -82,6 +82,31 @@ fn a_pin_is_given_for_each_use_if_the_key_wants_it() {
                 ],
                 5,
             )
+        },
+    );
+}
+
+#[test]
+fn a_pin_that_was_refused_for_one_use_is_not_given_again() {
+    isolated(
+        "quirks::signing::a_pin_that_was_refused_for_one_use_is_not_given_again",
+        || {
+            let (quirky, _) = Quirky::new();
+            run(async {
+                let config = quirky.config("block").with_sessions(3);
+                let key = HsmKey::open(config).await.expect("the key");
+                let signer = HsmSigner::new(key);
+                quirky.set("eachuse=refused");
+                for n in 0..8 {
+                    let refused = signer.sign_block(hash(n)).await;
+                    assert!(refused.is_err(), "{refused:?}");
+                }
+                assert_eq!(
+                    quirky.calls("C_Login user=2"),
+                    1,
+                    "one try, for all sessions"
+                );
+            });
         },
     );
 }
