@@ -15,7 +15,7 @@ use federation_signer::{
     HsmSource, IdentitySigner, KeyRole, KeySource, Secret, Signer, SoftwareIdentity,
     SoftwareSigner, SoftwareSpender, SpendSigner, key_file,
 };
-use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner, HsmSpender};
+use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner, HsmSpender, Pin};
 use federation_signer_node::NodeWalletSigner;
 
 use crate::{
@@ -49,7 +49,10 @@ pub(crate) async fn open(config: &Config, node: &NodeClient) -> Result<Keys, Cli
     };
     let block: Box<dyn Signer> =
         match source {
-            KeySource::Hsm(hsm) => Box::new(HsmSigner::new(open_hsm(hsm, KeyRole::Block).await?)),
+            KeySource::Hsm(hsm) => {
+                let key = open_hsm(hsm, KeyRole::Block, Some(own_key(config)?)).await?;
+                Box::new(HsmSigner::new(key))
+            }
             KeySource::Node { wallet } => {
                 let client = match wallet {
                     Some(wallet) => node.wallet(wallet),
@@ -91,7 +94,7 @@ pub(crate) async fn open_reissuance(
     };
     let role = KeyRole::Reissuance;
     Ok(Some(match source {
-        KeySource::Hsm(hsm) => Arc::new(HsmSpender::new(open_hsm(hsm, role).await?)),
+        KeySource::Hsm(hsm) => Arc::new(HsmSpender::new(open_hsm(hsm, role, None).await?)),
         _ => Arc::new(SoftwareSpender::new(open_file(source, role, &network)?)),
     }))
 }
@@ -159,7 +162,12 @@ fn open_file(source: &KeySource, role: KeyRole, network: &Network) -> Result<Sec
     }
 }
 
-async fn open_hsm(source: &HsmSource, role: KeyRole) -> Result<HsmKey, CliError> {
+/// `expected` is the key that it must be, for a token that does not tell.
+async fn open_hsm(
+    source: &HsmSource,
+    role: KeyRole,
+    expected: Option<PublicKey>,
+) -> Result<HsmKey, CliError> {
     let failed = |error: &dyn core::error::Error| {
         CliError::failure(
             with_causes(error),
@@ -167,7 +175,8 @@ async fn open_hsm(source: &HsmSource, role: KeyRole) -> Result<HsmKey, CliError>
         )
     };
     let what = format!("the PIN of token {}", source.token);
-    let pin = source.pin.read(&what).map_err(|error| failed(&error))?;
+    let pin = Pin::read(&source.pin, &what, &source.module, &source.token)
+        .map_err(|error| failed(&error))?;
     let mut config = HsmConfig::new(
         &source.module,
         source.token.clone(),
@@ -179,6 +188,9 @@ async fn open_hsm(source: &HsmSource, role: KeyRole) -> Result<HsmKey, CliError>
     }
     if let Some(timeout) = source.timeout {
         config = config.with_timeout(timeout);
+    }
+    if let Some(expected) = expected {
+        config = config.with_public_key(expected);
     }
     HsmKey::open(config).await.map_err(|error| failed(&error))
 }

@@ -184,6 +184,48 @@ fn keys_are_imported_from_keystores_and_plain_files() {
 }
 
 #[test]
+fn keys_that_systemd_gives_are_taken_as_it_gives_them() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let hsm = Hsm::with_token();
+    let credentials = hsm.0.path().join("credentials");
+    fs::create_dir(&credentials).expect("a folder");
+    hsm.secret("credentials/phrase", "correct horse battery");
+    hsm.secret("credentials/plain", &"11".repeat(32));
+    let phrase = ["--passphrase", "file:credentials/phrase"];
+    let made = hsm.command(&[&["key", "new", "credentials/block.key"][..], &phrase].concat());
+    assert!(made.status.success(), "{made:?}");
+    for file in ["phrase", "plain", "block.key"] {
+        let open = fs::Permissions::from_mode(0o444);
+        fs::set_permissions(credentials.join(file), open).expect("its mode");
+    }
+    let import = |file: &str, given: bool| {
+        let from = format!("credentials/{file}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_multisig"));
+        if given {
+            command.env("CREDENTIALS_DIRECTORY", &credentials);
+        }
+        command
+            .args(["hsm", "import", "--label", file, "--from", &from])
+            .args(phrase)
+            .current_dir(hsm.0.path())
+            .env("SOFTHSM2_CONF", conf_of(hsm.0.path()))
+            .env("PKCS11_MODULE", softhsm())
+            .env("PKCS11_TOKEN", "label:operator")
+            .env("PKCS11_PIN_SOURCE", "file:pin")
+            .output()
+            .expect("it runs")
+    };
+    for file in ["plain", "block.key"] {
+        let elsewhere = import(file, false);
+        let told = String::from_utf8_lossy(&elsewhere.stderr);
+        assert!(told.contains("open to others"), "{file}: {told}");
+        let given = import(file, true);
+        assert!(given.status.success(), "{file}: {given:?}");
+    }
+}
+
+#[test]
 fn tokens_are_listed_and_none_is_erased() {
     let hsm = Hsm::with_token();
     let tokens = hsm.json(&["list"]);

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use federation_signer::{KeyRole, Secret};
+use federation_signer::{KeyRole, Secret, is_given_by_system};
 use tempfile::NamedTempFile;
 
 use crate::{
@@ -172,7 +172,7 @@ fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeystoreE
     use std::os::unix::fs::PermissionsExt;
 
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode & 0o077 == 0 || is_given_by_system(path) {
         return Ok(());
     }
     Err(KeystoreError::OpenToOthers {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use federation_signer::{KeySelector, TokenSelector};
+use secp256k1::PublicKey;
 
 use crate::Pin;
 
@@ -19,11 +20,16 @@ pub struct HsmConfig {
     pub(crate) sessions: usize,
     pub(crate) queue: usize,
     pub(crate) timeout: Duration,
+    pub(crate) expected: Option<PublicKey>,
 }
 
 impl HsmConfig {
     /// Most sessions that one key may hold.
     pub const MAX_SESSIONS: usize = 64;
+
+    /// Most calls of one key that may hang at a time. Each is replaced by a thread and a session of
+    /// its own; with this many, the key has ended ([`HsmError::Hangs`](crate::HsmError::Hangs)).
+    pub const MAX_HANGING: usize = 8;
 
     /// This key of this token: two sessions, a queue of 64 and a time-out of ten seconds.
     pub fn new(
@@ -40,6 +46,7 @@ impl HsmConfig {
             sessions: 2,
             queue: 64,
             timeout: Duration::from_secs(10),
+            expected: None,
         }
     }
 
@@ -57,7 +64,16 @@ impl HsmConfig {
         self
     }
 
-    /// Sets how long a signature, or the opening of the key, may take.
+    /// Says which key it must be. It is taken where the token holds no public half, and a signature
+    /// then proves it; without it the public half is computed from two signatures.
+    #[must_use]
+    pub const fn with_public_key(mut self, key: PublicKey) -> Self {
+        self.expected = Some(key);
+        self
+    }
+
+    /// Sets how long a signature, or the opening of the key, may take. Where a PIN is typed on the
+    /// token's own pad it may take two minutes at least.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

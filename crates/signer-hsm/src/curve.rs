@@ -1,48 +1,156 @@
-//! secp256k1 in PKCS#11's terms: curve parameters, points, signatures.
+//! secp256k1 in PKCS#11's terms: curve parameters and points, in the forms that modules give them.
 
 use hex_conservative::DisplayHex;
-use secp256k1::{PublicKey, ecdsa};
+use secp256k1::PublicKey;
+
+use crate::der::{
+    self, BIT_STRING, IA5_STRING, INTEGER, OBJECT_ID, OCTET_STRING, PRINTABLE_STRING, SEQUENCE,
+    UTF8_STRING,
+};
 
 /// `CKA_EC_PARAMS` of secp256k1: the object identifier 1.3.132.0.10 in DER.
 pub(crate) const SECP256K1: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
 
-/// Names of other curves that tokens commonly hold.
-const OTHERS: [(&[u8], &str); 4] = [
-    (
-        &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
-        "P-256",
-    ),
-    (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22], "P-384"),
-    (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23], "P-521"),
-    (&[0x06, 0x03, 0x2b, 0x65, 0x70], "Ed25519"),
+/// The order of the field that secp256k1 is over.
+const FIELD: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xfc, 0x2f,
 ];
 
-const OCTET_STRING: u8 = 0x04;
+/// Most bytes of a point, whatever is around it.
+const MAX_POINT: usize = 256;
 
-/// What curve these parameters are of, for a person.
-pub(crate) fn name(params: &[u8]) -> String {
-    OTHERS
-        .iter()
-        .find(|(other, _)| *other == params)
-        .map_or_else(
-            || {
-                let shown = &params[..params.len().min(32)];
-                format!("on a curve with the parameters {:x}", shown.as_hex())
-            },
-            |(_, name)| format!("on the curve {name}"),
-        )
+/// The object identifiers of other curves that tokens commonly hold, and their names.
+const OTHERS: [(&[u8], &[&str]); 5] = [
+    (
+        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+        &["P-256", "secp256r1", "prime256v1"],
+    ),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x22], &["P-384", "secp384r1"]),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x23], &["P-521", "secp521r1"]),
+    (&[0x2b, 0x65, 0x70], &["Ed25519", "edwards25519"]),
+    (
+        &[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07],
+        &["brainpoolP256r1"],
+    ),
+];
+
+/// What a module says of a key's curve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Curve {
+    /// It is ours.
+    Secp256k1,
+    /// It is another, for a person: `on the curve ..`.
+    Other(String),
+    /// Nothing that can be understood: a signature must show it.
+    Untold,
 }
 
-/// The point of `CKA_EC_POINT`: a DER octet string by the standard, bare in some modules;
-/// uncompressed in most.
-pub(crate) fn point(attribute: &[u8]) -> Option<PublicKey> {
-    let wrapped = match attribute {
-        [OCTET_STRING, len, point @ ..] if usize::from(*len) == point.len() => Some(point),
-        _ => None,
+/// The curve of `CKA_EC_PARAMS`: an object identifier, with its head or without, a name, or the
+/// parameters themselves.
+pub(crate) fn of_params(params: &[u8]) -> Curve {
+    match der::element(params) {
+        Some((OBJECT_ID, id, _)) => of_id(id).unwrap_or_else(|| other(params)),
+        Some((PRINTABLE_STRING | UTF8_STRING | IA5_STRING, name, _)) => of_name(name),
+        Some((SEQUENCE, explicit, _)) => of_field(explicit),
+        _ => of_id(params).unwrap_or_else(|| of_name(params)),
+    }
+}
+
+fn of_id(id: &[u8]) -> Option<Curve> {
+    if id == &SECP256K1[2..] {
+        return Some(Curve::Secp256k1);
+    }
+    OTHERS
+        .iter()
+        .find(|(other, _)| *other == id)
+        .map(|(_, names)| Curve::Other(format!("on the curve {}", names[0])))
+}
+
+fn of_name(name: &[u8]) -> Curve {
+    let name = String::from_utf8_lossy(name);
+    let name = name.trim_matches(['\0', ' ']);
+    if name.eq_ignore_ascii_case("secp256k1") {
+        return Curve::Secp256k1;
+    }
+    let known = |(_, names): &&(_, &[&str])| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+    OTHERS.iter().find(known).map_or(Curve::Untold, |_| {
+        Curve::Other(format!("on the curve {name}"))
+    })
+}
+
+/// By the field of explicit parameters, a version and then the field's kind and order. Of the
+/// common curves only ours is over this one.
+fn of_field(explicit: &[u8]) -> Curve {
+    let order = || {
+        let (_version, rest) = der::content(explicit, INTEGER)?;
+        let (field, _) = der::content(rest, SEQUENCE)?;
+        let (_kind, rest) = der::content(field, OBJECT_ID)?;
+        der::content(rest, INTEGER).map(|(order, _)| unsigned(order))
     };
-    wrapped
-        .and_then(|point| PublicKey::from_slice(point).ok())
-        .or_else(|| PublicKey::from_slice(attribute).ok())
+    match order() {
+        Some(order) if order == FIELD => Curve::Secp256k1,
+        Some(order) if !order.is_empty() => Curve::Other(format!(
+            "on a curve over the field of order {:x}",
+            order[..order.len().min(66)].as_hex()
+        )),
+        _ => Curve::Untold,
+    }
+}
+
+/// Without the zeros in front.
+pub(crate) fn unsigned(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    &number[zeros..]
+}
+
+fn other(params: &[u8]) -> Curve {
+    let shown = &params[..params.len().min(32)];
+    Curve::Other(format!(
+        "on a curve with the parameters {:x}",
+        shown.as_hex()
+    ))
+}
+
+/// The point of `CKA_EC_POINT`: a DER octet string by the standard; in some modules a bit string, a
+/// whole `SubjectPublicKeyInfo`, or bare; uncompressed, compressed, hybrid, or X and Y alone; with
+/// zeros behind. No bytes but a point's are read as one: its numbers must be on the curve.
+pub(crate) fn point(attribute: &[u8]) -> Option<PublicKey> {
+    if attribute.len() > MAX_POINT {
+        return None;
+    }
+    let wrapped = || {
+        let (tag, content, rest) = der::element(attribute)?;
+        // A buffer of a fixed size has zeros behind.
+        if rest.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        match tag {
+            OCTET_STRING => bare(content).or_else(|| point(content)),
+            BIT_STRING => bits(content),
+            SEQUENCE => {
+                let (_algorithm, rest) = der::content(content, SEQUENCE)?;
+                bits(der::content(rest, BIT_STRING)?.0)
+            }
+            _ => None,
+        }
+    };
+    bare(attribute).or_else(wrapped)
+}
+
+/// The bytes of a bit string, of which the first says how many bits at the end do not count.
+fn bits(content: &[u8]) -> Option<PublicKey> {
+    let (unused, point) = content.split_first()?;
+    bare(point).filter(|_| *unused == 0)
+}
+
+fn bare(point: &[u8]) -> Option<PublicKey> {
+    if point.len() == 64 {
+        let mut whole = [4; 65];
+        whole[1..].copy_from_slice(point);
+        return PublicKey::from_slice(&whole).ok();
+    }
+    PublicKey::from_slice(point).ok()
 }
 
 /// The `CKA_EC_POINT` of a public key.
@@ -53,44 +161,187 @@ pub(crate) fn point_attribute(key: &PublicKey) -> Vec<u8> {
     attribute
 }
 
-/// A signature of `CKM_ECDSA`, R and S, with its S made low.
-pub(crate) fn signature(bytes: &[u8]) -> Option<ecdsa::Signature> {
-    let mut signature = ecdsa::Signature::from_compact(bytes).ok()?;
-    signature.normalize_s();
-    Some(signature)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use secp256k1::SecretKey;
+    use secp256k1::{SECP256K1 as CONTEXT, SecretKey};
 
     use super::*;
+
+    fn wrapped(tag: u8, head: &[u8], content: &[u8]) -> Vec<u8> {
+        [&[tag], head, content].concat()
+    }
+
+    /// The forms of a point that modules are known to give, each with its name.
+    fn forms(key: &PublicKey) -> Vec<(&'static str, Vec<u8>)> {
+        let raw = key.serialize_uncompressed();
+        let compressed = key.serialize();
+        let mut hybrid = raw;
+        hybrid[0] = 6 + (raw[64] & 1);
+        let in_bits = [&[0], &raw[..]].concat();
+        let algorithm = [
+            0x30, 0x10, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 5, 0x2b, 0x81, 4, 0, 10,
+        ];
+        let info = [&algorithm[..], &wrapped(BIT_STRING, &[66], &in_bits)].concat();
+        let octets = wrapped(OCTET_STRING, &[65], &raw);
+        vec![
+            ("raw", raw.to_vec()),
+            ("X||Y", raw[1..].to_vec()),
+            ("compressed", compressed.to_vec()),
+            ("hybrid", hybrid.to_vec()),
+            ("octets of X||Y", wrapped(OCTET_STRING, &[64], &raw[1..])),
+            (
+                "octets of compressed",
+                wrapped(OCTET_STRING, &[33], &compressed),
+            ),
+            ("octets of hybrid", wrapped(OCTET_STRING, &[65], &hybrid)),
+            (
+                "length of 2 bytes",
+                wrapped(OCTET_STRING, &[0x81, 65], &raw),
+            ),
+            (
+                "length of 3 bytes",
+                wrapped(OCTET_STRING, &[0x82, 0, 65], &raw),
+            ),
+            (
+                "length of 4 bytes",
+                wrapped(OCTET_STRING, &[0x83, 0, 0, 65], &raw),
+            ),
+            (
+                "length of 5 bytes",
+                wrapped(OCTET_STRING, &[0x84, 0, 0, 0, 65], &raw),
+            ),
+            ("zeros behind", [&octets[..], &[0, 0, 0]].concat()),
+            ("octets in octets", wrapped(OCTET_STRING, &[67], &octets)),
+            ("bits", wrapped(BIT_STRING, &[66], &in_bits)),
+            (
+                "bits with a long length",
+                wrapped(BIT_STRING, &[0x81, 66], &in_bits),
+            ),
+            ("info", wrapped(SEQUENCE, &[86], &info)),
+            (
+                "info with a long length",
+                wrapped(SEQUENCE, &[0x81, 86], &info),
+            ),
+            (
+                "info in octets",
+                wrapped(OCTET_STRING, &[88], &wrapped(SEQUENCE, &[86], &info)),
+            ),
+            ("octets", octets),
+        ]
+    }
 
     proptest! {
         #[test]
         fn every_form_of_a_point_is_read(bytes in prop::array::uniform32(1_u8..)) {
             prop_assume!(SecretKey::from_slice(&bytes).is_ok());
-            let key = SecretKey::from_slice(&bytes).expect("assumed").public_key(secp256k1::SECP256K1);
+            let key = SecretKey::from_slice(&bytes).expect("assumed").public_key(CONTEXT);
             prop_assert_eq!(point(&point_attribute(&key)), Some(key));
-            prop_assert_eq!(point(&key.serialize_uncompressed()), Some(key));
-            prop_assert_eq!(point(&key.serialize()), Some(key));
-            let mut wrapped = vec![4, 33];
-            wrapped.extend_from_slice(&key.serialize());
-            prop_assert_eq!(point(&wrapped), Some(key));
+            for (name, form) in forms(&key) {
+                prop_assert_eq!(point(&form), Some(key), "{}", name);
+            }
         }
 
         #[test]
-        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = point(&bytes);
-            let _ = signature(&bytes);
-            let _ = name(&bytes);
+            let _ = of_params(&bytes);
+        }
+
+        #[test]
+        fn a_point_that_was_altered_is_no_point(at in 0_usize..67, by in 1_u8..) {
+            let key = SecretKey::from_slice(&[7; 32]).expect("a key").public_key(CONTEXT);
+            let mut altered = point_attribute(&key);
+            altered[at] ^= by;
+            let read = point(&altered);
+            // Hybrid is the one other head that says the same.
+            prop_assert!(read.is_none() || read == Some(key), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_no_point() {
+        let key = SecretKey::from_slice(&[7; 32])
+            .expect("a key")
+            .public_key(CONTEXT);
+        let octets = point_attribute(&key);
+        for other in [
+            &octets[..66],
+            &[&octets[..], &[1]].concat(),
+            &[0; 64],
+            &[0; 65],
+            &[4, 0x80],
+            &[4, 0x85, 0, 0, 0, 0, 65],
+            &[],
+        ] {
+            assert_eq!(point(other), None, "{other:?}");
+        }
+    }
+
+    fn explicit(order: &[u8]) -> Vec<u8> {
+        let prime = [
+            &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 1, 2],
+            &[order.len() as u8][..],
+            order,
+        ]
+        .concat();
+        let field = wrapped(SEQUENCE, &[prime.len() as u8], &prime);
+        let all = [&[2, 1, 1], &field[..], &[0x30, 0]].concat();
+        wrapped(SEQUENCE, &[all.len() as u8], &all)
+    }
+
+    #[test]
+    fn the_curve_is_known_by_identifier_name_or_parameters() {
+        let prime = [&[0], &FIELD[..]].concat();
+        let long = [&[6, 0x81, 5], &SECP256K1[2..]].concat();
+        for ours in [
+            &SECP256K1[..],
+            &SECP256K1[2..],
+            &long,
+            &wrapped(PRINTABLE_STRING, &[9], b"secp256k1"),
+            &wrapped(UTF8_STRING, &[9], b"secp256k1"),
+            &wrapped(IA5_STRING, &[9], b"SECP256K1"),
+            b"secp256k1",
+            b"secp256k1\0\0 ",
+            &explicit(&prime),
+        ] {
+            assert_eq!(of_params(ours), Curve::Secp256k1, "{ours:?}");
         }
     }
 
     #[test]
     fn other_curves_are_named() {
-        assert_eq!(name(OTHERS[0].0), "on the curve P-256");
-        assert_eq!(name(&[1, 2]), "on a curve with the parameters 0102");
+        let named = |params: &[u8], name: &str| {
+            assert_eq!(
+                of_params(params),
+                Curve::Other(name.to_owned()),
+                "{params:?}"
+            );
+        };
+        let p256 = OTHERS[0].0;
+        named(&wrapped(OBJECT_ID, &[8], p256), "on the curve P-256");
+        named(p256, "on the curve P-256");
+        named(
+            &wrapped(PRINTABLE_STRING, &[10], b"prime256v1"),
+            "on the curve prime256v1",
+        );
+        named(&[6, 1, 2], "on a curve with the parameters 060102");
+        named(
+            &explicit(&[0, 0xfd]),
+            "on a curve over the field of order fd",
+        );
+    }
+
+    #[test]
+    fn what_tells_nothing_is_left_to_a_signature() {
+        for untold in [
+            &[][..],
+            &[1, 2],
+            b"our curve",
+            &explicit(&[0; 33]),
+            &[0x30, 0],
+        ] {
+            assert_eq!(of_params(untold), Curve::Untold, "{untold:?}");
+        }
     }
 }

@@ -53,7 +53,9 @@ pub enum HsmError {
     #[error("the user PIN of token `{0}` is locked: its security officer must set a new one")]
     PinLocked(String),
     /// The token has no user PIN yet.
-    #[error("token `{0}` has no user PIN: run `multisig hsm init-token`")]
+    #[error(
+        "token `{0}` has no user PIN: its security officer must set one with the vendor's tool"
+    )]
     PinNotSet(String),
     /// The token does not take a PIN of this length or form.
     #[error("token `{token}` takes PINs of {min} to {max} characters only: choose another")]
@@ -65,13 +67,14 @@ pub enum HsmError {
         /// Most characters.
         max: usize,
     },
+    /// The token has no PIN pad, and no PIN was given.
+    #[error("token `{0}` has no PIN pad of its own: say where the PIN comes from")]
+    NoPinPad(String),
     /// The token allows no more sessions.
     #[error("token `{0}` allows no more sessions: lower `sessions`, or stop what else uses it")]
     NoMoreSessions(String),
     /// No private key is as chosen.
-    #[error(
-        "token `{token}` has no private key {selector}; it has: {found}: make one with `multisig hsm keygen`"
-    )]
+    #[error("token `{token}` has no private key {selector}; it has: {found}: choose one of them")]
     KeyMissing {
         /// The token's label.
         token: String,
@@ -79,6 +82,16 @@ pub enum HsmError {
         selector: KeySelector,
         /// The labels of the keys that are there.
         found: String,
+    },
+    /// There is no private key at all.
+    #[error(
+        "token `{token}` has no private key {selector}, nor any other: make one with `multisig hsm keygen`"
+    )]
+    NoKeys {
+        /// The token's label.
+        token: String,
+        /// Which was asked for.
+        selector: KeySelector,
     },
     /// Several private keys are as chosen.
     #[error(
@@ -94,7 +107,7 @@ pub enum HsmError {
     },
     /// The key is of another kind or on another curve.
     #[error(
-        "key {selector} is {found}, not a key on secp256k1: make one with `multisig hsm keygen`"
+        "key {selector} is {found}, not a key on secp256k1: choose another; `multisig hsm list --token ..` shows them"
     )]
     WrongCurve {
         /// Which key.
@@ -103,16 +116,15 @@ pub enum HsmError {
         found: String,
     },
     /// The key may not sign.
-    #[error("key {0} may not sign (CKA_SIGN is false): make one with `multisig hsm keygen`")]
-    NotForSigning(KeySelector),
-    /// The token holds no public half for the key.
     #[error(
-        "there is no public key object with the id or label of key {0}: import its public half"
+        "key {0} may not sign (CKA_SIGN is false): choose another; `multisig hsm list --token ..` shows them"
+    )]
+    NotForSigning(KeySelector),
+    /// The token holds no public half for the key, and the key's signatures are of no one key.
+    #[error(
+        "the token has no public half of key {0}, and its signatures are of no one key on secp256k1: import its public half"
     )]
     NoPublicKey(KeySelector),
-    /// The public half is no point of the curve.
-    #[error("the public half of key {0} is no point on secp256k1")]
-    BadPublicKey(KeySelector),
     /// There is another public key than before, after the token was gone.
     #[error(
         "key {0} is another one than at the start: restart with the key that the federation knows"
@@ -130,13 +142,25 @@ pub enum HsmError {
     },
     /// A token would be erased.
     #[error(
-        "slot {slot} holds token `{label}` already, which would be erased with all its keys: choose another slot"
+        "slot {slot} holds token `{label}` already ({sign}), which would be erased with all its keys: choose another slot, or make sure that it is empty and use the vendor's tool"
     )]
     TokenInUse {
         /// The slot's number.
         slot: u64,
         /// The token's label.
         label: String,
+        /// What shows that it is in use.
+        sign: &'static str,
+    },
+    /// The token was initialised, but not to the end.
+    #[error(
+        "the token in slot {slot} is initialised, but the user PIN is not set: {reason}: its security officer must set one with the vendor's tool"
+    )]
+    HalfInitialised {
+        /// The slot's number.
+        slot: u64,
+        /// What went wrong.
+        reason: String,
     },
     /// No slot takes a new token.
     #[error(
@@ -151,9 +175,35 @@ pub enum HsmError {
         "the signature that the module returned does not verify with the public half of the key: its private half is another"
     )]
     BadSignature,
+    /// A key was made or imported, and is there, but something went wrong afterwards.
+    #[error(
+        "key `{label}` is in the token and was left there, but {reason}: try it with `multisig hsm test`"
+    )]
+    LeftThere {
+        /// The key's label.
+        label: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The module takes no key from outside.
+    #[error("the module takes no key from outside ({0:?}): make one in it")]
+    NoImport(RvError),
+    /// The module made no key, whatever it was asked for.
+    #[error("the module made no key, nor with fewer attributes ({0:?}): use the vendor's tool")]
+    NoKeygen(RvError),
+    /// The module does not start.
+    #[error(
+        "the PKCS#11 module does not start: C_Initialize failed: {0:?}: see its manual for the configuration, variables and devices it needs"
+    )]
+    NotStarted(RvError),
     /// The module did not answer in time.
     #[error("the module did not answer within {0:?}")]
     Timeout(Duration),
+    /// So many calls hang that no more are made.
+    #[error(
+        "{0} calls of the PKCS#11 module have not come back: see to the module, its device and its network, then start again"
+    )]
+    Hangs(usize),
     /// Too many signatures are being waited for.
     #[error("{0} signatures wait for the module already: it hangs or is too slow")]
     Busy(usize),
@@ -181,7 +231,7 @@ impl HsmError {
     pub(crate) const fn is_loss(&self) -> bool {
         match self {
             Self::Call { code, .. } => is_loss(*code),
-            Self::TokenMissing { .. } => true,
+            Self::TokenMissing { .. } | Self::NotStarted(_) => true,
             _ => false,
         }
     }
@@ -195,9 +245,17 @@ impl HsmError {
                 | Self::Busy(_)
                 | Self::TokenMissing { .. }
                 | Self::KeyMissing { .. }
+                | Self::NoKeys { .. }
+                | Self::NotStarted(_)
                 | Self::NoMoreSessions(_)
                 | Self::Call { .. }
         )
+    }
+
+    /// Whether the key will not sign again in this process, whatever comes.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Hangs(_) | Self::Stopped)
     }
 
     pub(crate) const fn code(&self) -> Option<RvError> {
@@ -208,7 +266,8 @@ impl HsmError {
     }
 }
 
-/// The codes after which a session is worth nothing.
+/// The codes after which a session is worth nothing. What the standard does not know may mean
+/// anything, a lost connection or a device that must be started again, so it is taken for a loss.
 const fn is_loss(code: RvError) -> bool {
     matches!(
         code,
@@ -227,6 +286,9 @@ const fn is_loss(code: RvError) -> bool {
             | RvError::OperationNotInitialized
             | RvError::FunctionFailed
             | RvError::GeneralError
+            | RvError::FunctionCanceled
+            | RvError::VendorDefined(_)
+            | RvError::UnknownErrorCode(_)
     )
 }
 
@@ -252,7 +314,9 @@ fn call_name(function: Function) -> String {
 
 impl From<HsmError> for SignerError {
     fn from(error: HsmError) -> Self {
-        if error.is_transient() {
+        if error.is_final() {
+            Self::ended(error)
+        } else if error.is_transient() {
             Self::unavailable(error)
         } else {
             Self::Refused {

@@ -3,15 +3,15 @@
 use core::fmt;
 use std::sync::Arc;
 
-use secp256k1::{
-    Message, PublicKey, SECP256K1, ecdsa,
-    rand::{RngCore, rngs::OsRng},
-};
+use secp256k1::{PublicKey, ecdsa};
 use tokio::sync::oneshot;
 
 use crate::{
-    HsmConfig, HsmError, module::Module, pool, pool::Pool, proof_digest, session::KeySession,
-    session::Shared,
+    HsmConfig, HsmError,
+    key_session::{KeySession, Patience, Shared},
+    module::Module,
+    pool::{self, Pool},
+    proof, signature,
 };
 
 /// A key in a module, open and logged in.
@@ -37,13 +37,14 @@ impl HsmKey {
     /// # Errors
     /// See [`HsmError`].
     pub async fn open(config: HsmConfig) -> Result<Self, HsmError> {
-        let timeout = config.timeout;
+        let patience = Arc::new(Patience::new(config.timeout));
         let (answer, waiting) = oneshot::channel();
+        let opening = patience.clone();
         pool::spawn(move || {
             // Nobody waits any more if it took too long.
-            let _ = answer.send(open(config));
+            let _ = answer.send(open(config, opening));
         })?;
-        let key = pool::within(timeout, waiting).await?;
+        let key = pool::within(&patience, waiting).await?;
         key.prove().await?;
         Ok(key)
     }
@@ -60,26 +61,28 @@ impl HsmKey {
     /// # Errors
     /// [`HsmError::BadSignature`] if they do not; else what kept the key from signing.
     pub async fn prove(&self) -> Result<(), HsmError> {
-        let mut nonce = [0; 32];
-        OsRng.fill_bytes(&mut nonce);
-        self.sign(proof_digest(&self.public_key, &nonce))
+        self.sign(proof::fresh_digest(&self.public_key))
             .await
             .map(drop)
     }
 
     /// Signs a digest. Only for callers that say what it is of.
     pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<ecdsa::Signature, HsmError> {
-        let signature = self.pool.sign(digest).await?;
-        SECP256K1
-            .verify_ecdsa(&Message::from_digest(digest), &signature, &self.public_key)
-            .map_err(|_| HsmError::BadSignature)?;
-        Ok(signature)
+        let bytes = self.pool.sign(digest).await?;
+        signature::verified(&bytes, &digest, &self.public_key).ok_or(HsmError::BadSignature)
     }
 }
 
-fn open(config: HsmConfig) -> Result<HsmKey, HsmError> {
+fn open(config: HsmConfig, patience: Arc<Patience>) -> Result<HsmKey, HsmError> {
     let module = Module::load(&config.module)?;
-    let shared = Arc::new(Shared::new(module, config.token, config.key, config.pin));
+    let shared = Arc::new(Shared::new(
+        module,
+        config.token,
+        config.key,
+        config.pin,
+        config.expected,
+        patience,
+    ));
     let mut first = KeySession::new(shared.clone(), None);
     let public_key = first.public_key()?;
     let mut sessions = vec![first];
@@ -89,6 +92,6 @@ fn open(config: HsmConfig) -> Result<HsmKey, HsmError> {
         next.public_key()?;
         sessions.push(next);
     }
-    let pool = Pool::start(sessions, config.queue, config.timeout)?;
+    let pool = Pool::start(sessions, shared, public_key, config.queue)?;
     Ok(HsmKey { pool, public_key })
 }

@@ -12,13 +12,21 @@
 //! ```
 //!
 //! A module's calls block, and some hang: they run on threads of their own and a caller waits no
-//! longer than the time-out. Sessions stay open and logged in. When one is lost, because the token
-//! was pulled, the module restarted or the session expired, it is opened again, and if that does
-//! not help, the module is initialised again, which ends all its sessions in this process. A PIN
-//! that was refused is not tried a second time: tokens lock after a few tries.
+//! longer than the time-out. A thread that hangs is replaced, and with
+//! [`HsmConfig::MAX_HANGING`] of them the key has ended ([`HsmError::Hangs`]). Sessions stay open
+//! and logged in. When one is lost, because the token was pulled, the module restarted or the
+//! session expired, or fails in a way that the standard does not know, it is opened again, and if
+//! that does not help, the module is initialised again, which ends all its sessions in this
+//! process. A PIN that was refused is not tried a second time: tokens lock after a few tries.
 //!
 //! When a key is opened it proves that private and public half belong together: it signs a digest
-//! under a tag of its own, which no block and no transaction can have ([`proof_digest`]).
+//! under a tag of its own, which no block and no transaction can have ([`proof_digest`]). A token
+//! that has no object of the public half, or does not tell the curve, is asked for two such
+//! signatures, which only one key on secp256k1 can have made.
+//!
+//! Modules differ. Sessions are opened read-only or read-write, whichever the token has; attributes
+//! are asked for one by one; points, curves, signatures and labels are read in every form that
+//! modules are known to give them; a template that is refused is tried with fewer attributes.
 //!
 //! Not here: the guard (`federation-signer`), where a PIN comes from
 //! (`federation_signer::SecretSource`), identity keys: PKCS#11 has no BIP 340 signatures.
@@ -46,20 +54,24 @@
 pub mod admin;
 mod config;
 mod curve;
+mod der;
 mod error;
 mod find;
 mod key;
+mod key_session;
 mod module;
 mod pin;
 mod pool;
 mod proof;
+mod raw;
 mod session;
+mod signature;
 mod signer;
 pub mod testing;
 
 pub use config::HsmConfig;
 pub use error::HsmError;
 pub use key::HsmKey;
-pub use pin::Pin;
+pub use pin::{Pin, PinError};
 pub use proof::proof_digest;
 pub use signer::{HsmSigner, HsmSpender};

@@ -1,16 +1,33 @@
-//! A PIN in memory.
+//! A PIN in memory, or typed at the token itself.
 
 use core::fmt;
+use std::path::Path;
 
 use cryptoki::types::AuthPin;
+use federation_signer::{SecretSource, SecretSourceError, TokenSelector};
 use zeroize::Zeroizing;
+
+use crate::{HsmError, admin};
 
 /// A PIN. Zeroed when dropped, never shown.
 #[derive(Clone)]
 pub struct Pin {
-    auth: AuthPin,
+    /// None if it is typed on the token's own pad.
+    auth: Option<AuthPin>,
     /// In bytes, as tokens count.
     len: usize,
+}
+
+/// Why a PIN could not be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum PinError {
+    /// Its source does not give it.
+    #[error(transparent)]
+    Source(#[from] SecretSourceError),
+    /// The token does not tell whether it has a PIN pad.
+    #[error(transparent)]
+    Module(#[from] HsmError),
 }
 
 impl fmt::Debug for Pin {
@@ -23,18 +40,42 @@ impl From<Zeroizing<String>> for Pin {
     fn from(text: Zeroizing<String>) -> Self {
         Self {
             len: text.len(),
-            auth: AuthPin::from(text.as_str()),
+            auth: Some(AuthPin::from(text.as_str())),
         }
     }
 }
 
 impl Pin {
+    /// No PIN that this process knows: it is typed on the token's own pad.
+    #[must_use]
+    pub const fn at_pad() -> Self {
+        Self { auth: None, len: 0 }
+    }
+
+    /// The user PIN of a token from its source. What is to be typed at the terminal is not asked
+    /// for there if the token has a PIN pad of its own. `what` says in the prompt what is wanted.
+    ///
+    /// # Errors
+    /// If the source does not give it, or the token is not found.
+    pub fn read(
+        source: &SecretSource,
+        what: &str,
+        module: &Path,
+        token: &TokenSelector,
+    ) -> Result<Self, PinError> {
+        if *source == SecretSource::Prompt && admin::has_pin_pad(module, token)? {
+            return Ok(Self::at_pad());
+        }
+        Ok(source.read(what)?.into())
+    }
+
     /// Its length in bytes.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) const fn as_auth(&self) -> &AuthPin {
-        &self.auth
+    /// None if it is typed on the token's own pad.
+    pub(crate) const fn as_auth(&self) -> Option<&AuthPin> {
+        self.auth.as_ref()
     }
 }

@@ -1,79 +1,109 @@
-//! One worker's session: open, logged in, at its key; opened again when it is lost.
+//! Sessions: opened in the mode that the token allows, logged in, and signing.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use core::cell::Cell;
 
 use cryptoki::{
+    context::Pkcs11,
     error::{Error, RvError},
     mechanism::Mechanism,
     object::ObjectHandle,
     session::{Session, UserType},
 };
-use federation_signer::{KeySelector, TokenSelector};
-use secp256k1::{PublicKey, ecdsa};
 
-use crate::{
-    HsmError, Pin, curve,
-    find::{self, Token},
-    module::{Module, State},
-};
+use crate::{HsmError, Pin, find::Token, module::Module};
 
-/// The pause before the last try. SoftHSM, for one, fails for a moment when another process writes
-/// to the token.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// What all sessions of a key share.
-pub(crate) struct Shared {
-    pub(crate) module: Arc<Module>,
-    pub(crate) token: TokenSelector,
-    pub(crate) key: KeySelector,
-    pub(crate) pin: Pin,
-    /// Set once the PIN was refused: it is not tried again.
-    pin_refused: AtomicBool,
-    /// One at a time, so that a wrong PIN costs one try and not one for each session.
-    log_in: Mutex<()>,
+/// How a session is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// To find and use what is there.
+    Read,
+    /// To make or import something.
+    Write,
 }
 
-impl Shared {
-    pub(crate) const fn new(
-        module: Arc<Module>,
-        token: TokenSelector,
-        key: KeySelector,
-        pin: Pin,
-    ) -> Self {
-        Self {
-            module,
-            token,
-            key,
-            pin,
-            pin_refused: AtomicBool::new(false),
-            log_in: Mutex::new(()),
-        }
-    }
+/// A session, and why it is in another mode than was asked for.
+pub(crate) struct Opened {
+    pub(crate) session: Session,
+    /// The refusal of the mode that was asked for.
+    pub(crate) refused: Option<HsmError>,
+}
 
-    /// Logs the whole process into the token, if it is not.
-    fn log_in(&self, session: &Session, token: &Token) -> Result<(), HsmError> {
-        let _one = self.log_in.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.pin_refused.load(Ordering::Relaxed) {
-            return Err(HsmError::PinIncorrect {
-                token: token.label(),
-                warning: " (it was not tried again)",
+/// Who closes a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It is closed when it is dropped.
+    OnDrop,
+    /// The caller, who knows whether its number may be another session's by then.
+    ByHand,
+}
+
+/// Opens a session. Some modules have no read-only sessions, and a token that is write-protected
+/// has no others: what is refused in one mode is tried in the other.
+pub(crate) fn open(
+    pkcs11: &Pkcs11,
+    token: &Token,
+    mode: Mode,
+    closing: Closing,
+) -> Result<Opened, HsmError> {
+    let in_mode = |mode| {
+        match (mode, closing) {
+            (Mode::Read, Closing::OnDrop) => pkcs11.open_ro_session(token.slot),
+            (Mode::Read, Closing::ByHand) => pkcs11.open_ro_session_no_drop(token.slot),
+            (Mode::Write, Closing::OnDrop) => pkcs11.open_rw_session(token.slot),
+            (Mode::Write, Closing::ByHand) => pkcs11.open_rw_session_no_drop(token.slot),
+        }
+        .map_err(|error| match error {
+            Error::Pkcs11(RvError::SessionCount, _) => HsmError::NoMoreSessions(token.label()),
+            other => other.into(),
+        })
+    };
+    let refused = match in_mode(mode) {
+        Ok(session) => {
+            return Ok(Opened {
+                session,
+                refused: None,
             });
         }
-        log_in(session, token, UserType::User, &self.pin).inspect_err(|error| {
-            if matches!(
-                error,
-                HsmError::PinIncorrect { .. } | HsmError::PinLocked(_)
-            ) {
-                self.pin_refused.store(true, Ordering::Relaxed);
-            }
-        })
+        Err(error @ HsmError::Call { .. }) if !is_gone(&error) => error,
+        Err(error) => return Err(error),
+    };
+    let other = match mode {
+        Mode::Read => Mode::Write,
+        Mode::Write => Mode::Read,
+    };
+    match in_mode(other) {
+        Ok(session) => {
+            tracing::debug!(%refused, ?mode, "the token opens sessions of the other mode only");
+            Ok(Opened {
+                session,
+                refused: Some(refused),
+            })
+        }
+        // The first says what is wrong.
+        Err(_) => Err(refused),
+    }
+}
+
+/// Whether another mode cannot help.
+const fn is_gone(error: &HsmError) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            RvError::CryptokiNotInitialized
+                | RvError::SlotIdInvalid
+                | RvError::TokenNotPresent
+                | RvError::DeviceRemoved
+        )
+    )
+}
+
+/// Closes a session after an error.
+pub(crate) fn close(session: Session, after: &HsmError) {
+    if after.code() == Some(RvError::CryptokiNotInitialized) {
+        return;
+    }
+    if let Err(error) = session.close() {
+        tracing::debug!(%error, "a PKCS#11 session was closed already");
     }
 }
 
@@ -85,13 +115,20 @@ pub(crate) fn log_in(
     pin: &Pin,
 ) -> Result<(), HsmError> {
     let info = &token.info;
-    let is_user = matches!(user, UserType::User);
-    if is_user && info.user_pin_locked() {
+    let is_so = matches!(user, UserType::So);
+    if !is_so && info.user_pin_locked() {
         return Err(HsmError::PinLocked(token.label()));
     }
-    let error = match session.login(user, Some(pin.as_auth())) {
+    if pin.as_auth().is_none() && !token.has_pad() {
+        return Err(HsmError::NoPinPad(token.label()));
+    }
+    let error = match give_pin(session, token, user, pin) {
         // Of the process, by another session.
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => return Ok(()),
+        // Who needs no log-in may have none.
+        Err(Error::Pkcs11(RvError::FunctionNotSupported, _)) if !info.login_required() => {
+            return Ok(());
+        }
         Err(error) => error,
     };
     let Error::Pkcs11(code, _) = error else {
@@ -100,7 +137,7 @@ pub(crate) fn log_in(
     Err(match code {
         RvError::PinIncorrect => HsmError::PinIncorrect {
             token: token.label(),
-            warning: if is_user && info.user_pin_final_try() {
+            warning: if !is_so && info.user_pin_final_try() {
                 "; that was the last try before it locks"
             } else {
                 ""
@@ -113,6 +150,28 @@ pub(crate) fn log_in(
     })
 }
 
+/// Gives the PIN, or has it typed on the token's pad. A token that has a pad is given none; should
+/// it want one nevertheless, which it says before it counts a try, it is given what is at hand.
+fn give_pin(session: &Session, token: &Token, user: UserType, pin: &Pin) -> Result<(), Error> {
+    let text = pin.as_auth();
+    if text.is_some() && !token.has_pad() {
+        return session.login(user, text);
+    }
+    if token.has_pad() {
+        tracing::info!(
+            token = token.label(),
+            "the PIN is to be typed on the token's own pad"
+        );
+    }
+    match session.login(user, None) {
+        Err(Error::Pkcs11(
+            RvError::ArgumentsBad | RvError::PinLenRange | RvError::PinInvalid,
+            _,
+        )) if text.is_some() => session.login(user, text),
+        other => other,
+    }
+}
+
 /// What PINs the token takes.
 pub(crate) fn pin_form(token: &Token) -> HsmError {
     HsmError::PinForm {
@@ -122,143 +181,51 @@ pub(crate) fn pin_form(token: &Token) -> HsmError {
     }
 }
 
-/// A session at its key.
-struct Open {
-    session: Session,
-    handle: ObjectHandle,
-    public_key: PublicKey,
-    generation: u64,
+/// A key in a session, ready to sign.
+pub(crate) struct KeyAt<'a> {
+    pub(crate) module: &'a Module,
+    pub(crate) session: &'a Session,
+    pub(crate) handle: ObjectHandle,
+    pub(crate) token: &'a Token,
+    pub(crate) pin: &'a Pin,
+    /// Whether the PIN was refused before, so that it is not given again.
+    pub(crate) pin_refused: bool,
+    /// Whether the key wants the PIN for each use. Set when that turns out.
+    pub(crate) each_use: &'a Cell<bool>,
 }
 
-/// A session that opens when it is needed.
-pub(crate) struct KeySession {
-    shared: Arc<Shared>,
-    open: Option<Open>,
-    /// Which key it was the first time.
-    known: Option<PublicKey>,
-}
-
-impl KeySession {
-    pub(crate) const fn new(shared: Arc<Shared>, known: Option<PublicKey>) -> Self {
-        Self {
-            shared,
-            open: None,
-            known,
+impl KeyAt<'_> {
+    /// Signs 32 bytes as they are: what the module returns.
+    pub(crate) fn sign(&self, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
+        if self.each_use.get() {
+            return self.sign_with_pin(digest);
+        }
+        let error = match self.session.sign(&Mechanism::Ecdsa, self.handle, digest) {
+            Err(error @ Error::Pkcs11(RvError::UserNotLoggedIn, _)) => error,
+            other => return Ok(other?),
+        };
+        if self.pin_refused {
+            return Err(error.into());
+        }
+        // The log-in is lost, or the key wants the PIN for each use and the module does not tell.
+        match self.sign_with_pin(digest) {
+            Ok(signature) => {
+                self.each_use.set(true);
+                Ok(signature)
+            }
+            Err(refused @ (HsmError::PinIncorrect { .. } | HsmError::PinLocked(_))) => Err(refused),
+            Err(_) => Err(error.into()),
         }
     }
 
-    /// Opens it if it is not; its public key.
-    pub(crate) fn public_key(&mut self) -> Result<PublicKey, HsmError> {
-        self.retried(|open| Ok(open.public_key))
-    }
-
-    /// Signs 32 bytes as they are. The signature has low S and is not verified yet.
-    pub(crate) fn sign(&mut self, digest: &[u8; 32]) -> Result<ecdsa::Signature, HsmError> {
-        self.retried(|open| {
-            let bytes = open.session.sign(&Mechanism::Ecdsa, open.handle, digest)?;
-            curve::signature(&bytes)
-                .ok_or_else(|| HsmError::Answer("it is no ECDSA signature".to_owned()))
-        })
-    }
-
-    /// Does something with the open session. If the session turns out to be lost, it is opened
-    /// again and the thing done again, and at last with the module initialised again.
-    fn retried<T>(&mut self, act: impl Fn(&Open) -> Result<T, HsmError>) -> Result<T, HsmError> {
-        let (first, _) = match self.once(&act) {
-            Err((error, generation)) if error.is_loss() => (error, generation),
-            other => return other.map_err(|(error, _)| error),
-        };
-        tracing::warn!(error = %first, "a PKCS#11 session is lost and opened again");
-        let (second, generation) = match self.once(&act) {
-            Err((error, generation)) if error.is_loss() => (error, generation),
-            other => return other.map_err(|(error, _)| error),
-        };
-        tracing::debug!(error = %second, "opening the session again did not help");
-        thread::sleep(PAUSE);
-        self.shared.module.clone().restart(generation)?;
-        self.once(&act).map_err(|(error, _)| error)
-    }
-
-    /// One try, and the module's generation at it.
-    fn once<T>(
-        &mut self,
-        act: impl Fn(&Open) -> Result<T, HsmError>,
-    ) -> Result<T, (HsmError, u64)> {
-        let module = self.shared.module.clone();
-        let state = module.enter();
-        let generation = state.generation;
-        let open = match self.open.take() {
-            Some(open) if open.generation == generation => open,
-            // Of an earlier generation: its number may be another session's by now.
-            _ => self.open_at(&state).map_err(|error| (error, generation))?,
-        };
-        match act(&open) {
-            Ok(value) => {
-                self.open = Some(open);
-                Ok(value)
-            }
-            Err(error) => {
-                close(open.session, &error);
-                Err((error, generation))
-            }
-        }
-    }
-
-    fn open_at(&mut self, state: &State) -> Result<Open, HsmError> {
-        let shared = &self.shared;
-        let token = find::token(&state.pkcs11, &shared.token)?;
-        let session = match state.pkcs11.open_ro_session_no_drop(token.slot) {
-            Err(Error::Pkcs11(RvError::SessionCount, _)) => {
-                return Err(HsmError::NoMoreSessions(token.label()));
-            }
-            other => other?,
-        };
-        let found = shared
-            .log_in(&session, &token)
-            .and_then(|()| find::key(&session, &token.label(), &shared.key))
-            .and_then(|found| match self.known {
-                Some(known) if known != found.public_key => {
-                    Err(HsmError::KeyChanged(shared.key.clone()))
-                }
-                _ => Ok(found),
-            });
-        match found {
-            Ok(found) => {
-                self.known = Some(found.public_key);
-                Ok(Open {
-                    session,
-                    handle: found.handle,
-                    public_key: found.public_key,
-                    generation: state.generation,
-                })
-            }
-            Err(error) => {
-                close(session, &error);
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Closes a session after an error.
-fn close(session: Session, after: &HsmError) {
-    if after.code() == Some(RvError::CryptokiNotInitialized) {
-        return;
-    }
-    if let Err(error) = session.close() {
-        tracing::debug!(%error, "a PKCS#11 session was closed already");
-    }
-}
-
-impl Drop for KeySession {
-    fn drop(&mut self) {
-        let module = self.shared.module.clone();
-        let state = module.enter();
-        if let Some(open) = self.open.take()
-            && open.generation == state.generation
-        {
-            // It may be gone already, which is as well.
-            let _ = open.session.close();
-        }
+    fn sign_with_pin(&self, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
+        self.session.sign_init(&Mechanism::Ecdsa, self.handle)?;
+        log_in(
+            self.session,
+            self.token,
+            UserType::ContextSpecific,
+            self.pin,
+        )?;
+        self.module.raw()?.sign(self.session, digest)
     }
 }

@@ -1,7 +1,8 @@
 //! Plain key files: one secret key, as hex or WIF, readable by its owner only.
 //!
 //! The file holds 64 hexadecimal digits or a key in wallet import format, and white space around
-//! it. On unix a file that its group or others may read is refused.
+//! it. On unix a file that its group or others may read is refused, unless it stands where a
+//! container or systemd puts secrets.
 
 use std::{
     fs::File,
@@ -13,7 +14,7 @@ use std::{
 use federation_multisig::Network;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{Secret, SecretError};
+use crate::{Secret, SecretError, is_given_by_system};
 
 /// Most bytes a key file may have; a key with white space has far fewer.
 const MAX_BYTES: usize = 1024;
@@ -175,7 +176,7 @@ fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeyFileEr
     use std::os::unix::fs::PermissionsExt;
 
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode & 0o077 == 0 || is_given_by_system(path) {
         Ok(())
     } else {
         Err(KeyFileError::OpenToOthers {

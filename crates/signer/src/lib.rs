@@ -52,6 +52,7 @@
 pub mod contract;
 pub mod key_file;
 
+mod given;
 mod guard;
 mod key_source;
 mod role;
@@ -60,6 +61,7 @@ mod secret_source;
 mod signer;
 mod software;
 
+pub use given::is_given_by_system;
 pub use guard::{
     AUDIT_HEIGHTS, DecodeGuardRecordError, GuardContradiction, GuardEnd, GuardError, GuardPin,
     GuardRecord, GuardRecordError, GuardRecordKind, GuardStanding, GuardState, GuardStore,

@@ -10,11 +10,10 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use crate::is_given_by_system;
+
 /// Most bytes a PIN or pass phrase may have.
 pub const MAX_SECRET_BYTES: usize = 1024;
-
-/// Where containers get their secrets, readable by all within.
-const CONTAINER_SECRETS: &str = "/run/secrets";
 
 /// Where a PIN or pass phrase comes from.
 ///
@@ -199,10 +198,8 @@ fn check_mode(
     use std::os::unix::fs::PermissionsExt;
 
     let mode = metadata.permissions().mode() & 0o777;
-    let given_by_system = path.starts_with(CONTAINER_SECRETS)
-        || std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder));
     // A pipe or a terminal has no reader but its own.
-    if mode & 0o077 == 0 || given_by_system || !metadata.is_file() {
+    if mode & 0o077 == 0 || !metadata.is_file() || is_given_by_system(path) {
         return Ok(());
     }
     Err(SecretSourceError::OpenToOthers {

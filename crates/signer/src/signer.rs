@@ -19,12 +19,21 @@ pub enum SignerError {
         /// What the signer said.
         reason: String,
     },
+    /// The signer will not sign again in this process, whatever comes: too many of its calls hang,
+    /// or what did its work is gone. Whoever runs it should end, say so, and be started again.
+    #[error("the signer has ended, and only a new start may help")]
+    Ended(#[source] Arc<dyn Error + Send + Sync>),
 }
 
 impl SignerError {
     /// Wraps the error of a service or module that cannot be reached.
     pub fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Unavailable(Arc::new(source))
+    }
+
+    /// Wraps the error of a service or module after which this process can sign no more.
+    pub fn ended(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Ended(Arc::new(source))
     }
 }
 

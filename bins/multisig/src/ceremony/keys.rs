@@ -112,10 +112,10 @@ fn in_module(
     let pin = match known {
         Some(pin) => pin.clone(),
         None => {
-            let read = args.pin.read(&format!("user PIN of token {token}"));
-            let pin = Pin::from(read.map_err(|error| {
+            let what = format!("user PIN of token {token}");
+            let pin = Pin::read(&args.pin, &what, module, token).map_err(|error| {
                 CliError::failure(with_causes(&error), "give another source with --pin")
-            })?);
+            })?;
             known.insert(pin).clone()
         }
     };

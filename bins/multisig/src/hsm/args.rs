@@ -11,7 +11,7 @@ use crate::cli::NetworkArg;
 ///
 /// A token is chosen by label:NAME, serial:NUMBER or slot:NUMBER, a key by label:NAME or id:HEX.
 /// PINs never come from the command line: `--pin` says where from: prompt, file:PATH, fd:NUMBER,
-/// env:NAME or credential:NAME.
+/// env:NAME or credential:NAME. A token with a PIN pad of its own is not asked for at a prompt.
 #[derive(Debug, Args)]
 pub(crate) struct HsmArgs {
     /// What to do.
@@ -76,7 +76,7 @@ pub(crate) struct ListArgs {
 }
 
 /// Initialises an empty token with a label, a security officer's PIN and a user's PIN. A token that
-/// was initialised is never erased.
+/// holds anything, or may, is never touched.
 #[derive(Debug, Args)]
 pub(crate) struct InitTokenArgs {
     /// Which module.
@@ -85,7 +85,7 @@ pub(crate) struct InitTokenArgs {
     /// The new label, at most 32 bytes.
     #[arg(long)]
     pub(crate) label: String,
-    /// The slot; the first without an initialised token if not given.
+    /// The slot; the first with an empty token if not given.
     #[arg(long)]
     pub(crate) slot: Option<u64>,
     /// Where the security officer's PIN comes from.

@@ -4,18 +4,27 @@ mod args;
 mod script;
 mod test;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::Path,
+    process::ExitCode,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 use federation_cli::{CliError, out};
 use federation_keystore::{Passphrase, is_keystore, open};
-use federation_signer::{Secret, SecretSource};
-use federation_signer_hsm::{HsmError, Pin, admin};
+use federation_signer::{Secret, SecretSource, TokenSelector};
+use federation_signer_hsm::{HsmError, Pin, PinError, admin};
 use hex_conservative::DisplayHex;
 use serde_json::json;
 
 pub(crate) use self::args::HsmArgs;
-use self::args::{HsmCommand, HsmImportArgs, InitTokenArgs, ListArgs, TokenArgs};
+use self::args::{HsmCommand, HsmImportArgs, InitTokenArgs, ListArgs, ModuleArgs, TokenArgs};
 use crate::key::{read_key, with_causes};
+
+/// How long a module may take before it is said that it does.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Does what is asked.
 pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
@@ -27,15 +36,14 @@ pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
             // Wrong keys of others are found before one is made.
             args.to_script.check()?;
             let pin = user_pin(&args.token)?;
-            let made =
-                admin::generate_key(&module.module, token, &pin, &args.label).map_err(failed)?;
+            let made = call(|| admin::generate_key(&module.module, token, &pin, &args.label))?;
             script::tell(&made, &args.to_script, module.json)
         }
         HsmCommand::Pubkey(args) => {
             args.to_script.check()?;
             let TokenArgs { module, token, .. } = &args.token;
             let pin = user_pin(&args.token)?;
-            let found = admin::find_key(&module.module, token, &pin, &args.key).map_err(failed)?;
+            let found = call(|| admin::find_key(&module.module, token, &pin, &args.key))?;
             script::tell(&found, &args.to_script, module.json)
         }
         HsmCommand::Import(args) => import(args),
@@ -44,26 +52,38 @@ pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Calls a module, and says so if it takes long: it may hang, or wait for a person at its PIN pad.
+fn call<T>(call: impl FnOnce() -> Result<T, HsmError>) -> Result<T, CliError> {
+    let (done, waiting) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        if waiting.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+            out::note(
+                "the module has not answered yet: it may wait for a PIN at its pad, for a network, or hang; Ctrl-C ends this",
+            );
+        }
+    });
+    let result = call();
+    drop(done);
+    // It only says something.
+    let _ = watch.join();
+    result.map_err(failed)
+}
+
 /// The module's errors say what to do themselves.
 fn failed(error: HsmError) -> CliError {
     CliError::failure(error, "see docs/keys.md, hardware modules")
 }
 
-fn pin(source: &SecretSource, what: &str, flag: &str) -> Result<Pin, CliError> {
-    source.read(what).map(Pin::from).map_err(|error| {
-        CliError::failure(
-            with_causes(&error),
-            format!("give another source with {flag}"),
-        )
+fn pin(source: &SecretSource, module: &ModuleArgs, token: &TokenSelector) -> Result<Pin, CliError> {
+    let what = format!("user PIN of token {token}");
+    Pin::read(source, &what, &module.module, token).map_err(|error| match error {
+        PinError::Module(error) => failed(error),
+        other => CliError::failure(with_causes(&other), "give another source with --pin"),
     })
 }
 
 fn user_pin(args: &TokenArgs) -> Result<Pin, CliError> {
-    pin(
-        &args.pin,
-        &format!("user PIN of token {}", args.token),
-        "--pin",
-    )
+    pin(&args.pin, &args.module, &args.token)
 }
 
 /// A PIN that is to be set, asked for twice at the terminal.
@@ -91,8 +111,8 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
     let Some(token) = &args.token else {
         return list_tokens(&module.module, module.json);
     };
-    let pin = pin(&args.pin, &format!("user PIN of token {token}"), "--pin")?;
-    let keys = admin::keys(&module.module, token, &pin).map_err(failed)?;
+    let pin = pin(&args.pin, module, token)?;
+    let keys = call(|| admin::keys(&module.module, token, &pin))?;
     if module.json {
         let keys: Vec<_> = keys
             .iter()
@@ -128,17 +148,18 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
 }
 
 fn list_tokens(module: &Path, json: bool) -> Result<(), CliError> {
-    let tokens = admin::tokens(module).map_err(failed)?;
+    let tokens = call(|| admin::tokens(module))?;
     if json {
         let tokens: Vec<_> = tokens.iter().map(token_json).collect();
         return out::json(&tokens);
     }
-    for token in tokens {
-        let state = match (token.initialised, token.has_user_pin, token.pin_locked) {
-            (false, ..) => "empty: `multisig hsm init-token` makes it ready",
-            (true, false, _) => "has no user PIN",
-            (true, true, true) => "its user PIN is locked",
-            (true, true, false) => "ready",
+    for token in &tokens {
+        let state = match token {
+            _ if token.blank => "empty: `multisig hsm init-token` makes it ready",
+            _ if token.pin_locked => "its user PIN is locked",
+            _ if token.initialised && !token.has_user_pin => "has no user PIN",
+            _ if token.pin_pad => "ready, with a PIN pad",
+            _ => "ready",
         };
         out::line(&format!(
             "slot:{}  label:{}  serial:{}  {} {}  {state}",
@@ -158,15 +179,25 @@ fn token_json(token: &admin::TokenEntry) -> serde_json::Value {
         "initialised": token.initialised,
         "has_user_pin": token.has_user_pin,
         "pin_locked": token.pin_locked,
+        "pin_pad": token.pin_pad,
+        "blank": token.blank,
     })
 }
 
 fn init_token(args: &InitTokenArgs) -> Result<(), CliError> {
-    let so_pin = new_pin(&args.so_pin, "new security officer's PIN", "--so-pin")?;
-    let user_pin = new_pin(&args.pin, "new user PIN", "--pin")?;
     let module = &args.module;
-    let token = admin::init_token(&module.module, args.slot, &args.label, &so_pin, &user_pin)
-        .map_err(failed)?;
+    // Before anybody types PINs for a token that is not to be had.
+    let blank = call(|| admin::blank_token(&module.module, args.slot))?;
+    let (so_pin, user_pin) = if blank.pin_pad {
+        (Pin::at_pad(), Pin::at_pad())
+    } else {
+        (
+            new_pin(&args.so_pin, "new security officer's PIN", "--so-pin")?,
+            new_pin(&args.pin, "new user PIN", "--pin")?,
+        )
+    };
+    let token =
+        call(|| admin::init_token(&module.module, args.slot, &args.label, &so_pin, &user_pin))?;
     if module.json {
         return out::json(&token_json(&token));
     }
@@ -180,8 +211,7 @@ fn import(args: &HsmImportArgs) -> Result<(), CliError> {
     let secret = import_source(args)?;
     let TokenArgs { module, token, .. } = &args.token;
     let pin = user_pin(&args.token)?;
-    let made =
-        admin::import_key(&module.module, token, &pin, &args.label, &secret).map_err(failed)?;
+    let made = call(|| admin::import_key(&module.module, token, &pin, &args.label, &secret))?;
     out::note("the key is as safe as every copy of it that is left: remove them");
     script::tell_key(&made, module.json)
 }

@@ -50,10 +50,13 @@ pub(super) fn tell(key: &KeyEntry, args: &ToScriptArgs, json: bool) -> Result<()
     script.map_or(Ok(()), |script| out::line(&script))
 }
 
-/// The public half in one line.
+/// The public half in one line, and what is wrong with where the key is.
 pub(super) fn tell_key(key: &KeyEntry, json: bool) -> Result<(), CliError> {
     if json {
         return out::json(&key_json(key));
+    }
+    if key.extractable == Some(true) {
+        out::note("the token says that this key can be taken out of it");
     }
     let public_key = key.public_key.map(|key| key.to_string());
     out::line(&public_key.unwrap_or_default())

@@ -90,59 +90,6 @@ impl Faulty {
 }
 
 #[test]
-fn a_module_that_hangs_costs_the_time_out_and_no_more() {
-    isolated(
-        "faults::a_module_that_hangs_costs_the_time_out_and_no_more",
-        || {
-            let faulty = Faulty::new();
-            run(async {
-                let config = faulty
-                    .config()
-                    .with_timeout(Duration::from_secs(1))
-                    .with_queue(2);
-                let signer = faulty.signer(config).await;
-                let unavailable =
-                    |wanted: fn(&HsmError) -> bool, result: Result<_, SignerError>| {
-                        let Err(SignerError::Unavailable(source)) = result else {
-                            panic!("{result:?}");
-                        };
-                        let error = source.downcast_ref::<HsmError>().expect("ours");
-                        assert!(wanted(error), "{error:?}");
-                    };
-                faulty.hangs("Sign");
-                // On one thread: had the call blocked it, the tick would not come.
-                let tick = tokio::time::sleep(Duration::from_millis(1));
-                let signing = signer.sign_block(HASH);
-                tokio::pin!(tick, signing);
-                tokio::select! {
-                    biased;
-                    _ = &mut signing => panic!("it hangs"),
-                    () = &mut tick => {}
-                }
-                unavailable(|error| matches!(error, HsmError::Timeout(_)), signing.await);
-                // Two wait in the queue for the thread that hangs, the third is refused at once.
-                for _ in 0..2 {
-                    unavailable(
-                        |error| matches!(error, HsmError::Timeout(_)),
-                        signer.sign_block(HASH).await,
-                    );
-                }
-                unavailable(
-                    |error| matches!(error, HsmError::Busy(2)),
-                    signer.sign_block(HASH).await,
-                );
-                faulty.works();
-                let deadline = Instant::now() + Duration::from_secs(20);
-                while let Err(error) = signer.sign_block(HASH).await {
-                    assert!(Instant::now() < deadline, "{error:?}");
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            });
-        },
-    );
-}
-
-#[test]
 fn a_module_that_hangs_at_the_start_costs_the_time_out() {
     isolated(
         "faults::a_module_that_hangs_at_the_start_costs_the_time_out",

@@ -4,6 +4,7 @@ mod admin;
 mod concurrent;
 mod errors;
 mod faults;
+mod quirks;
 mod recovery;
 mod signing;
 

@@ -53,4 +53,10 @@ impl GuardError {
             Self::Store(GuardStoreError::Backend(_)) | Self::Signer(SignerError::Unavailable(_))
         )
     }
+
+    /// Whether no block will be signed any more by this process, so that it should end.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Signer(SignerError::Ended(_)))
+    }
 }

@@ -1,0 +1,67 @@
+//! A user who is logged in, for as long as one thing takes.
+
+use core::cell::Cell;
+
+use cryptoki::session::{Session, UserType};
+use federation_signer::TokenSelector;
+
+use crate::{
+    HsmError, Pin,
+    find::{self, FoundKey, Token},
+    module::{Module, State},
+    session::{self, Closing, KeyAt, Mode, Opened, log_in},
+};
+
+/// A user who is logged in.
+pub(super) struct User<'a> {
+    pub(super) session: Session,
+    pub(super) token: Token,
+    module: &'a Module,
+    pin: &'a Pin,
+    /// Why the session may not change the token, if so.
+    read_only: Option<HsmError>,
+}
+
+impl<'a> User<'a> {
+    pub(super) fn log_in(
+        module: &'a Module,
+        state: &State,
+        token: &TokenSelector,
+        pin: &'a Pin,
+        mode: Mode,
+    ) -> Result<Self, HsmError> {
+        let token = find::token(&state.pkcs11, token)?;
+        let Opened { session, refused } =
+            session::open(&state.pkcs11, &token, mode, Closing::OnDrop)?;
+        log_in(&session, &token, UserType::User, pin)?;
+        Ok(Self {
+            session,
+            token,
+            module,
+            pin,
+            read_only: refused.filter(|_| mode == Mode::Write),
+        })
+    }
+
+    /// Has a key do something.
+    pub(super) fn with_key<T>(
+        &self,
+        key: &FoundKey,
+        act: impl FnOnce(&KeyAt<'_>) -> Result<T, HsmError>,
+    ) -> Result<T, HsmError> {
+        act(&KeyAt {
+            module: self.module,
+            session: &self.session,
+            handle: key.handle,
+            token: &self.token,
+            pin: self.pin,
+            pin_refused: false,
+            each_use: &Cell::new(key.each_use),
+        })
+    }
+
+    /// What went wrong when something was to be written: if the session may not write, that.
+    pub(super) fn not_written(&self, error: HsmError) -> HsmError {
+        self.read_only.clone().unwrap_or(error)
+    }
+}

@@ -1,0 +1,167 @@
+//! A call that never comes back costs its thread, and not the key.
+
+use std::time::{Duration, Instant};
+
+use federation_chain::BlockHash;
+use federation_signer::{Signer, SignerError};
+use federation_signer_hsm::{HsmConfig, HsmError, HsmKey, HsmSigner, testing::isolated};
+
+use super::Quirky;
+use crate::run;
+
+const HASH: BlockHash = BlockHash::from_bytes([1; 32]);
+
+/// How long a test waits for what is to come at once.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The error of a module that is out of reach.
+fn unavailable<T: core::fmt::Debug>(result: Result<T, SignerError>) -> HsmError {
+    let Err(SignerError::Unavailable(source)) = result else {
+        panic!("{result:?}");
+    };
+    source.downcast_ref::<HsmError>().expect("ours").clone()
+}
+
+async fn signer(quirky: &Quirky, timeout: Duration, queue: usize) -> HsmSigner {
+    let config = quirky.config("block").with_queue(queue);
+    let key = HsmKey::open(config.with_timeout(timeout)).await;
+    HsmSigner::new(key.expect("the key"))
+}
+
+/// Waits until the module was asked for so many signatures.
+async fn asked(quirky: &Quirky, count: usize) {
+    let deadline = Instant::now() + LIMIT;
+    while quirky.calls("C_Sign") < count {
+        assert!(Instant::now() < deadline, "it is never asked");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[test]
+fn a_thread_that_hangs_is_replaced() {
+    isolated("quirks::hanging::a_thread_that_hangs_is_replaced", || {
+        let (quirky, _) = Quirky::new();
+        run(async {
+            let signer = signer(&quirky, Duration::from_secs(3), 4).await;
+            // Keygen signed once, the key proved itself once: the third never comes back.
+            quirky.set("hang=3");
+            // On one thread: had the call blocked it, the tick would not come.
+            let tick = tokio::time::sleep(Duration::from_millis(1));
+            let signing = signer.sign_block(HASH);
+            tokio::pin!(tick, signing);
+            tokio::select! {
+                biased;
+                _ = &mut signing => panic!("it hangs"),
+                () = &mut tick => {}
+            }
+            let hung = unavailable(signing.await);
+            assert!(matches!(hung, HsmError::Timeout(_)), "{hung:?}");
+            for _ in 0..3 {
+                signer.sign_block(HASH).await.expect("by another thread");
+            }
+        });
+    });
+}
+
+#[test]
+fn who_no_longer_waits_is_not_signed_for() {
+    isolated(
+        "quirks::hanging::who_no_longer_waits_is_not_signed_for",
+        || {
+            let (quirky, _) = Quirky::new();
+            run(async {
+                let signer = signer(&quirky, LIMIT, 3).await;
+                quirky.forget_calls();
+                quirky.set("hang");
+                let mut first = Box::pin(signer.sign_block(HASH));
+                assert!(futures::poll!(&mut first).is_pending());
+                asked(&quirky, 1).await;
+                // They wait in the queue while the only thread is at the first.
+                let mut waiting: Vec<_> =
+                    (0..3).map(|_| Box::pin(signer.sign_block(HASH))).collect();
+                for signing in &mut waiting {
+                    assert!(futures::poll!(signing).is_pending());
+                }
+                let refused = unavailable(signer.sign_block(HASH).await);
+                assert_eq!(refused, HsmError::Busy(3));
+                // And now they do not, so that there is room for others.
+                drop(waiting);
+                let mut last = Box::pin(signer.sign_block(HASH));
+                assert!(futures::poll!(&mut last).is_pending());
+                quirky.set("");
+                first.await.expect("it came back in time");
+                last.await.expect("after the first");
+                assert_eq!(quirky.calls("C_Sign"), 2, "not for those who are gone");
+            });
+        },
+    );
+}
+
+#[test]
+fn a_module_of_which_too_many_calls_hang_has_ended() {
+    isolated(
+        "quirks::hanging::a_module_of_which_too_many_calls_hang_has_ended",
+        || {
+            let (quirky, _) = Quirky::new();
+            run(async {
+                // The key proves itself within it.
+                let signer = signer(&quirky, Duration::from_secs(1), 4).await;
+                quirky.forget_calls();
+                quirky.set("hang");
+                let mut asked = 0;
+                let ended = loop {
+                    asked += 1;
+                    assert!(asked <= 4 * HsmConfig::MAX_HANGING, "it never ends");
+                    match signer.sign_block(HASH).await {
+                        Err(SignerError::Ended(source)) => break source,
+                        other => {
+                            let error = unavailable(other);
+                            assert!(matches!(error, HsmError::Timeout(_)), "{error:?}");
+                        }
+                    }
+                };
+                let error = ended.downcast_ref::<HsmError>().expect("ours");
+                assert_eq!(*error, HsmError::Hangs(HsmConfig::MAX_HANGING));
+                assert!(error.is_final() && !error.is_transient());
+                // No further call is made.
+                let calls = quirky.calls("C_Sign");
+                for _ in 0..3 {
+                    let still = signer.sign_block(HASH).await;
+                    assert!(matches!(still, Err(SignerError::Ended(_))), "{still:?}");
+                }
+                assert_eq!(quirky.calls("C_Sign"), calls);
+                assert!(calls <= HsmConfig::MAX_HANGING);
+                // Should they come back after all, it signs again.
+                quirky.set("");
+                let deadline = Instant::now() + LIMIT;
+                while let Err(error) = signer.sign_block(HASH).await {
+                    assert!(Instant::now() < deadline, "{error:?}");
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+        },
+    );
+}
+
+#[test]
+fn who_gives_up_early_does_not_hide_that_a_call_hangs() {
+    isolated(
+        "quirks::hanging::who_gives_up_early_does_not_hide_that_a_call_hangs",
+        || {
+            let (quirky, _) = Quirky::new();
+            run(async {
+                let signer = signer(&quirky, Duration::from_secs(1), 4).await;
+                quirky.set("hang=3");
+                quirky.forget_calls();
+                let mut signing = Box::pin(signer.sign_block(HASH));
+                assert!(futures::poll!(&mut signing).is_pending());
+                asked(&quirky, 1).await;
+                drop(signing);
+                let deadline = Instant::now() + LIMIT;
+                while let Err(error) = signer.sign_block(HASH).await {
+                    assert!(Instant::now() < deadline, "{error:?}");
+                }
+            });
+        },
+    );
+}
