@@ -9,6 +9,8 @@ use elements::{
     encode::{deserialize, serialize},
 };
 
+use federation_chain::{Dialect, TransactionView};
+
 use crate::{Genesis, InitialAsset, transaction::OP_TRUE};
 
 /// What all outputs of one transaction may hold together, of whatever assets (`MAX_MONEY`).
@@ -68,6 +70,9 @@ impl Sweep {
     /// # Errors
     /// If the bytes are none.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SweepError> {
+        // First, as `elements` makes room for as many inputs and outputs as are claimed.
+        TransactionView::decode(Dialect::Elements, bytes)
+            .map_err(|error| SweepError::Undecodable(error.to_string()))?;
         deserialize(bytes)
             .map(Self)
             .map_err(|error| SweepError::Undecodable(error.to_string()))

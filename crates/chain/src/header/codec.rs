@@ -1,6 +1,6 @@
 //! Headers as bytes, and back.
 
-use elements::encode::{deserialize_partial, serialize};
+use elements::encode::{deserialize, serialize};
 
 use super::{HeaderFields, Proof, Signatures};
 use crate::{
@@ -78,13 +78,42 @@ fn read_dynafed(cursor: &mut Cursor<'_>) -> Result<Proof, DecodeError> {
 
 /// Parameters by the `elements` crate, refused when they are not written as it would write them.
 fn read_params(cursor: &mut Cursor<'_>) -> Result<Params, DecodeError> {
+    let start = cursor.clone();
     let at = cursor.at();
-    let (params, used) =
-        deserialize_partial::<Params>(cursor.rest()).map_err(|_| DecodeError::Params(at))?;
-    if serialize(&params) != cursor.take(used)? {
+    // First, as the crate makes room for as many elements as are claimed.
+    pass_params(cursor)?;
+    let bytes = start.until(cursor);
+    let params: Params = deserialize(bytes).map_err(|_| DecodeError::Params(at))?;
+    if serialize(&params) != bytes {
         return Err(DecodeError::Params(at));
     }
     Ok(params)
+}
+
+/// Reads over parameters, believing no length that the bytes do not bear out.
+fn pass_params(cursor: &mut Cursor<'_>) -> Result<(), DecodeError> {
+    let at = cursor.at();
+    match cursor.u8()? {
+        0 => {}
+        // Compact: signblock script, size of its witness, root of the rest.
+        1 => {
+            cursor.var_bytes()?;
+            cursor.u32()?;
+            cursor.take(32)?;
+        }
+        // Full: signblock script, size of its witness, peg program, peg script, extension space.
+        2 => {
+            cursor.var_bytes()?;
+            cursor.u32()?;
+            cursor.var_bytes()?;
+            cursor.var_bytes()?;
+            for _ in 0..cursor.length()? {
+                cursor.var_bytes()?;
+            }
+        }
+        _ => return Err(DecodeError::Params(at)),
+    }
+    Ok(())
 }
 
 pub(super) fn encode(fields: &HeaderFields, signatures: Signatures) -> Vec<u8> {

@@ -137,6 +137,23 @@ fn no_length_that_is_claimed_is_believed() {
     }
 }
 
+/// Cases that random bytes once found.
+#[test]
+fn claims_that_were_believed_once_are_not_any_more() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A transaction of 1280 outputs in eight bytes; block parameters with as many extensions.
+    let mut header = vec![0, 0, 0, 0x80];
+    header.extend([0; 72]);
+    header.extend([2, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0x02, 0x00]);
+    let cases: [(&str, &[u8]); 2] = [("genesis", &[0, 0, 0, 0, 0, 253, 0, 5]), ("header", &header)];
+    for (name, bytes) in cases {
+        let mut checks = decoders::ALL.iter().filter(|(known, _)| *known == name);
+        let (_, check) = checks.next().expect("a decoder of this name");
+        let result = check_bounded(name, *check, bytes);
+        assert!(result.is_ok(), "{result:?}");
+    }
+}
+
 #[test]
 fn bytes_of_no_meaning_are_read_in_proportion() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
