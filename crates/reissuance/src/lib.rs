@@ -25,6 +25,7 @@
 
 mod amount;
 mod asset;
+mod event;
 mod kept;
 mod ledger;
 mod opening;
@@ -39,7 +40,8 @@ mod transaction;
 
 pub use amount::{AmountError, Frozen, amount_for_unfrozen, scheduled_amount};
 pub use asset::{Due, Uncountable};
-pub use ledger::{DecodeLedgerError, Ledger, LedgerError, LedgerEvent, Listed};
+pub use event::{LedgerEvent, Listed};
+pub use ledger::{DecodeLedgerError, Ledger, LedgerError};
 pub use opening::Opening;
 pub use plan::{Difference, Plan, PlanError, PlannedFee};
 pub use rate::{ParseRateError, Rate};

@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod world;
 
+mod proxy;
+
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
@@ -13,6 +15,7 @@ use federation_signer_hsm::{
     admin::generate_key,
     testing::{USER_PIN, isolated, make_token, pin, softhsm},
 };
+use proxy::LyingNode;
 use serde_json::Value;
 use world::{Daemon, World, federation, stderr, until};
 
@@ -171,6 +174,8 @@ async fn whole_life(keys: Keys) {
     let to_come = asset["to_come"].as_array().expect("points");
     assert_eq!(to_come.len(), 1, "the next point");
 
+    what_a_node_leaves_out_is_noticed(&world, verb(audit));
+
     // Who expects another rate finds that the chain differs from it.
     std::fs::write(&public, before + &table(&issued, &script, "0.2")).expect("written");
     let report = ask(verb(audit), 1);
@@ -178,6 +183,30 @@ async fn whole_life(keys: Keys) {
     for daemon in daemons {
         daemon.stop().await;
     }
+}
+
+/// A node that hides what was made, so that an audit would find nothing: it finds the node.
+fn what_a_node_leaves_out_is_noticed(world: &World, mut audit: Vec<String>) {
+    let url = world.nodes[0].rpc_url();
+    let node = LyingNode::before(&url);
+    let honest = world.config(0);
+    let config = honest.with_file_name("lied-to.toml");
+    std::fs::copy(&honest, &config).expect("copied");
+    world::change(&config, &url, &node.url);
+    let at = audit.iter().position(|word| word == "--config");
+    audit[at.expect("given") + 1] = config.to_str().expect("text").to_owned();
+    let audit: Vec<&str> = audit.iter().map(String::as_str).collect();
+    let output = federation(&audit);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("are not its own"), "{said}");
+    assert!(said.contains("read it from another one"), "{said}");
+    assert!(
+        output.stdout.is_empty(),
+        "nothing is reported of such a chain"
+    );
+    node.tell_the_truth();
+    json(&audit, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
