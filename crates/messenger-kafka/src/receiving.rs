@@ -54,12 +54,16 @@ pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
     }
     shared.ready.send_replace(true);
     let mut looked = Instant::now();
+    let mut returns = shared.health.returns();
     while !shared.is_closing() {
         // Errors are said by the context.
         if let Some(Ok(message)) = consumer.poll(TURN) {
             take(shared, &message);
         }
-        if looked.elapsed() > LOOK && shared.health.is_up() {
+        // Brokers that are back may have come back without their topics.
+        let back = shared.health.returns();
+        let is_back = core::mem::replace(&mut returns, back) != back;
+        if (is_back || looked.elapsed() > LOOK) && shared.health.is_up() {
             if let Err(error) = topics::ensure(shared, consumer) {
                 shared.health.complain("topics", &error.to_string());
             }

@@ -1,0 +1,253 @@
+//! Operators and their Kafka brokers: what the brokers do ends no operator.
+
+#[path = "../../../crates/messenger-kafka/tests/it/stub.rs"]
+#[expect(dead_code, reason = "the tests of the messenger use more of it")]
+mod stub;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use federation_chain::Dialect;
+use federation_devnet::{DevNode, DevNodeConfig};
+use federation_local::free_ports;
+use federation_multisig::MultisigScript;
+use stub::{Stub, Wrong};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_federation");
+
+/// How long anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Devnet nodes and the files of operators who talk by Kafka.
+struct World {
+    fed: PathBuf,
+    nodes: Vec<DevNode>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(operators: u16, brokers: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fed = folder.path().join("fed");
+        let first = free_ports(3 * operators).expect("ports").start;
+        let made = Command::new(PROGRAM)
+            .args(["init", "--interval", "500ms", "--threshold", "3"])
+            .args(["--operators", &operators.to_string()])
+            .args(["--first-port", &first.to_string(), "--out"])
+            .arg(&fed)
+            .output()
+            .expect("init runs");
+        assert!(made.status.success(), "{made:?}");
+        let password = folder.path().join("password");
+        std::fs::write(&password, "password\n").expect("written");
+        let node = std::fs::read_to_string(fed.join("operator-0/node/elements.conf"));
+        let node = node.expect("it is there");
+        let script = node
+            .lines()
+            .find_map(|line| line.strip_prefix("signblockscript="));
+        let script = MultisigScript::from_hex(script.expect("a script")).expect("a script");
+        let mut nodes = Vec::new();
+        for index in 0..operators {
+            let port = |which: u16| ([127, 0, 0, 1], first + which + 3 * index).into();
+            let config = DevNodeConfig::new(Dialect::Dynafed, script.clone())
+                .with_chain("fedchain")
+                .with_listen(port(1), port(2));
+            nodes.push(DevNode::spawn(config).await.expect("a node"));
+            let file = fed.join(format!("operator-{index}/operator.toml"));
+            let text = std::fs::read_to_string(&file).expect("it is there");
+            let lines = text.lines().filter(|line| !line.starts_with("messenger"));
+            let text = lines.collect::<Vec<_>>().join("\n").replace(
+                "cookie = \"node/fedchain/.cookie\"",
+                &format!(
+                    "user = \"user\"\npassword_file = \"{}\"",
+                    password.display()
+                ),
+            );
+            let kafka = format!("[kafka]\nbrokers = [\"{brokers}\"]\nreplication = 1\n");
+            let text = format!("messenger = \"kafka\"\n{text}\n{kafka}");
+            std::fs::write(&file, text).expect("written");
+        }
+        for node in &nodes[1..] {
+            node.connect(nodes[0].p2p_address());
+        }
+        Self {
+            fed,
+            nodes,
+            _folder: folder,
+        }
+    }
+
+    fn start(&self, index: usize) -> Daemon {
+        Daemon::start(&self.fed.join(format!("operator-{index}/operator.toml")))
+    }
+
+    fn height(&self) -> u32 {
+        self.nodes[0].tip().0.to_u32()
+    }
+}
+
+async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// An operator and its log.
+struct Daemon {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    fn start(config: &Path) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["run", "--config"])
+            .arg(config)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, stderr) = (log.clone(), child.stderr.take().expect("piped"));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                *lines.lock().expect("not poisoned") += &format!("{line}\n");
+            }
+        });
+        Self { child, log }
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().expect("not poisoned").clone()
+    }
+
+    fn assert_runs(&mut self) {
+        let ended = self.child.try_wait().expect("it can be asked");
+        assert!(ended.is_none(), "{ended:?}: {}", self.log());
+    }
+
+    /// Asks it to stop, as a service manager would.
+    async fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").arg(pid).status();
+        assert!(asked.expect("kill runs").success());
+        let deadline = Instant::now() + PATIENCE;
+        let ended = loop {
+            if let Some(ended) = self.child.try_wait().expect("it can be asked") {
+                break ended;
+            }
+            assert!(Instant::now() < deadline, "it runs on: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(ended.success(), "{ended}: {}", self.log());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing running.
+        let _ = self.child.kill();
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_ends_the_client_does_not_end_the_operator() {
+    let stub = Stub::start(Wrong {
+        leader_of_nothing: true,
+        ..Wrong::default()
+    })
+    .await;
+    let world = World::new(5, &stub.address()).await;
+    let mut operator = world.start(0);
+    until("the client ends and is started again, twice", || {
+        let log = operator.log();
+        log.matches("the Kafka client ended").count() >= 2
+            && log.contains("the Kafka client runs again")
+    })
+    .await;
+    operator.assert_runs();
+    operator.stop().await;
+}
+
+/// A broker of the program that `TANSU` names, with or without data that outlives it.
+struct Broker {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Broker {
+    fn start(port: u16, folder: &Path, keeps: bool) -> Self {
+        let storage = if keeps {
+            format!("libsql://{}", folder.join("tansu.db").display())
+        } else {
+            "memory://tansu/".to_owned()
+        };
+        let log = folder.join("tansu.log");
+        let file = std::fs::File::create(&log).expect("made");
+        let child = Command::new(std::env::var_os("TANSU").expect("TANSU names the program"))
+            .arg("broker")
+            .args(["--cluster-id", "federation"])
+            .args(["--listener-url", &format!("tcp://127.0.0.1:{port}/")])
+            .args([
+                "--advertised-listener-url",
+                &format!("tcp://127.0.0.1:{port}/"),
+            ])
+            .args(["--storage-engine", &storage])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("it starts");
+        Self { child, log }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs TANSU, a broker's program"]
+async fn five_operators_live_through_twenty_restarts_of_their_broker() {
+    let port = free_ports(1).expect("a port").start;
+    let folder = tempfile::tempdir().expect("a folder");
+    let world = World::new(5, &format!("127.0.0.1:{port}")).await;
+    let mut broker = Broker::start(port, folder.path(), false);
+    let mut operators: Vec<_> = (0..5).map(|index| world.start(index)).collect();
+    until("a block", || world.height() > 0).await;
+    for restart in 0..20 {
+        let log = std::fs::read_to_string(&broker.log).unwrap_or_default();
+        drop(broker);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Every other time it has what it had the last time that it kept it.
+        broker = Broker::start(port, folder.path(), restart % 2 == 1);
+        let height = world.height();
+        until(&format!("a block after restart {restart}; {log}"), || {
+            world.height() > height
+        })
+        .await;
+        for operator in &mut operators {
+            operator.assert_runs();
+        }
+    }
+    let ended: usize = operators
+        .iter()
+        .map(|operator| operator.log().matches("the Kafka client ended").count())
+        .sum();
+    println!("clients that ended in twenty restarts: {ended}");
+    for operator in operators {
+        operator.stop().await;
+    }
+}
