@@ -52,6 +52,12 @@ impl Pin {
         Self { auth: None, len: 0 }
     }
 
+    /// Whether it is typed on the token's own pad.
+    #[must_use]
+    pub const fn is_at_pad(&self) -> bool {
+        self.auth.is_none()
+    }
+
     /// The user PIN of a token from its source. What is to be typed at the terminal is not asked
     /// for there if the token has a PIN pad of its own. `what` says in the prompt what is wanted.
     ///

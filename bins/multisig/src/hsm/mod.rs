@@ -76,10 +76,14 @@ fn failed(error: HsmError) -> CliError {
 
 fn pin(source: &SecretSource, module: &ModuleArgs, token: &TokenSelector) -> Result<Pin, CliError> {
     let what = format!("user PIN of token {token}");
-    Pin::read(source, &what, &module.module, token).map_err(|error| match error {
+    let pin = Pin::read(source, &what, &module.module, token).map_err(|error| match error {
         PinError::Module(error) => failed(error),
         other => CliError::failure(with_causes(&other), "give another source with --pin"),
-    })
+    })?;
+    if pin.is_at_pad() {
+        out::note(&format!("type the {what} on its own pad"));
+    }
+    Ok(pin)
 }
 
 fn user_pin(args: &TokenArgs) -> Result<Pin, CliError> {
@@ -189,6 +193,7 @@ fn init_token(args: &InitTokenArgs) -> Result<(), CliError> {
     // Before anybody types PINs for a token that is not to be had.
     let blank = call(|| admin::blank_token(&module.module, args.slot))?;
     let (so_pin, user_pin) = if blank.pin_pad {
+        out::note("type the new PINs on the token's own pad, the security officer's first");
         (Pin::at_pad(), Pin::at_pad())
     } else {
         (

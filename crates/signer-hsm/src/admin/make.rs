@@ -43,15 +43,11 @@ pub fn generate_key(
         let session = &user.session;
         Ok(session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)?)
     });
-    let (public, private) =
-        pair.map_err(
-            |error| match (user.not_written(error.clone()), error.code()) {
-                (same, Some(code)) if same == error && template::is_of_template(code) => {
-                    HsmError::NoKeygen(code)
-                }
-                (other, _) => other,
-            },
-        )?;
+    let (public, private) = pair.map_err(|error| {
+        user.not_written(error, |code| {
+            template::is_of_template(code).then_some(HsmError::NoKeygen(code))
+        })
+    })?;
     left_there(label, || {
         let selector = KeySelector::Label(label.to_owned());
         let found = find::key_at(&user.session, private, &selector)?;
@@ -86,15 +82,11 @@ pub fn import_key(
             .map_err(|error| HsmError::Answer(error.to_string()))?,
     );
     let private = first_taken(|variant| put_private(&user, variant, label, &value));
-    let private =
-        private.map_err(
-            |error| match (user.not_written(error.clone()), error.code()) {
-                (same, Some(code)) if same == error && is_of_import(code) => {
-                    HsmError::NoImport(code)
-                }
-                (other, _) => other,
-            },
-        )?;
+    let private = private.map_err(|error| {
+        user.not_written(error, |code| {
+            is_of_import(code).then_some(HsmError::NoImport(code))
+        })
+    })?;
     let public_key = secret.public_key();
     left_there(label, || {
         add_public(&user, private, label, &public_key)?;

@@ -2,7 +2,10 @@
 
 use core::cell::Cell;
 
-use cryptoki::session::{Session, UserType};
+use cryptoki::{
+    error::RvError,
+    session::{Session, UserType},
+};
 use federation_signer::TokenSelector;
 
 use crate::{
@@ -60,8 +63,16 @@ impl<'a> User<'a> {
         })
     }
 
-    /// What went wrong when something was to be written: if the session may not write, that.
-    pub(super) fn not_written(&self, error: HsmError) -> HsmError {
-        self.read_only.clone().unwrap_or(error)
+    /// What went wrong when something was to be written: that the session may not write, if so; else
+    /// the name that the code has; else the error itself.
+    pub(super) fn not_written(
+        &self,
+        error: HsmError,
+        named: impl FnOnce(RvError) -> Option<HsmError>,
+    ) -> HsmError {
+        let read_only = self.read_only.clone();
+        read_only
+            .or_else(|| error.code().and_then(named))
+            .unwrap_or(error)
     }
 }
