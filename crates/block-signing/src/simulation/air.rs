@@ -77,7 +77,7 @@ impl World {
                 });
                 continue;
             }
-            self.dispatch(to, frame);
+            self.transmit(slot, to, frame);
             if self.storm && self.rng.chance(self.scenario.duplicates) {
                 self.count(Exercise::Duplicate);
                 self.dispatch(to, frame);
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    fn dispatch(&mut self, to: usize, frame: &Rc<Frame>) {
+    pub(super) fn dispatch(&mut self, to: usize, frame: &Rc<Frame>) {
         let delay = self.frame_delay();
         let arrival = self.now + delay;
         if arrival < self.latest[to] {

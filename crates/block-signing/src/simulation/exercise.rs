@@ -19,6 +19,10 @@ pub enum Exercise {
     Replay,
     /// A message did not cross a partition.
     Partition,
+    /// A frame had to wait because the uplink was busy with a body.
+    BusyUplink,
+    /// The oldest frame was dropped because the queue to one operator was full.
+    FullQueue,
     /// A partition came to an end.
     Healing,
     /// An operator crashed.
@@ -63,13 +67,15 @@ pub enum Exercise {
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Loss,
         Self::Deafness,
         Self::Reordering,
         Self::Duplicate,
         Self::Replay,
         Self::Partition,
+        Self::BusyUplink,
+        Self::FullQueue,
         Self::Healing,
         Self::Crash,
         Self::CrashBeforeStore,

@@ -30,6 +30,7 @@ mod scenario;
 mod step;
 #[cfg(test)]
 mod tests;
+mod uplink;
 mod weather;
 mod world;
 

@@ -43,6 +43,9 @@ pub struct Scenario {
     pub replays: u64,
     /// The longest delay of a frame in the storm, in milliseconds; differing delays reorder.
     pub delay: u64,
+    /// How long an operator's uplink is busy with one body to one other, in milliseconds; 0 for
+    /// links without limit.
+    pub body_millis: u64,
     /// Crashes of an operator, of a thousand outputs, at any border between two outputs.
     pub crashes: u64,
     /// Failures of the store, of a thousand batches.
@@ -85,6 +88,7 @@ impl Scenario {
             duplicates: 0,
             replays: 0,
             delay: 20,
+            body_millis: 0,
             crashes: 0,
             store_failures: 0,
             amnesia: false,
@@ -134,6 +138,7 @@ impl Scenario {
         let skew = sometimes(500, 3000);
         let dead = sometimes(400, spare);
         let deaf = sometimes(700, 700);
+        let body_millis = sometimes(400, 250);
         Self {
             seed,
             size: usize::try_from(size).unwrap_or(3),
@@ -151,6 +156,7 @@ impl Scenario {
             duplicates,
             replays,
             delay,
+            body_millis,
             crashes,
             store_failures,
             amnesia: rng.chance(150),

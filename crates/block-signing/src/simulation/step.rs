@@ -30,6 +30,7 @@ impl World {
             return;
         }
         self.slots[slot].life += 1;
+        self.uplinks[slot].clear();
         self.summary.crashes += 1;
         self.count(Exercise::Crash);
         let id = self.slots[slot].id;

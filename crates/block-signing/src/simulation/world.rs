@@ -16,6 +16,7 @@ use super::{
     operator::Slot,
     rng::Rng,
     scenario::Scenario,
+    uplink::Uplink,
 };
 
 /// True time at the start of a run, in milliseconds since the epoch.
@@ -44,6 +45,8 @@ pub struct Summary {
     pub exercised: Exercised,
     /// Pieces of evidence put out by honest operators.
     pub evidence: u32,
+    /// Bodies that were sent, one for each receiver.
+    pub bodies: u64,
     /// Milliseconds of virtual time from the end of the storm to the goal.
     pub calm: u64,
 }
@@ -60,6 +63,12 @@ pub fn run(scenario: &Scenario) -> Result<Summary, Failure> {
 #[derive(Debug)]
 pub(super) enum Happening {
     Deliver {
+        to: usize,
+        frame: Rc<Frame>,
+    },
+    /// A body has left the uplink of a slot.
+    Sent {
+        from: usize,
         to: usize,
         frame: Rc<Frame>,
     },
@@ -109,6 +118,7 @@ pub struct World {
     pub(super) latest: Vec<u64>,
     /// Which kinds of messages a slot does not hear from another one, as bits.
     pub(super) deaf: Vec<Vec<u32>>,
+    pub(super) uplinks: Vec<Uplink>,
     pub(super) checker: Checker,
     pub(super) filter: Option<Filter>,
     pub(super) trace: Option<Trace>,
@@ -186,6 +196,7 @@ impl World {
             split: false,
             deaf: vec![vec![0; count]; count],
             latest: vec![0; count],
+            uplinks: vec![Uplink::new(count); count],
             filter: None,
             trace: None,
             summary: Summary::default(),
@@ -203,6 +214,12 @@ impl World {
     /// Hands a line for everything that happens to `trace`.
     pub fn set_trace(&mut self, trace: impl FnMut(String) + 'static) {
         self.trace = Some(Box::new(trace));
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub const fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Runs to the end of the calm.
@@ -301,6 +318,10 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), Breach> {
         match happening {
             Happening::Deliver { to, frame } => self.receive(to, &frame),
+            Happening::Sent { from, to, frame } => {
+                self.sent(from, to, &frame);
+                Ok(())
+            }
             Happening::Feed { slot, life, input } => {
                 if self.slots[slot].life == life {
                     self.step(slot, input)?;
