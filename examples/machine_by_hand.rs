@@ -134,8 +134,7 @@ impl Federation {
             // Here the node judges the transactions, and the operator's own policy the block.
             Output::TestBlock { candidate } => {
                 let tested = Input::Tested {
-                    height: candidate.height,
-                    hash: candidate.hash,
+                    candidate,
                     verdict: Verdict::Valid,
                 };
                 self.queue.push_back((id, tested));

@@ -128,11 +128,7 @@ impl Machine {
                 candidate,
             } => self.on_template(now, height, round, candidate),
             Input::TemplateFailed { height, round } => self.on_template_failed(height, round),
-            Input::Tested {
-                height,
-                hash,
-                verdict,
-            } => self.on_tested(height, hash, verdict),
+            Input::Tested { candidate, verdict } => self.on_tested(&candidate, verdict),
             Input::Received(message) => self.on_received(now, message),
             Input::Body { from, candidate } => self.on_body(now, from, candidate),
             Input::Signed {

@@ -11,6 +11,8 @@ pub(crate) enum Mutation {
     SmallQuorum,
     /// Leave the votes of the round before a later one uncast.
     NoFill,
+    /// Propose a proven block again that the own node refuses, without being locked on it.
+    InsistOnRefused,
     /// Sign the block when precommitting it.
     SignAtPrecommit,
 }

@@ -34,6 +34,9 @@ pub enum Output {
         round: Round,
     },
     /// Let the node and the policy judge this block; answer [`Tested`](crate::Input::Tested).
+    ///
+    /// A later one supersedes those that still wait: one at a time is enough, and what waits is
+    /// answered with [`Unavailable`](crate::Verdict::Unavailable) when the next one comes.
     TestBlock {
         /// The block.
         candidate: Candidate,

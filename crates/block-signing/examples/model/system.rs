@@ -249,8 +249,7 @@ impl State {
                         })
                     }
                     Output::TestBlock { candidate } => inputs.push_back(Input::Tested {
-                        height: candidate.height,
-                        hash: candidate.hash,
+                        candidate,
                         verdict: Verdict::Valid,
                     }),
                     Output::SignBlock { candidate } => {

@@ -200,11 +200,7 @@ impl World {
                     }
                 };
                 let delay = self.node_delay();
-                let input = Input::Tested {
-                    height: candidate.height,
-                    hash: candidate.hash,
-                    verdict,
-                };
+                let input = Input::Tested { candidate, verdict };
                 self.feed(slot, delay, input);
             }
             Output::SignBlock { candidate } => self.sign(slot, &candidate)?,

@@ -234,11 +234,11 @@ impl Driver {
     }
 
     pub(crate) fn tested(&mut self, height: u32, fill: u8, verdict: Verdict) -> Out {
-        self.input(Input::Tested {
-            height: BlockHeight::new(height),
-            hash: hash(fill),
-            verdict,
-        })
+        self.tested_copy(candidate(height - 1, fill), verdict)
+    }
+
+    pub(crate) fn tested_copy(&mut self, candidate: Candidate, verdict: Verdict) -> Out {
+        self.input(Input::Tested { candidate, verdict })
     }
 
     pub(crate) fn template(&mut self, height: u32, round: u32, candidate: Candidate) -> Out {
