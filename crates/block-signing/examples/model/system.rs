@@ -264,6 +264,8 @@ impl State {
                         operator.decided = Some((round, hash));
                     }
                     Output::Forget { .. }
+                    | Output::ForgetRecords { .. }
+                    | Output::SendTo { .. }
                     | Output::Submit { .. }
                     | Output::Evidence(_)
                     | Output::Event(_) => {}
@@ -292,7 +294,7 @@ impl State {
         };
         let travels = !matches!(
             signed.message,
-            Message::BlockSignature(_) | Message::BodyRequest(_)
+            Message::BlockSignature(_) | Message::BodyRequest(_) | Message::SignatureSet(_)
         );
         let digest = match &signed.message {
             // Who sends it, and whose votes make the quorum, is of no consequence.

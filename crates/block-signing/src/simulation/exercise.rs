@@ -23,6 +23,22 @@ pub enum Exercise {
     BusyUplink,
     /// The oldest frame was dropped because the queue to one operator was full.
     FullQueue,
+    /// A body was sent to one operator that had asked for it.
+    BodyOnRequest,
+    /// The block signatures of all were passed on to somebody who missed them.
+    SignaturesPassedOn,
+    /// Nodes refused a block from the moment at which it had a proof of lock.
+    ValidityFlip,
+    /// Such a block was refused in the calm as well, as nothing depended on it.
+    RefusedInCalm,
+    /// A leader whose node refuses the proven block asked for a fresh one.
+    FreshBlock,
+    /// A height took more rounds than the window holds.
+    LongHeight,
+    /// Checked: a height leaves a constant number of records in a store.
+    StoreChecked,
+    /// A liar asked for a block again and again.
+    GreedyRequest,
     /// A partition came to an end.
     Healing,
     /// An operator crashed.
@@ -67,7 +83,7 @@ pub enum Exercise {
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 36] = [
         Self::Loss,
         Self::Deafness,
         Self::Reordering,
@@ -76,6 +92,14 @@ impl Exercise {
         Self::Partition,
         Self::BusyUplink,
         Self::FullQueue,
+        Self::BodyOnRequest,
+        Self::SignaturesPassedOn,
+        Self::ValidityFlip,
+        Self::RefusedInCalm,
+        Self::FreshBlock,
+        Self::LongHeight,
+        Self::StoreChecked,
+        Self::GreedyRequest,
         Self::Healing,
         Self::Crash,
         Self::CrashBeforeStore,
@@ -100,8 +124,14 @@ impl Exercise {
 }
 
 /// How often each happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exercised([u64; Exercise::ALL.len()]);
+
+impl Default for Exercised {
+    fn default() -> Self {
+        Self([0; Exercise::ALL.len()])
+    }
+}
 
 impl Exercised {
     pub(super) const fn count(&mut self, what: Exercise) {

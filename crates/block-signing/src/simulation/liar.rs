@@ -15,6 +15,7 @@ use super::{
     chain,
     exercise::Exercise,
     network::Frame,
+    requests::GREED,
     world::{World, signed},
 };
 
@@ -29,7 +30,7 @@ impl World {
         let Some((height, round)) = self.place_to_lie() else {
             return;
         };
-        let (kind, message) = match self.rng.below(8) {
+        let (kind, message) = match self.rng.below(9) {
             0..=2 => (Exercise::LyingVote, self.lying_vote(height, round)),
             3 | 4 => (
                 Exercise::LyingProposal,
@@ -37,13 +38,17 @@ impl World {
             ),
             5 => (Exercise::LyingSignature, self.lying_signature(id, height)),
             6 => (Exercise::SpoiledBody, self.spoiled_body()),
+            7 => (Exercise::GreedyRequest, self.greedy_request(height)),
             _ => (Exercise::PiecedCertificate, self.pieced_certificate()),
         };
         if let Some(message) = message {
             self.count(kind);
             let frame = Rc::new(Frame::new(signed(id, message)));
             let part = self.rng.between(200, 1000);
-            self.spread(slot, &frame, part);
+            let greedy = matches!(frame.signed.message, Message::BodyRequest(_));
+            for _ in 0..if greedy { GREED } else { 1 } {
+                self.spread(slot, &frame, part);
+            }
         }
     }
 

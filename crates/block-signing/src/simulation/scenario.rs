@@ -46,6 +46,15 @@ pub struct Scenario {
     /// How long an operator's uplink is busy with one body to one other, in milliseconds; 0 for
     /// links without limit.
     pub body_millis: u64,
+    /// The same in the storm, where that is more.
+    pub clogged_millis: u64,
+    /// Bodies that wait for one receiver at most, before the oldest frame is dropped.
+    pub queued_bodies: usize,
+    /// Blocks that all nodes refuse in the storm, of a thousand.
+    pub refusals: u64,
+    /// Proofs of lock, of a thousand stored ones in the storm, whose block nodes refuse from then
+    /// on.
+    pub flips: u64,
     /// Crashes of an operator, of a thousand outputs, at any border between two outputs.
     pub crashes: u64,
     /// Failures of the store, of a thousand batches.
@@ -89,6 +98,10 @@ impl Scenario {
             replays: 0,
             delay: 20,
             body_millis: 0,
+            clogged_millis: 0,
+            queued_bodies: 4,
+            refusals: 0,
+            flips: 0,
             crashes: 0,
             store_failures: 0,
             amnesia: false,
@@ -101,13 +114,17 @@ impl Scenario {
         }
     }
 
-    /// The scenario of a seed: every fourth one [about locks](Self::about_locks), the others with
+    /// The scenario of a seed: every fourth one [about locks](Self::about_locks), every eighth
+    /// [about validity](Self::about_validity), the others with
     /// any federation of three to seven operators, any faults, and as many liars as the threshold
     /// stands, in one of two runs the most.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         if seed % 4 == 3 {
             return Self::about_locks(seed);
+        }
+        if seed % 8 == 1 {
+            return Self::about_validity(seed);
         }
         let mut rng = Rng::new(seed ^ 0x005C_E9A2_1000);
         let size = [3, 4, 4, 5, 5, 5, 6, 7][rng.index(8)];
@@ -138,7 +155,10 @@ impl Scenario {
         let skew = sometimes(500, 3000);
         let dead = sometimes(400, spare);
         let deaf = sometimes(700, 700);
-        let body_millis = sometimes(400, 250);
+        let body_millis = sometimes(300, 200);
+        let clogged_millis = sometimes(100, 4000);
+        let refusals = sometimes(150, 1500);
+        let flips = sometimes(200, 1000);
         Self {
             seed,
             size: usize::try_from(size).unwrap_or(3),
@@ -157,6 +177,10 @@ impl Scenario {
             replays,
             delay,
             body_millis,
+            clogged_millis,
+            queued_bodies: 1 + rng.index(4),
+            refusals,
+            flips,
             crashes,
             store_failures,
             amnesia: rng.chance(150),
@@ -183,6 +207,28 @@ impl Scenario {
             hasty: true,
             secrets: rng.between(150, 350),
             crashes: [0, 30, 100][rng.index(3)],
+            relay: false,
+            ..Self::calm(seed)
+        }
+    }
+
+    /// The scenario of a seed that is all about blocks that nodes refuse once they have a proof of
+    /// lock: votes that come too late to lock anybody, and operators that start again and ask
+    /// their nodes again.
+    #[must_use]
+    pub fn about_validity(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0xF11B);
+        let (size, threshold) = [(4, 3), (5, 3), (7, 4), (7, 4)][rng.index(4)];
+        Self {
+            size,
+            threshold,
+            storm: Duration::from_millis(rng.between(2000, 5000)),
+            goal: 1,
+            loss: rng.between(50, 300),
+            secrets: rng.between(0, 200),
+            delay: rng.between(400, 800),
+            crashes: rng.between(5, 30),
+            flips: 1000,
             relay: false,
             ..Self::calm(seed)
         }

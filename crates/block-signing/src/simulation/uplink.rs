@@ -10,12 +10,10 @@ use crate::Message;
 use super::{
     exercise::Exercise,
     network::Frame,
+    scenario::Scenario,
     world::{Happening, World},
 };
 
-/// Bodies that wait for one receiver at most, as a messenger's queue of twice the largest frame
-/// holds of blocks half as large.
-const MOST_BODIES: usize = 4;
 /// Frames that wait for one receiver at most.
 const MOST_FRAMES: usize = 1024;
 
@@ -39,12 +37,12 @@ impl Uplink {
     }
 
     /// Appends a frame; how many old ones had to go for it.
-    fn push(&mut self, to: usize, frame: &Rc<Frame>) -> usize {
+    fn push(&mut self, to: usize, frame: &Rc<Frame>, most_bodies: usize) -> usize {
         let queue = &mut self.queues[to];
         queue.push_back(Rc::clone(frame));
         let mut bodies = queue.iter().filter(|frame| is_body(frame)).count();
         let mut dropped = 0;
-        while bodies > MOST_BODIES || queue.len() > MOST_FRAMES {
+        while bodies > most_bodies || queue.len() > MOST_FRAMES {
             let Some(oldest) = queue.pop_front() else {
                 break;
             };
@@ -66,6 +64,10 @@ impl Uplink {
         None
     }
 
+    fn is_idle(&self) -> bool {
+        !self.busy && self.queues.iter().all(VecDeque::is_empty)
+    }
+
     /// What waits is lost with the process.
     pub(crate) fn clear(&mut self) {
         self.queues.iter_mut().for_each(VecDeque::clear);
@@ -79,12 +81,12 @@ fn is_body(frame: &Frame) -> bool {
 impl World {
     /// Sends a frame over the sender's uplink.
     pub(super) fn transmit(&mut self, from: usize, to: usize, frame: &Rc<Frame>) {
-        if self.scenario.body_millis == 0 {
+        if self.body_millis() == 0 && self.uplinks[from].is_idle() {
             self.carried(frame);
             self.dispatch(to, frame);
             return;
         }
-        let dropped = self.uplinks[from].push(to, frame);
+        let dropped = self.uplinks[from].push(to, frame, self.scenario.queued_bodies);
         for _ in 0..dropped {
             self.count(Exercise::FullQueue);
         }
@@ -101,10 +103,8 @@ impl World {
         while let Some((to, frame)) = self.uplinks[from].pop() {
             if is_body(&frame) {
                 self.uplinks[from].busy = true;
-                self.later(
-                    self.scenario.body_millis,
-                    Happening::Sent { from, to, frame },
-                );
+                let millis = self.body_millis();
+                self.later(millis, Happening::Sent { from, to, frame });
                 return;
             }
             self.dispatch(to, &frame);
@@ -116,6 +116,19 @@ impl World {
         self.carried(frame);
         self.dispatch(to, frame);
         self.transmit_next(from);
+    }
+
+    const fn body_millis(&self) -> u64 {
+        let Scenario {
+            body_millis,
+            clogged_millis,
+            ..
+        } = self.scenario;
+        if self.storm && clogged_millis > body_millis {
+            clogged_millis
+        } else {
+            body_millis
+        }
     }
 
     fn carried(&mut self, frame: &Frame) {

@@ -1,12 +1,17 @@
 //! The event loop in virtual time.
 
 use core::{fmt, time::Duration};
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
-use federation_chain::BlockHeight;
+use federation_chain::{BlockHash, BlockHeight};
 use federation_roster::OperatorId;
 
-use crate::{Candidate, Config, IdentitySignature, Input, Message, SignedMessage, Timeouts};
+use crate::{
+    Candidate, Config, IdentitySignature, Input, Limits, Message, SignedMessage, Timeouts,
+};
 
 use super::{
     chain::{GENESIS_SECS, digest},
@@ -14,6 +19,7 @@ use super::{
     exercise::{Exercise, Exercised},
     network::{Frame, Partition},
     operator::Slot,
+    requests::Granted,
     rng::Rng,
     scenario::Scenario,
     uplink::Uplink,
@@ -118,7 +124,14 @@ pub struct World {
     pub(super) latest: Vec<u64>,
     /// Which kinds of messages a slot does not hear from another one, as bits.
     pub(super) deaf: Vec<Vec<u32>>,
+    /// Whether all nodes refuse all blocks of others until the calm.
+    pub(super) outage: bool,
+    /// Blocks that had a proof of lock in the storm.
+    pub(super) proven: BTreeMap<BlockHash, BlockHeight>,
+    pub(super) granted: BTreeMap<(usize, u32, OperatorId, BlockHeight), Granted>,
     pub(super) uplinks: Vec<Uplink>,
+    /// Blocks that a slot's node refuses though nothing is wrong with them.
+    pub(super) refused: Vec<BTreeSet<BlockHash>>,
     pub(super) checker: Checker,
     pub(super) filter: Option<Filter>,
     pub(super) trace: Option<Trace>,
@@ -166,8 +179,13 @@ impl World {
             let id = OperatorId::new(u8::try_from(number).expect("a federation is small"));
             let config = Config::new(scenario.size, scenario.threshold, id, scenario.interval);
             let config = config.expect("the scenario makes a federation");
-            let config = change(if scenario.hasty {
+            let config = if scenario.hasty {
                 hasty(config)
+            } else {
+                config
+            };
+            let config = change(if scenario.refusals > 0 {
+                forgetful(config)
             } else {
                 config
             });
@@ -197,6 +215,10 @@ impl World {
             deaf: vec![vec![0; count]; count],
             latest: vec![0; count],
             uplinks: vec![Uplink::new(count); count],
+            outage: false,
+            proven: BTreeMap::new(),
+            granted: BTreeMap::new(),
+            refused: vec![BTreeSet::new(); count],
             filter: None,
             trace: None,
             summary: Summary::default(),
@@ -362,6 +384,16 @@ fn hasty(config: Config) -> Config {
         growth: millis(20),
         limit: millis(3000),
     })
+}
+
+/// So few rounds kept that heights that the test can wait for are long ones.
+const fn forgetful(config: Config) -> Config {
+    let rounds_behind = 3;
+    let limits = Limits {
+        rounds_behind,
+        ..config.limits()
+    };
+    config.with_limits(limits)
 }
 
 pub(super) fn wide(half: [u8; 32]) -> [u8; 64] {

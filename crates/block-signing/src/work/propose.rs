@@ -90,6 +90,8 @@ impl Work<'_> {
         self.store_body(hash);
         self.send_proposal(hash, None);
         self.out.send(body);
+        // R22: that answers everybody.
+        self.height.answers.sent_to_all(hash, self.now);
     }
 
     fn send_proposal(&mut self, hash: BlockHash, valid_round: Option<Round>) {

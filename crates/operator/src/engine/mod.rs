@@ -6,6 +6,7 @@ mod ingress;
 mod jobs;
 mod peers;
 mod speaker;
+mod testing;
 mod watcher;
 
 use std::{
@@ -30,6 +31,7 @@ use self::{
     ingress::{Dropped, Ingress},
     jobs::Jobs,
     peers::Peers,
+    testing::Testing,
     watcher::{Hints, Watcher},
 };
 pub(crate) use self::{
@@ -130,6 +132,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
         height: Arc::new(AtomicU32::new(0)),
         hints: Arc::new(Hints::default()),
         running: JoinSet::new(),
+        testing: Testing::default(),
         pending: VecDeque::new(),
         node: operator.node,
         twin: None,
@@ -168,6 +171,8 @@ struct Engine {
     hints: Arc<Hints>,
     /// Calls to node and signer that have not answered yet.
     running: JoinSet<Input>,
+    /// Which of these is about a block to vote on.
+    testing: Testing,
     /// Inputs that arose while handling others.
     pending: VecDeque<Input>,
     node: Arc<dyn federation_ocean_rpc::Node>,
@@ -214,7 +219,7 @@ impl Engine {
                     Err(error) => Err(OperatorError::Task(error.to_string())),
                 },
                 Some(done) = self.running.join_next() => match done {
-                    Ok(input) => self.pending.push_back(input),
+                    Ok(input) => self.finished(input),
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
                 Some(incoming) = inputs.recv() => self.note(incoming),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use federation_block_signing::{BlockSignature, CompactSignature, Vote, VoteKind};
+use federation_block_signing::{BlockSignature, CompactSignature, SignatureSet, Vote, VoteKind};
 use federation_chain::{Block, BlockHash, Dialect, SigningRules};
 use federation_devnet::{DevNodeConfig, genesis_block};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
@@ -182,6 +182,34 @@ async fn a_certificate_needs_the_votes_of_a_quorum() {
     let forged = certificate(&[(0, 0), (2, 1)]).await;
     assert_eq!(forged.err(), Some(Dropped::BadSignature));
     let unknown = certificate(&[(0, 0), (1, 1), (3, 1)]).await;
+    assert_eq!(unknown.err(), Some(Dropped::UnknownSender));
+}
+
+#[tokio::test]
+async fn signatures_that_are_passed_on_are_each_by_the_block_key_of_their_operator() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let hash = BlockHash::from_bytes([3; 32]);
+    let passed_on = async |signatures: &[(u8, usize)]| {
+        let mut set = std::collections::BTreeMap::new();
+        for (operator, signer) in signatures {
+            let signature = members.blocks[*signer].sign_block(hash).await;
+            let bytes = signature.expect("signs").serialize_compact();
+            let signature = CompactSignature::from_bytes(bytes);
+            set.insert(OperatorId::new(*operator), signature);
+        }
+        let message = Message::SignatureSet(SignatureSet {
+            height: HEIGHT,
+            hash,
+            signatures: set,
+        });
+        // Whoever passes them on need not be among them.
+        check(&ingress, &members.frame(0, 0, &message).await)
+    };
+    assert!(passed_on(&[(1, 1), (2, 2)]).await.is_ok());
+    let swapped = passed_on(&[(1, 1), (2, 0)]).await;
+    assert_eq!(swapped.err(), Some(Dropped::BadSignature));
+    let unknown = passed_on(&[(1, 1), (3, 2)]).await;
     assert_eq!(unknown.err(), Some(Dropped::UnknownSender));
 }
 
