@@ -120,7 +120,9 @@ impl Federation {
             // Always the first outputs of a batch. On disk, and synced, before anything below is
             // done: an operator that forgets what it said can say the opposite.
             Output::Persist(record) => self.remember(id, record),
-            Output::Forget { .. } => {}
+            Output::Forget { .. } | Output::ForgetRecords { .. } => {}
+            // To one operator only, where the network can do that.
+            Output::SendTo { message, .. } => self.send(id, message),
             Output::Send(message) => self.send(id, message),
             Output::RequestTemplate { height, round } => {
                 let candidate = self.make_block(id, height);
@@ -134,8 +136,7 @@ impl Federation {
             // Here the node judges the transactions, and the operator's own policy the block.
             Output::TestBlock { candidate } => {
                 let tested = Input::Tested {
-                    height: candidate.height,
-                    hash: candidate.hash,
+                    candidate,
                     verdict: Verdict::Valid,
                 };
                 self.queue.push_back((id, tested));

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use bytes::Bytes;
 use federation_block_signing::{
     BlockSignature, Body, BodyRequest, Candidate, Certificate, CompactSignature, IdentitySignature,
-    Message, Proposal, Record, RoundCertificate, Standing, Vote, VoteKind,
+    Message, Proposal, Record, RoundCertificate, SignatureSet, Standing, Vote, VoteKind,
 };
 use federation_chain::{Block, BlockHash, BlockHeight, Dialect, UnixTime};
 use federation_operator::config::init;
@@ -103,6 +103,16 @@ fn messages() -> Vec<(&'static str, Message)> {
                 height: HEIGHT,
                 hash: HASH,
                 asked: OperatorId::new(1),
+            }),
+        ),
+        (
+            "signature-set",
+            Message::SignatureSet(SignatureSet {
+                height: HEIGHT,
+                hash: HASH,
+                signatures: [1, 2]
+                    .map(|id| (OperatorId::new(id), CompactSignature::from_bytes([id; 64])))
+                    .into(),
             }),
         ),
     ]

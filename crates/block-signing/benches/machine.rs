@@ -39,6 +39,13 @@ fn vote(sender: u8, kind: VoteKind) -> Input {
 /// A whole height as operator 0 sees it, of `size` operators.
 fn height(size: u8) -> Vec<Input> {
     let others = || 1..size;
+    let candidate = Candidate {
+        hash: hash(),
+        previous: BlockHash::from_bytes([0; 32]),
+        height: HEIGHT,
+        time: NOW,
+        bytes: Bytes::from_static(&[7; 300]),
+    };
     let mut inputs = vec![
         received(
             1,
@@ -51,17 +58,10 @@ fn height(size: u8) -> Vec<Input> {
         ),
         Input::Body {
             from: OperatorId::new(1),
-            candidate: Candidate {
-                hash: hash(),
-                previous: BlockHash::from_bytes([0; 32]),
-                height: HEIGHT,
-                time: NOW,
-                bytes: Bytes::from_static(&[7; 300]),
-            },
+            candidate: candidate.clone(),
         },
         Input::Tested {
-            height: HEIGHT,
-            hash: hash(),
+            candidate,
             verdict: Verdict::Valid,
         },
     ];

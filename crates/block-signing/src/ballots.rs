@@ -9,8 +9,8 @@ use federation_chain::BlockHash;
 use federation_roster::{OperatorId, Round};
 
 use crate::{
-    BlockSignature, Certificate, Config, Evidence, IdentitySignature, Message, Proposal,
-    RoundCertificate, SignedMessage, VoteKind,
+    BlockSignature, Certificate, CompactSignature, Config, Evidence, IdentitySignature, Message,
+    Proposal, RoundCertificate, SignedMessage, VoteKind,
     bodies::Bodies,
     proofs::Proofs,
     votes::{Cast, RoundVotes},
@@ -39,7 +39,8 @@ pub(crate) struct Ballots {
     /// The first decision seen.
     pub(crate) decision: Option<Certificate>,
     pub(crate) bodies: Bodies,
-    signatures: BTreeMap<OperatorId, (BlockSignature, IdentitySignature)>,
+    /// Without the signature of an envelope if somebody else passed it on.
+    signatures: BTreeMap<OperatorId, (BlockSignature, Option<IdentitySignature>)>,
     /// For which steps evidence was put out already: operator, kind byte, round.
     accused: BTreeSet<(OperatorId, u8, Round)>,
 }
@@ -214,17 +215,21 @@ impl Ballots {
     }
 
     /// Keeps a block signature: one per operator, but a later one for the decided block counts.
+    /// Evidence takes the envelopes of both.
     pub(crate) fn add_signature(
         &mut self,
         sender: OperatorId,
         signed: BlockSignature,
-        signature: IdentitySignature,
+        signature: Option<IdentitySignature>,
     ) -> Option<Evidence> {
         let Some((known, known_signature)) = self.signatures.get(&sender).copied() else {
             self.signatures.insert(sender, (signed, signature));
             return None;
         };
         if known.hash == signed.hash {
+            if known_signature.is_none() {
+                self.signatures.insert(sender, (signed, signature));
+            }
             return None;
         }
         if self.decision.as_ref().map(|d| d.hash) == Some(signed.hash) {
@@ -235,7 +240,16 @@ impl Ballots {
             message: Message::BlockSignature(signed),
             signature,
         };
-        self.accuse(wrap(known, known_signature), wrap(signed, signature))
+        self.accuse(wrap(known, known_signature?), wrap(signed, signature?))
+    }
+
+    /// The block signatures for a block, as they go into it.
+    pub(crate) fn compact_signatures(
+        &self,
+        hash: BlockHash,
+    ) -> BTreeMap<OperatorId, CompactSignature> {
+        let held = self.signatures(hash);
+        held.map(|(id, signed)| (id, signed.signature)).collect()
     }
 
     /// The block signatures for a block.
@@ -297,7 +311,16 @@ impl Ballots {
         self.rounds.range(round.next()..).rev().find_map(spoken)
     }
 
-    /// Who is known to have held a block: its proposers first, then its voters and signers.
+    /// Who proposed a block; its body should have come from there already.
+    pub(crate) fn proposers(&self, hash: BlockHash, config: &Config) -> Vec<OperatorId> {
+        let proposed = self.rounds.values().filter_map(|round| round.proposed);
+        let of_it = proposed.map(|p| p.proposal).filter(|p| p.hash == hash);
+        let leaders = of_it.map(|p| config.leader(p.height, p.round));
+        let others: BTreeSet<_> = leaders.filter(|id| *id != config.me()).collect();
+        others.into_iter().collect()
+    }
+
+    /// Who is known to have held a block: its voters and signers.
     pub(crate) fn holders(&self, hash: BlockHash, config: &Config) -> Vec<OperatorId> {
         let mut holders = Vec::new();
         let mut add = |id: OperatorId| {
@@ -305,11 +328,6 @@ impl Ballots {
                 holders.push(id);
             }
         };
-        for round in self.rounds.values() {
-            if let Some(p) = round.proposed.filter(|p| p.proposal.hash == hash) {
-                add(config.leader(p.proposal.height, p.proposal.round));
-            }
-        }
         for round in self.rounds.values() {
             let votes = round
                 .votes

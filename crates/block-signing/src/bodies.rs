@@ -31,6 +31,8 @@ struct BodyCopy {
     from: OperatorId,
     candidate: Candidate,
     judgement: Judgement,
+    /// Whether the node's last word on it was no; asking again does not change that, an answer does.
+    refused: bool,
     /// Counts up with each copy that comes, so that the newest can be told.
     order: u64,
 }
@@ -54,6 +56,7 @@ impl Bodies {
         if let Some(copy) = copies.iter_mut().find(|c| c.candidate == candidate) {
             if judgement == Judgement::Valid {
                 copy.judgement = judgement;
+                copy.refused = false;
             }
             return false;
         }
@@ -65,6 +68,7 @@ impl Bodies {
             from,
             candidate,
             judgement,
+            refused: false,
             order: self.order,
         });
         true
@@ -133,13 +137,16 @@ impl Bodies {
     }
 
     /// Notes the node's answer about the copy it was asked about.
-    pub(crate) fn finish_test(&mut self, hash: BlockHash, verdict: Verdict) {
-        let copy = self.copies.get_mut(&hash).and_then(|copies| {
-            copies
-                .iter_mut()
-                .find(|c| c.judgement == Judgement::Testing)
-        });
-        if let Some(copy) = copy {
+    pub(crate) fn finish_test(&mut self, candidate: &Candidate, verdict: Verdict) {
+        let mut copies = self.copies.get_mut(&candidate.hash).into_iter().flatten();
+        let asked = copies
+            .find(|copy| copy.judgement == Judgement::Testing && copy.candidate == *candidate);
+        if let Some(copy) = asked {
+            match verdict {
+                Verdict::Valid => copy.refused = false,
+                Verdict::Invalid(_) => copy.refused = true,
+                Verdict::Unavailable => {}
+            }
             copy.judgement = match verdict {
                 Verdict::Valid => Judgement::Valid,
                 Verdict::Invalid(reason) => Judgement::Invalid(reason),
@@ -156,8 +163,15 @@ impl Bodies {
         for copy in self.copies.get_mut(&hash).into_iter().flatten() {
             if copy.candidate.bytes == best {
                 copy.judgement = Judgement::Invalid(reason.to_owned());
+                copy.refused = true;
             }
         }
+    }
+
+    /// Whether the node's last word on every copy was no.
+    pub(crate) fn refused(&self, hash: BlockHash) -> bool {
+        let copies = self.copies.get(&hash);
+        copies.is_some_and(|copies| copies.iter().all(|copy| copy.refused))
     }
 
     /// Lets the node be asked again about what it did not answer.
@@ -238,10 +252,13 @@ mod tests {
         bodies.insert(OperatorId::new(0), bad.clone(), Judgement::Unknown);
         assert_eq!(bodies.start_test(hash), Some(bad.clone()));
         bodies.insert(OperatorId::new(1), good.clone(), Judgement::Unknown);
-        bodies.finish_test(hash, Verdict::Invalid("witness".to_owned()));
+        bodies.finish_test(&bad, Verdict::Invalid("witness".to_owned()));
         assert_eq!(bodies.judgement(hash), Some(&Judgement::Unknown));
         assert_eq!(bodies.start_test(hash), Some(good.clone()));
-        bodies.finish_test(hash, Verdict::Valid);
+        // A verdict that comes late is about the copy that it names.
+        bodies.finish_test(&bad, Verdict::Invalid("witness".to_owned()));
+        assert_eq!(bodies.judgement(hash), Some(&Judgement::Testing));
+        bodies.finish_test(&good, Verdict::Valid);
         assert_eq!(bodies.usable(hash), Some(&good));
         assert_eq!(bodies.start_test(hash), None);
     }

@@ -10,8 +10,8 @@ impl Machine {
     /// Feeds everything to a hasher that the machine's future depends on, with deadlines as they
     /// stand to its clock: machines that differ in nothing but the time of day are the same.
     ///
-    /// Left out are the times for reports and of repeats (the beat), which change nothing of what a
-    /// machine decides. For model checkers; two machines of one federation and one operator only.
+    /// Left out are the times for reports and of repeats (the beat), and who was asked for bodies and
+    /// sent some, which change nothing of what a machine decides. For model checkers; two machines of one federation and one operator only.
     pub fn hash_behaviour<H: Hasher>(&self, hasher: &mut H) {
         // Names every field, so that a new one is a decision here.
         let Self {
@@ -23,6 +23,7 @@ impl Machine {
             height,
             next,
             finished: _,
+            pace: _,
             clock,
             halted,
             out: _,
@@ -49,7 +50,9 @@ impl Height {
             template,
             signing,
             submitting,
-            answered: _,
+            asked: _,
+            answers: _,
+            tidied: _,
             stored_bodies,
             stored_proofs,
             stored_decision,

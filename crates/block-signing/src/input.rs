@@ -68,11 +68,10 @@ pub enum Input {
     },
     /// The answer to [`TestBlock`](crate::Output::TestBlock).
     Tested {
-        /// The height of the candidate.
-        height: BlockHeight,
-        /// The hash of the candidate.
-        hash: BlockHash,
-        /// What node and policy say.
+        /// As in the request. Not the hash alone: a verdict on one copy says nothing about another,
+        /// whose witnesses may differ.
+        candidate: Candidate,
+        /// What node and policy say; [`Verdict::Unavailable`] also if they were not asked.
         verdict: Verdict,
     },
     /// A verified message, of another operator or, once signed and sent, of this one. Bodies come

@@ -8,8 +8,8 @@
 //!            Input                                Output
 //!  node      Tip, Template, Tested, Submitted     RequestTemplate, TestBlock, Submit
 //!  signer    Signed, SignRefused                  SignBlock
-//!  network   Received, Body                       Send
-//!  store     (at the start) records, StoreFailed  Persist, Forget
+//!  network   Received, Body                       Send, SendTo
+//!  store     (at the start) records, StoreFailed  Persist, Forget, ForgetRecords
 //!  clock     now, Tick                            poll_timeout
 //!  people                                         Event, Evidence
 //! ```
@@ -78,7 +78,8 @@
 //!                 signature: CompactSignature::from_bytes([2; 64]),
 //!             }),
 //!             Output::Submit { candidate, .. } => submitted = Some(candidate.hash),
-//!             Output::TestBlock { .. } | Output::Forget { .. } => {}
+//!             Output::TestBlock { .. } | Output::SendTo { .. } => {}
+//!             Output::Forget { .. } | Output::ForgetRecords { .. } => {}
 //!             Output::Evidence(_) | Output::Event(_) => {}
 //!         }
 //!     }
@@ -92,6 +93,7 @@
 #[cfg(test)]
 extern crate self as federation_block_signing;
 
+mod answers;
 mod ballots;
 mod bodies;
 mod candidate;
@@ -108,6 +110,7 @@ mod model;
 mod mutation;
 mod outbox;
 mod output;
+mod pace;
 mod proofs;
 mod record;
 mod schedule;
@@ -124,7 +127,7 @@ pub use input::{Input, SubmitOutcome, Tip, Verdict};
 pub use machine::{Machine, Phase, Status};
 pub use message::{
     BlockSignature, Body, BodyRequest, Certificate, DecodeMessageError, MAX_BODY, MAX_SMALL,
-    Message, MessageParts, Proposal, RoundCertificate, SignedMessage, Vote, VoteKind,
+    Message, MessageParts, Proposal, RoundCertificate, SignatureSet, SignedMessage, Vote, VoteKind,
 };
 pub use output::{Evidence, Output};
 pub use record::{DecodeRecordError, Record, Standing};

@@ -9,6 +9,7 @@ use crate::{
     Config, Input, Output, Record, Standing,
     ballots::Ballots,
     outbox::Outbox,
+    pace::Pace,
     state::{Finished, Height, Memory, Step},
     work::Work,
 };
@@ -64,6 +65,7 @@ pub struct Machine {
     /// What came early for the height above the one worked on.
     pub(crate) next: Ballots,
     pub(crate) finished: Option<Finished>,
+    pub(crate) pace: Pace,
     pub(crate) clock: UnixTime,
     pub(crate) halted: bool,
     pub(crate) out: Outbox,
@@ -107,6 +109,7 @@ impl Machine {
             height: None,
             next: Ballots::default(),
             finished: None,
+            pace: Pace::default(),
             clock: UnixTime::from_millis(0),
             halted: false,
             out: Outbox::default(),
@@ -129,11 +132,7 @@ impl Machine {
                 candidate,
             } => self.on_template(now, height, round, candidate),
             Input::TemplateFailed { height, round } => self.on_template_failed(height, round),
-            Input::Tested {
-                height,
-                hash,
-                verdict,
-            } => self.on_tested(height, hash, verdict),
+            Input::Tested { candidate, verdict } => self.on_tested(&candidate, verdict),
             Input::Received(message) => self.on_received(now, message),
             Input::Body { from, candidate } => self.on_body(now, from, candidate),
             Input::Signed {
@@ -221,6 +220,7 @@ impl Machine {
             observing,
             now,
             height: self.height.as_mut()?,
+            pace: &mut self.pace,
             out: &mut self.out,
         })
     }
@@ -229,12 +229,13 @@ impl Machine {
     fn follow_clock(&mut self, now: UnixTime) {
         if now < self.clock {
             let by = self.clock.since(now);
+            self.pace.set_back(by);
             if let Some(height) = &mut self.height {
                 height.set_back(by);
             }
             if let Some(finished) = &mut self.finished {
                 finished.helped = finished.helped.before(by);
-                finished.answered = finished.answered.map(|at| at.before(by));
+                finished.answers.set_back(by);
             }
         }
         self.clock = now;

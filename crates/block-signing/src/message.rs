@@ -147,6 +147,17 @@ pub struct BlockSignature {
     pub signature: CompactSignature,
 }
 
+/// Block signatures of several operators, passed on by anybody: each stands by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
+pub struct SignatureSet {
+    /// The height of the block.
+    pub height: BlockHeight,
+    /// The block.
+    pub hash: BlockHash,
+    /// Who signed it, and the signature by that operator's block key. The driver verifies each.
+    pub signatures: BTreeMap<OperatorId, CompactSignature>,
+}
+
 /// A call for a block's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct BodyRequest {
@@ -154,7 +165,7 @@ pub struct BodyRequest {
     pub height: BlockHeight,
     /// The block.
     pub hash: BlockHash,
-    /// Who shall answer; everybody else keeps still, as an answer goes to all.
+    /// Who shall answer; everybody else keeps still.
     pub asked: OperatorId,
 }
 
@@ -175,6 +186,8 @@ pub enum Message {
     BlockSignature(BlockSignature),
     /// A call for a block's bytes.
     BodyRequest(BodyRequest),
+    /// Signatures that go into the block, passed on.
+    SignatureSet(SignatureSet),
 }
 
 /// What a message puts into an envelope: the fields of the head that are the protocol's, and the
@@ -232,6 +245,7 @@ mod kind {
     pub(super) const BLOCK_SIGNATURE: u8 = 7;
     pub(super) const BODY_REQUEST: u8 = 8;
     pub(super) const ROUND_CERTIFICATE: u8 = 9;
+    pub(super) const SIGNATURE_SET: u8 = 10;
 }
 
 impl Message {
@@ -252,6 +266,7 @@ impl Message {
             Self::BlockSignature(_) => kind::BLOCK_SIGNATURE,
             Self::BodyRequest(_) => kind::BODY_REQUEST,
             Self::RoundCertificate(_) => kind::ROUND_CERTIFICATE,
+            Self::SignatureSet(_) => kind::SIGNATURE_SET,
         }
     }
 
@@ -266,6 +281,7 @@ impl Message {
             Self::BlockSignature(m) => m.height,
             Self::BodyRequest(m) => m.height,
             Self::RoundCertificate(m) => m.height,
+            Self::SignatureSet(m) => m.height,
         }
     }
 
@@ -277,7 +293,10 @@ impl Message {
             Self::Vote(m) => m.round,
             Self::Certificate(m) => m.round,
             Self::RoundCertificate(m) => m.round,
-            Self::Body(_) | Self::BlockSignature(_) | Self::BodyRequest(_) => Round::FIRST,
+            Self::Body(_)
+            | Self::BlockSignature(_)
+            | Self::BodyRequest(_)
+            | Self::SignatureSet(_) => Round::FIRST,
         }
     }
 
@@ -290,7 +309,7 @@ impl Message {
     pub const fn max_payload(kind: u8) -> Result<usize, DecodeMessageError> {
         match kind {
             kind::BODY => Ok(32 + MAX_BODY),
-            kind::PROPOSAL..=kind::ROUND_CERTIFICATE => Ok(MAX_SMALL),
+            kind::PROPOSAL..=kind::SIGNATURE_SET => Ok(MAX_SMALL),
             _ => Err(DecodeMessageError::UnknownKind(kind)),
         }
     }
@@ -320,6 +339,7 @@ impl Message {
             Self::BlockSignature(m) => encode(&(m.hash, m.signature)),
             Self::BodyRequest(m) => encode(&(m.hash, m.asked)),
             Self::RoundCertificate(m) => encode(&m.votes),
+            Self::SignatureSet(m) => encode(&(m.hash, &m.signatures)),
         }
     }
 
@@ -410,6 +430,14 @@ impl Message {
                 round,
                 votes: decode(kind, &payload)?,
             }),
+            kind::SIGNATURE_SET => {
+                let (hash, signatures) = decode(kind, &payload)?;
+                Self::SignatureSet(SignatureSet {
+                    height,
+                    hash,
+                    signatures,
+                })
+            }
             _ => return Err(DecodeMessageError::UnknownKind(kind)),
         };
         if message.round() != round {

@@ -15,6 +15,16 @@ pub(crate) enum Mutation {
     FollowFew,
     /// Do not repeat what ended the round before.
     KeepRoundCertificates,
+    /// Propose a proven block again that the own node refuses, without being locked on it.
+    InsistOnRefused,
+    /// Send a body to whoever asks, however often.
+    AnswerAlways,
+    /// Ask for a body that is under way, after a moment and at each beat.
+    Impatient,
+    /// Forget nothing of the rounds of a height.
+    KeepRounds,
+    /// Help a laggard with the own block signature alone.
+    HelpAlone,
     /// Sign the block when precommitting it.
     SignAtPrecommit,
 }

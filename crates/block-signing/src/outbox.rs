@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use federation_roster::OperatorId;
+
 use crate::{Alarm, Event, Evidence, Message, Output, Record};
 
 #[derive(Debug, Clone, Default)]
@@ -26,6 +28,10 @@ impl Outbox {
 
     pub(crate) fn send(&mut self, message: Message) {
         self.push(Output::Send(message));
+    }
+
+    pub(crate) fn send_to(&mut self, to: OperatorId, message: Message) {
+        self.push(Output::SendTo { to, message });
     }
 
     pub(crate) fn event(&mut self, event: Event) {

@@ -22,9 +22,23 @@ pub enum Output {
         /// The lowest height whose records must stay.
         below: BlockHeight,
     },
+    /// Records under these [keys](Record::key) may be deleted, with the records of this batch or
+    /// after them, and before those of any later batch, which may hold the same keys again.
+    ForgetRecords {
+        /// Their keys.
+        keys: Vec<Vec<u8>>,
+    },
     /// Sign this with the identity key and send it to all. Feed everything but a body back as
     /// [`Received`](crate::Input::Received) from this operator: own votes count like any other.
     Send(Message),
+    /// Sign this with the identity key and send it to one operator, or to all where the network
+    /// knows no other way. Only bodies go to one, so nothing is fed back.
+    SendTo {
+        /// Who asked for it.
+        to: OperatorId,
+        /// The message.
+        message: Message,
+    },
     /// Ask the node for a fresh block; answer [`Template`](crate::Input::Template) or
     /// [`TemplateFailed`](crate::Input::TemplateFailed).
     RequestTemplate {
@@ -34,6 +48,9 @@ pub enum Output {
         round: Round,
     },
     /// Let the node and the policy judge this block; answer [`Tested`](crate::Input::Tested).
+    ///
+    /// A later one supersedes those that still wait: one at a time is enough, and what waits is
+    /// answered with [`Unavailable`](crate::Verdict::Unavailable) when the next one comes.
     TestBlock {
         /// The block.
         candidate: Candidate,

@@ -1,6 +1,6 @@
 //! What an operator must not forget, in the form in which the driver stores it.
 
-use federation_chain::{BlockHeight, UnixTime};
+use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::Round;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,19 @@ const PREFIX_GENERAL: u8 = 0;
 /// First byte of the keys of what belongs to one height.
 const PREFIX_HEIGHT: u8 = 1;
 
+/// Blocks, among the records of a height.
+const SLOT_BODY: u8 = 4;
+/// Proofs of lock, among the records of a height.
+const SLOT_PROOF: u8 = 5;
+
+/// The key of a record of one height: what kind of record, and which of them.
+fn slot(height: BlockHeight, kind: u8, rest: &[u8]) -> Vec<u8> {
+    let mut key = Record::height_key(height);
+    key.push(kind);
+    key.extend_from_slice(rest);
+    key
+}
+
 impl Record {
     /// The place of the record: a later record with the same key replaces it.
     ///
@@ -113,12 +126,6 @@ impl Record {
     /// everything in `Record::height_key(a)..Record::height_key(b)` can be deleted as a range.
     #[must_use]
     pub fn key(&self) -> Vec<u8> {
-        let slot = |height: BlockHeight, kind: u8, rest: &[u8]| {
-            let mut key = Self::height_key(height);
-            key.push(kind);
-            key.extend_from_slice(rest);
-            key
-        };
         let round = |round: Round| round.to_u32().to_be_bytes();
         match self {
             Self::Final(_) => vec![PREFIX_GENERAL, 0],
@@ -129,15 +136,21 @@ impl Record {
                 VoteKind::Prevote => slot(v.height, 2, &round(v.round)),
                 VoteKind::Precommit => slot(v.height, 3, &round(v.round)),
             },
-            Self::Body(c) => slot(c.height, 4, c.hash.as_bytes()),
-            Self::ProofOfLock(c) => {
-                let rest = [round(c.round).as_slice(), c.hash.as_bytes()].concat();
-                slot(c.height, 5, &rest)
-            }
+            Self::Body(c) => Self::body_key(c.height, c.hash),
+            Self::ProofOfLock(c) => Self::proof_key(c.height, c.round, c.hash),
             Self::Decision(c) => slot(c.height, 6, &[]),
             Self::Signature(s) => slot(s.height, 7, &[]),
             Self::RoundCertificate(c) => slot(c.height, 8, &[]),
         }
+    }
+
+    pub(crate) fn body_key(height: BlockHeight, hash: BlockHash) -> Vec<u8> {
+        slot(height, SLOT_BODY, hash.as_bytes())
+    }
+
+    pub(crate) fn proof_key(height: BlockHeight, round: Round, hash: BlockHash) -> Vec<u8> {
+        let rest = [round.to_u32().to_be_bytes().as_slice(), hash.as_bytes()].concat();
+        slot(height, SLOT_PROOF, &rest)
     }
 
     /// The key below which lie all records of lower heights, and at or above which those of this

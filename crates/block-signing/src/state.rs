@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
-use federation_roster::Round;
+use federation_roster::{OperatorId, Round};
 
 use crate::{
-    BlockSignature, Candidate, Certificate, Message, Proposal, Record, RoundCertificate, Tip, Vote,
-    VoteKind, ballots::Ballots,
+    BlockSignature, Candidate, Certificate, CompactSignature, Message, Proposal, Record,
+    RoundCertificate, Tip, Vote, VoteKind, answers::Answers, ballots::Ballots,
 };
 
 /// Where in a height an operator is. Each step holds the deadline that it waits for.
@@ -52,7 +52,7 @@ impl Errand {
 pub(crate) struct Search {
     pub(crate) hash: BlockHash,
     pub(crate) at: UnixTime,
-    pub(crate) attempt: usize,
+    pub(crate) attempt: u32,
 }
 
 /// What this operator said at a height.
@@ -103,7 +103,8 @@ impl Own {
             Message::Body(_)
             | Message::Certificate(_)
             | Message::RoundCertificate(_)
-            | Message::BodyRequest(_) => true,
+            | Message::BodyRequest(_)
+            | Message::SignatureSet(_) => true,
         }
     }
 
@@ -144,8 +145,12 @@ pub(crate) struct Height {
     pub(crate) template: Errand,
     pub(crate) signing: Errand,
     pub(crate) submitting: Errand,
-    /// When a body was last sent on request.
-    pub(crate) answered: BTreeMap<BlockHash, UnixTime>,
+    /// How many bodies were asked for.
+    pub(crate) asked: usize,
+    /// Bodies that were sent.
+    pub(crate) answers: Answers,
+    /// For which round, and whether after the decision, the store was last tidied.
+    pub(crate) tidied: Option<(Round, bool)>,
     /// What is in the store already.
     pub(crate) stored_bodies: BTreeSet<BlockHash>,
     pub(crate) stored_proofs: BTreeSet<(Round, BlockHash)>,
@@ -167,7 +172,9 @@ impl Height {
             template: Errand::Idle,
             signing: Errand::Idle,
             submitting: Errand::Idle,
-            answered: BTreeMap::new(),
+            asked: 0,
+            answers: Answers::default(),
+            tidied: None,
             stored_bodies: BTreeSet::new(),
             stored_proofs: BTreeSet::new(),
             stored_decision: false,
@@ -223,7 +230,7 @@ impl Height {
         self.search
             .iter_mut()
             .for_each(|search| back(&mut search.at));
-        self.answered.values_mut().for_each(back);
+        self.answers.set_back(by);
     }
 }
 
@@ -233,8 +240,10 @@ pub(crate) struct Finished {
     pub(crate) decision: Certificate,
     pub(crate) candidate: Option<Candidate>,
     pub(crate) signature: Option<BlockSignature>,
+    /// All block signatures that were held at the end.
+    pub(crate) signatures: BTreeMap<OperatorId, CompactSignature>,
     pub(crate) helped: UnixTime,
-    pub(crate) answered: Option<UnixTime>,
+    pub(crate) answers: Answers,
 }
 
 /// What the store remembered of one height.

@@ -6,8 +6,8 @@ use federation_block_signing::{
     Alarm, BlockSignature, Body, BodyRequest, Candidate, Certificate, CompactSignature, Config,
     ConfigError, DecodeMessageError, DecodeRecordError, Event, Evidence, HeightReport,
     IdentitySignature, Input, Limits, Machine, Message, MessageParts, Output, Phase, Proposal,
-    Record, Refusal, RoundOutcome, RoundReport, SignedMessage, Standing, Status, SubmitOutcome,
-    Timeouts, Tip, Verdict, Vote, VoteKind,
+    Record, Refusal, RoundOutcome, RoundReport, SignatureSet, SignedMessage, Standing, Status,
+    SubmitOutcome, Timeouts, Tip, Verdict, Vote, VoteKind,
     simulation::{Breach, Exercise, Exercised, Failure, Frame, Scenario, Summary, World},
 };
 
@@ -51,6 +51,7 @@ fn public_types_keep_their_derives() {
     data::<Refusal>();
     data::<RoundReport>();
     data::<Scenario>();
+    data::<SignatureSet>();
     data::<SignedMessage>();
     data::<SubmitOutcome>();
     data::<Verdict>();

@@ -250,8 +250,7 @@ impl State {
                         })
                     }
                     Output::TestBlock { candidate } => inputs.push_back(Input::Tested {
-                        height: candidate.height,
-                        hash: candidate.hash,
+                        candidate,
                         verdict: Verdict::Valid,
                     }),
                     Output::SignBlock { candidate } => {
@@ -266,6 +265,8 @@ impl State {
                         operator.decided = Some((round, hash));
                     }
                     Output::Forget { .. }
+                    | Output::ForgetRecords { .. }
+                    | Output::SendTo { .. }
                     | Output::Submit { .. }
                     | Output::Evidence(_)
                     | Output::Event(_) => {}
@@ -294,7 +295,7 @@ impl State {
         };
         let travels = !matches!(
             signed.message,
-            Message::BlockSignature(_) | Message::BodyRequest(_)
+            Message::BlockSignature(_) | Message::BodyRequest(_) | Message::SignatureSet(_)
         );
         let digest = match &signed.message {
             // Who sends it, and whose votes make the quorum, is of no consequence.

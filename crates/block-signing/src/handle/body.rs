@@ -13,6 +13,8 @@ impl Machine {
         if from.index() >= self.config.size() || from == self.config.me() {
             return;
         }
+        let (hash, bytes) = (candidate.hash, candidate.bytes.len());
+        self.pace.arrived(from, hash, bytes, now);
         match self.place(candidate.height) {
             Place::Current => {
                 let Some(mut work) = self.work(now) else {

@@ -20,7 +20,7 @@ impl Machine {
         let Some((ballots, _)) = self.collection(signed.height) else {
             return;
         };
-        let evidence = ballots.add_signature(sender, signed, signature);
+        let evidence = ballots.add_signature(sender, signed, Some(signature));
         self.out.evidence(evidence); // R23
     }
 

@@ -1,14 +1,12 @@
 //! What node and policy say of a proposed block.
 
-use federation_chain::{BlockHash, BlockHeight};
-
-use crate::{Machine, Verdict};
+use crate::{Candidate, Machine, Verdict};
 
 impl Machine {
     /// R5.
-    pub(crate) fn on_tested(&mut self, height: BlockHeight, hash: BlockHash, verdict: Verdict) {
-        if let Some(current) = self.current(height) {
-            current.ballots.bodies.finish_test(hash, verdict);
+    pub(crate) fn on_tested(&mut self, candidate: &Candidate, verdict: Verdict) {
+        if let Some(current) = self.current(candidate.height) {
+            current.ballots.bodies.finish_test(candidate, verdict);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The node's tip: it ends one height and begins the wait for the next.
 
 use core::mem;
+use std::collections::BTreeMap;
 
 use federation_chain::UnixTime;
 
 use crate::{
     Alarm, Event, HeightReport, Machine, Output, Record, Standing, Tip,
+    answers::Answers,
     ballots::Ballots,
     schedule,
     state::{Finished, Height, Memory, Step},
@@ -136,10 +138,11 @@ impl Machine {
             .filter(|d| d.hash == tip.hash)
             .map(|decision| Finished {
                 candidate: height.ballots.bodies.any(decision.hash).cloned(),
-                decision,
                 signature: height.own.signature,
+                signatures: height.ballots.compact_signatures(decision.hash),
+                decision,
                 helped: now,
-                answered: None,
+                answers: height.answers,
             });
     }
 
@@ -185,8 +188,10 @@ impl Machine {
                 candidate: bodies.find(|body| body.hash == decision.hash),
                 decision,
                 signature: memory.own.signature,
+                // Those of others are not stored.
+                signatures: BTreeMap::new(),
                 helped: now,
-                answered: None,
+                answers: Answers::default(),
             });
         }
     }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use federation_roster::OperatorId;
+
 use crate::{Input, Message, VoteKind};
 
 use super::{
@@ -27,7 +29,13 @@ impl World {
         self.rng.between(1, longest.max(1))
     }
 
-    pub(super) fn send(&mut self, slot: usize, message: Message) -> Result<(), Breach> {
+    /// Sends a message to one operator, or to all.
+    pub(super) fn send(
+        &mut self,
+        slot: usize,
+        message: Message,
+        only: Option<OperatorId>,
+    ) -> Result<(), Breach> {
         let sender = self.slots[slot].id;
         let parts = message.to_parts();
         let again = Message::from_parts(parts.clone());
@@ -38,6 +46,9 @@ impl World {
             });
         }
         self.note(|| format!("operator {sender} (slot {slot}) sends {message:?}"));
+        if matches!(message, Message::SignatureSet(_)) {
+            self.count(Exercise::SignaturesPassedOn);
+        }
         let frame = Rc::new(Frame::new(signed(sender, message)));
         if let Message::Certificate(certificate) = &frame.signed.message
             && certificate.kind == VoteKind::Precommit
@@ -48,15 +59,32 @@ impl World {
         if !matches!(frame.signed.message, Message::Body(_)) {
             self.feed(slot, 0, Input::Received(frame.signed.clone()));
         }
-        self.spread(slot, &frame, 1000);
+        match only {
+            None => self.spread(slot, &frame, 1000),
+            Some(receiver) => self.spread_to(slot, &frame, 1000, receiver),
+        }
         Ok(())
     }
 
     /// Puts a frame on its way to everybody who hears the slot, each with this chance.
     pub(super) fn spread(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64) {
+        self.spread_where(slot, frame, permille, |_| true);
+    }
+
+    fn spread_to(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64, receiver: OperatorId) {
+        self.spread_where(slot, frame, permille, |id| id == receiver);
+    }
+
+    fn spread_where(
+        &mut self,
+        slot: usize,
+        frame: &Rc<Frame>,
+        permille: u64,
+        is_meant: impl Fn(OperatorId) -> bool,
+    ) {
         self.remember_frame(frame);
         for to in 0..self.slots.len() {
-            if to == slot {
+            if to == slot || !is_meant(self.slots[to].id) {
                 continue;
             }
             if !self.audible(slot, to) {
@@ -83,7 +111,7 @@ impl World {
                 });
                 continue;
             }
-            self.dispatch(to, frame);
+            self.transmit(slot, to, frame);
             if self.storm && self.rng.chance(self.scenario.duplicates) {
                 self.count(Exercise::Duplicate);
                 self.dispatch(to, frame);
@@ -97,7 +125,7 @@ impl World {
         }
     }
 
-    fn dispatch(&mut self, to: usize, frame: &Rc<Frame>) {
+    pub(super) fn dispatch(&mut self, to: usize, frame: &Rc<Frame>) {
         let delay = self.frame_delay();
         let arrival = self.now + delay;
         if arrival < self.latest[to] {

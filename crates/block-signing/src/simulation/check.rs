@@ -60,6 +60,28 @@ pub enum Breach {
         /// What it said.
         alarm: String,
     },
+    /// A height leaves more and more in a store.
+    #[error("operator {operator} has {records} records of height {height}")]
+    StoreGrows {
+        /// Who.
+        operator: OperatorId,
+        /// The height.
+        height: BlockHeight,
+        /// How many records of it there are.
+        records: usize,
+    },
+    /// One operator made another send it more bodies of one height than it may ask for.
+    #[error("operator {operator} sent {bodies} bodies of height {height} to operator {asker}")]
+    Amplified {
+        /// Who sent them.
+        operator: OperatorId,
+        /// Who asked for them.
+        asker: OperatorId,
+        /// The height.
+        height: BlockHeight,
+        /// How many there were.
+        bodies: u64,
+    },
     /// A machine wants to be woken at once after it has been woken.
     #[error("operator {operator} waits for a time that has passed")]
     Spins {

@@ -19,6 +19,26 @@ pub enum Exercise {
     Replay,
     /// A message did not cross a partition.
     Partition,
+    /// A frame had to wait because the uplink was busy with a body.
+    BusyUplink,
+    /// The oldest frame was dropped because the queue to one operator was full.
+    FullQueue,
+    /// A body was sent to one operator that had asked for it.
+    BodyOnRequest,
+    /// The block signatures of all were passed on to somebody who missed them.
+    SignaturesPassedOn,
+    /// Nodes refused a block from the moment at which it had a proof of lock.
+    ValidityFlip,
+    /// Such a block was refused in the calm as well, as nothing depended on it.
+    RefusedInCalm,
+    /// A leader whose node refuses the proven block asked for a fresh one.
+    FreshBlock,
+    /// A height took more rounds than the window holds.
+    LongHeight,
+    /// Checked: a height leaves a constant number of records in a store.
+    StoreChecked,
+    /// A liar asked for a block again and again.
+    GreedyRequest,
     /// A partition came to an end.
     Healing,
     /// An operator crashed.
@@ -81,13 +101,23 @@ pub enum Exercise {
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 45] = [
         Self::Loss,
         Self::Deafness,
         Self::Reordering,
         Self::Duplicate,
         Self::Replay,
         Self::Partition,
+        Self::BusyUplink,
+        Self::FullQueue,
+        Self::BodyOnRequest,
+        Self::SignaturesPassedOn,
+        Self::ValidityFlip,
+        Self::RefusedInCalm,
+        Self::FreshBlock,
+        Self::LongHeight,
+        Self::StoreChecked,
+        Self::GreedyRequest,
         Self::Healing,
         Self::Crash,
         Self::CrashBeforeStore,

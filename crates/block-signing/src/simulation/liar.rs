@@ -15,6 +15,7 @@ use super::{
     chain,
     exercise::Exercise,
     network::Frame,
+    requests::GREED,
     world::{World, signed},
 };
 
@@ -32,7 +33,7 @@ impl World {
         let Some((height, round)) = self.place_to_lie() else {
             return;
         };
-        let (kind, message) = match self.rng.below(10) {
+        let (kind, message) = match self.rng.below(11) {
             0 | 1 => (Exercise::LyingVote, self.lying_vote(height, round)),
             2 => (Exercise::VoteFarAhead, self.vote_far_ahead(slot, height)),
             3 | 4 => (
@@ -46,13 +47,17 @@ impl World {
                 Exercise::PiecedRoundCertificate,
                 self.pieced_round_certificate(),
             ),
+            9 => (Exercise::GreedyRequest, self.greedy_request(height)),
             _ => (Exercise::PiecedCertificate, self.pieced_certificate()),
         };
         if let Some(message) = message {
             self.count(kind);
             let frame = Rc::new(Frame::new(signed(id, message)));
             let part = self.rng.between(200, 1000);
-            self.spread(slot, &frame, part);
+            let greedy = matches!(frame.signed.message, Message::BodyRequest(_));
+            for _ in 0..if greedy { GREED } else { 1 } {
+                self.spread(slot, &frame, part);
+            }
         }
     }
 

@@ -15,7 +15,8 @@
 //! - no honest operator signs two blocks of one height, nor any block that was not decided;
 //! - all honest operators decide, sign and accept the same block at each height;
 //! - no two blocks of one height can get M signatures, be all liars willing to sign both;
-//! - no honest operator is accused.
+//! - no honest operator is accused;
+//! - no height leaves more in a store than the window of rounds allows, however long it takes.
 
 mod air;
 mod chain;
@@ -25,11 +26,15 @@ mod liar;
 mod network;
 mod node;
 mod operator;
+mod requests;
 mod rng;
 mod scenario;
 mod step;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod uplink;
+mod validity;
 mod weather;
 mod world;
 

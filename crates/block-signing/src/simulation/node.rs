@@ -102,15 +102,15 @@ impl World {
     ) -> Result<(), Breach> {
         let (height, hash) = (block.height, block.hash);
         let fails = self.node_fails();
-        let node = &self.slots[slot].node;
+        let known = self.slots[slot].node.chain.iter().any(|b| b.hash == hash);
         let outcome = if fails {
             SubmitOutcome::Unavailable
         } else if !enough {
             SubmitOutcome::Rejected("not enough signatures".to_owned())
-        } else if node.chain.iter().any(|b| b.hash == hash) {
+        } else if known {
             SubmitOutcome::Accepted
         } else {
-            match node.check(&block) {
+            match self.check_block(slot, &block) {
                 Ok(()) => {
                     self.accept(slot, block)?;
                     SubmitOutcome::Accepted
@@ -159,7 +159,7 @@ impl World {
     }
 
     pub(super) fn relay(&mut self, slot: usize, block: &Candidate) -> Result<(), Breach> {
-        if self.slots[slot].node.check(block).is_ok() {
+        if self.check_block(slot, block).is_ok() {
             self.accept(slot, block.clone())?;
         }
         Ok(())

@@ -67,10 +67,7 @@ impl Slot {
 
     /// Starts from what the store holds.
     pub(crate) fn start(&mut self) {
-        let records = self.store.values();
-        let records = records
-            .map(|bytes| Record::from_bytes(bytes).expect("the store gives back what it got"))
-            .collect();
+        let records = self.records().collect();
         // The flag stays until the store knows that the operator observes.
         let config = if self.amnesic && self.store.is_empty() {
             self.config.clone().as_observer()
@@ -86,6 +83,11 @@ impl Slot {
         }
     }
 
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let bytes = self.store.values();
+        bytes.map(|bytes| Record::from_bytes(bytes).expect("the store gives back what it got"))
+    }
+
     pub(crate) fn persist(&mut self, record: &Record) {
         self.store.insert(record.key(), record.to_bytes());
     }
@@ -96,6 +98,12 @@ impl Slot {
         let old: Vec<_> = self.store.range(from..to).map(|(k, _)| k.clone()).collect();
         for key in old {
             self.store.remove(&key);
+        }
+    }
+
+    pub(crate) fn forget_records(&mut self, keys: &[Vec<u8>]) {
+        for key in keys {
+            self.store.remove(key);
         }
     }
 

@@ -51,6 +51,18 @@ pub struct Scenario {
     pub replays: u64,
     /// The longest delay of a frame in the storm, in milliseconds; differing delays reorder.
     pub delay: u64,
+    /// How long an operator's uplink is busy with one body to one other, in milliseconds; 0 for
+    /// links without limit.
+    pub body_millis: u64,
+    /// The same in the storm, where that is more.
+    pub clogged_millis: u64,
+    /// Bodies that wait for one receiver at most, before the oldest frame is dropped.
+    pub queued_bodies: usize,
+    /// Blocks that all nodes refuse in the storm, of a thousand.
+    pub refusals: u64,
+    /// Proofs of lock, of a thousand stored ones in the storm, whose block nodes refuse from then
+    /// on.
+    pub flips: u64,
     /// Crashes of an operator, of a thousand outputs, at any border between two outputs.
     pub crashes: u64,
     /// Failures of the store, of a thousand batches.
@@ -100,6 +112,11 @@ impl Scenario {
             duplicates: 0,
             replays: 0,
             delay: 20,
+            body_millis: 0,
+            clogged_millis: 0,
+            queued_bodies: 4,
+            refusals: 0,
+            flips: 0,
             crashes: 0,
             store_failures: 0,
             guard_failures: 0,
@@ -114,8 +131,9 @@ impl Scenario {
         }
     }
 
-    /// The scenario of a seed: every fourth one [about locks](Self::about_locks), every sixteenth
-    /// one [of nuisances](Self::of_nuisances), the others with any federation of three to seven
+    /// The scenario of a seed: every fourth one [about locks](Self::about_locks), every eighth one
+    /// [about validity](Self::about_validity), every sixteenth one
+    /// [of nuisances](Self::of_nuisances), the others with any federation of three to seven
     /// operators, rarely up to twenty, any faults, and as many liars as the threshold stands, in one
     /// of two runs the most.
     #[must_use]
@@ -125,6 +143,9 @@ impl Scenario {
         }
         if seed % 16 == 2 {
             return Self::of_nuisances(seed);
+        }
+        if seed % 8 == 1 {
+            return Self::about_validity(seed);
         }
         let mut rng = Rng::new(seed ^ 0x005C_E9A2_1000);
         let size = if rng.chance(25) {
@@ -161,6 +182,10 @@ impl Scenario {
         let deaf = sometimes(700, 700);
         let guard_failures = sometimes(200, 100);
         let rollbacks = sometimes(300, 500);
+        let body_millis = sometimes(300, 200);
+        let clogged_millis = sometimes(100, 4000);
+        let refusals = sometimes(150, 1500);
+        let flips = sometimes(200, 1000);
         let amnesia = rng.chance(150);
         Self {
             seed,
@@ -182,6 +207,11 @@ impl Scenario {
             duplicates,
             replays,
             delay,
+            body_millis,
+            clogged_millis,
+            queued_bodies: 1 + rng.index(4),
+            refusals,
+            flips,
             crashes,
             store_failures,
             guard_failures,
@@ -231,6 +261,28 @@ impl Scenario {
             loss: [0, 100, 300][rng.index(3)],
             crashes: [0, 10, 30][rng.index(3)],
             goal: 2,
+            ..Self::calm(seed)
+        }
+    }
+
+    /// The scenario of a seed that is all about blocks that nodes refuse once they have a proof of
+    /// lock: votes that come too late to lock anybody, and operators that start again and ask
+    /// their nodes again.
+    #[must_use]
+    pub fn about_validity(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0xF11B);
+        let (size, threshold) = [(4, 3), (5, 3), (7, 4), (7, 4)][rng.index(4)];
+        Self {
+            size,
+            threshold,
+            storm: Duration::from_millis(rng.between(2000, 5000)),
+            goal: 1,
+            loss: rng.between(50, 300),
+            secrets: rng.between(0, 200),
+            delay: rng.between(400, 800),
+            crashes: rng.between(5, 30),
+            flips: 1000,
+            relay: false,
             ..Self::calm(seed)
         }
     }

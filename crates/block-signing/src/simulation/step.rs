@@ -47,6 +47,7 @@ impl World {
             return;
         }
         self.slots[slot].life += 1;
+        self.uplinks[slot].clear();
         self.summary.crashes += 1;
         self.count(Exercise::Crash);
         let id = self.slots[slot].id;
@@ -138,6 +139,7 @@ impl World {
             for output in outputs.by_ref().take(records) {
                 if let Output::Persist(record) = output {
                     self.slots[slot].persist(&record);
+                    self.note_lock(&record);
                 }
             }
         }
@@ -151,6 +153,10 @@ impl World {
             }
             self.act(slot, output)?;
         }
+        if records > 0 {
+            self.check_store(slot)?;
+        }
+        self.flip(slot);
         self.schedule_wake(slot, clock)
     }
 
@@ -217,8 +223,16 @@ impl World {
                 });
             }
             Output::Forget { below } => self.slots[slot].forget(below),
-            Output::Send(message) => self.send(slot, message)?,
+            Output::ForgetRecords { keys } => self.slots[slot].forget_records(&keys),
+            Output::Send(message) => self.send(slot, message, None)?,
+            Output::SendTo { to, message } => {
+                self.check_answer(slot, to, message.height())?;
+                self.send(slot, message, Some(to))?;
+            }
             Output::RequestTemplate { height, round } => {
+                if honest && self.leaves_out(slot) {
+                    self.count(Exercise::FreshBlock);
+                }
                 let clock = self.slots[slot].clock(self.true_time());
                 let candidate = self.slots[slot].node.template(clock, self.rng.next());
                 let fits = candidate.height == height && !self.node_fails();
@@ -239,17 +253,13 @@ impl World {
                 let verdict = if self.node_fails() {
                     Verdict::Unavailable
                 } else {
-                    match self.slots[slot].node.check(&candidate) {
+                    match self.check_proposal(slot, &candidate) {
                         Ok(()) => Verdict::Valid,
                         Err(reason) => Verdict::Invalid(reason.to_owned()),
                     }
                 };
                 let delay = self.node_delay();
-                let input = Input::Tested {
-                    height: candidate.height,
-                    hash: candidate.hash,
-                    verdict,
-                };
+                let input = Input::Tested { candidate, verdict };
                 self.feed(slot, delay, input);
             }
             Output::SignBlock { candidate } => self.sign(slot, &candidate)?,
@@ -298,10 +308,14 @@ impl World {
             }
             Event::Decided { height, hash, .. } => {
                 self.count(Exercise::DecisionChecked);
+                self.accept_again(hash);
                 self.checker.decided(height, hash)
             }
             Event::RoundStarted { height, round, .. } => {
                 let round = round.to_u32();
+                if round > self.slots[slot].config.limits().rounds_behind + 2 {
+                    self.count(Exercise::LongHeight);
+                }
                 self.summary.highest_round = self.summary.highest_round.max(round);
                 let fresh =
                     !self.storm && height.to_u32() + self.scenario.goal > self.goal.to_u32() + 1;

@@ -1,11 +1,14 @@
 //! The simulation must find what is wrong: faults put into the machine, and more liars than the
 //! threshold stands.
 
-use core::time::Duration;
+use core::{cell::Cell, time::Duration};
+use std::{collections::BTreeMap, rc::Rc};
 
-use crate::mutation::Mutation;
+use federation_roster::{OperatorId, Round};
 
-use super::{Breach, Failure, Scenario, World};
+use crate::{Message, VoteKind, mutation::Mutation};
+
+use super::{Breach, Exercise, Failure, Scenario, Summary, World};
 
 /// The first seed that shows a fault in every machine.
 fn first_failure(mutation: Mutation, seeds: u64) -> Option<Failure> {
@@ -202,6 +205,161 @@ fn finds_a_driver_that_goes_on_when_its_guard_has_failed() {
     for seed in 0..100 {
         assert_eq!(run(seed, false), None, "seed {seed}");
     }
+}
+
+/// Five operators of whom three prevote for the block of operator 1, and none precommits it, as each
+/// hears of a prevote too late. Then nodes refuse it, and until the calm nobody hears of another.
+fn flipped(seed: u64, mutation: Option<Mutation>) -> Result<Summary, Breach> {
+    let mut scenario = Scenario::calm(seed);
+    scenario.storm = Duration::from_secs(4);
+    scenario.goal = 1;
+    scenario.flips = 1000;
+    // Who starts again asks its node again.
+    scenario.crashes = 10;
+    let mut world = World::with_config(scenario, |mut config| {
+        config.mutation = mutation;
+        config
+    });
+    let calm = Rc::new(Cell::new(false));
+    let seen = Rc::clone(&calm);
+    world.set_trace(move |line| seen.set(seen.get() || line.ends_with("-- calm")));
+    let mut late = BTreeMap::new();
+    world.set_filter(move |frame, to| {
+        let (from, to) = (frame.signed.sender.to_u8(), to.to_u8());
+        match &frame.signed.message {
+            Message::Proposal(proposal) if proposal.round == Round::FIRST => to != 4 && to != 0,
+            Message::Proposal(proposal) => calm.get() || proposal.valid_round.is_some(),
+            Message::Vote(vote) if vote.kind == VoteKind::Prevote => {
+                let is_late = vote.round == Round::FIRST && (from == 1 || (from, to) == (2, 1));
+                let sent = late.entry((from, to)).or_insert(0);
+                *sent += i32::from(is_late);
+                // As often as it is repeated before all have precommitted.
+                !is_late || *sent > 5
+            }
+            _ => true,
+        }
+    });
+    world.run().map_err(|failure| failure.breach)
+}
+
+#[test]
+fn finds_leaders_that_insist_on_a_block_that_all_nodes_refuse() {
+    let insist = Some(Mutation::InsistOnRefused);
+    let stuck = (0..1000).find(|seed| flipped(*seed, insist).is_err());
+    let stuck = stuck.expect("too few operators remember that they found the block valid");
+    let mut fresh = 0;
+    for seed in (0..40).chain([stuck]) {
+        let summary = flipped(seed, None).unwrap_or_else(|breach| panic!("{seed}: {breach}"));
+        fresh += summary.exercised.of(Exercise::FreshBlock);
+    }
+    assert!(fresh > 0);
+}
+
+/// Five operators whose nodes refuse each other's blocks as long as the storm lasts.
+fn refusing(seed: u64, mutation: Option<Mutation>) -> Result<u32, Breach> {
+    let mut scenario = Scenario::calm(seed);
+    scenario.hasty = true;
+    scenario.storm = Duration::from_secs(6);
+    scenario.goal = 1;
+    scenario.refusals = 1000;
+    scenario.crashes = 5;
+    let mut world = World::with_config(scenario, |mut config| {
+        config.mutation = mutation;
+        config
+    });
+    let summary = world.run().map_err(|failure| failure.breach)?;
+    Ok(summary.highest_round)
+}
+
+#[test]
+fn finds_a_store_that_grows_with_the_rounds_of_a_height() {
+    for seed in 0..20 {
+        let rounds = refusing(seed, None).unwrap_or_else(|breach| panic!("{seed}: {breach}"));
+        assert!(rounds > 12, "seed {seed}: {rounds} rounds");
+        let grows = refusing(seed, Some(Mutation::KeepRounds));
+        let grows = matches!(grows, Err(Breach::StoreGrows { .. }));
+        assert!(grows, "seed {seed}");
+    }
+}
+
+/// The bodies that eleven operators, nothing being wrong with them, send for two blocks that take
+/// longer to everybody than a round.
+fn bodies(mutation: Option<Mutation>) -> u64 {
+    let mut scenario = Scenario::calm(1);
+    (scenario.size, scenario.threshold) = (11, 6);
+    scenario.interval = Duration::from_secs(60);
+    scenario.goal = 2;
+    scenario.body_millis = 1000;
+    let mut world = World::with_config(scenario, |mut config| {
+        config.mutation = mutation;
+        config
+    });
+    let summary = world.run().expect("blocks come");
+    summary.bodies
+}
+
+#[test]
+fn finds_operators_that_ask_for_blocks_that_are_under_way() {
+    let (sent, mutant) = (bodies(None), bodies(Some(Mutation::Impatient)));
+    println!("{sent} bodies, {mutant} without patience");
+    // Four rounds of one height and one of the other.
+    assert!(sent <= 10 * 8, "{sent}");
+    assert!(mutant > sent + 10, "{mutant}");
+}
+
+/// Five operators, one of whom asks the others for blocks again and again.
+fn greedy(seed: u64, mutation: Option<Mutation>) -> Option<Breach> {
+    let mut scenario = Scenario::calm(seed);
+    (scenario.threshold, scenario.liars) = (4, 1);
+    scenario.storm = Duration::from_secs(3);
+    let mut world = World::with_config(scenario, |mut config| {
+        config.mutation = mutation;
+        config
+    });
+    world.run().err().map(|failure| failure.breach)
+}
+
+#[test]
+fn finds_operators_that_send_bodies_to_who_asks_without_end() {
+    let amplified = |breach| matches!(breach, Some(Breach::Amplified { .. }));
+    let mutant = |seed: u64| greedy(seed, Some(Mutation::AnswerAlways));
+    assert!((0..20).any(|seed| amplified(mutant(seed))));
+    for seed in 0..20 {
+        assert_eq!(greedy(seed, None), None, "seed {seed}");
+    }
+}
+
+/// Whether an operator that hears one other only, and whose node hears none, gets the block of
+/// height 1 from it, while the others are done.
+fn helped(mutation: Option<Mutation>) -> bool {
+    let mut scenario = Scenario::calm(1);
+    scenario.relay = false;
+    scenario.storm = Duration::from_secs(20);
+    scenario.interval = Duration::from_secs(60);
+    let mut world = World::with_config(scenario, |mut config| {
+        config.mutation = mutation;
+        config
+    });
+    let (laggard, helper) = (OperatorId::new(0), OperatorId::new(3));
+    world.set_filter(move |frame, to| to != laggard || frame.signed.sender == helper);
+    let helped = Rc::new(Cell::new(None));
+    let seen = Rc::clone(&helped);
+    world.set_trace(move |line| {
+        if seen.get().is_none() && line.contains("node of operator 0 ") {
+            seen.set(Some(true));
+        } else if seen.get().is_none() && line.ends_with("-- calm") {
+            seen.set(Some(false));
+        }
+    });
+    // It is stuck behind the filter for good.
+    let _ = world.run();
+    helped.get().expect("the storm ends")
+}
+
+#[test]
+fn finds_a_helper_that_passes_on_nobody_elses_signature() {
+    assert!(helped(None));
+    assert!(!helped(Some(Mutation::HelpAlone)));
 }
 
 #[test]

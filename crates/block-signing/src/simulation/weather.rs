@@ -18,6 +18,7 @@ impl World {
         self.storm = false;
         self.split(false);
         self.calm_since = self.now;
+        self.settle_flips();
         let highest = self.living().map(|slot| slot.node.height().to_u32()).max();
         self.goal = BlockHeight::new(highest.unwrap_or(0) + self.scenario.goal);
         for slot in 0..self.slots.len() {
@@ -87,7 +88,7 @@ impl World {
     fn kinds_unheard(&mut self) -> u32 {
         let Scenario { deaf, secrets, .. } = self.scenario;
         let mut kinds = 0;
-        for kind in 1..=9 {
+        for kind in 1..=10 {
             let vote = (3..=6).contains(&kind) || kind == 9;
             if self.rng.chance(if vote { deaf.max(secrets) } else { deaf }) {
                 kinds |= 1 << kind;

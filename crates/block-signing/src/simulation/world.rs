@@ -1,12 +1,17 @@
 //! The event loop in virtual time.
 
 use core::{fmt, time::Duration};
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
-use federation_chain::BlockHeight;
+use federation_chain::{BlockHash, BlockHeight};
 use federation_roster::OperatorId;
 
-use crate::{Candidate, Config, IdentitySignature, Input, Message, SignedMessage, Timeouts};
+use crate::{
+    Candidate, Config, IdentitySignature, Input, Limits, Message, SignedMessage, Timeouts,
+};
 
 use super::{
     chain::{GENESIS_SECS, digest},
@@ -14,8 +19,10 @@ use super::{
     exercise::{Exercise, Exercised},
     network::{Frame, Partition},
     operator::Slot,
+    requests::Granted,
     rng::Rng,
     scenario::Scenario,
+    uplink::Uplink,
 };
 
 /// True time at the start of a run, in milliseconds since the epoch.
@@ -44,6 +51,8 @@ pub struct Summary {
     pub exercised: Exercised,
     /// Pieces of evidence put out by honest operators.
     pub evidence: u32,
+    /// Bodies that were sent, one for each receiver.
+    pub bodies: u64,
     /// Milliseconds of virtual time from the end of the storm to the goal.
     pub calm: u64,
 }
@@ -60,6 +69,12 @@ pub fn run(scenario: &Scenario) -> Result<Summary, Failure> {
 #[derive(Debug)]
 pub(super) enum Happening {
     Deliver {
+        to: usize,
+        frame: Rc<Frame>,
+    },
+    /// A body has left the uplink of a slot.
+    Sent {
+        from: usize,
         to: usize,
         frame: Rc<Frame>,
     },
@@ -109,6 +124,14 @@ pub struct World {
     pub(super) latest: Vec<u64>,
     /// Which kinds of messages a slot does not hear from another one, as bits.
     pub(super) deaf: Vec<Vec<u32>>,
+    /// Whether all nodes refuse all blocks of others until the calm.
+    pub(super) outage: bool,
+    /// Blocks that had a proof of lock in the storm.
+    pub(super) proven: BTreeMap<BlockHash, BlockHeight>,
+    pub(super) granted: BTreeMap<(usize, u32, OperatorId, BlockHeight), Granted>,
+    pub(super) uplinks: Vec<Uplink>,
+    /// Blocks that a slot's node refuses though nothing is wrong with them.
+    pub(super) refused: Vec<BTreeSet<BlockHash>>,
     pub(super) checker: Checker,
     pub(super) filter: Option<Filter>,
     pub(super) trace: Option<Trace>,
@@ -164,8 +187,13 @@ impl World {
             // As far as clocks differ, and a second for times in whole seconds.
             let drift = Duration::from_millis(2 * scenario.skew + 1000);
             let config = config.with_max_drift(drift);
-            let config = change(if scenario.hasty {
+            let config = if scenario.hasty {
                 hasty(config)
+            } else {
+                config
+            };
+            let config = change(if scenario.refusals > 0 {
+                forgetful(config)
             } else {
                 config
             });
@@ -196,6 +224,11 @@ impl World {
             split: false,
             deaf: vec![vec![0; count]; count],
             latest: vec![0; count],
+            uplinks: vec![Uplink::new(count); count],
+            outage: false,
+            proven: BTreeMap::new(),
+            granted: BTreeMap::new(),
+            refused: vec![BTreeSet::new(); count],
             filter: None,
             trace: None,
             summary: Summary::default(),
@@ -216,6 +249,12 @@ impl World {
     /// Hands a line for everything that happens to `trace`.
     pub fn set_trace(&mut self, trace: impl FnMut(String) + 'static) {
         self.trace = Some(Box::new(trace));
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub const fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Runs to the end of the calm.
@@ -320,6 +359,10 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Result<(), Breach> {
         match happening {
             Happening::Deliver { to, frame } => self.receive(to, &frame),
+            Happening::Sent { from, to, frame } => {
+                self.sent(from, to, &frame);
+                Ok(())
+            }
             Happening::Feed { slot, life, input } => {
                 if self.slots[slot].life == life {
                     self.step(slot, input)?;
@@ -360,6 +403,16 @@ fn hasty(config: Config) -> Config {
         growth: millis(20),
         limit: millis(3000),
     })
+}
+
+/// So few rounds kept that heights that the test can wait for are long ones.
+const fn forgetful(config: Config) -> Config {
+    let rounds_behind = 3;
+    let limits = Limits {
+        rounds_behind,
+        ..config.limits()
+    };
+    config.with_limits(limits)
 }
 
 pub(super) fn wide(half: [u8; 32]) -> [u8; 64] {

@@ -6,7 +6,9 @@
 mod propose;
 mod repeat;
 mod round;
+mod search;
 mod settle;
+mod tidy;
 mod vote;
 
 use federation_chain::UnixTime;
@@ -15,6 +17,7 @@ use crate::{
     Config,
     ballots::{Ballots, RoundBallots},
     outbox::Outbox,
+    pace::Pace,
     state::{Height, Step},
 };
 
@@ -24,6 +27,7 @@ pub(crate) struct Work<'a> {
     pub(crate) observing: bool,
     pub(crate) now: UnixTime,
     pub(crate) height: &'a mut Height,
+    pub(crate) pace: &'a mut Pace,
     pub(crate) out: &'a mut Outbox,
 }
 
@@ -33,6 +37,7 @@ impl Work<'_> {
         while self.apply() {}
         self.search_body();
         self.beat();
+        self.tidy();
     }
 
     const fn quorum(&self) -> usize {

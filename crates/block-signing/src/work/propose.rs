@@ -4,7 +4,7 @@ use federation_chain::BlockHash;
 use federation_roster::Round;
 
 use crate::{
-    Alarm, Body, Candidate, Message, Output, Proposal, Record, Refusal,
+    Alarm, Body, Candidate, Certificate, Message, Output, Proposal, Record, Refusal,
     ballots::Window,
     bodies::Judgement,
     schedule,
@@ -14,22 +14,36 @@ use crate::{
 use super::Work;
 
 impl Work<'_> {
+    /// R4: the latest proof of lock whose block this operator may propose. One that its own node
+    /// refused is left out, unless it is locked on it: others may be as well, and then no other
+    /// block can come, while without any lock none comes as long as all leaders insist on this one.
+    fn proof_to_propose(&self) -> Option<&Certificate> {
+        let (round, tip) = (self.height.round, self.height.tip.hash);
+        let locked = self.lock().map(|(_, hash)| hash);
+        let bodies = &self.ballots().bodies;
+        let fits = |proof: &&Certificate| {
+            let usable = bodies.usable(proof.hash);
+            let stands = usable.is_some_and(|candidate| candidate.previous == tip);
+            stands && (locked == Some(proof.hash) || !self.left_out(proof.hash))
+        };
+        self.ballots().proofs.below(round).find(fits)
+    }
+
+    fn left_out(&self, hash: BlockHash) -> bool {
+        #[cfg(test)]
+        if self.config.mutation == Some(crate::mutation::Mutation::InsistOnRefused) {
+            return false;
+        }
+        self.ballots().bodies.refused(hash)
+    }
+
     /// R4: the leader proposes the block of the latest proof of lock, else a fresh one.
     pub(super) fn propose(&mut self) -> bool {
         let (number, round) = (self.height.number(), self.height.round);
         if self.observing || !self.leads() || self.height.own.proposals.contains_key(&round) {
             return false;
         }
-        let tip = self.height.tip.hash;
-        let proofs = self.ballots().proofs.below(round);
-        let valid = proofs
-            .filter_map(|proof| {
-                let candidate = self.ballots().bodies.usable(proof.hash)?;
-                (candidate.previous == tip).then_some(proof)
-            })
-            .next()
-            .cloned();
-        if let Some(proof) = valid {
+        if let Some(proof) = self.proof_to_propose().cloned() {
             self.send_proposal(proof.hash, Some(proof.round));
             self.out.send(Message::Certificate(proof));
             return true;
@@ -75,6 +89,8 @@ impl Work<'_> {
         self.store_body(hash);
         self.send_proposal(hash, None);
         self.out.send(body);
+        // R22: that answers everybody.
+        self.height.answers.sent_to_all(hash, self.now);
     }
 
     fn send_proposal(&mut self, hash: BlockHash, valid_round: Option<Round>) {

@@ -1,84 +1,12 @@
-//! Repeats at the beat, and the search for bodies that are missing (rules R20, R22, R27).
+//! Repeats at the beat (rules R20, R27).
 
-use core::time::Duration;
+use federation_roster::Round;
 
-use federation_chain::BlockHash;
-use federation_roster::{OperatorId, Round};
-
-use crate::{
-    BodyRequest, Message, Vote, VoteKind,
-    state::{Errand, Search, Step},
-};
+use crate::{Message, Vote, VoteKind, state::Errand};
 
 use super::Work;
 
 impl Work<'_> {
-    /// The body that is needed most and not held, and whether it is needed at once.
-    fn missing_body(&self) -> Option<(BlockHash, bool)> {
-        if self.observing {
-            return None;
-        }
-        let ballots = self.ballots();
-        let missing = |hash: &BlockHash| ballots.bodies.usable(*hash).is_none();
-        if let Some(hash) = ballots.settled(self.quorum()) {
-            return Some((hash, true)).filter(|_| missing(&hash));
-        }
-        if matches!(self.height.step, Step::Waiting { .. }) {
-            return None;
-        }
-        let proofs = ballots.proofs.of_round(self.height.round);
-        let mut proven = proofs.map(|proof| proof.hash);
-        if let Some(hash) = proven.find(missing) {
-            return Some((hash, true));
-        }
-        let proposed = self.proposal().map(|proposal| proposal.hash);
-        proposed.filter(missing).map(|hash| (hash, false))
-    }
-
-    /// R22: asks those who must have it, one after the other, for a body that is needed. A
-    /// proposed one is given a moment, as it is on its way from the leader.
-    pub(super) fn search_body(&mut self) {
-        let Some((hash, urgent)) = self.missing_body() else {
-            self.height.search = None;
-            return;
-        };
-        let delay = if urgent {
-            Duration::ZERO
-        } else {
-            self.config.timeouts().propose / 4
-        };
-        let at = self.now.after(delay);
-        let mut search = match self.height.search {
-            Some(search) if search.hash == hash && search.attempt > 0 => search,
-            Some(search) if search.hash == hash => Search {
-                at: at.min(search.at),
-                ..search
-            },
-            _ => Search {
-                hash,
-                at,
-                attempt: 0,
-            },
-        };
-        if search.at <= self.now {
-            if let Some(asked) = self.holder(hash, search.attempt) {
-                self.out.send(Message::BodyRequest(BodyRequest {
-                    height: self.height.number(),
-                    hash,
-                    asked,
-                }));
-            }
-            search.attempt += 1;
-            search.at = self.now.after(self.config.beat());
-        }
-        self.height.search = Some(search);
-    }
-
-    fn holder(&self, hash: BlockHash, attempt: usize) -> Option<OperatorId> {
-        let holders = self.ballots().holders(hash, self.config);
-        holders.get(attempt.checked_rem(holders.len())?).copied()
-    }
-
     /// R20: at the beat of an unfinished height, what failed is tried again and what was said is
     /// repeated.
     pub(super) fn beat(&mut self) {

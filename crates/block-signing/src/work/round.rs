@@ -57,7 +57,6 @@ impl Work<'_> {
         self.height.ballots.bodies.retry_refused();
         let window = Window::around(round, self.config);
         self.height.ballots.forget_rounds(window);
-        self.height.own.forget_rounds(window.low());
         self.trim_bodies();
         self.out.event(Event::RoundStarted {
             height: self.height.number(),

@@ -1,7 +1,5 @@
 //! Decide, sign, submit, in this order (rules R16 to R18).
 
-use std::collections::BTreeMap;
-
 use crate::{
     Alarm, BlockSignature, Event, Message, Output, Record, RoundOutcome,
     bodies::Judgement,
@@ -97,10 +95,7 @@ impl Work<'_> {
         let Some(candidate) = self.ballots().bodies.any(hash).cloned() else {
             return false;
         };
-        let signatures = self.ballots().signatures(hash);
-        let signatures: BTreeMap<_, _> = signatures
-            .map(|(id, signed)| (id, signed.signature))
-            .collect();
+        let signatures = self.ballots().compact_signatures(hash);
         if signatures.len() < self.quorum() {
             return false;
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use federation_block_signing::{
     BlockSignature, Body, BodyRequest, Candidate, Certificate, CompactSignature,
     DecodeMessageError, IdentitySignature, Message, MessageParts, Proposal, Record,
-    RoundCertificate, Standing, Vote, VoteKind,
+    RoundCertificate, SignatureSet, Standing, Vote, VoteKind,
 };
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
@@ -123,6 +123,19 @@ fn message() -> impl Strategy<Value = Message> {
                 asked: OperatorId::new(asked),
             })
         }),
+        (
+            height(),
+            hash(),
+            prop::collection::btree_map(any::<u8>().prop_map(OperatorId::new), wide(), 0..5)
+        )
+            .prop_map(|(height, hash, signatures)| {
+                let signature = |(id, bytes)| (id, CompactSignature::from_bytes(bytes));
+                Message::SignatureSet(SignatureSet {
+                    height,
+                    hash,
+                    signatures: signatures.into_iter().map(signature).collect(),
+                })
+            }),
     ]
 }
 

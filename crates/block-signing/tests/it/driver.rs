@@ -131,6 +131,7 @@ pub(crate) fn block_signature(height: u32, fill: u8) -> Message {
 pub(crate) struct Out {
     pub(crate) records: Vec<Record>,
     pub(crate) sent: Vec<Message>,
+    pub(crate) sent_to: Vec<(OperatorId, Message)>,
     pub(crate) tests: Vec<Candidate>,
     pub(crate) templates: usize,
     pub(crate) signs: Vec<BlockHash>,
@@ -141,7 +142,7 @@ pub(crate) struct Out {
 
 impl Out {
     pub(crate) fn sent_nothing(&self) -> bool {
-        self.sent.is_empty()
+        self.sent.is_empty() && self.sent_to.is_empty()
     }
 
     pub(crate) fn has_sent(&self, message: &Message) -> bool {
@@ -215,6 +216,12 @@ impl Driver {
                         let high = Record::height_key(below);
                         self.store.retain(|key, _| *key < low || *key >= high);
                     }
+                    Output::ForgetRecords { keys } => {
+                        for key in keys {
+                            self.store.remove(&key);
+                        }
+                    }
+                    Output::SendTo { to, message } => out.sent_to.push((to, message)),
                     Output::Send(message) => {
                         if !matches!(message, Message::Body(_)) {
                             inputs.push(Input::Received(from(self.me, message.clone())));
@@ -248,11 +255,11 @@ impl Driver {
     }
 
     pub(crate) fn tested(&mut self, height: u32, fill: u8, verdict: Verdict) -> Out {
-        self.input(Input::Tested {
-            height: BlockHeight::new(height),
-            hash: hash(fill),
-            verdict,
-        })
+        self.tested_copy(candidate(height - 1, fill), verdict)
+    }
+
+    pub(crate) fn tested_copy(&mut self, candidate: Candidate, verdict: Verdict) -> Out {
+        self.input(Input::Tested { candidate, verdict })
     }
 
     pub(crate) fn template(&mut self, height: u32, round: u32, candidate: Candidate) -> Out {
@@ -277,6 +284,7 @@ impl Driver {
         let mut add = |out: Out| {
             all.records.extend(out.records);
             all.sent.extend(out.sent);
+            all.sent_to.extend(out.sent_to);
             all.tests.extend(out.tests);
             all.templates += out.templates;
             all.signs.extend(out.signs);

@@ -1,10 +1,16 @@
 //! Repeats, requests and help for those who missed something.
 
-use federation_block_signing::{Body, BodyRequest, Input, Message, Verdict, VoteKind};
+use core::time::Duration;
+
+use federation_block_signing::{
+    Alarm, Body, BodyRequest, CompactSignature, Config, Event, Input, Message, Phase, SignatureSet,
+    Verdict, VoteKind,
+};
 use federation_chain::BlockHeight;
 
 use crate::driver::{
-    Driver, Out, candidate, hash, op, precommit, prevote, proposal, round_certificate, tip,
+    Driver, Out, block_signature, candidate, certificate, hash, op, precommit, prevote, proposal,
+    round_certificate, tip,
 };
 
 fn request(height: u32, fill: u8, asked: u8) -> Message {
@@ -13,11 +19,6 @@ fn request(height: u32, fill: u8, asked: u8) -> Message {
         hash: hash(fill),
         asked: op(asked),
     })
-}
-
-fn bodies(out: &Out) -> usize {
-    let is_body = |m: &&Message| matches!(m, Message::Body(_));
-    out.sent.iter().filter(is_body).count()
 }
 
 fn is_decision(message: &Message) -> bool {
@@ -41,30 +42,201 @@ fn votes_of_this_round_and_what_ended_the_one_before_are_repeated_at_the_beat() 
     assert!(!out.has_sent(&prevote(1, 0, Some(7))));
 }
 
+/// Whom this asks for a body.
+fn asked(out: &Out) -> Vec<u8> {
+    let of = |message: &Message| match message {
+        Message::BodyRequest(request) => Some(request.asked.to_u8()),
+        _ => None,
+    };
+    out.sent.iter().filter_map(of).collect()
+}
+
+/// The propose time-out of the tests' federation, after which a body of which nothing is known
+/// counts as lost.
+const PROPOSE: u64 = 500;
+
 #[test]
-fn proposed_block_that_does_not_come_is_asked_for_from_one_after_the_other() {
+fn proposed_block_is_given_time_to_come_and_then_asked_for_from_one_after_the_other() {
+    // A round that is long enough to ask twice.
+    let mut driver = Driver::started(0);
+    for round in 0..5 {
+        for sender in [1, 2, 3] {
+            driver.receive(sender, precommit(1, round, None));
+        }
+    }
+    driver.receive(1, proposal(1, 5, 7, None));
+    driver.receive(3, prevote(1, 5, Some(7)));
+    assert_eq!(asked(&driver.pass(PROPOSE - 1)), []);
+    // Who has voted for it has it; whether the leader's is still to come nobody knows.
+    assert_eq!(asked(&driver.pass(1)), [3]);
+    assert_eq!(asked(&driver.pass(PROPOSE - 1)), []);
+    assert_eq!(asked(&driver.pass(1)), [1]);
+}
+
+/// A machine to which the proposals' bodies came after so many milliseconds at height 1, now at the
+/// beginning of height 2, whose leader is operator 2.
+fn paced(millis: u64) -> Driver {
     let mut driver = Driver::started(0);
     driver.receive(1, proposal(1, 0, 7, None));
-    driver.receive(3, prevote(1, 0, Some(7)));
-    assert!(driver.pass(100).sent_nothing());
-    assert!(driver.pass(50).has_sent(&request(1, 7, 1)));
-    assert!(driver.pass(600).has_sent(&request(1, 7, 3)));
+    driver.now += millis;
+    driver.body(1, candidate(0, 7));
+    let mut next = tip(1);
+    next.hash = hash(7);
+    driver.input(Input::Tip(next));
+    while driver.machine.status().phase != Phase::Propose {
+        driver.timeout();
+    }
+    driver
 }
 
 #[test]
-fn only_who_is_asked_answers_and_not_too_often() {
+fn pauses_follow_what_bodies_took_lately() {
+    for (took, waits) in [(10, PROPOSE / 4), (100, 200), (200, 400)] {
+        let mut driver = paced(took);
+        driver.receive(2, proposal(2, 0, 9, None));
+        assert_eq!(asked(&driver.pass(waits - 1)), [], "{took} ms");
+        assert_eq!(asked(&driver.pass(1)), [2], "{took} ms");
+    }
+}
+
+#[test]
+fn proven_block_is_asked_for_at_once_but_not_while_it_is_under_way() {
+    let proof = || certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]);
+    let mut driver = Driver::started(0);
+    driver.receive(1, proposal(1, 0, 7, None));
+    assert_eq!(asked(&driver.receive(2, proof())), []);
+    assert_eq!(asked(&driver.pass(PROPOSE)), [1]);
+    // Nobody has announced it here.
+    let mut driver = Driver::started(0);
+    assert_eq!(asked(&driver.receive(2, proof())), [1]);
+}
+
+#[test]
+fn block_of_an_older_proof_is_asked_for_as_well() {
+    let mut driver = Driver::started(0);
+    for sender in [1, 2, 3] {
+        driver.receive(sender, precommit(1, 0, None));
+    }
+    assert_eq!(driver.round(), 1);
+    let proof = certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]);
+    assert_eq!(asked(&driver.receive(2, proof)), [1]);
+}
+
+#[test]
+fn another_copy_of_a_proven_block_is_sought_when_the_node_refuses_the_one_held() {
+    let mut driver = Driver::started(0);
+    let mut bad = candidate(0, 7);
+    bad.bytes = bytes::Bytes::from_static(b"same hash, bad witness");
+    driver.receive(1, proposal(1, 0, 7, None));
+    driver.body(4, bad.clone());
+    let refusal = Verdict::Invalid("bad-witness".to_owned());
+    assert_eq!(asked(&driver.tested_copy(bad, refusal)), []);
+    let proof = certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]);
+    driver.receive(2, proof);
+    // The leader's may still be under way.
+    assert_eq!(asked(&driver.pass(PROPOSE)).len(), 1);
+    // In the next round the node is asked again, and the search goes on.
+    for sender in [1, 2, 3] {
+        driver.receive(sender, precommit(1, 0, None));
+    }
+    assert_eq!(driver.round(), 1);
+    assert_eq!(asked(&driver.pass(PROPOSE)).len(), 1);
+    driver.body(3, candidate(0, 7));
+    assert_eq!(asked(&driver.pass(10 * PROPOSE)), []);
+}
+
+#[test]
+fn a_block_is_no_longer_asked_for_once_its_round_is_voted_on() {
+    let mut driver = Driver::started(0);
+    driver.receive(1, proposal(1, 0, 7, None));
+    driver.now += PROPOSE;
+    assert!(driver.input(Input::Tick).has_sent(&prevote(1, 0, None)));
+    assert_eq!(asked(&driver.pass(4 * PROPOSE)), []);
+}
+
+fn body(on: u32, fill: u8) -> Message {
+    Message::Body(Body {
+        height: BlockHeight::new(on + 1),
+        hash: hash(fill),
+        bytes: candidate(on, fill).bytes,
+    })
+}
+
+#[test]
+fn only_who_is_asked_answers_and_only_to_who_asks() {
     let mut driver = Driver::prevoted(0, 7);
-    assert_eq!(bodies(&driver.receive(3, request(1, 7, 1))), 0);
+    assert!(driver.receive(3, request(1, 7, 1)).sent_nothing());
     let out = driver.receive(3, request(1, 7, 0));
-    let body = Message::Body(Body {
-        height: BlockHeight::new(1),
-        hash: hash(7),
-        bytes: candidate(0, 7).bytes,
-    });
-    assert_eq!(out.sent, [body]);
-    assert_eq!(bodies(&driver.receive(4, request(1, 7, 0))), 0);
-    driver.pass(300);
-    assert_eq!(bodies(&driver.receive(4, request(1, 7, 0))), 1);
+    assert_eq!((out.sent, out.sent_to), (vec![], vec![(op(3), body(0, 7))]));
+    let again = driver.receive(3, request(1, 7, 0));
+    assert!(again.sent_nothing(), "it is under way");
+    let other = driver.receive(4, request(1, 7, 0));
+    assert_eq!(other.sent_to, [(op(4), body(0, 7))]);
+}
+
+#[test]
+fn leader_does_not_send_again_what_is_on_its_way_to_all() {
+    let mut leader = Driver::started(1);
+    assert!(leader.template(1, 0, candidate(0, 7)).has_sent(&body(0, 7)));
+    for millis in [0, 1000, 1000, 1000] {
+        leader.pass(millis);
+        for sender in [0, 2, 3, 4] {
+            let out = leader.receive(sender, request(1, 7, 1));
+            assert_eq!(out.sent_to, [], "operator {sender}");
+        }
+    }
+    // As long as a round may last: it must be lost.
+    leader.pass(2000);
+    assert_eq!(leader.receive(3, request(1, 7, 1)).sent_to.len(), 1);
+}
+
+#[test]
+fn a_block_that_is_long_under_way_is_sent_once() {
+    let config = |me: u8| Config::new(20, 11, op(me), Duration::from_secs(60)).unwrap();
+    let mut leader = Driver::with(config(1));
+    leader.input(Input::Tip(tip(0)));
+    let out = leader.template(1, 0, candidate(0, 7));
+    assert!(out.has_sent(&body(0, 7)));
+    let others = (0..20).filter(|id| *id != 1);
+    let mut others: Vec<(u8, Driver)> = others.map(|id| (id, Driver::with(config(id)))).collect();
+    for (_, other) in &mut others {
+        other.input(Input::Tip(tip(0)));
+        other.receive(1, proposal(1, 0, 7, None));
+    }
+    let (mut requests, mut copies) = (0, 0);
+    for _ in 0..200 {
+        leader.pass(50);
+        for (id, other) in &mut others {
+            for message in other.pass(50).sent {
+                if matches!(message, Message::BodyRequest(_)) {
+                    requests += 1;
+                    copies += leader.receive(*id, message).sent_to.len();
+                }
+            }
+        }
+    }
+    // In ten seconds each of them asks the only one that has it, or not at all: its round is over.
+    assert!(requests <= 19, "{requests}");
+    assert_eq!(copies, 0);
+}
+
+#[test]
+fn one_operator_cannot_make_another_send_without_end() {
+    // The last height, and the one that is worked on.
+    let mut last = Driver::decided(0, 7);
+    let mut next = tip(1);
+    next.hash = hash(7);
+    last.input(Input::Tip(next));
+    for (mut driver, most) in [(last, 2), (Driver::prevoted(0, 7), 3)] {
+        let mut bodies = 0;
+        for _ in 0..600 {
+            driver.now += 10;
+            let out = driver.receive(4, request(1, 7, 0));
+            assert!(!out.sent.iter().any(|m| matches!(m, Message::Body(_))));
+            bodies += out.sent_to.len();
+        }
+        assert!(bodies > 0 && bodies <= most, "{bodies} of {most}");
+    }
 }
 
 #[test]
@@ -79,7 +251,101 @@ fn who_still_speaks_of_the_last_height_is_sent_its_decision_once_a_beat() {
     let out = driver.receive(3, prevote(1, 1, None));
     assert!(out.sent.iter().any(is_decision));
     assert!(driver.receive(4, prevote(1, 1, None)).sent_nothing());
-    assert_eq!(bodies(&driver.receive(3, request(1, 7, 0))), 1);
+    let asked = driver.receive(3, request(1, 7, 0));
+    assert_eq!(asked.sent_to, [(op(3), body(0, 7))]);
+}
+
+/// An operator that submitted block 7 of height 1, signed by the operators 0 to 2.
+fn finished() -> Driver {
+    let mut driver = Driver::decided(0, 7);
+    driver.input(Input::Signed {
+        height: BlockHeight::new(1),
+        hash: hash(7),
+        signature: CompactSignature::from_bytes([7; 64]),
+    });
+    driver.receive(1, block_signature(1, 7));
+    assert_eq!(driver.receive(2, block_signature(1, 7)).submits.len(), 1);
+    let mut next = tip(1);
+    next.hash = hash(7);
+    driver.input(Input::Tip(next));
+    driver.pass(600);
+    driver
+}
+
+#[test]
+fn one_helper_has_all_that_a_laggard_needs() {
+    let mut helper = finished();
+    let help = helper.receive(3, prevote(1, 1, None));
+    let mut laggard = Driver::started(3);
+    laggard.receive(1, proposal(1, 0, 7, None));
+    let mut submits = Vec::new();
+    for message in help.sent {
+        for request in laggard.receive(0, message).sent {
+            for (to, body) in helper.receive(3, request).sent_to {
+                assert_eq!((to, &body), (op(3), &self::body(0, 7)));
+                submits.extend(laggard.body(0, candidate(0, 7)).submits);
+            }
+        }
+    }
+    // The body is awaited from the leader first.
+    while submits.is_empty() {
+        for request in laggard.timeout().sent {
+            if helper.receive(3, request).sent_to.len() == 1 {
+                submits.extend(laggard.body(0, candidate(0, 7)).submits);
+            }
+        }
+    }
+    assert_eq!(submits, [(candidate(0, 7), 3)]);
+}
+
+fn signature_set(fill: u8, signers: &[u8]) -> Message {
+    let one = |id: &u8| (op(*id), CompactSignature::from_bytes([fill; 64]));
+    Message::SignatureSet(SignatureSet {
+        height: BlockHeight::new(1),
+        hash: hash(fill),
+        signatures: signers.iter().map(one).collect(),
+    })
+}
+
+#[test]
+fn signatures_passed_on_count_once_each_and_strangers_not_at_all() {
+    let mut driver = Driver::started(0);
+    driver.body(1, candidate(0, 7));
+    let set = |signers| signature_set(7, signers);
+    assert_eq!(driver.receive(4, set(&[1, 2])).submits, []);
+    assert_eq!(driver.receive(3, set(&[1, 2, 5, 19])).submits, []);
+    let out = driver.receive(3, set(&[2, 4]));
+    assert_eq!(out.submits, [(candidate(0, 7), 3)]);
+    assert!(out.signs.is_empty(), "nothing is known to be decided");
+}
+
+#[test]
+fn own_signature_that_somebody_passes_on_and_nobody_made_here_is_an_alarm() {
+    let mut driver = Driver::started(0);
+    let out = driver.receive(3, signature_set(7, &[0, 1]));
+    let alarm = Alarm::OwnMessageFromElsewhere {
+        height: BlockHeight::new(1),
+        round: federation_roster::Round::FIRST,
+    };
+    assert!(out.events.contains(&Event::Alarm(alarm)));
+    // What an observer signed before it lost its memory does not count.
+    let mut observer = Driver::with(Driver::config(0).as_observer());
+    observer.input(Input::Tip(tip(0)));
+    observer.body(1, candidate(0, 7));
+    let out = observer.receive(3, signature_set(7, &[0, 1, 2]));
+    assert!(out.events.is_empty() && out.submits.is_empty());
+    assert_eq!(observer.receive(3, signature_set(7, &[4])).submits.len(), 1);
+}
+
+#[test]
+fn signatures_passed_on_are_no_evidence() {
+    let mut driver = Driver::started(0);
+    assert_eq!(driver.receive(3, signature_set(7, &[1, 2])).evidence, 0);
+    assert_eq!(driver.receive(3, signature_set(8, &[1, 2])).evidence, 0);
+    assert_eq!(driver.receive(1, block_signature(1, 8)).evidence, 0);
+    // With the envelopes of both it is.
+    driver.receive(4, block_signature(1, 7));
+    assert_eq!(driver.receive(4, block_signature(1, 8)).evidence, 1);
 }
 
 #[test]
@@ -88,7 +354,7 @@ fn decision_and_signature_are_repeated_until_the_block_is_there() {
     driver.input(Input::Signed {
         height: BlockHeight::new(1),
         hash: hash(7),
-        signature: federation_block_signing::CompactSignature::from_bytes([7; 64]),
+        signature: CompactSignature::from_bytes([7; 64]),
     });
     for _ in 0..3 {
         let out = driver.pass(500);

@@ -5,7 +5,7 @@ use federation_chain::{BlockHeight, UnixTime};
 use federation_roster::Round;
 
 use crate::driver::{
-    Driver, candidate, hash, precommit, prevote, proposal, round_certificate, tip,
+    Driver, T0, candidate, hash, precommit, prevote, proposal, round_certificate, tip,
 };
 
 /// Precommits that end a round.
@@ -113,7 +113,7 @@ fn records() -> Vec<Record> {
 
 fn outputs(records: Vec<Record>) -> Vec<Output> {
     let mut machine = Machine::new(Driver::config(0), records);
-    machine.handle(UnixTime::from_millis(crate::driver::T0), Input::Tip(tip(0)));
+    machine.handle(UnixTime::from_millis(T0), Input::Tip(tip(0)));
     let outputs = core::iter::from_fn(|| machine.poll_output());
     outputs
         .filter(|output| !matches!(output, Output::Event(Event::HeightStarted { .. })))
@@ -131,4 +131,122 @@ fn order_of_the_records_does_not_matter() {
         assert_eq!(outputs(turned.clone()), straight);
         assert_eq!(outputs(turned.iter().rev().cloned().collect()), straight);
     }
+}
+
+/// A height at which this operator, number 1, leads every fifth round with a fresh block, and all
+/// others refuse everything for so many rounds. What each record of a proposal and vote was that was
+/// ever stored.
+fn refused_rounds(driver: &mut Driver, from: u32, to: u32) -> Vec<Record> {
+    let mut said = Vec::new();
+    for round in from..to {
+        let mut outs = Vec::new();
+        if round % 5 == 0 {
+            let mut fresh = candidate(0, u8::try_from(round % 250 + 1).expect("small"));
+            fresh.time = UnixTime::from_millis(driver.now);
+            outs.push(driver.template(1, round, fresh));
+        }
+        while driver.machine.status().phase == Phase::Propose {
+            outs.push(driver.timeout());
+        }
+        for message in [prevote(1, round, None), precommit(1, round, None)] {
+            for sender in [0, 2, 3, 4] {
+                outs.push(driver.receive(sender, message.clone()));
+            }
+        }
+        while driver.round() == round {
+            outs.push(driver.timeout());
+        }
+        said.extend(outs.into_iter().flat_map(|out| out.records));
+    }
+    said
+}
+
+/// How many records there are of own words, blocks and proofs of lock.
+fn stored(driver: &Driver) -> (usize, usize, usize) {
+    let count = |kind: fn(&Record) -> bool| driver.store.values().filter(|r| kind(r)).count();
+    (
+        count(|r| matches!(r, Record::Vote(_) | Record::Proposal(_))),
+        count(|r| matches!(r, Record::Body(_))),
+        count(|r| matches!(r, Record::ProofOfLock(_))),
+    )
+}
+
+#[test]
+fn a_long_height_leaves_a_constant_in_the_store() {
+    let mut driver = Driver::started(1);
+    refused_rounds(&mut driver, 0, 30);
+    let after_thirty = (stored(&driver), driver.store.len());
+    refused_rounds(&mut driver, 30, 500);
+    assert_eq!((stored(&driver), driver.store.len()), after_thirty);
+    let ((words, bodies, proofs), all) = after_thirty;
+    // The window is ten rounds.
+    assert!(words <= 2 * 11 + 3, "{words}");
+    assert!(bodies <= 1, "{bodies}");
+    assert_eq!(proofs, 0);
+    assert!(all <= words + bodies + 3, "{all}");
+}
+
+#[test]
+fn lock_with_its_block_and_proof_outlives_the_rounds_of_a_long_height_and_restarts() {
+    let mut driver = Driver::started(1);
+    driver.template(1, 0, candidate(0, 7));
+    for sender in [2, 3] {
+        driver.receive(sender, prevote(1, 0, Some(7)));
+    }
+    refused_rounds(&mut driver, 0, 40);
+    assert_eq!(stored(&driver).1, 1, "the locked block");
+    assert_eq!(stored(&driver).2, 1, "its proof");
+    for again in 1..3u32 {
+        driver.restart();
+        driver.input(Input::Tip(tip(0)));
+        // It leads each fifth round, is locked, and says so.
+        let round = 40 * again;
+        assert_eq!(driver.round(), round);
+        let proposed = driver.store.values().any(
+            |record| matches!(record, Record::Proposal(p) if p.round.to_u32() == round && p.hash == hash(7)),
+        );
+        assert!(proposed, "round {round}");
+        refused_rounds(&mut driver, round, round + 40);
+    }
+}
+
+#[test]
+fn nothing_is_said_again_in_rounds_that_the_store_has_forgotten() {
+    let mut driver = Driver::started(1);
+    let mut said = refused_rounds(&mut driver, 0, 100);
+    driver.restart();
+    let mut outs = vec![driver.input(Input::Tip(tip(0)))];
+    // Whatever comes of rounds long left, and of a later one.
+    for round in [0, 50, 95, 100, 101] {
+        for sender in [0, 2, 3, 4] {
+            outs.push(driver.receive(sender, prevote(1, round, Some(8))));
+            outs.push(driver.receive(sender, precommit(1, round, None)));
+        }
+        outs.push(driver.pass(2000));
+    }
+    let round = driver.round();
+    said.extend(refused_rounds(&mut driver, round, 130));
+    said.extend(outs.into_iter().flat_map(|out| out.records));
+    let mut votes = std::collections::BTreeMap::new();
+    for record in said {
+        if matches!(record, Record::Vote(_)) {
+            let first = votes.entry(record.key()).or_insert_with(|| record.clone());
+            assert_eq!(*first, record);
+        }
+    }
+    assert!(votes.len() > 200);
+}
+
+#[test]
+fn a_store_that_was_never_tidied_is_read_and_tidied() {
+    let mut driver = Driver::started(1);
+    let said = refused_rounds(&mut driver, 0, 100);
+    for record in said {
+        driver.store.insert(record.key(), record);
+    }
+    assert!(driver.store.len() > 200, "{}", driver.store.len());
+    driver.restart();
+    driver.input(Input::Tip(tip(0)));
+    assert_eq!(driver.round(), 100);
+    assert!(driver.store.len() < 40, "{}", driver.store.len());
 }

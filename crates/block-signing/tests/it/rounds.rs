@@ -4,7 +4,8 @@ use federation_block_signing::{Alarm, Event, Input, Message, Record, Refusal, Ve
 use federation_chain::UnixTime;
 
 use crate::driver::{
-    Driver, T0, candidate, certificate, precommit, prevote, proposal, round_certificate, tip,
+    Driver, Out, T0, candidate, certificate, hash, precommit, prevote, proposal, round_certificate,
+    tip,
 };
 
 #[test]
@@ -205,4 +206,95 @@ fn certificate_with_too_few_votes_is_nothing() {
     assert!(out.sent_nothing());
     let out = driver.receive(2, certificate(VoteKind::Precommit, 1, 0, 7, &[1, 2, 9]));
     assert!(out.signs.is_empty());
+}
+
+/// Ends rounds by the votes of the others for nil until this one begins; what comes out then.
+fn pass_to(driver: &mut Driver, round: u32) -> Out {
+    loop {
+        let now = driver.round();
+        let nil = [prevote(1, now, None), precommit(1, now, None)];
+        let mut said = nil
+            .iter()
+            .flat_map(|vote| [1, 3, 4].map(|sender| (sender, vote)));
+        let begun = loop {
+            let out = match said.next() {
+                Some((sender, vote)) => driver.receive(sender, vote.clone()),
+                None => driver.timeout(),
+            };
+            if driver.round() > now {
+                break out;
+            }
+        };
+        if driver.round() >= round {
+            return begun;
+        }
+    }
+}
+
+fn proposed(out: &Out, fill: u8) -> bool {
+    let is_it = |m: &Message| matches!(m, Message::Proposal(p) if p.hash == hash(fill));
+    out.sent.iter().any(is_it)
+}
+
+/// Operator 2, who leads rounds 1 and 6, holds block 7 and a proof of lock for it from round 0,
+/// after it precommitted nil there.
+fn unlocked_leader_with_a_proof() -> Driver {
+    let mut driver = Driver::started(2);
+    driver.receive(1, proposal(1, 0, 7, None));
+    driver.body(1, candidate(0, 7));
+    for sender in [0, 3, 4] {
+        driver.receive(sender, prevote(1, 0, None));
+    }
+    assert!(driver.pass(600).has_sent(&precommit(1, 0, None)));
+    driver.receive(3, certificate(VoteKind::Prevote, 1, 0, 7, &[0, 1, 3]));
+    driver
+}
+
+#[test]
+fn leader_that_is_not_locked_makes_a_fresh_block_when_its_node_refuses_the_proven_one() {
+    let mut driver = unlocked_leader_with_a_proof();
+    // Never judged: M operators vouch for it.
+    assert!(proposed(&pass_to(&mut driver, 1), 7));
+    let refused = driver.tested(1, 7, Verdict::Invalid("bad-peg-in".to_owned()));
+    assert!(refused.has_sent(&prevote(1, 1, None)));
+    for round in [6, 11] {
+        let begun = pass_to(&mut driver, round);
+        assert!(!proposed(&begun, 7), "round {round}");
+        assert_eq!(begun.templates, 1, "round {round}");
+    }
+    let fresh = |driver: &Driver, fill| federation_block_signing::Candidate {
+        time: UnixTime::from_millis(driver.now),
+        ..candidate(0, fill)
+    };
+    let block = fresh(&driver, 9);
+    let out = driver.template(1, 11, block);
+    assert!(proposed(&out, 9));
+    // Whatever comes then, one proposal a round is all.
+    let out = driver.receive(3, certificate(VoteKind::Prevote, 1, 10, 7, &[0, 1, 3]));
+    assert!(!proposed(&out, 7));
+    let block = fresh(&driver, 8);
+    assert!(!proposed(&driver.template(1, 11, block), 8));
+}
+
+#[test]
+fn locked_leader_proposes_its_block_again_though_its_node_refuses_it_now() {
+    let mut driver = Driver::prevoted(2, 7);
+    driver.receive(1, prevote(1, 0, Some(7)));
+    let out = driver.receive(3, prevote(1, 0, Some(7)));
+    assert!(out.has_sent(&precommit(1, 0, Some(7))));
+    pass_to(&mut driver, 5);
+    driver.receive(1, proposal(1, 5, 7, Some(0)));
+    driver.tested(1, 7, Verdict::Invalid("bad-peg-in".to_owned()));
+    assert!(proposed(&pass_to(&mut driver, 6), 7));
+}
+
+#[test]
+fn leader_whose_node_takes_the_proven_block_again_proposes_it() {
+    let mut driver = unlocked_leader_with_a_proof();
+    pass_to(&mut driver, 1);
+    driver.tested(1, 7, Verdict::Invalid("bad-peg-in".to_owned()));
+    pass_to(&mut driver, 2);
+    driver.receive(3, proposal(1, 2, 7, Some(0)));
+    driver.tested(1, 7, Verdict::Valid);
+    assert!(proposed(&pass_to(&mut driver, 6), 7));
 }

@@ -150,10 +150,13 @@ fn block_with_a_bad_witness_does_not_spoil_the_good_one() {
     driver.receive(1, proposal(1, 0, 7, None));
     let mut bad = candidate(0, 7);
     bad.bytes = bytes::Bytes::from_static(b"same hash, bad witness");
-    assert_eq!(driver.body(4, bad.clone()).tests, [bad]);
+    assert_eq!(driver.body(4, bad.clone()).tests, [bad.clone()]);
     driver.body(1, candidate(0, 7));
-    let out = driver.tested(1, 7, Verdict::Invalid("bad-witness".to_owned()));
+    let refusal = Verdict::Invalid("bad-witness".to_owned());
+    let out = driver.tested_copy(bad.clone(), refusal.clone());
     assert_eq!(out.tests, [candidate(0, 7)]);
+    let late = driver.tested_copy(bad, refusal);
+    assert!(late.sent_nothing(), "it is about a copy that was judged");
     let out = driver.tested(1, 7, Verdict::Valid);
     assert_eq!(out.sent, [prevote(1, 0, Some(7))]);
 }

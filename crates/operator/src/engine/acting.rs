@@ -1,11 +1,12 @@
 //! Doing what the machine asks, in its order: the store first, then everything else.
 
 use federation_block_signing::{
-    Alarm, Body, Event, IdentitySignature, Input, Message, Output, Record, SignedMessage,
+    Alarm, Body, Event, IdentitySignature, Input, Message, Output, Record, SignedMessage, Verdict,
 };
 use federation_chain::BlockHeight;
+use federation_roster::OperatorId;
 
-use super::{Engine, jobs::Jobs};
+use super::{Engine, jobs::Jobs, testing::Next};
 use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
 
 impl Engine {
@@ -16,14 +17,16 @@ impl Engine {
             let mut records = Vec::new();
             let mut rest = Vec::new();
             let mut forget = None;
+            let mut outdated = Vec::new();
             while let Some(output) = self.machine.poll_output() {
                 match output {
                     Output::Persist(record) => records.push(record),
                     Output::Forget { below } => forget = Some(below),
+                    Output::ForgetRecords { keys } => outdated.extend(keys),
                     other => rest.push(other),
                 }
             }
-            if let Err(error) = self.persist(records, forget).await {
+            if let Err(error) = self.persist(records, outdated, forget).await {
                 self.machine.handle(self.clock.now(), Input::StoreFailed);
                 return Err(error);
             }
@@ -47,31 +50,33 @@ impl Engine {
     async fn persist(
         &self,
         records: Vec<Record>,
+        outdated: Vec<Vec<u8>>,
         forget: Option<BlockHeight>,
     ) -> Result<(), StoreError> {
-        // What may be forgotten goes with the next write: it has no hurry of its own.
-        if records.is_empty() && forget.is_none() {
+        // What may be forgotten goes with this write and not a later one, which may hold the same
+        // keys again.
+        if records.is_empty() && outdated.is_empty() && forget.is_none() {
             return Ok(());
         }
         let store = self.store.clone();
-        on_disk(move || store.write(&records, forget)).await
+        on_disk(move || store.replace(&records, &outdated, forget)).await
     }
 
     /// Does one thing that the machine asks, everything before it being durable.
     async fn act(&mut self, output: Output) -> Result<(), StoreError> {
         match output {
             // Taken out before.
-            Output::Persist(_) | Output::Forget { .. } => {}
-            Output::Send(message) => self.send(message).await,
+            Output::Persist(_) | Output::Forget { .. } | Output::ForgetRecords { .. } => {}
+            Output::Send(message) => self.send(message, None).await,
+            Output::SendTo { to, message } => self.send(message, Some(to)).await,
             Output::RequestTemplate { height, round } => {
                 self.job("template", height, move |jobs| async move {
                     jobs.template(height, round).await
                 });
             }
             Output::TestBlock { candidate } => {
-                self.job("test", candidate.height, move |jobs| async move {
-                    jobs.test(candidate).await
-                });
+                let next = self.testing.add(candidate);
+                self.test(next);
             }
             Output::SignBlock { candidate } => {
                 self.job("sign", candidate.height, move |jobs| async move {
@@ -155,9 +160,39 @@ impl Engine {
         self.tell(OperatorEvent::Protocol(event));
     }
 
-    async fn send(&mut self, message: Message) {
+    /// Asks the node about a block, or says of one that was superseded that it was not asked.
+    fn test(&mut self, next: Next) {
+        match next {
+            Next::Ask(candidate) => {
+                self.job("test", candidate.height, move |jobs| async move {
+                    jobs.test(candidate).await
+                });
+            }
+            Next::Drop(candidate) => self.pending.push_back(Input::Tested {
+                candidate,
+                verdict: Verdict::Unavailable,
+            }),
+            Next::Wait => {}
+        }
+    }
+
+    /// A call beside the loop has come back.
+    pub(super) fn finished(&mut self, input: Input) {
+        if matches!(input, Input::Tested { .. }) {
+            let next = self.testing.finished();
+            self.test(next);
+        }
+        self.pending.push_back(input);
+    }
+
+    /// Signs a message and sends it, to one operator or to all.
+    async fn send(&mut self, message: Message, to: Option<OperatorId>) {
         let parts = message.to_parts();
-        let signature = match self.speaker.say(&parts).await {
+        let said = match to {
+            Some(to) => self.speaker.say_to(to, &parts).await,
+            None => self.speaker.say(&parts).await,
+        };
+        let signature = match said {
             Ok(signature) => signature,
             Err(error) => {
                 // It is repeated at the machine's beat.

@@ -7,10 +7,10 @@ use std::sync::{
 
 use bytes::Bytes;
 use federation_block_signing::{
-    Body, Candidate, Certificate, DecodeMessageError, IdentitySignature, Input, Message,
-    MessageParts, SignedMessage, Vote,
+    Body, Candidate, Certificate, CompactSignature, DecodeMessageError, IdentitySignature, Input,
+    Message, MessageParts, SignedMessage, Vote,
 };
-use federation_chain::BlockHeight;
+use federation_chain::{BlockHash, BlockHeight};
 use federation_messenger::{Messenger, MessengerError};
 use federation_roster::{
     Envelope, EnvelopeError, EnvelopeHead, Federation, OperatorId, UnsignedEnvelope, XOnlyPublicKey,
@@ -289,22 +289,33 @@ impl Ingress {
             Message::Certificate(certificate) => self.check_certificate(certificate),
             Message::RoundCertificate(certificate) => self.check_votes(certificate.votes()),
             Message::BlockSignature(signature) => {
-                let rules = self.federation.rules();
-                let position = self
-                    .federation
-                    .script_position(sender)
-                    .ok_or(Dropped::UnknownSender)?;
-                let parsed = ecdsa::Signature::from_compact(&signature.signature.to_bytes())
-                    .map_err(|_| Dropped::BadSignature)?;
-                rules
-                    .verify_signature(signature.hash, position, &parsed)
-                    .map_err(|_| Dropped::BadSignature)
+                self.check_block_signature(sender, signature.hash, signature.signature)
             }
+            Message::SignatureSet(set) => set
+                .signatures
+                .iter()
+                .try_for_each(|(signer, s)| self.check_block_signature(*signer, set.hash, *s)),
             Message::Proposal(_)
             | Message::Vote(_)
             | Message::BodyRequest(_)
             | Message::Body(_) => Ok(()),
         }
+    }
+
+    fn check_block_signature(
+        &self,
+        signer: OperatorId,
+        hash: BlockHash,
+        signature: CompactSignature,
+    ) -> Result<(), Dropped> {
+        let position = self.federation.script_position(signer);
+        let position = position.ok_or(Dropped::UnknownSender)?;
+        let parsed = ecdsa::Signature::from_compact(&signature.to_bytes())
+            .map_err(|_| Dropped::BadSignature)?;
+        let rules = self.federation.rules();
+        rules
+            .verify_signature(hash, position, &parsed)
+            .map_err(|_| Dropped::BadSignature)
     }
 
     /// Checks every vote in a certificate as if it had come by itself.

@@ -110,11 +110,7 @@ impl Jobs {
                 Verdict::Unavailable
             }
         };
-        Input::Tested {
-            height: candidate.height,
-            hash: candidate.hash,
-            verdict,
-        }
+        Input::Tested { candidate, verdict }
     }
 
     async fn ask_policy(&self, candidate: &Candidate) -> Verdict {

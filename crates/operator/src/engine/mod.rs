@@ -7,6 +7,7 @@ mod ingress;
 mod jobs;
 mod peers;
 mod speaker;
+mod testing;
 mod watcher;
 
 use std::{
@@ -31,6 +32,7 @@ use self::{
     ingress::{Dropped, Ingress},
     jobs::{Jobs, with_causes},
     peers::Peers,
+    testing::Testing,
     watcher::{Hints, Watcher},
 };
 pub(crate) use self::{
@@ -139,6 +141,7 @@ pub(crate) fn spawn(
         height: Arc::new(AtomicU32::new(0)),
         hints: Arc::new(Hints::default()),
         running: JoinSet::new(),
+        testing: Testing::default(),
         pending: VecDeque::new(),
         node: operator.node,
         failures,
@@ -178,6 +181,8 @@ struct Engine {
     hints: Arc<Hints>,
     /// Calls to node and signer that have not answered yet.
     running: JoinSet<Input>,
+    /// Which of these is about a block to vote on.
+    testing: Testing,
     /// Inputs that arose while handling others.
     pending: VecDeque<Input>,
     node: Arc<dyn federation_ocean_rpc::Node>,
@@ -257,7 +262,7 @@ impl Engine {
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
                 Some(done) = self.running.join_next() => match done {
-                    Ok(input) => self.pending.push_back(input),
+                    Ok(input) => self.finished(input),
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
                 Some(incoming) = inputs.recv() => self.note(incoming),

@@ -98,6 +98,20 @@ impl Store {
         records: &[Record],
         forget_below: Option<federation_chain::BlockHeight>,
     ) -> Result<(), StoreError> {
+        self.replace(records, &[], forget_below)
+    }
+
+    /// Writes records, then forgets those under the given [keys](Record::key) and those of lower
+    /// heights, all or nothing; durable on return.
+    ///
+    /// # Errors
+    /// If it may not have become durable.
+    pub fn replace(
+        &self,
+        records: &[Record],
+        outdated: &[Vec<u8>],
+        forget_below: Option<federation_chain::BlockHeight>,
+    ) -> Result<(), StoreError> {
         let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
         {
             let mut table = write
@@ -106,6 +120,11 @@ impl Store {
             for record in records {
                 table
                     .insert(&*record.key(), &*seal(&record.to_bytes()))
+                    .map_err(|e| self.write_error(&e))?;
+            }
+            for key in outdated {
+                table
+                    .remove(key.as_slice())
                     .map_err(|e| self.write_error(&e))?;
             }
             if let Some(below) = forget_below {
@@ -215,6 +234,21 @@ mod tests {
         let mut expected = vec![final_height, vote(6, 0), vote(6, 1)];
         expected.sort_by_key(Record::key);
         assert_eq!(records, expected);
+    }
+
+    #[test]
+    fn records_of_rounds_long_left_can_go_and_come_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), federation(), ME).expect("new");
+        let first: Vec<Record> = (0..20).map(|round| vote(5, round)).collect();
+        store.write(&first, None).expect("written");
+        let old: Vec<_> = first[..18].iter().map(Record::key).collect();
+        store.replace(&[vote(5, 20)], &old, None).expect("written");
+        store.write(&[vote(5, 0)], None).expect("written");
+        drop(store);
+        let store = Store::open(folder.path(), federation(), ME).expect("there");
+        let records = store.records().expect("readable");
+        assert_eq!(records, [vote(5, 0), vote(5, 18), vote(5, 19), vote(5, 20)]);
     }
 
     #[test]

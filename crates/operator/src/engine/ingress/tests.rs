@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use federation_block_signing::{BlockSignature, CompactSignature, RoundCertificate, VoteKind};
+use federation_block_signing::{
+    BlockSignature, CompactSignature, RoundCertificate, SignatureSet, VoteKind,
+};
 use federation_chain::{Block, BlockHash, Dialect, SigningRules};
 use federation_devnet::{DevNodeConfig, genesis_block};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
@@ -283,6 +285,34 @@ async fn a_round_certificate_needs_the_precommits_of_a_quorum_each_signed_by_its
     let prevotes = check_votes(&[mixed[0], (2, 2, None, VoteKind::Prevote)]).await;
     assert_eq!(prevotes.err(), Some(Dropped::BadSignature));
     let unknown = check_votes(&[mixed[0], mixed[1], (3, 1, None, precommit)]).await;
+    assert_eq!(unknown.err(), Some(Dropped::UnknownSender));
+}
+
+#[tokio::test]
+async fn signatures_that_are_passed_on_are_each_by_the_block_key_of_their_operator() {
+    let members = Members::new(2);
+    let ingress = members.ingress(HEIGHT);
+    let hash = BlockHash::from_bytes([3; 32]);
+    let passed_on = async |signatures: &[(u8, usize)]| {
+        let mut set = std::collections::BTreeMap::new();
+        for (operator, signer) in signatures {
+            let signature = members.blocks[*signer].sign_block(hash).await;
+            let bytes = signature.expect("signs").serialize_compact();
+            let signature = CompactSignature::from_bytes(bytes);
+            set.insert(OperatorId::new(*operator), signature);
+        }
+        let message = Message::SignatureSet(SignatureSet {
+            height: HEIGHT,
+            hash,
+            signatures: set,
+        });
+        // Whoever passes them on need not be among them.
+        check(&ingress, &members.frame(0, 0, &message).await)
+    };
+    assert!(passed_on(&[(1, 1), (2, 2)]).await.is_ok());
+    let swapped = passed_on(&[(1, 1), (2, 0)]).await;
+    assert_eq!(swapped.err(), Some(Dropped::BadSignature));
+    let unknown = passed_on(&[(1, 1), (3, 2)]).await;
     assert_eq!(unknown.err(), Some(Dropped::UnknownSender));
 }
 

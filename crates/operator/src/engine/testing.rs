@@ -1,0 +1,75 @@
+//! One block at a time is tested: a node takes seconds for a large one, and rounds go on meanwhile.
+
+use federation_block_signing::Candidate;
+
+/// The block that the node is asked about, and the one that waits for its turn.
+#[derive(Debug, Default)]
+pub(super) struct Testing {
+    under_way: bool,
+    waiting: Option<Candidate>,
+}
+
+/// What becomes of blocks that are to be tested.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The node is to be asked about this one now.
+    Ask(Candidate),
+    /// This one was superseded by a later one, and the node is not asked about it.
+    Drop(Candidate),
+    /// Nothing.
+    Wait,
+}
+
+impl Testing {
+    /// A block is to be tested. It supersedes one that waits, as that is of an earlier round.
+    pub(super) fn add(&mut self, candidate: Candidate) -> Next {
+        if !self.under_way {
+            self.under_way = true;
+            return Next::Ask(candidate);
+        }
+        self.waiting
+            .replace(candidate)
+            .map_or(Next::Wait, Next::Drop)
+    }
+
+    /// The node has answered, or will not.
+    pub(super) fn finished(&mut self) -> Next {
+        self.under_way = false;
+        match self.waiting.take() {
+            Some(candidate) => self.add(candidate),
+            None => Next::Wait,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use federation_chain::{BlockHash, BlockHeight, UnixTime};
+
+    use super::*;
+
+    fn block(fill: u8) -> Candidate {
+        Candidate {
+            hash: BlockHash::from_bytes([fill; 32]),
+            previous: BlockHash::from_bytes([0; 32]),
+            height: BlockHeight::new(1),
+            time: UnixTime::from_secs(1),
+            bytes: Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn the_node_is_asked_about_one_block_at_a_time_and_never_about_superseded_ones() {
+        let mut testing = Testing::default();
+        assert_eq!(testing.add(block(1)), Next::Ask(block(1)));
+        assert_eq!(testing.add(block(2)), Next::Wait);
+        assert_eq!(testing.add(block(3)), Next::Drop(block(2)));
+        assert_eq!(testing.add(block(4)), Next::Drop(block(3)));
+        assert_eq!(testing.finished(), Next::Ask(block(4)));
+        assert_eq!(testing.add(block(5)), Next::Wait);
+        assert_eq!(testing.finished(), Next::Ask(block(5)));
+        assert_eq!(testing.finished(), Next::Wait);
+        assert_eq!(testing.add(block(6)), Next::Ask(block(6)));
+    }
+}
