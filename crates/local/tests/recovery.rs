@@ -372,8 +372,8 @@ async fn two_daemons_with_one_store_are_refused() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
     let federation = LocalFederation::start(five(folder.path())).await?;
     let id = federation.federation().id();
-    let me = federation_roster::OperatorId::new(1);
-    let second = federation_operator::Store::open(&store(folder.path(), VICTIM), id, me);
+    let me = ME;
+    let second = Store::open(&store(folder.path(), VICTIM), id, me);
     assert!(
         matches!(second, Err(StoreError::InUse { .. })),
         "{second:?}"
