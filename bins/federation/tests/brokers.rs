@@ -177,19 +177,17 @@ async fn a_broker_that_ends_the_client_does_not_end_the_operator() {
     operator.stop().await;
 }
 
-/// A broker of the program that `TANSU` names, with or without data that outlives it.
+/// A broker of the program that `TANSU` names. It forgets all when it ends, unless `TANSU_STORAGE`
+/// names a storage engine that does not.
 struct Broker {
     child: Child,
     log: PathBuf,
 }
 
 impl Broker {
-    fn start(port: u16, folder: &Path, keeps: bool) -> Self {
-        let storage = if keeps {
-            format!("libsql://{}", folder.join("tansu.db").display())
-        } else {
-            "memory://tansu/".to_owned()
-        };
+    fn start(port: u16, folder: &Path) -> Self {
+        let storage = std::env::var("TANSU_STORAGE");
+        let storage = storage.unwrap_or_else(|_| "memory://tansu/".to_owned());
         let log = folder.join("tansu.log");
         let file = std::fs::File::create(&log).expect("made");
         let child = Command::new(std::env::var_os("TANSU").expect("TANSU names the program"))
@@ -224,15 +222,14 @@ async fn five_operators_live_through_twenty_restarts_of_their_broker() {
     let port = free_ports(1).expect("a port").start;
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::new(5, &format!("127.0.0.1:{port}")).await;
-    let mut broker = Broker::start(port, folder.path(), false);
+    let mut broker = Broker::start(port, folder.path());
     let mut operators: Vec<_> = (0..5).map(|index| world.start(index)).collect();
     until("a block", || world.height() > 0).await;
     for restart in 0..20 {
         let log = std::fs::read_to_string(&broker.log).unwrap_or_default();
         drop(broker);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        // Every other time it has what it had the last time that it kept it.
-        broker = Broker::start(port, folder.path(), restart % 2 == 1);
+        broker = Broker::start(port, folder.path());
         let height = world.height();
         until(&format!("a block after restart {restart}; {log}"), || {
             world.height() > height
