@@ -11,6 +11,7 @@ use federation_messenger::Messenger;
 use federation_messenger_kafka::mock::MockBrokers;
 use federation_messenger_zmq::Endpoint;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+use federation_ocean_rpc::NodeClient;
 use federation_operator::{
     Operator, OperatorHandle, Options, RedbGuardStore, Reissuance, ReissuanceStore, Store,
 };
@@ -38,6 +39,8 @@ pub struct LocalFederation {
     config: LocalConfig,
     federation: Arc<Federation>,
     nodes: Vec<Arc<LocalNode>>,
+    /// By which client each operator reaches its node.
+    clients: Vec<NodeClient>,
     operators: Vec<Option<OperatorHandle>>,
     wire: Wire,
     folder: PathBuf,
@@ -118,6 +121,7 @@ impl LocalFederation {
             wire: Wire::new(&config, federation.id(), endpoints)?,
             operators: (0..count).map(|_| None).collect(),
             federation,
+            clients: nodes.iter().map(|node| node.client().clone()).collect(),
             nodes,
             folder,
             reissued: Vec::new(),
@@ -202,7 +206,7 @@ impl LocalFederation {
         let operator = Operator::new(
             self.federation.clone(),
             me,
-            Arc::new(self.nodes[node].client().clone()),
+            Arc::new(self.clients[node].clone()),
             GuardedSigner::new(signer, guard)?,
             Box::new(SoftwareIdentity::new(keys::identity_key(me.to_u8()))),
             messenger,
@@ -229,7 +233,7 @@ impl LocalFederation {
         let me = id(index);
         let store = ReissuanceStore::open(folder, self.federation.id(), me)?;
         let spender = SoftwareSpender::new(keys::reissuance_key(me.to_u8()));
-        let node = Arc::new(self.nodes[node].client().clone());
+        let node = Arc::new(self.clients[node].clone());
         Ok(Some(Reissuance::new(
             self.reissued.clone(),
             Arc::new(spender),
@@ -277,6 +281,12 @@ impl LocalFederation {
     /// Sets the assets that operators reissue which are started from now on.
     pub fn set_reissuance(&mut self, assets: Vec<AssetSettings>) {
         self.reissued = assets;
+    }
+
+    /// Sets by which client the operator at a place reaches its node when it is started from now on:
+    /// to put something between the two.
+    pub fn set_client(&mut self, index: usize, client: NodeClient) {
+        self.clients[index] = client;
     }
 
     /// Sets the options of operators that are started from now on.

@@ -124,6 +124,8 @@ const fn kind_of(alarm: &Alarm) -> &'static str {
         Alarm::SignRefused { .. } => "sign refused",
         Alarm::SubmitRejected { .. } => "submit rejected",
         Alarm::UnfitTemplate { .. } => "unfit template",
+        Alarm::ForeignTemplate { .. } => "foreign template",
+        Alarm::ParametersProposed { .. } => "parameters proposed",
         Alarm::Halted => "halted",
         _ => "alarm",
     }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use federation_block_signing::{
-    Body, Candidate, Certificate, DecodeMessageError, IdentitySignature, Input, Message,
+    Alarm, Body, Candidate, Certificate, DecodeMessageError, IdentitySignature, Input, Message,
     MessageParts, SignedMessage,
 };
 use federation_chain::BlockHeight;
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     Incoming,
-    blocks::{INLINE, decode_candidate},
+    blocks::{INLINE, NotOurs, decode_candidate},
 };
 
 /// How many large frames may be under way between the messenger and the machine. They are checked
@@ -79,6 +79,8 @@ pub(crate) struct Ingress {
     height: Arc<AtomicU32>,
     /// Where messages about reissuances go, if this operator makes any.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
+    /// Where alarms go.
+    alarms: Option<mpsc::Sender<Alarm>>,
 }
 
 impl Ingress {
@@ -87,7 +89,14 @@ impl Ingress {
             federation,
             height,
             reissuances: None,
+            alarms: None,
         }
+    }
+
+    /// Says there what people should know; nobody is told otherwise.
+    pub(crate) fn with_alarms(mut self, to: mpsc::Sender<Alarm>) -> Self {
+        self.alarms = Some(to);
+        self
     }
 
     /// Hands messages about reissuances on; they are dropped otherwise.
@@ -222,7 +231,7 @@ impl Ingress {
         if let Message::Body(body) = message {
             return Ok(Input::Body {
                 from: sender,
-                candidate: self.candidate(&body)?,
+                candidate: self.candidate(sender, &body)?,
             });
         }
         self.check_inside(sender, &message)?;
@@ -287,9 +296,19 @@ impl Ingress {
     }
 
     /// The block in a body, if it is an unsigned one of this chain.
-    fn candidate(&self, body: &Body) -> Result<Candidate, Dropped> {
+    fn candidate(&self, sender: OperatorId, body: &Body) -> Result<Candidate, Dropped> {
         let candidate =
-            decode_candidate(&self.federation, body.bytes.clone()).map_err(|_| Dropped::BadBody)?;
+            decode_candidate(&self.federation, body.bytes.clone()).map_err(|not_ours| {
+                if let (NotOurs::Proposes(error), Some(alarms)) = (&not_ours, &self.alarms) {
+                    // With many under way one more says nothing new.
+                    let _ = alarms.try_send(Alarm::ParametersProposed {
+                        height: body.height,
+                        sender,
+                        reason: error.to_string(),
+                    });
+                }
+                Dropped::BadBody
+            })?;
         if candidate.hash != body.hash || candidate.height != body.height {
             return Err(Dropped::BadBody);
         }

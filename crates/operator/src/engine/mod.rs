@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use federation_block_signing::{Input, Machine, Tip};
+use federation_block_signing::{Alarm, Event, Input, Machine, Tip};
 use federation_chain::BlockHeight;
 use federation_roster::{Federation, OperatorId, Round};
 use tokio::{
@@ -50,6 +50,8 @@ const EVENTS: usize = 1024;
 const INPUTS: usize = 1024;
 /// How many messages about reissuances may wait; they come again at each block.
 const REISSUANCES: usize = 64;
+/// How many alarms may wait; what comes above that says nothing new.
+const ALARMS: usize = 64;
 /// The longest sleep, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
@@ -109,6 +111,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
         None => (None, watch::channel(Vec::new()).1, None),
     };
     let log = Arc::new(Log::new(operator.federation.clone()));
+    let (alarm_sender, alarms) = mpsc::channel(ALARMS);
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -117,6 +120,7 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
             signer: operator.signer,
             policy: operator.policy,
             log: log.clone(),
+            alarms: alarm_sender.clone(),
         },
         peers: Peers::new(&operator.federation, operator.me),
         log,
@@ -134,6 +138,8 @@ pub(crate) fn spawn(operator: Operator, machine: Machine) -> Result<OperatorHand
         node: operator.node,
         twin: None,
         reissuances,
+        alarms,
+        alarm_sender,
         reissuing: JoinSet::new(),
     };
     let mut engine = engine;
@@ -175,6 +181,9 @@ struct Engine {
     twin: Option<(BlockHeight, Round)>,
     /// Where messages about reissuances go.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
+    /// Alarms of ingress and jobs.
+    alarms: mpsc::Receiver<Alarm>,
+    alarm_sender: mpsc::Sender<Alarm>,
     /// The task that reissues, which may end before the engine does.
     reissuing: JoinSet<()>,
 }
@@ -184,7 +193,8 @@ impl Engine {
         let (sender, mut inputs) = mpsc::channel(INPUTS);
         let mut helpers = JoinSet::new();
         let ingress = Ingress::new(self.federation.clone(), self.height.clone())
-            .with_reissuances(self.reissuances.take());
+            .with_reissuances(self.reissuances.take())
+            .with_alarms(self.alarm_sender.clone());
         let messenger = self.speaker.messenger.clone();
         let to_engine = sender.clone();
         helpers.spawn(async move { ingress.run(messenger, to_engine).await });
@@ -217,6 +227,7 @@ impl Engine {
                     Ok(input) => self.pending.push_back(input),
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
+                Some(alarm) = self.alarms.recv() => self.happened(Event::Alarm(alarm)),
                 Some(incoming) = inputs.recv() => self.note(incoming),
                 () = tokio::time::sleep(sleep) => {
                     self.peers.look(&self.federation);
