@@ -9,7 +9,7 @@ use elements::{
     encode::{deserialize, serialize},
 };
 
-use crate::{Genesis, InitialAsset, transaction::OP_TRUE};
+use crate::{Genesis, Holder, InitialAsset};
 
 /// What all outputs of one transaction may hold together, of whatever assets (`MAX_MONEY`).
 const MAX_TOTAL: u64 = 2_100_000_000_000_000;
@@ -163,7 +163,7 @@ impl Sweep {
             .0
             .output
             .iter()
-            .position(|output| output.script_pubkey.as_bytes() == [OP_TRUE]);
+            .position(|output| Holder::of(output.script_pubkey.as_bytes()) == Holder::Anyone);
         anyones.map_or(Ok(()), |output| Err(SweepError::Anyones(output)))
     }
 }

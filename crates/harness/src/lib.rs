@@ -11,4 +11,4 @@ mod proxy;
 mod usurper;
 
 pub use proxy::{Fault, Middleman, Proxy, ProxyError};
-pub use usurper::{Usurper, propose};
+pub use usurper::{Usurper, forge_elided_root, propose};

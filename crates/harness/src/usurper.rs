@@ -7,6 +7,7 @@ use std::sync::{
 
 use bitcoin::hashes::{Hash, sha256};
 use bytes::Bytes;
+use elements::dynafed::ElidedRoot;
 use federation_chain::{Block, Dialect, FullParams, Header, Params, Proof, SigningRules};
 use federation_multisig::{MultisigScript, WitnessScript};
 use hex_conservative::{DisplayHex, FromHex};
@@ -37,6 +38,22 @@ pub fn propose(block: &Block, script: &MultisigScript) -> Option<Block> {
         FEDPEG.to_vec(),
         Vec::new(),
     ));
+    Some(block.with_header(Header::new(fields)))
+}
+
+/// The block with another elided root in its compact header, which nodes do not look at; none if its
+/// header is not compact.
+#[must_use]
+pub fn forge_elided_root(block: &Block) -> Option<Block> {
+    let mut fields = block.header().fields().clone();
+    let Proof::Dynafed {
+        current: Params::Compact { elided_root, .. },
+        ..
+    } = &mut fields.proof
+    else {
+        return None;
+    };
+    *elided_root = ElidedRoot::from_byte_array([0xaa; 32]);
     Some(block.with_header(Header::new(fields)))
 }
 

@@ -9,10 +9,11 @@ use std::{
 };
 
 use federation_block_signing::{
-    Alarm, BlockSignature, Body, CompactSignature, Event, Message, Proposal, Vote, VoteKind,
+    Alarm, BlockSignature, Body, CompactSignature, Event, Message, Proposal, Refusal, Vote,
+    VoteKind,
 };
-use federation_chain::{Block, BlockHeight, Dialect};
-use federation_harness::{Middleman, Proxy, Usurper, propose};
+use federation_chain::{Block, BlockHeight, Dialect, ParamsRoot};
+use federation_harness::{Middleman, Proxy, Usurper, forge_elided_root, propose};
 use federation_local::{LocalConfig, LocalError, LocalFederation, LocalNode, NodeKind};
 use federation_messenger::Messenger;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
@@ -126,6 +127,9 @@ async fn two_of_five_whose_nodes_lie_do_not_take_elementsds_chain_over() -> Resu
 /// What two liars who play the protocol by hand have agreed on.
 type Agreed = Arc<Mutex<BTreeMap<(u32, u32), Block>>>;
 
+/// What a liar makes of its node's template; none where it cannot.
+type Forge = Arc<dyn Fn(&Block) -> Option<Block> + Send + Sync>;
+
 /// An operator that proposes the stranger whenever it leads, votes for its friend's proposals and
 /// its own, signs them, and votes for nil on all else.
 struct Liar {
@@ -135,7 +139,9 @@ struct Liar {
     block_key: SoftwareSigner,
     messenger: Arc<dyn Messenger>,
     node: Arc<LocalNode>,
-    script: MultisigScript,
+    /// Who lies together.
+    liars: Vec<usize>,
+    forge: Forge,
     agreed: Agreed,
 }
 
@@ -172,7 +178,7 @@ impl Liar {
         }
         let template = self.node.client().new_block().await.expect("it gives one");
         let template = Block::decode(Dialect::Dynafed, template).expect("a block");
-        let block = propose(&template, &self.script).expect("dynafed");
+        let block = (self.forge)(&template)?;
         let mut agreed = self.agreed.lock().expect("whole");
         Some(agreed.entry((height, round)).or_insert(block).clone())
     }
@@ -180,8 +186,8 @@ impl Liar {
     async fn lie(&self, height: u32, round: u32) {
         let leader = (height + round) as usize % self.federation.size();
         let block = self.block(height, round).await;
-        if LIARS.contains(&leader) && block.is_none() {
-            return; // The friend has not proposed yet.
+        if self.liars.contains(&leader) && block.is_none() {
+            return; // Nothing is proposed yet.
         }
         let (at, in_round) = (BlockHeight::new(height), Round::new(round));
         let value = block.as_ref().map(Block::block_hash);
@@ -237,7 +243,11 @@ async fn two_of_five_who_lie_do_not_take_the_chain_over() -> Result<(), LocalErr
             block_key: SoftwareSigner::new(federation.block_key(me)),
             messenger,
             node: federation.node(me).clone(),
-            script: script.clone(),
+            liars: LIARS.to_vec(),
+            forge: {
+                let script = script.clone();
+                Arc::new(move |block: &Block| propose(block, &script))
+            },
             agreed: agreed.clone(),
         });
     }
@@ -278,6 +288,63 @@ async fn two_of_five_who_lie_do_not_take_the_chain_over() -> Result<(), LocalErr
     }
     let counters = federation.operator(0).expect("it runs").status();
     assert!(counters.borrow().counters.bad_body > 0);
+    federation.stop().await;
+    Ok(())
+}
+
+/// Nodes take any elided root in a compact header, `testproposedblock` too: only the comparison with
+/// what the own node has in force finds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_made_up_elided_root_is_refused_and_the_chain_goes_on() -> Result<(), LocalError> {
+    const LIAR: usize = 3;
+    let config = LocalConfig::new(4, 3)
+        .with_interval(Duration::from_millis(300))
+        .with_absent(vec![LIAR]);
+    let mut federation = LocalFederation::start(config).await?;
+    let (messenger, identity) = federation.impersonate(LIAR).await?;
+    let liar = Liar {
+        me: LIAR,
+        federation: federation.federation().clone(),
+        identity,
+        block_key: SoftwareSigner::new(federation.block_key(LIAR)),
+        messenger,
+        node: federation.node(LIAR).clone(),
+        liars: vec![LIAR],
+        forge: Arc::new(forge_elided_root),
+        agreed: Agreed::default(),
+    };
+    let mut events = federation.operator(0).expect("it runs").events();
+    let mut refused = 0;
+    while refused < 2 {
+        let status = federation
+            .operator(0)
+            .expect("it runs")
+            .status()
+            .borrow()
+            .clone();
+        liar.lie(status.height.to_u32(), status.round.to_u32())
+            .await;
+        while let Ok(event) = events.try_recv() {
+            if let OperatorEvent::Protocol(Event::Refused { reason, .. }) = event {
+                let Refusal::Invalid(why) = &reason else {
+                    continue;
+                };
+                assert!(why.contains("shows parameters of the root"), "{why}");
+                refused += 1;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let height = federation.check_one_chain().await?;
+    federation.wait_for_height(height + 3, LIMIT).await?;
+    let node = federation.node(0);
+    let info = node.client().blockchain_info().await?;
+    let in_force = info.current_params_root.expect("dynafed");
+    for height in 1..=height + 3 {
+        let block = block(node, height).await;
+        let (current, _) = block.header().parameters().expect("dynafed");
+        assert_eq!(ParamsRoot::of(current).to_string(), in_force, "{height}");
+    }
     federation.stop().await;
     Ok(())
 }

@@ -145,6 +145,7 @@ impl Operator {
             Memory::UpTo(self.signer.records().await?.top())
         };
         start::check_node(&self, memory).await?;
+        start::warn_of_money(&self).await;
         tracing::info!(
             operator = %self.federation.name(self.me),
             federation = %self.federation.id(),

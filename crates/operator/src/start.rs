@@ -10,6 +10,8 @@ use hex_conservative::DisplayHex;
 
 use crate::{
     Operator, StartError,
+    error::MIN_EPOCH_LENGTH,
+    money_warnings,
     policy::{SWEPT, check_swept},
 };
 
@@ -97,7 +99,16 @@ async fn try_check_node(operator: &Operator, memory: Memory) -> Result<(), Start
     if found != expected {
         return Err(StartError::OtherDialect { expected, found });
     }
+    if expected == Dialect::Elements && node.dynafed_can_begin().await? {
+        return Err(StartError::FormatChanges(expected));
+    }
     let info = node.blockchain_info().await?;
+    if let Some(length) = info
+        .epoch_length
+        .filter(|length| *length < MIN_EPOCH_LENGTH)
+    {
+        return Err(StartError::ShortEpochs(length));
+    }
     check_certificate(operator).await?;
     check_script(operator, info.current_signblock_hex, info.best_block_hash).await?;
     check_clock(operator, info.median_time).await?;
@@ -106,6 +117,26 @@ async fn try_check_node(operator: &Operator, memory: Memory) -> Result<(), Start
     }
     check_history(operator, info.blocks, memory).await?;
     Ok(())
+}
+
+/// Says it loudly when coins or fees are for anyone to take.
+pub(crate) async fn warn_of_money(operator: &Operator) {
+    let found = money_warnings(
+        operator.node.as_ref(),
+        operator.federation.rules().dialect(),
+        operator.options.certificate.as_deref(),
+        operator.options.sweep.as_ref(),
+    );
+    match found.await {
+        Ok(warnings) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "not known who can take coins and fees: the node does not tell");
+        }
+    }
 }
 
 /// Compares everything that the node tells of its chain with what was agreed on.

@@ -3,7 +3,7 @@
 use federation_block_signing::Alarm;
 
 /// What an alarm says to people.
-pub(super) fn text(alarm: &Alarm) -> String {
+pub(crate) fn text(alarm: &Alarm) -> String {
     match alarm {
         Alarm::OwnMessageFromElsewhere { height, round } => format!(
             "another daemon spoke for this operator at height {height}, round {round}: stop both, and start only the one with the newer store"
