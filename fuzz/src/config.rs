@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
-use federation_chain::{BlockHash, Dialect};
+use federation_chain::Dialect;
 use federation_operator::config::{Config, Overrides, init};
 
 /// A good set of files: the folder (in memory where there is such a place), and both paths.
@@ -25,9 +25,10 @@ fn files() -> &'static (tempfile::TempDir, PathBuf, PathBuf) {
             chain: "fuzz".to_owned(),
             interval: Duration::from_secs(2),
             first_port: 20_000,
+            coins: init::PayTo::Federation,
+            fees: init::PayTo::Federation,
         };
-        let hash = |_: &_, _| Ok::<_, String>(BlockHash::from_bytes([7; 32]));
-        init::write(&plan, hash).expect("a set of files");
+        init::write(&plan).expect("a set of files");
         let operator = std::fs::read_dir(&set)
             .expect("the set")
             .map(|entry| entry.expect("an entry").path().join("operator.toml"))

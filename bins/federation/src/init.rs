@@ -1,11 +1,11 @@
 //! `federation init`: a runnable set of files.
 
 use federation_cli::{CliError, out};
+use hex_conservative::DisplayHex;
 use std::process::ExitCode;
 
 use federation_chain::Dialect;
-use federation_devnet::{DevNodeConfig, genesis_block};
-use federation_operator::config::init::{InitError, InitPlan, write};
+use federation_operator::config::init::{InitError, InitPlan, PayTo, write};
 
 use crate::{cli::InitArgs, demo};
 
@@ -24,17 +24,13 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         operators: args.operators,
         threshold: args.threshold.unwrap_or(demo::majority(args.operators)),
         dialect,
-        chain: chain.clone(),
+        chain,
         interval: args.interval,
         first_port: args.first_port,
+        coins: args.coins_to.0.clone(),
+        fees: args.fees_to.0.clone(),
     };
-    write(&plan, |script, size| {
-        let config = DevNodeConfig::new(dialect, script.clone())
-            .with_chain(chain)
-            .with_max_signature_size(size);
-        genesis_block(&config).map(|block| block.block_hash())
-    })
-    .map_err(|error| {
+    write(&plan).map_err(|error| {
         let usage = matches!(
             error,
             InitError::NoMajority { .. }
@@ -44,6 +40,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
                 | InitError::ChainTaken(_)
                 | InitError::Interval
                 | InitError::Genesis(_)
+                | InitError::Coins(_)
+                | InitError::Problem(_)
                 | InitError::Ports(_)
         );
         if usage {
@@ -57,6 +55,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         "wrote {} operators to {out_folder}",
         args.operators
     ))?;
+    tell_money(&plan)?;
     out::line(&format!(
         "next: federation config check --config {out_folder}/operator-0/operator.toml"
     ))?;
@@ -64,4 +63,28 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         "next: federation run --config {out_folder}/operator-0/operator.toml"
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says who gets the money, loudly if that is anyone.
+fn tell_money(plan: &InitPlan) -> Result<(), CliError> {
+    let whose = |to: &PayTo, burnt: &str| match to {
+        PayTo::Federation => format!("{} of the {} block keys", plan.threshold, plan.operators),
+        PayTo::Anyone => "ANYONE".to_owned(),
+        PayTo::Nobody => burnt.to_owned(),
+        PayTo::Script(script) => format!("the script {}", script.to_lower_hex_string()),
+    };
+    let coins = whose(&plan.coins, "nobody, for there are none");
+    let fees = whose(&plan.fees, "nobody, for they are burnt");
+    out::line(&format!(
+        "the 21 million coins go to {coins}, the fees to {fees}"
+    ))?;
+    if plan.coins == PayTo::Anyone {
+        out::note(
+            "warning: whoever makes block 1 can take all coins of this chain: for trying out only",
+        );
+    }
+    if plan.fees == PayTo::Anyone {
+        out::note("warning: whoever is first can take the fees of each block: for trying out only");
+    }
+    Ok(())
 }

@@ -111,6 +111,9 @@ async fn three(folder: &Path, interval: &str) -> (Vec<DevNode>, MultisigScript, 
         "3",
         "--interval",
         interval,
+        // The old protocol knows of no sweep.
+        "--coins-to",
+        "anyone",
         "--first-port",
         &first_port.to_string(),
     ]);

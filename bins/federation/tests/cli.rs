@@ -225,11 +225,25 @@ fn init_writes_a_federation_of_every_dialect_and_refuses_what_is_none() {
         let out = out.to_str().expect("text");
         let made = federation(&["init", "--out", out, "--dialect", dialect]);
         assert!(made.status.success(), "{}", stderr(&made));
+        let said = stdout(&made);
+        let whose =
+            "the 21 million coins go to 3 of the 5 block keys, the fees to 3 of the 5 block keys";
+        assert!(said.contains(whose), "{said}");
         let config = format!("{out}/operator-4/operator.toml");
         let check = federation(&["config", "check", "--config", &config]);
         assert!(check.status.success(), "{}", stdout(&check));
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("fed");
+    let free = ["--coins-to", "anyone", "--fees-to", "anyone", "--out"];
+    let made = federation(&[&["init"], &free[..], &[out.to_str().expect("text")]].concat());
+    let said = stderr(&made);
+    assert!(said.contains("can take all coins"), "{said}");
+    assert!(said.contains("can take the fees"), "{said}");
     for wrong in [
+        ["--coins-to", "51"],
+        ["--fees-to", "51"],
+        ["--coins-to", "somebody"],
         ["--threshold", "200"],
         ["--threshold", "2"],
         ["--interval", "0s"],

@@ -138,6 +138,8 @@ impl World {
         let first = free_ports(15).expect("ports").start;
         let made = Command::new(env!("CARGO_BIN_EXE_federation"))
             .args(["init", "--operators", "5", "--interval", "300ms"])
+            // Its keys are changed below, and the genesis block with them.
+            .args(["--coins-to", "anyone", "--fees-to", "anyone"])
             .args(["--threshold", &THRESHOLD.to_string()])
             .args(["--dialect", &dialect.to_string()])
             .args(["--first-port", &first.to_string(), "--out"])

@@ -238,6 +238,7 @@ fn a_chain_is_computed_and_one_that_cannot_live_is_refused() {
         "{}",
         stderr(&refused)
     );
+    assert!(stderr(&refused).contains("anyone can take the fees"));
     let wrong = write(folder.path(), "wrong.conf", "rpcport=5\n");
     let refused = compute(&wrong, &[]);
     assert!(
@@ -316,4 +317,41 @@ fn a_password_in_the_url_is_refused_and_not_shown() {
     let refused = multisig(&[&args[..], &["--node-url", "http://me:hunter2@127.0.0.1:1"]].concat());
     assert_eq!(refused.status.code(), Some(2));
     assert!(!stderr(&refused).contains("hunter2"));
+}
+
+#[test]
+fn who_signs_from_which_height_on_is_listed_and_judged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let compute = |name: &str, changes: &str, more: &[&str]| {
+        let conf = write(folder.path(), name, &format!("embedcontract=0\n{changes}"));
+        let args = ["genesis", "compute", "--node", "ocean", "--conf", &conf];
+        multisig(&[&args[..], more].concat())
+    };
+    let two = script("2");
+    let minority = format!("51{}", &two[2..]);
+    let good = compute(
+        "good.conf",
+        &format!("signblockscriptchange={two}:1000\n"),
+        &[],
+    );
+    assert!(good.status.success(), "{}", stderr(&good));
+    let text = String::from_utf8_lossy(&good.stdout).into_owned();
+    let listed = text
+        .lines()
+        .any(|line| line.starts_with("from height 1000") && line.trim_end().ends_with("2 of 3"));
+    assert!(listed, "{text}");
+    for (script, reason) in [
+        ("51", "no M-of-N of compressed keys"),
+        (minority.as_str(), "1 of 3 operators sign"),
+    ] {
+        let changes = format!("signblockscriptchange={script}:1000\n");
+        let refused = compute("bad.conf", &changes, &["--json"]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = stderr(&refused);
+        assert!(
+            said.contains("from height 1000 on") && said.contains(reason),
+            "{said}"
+        );
+        assert_eq!(json(&refused)["signers"][1]["from_height"], 1000);
+    }
 }

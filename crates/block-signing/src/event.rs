@@ -220,6 +220,25 @@ pub enum Alarm {
         /// Why.
         reason: Refusal,
     },
+    /// The own node's template is none of this chain: it has another form or other signers, or it
+    /// proposes other parameters. The machine knows none of these; the driver says so, and proposes
+    /// nothing.
+    ForeignTemplate {
+        /// The height.
+        height: BlockHeight,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An operator sent a block that proposes other parameters of the chain, other signers among
+    /// them. The driver dropped it before the machine saw it.
+    ParametersProposed {
+        /// The height.
+        height: BlockHeight,
+        /// Who sent it.
+        sender: OperatorId,
+        /// What it proposes.
+        reason: String,
+    },
     /// The store failed and the machine stands still.
     Halted,
 }

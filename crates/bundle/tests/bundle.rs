@@ -78,6 +78,7 @@ fn salted(
         interval: 60_000,
         keys: keys.to_vec(),
         sweep: None,
+        fees: None,
         members: (0..N)
             .map(|place| Member {
                 name: format!("party-{place}"),

@@ -49,8 +49,8 @@ pub struct Member {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Destination {
-    /// To the parties: P2WSH of M of N of the keys that they bring for this use, which may be
-    /// [`KeyUse::Peg`] or [`KeyUse::Reissuance`].
+    /// To the parties: M of N of the keys that they bring for this use, as P2WSH, on Ocean as P2SH
+    /// (bare from 16 keys on).
     Keys(KeyUse),
     /// To an output script in hex, that of an address.
     Script(String),
@@ -65,8 +65,9 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Where the coins go that anyone could take from an Elements genesis. The transaction that takes
-/// them there in block 1 follows from it, see [`Chain::sweep`](crate::Chain::sweep).
+/// Where the coins go that anyone could take from a genesis else. On Elements the transaction that
+/// takes them there in block 1 follows from it, see [`Chain::sweep`](crate::Chain::sweep); on Ocean
+/// the setting `initialfreecoinsdestination` does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "it is a part of a message")]
@@ -101,6 +102,12 @@ pub struct Proposal {
     pub members: Vec<Member>,
     /// 32 random bytes: no two ceremonies are one.
     pub nonce: Digest,
+    /// Where every block pays its fees: `con_mandatorycoinbase` follows from it. Without it that is
+    /// what the configuration says; if that says nothing, anyone can take them.
+    // The last field, for what is hashed has no names: left out, all stays as it was before there
+    // was this field, and nothing else can stand in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fees: Option<Destination>,
 }
 
 /// A key and the proof that its owner holds it.

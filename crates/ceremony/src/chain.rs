@@ -101,6 +101,9 @@ impl Chain {
                 settings = settings.with(name, &script_of(*usage)?.to_hex())?;
             }
         }
+        for (name, value) in sweep::derived(proposal, settings.node(), script_of)? {
+            settings = settings.with(name, &value)?;
+        }
         let size_given = settings
             .iter()
             .any(|setting| setting.given && setting.name == SIGNATURE_SIZE);

@@ -182,6 +182,9 @@ fn proposal_fields(proposal: &Proposal) -> Fields {
             }
         }
     }
+    if let Some(fees) = &proposal.fees {
+        field("fees", fees.to_string());
+    }
     for (place, member) in proposal.members.iter().enumerate() {
         let value = format!("{} {}", member.name, member.identity);
         field(&format!("member {place}"), value);

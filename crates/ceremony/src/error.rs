@@ -28,7 +28,7 @@ pub enum ChainError {
     Derived(&'static str),
     /// Keys for which the chain has no use.
     #[error(
-        "an elements chain has no setting for reissuance keys: ask for them only where the sweep goes to them"
+        "an elements chain has no setting for reissuance keys: ask for them only where coins or fees go to them"
     )]
     Reissuance,
     /// No keys to sign blocks with, or one use twice.
@@ -85,20 +85,19 @@ pub enum ChainError {
     #[error("the proposal's sweep: {0}")]
     Sweep(#[from] SweepError),
     /// A destination that is no hex.
-    #[error("the proposal's sweep: `{0}` is no output script in hex")]
+    #[error("where coins and fees go: `{0}` is no output script in hex")]
     SweepScript(String),
-    /// Coins for keys that nobody brings, or that sign blocks only.
-    #[error("the proposal's sweep goes to {} keys, which {}", .0.as_str(), if *.0 == KeyUse::Block {
-        "sign blocks and nothing else"
-    } else {
-        "the proposal does not ask for"
-    })]
+    /// Coins or fees for keys that nobody brings.
+    #[error("coins or fees go to {} keys, which the proposal does not ask for", .0.as_str())]
     SweepKeys(KeyUse),
-    /// Coins that can have another destination.
+    /// Tokens that an Ocean chain has none of.
     #[error(
-        "an ocean chain needs no sweep: set initialfreecoinsdestination and the policies' destinations"
+        "an ocean chain has no reissuance tokens to sweep: set the policies' destinations instead"
     )]
     OceanSweep,
+    /// A destination of coins that are not there.
+    #[error("a destination is given for initial coins, and initialfreecoins is 0")]
+    NoCoins,
     /// Coins that nobody can ever spend, the sweep neither.
     #[error(
         "con_connect_genesis_outputs=0: nobody could ever spend the initial coins, so there would be no block 1 with the sweep; leave it out"

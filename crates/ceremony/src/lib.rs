@@ -35,6 +35,7 @@
 //!     interval: 60_000,
 //!     keys: vec![KeyUse::Block],
 //!     sweep: None,
+//!     fees: Some(federation_ceremony::Destination::Keys(federation_ceremony::KeyUse::Block)),
 //!     members: vec![Member { name: "alone".to_owned(), identity: sender }],
 //!     nonce: Digest::from_bytes([1; 32]),
 //! };

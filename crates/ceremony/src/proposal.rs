@@ -65,14 +65,14 @@ pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
             }
         }
     }
-    check_coins(proposal, &settings)?;
-    dialect(&settings).map(|_| ())
+    dialect(&settings)?;
+    check_coins(proposal, settings)
 }
 
-/// Checks that the coins that anyone could take have a destination. Keys that are not there yet are
-/// stood in for: they change neither amounts nor who may take them.
-fn check_coins(proposal: &Proposal, settings: &Settings) -> Result<(), ChainError> {
-    let genesis = Genesis::compute(settings, terms(proposal).as_ref())?;
+/// Checks that the coins that anyone could take have a destination, and all else that no key will
+/// change. Keys that are not there yet are stood in for: they change neither amounts nor who may
+/// take them.
+fn check_coins(proposal: &Proposal, mut settings: Settings) -> Result<(), ChainError> {
     let stand_in = |_| {
         let keys = proposal.members.iter();
         let keys = keys.map(|member| member.identity.public_key(secp256k1::Parity::Even));
@@ -83,12 +83,31 @@ fn check_coins(proposal: &Proposal, settings: &Settings) -> Result<(), ChainErro
             KeyOrder::Lexicographic,
         )?)
     };
+    for (name, value) in sweep::derived(proposal, settings.node(), stand_in)? {
+        let given = settings
+            .iter()
+            .any(|setting| setting.given && setting.name == name);
+        if given {
+            return Err(ChainError::Derived(name));
+        }
+        settings = settings.with(name, &value)?;
+    }
+    let terms = terms(proposal);
+    let genesis = Genesis::compute(&settings, terms.as_ref())?;
     let sweep = sweep::of(proposal, &genesis, stand_in)?;
-    let found = problems(settings, &genesis, terms(proposal).as_ref(), sweep.as_ref())?;
-    let coins = found
+    let found = problems(&settings, &genesis, terms.as_ref(), sweep.as_ref())?;
+    let lasting = found
         .into_iter()
-        .find(|problem| matches!(problem, Problem::AnyoneCanSpend { .. }));
-    coins.map_or(Ok(()), |problem| Err(ChainError::Problem(problem)))
+        .find(|problem| !follows_from_keys(problem));
+    lasting.map_or(Ok(()), |problem| Err(ChainError::Problem(problem)))
+}
+
+/// Whether keys can still cure it.
+const fn follows_from_keys(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::NoFederation | Problem::NoMajority { .. } | Problem::SignatureLimit { .. }
+    )
 }
 
 /// The settings that the proposal's configuration makes, without those that follow from keys.

@@ -1,42 +1,90 @@
-//! The sweep that follows from a proposal: which coins of the genesis go where in block 1.
+//! Where coins and fees go by a proposal: the sweep in block 1, and the settings.
 
-use federation_genesis::{Genesis, InitialAsset, NodeKind, Settings, Sweep};
-use federation_multisig::{MultisigScript, WitnessScript};
-use hex_conservative::FromHex;
+use federation_genesis::{Genesis, InitialAsset, NodeKind, Settings, Sweep, federation_script};
+use federation_multisig::MultisigScript;
+use hex_conservative::{DisplayHex, FromHex};
 
 use crate::{ChainError, Destination, KeyUse, Proposal};
 
 /// Checks what a proposal says of a sweep, before there are keys.
 pub(crate) fn check(proposal: &Proposal, settings: &Settings) -> Result<(), ChainError> {
-    let Some(to) = &proposal.sweep else {
-        return Ok(());
-    };
-    if settings.node() == NodeKind::Ocean {
-        return Err(ChainError::OceanSweep);
-    }
-    let unconnected = |name: &str| {
-        let mut settings = settings.iter();
-        settings.any(|setting| setting.name == name && setting.values == ["0"])
-    };
-    if unconnected("con_connect_genesis_outputs") {
-        return Err(ChainError::Unconnected);
-    }
-    for destination in [&to.coins, &to.tokens].into_iter().flatten() {
+    for destination in destinations(proposal) {
         if let Destination::Keys(usage) = destination
-            && (*usage == KeyUse::Block || !proposal.keys.contains(usage))
+            && !proposal.keys.contains(usage)
         {
             return Err(ChainError::SweepKeys(*usage));
         }
     }
+    let Some(to) = &proposal.sweep else {
+        return Ok(());
+    };
+    if settings.node() == NodeKind::Ocean {
+        return match to.tokens {
+            Some(_) => Err(ChainError::OceanSweep),
+            None if is_zero(settings, "initialfreecoins") => Err(ChainError::NoCoins),
+            None => Ok(()),
+        };
+    }
+    if is_zero(settings, "con_connect_genesis_outputs") {
+        return Err(ChainError::Unconnected);
+    }
     Ok(())
 }
 
-/// Whether coins go to the parties' keys of a use.
+fn is_zero(settings: &Settings, name: &str) -> bool {
+    let mut settings = settings.iter();
+    settings.any(|setting| setting.name == name && setting.values == ["0"])
+}
+
+/// All destinations that a proposal names.
+fn destinations(proposal: &Proposal) -> impl Iterator<Item = &Destination> {
+    let sweep = proposal.sweep.iter();
+    sweep
+        .flat_map(|to| [&to.coins, &to.tokens])
+        .chain([&proposal.fees])
+        .flatten()
+}
+
+/// Whether coins or fees go to the parties' keys of a use.
 pub(crate) fn goes_to(proposal: &Proposal, usage: KeyUse) -> bool {
-    proposal.sweep.as_ref().is_some_and(|to| {
-        let mut destinations = [&to.coins, &to.tokens].into_iter().flatten();
-        destinations.any(|destination| *destination == Destination::Keys(usage))
-    })
+    destinations(proposal).any(|destination| *destination == Destination::Keys(usage))
+}
+
+/// The output script of a destination; `script_of` makes the parties' scripts.
+fn output_script(
+    node: NodeKind,
+    destination: &Destination,
+    script_of: &impl Fn(KeyUse) -> Result<MultisigScript, ChainError>,
+) -> Result<Vec<u8>, ChainError> {
+    match destination {
+        Destination::Keys(usage) => Ok(federation_script(node, script_of(*usage)?)),
+        Destination::Script(hex) => {
+            Vec::from_hex(hex).map_err(|_| ChainError::SweepScript(hex.clone()))
+        }
+    }
+}
+
+/// The settings that say where coins and fees go, where the proposal does, with their values. A
+/// configuration that has one of them as well is refused.
+pub(crate) fn derived(
+    proposal: &Proposal,
+    node: NodeKind,
+    script_of: impl Fn(KeyUse) -> Result<MultisigScript, ChainError>,
+) -> Result<Vec<(&'static str, String)>, ChainError> {
+    let mut found = Vec::new();
+    let mut add = |name, destination: &Destination| {
+        let script = output_script(node, destination, &script_of)?;
+        found.push((name, script.to_lower_hex_string()));
+        Ok::<_, ChainError>(())
+    };
+    if let Some(fees) = &proposal.fees {
+        add("con_mandatorycoinbase", fees)?;
+    }
+    let coins = proposal.sweep.as_ref().and_then(|to| to.coins.as_ref());
+    if let (NodeKind::Ocean, Some(coins)) = (node, coins) {
+        add("initialfreecoinsdestination", coins)?;
+    }
+    Ok(found)
 }
 
 /// The sweep of a genesis, where the proposal has one; `script_of` makes the parties' scripts.
@@ -45,20 +93,13 @@ pub(crate) fn of(
     genesis: &Genesis,
     script_of: impl Fn(KeyUse) -> Result<MultisigScript, ChainError>,
 ) -> Result<Option<Sweep>, ChainError> {
-    let Some(to) = &proposal.sweep else {
+    let Some(to) = proposal.sweep.as_ref().filter(|_| proposal.node != "ocean") else {
         return Ok(None);
     };
     let script = |destination: &Option<Destination>| {
+        let destination = destination.as_ref();
         destination
-            .as_ref()
-            .map(|destination| match destination {
-                Destination::Keys(usage) => {
-                    script_of(*usage).map(|script| WitnessScript::from(script).script_pubkey())
-                }
-                Destination::Script(hex) => {
-                    Vec::from_hex(hex).map_err(|_| ChainError::SweepScript(hex.clone()))
-                }
-            })
+            .map(|destination| output_script(NodeKind::Elements, destination, &script_of))
             .transpose()
     };
     let (coins, tokens) = (script(&to.coins)?, script(&to.tokens)?);

@@ -14,6 +14,11 @@ pub enum Warning {
     /// N = 1.
     #[error("one party alone signs the blocks: this is no federation, and nobody checks it")]
     Alone,
+    /// Nothing says where fees go.
+    #[error(
+        "anyone can take the fees: neither the proposal nor con_mandatorycoinbase says where they go"
+    )]
+    FeesForAnyone,
     /// Two parties at one address.
     #[error(
         "`{first}` and `{second}` both give {address}: one of them is not reached there, unless that is meant"
@@ -32,10 +37,16 @@ pub enum Warning {
 #[must_use]
 pub fn warnings(proposal: &Proposal) -> Vec<Warning> {
     let n = proposal.members.len();
-    match n {
+    let mut found = match n {
         0 => Vec::new(),
         1 => vec![Warning::Alone],
         _ if usize::from(proposal.threshold) == n => vec![Warning::AllMustSign(n)],
         _ => Vec::new(),
+    };
+    let mut lines = proposal.configuration.lines();
+    let is_set = lines.any(|line| line.starts_with("con_mandatorycoinbase="));
+    if proposal.fees.is_none() && !is_set {
+        found.push(Warning::FeesForAnyone);
     }
+    found
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with foreign bytes, with rules, and with signatures.
 
-use crate::{BlockHeight, Dialect};
+use crate::{BlockHeight, Dialect, ParamsRoot};
 
 /// Bytes that are no block or header of the dialect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -121,6 +121,31 @@ pub enum CheckError {
         height: BlockHeight,
         /// The challenge or program that it names, in hex.
         found: String,
+    },
+    /// A header that votes for other parameters of a dynafed chain. Where nobody has agreed on a
+    /// change, that is an attempt to put other signers in the federation's place.
+    #[error(
+        "the block at height {height} proposes other parameters for the chain (root {root}, signers {signers}), on which nobody has agreed"
+    )]
+    Proposes {
+        /// The block's height.
+        height: BlockHeight,
+        /// The root of what it proposes.
+        root: ParamsRoot,
+        /// The script or program that would sign, in hex.
+        signers: String,
+    },
+    /// A header whose dynafed parameters are others than those in force.
+    #[error(
+        "the block at height {height} shows parameters of the root {found}, and {expected} is in force"
+    )]
+    Parameters {
+        /// The block's height.
+        height: BlockHeight,
+        /// The root of what is in force.
+        expected: ParamsRoot,
+        /// The root of what the header shows.
+        found: ParamsRoot,
     },
     /// The witness script does not hash to the header's program.
     #[error("the witness ends with another script than the federation's")]

@@ -98,6 +98,7 @@ mod hash;
 mod header;
 mod height;
 mod merkle;
+mod params;
 mod rules;
 mod sighash;
 mod signblock;
@@ -112,6 +113,7 @@ pub use error::{AssembleError, CheckError, CommitmentError, DecodeError, RulesEr
 pub use hash::{BlockHash, ParseBlockHashError};
 pub use header::{Header, HeaderFields, Proof};
 pub use height::BlockHeight;
+pub use params::{ParamsRoot, ParseParamsRootError};
 pub use rules::SigningRules;
 pub use sighash::legacy_sighash;
 pub use signblock::{

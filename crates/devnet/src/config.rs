@@ -14,6 +14,7 @@ pub struct DevNodeConfig {
     pub(crate) chain: String,
     pub(crate) script: MultisigScript,
     pub(crate) max_signature_size: u32,
+    pub(crate) epoch_length: u32,
     pub(crate) free_coins: u64,
     pub(crate) rpc_listen: SocketAddr,
     pub(crate) p2p_listen: SocketAddr,
@@ -33,6 +34,7 @@ impl DevNodeConfig {
             chain: "devnet".to_owned(),
             max_signature_size: SigningRules::required_signature_size(dialect, &script),
             script,
+            epoch_length: 10,
             free_coins: 2_100_000_000_000_000,
             rpc_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             p2p_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -54,6 +56,13 @@ impl DevNodeConfig {
     #[must_use]
     pub const fn with_max_signature_size(mut self, bytes: u32) -> Self {
         self.max_signature_size = bytes;
+        self
+    }
+
+    /// Sets `dynamic_epoch_length`, in blocks; ten if not set. Only dynafed chains have epochs.
+    #[must_use]
+    pub const fn with_epoch_length(mut self, blocks: u32) -> Self {
+        self.epoch_length = blocks;
         self
     }
 

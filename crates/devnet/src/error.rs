@@ -45,6 +45,8 @@ pub(crate) enum Invalid {
     Proof,
     #[error("bad-signblock-challenge")]
     Challenge,
+    #[error("invalid-dyna-fed")]
+    Dynafed,
     #[error("bad-txnmrklroot")]
     Commitments,
     #[error("bad-cb-missing")]

@@ -8,6 +8,7 @@ use federation_chain::{
 };
 
 use crate::{
+    epochs::{self, Epochs},
     error::Invalid,
     genesis::Genesis,
     transaction::{Place, check, is_spendable},
@@ -21,6 +22,8 @@ const MEDIAN_SPAN: usize = 11;
 /// The blocks from the genesis to the tip, and the unspent outputs.
 pub(crate) struct Ledger {
     rules: SigningRules,
+    /// Of a dynafed chain: what is in force, and what is proposed.
+    epochs: Option<Epochs>,
     pub(crate) pegged_asset: AssetId,
     blocks: Vec<Block>,
     heights: HashMap<BlockHash, usize>,
@@ -35,9 +38,14 @@ pub(crate) struct Checked {
 }
 
 impl Ledger {
-    pub(crate) fn new(rules: SigningRules, genesis: Genesis) -> Self {
+    pub(crate) fn new(rules: SigningRules, epoch_length: u32, genesis: Genesis) -> Self {
+        let epochs = match rules.dialect() {
+            Dialect::Dynafed => Some(Epochs::new(&rules, epoch_length)),
+            Dialect::Ocean | Dialect::Elements => None,
+        };
         let mut ledger = Self {
             rules,
+            epochs,
             pegged_asset: genesis.pegged_asset,
             blocks: Vec::new(),
             heights: HashMap::new(),
@@ -50,8 +58,14 @@ impl Ledger {
         ledger
     }
 
+    /// Dialect, script and limit of the chain's first blocks.
     pub(crate) const fn rules(&self) -> &SigningRules {
         &self.rules
+    }
+
+    /// Of a dynafed chain: what is in force for the next block.
+    pub(crate) const fn epochs(&self) -> Option<&Epochs> {
+        self.epochs.as_ref()
     }
 
     pub(crate) fn tip(&self) -> &Block {
@@ -109,11 +123,12 @@ impl Ledger {
         if header.height() != self.height().next() {
             return Err(Invalid::Height);
         }
-        self.rules
-            .check_challenge(header)
-            .map_err(|_| Invalid::Challenge)?;
-        if header.fields().proof_parameters() != self.parameters_at(header.height()) {
-            return Err(Invalid::Challenge);
+        match &self.epochs {
+            Some(epochs) => epochs.check(header)?,
+            None if header.fields().proof_parameters() != self.parameters_at(header.height()) => {
+                return Err(Invalid::Challenge);
+            }
+            None => {}
         }
         let time = u64::from(header.time());
         if time <= self.median_time(self.blocks.len() - 1) {
@@ -178,9 +193,21 @@ impl Ledger {
 
     /// Appends a complete block that was checked.
     pub(crate) fn connect(&mut self, block: Block, checked: &Checked) -> Result<(), Invalid> {
-        self.rules.check_block(&block).map_err(|_| Invalid::Proof)?;
+        self.check_proof(&block)?;
         self.append(block, &checked.transactions);
         Ok(())
+    }
+
+    /// Checks a block's signatures. As in the nodes, those of a dynafed block are checked by what its
+    /// own header says; whether that is in force is another question.
+    pub(crate) fn check_proof(&self, block: &Block) -> Result<(), Invalid> {
+        let checked = match self.epochs {
+            Some(_) => epochs::rules_of(block.header())
+                .ok_or(Invalid::Proof)?
+                .check_block(block),
+            None => self.rules.check_block(block),
+        };
+        checked.map_err(|_| Invalid::Proof)
     }
 
     fn append(&mut self, block: Block, transactions: &[Transaction]) {
@@ -193,14 +220,17 @@ impl Ledger {
             self.confirmed.insert(transaction.txid(), self.blocks.len());
         }
         self.heights.insert(block.block_hash(), self.blocks.len());
+        if let Some(epochs) = &mut self.epochs {
+            epochs.append(&block);
+        }
         self.blocks.push(block);
     }
 
     /// What the header of a height has to say about the chain's parameters.
     pub(crate) fn parameters_at(&self, height: BlockHeight) -> Proof {
-        match self.rules.dialect() {
-            Dialect::Dynafed => crate::template::dynafed_proof(&self.rules, height),
-            Dialect::Ocean | Dialect::Elements => self.tip().header().fields().proof_parameters(),
+        match &self.epochs {
+            Some(epochs) => epochs.proof_at(height),
+            None => self.tip().header().fields().proof_parameters(),
         }
     }
 }

@@ -8,6 +8,8 @@
 //!   chain is byte for byte what `elementsd` makes;
 //! - a block needs M signatures by the chain's own rules, the right height, previous block and time,
 //!   and transactions that spend what exists, once, and create nothing but what they issue;
+//! - on a dynafed chain blocks propose parameters, and what four fifths of an epoch's blocks propose
+//!   is in force from the next one on: who signs, too;
 //! - RPC answers have the nodes' form: 1.0 bodies, status 500 for errors, 401 without a body.
 //!
 //! On Elements, blinded outputs are checked as consensus has it: sums, range proofs, surjection proofs,
@@ -37,6 +39,7 @@
 //! ```
 
 mod config;
+mod epochs;
 mod error;
 mod genesis;
 mod ledger;

@@ -156,7 +156,7 @@ impl DevNode {
         )?;
         let genesis = first_block(&config)?;
         let store = config.folder.as_deref().map(BlockStore::open).transpose()?;
-        let mut ledger = Ledger::new(rules, genesis);
+        let mut ledger = Ledger::new(rules, config.epoch_length, genesis);
         if let Some(store) = &store {
             replay(&mut ledger, store)?;
         }

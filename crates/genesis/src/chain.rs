@@ -5,6 +5,7 @@ use federation_multisig::{SolutionForm, required_block_signature_size};
 use crate::{
     DynafedStart, Genesis, NodeKind, Settings, Sweep, Terms,
     genesis::{signature_limit, signers},
+    schedule,
 };
 
 /// Settings of which no genesis block is computed.
@@ -104,6 +105,72 @@ pub enum Problem {
         /// The chain.
         chain: String,
     },
+    /// From some height on nobody in particular signs.
+    #[error(
+        "from height {from} on signblockscriptchange is no M-of-N of compressed keys, so whoever satisfies it signs the chain, and no federation can: make it with `multisig script`"
+    )]
+    LaterNoFederation {
+        /// The height.
+        from: i64,
+    },
+    /// From some height on two halves can each make blocks.
+    #[error(
+        "from height {from} on {m} of {n} operators sign (signblockscriptchange), no majority, so the chain can fork: choose M above N/2"
+    )]
+    LaterNoMajority {
+        /// The height.
+        from: i64,
+        /// M.
+        m: u8,
+        /// N.
+        n: usize,
+    },
+    /// A height at which a node changes nothing, or does not start.
+    #[error(
+        "{name} at height {height}: the node reads another height, or does not start; give 1 to 2147483647"
+    )]
+    ChangeHeight {
+        /// The setting.
+        name: &'static str,
+        /// The height.
+        height: i64,
+    },
+    /// Two changes of which one does not count.
+    #[error("{name} stands twice for height {height}, and the node takes the first: keep one")]
+    ChangedTwice {
+        /// The setting.
+        name: &'static str,
+        /// The height.
+        height: i64,
+    },
+    /// A script that anyone satisfies, in a place where money or assets obey it.
+    #[error("{name}{} is a script that anyone satisfies: give one of the federation's", from_height(*.from))]
+    ObeysAnyone {
+        /// The setting.
+        name: &'static str,
+        /// From which height on; 0 for always.
+        from: i64,
+    },
+    /// A script that a minority satisfies, in such a place.
+    #[error("{name}{} is satisfied by {m} of {n} keys, no majority: choose M above N/2", from_height(*.from))]
+    ObeysMinority {
+        /// The setting.
+        name: &'static str,
+        /// From which height on; 0 for always.
+        from: i64,
+        /// M.
+        m: u8,
+        /// N.
+        n: usize,
+    },
+    /// Blocks change their form on the way.
+    #[error(
+        "dynafed begins on the way ({}), by signals of whoever makes blocks or at a time, and no operator can sign from that block on: set evbparams=dynafed:-1::: (from block 1, the default) or evbparams=dynafed:-2::: (never)", if *.from == 0 { "from the start on".to_owned() } else { format!("from time {from} on") }
+    )]
+    Signalled {
+        /// From when on signals count, in seconds since 1970; 0 is from the start.
+        from: i64,
+    },
     /// Whoever makes block 1 takes the coins.
     #[error("{amount} of asset {name} can be spent by anyone, and whoever makes block 1 takes them: agree on a transaction that sweeps them in block 1{}", if *.ocean { ", or set their destination" } else { "" })]
     AnyoneCanSpend {
@@ -127,6 +194,18 @@ pub enum Problem {
         /// Why the chain cannot live with it.
         why: &'static str,
     },
+}
+
+/// The fewest blocks that an epoch of dynafed parameters must have. Four fifths of an epoch's blocks,
+/// rounded down, change who signs: of fewer than five blocks that is one, two or three.
+pub const MIN_EPOCH_LENGTH: u32 = 5;
+
+fn from_height(from: i64) -> String {
+    if from == 0 {
+        String::new()
+    } else {
+        format!(" from height {from} on")
+    }
 }
 
 /// How many bytes of signatures the chain's blocks need room for; none if nobody in particular
@@ -166,8 +245,9 @@ pub fn problems(
     sweep: Option<&Sweep>,
 ) -> Result<Vec<Problem>, Unfit> {
     let mut problems = signing_problems(settings)?;
+    problems.extend(schedule::problems(settings));
     match settings.node() {
-        NodeKind::Elements => problems.extend(elements_problems(settings)),
+        NodeKind::Elements => problems.extend(elements_problems(settings)?),
         NodeKind::Ocean => {
             if settings.flag("embedcontract") && terms.is_none() {
                 problems.push(Problem::NoTerms {
@@ -217,7 +297,7 @@ fn signing_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
     Ok(problems)
 }
 
-fn elements_problems(settings: &Settings) -> Vec<Problem> {
+fn elements_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
     let mut problems = Vec::new();
     if !settings.flag("con_signed_blocks") {
         problems.push(Problem::Unsigned);
@@ -238,12 +318,22 @@ fn elements_problems(settings: &Settings) -> Vec<Problem> {
             },
         });
     }
-    if settings.number("dynamic_epoch_length") < 1 {
-        problems.push(Problem::Setting {
-            name: "dynamic_epoch_length",
-            value: settings.number("dynamic_epoch_length").to_string(),
-            why: "the node divides by it; give 1 or more",
-        });
+    let dynafed = DynafedStart::of(settings)?;
+    if let DynafedStart::Signalled { from } = dynafed {
+        problems.push(Problem::Signalled { from });
     }
-    problems
+    let length = settings.number("dynamic_epoch_length");
+    let why = match u32::try_from(length) {
+        Err(_) | Ok(0) => Some("the node divides by it, cut to 32 bits; give 5 or more"),
+        Ok(blocks) if blocks < MIN_EPOCH_LENGTH && dynafed != DynafedStart::Never => Some(
+            "with epochs of fewer than 5 blocks one, two or three blocks change who signs; give 5 or more",
+        ),
+        Ok(_) => None,
+    };
+    problems.extend(why.map(|why| Problem::Setting {
+        name: "dynamic_epoch_length",
+        value: length.to_string(),
+        why,
+    }));
+    Ok(problems)
 }

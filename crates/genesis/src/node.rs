@@ -20,6 +20,14 @@ impl NodeKind {
             Self::Ocean => "ocean",
         }
     }
+
+    /// The other family.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Elements => Self::Ocean,
+            Self::Ocean => Self::Elements,
+        }
+    }
 }
 
 impl fmt::Display for NodeKind {

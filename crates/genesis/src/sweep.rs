@@ -11,7 +11,7 @@ use elements::{
 
 use federation_chain::{Dialect, TransactionView};
 
-use crate::{Genesis, InitialAsset, transaction::OP_TRUE};
+use crate::{Genesis, Holder, InitialAsset};
 
 /// What all outputs of one transaction may hold together, of whatever assets (`MAX_MONEY`).
 const MAX_TOTAL: u64 = 2_100_000_000_000_000;
@@ -168,7 +168,7 @@ impl Sweep {
             .0
             .output
             .iter()
-            .position(|output| output.script_pubkey.as_bytes() == [OP_TRUE]);
+            .position(|output| Holder::of(output.script_pubkey.as_bytes()) == Holder::Anyone);
         anyones.map_or(Ok(()), |output| Err(SweepError::Anyones(output)))
     }
 }

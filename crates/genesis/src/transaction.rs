@@ -3,6 +3,7 @@
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use elements::{AssetEntropy, AssetId, ContractHash, OutPoint, Txid};
 
+use crate::Holder;
 use crate::piece::{CONSTANT, Piece, Pieces, compact_size, concat, push_script};
 
 /// `OP_TRUE`: what anyone can spend.
@@ -121,7 +122,7 @@ impl InitialAsset {
     /// Whether anyone can take it.
     #[must_use]
     pub fn is_anyones(&self) -> bool {
-        self.amount > 0 && self.destination == [OP_TRUE]
+        self.amount > 0 && Holder::of(&self.destination) == Holder::Anyone
     }
 }
 

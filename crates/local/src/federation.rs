@@ -11,6 +11,7 @@ use federation_messenger::Messenger;
 use federation_messenger_kafka::mock::MockBrokers;
 use federation_messenger_zmq::Endpoint;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
+use federation_ocean_rpc::NodeClient;
 use federation_operator::{
     Operator, OperatorHandle, Options, RedbGuardStore, Reissuance, ReissuanceNode, ReissuanceStore,
     Store,
@@ -48,6 +49,8 @@ pub struct LocalFederation {
     config: LocalConfig,
     federation: Arc<Federation>,
     nodes: Vec<Arc<LocalNode>>,
+    /// By which client each operator reaches its node.
+    clients: Vec<NodeClient>,
     operators: Vec<Option<OperatorHandle>>,
     /// Who was started before: whose key is not new any more.
     started: Vec<bool>,
@@ -135,6 +138,7 @@ impl LocalFederation {
             operators: (0..count).map(|_| None).collect(),
             started: vec![false; usize::from(count)],
             federation,
+            clients: nodes.iter().map(|node| node.client().clone()).collect(),
             nodes,
             folder,
             reissued: Vec::new(),
@@ -228,7 +232,7 @@ impl LocalFederation {
         let operator = Operator::new(
             self.federation.clone(),
             me,
-            Arc::new(self.nodes[node].client().clone()),
+            Arc::new(self.clients[node].clone()),
             GuardedSigner::new(signer, guard)?,
             Box::new(SoftwareIdentity::new(keys::identity_key(me.to_u8()))),
             messenger,
@@ -257,7 +261,7 @@ impl LocalFederation {
         let spender = SoftwareSpender::new(keys::reissuance_key(me.to_u8()));
         let node: Arc<dyn ReissuanceNode> = match &self.reissuance_node {
             Some(ReissuedWith(node)) => node.clone(),
-            None => Arc::new(self.nodes[node].client().clone()),
+            None => Arc::new(self.clients[node].clone()),
         };
         Ok(Some(Reissuance::new(
             self.reissued.clone(),
@@ -312,6 +316,12 @@ impl LocalFederation {
     /// have one lie.
     pub fn set_reissuance_node(&mut self, node: Option<Arc<dyn ReissuanceNode>>) {
         self.reissuance_node = node.map(ReissuedWith);
+    }
+
+    /// Sets by which client the operator at a place reaches its node when it is started from now on:
+    /// to put something between the two.
+    pub fn set_client(&mut self, index: usize, client: NodeClient) {
+        self.clients[index] = client;
     }
 
     /// Sets the options of operators that are started from now on.

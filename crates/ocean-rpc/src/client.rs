@@ -101,6 +101,17 @@ impl NodeClient {
         Self::build(config, self.credentials.clone(), self.dialect.clone())
     }
 
+    /// A client of the same node, with the same credentials and patience, that reaches it by another
+    /// address: a tunnel or a proxy.
+    ///
+    /// # Errors
+    /// If the URL cannot be used.
+    pub fn through(&self, url: &str) -> Result<Self, RpcError> {
+        let other = NodeConfig::new(url);
+        let config = self.config.at(other.url()?.clone());
+        Self::build(config, self.credentials.clone(), self.dialect.clone())
+    }
+
     /// The node's address, without credentials.
     #[must_use]
     pub fn url(&self) -> String {

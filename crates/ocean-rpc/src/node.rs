@@ -51,6 +51,11 @@ pub trait Node: Send + Sync + 'static {
     async fn network_info(&self) -> Result<NetworkInfo, RpcError>;
     /// All that the node tells of the settings of its chain.
     async fn ask_chain(&self) -> Result<ChainAnswers, RpcError>;
+    /// Whether dynafed can still begin on a chain that is without it: by signals of block makers, or
+    /// at a time. A node that does not tell, because it knows no such call, knows no dynafed either.
+    async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
+        Ok(false)
+    }
 }
 
 #[async_trait]
@@ -171,6 +176,21 @@ impl Node for NodeClient {
             sidechain,
             first_block,
         })
+    }
+
+    async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
+        let answer = self
+            .request::<Value>("getdeploymentinfo", params::NONE, Repeat::Safe)
+            .await;
+        let info = match answer {
+            Err(error) if error.code() == Some(RpcError::METHOD_NOT_FOUND) => return Ok(false),
+            answer => answer?,
+        };
+        // What never begins is not in the list.
+        let dynafed = &info["deployments"]["dynafed"];
+        let is_over = dynafed["bip9"]["status"] == "failed";
+        let is_active = dynafed["active"] == true;
+        Ok(!dynafed.is_null() && !is_over && !is_active)
     }
 }
 

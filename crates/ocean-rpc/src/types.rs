@@ -26,6 +26,8 @@ pub struct BlockchainInfo {
     pub max_block_witness: Option<u32>,
     /// Elements with dynafed active: the root of the parameters in force.
     pub current_params_root: Option<String>,
+    /// Elements with dynafed active: how many blocks an epoch has.
+    pub epoch_length: Option<u32>,
     /// Whether the node thinks that it is far behind.
     #[serde(rename = "initialblockdownload", default)]
     pub initial_block_download: bool,

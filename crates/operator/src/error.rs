@@ -9,6 +9,10 @@ use federation_signer::GuardError;
 
 use crate::{Halt, HaltReason, StoreError};
 
+/// The fewest blocks of a dynafed epoch with which an operator starts: four fifths of them, rounded
+/// down, change who signs, and of fewer than five that is one, two or three.
+pub const MIN_EPOCH_LENGTH: u32 = federation_genesis::MIN_EPOCH_LENGTH;
+
 /// Why an operator does not start.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -72,6 +76,16 @@ pub enum StartError {
         /// The node's.
         found: Dialect,
     },
+    /// Proposals of a few blocks would change who signs.
+    #[error(
+        "the chain has epochs of {0} blocks (dynamic_epoch_length), of which one, two or three change who signs, and at least {MIN_EPOCH_LENGTH} are wanted: a chain that has begun cannot change it, so begin another, with 10, which is what nodes take if it is not set"
+    )]
+    ShortEpochs(u32),
+    /// The chain will change its form while the operators run.
+    #[error(
+        "the node's chain is {0} now, and dynafed can begin on it later, by signals or at a time: no operator could sign from that block on. Start all nodes with evbparams=dynafed:-2::: (never), or begin a chain with evbparams=dynafed:-1::: (from block 1)"
+    )]
+    FormatChanges(Dialect),
     /// The node's chain is signed by another script.
     #[error(
         "the node's next block must be signed by {found}, the federation's script is {expected}: check the roster, the threshold and the order of keys"

@@ -60,7 +60,7 @@ pub struct Counters {
     pub too_large: u64,
     /// Envelopes, votes or block signatures whose signature is not the sender's.
     pub bad_signature: u64,
-    /// Bodies that are no block of this chain.
+    /// Bodies that are no block of this chain, or that propose other parameters for it.
     pub bad_body: u64,
     /// Messages about reissuances, where none are made or too many come at once.
     pub unwanted: u64,

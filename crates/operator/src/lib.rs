@@ -27,6 +27,7 @@ mod error;
 mod handle;
 mod history;
 mod log;
+mod money;
 mod operator;
 mod policy;
 mod reissuance;
@@ -36,8 +37,9 @@ mod store;
 mod throttle;
 
 pub use clock::{Clock, SystemClock};
-pub use error::{OperatorError, StartError};
+pub use error::{MIN_EPOCH_LENGTH, OperatorError, StartError};
 pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus};
+pub use money::money_warnings;
 pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};
 pub use reissuance::{

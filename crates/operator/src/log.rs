@@ -6,7 +6,7 @@ use federation_block_signing::{Alarm, Event, HeightReport, RoundOutcome, RoundRe
 use federation_chain::BlockHash;
 use federation_roster::{Federation, OperatorId};
 
-use crate::throttle::Throttle;
+use crate::{status::alarm_text, throttle::Throttle};
 
 /// Writes the log of one operator.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Log {
 
     fn alarm(&self, alarm: &Alarm) {
         if self.throttle.passes(kind_of(alarm), &format!("{alarm:?}")) {
-            tracing::error!(?alarm, "alarm");
+            tracing::error!(?alarm, what = alarm_text(alarm), "alarm");
         }
     }
 
@@ -124,6 +124,8 @@ const fn kind_of(alarm: &Alarm) -> &'static str {
         Alarm::SignRefused { .. } => "sign refused",
         Alarm::SubmitRejected { .. } => "submit rejected",
         Alarm::UnfitTemplate { .. } => "unfit template",
+        Alarm::ForeignTemplate { .. } => "foreign template",
+        Alarm::ParametersProposed { .. } => "parameters proposed",
         Alarm::Halted => "halted",
         _ => "alarm",
     }

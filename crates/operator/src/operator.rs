@@ -167,6 +167,7 @@ impl Operator {
             config = config.as_observer();
             observing = true;
         }
+        start::warn_of_money(&self).await;
         tracing::info!(
             operator = %self.federation.name(self.me),
             federation = %self.federation.id(),

@@ -10,6 +10,12 @@ use federation_genesis::Sweep;
 pub(crate) const SWEPT: BlockHeight = BlockHeight::new(1);
 
 /// A rule on blocks, asked about each proposal that the own node finds valid, before the prevote.
+///
+/// **A leader does not ask its own policy about the template of its node.** What the policy refuses
+/// must therefore not get into templates, by the node's own rules for its mempool or by taking the
+/// transaction out of it. Otherwise one transaction that all nodes relay and all policies refuse is
+/// in every leader's proposal, everybody votes for nil on it, and no block comes until it is gone. The
+/// one exception is [`BlockPolicy::sweep`], which a leader asks for.
 #[async_trait]
 pub trait BlockPolicy: Send + Sync + 'static {
     /// Accepts a block, or says why not.

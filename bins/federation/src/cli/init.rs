@@ -1,8 +1,10 @@
 //! The arguments of `federation init`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
+use federation_operator::config::init::PayTo;
+use hex_conservative::FromHex;
 
 use super::DialectArg;
 
@@ -34,4 +36,32 @@ pub(crate) struct InitArgs {
     /// The first of three ports for each operator: messenger, node RPC, node peers.
     #[arg(long, default_value_t = 21000)]
     pub(crate) first_port: u16,
+    /// Who gets the chain's 21 million coins: `federation` (M of N of the block keys), an output
+    /// script in hex, `anyone` (who takes them first: for trying out), or `nobody` (none are made).
+    #[arg(long, default_value = "federation", value_name = "TO")]
+    pub(crate) coins_to: PayToArg,
+    /// Who gets the fees of every block: `federation`, an output script in hex, `anyone`, or `nobody`
+    /// (they are burnt).
+    #[arg(long, default_value = "federation", value_name = "TO")]
+    pub(crate) fees_to: PayToArg,
+}
+
+/// Whose money is.
+#[derive(Debug, Clone)]
+pub(crate) struct PayToArg(pub(crate) PayTo);
+
+impl FromStr for PayToArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "federation" => Ok(Self(PayTo::Federation)),
+            "anyone" => Ok(Self(PayTo::Anyone)),
+            "nobody" => Ok(Self(PayTo::Nobody)),
+            hex => match Vec::from_hex(hex) {
+                Ok(script) if !script.is_empty() => Ok(Self(PayTo::Script(script))),
+                _ => Err("write federation, anyone, nobody, or an output script in hex".to_owned()),
+            },
+        }
+    }
 }

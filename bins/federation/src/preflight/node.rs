@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use federation_chain::{Block, BlockHeight, Dialect, Header};
 use federation_genesis::{Told, compare};
 use federation_ocean_rpc::{BlockchainInfo, NetworkInfo, Node, NodeClient, RpcError};
-use federation_operator::config::Config;
+use federation_operator::{MIN_EPOCH_LENGTH, config::Config, money_warnings};
 use hex_conservative::DisplayHex;
 
 use crate::{
@@ -131,10 +131,63 @@ async fn chain(
         rules.signing_script().to_lower_hex_string(),
         signers,
     );
+    form(rules.dialect(), node, &info, checks).await?;
+    money(config, node, checks).await?;
     synced(&info, checks);
     peers(config, network, checks);
     template(config, node, &info, checks).await;
     offset(network, checks);
+    Ok(())
+}
+
+/// Whether the chain keeps its form and its signers.
+async fn form(
+    dialect: Dialect,
+    node: &NodeClient,
+    info: &BlockchainInfo,
+    checks: &mut Checks,
+) -> Result<(), RpcError> {
+    match (dialect, info.epoch_length) {
+        (Dialect::Dynafed, Some(blocks)) if blocks < MIN_EPOCH_LENGTH => checks.red(
+            NODE,
+            "epochs",
+            format!("{blocks} blocks, of which one, two or three change who signs"),
+            "begin another chain, with dynamic_epoch_length of 5 or more",
+        ),
+        (Dialect::Dynafed, Some(blocks)) => {
+            checks.green(NODE, "epochs", format!("{blocks} blocks"));
+        }
+        (Dialect::Elements, _) if node.dynafed_can_begin().await? => checks.red(
+            NODE,
+            "form of blocks",
+            "dynafed can begin on the way, and no operator could sign from there on",
+            "start all nodes with evbparams=dynafed:-2:::",
+        ),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Who can take coins and fees without a key.
+async fn money(config: &Config, node: &NodeClient, checks: &mut Checks) -> Result<(), RpcError> {
+    let dialect = config.federation.rules().dialect();
+    let certificate = config.certificate.as_deref();
+    let found = money_warnings(node, dialect, certificate, config.sweep.as_ref()).await?;
+    if found.is_empty() {
+        checks.green(
+            NODE,
+            "coins and fees",
+            "nothing is seen that anyone could take",
+        );
+    }
+    for warning in found {
+        checks.yellow(
+            NODE,
+            "coins and fees",
+            warning,
+            "before the chain begins, set con_mandatorycoinbase on all nodes, and agree on a sweep of the coins",
+        );
+    }
     Ok(())
 }
 
@@ -190,7 +243,15 @@ async fn template(config: &Config, node: &NodeClient, info: &BlockchainInfo, che
             return;
         }
     };
-    match rules.check_challenge(block.header()) {
+    let in_force = info.current_params_root.as_deref().unwrap_or_default();
+    let judged = rules
+        .check_challenge(block.header())
+        .and_then(|()| rules.check_proposed(block.header()))
+        .and_then(|()| match in_force.parse() {
+            Ok(in_force) => rules.check_parameters(block.header(), in_force),
+            Err(_) => Ok(()),
+        });
+    match judged {
         Ok(()) => checks.green(
             NODE,
             "proposal",
@@ -225,7 +286,8 @@ async fn template(config: &Config, node: &NodeClient, info: &BlockchainInfo, che
     drift("node", apart, "of this machine", checks);
 }
 
-/// Where `con_mandatorycoinbase` is set, every block pays to it.
+/// Where `con_mandatorycoinbase` is set, every block pays to it what it pays at all. A template
+/// without fees does not show whether the node has the setting.
 fn coinbase(config: &Config, block: &Block, checks: &mut Checks) {
     let Some(certificate) = &config.certificate else {
         return;
@@ -252,19 +314,19 @@ fn coinbase(config: &Config, block: &Block, checks: &mut Checks) {
             return;
         }
     };
-    let found = coinbase
-        .outputs()
-        .next()
-        .map(|output| output.script_pubkey.to_lower_hex_string());
-    if found.as_ref() == Some(&wanted) {
-        checks.green(NODE, "mandatory coinbase", wanted);
-    } else {
-        checks.red(
+    let other = coinbase.outputs().find_map(|output| {
+        let script = output.script_pubkey.to_lower_hex_string();
+        let pays = output.value.explicit().is_none_or(|value| value > 0);
+        (pays && script != wanted).then_some(script)
+    });
+    match other {
+        None => checks.green(NODE, "mandatory coinbase", wanted),
+        Some(other) => checks.red(
             NODE,
             "mandatory coinbase",
-            found.unwrap_or_else(|| "none".to_owned()),
+            other,
             format!("set con_mandatorycoinbase={wanted}, as was agreed on"),
-        );
+        ),
     }
 }
 

@@ -98,16 +98,21 @@ pub(crate) struct InitArgs {
     /// Make `fedpegscript` of a peg key of each.
     #[arg(long)]
     pub(crate) peg: bool,
-    /// Make Ocean's `issuecontrolscript` of a reissuance key of each; on Elements, sweep to them.
+    /// Make Ocean's `issuecontrolscript` of a reissuance key of each; on Elements, pay to them.
     #[arg(long)]
     pub(crate) reissuance: bool,
-    /// Where the coins of `initialfreecoins` go in block 1, which anyone could take else:
-    /// `peg-keys` or `reissuance-keys` (M of N of the parties'), or an output script in hex.
-    #[arg(long, value_name = "TO")]
-    pub(crate) sweep_coins: Option<SweepArg>,
+    /// Where the coins of `initialfreecoins` go, which anyone could take else: `block-keys`,
+    /// `peg-keys` or `reissuance-keys` (M of N of the parties'), or an output script in hex
+    /// [default: block-keys, or what Ocean's initialfreecoinsdestination says].
+    #[arg(long, alias = "sweep-coins", value_name = "TO")]
+    pub(crate) coins_to: Option<SweepArg>,
     /// Where the tokens of `initialreissuancetokens` go, likewise.
+    #[arg(long, alias = "sweep-tokens", value_name = "TO")]
+    pub(crate) tokens_to: Option<SweepArg>,
+    /// Where every block pays its fees (`con_mandatorycoinbase`), likewise, or `anyone`
+    /// [default: block-keys, or what the configuration says].
     #[arg(long, value_name = "TO")]
-    pub(crate) sweep_tokens: Option<SweepArg>,
+    pub(crate) fees_to: Option<FeesArg>,
     /// Who you are.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
@@ -143,13 +148,35 @@ impl FromStr for SweepArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
+            "block-keys" => Ok(Self(Destination::Keys(KeyUse::Block))),
             "peg-keys" => Ok(Self(Destination::Keys(KeyUse::Peg))),
             "reissuance-keys" => Ok(Self(Destination::Keys(KeyUse::Reissuance))),
             hex if !hex.is_empty() && hex.chars().all(|c| c.is_ascii_hexdigit()) => {
                 Ok(Self(Destination::Script(hex.to_ascii_lowercase())))
             }
-            _ => Err("write peg-keys, reissuance-keys, or an output script in hex".to_owned()),
+            _ => Err(
+                "write block-keys, peg-keys, reissuance-keys, or an output script in hex"
+                    .to_owned(),
+            ),
         }
+    }
+}
+
+/// Where fees go; none for anyone.
+#[derive(Debug, Clone)]
+pub(crate) struct FeesArg(pub(crate) Option<Destination>);
+
+impl FromStr for FeesArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "anyone" {
+            return Ok(Self(None));
+        }
+        let to: SweepArg = text
+            .parse()
+            .map_err(|error| format!("{error}; `anyone` leaves them to who takes them first"))?;
+        Ok(Self(Some(to.0)))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use federation_ceremony::{
-    Body, Ceremony, ChainError, Digest, KeyUse, Member, Proposal, SweepTo, ceremony_id,
-    check_proposal, warnings,
+    Body, Ceremony, ChainError, Destination, Digest, KeyUse, Member, Proposal, SweepTo,
+    ceremony_id, check_proposal, warnings,
 };
 use federation_cli::{CliError, out};
-use federation_genesis::Problem;
+use federation_genesis::{Problem, Settings, SweepError};
 use secp256k1::rand::{RngCore, rngs::OsRng};
 
 use super::{
@@ -32,9 +32,10 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
         threshold: args.threshold,
         interval: args.interval.saturating_mul(1000),
         keys,
-        sweep: sweep_to(args),
+        sweep: sweep_to(args, &settings),
         members,
         nonce: nonce(),
+        fees: fees_to(args, &settings),
     };
     propose(proposal, &args.at, &args.identity)
 }
@@ -73,6 +74,7 @@ fn nonce() -> Digest {
 fn propose(proposal: Proposal, at: &FolderArgs, identity: &IdentityArgs) -> Result<(), CliError> {
     check_proposal(&proposal).map_err(unfit)?;
     refuse_second(&at.folder)?;
+    tell_money(&proposal);
     for warning in warnings(&proposal) {
         out::note(&format!("note: {warning}"));
     }
@@ -86,8 +88,9 @@ fn propose(proposal: Proposal, at: &FolderArgs, identity: &IdentityArgs) -> Resu
 
 fn unfit(error: ChainError) -> CliError {
     let cure = match &error {
-        ChainError::Problem(Problem::AnyoneCanSpend { ocean: false, .. }) => {
-            "say where they go with --sweep-coins and --sweep-tokens"
+        ChainError::Problem(Problem::AnyoneCanSpend { .. })
+        | ChainError::Sweep(SweepError::NoDestination { .. }) => {
+            "say where they go with --coins-to and --tokens-to"
         }
         _ => "correct the proposal before it is sent",
     };
@@ -105,13 +108,54 @@ fn refuse_second(folder: &Path) -> Result<(), CliError> {
     ))
 }
 
-fn sweep_to(args: &InitArgs) -> Option<SweepTo> {
+/// The value of a setting in the file; none if it does not stand there.
+fn given(settings: &Settings, name: &str) -> Option<String> {
+    let mut settings = settings.iter();
+    let found = settings.find(|setting| setting.given && setting.name == name);
+    found.map(|setting| setting.values.concat())
+}
+
+/// Where coins go: where it is said, else to those who sign blocks.
+fn sweep_to(args: &InitArgs, settings: &Settings) -> Option<SweepTo> {
     let to = |arg: &Option<SweepArg>| arg.as_ref().map(|arg| arg.0.clone());
+    let has_coins = given(settings, "initialfreecoins").is_some_and(|coins| coins != "0");
+    let is_said = given(settings, "initialfreecoinsdestination").is_some();
+    let own = || (has_coins && !is_said).then_some(Destination::Keys(KeyUse::Block));
     let sweep = SweepTo {
-        coins: to(&args.sweep_coins),
-        tokens: to(&args.sweep_tokens),
+        coins: to(&args.coins_to).or_else(own),
+        tokens: to(&args.tokens_to),
     };
     (sweep.coins.is_some() || sweep.tokens.is_some()).then_some(sweep)
+}
+
+/// Where fees go: where it is said, else to those who sign blocks.
+fn fees_to(args: &InitArgs, settings: &Settings) -> Option<Destination> {
+    match &args.fees_to {
+        Some(said) => said.0.clone(),
+        None if given(settings, "con_mandatorycoinbase").is_some() => None,
+        None => Some(Destination::Keys(KeyUse::Block)),
+    }
+}
+
+/// Says where money will go, before it is agreed on.
+fn tell_money(proposal: &Proposal) {
+    let sweep = proposal.sweep.as_ref();
+    for (what, to) in [
+        ("initial coins go", sweep.and_then(|to| to.coins.as_ref())),
+        (
+            "reissuance tokens go",
+            sweep.and_then(|to| to.tokens.as_ref()),
+        ),
+        ("fees go", proposal.fees.as_ref()),
+    ] {
+        if let Some(to) = to {
+            let whose = match to {
+                Destination::Keys(_) => format!("{} of the {to} of all", proposal.threshold),
+                other => other.to_string(),
+            };
+            out::note(&format!("note: {what} to {whose}"));
+        }
+    }
 }
 
 fn member(text: &str) -> Result<Member, CliError> {

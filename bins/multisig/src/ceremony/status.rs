@@ -106,6 +106,15 @@ pub(super) fn tell(chain: &Chain) -> Result<(), CliError> {
     if let Some(sweep) = chain.sweep() {
         out::line(&format!("sweep     {}, in block 1", sweep.txid()))?;
     }
+    let mandatory = chain.settings().iter();
+    let mandatory = mandatory
+        .filter(|setting| setting.name == "con_mandatorycoinbase")
+        .flat_map(|setting| setting.values)
+        .find(|script| !script.is_empty());
+    out::line(&format!(
+        "fees      {}",
+        mandatory.unwrap_or_else(|| "anyone can take them".to_owned())
+    ))?;
     out::line(&format!("words     {}", chain.words()))
 }
 

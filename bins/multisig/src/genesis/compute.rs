@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use elements::encode::serialize;
 use federation_cli::{CliError, out};
-use federation_genesis::{NodeKind, required_signature_size};
+use federation_genesis::{NodeKind, required_signature_size, signers_by_height};
 use hex_conservative::DisplayHex;
 use serde_json::{Value, json};
 
@@ -22,6 +22,9 @@ pub(crate) fn run(args: &ComputeArgs) -> Result<ExitCode, CliError> {
         explain(&chain)?;
     } else {
         tell(&chain)?;
+    }
+    for warning in &chain.warnings {
+        out::note(&format!("warning: {warning}"));
     }
     chain.refuse_if_it_cannot_live()?;
     Ok(ExitCode::SUCCESS)
@@ -80,6 +83,17 @@ fn tell(chain: &Chain) -> Result<(), CliError> {
             )?;
         }
         None => {}
+    }
+    for signers in signers_by_height(&chain.settings) {
+        let from = match signers.from {
+            0 => "signers".to_owned(),
+            from => format!("from height {from}"),
+        };
+        let script = signers.multisig.as_ref().map_or_else(
+            || format!("no M of N: {}", signers.script.to_lower_hex_string()),
+            |script| format!("{} of {}", script.threshold(), script.keys().len()),
+        );
+        show(&from, &script)?;
     }
     if let Some(needed) = signature_size(chain)? {
         show(
@@ -187,6 +201,13 @@ fn to_json(chain: &Chain) -> Result<Value, CliError> {
         "pegged_asset": genesis.pegged_asset().to_string(),
         "assets": assets,
         "block_1": block_1,
+        "signers": signers_by_height(&chain.settings).iter().map(|signers| json!({
+            "from_height": signers.from,
+            "script": signers.script.to_lower_hex_string(),
+            "threshold": signers.multisig.as_ref().map(|script| script.threshold().to_u8()),
+            "keys": signers.multisig.as_ref().map(|script| script.keys().len()),
+        })).collect::<Vec<_>>(),
+        "warnings": chain.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "required_signature_size": signature_size(chain)?,
         "manifest_hash": chain.manifest.hash().to_string(),
         "settings": settings,

@@ -3,7 +3,9 @@
 use std::{fs::File, io::Read, path::Path};
 
 use federation_cli::CliError;
-use federation_genesis::{Genesis, Manifest, NodeKind, Problem, Settings, Sweep, Terms, problems};
+use federation_genesis::{
+    ChainWarning, Genesis, Manifest, NodeKind, Problem, Settings, Sweep, Terms, problems, warnings,
+};
 use hex_conservative::FromHex;
 
 use crate::cli::ChainArgs;
@@ -18,6 +20,8 @@ pub(crate) struct Chain {
     pub(crate) manifest: Manifest,
     /// Why it cannot live.
     pub(crate) problems: Vec<Problem>,
+    /// Who can take money of it.
+    pub(crate) warnings: Vec<ChainWarning>,
 }
 
 impl Chain {
@@ -31,9 +35,12 @@ impl Chain {
             sweep.as_ref(),
         )?;
         if args.insecure_anyone_can_spend {
-            chain
-                .problems
-                .retain(|problem| !matches!(problem, Problem::AnyoneCanSpend { .. }));
+            chain.problems.retain(|problem| {
+                !matches!(
+                    problem,
+                    Problem::AnyoneCanSpend { .. } | Problem::ObeysAnyone { .. }
+                )
+            });
         }
         Ok(chain)
     }
@@ -62,12 +69,14 @@ impl Chain {
         };
         let genesis = Genesis::compute(&settings, terms.as_ref()).map_err(unfit)?;
         let problems = problems(&settings, &genesis, terms.as_ref(), sweep).map_err(unfit)?;
+        let warnings = warnings(&settings, &genesis, sweep);
         let manifest = Manifest::new(&settings, &genesis, terms.as_ref(), sweep);
         Ok(Self {
             settings,
             genesis,
             manifest,
             problems,
+            warnings,
         })
     }
 

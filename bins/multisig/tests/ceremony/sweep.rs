@@ -39,22 +39,56 @@ fn coins_without_a_destination_are_refused_at_once() {
         }
         parties.ceremony(0, &line)
     };
-    refused(&init(COINS, ""), "can be spent by anyone");
+    // Coins have one if nothing is said; tokens need one.
+    let tokens = init(COINS, "");
+    refused(&tokens, "no destination for 7 of asset reissuance token");
+    refused(&tokens, "--tokens-to");
     refused(
-        &init(COINS, "--sweep-coins 51 --sweep-tokens 51"),
+        &init(COINS, "--coins-to 51 --tokens-to 51"),
         "no output script of an address",
     );
     refused(
-        &init(COINS, "--sweep-coins peg-keys --sweep-tokens peg-keys"),
+        &init(COINS, "--coins-to peg-keys --tokens-to peg-keys"),
         "does not ask for",
     );
     refused(
-        &init("chain=fedchain\n", "--peg --sweep-coins peg-keys"),
+        &init("chain=fedchain\n", "--peg --coins-to peg-keys"),
         "no coins of the genesis",
     );
+    refused(&init("chain=fedchain\n", "--fees-to 51"), "that anyone");
+    refused(
+        &init("chain=fedchain\ndynamic_epoch_length=4\n", ""),
+        "dynamic_epoch_length=4",
+    );
     refused(&init("chain=fedchain\n", "--interval 90000"), "86400000 ms");
-    let wrong = init(COINS, "--sweep-coins nowhere");
+    let wrong = init(COINS, "--coins-to nowhere");
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+#[test]
+fn coins_and_fees_go_to_those_who_sign_if_nothing_is_said() {
+    let parties = Parties::new();
+    let conf = "chain=fedchain\ninitialfreecoins=500\n";
+    let proposal = parties.init_with("elements", conf, "");
+    let text = std::fs::read_to_string(&proposal).expect("a proposal");
+    let message: serde_json::Value = serde_json::from_str(&text).expect("json");
+    let proposal = message.to_string();
+    let keys = r#"{"keys":"block"}"#;
+    assert!(
+        proposal.contains(&format!(r#""fees":{keys}"#)),
+        "{proposal}"
+    );
+    assert!(
+        proposal.contains(&format!(r#""coins":{keys}"#)),
+        "{proposal}"
+    );
+
+    let parties = Parties::new();
+    let left = parties.init_with("elements", "chain=fedchain\n", "--fees-to anyone");
+    let text = std::fs::read_to_string(&left).expect("a proposal");
+    assert!(!text.contains("fees"), "{text}");
+    let warnings = parties.status(0)["warnings"].to_string();
+    assert!(warnings.contains("anyone can take the fees"), "{warnings}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Five parties, and what they say.
 
 use federation_ceremony::{
-    Body, Ceremony, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey, ceremony_id,
-    message_digest, proof_digest,
+    Body, Ceremony, Destination, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey,
+    ceremony_id, message_digest, proof_digest,
 };
 use secp256k1::{Keypair, Message as Signed, SECP256K1, SecretKey};
 
@@ -29,6 +29,7 @@ pub(crate) fn proposal(nonce: u8, members: &[u8]) -> Proposal {
         interval: 60_000,
         keys: vec![KeyUse::Block, KeyUse::Peg],
         sweep: None,
+        fees: Some(Destination::Keys(KeyUse::Block)),
         members: members
             .iter()
             .map(|place| Member {

@@ -1,9 +1,10 @@
 //! The coins that anyone could take have a destination, and the manifest has the sweep.
 
 use federation_ceremony::{
-    Body, Ceremony, Certificate, ChainError, Destination, KeyUse, Proposal, SweepTo,
+    Body, Ceremony, Certificate, ChainError, Destination, KeyUse, Proposal, SweepTo, Warning,
 };
-use federation_genesis::{NodeKind, Settings, Sweep};
+use federation_genesis::{ChainWarning, NodeKind, Settings, Sweep, federation_script, warnings};
+use hex_conservative::DisplayHex;
 
 use crate::common::{join_keys, proposal, propose, say};
 
@@ -108,11 +109,6 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
         (None, tokens(), "no destination for 500"),
         (script(), None, "no setting for reissuance keys"),
         (
-            Some(Destination::Keys(KeyUse::Block)),
-            tokens(),
-            "sign blocks and nothing else",
-        ),
-        (
             Some(Destination::Script("51".to_owned())),
             tokens(),
             "no output script of an address",
@@ -138,12 +134,162 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
     };
     let error = refused(unasked);
     assert!(error.contains("the proposal does not ask for"), "{error}");
-    let ocean = Proposal {
+    let error = refused(ocean("", with_coins(script(), None)));
+    assert!(error.contains("initialfreecoins is 0"), "{error}");
+    let error = refused(ocean("", with_coins(None, script())));
+    assert!(error.contains("no reissuance tokens"), "{error}");
+}
+
+/// The same on Ocean, with more lines.
+fn ocean(lines: &str, proposal: Proposal) -> Proposal {
+    let text = format!("chain=fedchain\nembedcontract=0\n{lines}");
+    let settings = Settings::parse(NodeKind::Ocean, &text).expect("settings");
+    Proposal {
         node: "ocean".to_owned(),
-        configuration: "chain=fedchain\nembedcontract=0\n".to_owned(),
+        configuration: settings.to_conf(),
         keys: vec![KeyUse::Block],
-        ..with_coins(script(), None)
+        ..proposal
+    }
+}
+
+fn setting(certificate: &Certificate, name: &str) -> String {
+    let mut settings = certificate.chain().settings().iter();
+    let found = settings.find(|setting| setting.name == name);
+    found.expect("a setting").values.concat()
+}
+
+/// What a federation holds coins by.
+fn own_script(certificate: &Certificate, node: NodeKind) -> String {
+    let script = certificate.chain().script().clone();
+    federation_script(node, script).to_lower_hex_string()
+}
+
+#[test]
+fn fees_and_coins_go_to_the_federations_own_script_if_it_is_said_so() {
+    let block = || Some(Destination::Keys(KeyUse::Block));
+    let elements = certified(Proposal {
+        configuration: "chain=fedchain\ninitialfreecoins=500\n".to_owned(),
+        keys: vec![KeyUse::Block],
+        fees: block(),
+        ..with_coins(block(), None)
+    });
+    let own = own_script(&elements, NodeKind::Elements);
+    assert!(own.starts_with("0020"), "{own}");
+    assert_eq!(setting(&elements, "con_mandatorycoinbase"), own);
+    let conf = elements.node_settings();
+    assert!(
+        conf.contains(&format!("con_mandatorycoinbase={own}\n")),
+        "{conf}"
+    );
+    let sweep = elements.sweep().expect("a sweep");
+    assert!(sweep.to_bytes().to_lower_hex_string().contains(&own));
+
+    let ocean = certified(ocean(
+        "initialfreecoins=500\n",
+        Proposal {
+            fees: block(),
+            ..with_coins(block(), None)
+        },
+    ));
+    let own = own_script(&ocean, NodeKind::Ocean);
+    assert!(own.starts_with("a914"), "{own}");
+    assert_eq!(setting(&ocean, "con_mandatorycoinbase"), own);
+    assert_eq!(setting(&ocean, "initialfreecoinsdestination"), own);
+    assert_eq!(ocean.sweep(), None);
+    for certificate in [elements, ocean] {
+        let chain = certificate.chain();
+        let said = warnings(chain.settings(), chain.genesis(), chain.sweep());
+        assert_eq!(said, []);
+        assert!(Certificate::parse(&certificate.to_text()).is_ok());
+    }
+}
+
+#[test]
+fn where_fees_go_is_said_once_and_not_to_anyone() {
+    let fees = |script: &str| Proposal {
+        fees: Some(Destination::Script(script.to_owned())),
+        ..proposal(1, &[0, 1, 2, 3, 4])
     };
-    let error = refused(ocean);
-    assert!(error.contains("needs no sweep"), "{error}");
+    let error = refused(fees("51"));
+    assert!(
+        error.contains("con_mandatorycoinbase is a script that anyone"),
+        "{error}"
+    );
+    let twice = Proposal {
+        configuration: "chain=fedchain\ncon_mandatorycoinbase=6a\n".to_owned(),
+        ..fees("6a")
+    };
+    let error = refused(twice);
+    assert!(error.contains("con_mandatorycoinbase"), "{error}");
+    let unasked = Proposal {
+        fees: Some(Destination::Keys(KeyUse::Reissuance)),
+        ..proposal(1, &[0, 1, 2, 3, 4])
+    };
+    let error = refused(unasked);
+    assert!(error.contains("does not ask for"), "{error}");
+}
+
+/// A proposal as it was before it could say where fees go.
+#[derive(serde::Serialize)]
+struct Before {
+    node: String,
+    configuration: String,
+    terms: Option<String>,
+    threshold: u8,
+    interval: u64,
+    keys: Vec<KeyUse>,
+    sweep: Option<SweepTo>,
+    members: Vec<federation_ceremony::Member>,
+    nonce: federation_ceremony::Digest,
+}
+
+/// What an older release has made has no such field, and keeps its id, its hash and its words.
+#[test]
+fn a_proposal_without_fees_is_written_and_hashed_as_before() {
+    let now = Proposal {
+        fees: None,
+        ..proposal(1, &[0, 1, 2, 3, 4])
+    };
+    let before = Before {
+        node: now.node.clone(),
+        configuration: now.configuration.clone(),
+        terms: None,
+        threshold: now.threshold,
+        interval: now.interval,
+        keys: now.keys.clone(),
+        sweep: None,
+        members: now.members.clone(),
+        nonce: now.nonce,
+    };
+    assert_eq!(
+        postcard::to_allocvec(&now).expect("bytes"),
+        postcard::to_allocvec(&before).expect("bytes")
+    );
+    let message = propose(now.clone());
+    assert!(!message.to_text().contains("fees"), "{}", message.to_text());
+    assert_eq!(
+        federation_ceremony::warnings(&now),
+        [Warning::FeesForAnyone]
+    );
+    let certificate = certified(now);
+    let chain = certificate.chain();
+    let said = warnings(chain.settings(), chain.genesis(), chain.sweep());
+    assert_eq!(said, [ChainWarning::FeesForAnyone]);
+}
+
+#[test]
+fn a_chain_that_strangers_could_take_over_is_refused_before_anybody_joins() {
+    let plain = || proposal(1, &[0, 1, 2, 3, 4]);
+    let short = Proposal {
+        configuration: "chain=fedchain\ndynamic_epoch_length=2\n".to_owned(),
+        ..plain()
+    };
+    let error = refused(short);
+    assert!(error.contains("dynamic_epoch_length=2"), "{error}");
+    let fork = Proposal {
+        sweep: None,
+        ..ocean("signblockscriptchange=51:1000\n", plain())
+    };
+    let error = refused(fork);
+    assert!(error.contains("from height 1000 on"), "{error}");
 }

@@ -198,6 +198,18 @@ impl Header {
         }
     }
 
+    /// The dynafed parameters of this header, those in force and those proposed for a later epoch;
+    /// none for headers of the other dialects.
+    #[must_use]
+    pub const fn parameters(&self) -> Option<(&Params, &Params)> {
+        match &self.fields.proof {
+            Proof::Dynafed {
+                current, proposed, ..
+            } => Some((current, proposed)),
+            _ => None,
+        }
+    }
+
     /// Whether the header holds no signatures at all.
     #[must_use]
     pub fn is_unsigned(&self) -> bool {

@@ -12,7 +12,7 @@ use federation_multisig::{
 use hex_conservative::DisplayHex;
 use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 
-use crate::{AssembleError, Block, BlockHash, CheckError, Dialect, Header, RulesError};
+use crate::{AssembleError, Block, BlockHash, CheckError, Dialect, Header, ParamsRoot, RulesError};
 
 /// The sighash byte that ends a signature in a dynafed witness: `SIGHASH_ALL`.
 pub(crate) const SIGHASH_ALL: u8 = 1;
@@ -115,6 +115,53 @@ impl SigningRules {
             });
         }
         Ok(())
+    }
+
+    /// Checks that a header of this chain proposes no other parameters. A federation signs a block
+    /// only if this holds: with dynafed, enough proposals of one epoch put other signers in its
+    /// place from the next epoch on, and nodes find every well-formed proposal valid.
+    ///
+    /// # Errors
+    /// If it proposes any, be it those that are in force.
+    pub fn check_proposed(&self, header: &Header) -> Result<(), CheckError> {
+        match header.parameters() {
+            Some((_, proposed)) if !proposed.is_null() => Err(CheckError::Proposes {
+                height: header.height(),
+                root: ParamsRoot::of(proposed),
+                signers: proposed
+                    .signblockscript()
+                    .map_or_else(String::new, |script| {
+                        script.as_bytes().to_lower_hex_string()
+                    }),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that a header shows the parameters that are in force for its block, full or compact.
+    /// Nodes compare less: they take a compact header whose elided root is any.
+    ///
+    /// A header without dynafed shows none, and passes.
+    ///
+    /// # Errors
+    /// If it shows others.
+    pub fn check_parameters(
+        &self,
+        header: &Header,
+        in_force: ParamsRoot,
+    ) -> Result<(), CheckError> {
+        let Some((current, _)) = header.parameters() else {
+            return Ok(());
+        };
+        let found = ParamsRoot::of(current);
+        if found == in_force {
+            return Ok(());
+        }
+        Err(CheckError::Parameters {
+            height: header.height(),
+            expected: in_force,
+            found,
+        })
     }
 
     /// Checks one signature of a block hash by the key at a place of the script.

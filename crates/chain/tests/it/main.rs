@@ -1,6 +1,7 @@
 //! Tests against recorded blocks, and properties of the signing rules.
 
 mod api;
+mod dynafed;
 mod hostile;
 mod rules;
 mod stored;

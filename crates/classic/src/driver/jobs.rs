@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
+use federation_chain::{
+    Block, BlockHash, BlockHeight, Dialect, ParamsRoot, SigningRules, UnixTime,
+};
 use federation_ocean_rpc::{Node, RpcError, SubmitOutcome};
 use secp256k1::ecdsa::Signature;
 
@@ -25,6 +27,7 @@ pub(super) struct Jobs {
     pub(super) signer: Arc<dyn BlockSigner>,
     pub(super) guard: TurnGuard,
     pub(super) reissuer: Option<Reissuer>,
+    pub(super) rules: SigningRules,
     /// Time of block 1, once known.
     pub(super) first_block: Arc<OnceLock<UnixTime>>,
 }
@@ -134,7 +137,30 @@ impl Jobs {
         })
     }
 
+    /// Compares the dynafed parameters that a block shows with those that the own node has in force:
+    /// nodes do not compare all of them.
+    async fn check_parameters(&self, block: &Block) -> Result<(), String> {
+        let rules = &self.rules;
+        if rules.dialect() != Dialect::Dynafed {
+            return Ok(());
+        }
+        let info = self.node.blockchain_info().await;
+        let told = info.map_err(|error| error.to_string())?.current_params_root;
+        let in_force: ParamsRoot = told
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| format!("the own node tells no parameters: {error}"))?;
+        rules
+            .check_parameters(block.header(), in_force)
+            .map_err(|error| error.to_string())
+    }
+
     async fn test(&self, block: &Block) -> Verdict {
+        // A block that the node has already moves the parameters on; it is told below.
+        let is_best = self.node.best_block_hash().await == Ok(block.block_hash());
+        if !is_best && let Err(reason) = self.check_parameters(block).await {
+            return Verdict::Invalid(reason);
+        }
         match self.node.test_proposed_block(block.as_bytes()).await {
             Ok(()) => Verdict::Valid,
             // A leader of this program completes its block as soon as it can.

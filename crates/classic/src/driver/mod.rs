@@ -178,6 +178,7 @@ impl Operator {
             signer: self.signer.clone(),
             guard: self.guard.clone(),
             reissuer: self.reissuer.clone(),
+            rules: self.config.rules().clone(),
             first_block: Arc::new(OnceLock::new()),
         };
         let mut running: JoinSet<Answer> = JoinSet::new();

@@ -36,7 +36,9 @@ impl Machine {
         let decoded = Block::decode(rules.dialect(), block)
             .ok()
             .filter(|block| block.height() == height)
-            .filter(|block| rules.check_challenge(block.header()).is_ok());
+            .filter(|block| rules.check_challenge(block.header()).is_ok())
+            // Nodes take votes for other signers of a dynafed chain.
+            .filter(|block| rules.check_proposed(block.header()).is_ok());
         let Some(block) = decoded else {
             self.tell(drop("a proposal that is no block of this chain and height"));
             return;

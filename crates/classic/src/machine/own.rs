@@ -41,6 +41,7 @@ impl Machine {
                 .without_signatures();
             rules
                 .check_challenge(block.header())
+                .and_then(|()| rules.check_proposed(block.header()))
                 .map_err(|error| error.to_string())?;
             if block.height() != view.height.next() || block.header().previous() != view.tip {
                 return Err("the node's best block changed meanwhile".to_owned());

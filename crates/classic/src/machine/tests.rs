@@ -1,7 +1,7 @@
 //! Turns step by step.
 
 use bytes::Bytes;
-use federation_chain::{Dialect, Header, HeaderFields, Proof};
+use federation_chain::{Dialect, FullParams, Header, HeaderFields, Params, Proof};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use secp256k1::{SECP256K1, SecretKey};
 
@@ -19,11 +19,53 @@ fn keys() -> Vec<SecretKey> {
 }
 
 fn rules() -> SigningRules {
+    rules_of(Dialect::Ocean)
+}
+
+fn rules_of(dialect: Dialect) -> SigningRules {
     let public = keys().iter().map(|key| key.public_key(SECP256K1)).collect();
     let threshold = Threshold::new(3).expect("a threshold");
     let script = MultisigScript::new(threshold, public, KeyOrder::AsGiven).expect("a script");
-    let size = SigningRules::required_signature_size(Dialect::Ocean, &script);
-    SigningRules::new(Dialect::Ocean, script, size).expect("rules")
+    let size = SigningRules::required_signature_size(dialect, &script);
+    SigningRules::new(dialect, script, size).expect("rules")
+}
+
+/// A dynafed block that proposes these parameters.
+fn dynafed_block(proposed: Params) -> Block {
+    let rules = rules_of(Dialect::Dynafed);
+    let current = FullParams::new(
+        rules.signing_script().to_vec().into(),
+        rules.max_signature_size(),
+        vec![0x51].into(),
+        vec![0x51],
+        Vec::new(),
+    );
+    let header = Header::new(HeaderFields {
+        version: 1,
+        previous: TIP,
+        merkle_root: [1; 32],
+        time: 1,
+        height: BlockHeight::new(8),
+        proof: Proof::Dynafed {
+            current: current.into_compact(),
+            proposed,
+            witness: Vec::new(),
+        },
+    });
+    let bytes = [header.encode(), vec![1, 0]].concat();
+    Block::decode(Dialect::Dynafed, bytes.into()).expect("a block")
+}
+
+/// Parameters by which a stranger signs.
+fn stranger() -> Params {
+    let program = [&[0, 32][..], &[7; 32]].concat();
+    Params::Full(FullParams::new(
+        program.into(),
+        254,
+        vec![0x51].into(),
+        vec![0x51],
+        Vec::new(),
+    ))
 }
 
 fn block_on(previous: BlockHash, height: u32, salt: u8) -> Block {
@@ -65,8 +107,12 @@ fn drain(machine: &mut Machine) -> Vec<Output> {
 
 /// An operator at a place, in operator 0's turn, whose node is at height 7; and that turn.
 fn in_turn(me: usize) -> (Machine, Turn) {
+    in_turn_of(rules(), me)
+}
+
+fn in_turn_of(rules: SigningRules, me: usize) -> (Machine, Turn) {
     let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
-    let mut machine = Machine::new(Config::new(rules(), schedule, me));
+    let mut machine = Machine::new(Config::new(rules, schedule, me));
     machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
     assert_eq!(machine.poll_timeout(), Some(at(0)));
     machine.handle(at(0), Input::Tick);
@@ -153,6 +199,37 @@ fn a_proposal_is_tested_then_signed_then_told() {
     // Whatever comes after it in this turn.
     let second = hear(&mut machine, 400, 0, proposal(&self::block(2)));
     assert_eq!(dropped(&second), Some("a proposal out of its time"));
+}
+
+/// Nodes find such blocks valid, and enough of them put the stranger in the federation's place.
+#[test]
+fn votes_for_other_signers_are_neither_tested_nor_proposed() {
+    let dynafed = || rules_of(Dialect::Dynafed);
+    let (mut machine, _) = in_turn_of(dynafed(), 2);
+    let outputs = hear(&mut machine, 100, 0, proposal(&dynafed_block(stranger())));
+    let reason = "a proposal that is no block of this chain and height";
+    assert_eq!(dropped(&outputs), Some(reason));
+    let outputs = hear(&mut machine, 200, 0, proposal(&dynafed_block(Params::Null)));
+    assert!(matches!(outputs[..], [Output::TestBlock { .. }]));
+
+    let (mut machine, turn) = in_turn_of(dynafed(), 0);
+    drain(&mut machine);
+    let block = Ok(dynafed_block(stranger()).as_bytes().clone());
+    let reissuances = Vec::new();
+    machine.handle(
+        at(100),
+        Input::Template {
+            turn,
+            block,
+            reissuances,
+        },
+    );
+    let outputs = drain(&mut machine);
+    assert!(
+        matches!(&outputs[..], [Output::Event(Event::NoTemplate(reason))]
+            if reason.contains("proposes other parameters")),
+        "{outputs:?}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The methods.
 
 use elements::{AssetId, Transaction, Txid, encode::deserialize};
-use federation_chain::{Block, BlockHash, Dialect, Params, Proof};
+use federation_chain::{Block, BlockHash, Dialect, Params, ParamsRoot};
 use federation_multisig::{Network, decode_wif};
 use hex_conservative::{DisplayHex, FromHex};
 use secp256k1::{Message, SECP256K1, ecdsa::Signature};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{METHOD_NOT_FOUND, RpcFault, views};
 use crate::{
+    epochs::Epochs,
     error::Invalid,
     node::{Accepted, Shared, State},
     wallet::WalletError,
@@ -167,27 +168,30 @@ fn blockchain_info(shared: &Shared) -> Value {
             put("verificationprogress", json!(0));
             put("initialblockdownload", json!(height == 0));
             put("trim_headers", json!(false));
-            let script = ledger.rules().signing_script();
+            let in_force = ledger.epochs().map(Epochs::in_force);
+            let rules = ledger.rules();
+            let script = in_force
+                .as_ref()
+                .and_then(Params::signblockscript)
+                .map_or(rules.signing_script(), |script| script.as_bytes());
+            let limit = in_force
+                .as_ref()
+                .and_then(Params::signblock_witness_limit)
+                .unwrap_or(rules.max_signature_size());
             let (asm, hex) = views::signing_script(tip.header(), shared.config.dialect, script);
             put("current_signblock_asm", json!(asm));
             put("current_signblock_hex", json!(hex));
-            put(
-                "max_block_witness",
-                json!(ledger.rules().max_signature_size()),
-            );
+            put("max_block_witness", json!(limit));
             put("warnings", json!(""));
         }
     }
-    if let Proof::Dynafed {
-        current: Params::Full(full),
-        ..
-    } = ledger.parameters_at(federation_chain::BlockHeight::new(1))
-    {
-        let root = full.calculate_root().to_byte_array();
-        put("current_params_root", json!(views::reversed(&root)));
-        put("epoch_length", json!(10));
+    // All of the next block, as the nodes tell it, but for the age of the epoch at the tip.
+    if let Some(epochs) = ledger.epochs() {
+        let root = ParamsRoot::of(&epochs.in_force());
+        put("current_params_root", json!(root.to_string()));
+        put("epoch_length", json!(epochs.length()));
         put("total_valid_epochs", json!(2));
-        put("epoch_age", json!(height % 10));
+        put("epoch_age", json!(height % epochs.length()));
     }
     info
 }
@@ -310,7 +314,7 @@ fn test_block(shared: &Shared, params: &Params_) -> Answer {
 fn submit_block(shared: &Shared, params: &Params_) -> Answer {
     let block = decode_block(shared, params)?;
     // Signatures are the first thing that the nodes look at.
-    let signed = shared.state().ledger.rules().check_block(&block).is_ok();
+    let signed = shared.state().ledger.check_proof(&block).is_ok();
     let known = shared.state().ledger.find(&block.block_hash()).is_some();
     if !signed && !known {
         return Ok(json!(Invalid::Proof.to_string()));

@@ -123,6 +123,40 @@ pub enum ConfError {
         /// What is nearest.
         meant: &'static str,
     },
+    /// A name that the node once had; now it is passed over without a word.
+    #[error("line {line}: {name} is a setting of older nodes, which this one ignores: use {cure}")]
+    Replaced {
+        /// Where.
+        line: usize,
+        /// What stands there.
+        name: String,
+        /// What does the same now.
+        cure: &'static str,
+    },
+    /// A name of the other family.
+    #[error(
+        "line {line}: {name} is a setting of {other}, which {node} passes over or does not start with: leave it out"
+    )]
+    OtherNode {
+        /// Where.
+        line: usize,
+        /// What stands there.
+        name: String,
+        /// Whose file it is.
+        node: crate::NodeKind,
+        /// Whose setting it is.
+        other: crate::NodeKind,
+    },
+    /// A name like those of the chain's rules, which no node knows.
+    #[error(
+        "line {line}: there is no setting {name}, and the node passes it over without a word: leave it out"
+    )]
+    UnknownRule {
+        /// Where.
+        line: usize,
+        /// What stands there.
+        name: String,
+    },
     /// Another file, whose settings would count.
     #[error("line {0}: includeconf is not followed: put all that makes the chain into one file")]
     Include(usize),

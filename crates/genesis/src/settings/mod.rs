@@ -13,7 +13,7 @@ use crate::{
     NodeKind,
     conf::{self, ConfError, Entry, InvalidConf, is_true},
 };
-use table::{Kind, SECTION_ONLY, Spec, nearest, table};
+use table::{Kind, SECTION_ONLY, Spec, is_local, is_of, nearest, replaced, table};
 use value::ValueError;
 
 /// Chains of Elements whose parameters are in the node.
@@ -387,13 +387,34 @@ fn check_places(node: NodeKind, chain: &str, entries: &[Entry], errors: &mut Vec
         if entry.name == "includeconf" && !entry.value.is_empty() {
             errors.push(ConfError::Include(entry.line));
         }
-        if !makes_chain && let Some(meant) = nearest(node, &entry.name) {
-            errors.push(ConfError::Misspelt {
-                line: entry.line,
-                name: entry.name.clone(),
-                meant,
-            });
+        if !makes_chain {
+            errors.extend(unknown(node, entry));
         }
+    }
+}
+
+/// What is wrong with a name that is none of those that make a chain, if it is like one.
+fn unknown(node: NodeKind, entry: &Entry) -> Option<ConfError> {
+    let (line, name) = (entry.line, entry.name.clone());
+    if let Some(cure) = replaced(node, &name) {
+        return Some(ConfError::Replaced { line, name, cure });
+    }
+    if is_of(node.other(), &name) {
+        let other = node.other();
+        return Some(ConfError::OtherNode {
+            line,
+            name,
+            node,
+            other,
+        });
+    }
+    if is_local(node, &name) {
+        return None;
+    }
+    match nearest(node, &name) {
+        Some(meant) => Some(ConfError::Misspelt { line, name, meant }),
+        None if name.starts_with("con_") => Some(ConfError::UnknownRule { line, name }),
+        None => None,
     }
 }
 

@@ -256,6 +256,59 @@ pub(crate) const SECTION_ONLY: &[&str] = &[
     "walletdir",
 ];
 
+/// Settings of older nodes that this one passes over without a word, and what does the same now.
+const REPLACED: &[(NodeKind, &str, &str)] = &[
+    (
+        NodeKind::Elements,
+        "con_dyna_deploy_start",
+        "evbparams=dynafed:START:::, with START -1 (from block 1) or -2 (never)",
+    ),
+    (
+        NodeKind::Elements,
+        "con_taproot_signal_start",
+        "evbparams=taproot:START:::",
+    ),
+    (
+        NodeKind::Elements,
+        "con_connect_coinbase",
+        "con_connect_genesis_outputs",
+    ),
+    (
+        NodeKind::Elements,
+        "segwitheight",
+        "testactivationheight=segwit@HEIGHT",
+    ),
+    (NodeKind::Elements, "bip9params", "vbparams or evbparams"),
+    (
+        NodeKind::Elements,
+        "ndefaultport",
+        "port in the chain's section",
+    ),
+    (NodeKind::Elements, "frequirestandard", "acceptnonstdtxn"),
+    (NodeKind::Elements, "fallback_fee_enabled", "fallbackfee"),
+    (NodeKind::Ocean, "vbparams", "bip9params"),
+];
+
+/// What does today what a setting of an older node did; none if it is no such setting.
+pub(crate) fn replaced(node: NodeKind, name: &str) -> Option<&'static str> {
+    let mut all = REPLACED.iter();
+    all.find(|(of, old, _)| *of == node && *old == name)
+        .map(|(_, _, cure)| *cure)
+}
+
+/// Settings that look like rules of the chain and are each node's own matter.
+const LOCAL: &[&str] = &["con_nminimumchainwork", "con_defaultassumevalid"];
+
+/// Whether a setting looks like a rule of the chain and is the node's own matter.
+pub(crate) fn is_local(node: NodeKind, name: &str) -> bool {
+    LOCAL.contains(&name) || (node == NodeKind::Elements && name == "con_dyna_deploy_signal")
+}
+
+/// Whether a setting makes a chain of this kind of node.
+pub(crate) fn is_of(node: NodeKind, name: &str) -> bool {
+    table(node).iter().any(|spec| spec.name == name)
+}
+
 /// The name of a setting that one nearly is, if it is none itself.
 pub(crate) fn nearest(node: NodeKind, name: &str) -> Option<&'static str> {
     // Short names are near to many others that are right.
@@ -263,18 +316,12 @@ pub(crate) fn nearest(node: NodeKind, name: &str) -> Option<&'static str> {
     if name.len() < SHORTEST || name.len() > 64 {
         return None;
     }
-    let other = match node {
-        NodeKind::Elements => NodeKind::Ocean,
-        NodeKind::Ocean => NodeKind::Elements,
-    };
     table(node)
         .iter()
         .filter(|spec| spec.name.len() >= SHORTEST)
         .map(|spec| (distance(spec.name, name), spec.name))
         .min()
         .filter(|(distance, _)| *distance <= 2)
-        // A name of the other family is a right one in the wrong file, told by the node itself.
-        .filter(|_| table(other).iter().all(|spec| spec.name != name))
         .map(|(_, meant)| meant)
 }
 

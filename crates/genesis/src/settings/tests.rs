@@ -222,3 +222,54 @@ fn a_program_cannot_make_what_no_file_can_say() {
     );
     assert!(settings().with("initialfreecoins", "1x").is_err());
 }
+
+#[test]
+fn old_names_and_those_of_the_other_node_are_refused_with_what_counts_instead() {
+    for (name, cure) in [
+        ("con_dyna_deploy_start", "evbparams=dynafed:START:::"),
+        ("con_taproot_signal_start", "evbparams=taproot:START:::"),
+        ("con_connect_coinbase", "con_connect_genesis_outputs"),
+        ("segwitheight", "testactivationheight"),
+        ("frequirestandard", "acceptnonstdtxn"),
+    ] {
+        let error = error(&format!("chain=home\n{name}=1"));
+        assert!(
+            matches!(&error, ConfError::Replaced { line: 2, name: found, .. } if found == name),
+            "{error}"
+        );
+        assert!(error.to_string().contains(cure), "{error}");
+    }
+    for name in [
+        "signblockscriptchange",
+        "initialfreecoinsdestination",
+        "policycoins",
+    ] {
+        let error = error(&format!("chain=home\n{name}=1"));
+        assert!(matches!(error, ConfError::OtherNode { .. }), "{error}");
+    }
+    let ocean = Settings::parse(NodeKind::Ocean, "con_max_block_sig_size=200");
+    let ocean = ocean.expect_err("a setting of elements");
+    assert!(matches!(ocean.errors()[..], [ConfError::OtherNode { .. }]));
+}
+
+#[test]
+fn names_like_rules_that_no_node_knows_are_refused() {
+    let unknown = error("chain=home\ncon_foo_bar_baz=1");
+    assert!(
+        matches!(unknown, ConfError::UnknownRule { line: 2, .. }),
+        "{unknown}"
+    );
+    let section = error("chain=home\n[home]\ncon_foo_bar_baz=1");
+    assert!(
+        matches!(section, ConfError::UnknownRule { line: 3, .. }),
+        "{section}"
+    );
+    // A node's own matter.
+    for name in [
+        "con_nminimumchainwork",
+        "con_defaultassumevalid",
+        "con_dyna_deploy_signal",
+    ] {
+        assert!(elements(&format!("chain=home\n{name}=1")).is_ok(), "{name}");
+    }
+}

@@ -6,12 +6,18 @@ use elements::{
     encode::{deserialize, serialize},
 };
 use federation_genesis::{
-    Genesis, NodeKind, Problem, Settings, Sweep, SweepError, Terms, Unfit, problems,
-    required_signature_size,
+    ChainWarning, Genesis, NodeKind, Problem, Settings, Sweep, SweepError, Terms, Unfit, problems,
+    required_signature_size, signers_by_height, warnings,
 };
 
 use crate::common::{SCRIPT, home, settings};
 
+/// P2WPKH of some key.
+const KEY_HASH: [u8; 22] = {
+    let mut script = [7; 22];
+    (script[0], script[1]) = (0, 20);
+    script
+};
 const LIMIT: &str = "con_max_block_sig_size=254\n";
 
 fn found(node: NodeKind, text: &str) -> Vec<Problem> {
@@ -50,11 +56,6 @@ fn a_limit_that_no_block_meets_is_a_problem() {
     assert_eq!(
         with("con_max_block_sig_size=144\nevbparams=dynafed:-2:::"),
         problem(144, 145)
-    );
-    // A chain that changes its form needs room for both.
-    assert_eq!(
-        with("con_max_block_sig_size=145\nevbparams=dynafed:0:::"),
-        problem(145, 254)
     );
 }
 
@@ -96,13 +97,189 @@ fn a_script_of_no_federation_is_a_problem() {
 fn blocks_that_nobody_signs_and_headers_without_height_are_problems() {
     assert_eq!(elements("con_signed_blocks=0"), [Problem::Unsigned]);
     assert_eq!(elements("con_blockheightinheader=0"), [Problem::NoHeight]);
+}
+
+/// With four fifths of fewer than five blocks, rounded down, one to three blocks change who signs.
+#[test]
+fn epochs_of_fewer_than_five_blocks_are_a_problem_where_there_are_epochs() {
+    for blocks in ["0", "1", "2", "3", "4", "-1", "4294967297", "4294967301"] {
+        let found = elements(&format!("dynamic_epoch_length={blocks}"));
+        let [Problem::Setting { name, value, .. }] = &found[..] else {
+            panic!("{blocks}: {found:?}");
+        };
+        assert_eq!((*name, value.as_str()), ("dynamic_epoch_length", blocks));
+    }
+    for blocks in ["5", "10", "20160"] {
+        assert_eq!(elements(&format!("dynamic_epoch_length={blocks}")), []);
+    }
+    let never = "dynamic_epoch_length=2\nevbparams=dynafed:-2:::";
+    assert_eq!(elements(never), []);
+}
+
+/// Operators speak one dialect: from the block on at which the form changes none could sign.
+#[test]
+fn a_chain_whose_form_changes_on_the_way_is_refused_with_the_settings_that_work() {
+    for (line, from) in [
+        ("evbparams=dynafed:0:::", 0),
+        ("evbparams=dynafed:2147483648:::", 2_147_483_648),
+        ("vbparams=dynafed:5:99", 5),
+    ] {
+        let found = elements(line);
+        assert_eq!(found, [Problem::Signalled { from }], "{line}");
+        let text = found[0].to_string();
+        assert!(
+            text.contains("evbparams=dynafed:-1:::") && text.contains("evbparams=dynafed:-2:::")
+        );
+    }
+}
+
+/// An Ocean chain with a line for each change.
+fn ocean(more: &str) -> Vec<Problem> {
+    found(NodeKind::Ocean, &home(&format!("embedcontract=0\n{more}")))
+}
+
+fn of_three(m: u8) -> String {
+    format!("{:02x}{}", 0x50 + m, &SCRIPT[2..])
+}
+
+#[test]
+fn every_script_that_will_ever_sign_is_judged_as_the_first_is() {
+    let two = of_three(2);
+    assert_eq!(ocean(&format!("signblockscriptchange={two}:1000")), []);
+    assert_eq!(
+        ocean("signblockscriptchange=51:1000"),
+        [Problem::LaterNoFederation { from: 1000 }]
+    );
+    assert_eq!(
+        ocean(&format!("signblockscriptchange={}:1000", of_three(1))),
+        [Problem::LaterNoMajority {
+            from: 1000,
+            m: 1,
+            n: 3
+        }]
+    );
+    // Each of several, and those that the file has in another order.
+    let several = format!(
+        "signblockscriptchange={}:3000\nsignblockscriptchange={two}:2000\nsignblockscriptchange=6a:1000",
+        of_three(1)
+    );
+    assert_eq!(
+        ocean(&several),
+        [
+            Problem::LaterNoFederation { from: 1000 },
+            Problem::LaterNoMajority {
+                from: 3000,
+                m: 1,
+                n: 3
+            }
+        ]
+    );
+}
+
+#[test]
+fn changes_at_heights_that_the_node_reads_otherwise_are_refused() {
+    let two = of_three(2);
+    for height in [-1_i64, 0, 2_147_483_648] {
+        assert_eq!(
+            ocean(&format!("signblockscriptchange={two}:{height}"))
+                .into_iter()
+                .filter(|problem| matches!(problem, Problem::ChangeHeight { .. }))
+                .collect::<Vec<_>>(),
+            [Problem::ChangeHeight {
+                name: "signblockscriptchange",
+                height
+            }]
+        );
+    }
+    let twice = format!(
+        "signblockscriptchange={two}:7\nsignblockscriptchange={}:7",
+        of_three(3)
+    );
+    assert_eq!(
+        ocean(&twice),
+        [Problem::ChangedTwice {
+            name: "signblockscriptchange",
+            height: 7
+        }]
+    );
+}
+
+#[test]
+fn who_signs_is_listed_by_height() {
+    let text = home(&format!(
+        "signblockscriptchange={}:2000\nsignblockscriptchange=51:1000",
+        of_three(3)
+    ));
+    let listed: Vec<_> = signers_by_height(&settings(NodeKind::Ocean, &text))
+        .into_iter()
+        .map(|signers| {
+            let keys = signers.multisig.map(|script| script.threshold().to_u8());
+            (signers.from, keys)
+        })
+        .collect();
+    assert_eq!(listed, [(0, Some(2)), (1000, None), (2000, Some(3))]);
+}
+
+#[test]
+fn scripts_that_fees_and_issuances_obey_are_judged_too() {
+    let anyone = |name, from| Problem::ObeysAnyone { name, from };
+    let minority = of_three(1);
+    assert_eq!(
+        elements("con_mandatorycoinbase=51"),
+        [anyone("con_mandatorycoinbase", 0)]
+    );
+    assert_eq!(
+        ocean("con_mandatorycoinbase=51"),
+        [anyone("con_mandatorycoinbase", 0)]
+    );
+    assert_eq!(
+        ocean("issuecontrolscript=51"),
+        [anyone("issuecontrolscript", 0)]
+    );
+    assert_eq!(
+        ocean(&format!("issuecontrolscript={minority}")),
+        [Problem::ObeysMinority {
+            name: "issuecontrolscript",
+            from: 0,
+            m: 1,
+            n: 3
+        }]
+    );
+    let two = of_three(2);
+    assert_eq!(
+        ocean(&format!("con_mandatorycoinbase={two}\ncoinbasechange=51:8")),
+        [anyone("coinbasechange", 8)]
+    );
+    // Without the other setting the node does not look at it.
     assert!(matches!(
-        elements("dynamic_epoch_length=0")[..],
+        ocean(&format!("coinbasechange={two}:8"))[..],
         [Problem::Setting {
-            name: "dynamic_epoch_length",
+            name: "coinbasechange",
             ..
         }]
     ));
+    let sound =
+        format!("con_mandatorycoinbase={two}\ncoinbasechange={two}:8\nissuecontrolscript={two}");
+    assert_eq!(ocean(&sound), []);
+}
+
+#[test]
+fn who_can_take_fees_and_coins_is_said() {
+    let said = |text: &str| {
+        let settings = settings(NodeKind::Elements, &home(text));
+        let genesis = Genesis::compute(&settings, None).expect("a genesis");
+        warnings(&settings, &genesis, None)
+    };
+    assert_eq!(said(""), [ChainWarning::FeesForAnyone]);
+    let (name, amount) = ("pegged", 5);
+    assert_eq!(
+        said("initialfreecoins=5"),
+        [
+            ChainWarning::CoinsForAnyone { name, amount },
+            ChainWarning::FeesForAnyone
+        ]
+    );
+    assert_eq!(said(&format!("con_mandatorycoinbase={SCRIPT}")), []);
 }
 
 #[test]
@@ -239,15 +416,26 @@ fn coins_for_anyone_are_a_problem_without_a_sweep() {
             }
         ]
     );
-    let sweep = transaction(&free, &[0x52]);
+    let sweep = transaction(&free, &KEY_HASH);
     let sweep = Sweep::from_bytes(&serialize(&sweep)).expect("a transaction");
     assert_eq!(
         problems(&settings, &genesis, None, Some(&sweep)),
         Ok(vec![])
     );
     // Ocean has destinations.
-    let text = home("embedcontract=0\ninitialfreecoins=500\ninitialfreecoinsdestination=0101");
-    assert_eq!(found(NodeKind::Ocean, &text), []);
+    let to = |script: &str| {
+        ocean(&format!(
+            "initialfreecoins=500\ninitialfreecoinsdestination={script}"
+        ))
+    };
+    assert_eq!(to(&format!("a914{}87", "07".repeat(20))), []);
+    // Also where it is another script than OP_TRUE that anyone satisfies.
+    for script in ["51", "0101", "5261"] {
+        assert!(
+            matches!(to(script)[..], [Problem::AnyoneCanSpend { .. }]),
+            "{script}"
+        );
+    }
 }
 
 #[test]
@@ -258,22 +446,24 @@ fn a_sweep_takes_all_and_only_that_and_leaves_nothing_to_anyone() {
             .expect("a transaction")
             .check(&genesis)
     };
-    assert_eq!(check(&transaction(&free, &[0x52])), Ok(()));
+    assert_eq!(check(&transaction(&free, &KEY_HASH)), Ok(()));
     assert_eq!(
-        check(&transaction(&free[..1], &[0x52])),
+        check(&transaction(&free[..1], &KEY_HASH)),
         Err(SweepError::Missing(free[1]))
     );
     let foreign = OutPoint::new(Txid::from_byte_array([9; 32]), 0);
     let more = [&free[..], &[foreign]].concat();
     assert_eq!(
-        check(&transaction(&more, &[0x52])),
+        check(&transaction(&more, &KEY_HASH)),
         Err(SweepError::Foreign(foreign))
     );
-    assert_eq!(
-        check(&transaction(&free, &[0x51])),
-        Err(SweepError::Anyones(0))
-    );
-    let mut signed = transaction(&free, &[0x52]);
+    for anyones in [&[0x51][..], &[0x52], &[1, 1]] {
+        assert_eq!(
+            check(&transaction(&free, anyones)),
+            Err(SweepError::Anyones(0))
+        );
+    }
+    let mut signed = transaction(&free, &KEY_HASH);
     signed.input[1].script_sig = Script::from(vec![0x51]);
     assert_eq!(check(&signed), Err(SweepError::Signed(1)));
     assert!(matches!(

@@ -7,8 +7,13 @@ use std::{
 };
 
 use federation_chain::{BlockHash, Dialect, SigningRules};
+use federation_genesis::{
+    Genesis, InitialAsset, NodeKind, Problem, Settings, Sweep, SweepError, federation_script,
+    problems,
+};
 use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, ThresholdError};
 use federation_signer::{Secret, key_file};
+use hex_conservative::DisplayHex;
 
 /// The longest name of a chain, in bytes: it becomes the name of a folder.
 const MAX_CHAIN_NAME: usize = 64;
@@ -34,7 +39,30 @@ pub struct InitPlan {
     pub interval: Duration,
     /// The first of three ports for each operator: messenger, node RPC, node peers.
     pub first_port: u16,
+    /// Where the 21 million coins of the genesis go.
+    pub coins: PayTo,
+    /// Where every block pays its fees.
+    pub fees: PayTo,
 }
+
+/// Whose money is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are no others")]
+pub enum PayTo {
+    /// The federation's: M of N of the block keys.
+    Federation,
+    /// Who takes it first.
+    Anyone,
+    /// Nobody's: no coins are made, fees are burnt.
+    Nobody,
+    /// That of an output script.
+    Script(Vec<u8>),
+}
+
+/// Coins at the genesis, in satoshi.
+const COINS: u64 = 2_100_000_000_000_000;
+/// `OP_RETURN`.
+const BURNT: u8 = 0x6a;
 
 /// Why nothing was made.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +97,12 @@ pub enum InitError {
     /// The chain has no genesis block.
     #[error("no node makes such a chain: {0}")]
     Genesis(String),
+    /// Coins for a script that is no address's.
+    #[error("where the coins go: {0}")]
+    Coins(#[from] SweepError),
+    /// A chain that is refused before it begins.
+    #[error("this chain cannot live: {0}")]
+    Problem(Problem),
     /// Not enough ports above the first.
     #[error("there are not enough ports from {0} up: choose a lower one")]
     Ports(u16),
@@ -85,16 +119,60 @@ pub enum InitError {
     Key(#[from] key_file::KeyFileError),
 }
 
+/// What the configuration of a chain makes, and what its operators have to agree on beside.
+struct Begun {
+    genesis: BlockHash,
+    sweep: Option<Sweep>,
+}
+
+/// Computes the genesis block of the nodes' configuration, and the sweep of its coins where they
+/// need one.
+fn begin(plan: &InitPlan, conf: &str, script: &MultisigScript) -> Result<Begun, InitError> {
+    let none = |error: &dyn core::fmt::Display| InitError::Genesis(error.to_string());
+    let settings = Settings::parse(node_kind(plan.dialect), conf).map_err(|error| none(&error))?;
+    let genesis = Genesis::compute(&settings, None).map_err(|error| none(&error))?;
+    let is_for_anyone = genesis.assets().any(InitialAsset::is_anyones);
+    let sweep = match pay_script(plan, &plan.coins, script) {
+        Some(to) if is_for_anyone => Some(Sweep::new(&genesis, |_| Some(to.clone()))?),
+        _ => None,
+    };
+    let found =
+        problems(&settings, &genesis, None, sweep.as_ref()).map_err(|error| none(&error))?;
+    let problem = found.into_iter().find(|problem| {
+        !(plan.coins == PayTo::Anyone && matches!(problem, Problem::AnyoneCanSpend { .. }))
+    });
+    match problem {
+        Some(problem) => Err(InitError::Problem(problem)),
+        None => Ok(Begun {
+            genesis: genesis.hash(),
+            sweep,
+        }),
+    }
+}
+
+const fn node_kind(dialect: Dialect) -> NodeKind {
+    match dialect {
+        Dialect::Ocean => NodeKind::Ocean,
+        Dialect::Elements | Dialect::Dynafed => NodeKind::Elements,
+    }
+}
+
+/// The output script of a destination; none for anyone's and nobody's.
+fn pay_script(plan: &InitPlan, to: &PayTo, script: &MultisigScript) -> Option<Vec<u8>> {
+    match to {
+        PayTo::Federation => Some(federation_script(node_kind(plan.dialect), script.clone())),
+        PayTo::Script(script) => Some(script.clone()),
+        PayTo::Anyone | PayTo::Nobody => None,
+    }
+}
+
 /// Makes keys, `federation.toml`, and for each operator a folder with `operator.toml`, keys and the
-/// configuration of its node; the script that was made. `genesis` computes the genesis hash of the
-/// chain with this script and signature size.
+/// configuration of its node; the script that was made. Where block 1 must have a transaction that
+/// sweeps coins, it is in `federation.toml`, and in `sweep.hex` for `multisig genesis compute`.
 ///
 /// # Errors
-/// If the plan makes no federation, the folder is not empty, or a file cannot be written.
-pub fn write<E: core::fmt::Display>(
-    plan: &InitPlan,
-    genesis: impl FnOnce(&MultisigScript, u32) -> Result<BlockHash, E>,
-) -> Result<MultisigScript, InitError> {
+/// If the plan makes no federation or no chain, the folder is not empty, or a file cannot be written.
+pub fn write(plan: &InitPlan) -> Result<MultisigScript, InitError> {
     let threshold = Threshold::new(plan.threshold)?;
     if u16::from(plan.threshold) * 2 <= u16::from(plan.operators) {
         return Err(InitError::NoMajority {
@@ -123,7 +201,7 @@ pub fn write<E: core::fmt::Display>(
         return Err(InitError::NotEmpty(plan.folder.clone()));
     }
     let size = SigningRules::required_signature_size(plan.dialect, &script);
-    let genesis = genesis(&script, size).map_err(|error| InitError::Genesis(error.to_string()))?;
+    let begun = begin(plan, &node_conf(plan, 0, &script, size), &script)?;
     create_folder(&plan.folder)?;
     for index in 0..plan.operators {
         let folder = plan.folder.join(format!("operator-{index}"));
@@ -138,8 +216,12 @@ pub fn write<E: core::fmt::Display>(
             &node_conf(plan, index, &script, size),
         )?;
     }
-    let public = federation_toml(plan, &block_keys, &identities, size, genesis);
+    let public = federation_toml(plan, &block_keys, &identities, size, &begun);
     put(&plan.folder.join("federation.toml"), &public)?;
+    if let Some(sweep) = &begun.sweep {
+        let hex = sweep.to_bytes().to_lower_hex_string();
+        put(&plan.folder.join("sweep.hex"), &(hex + "\n"))?;
+    }
     Ok(script)
 }
 
@@ -206,8 +288,9 @@ fn federation_toml(
     block_keys: &[Secret],
     identities: &[Secret],
     size: u32,
-    genesis: BlockHash,
+    begun: &Begun,
 ) -> String {
+    let genesis = begun.genesis;
     let mut text = format!(
         "# The federation, public and the same for every operator. A changed name, key, order,\n\
          # interval or chain makes another federation; endpoints may change.\n\n\
@@ -224,6 +307,13 @@ fn federation_toml(
         plan.threshold,
         plan.interval.as_millis(),
     );
+    if let Some(sweep) = &begun.sweep {
+        let hex = sweep.to_bytes().to_lower_hex_string();
+        text.push_str(&format!(
+            "# Block 1 has this transaction, which takes the first coins before anyone else does.\n\
+             sweep = \"{hex}\"\n"
+        ));
+    }
     for index in 0..plan.operators {
         let place = usize::from(index);
         text.push_str(&format!(
@@ -263,7 +353,7 @@ fn operator_toml(plan: &InitPlan, index: u8) -> String {
 fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> String {
     let (_, rpc, p2p) = ports(plan, index);
     let mut text = format!(
-        "# Start: {} -datadir=<this folder>\nchain={}\nserver=1\nsignblockscript={}\ninitialfreecoins=2100000000000000\ntxindex=1\n",
+        "# Start: {} -datadir=<this folder>\nchain={}\nserver=1\nsignblockscript={}\ntxindex=1\n",
         match plan.dialect {
             Dialect::Ocean => "oceand",
             _ => "elementsd",
@@ -271,6 +361,23 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
         plan.chain,
         script.to_hex(),
     );
+    if plan.coins != PayTo::Nobody {
+        text.push_str(&format!("initialfreecoins={COINS}\n"));
+        // Elements has no such setting: a sweep in block 1 does the same.
+        let to = pay_script(plan, &plan.coins, script).filter(|_| plan.dialect == Dialect::Ocean);
+        if let Some(to) = to {
+            let to = to.to_lower_hex_string();
+            text.push_str(&format!("initialfreecoinsdestination={to}\n"));
+        }
+    }
+    let fees = match &plan.fees {
+        PayTo::Nobody => Some(vec![BURNT]),
+        to => pay_script(plan, to, script),
+    };
+    if let Some(to) = fees {
+        let to = to.to_lower_hex_string();
+        text.push_str(&format!("con_mandatorycoinbase={to}\n"));
+    }
     // Ocean refuses to start with what Elements needs.
     if plan.dialect == Dialect::Ocean {
         text.push_str("embedcontract=0\n");
@@ -308,11 +415,9 @@ mod tests {
             chain: "fedchain".to_owned(),
             interval: Duration::from_secs(60),
             first_port: 21000,
+            coins: PayTo::Federation,
+            fees: PayTo::Federation,
         }
-    }
-
-    fn genesis(_: &MultisigScript, _: u32) -> Result<BlockHash, core::convert::Infallible> {
-        Ok(BlockHash::from_bytes([7; 32]))
     }
 
     /// The error of a plan with one thing changed; nothing may have been written.
@@ -320,7 +425,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut plan = plan(folder.path());
         change(&mut plan);
-        let error = write(&plan, genesis).expect_err("no such federation");
+        let error = write(&plan).expect_err("no such federation");
         assert!(!plan.folder.exists(), "{error}");
         error
     }
@@ -355,5 +460,93 @@ mod tests {
         assert!(matches!(error, InitError::Interval), "{error}");
         let error = refused(|plan| plan.first_port = 65530);
         assert!(matches!(error, InitError::Ports(65530)), "{error}");
+    }
+
+    /// What was written: the settings of the nodes, the sweep, and the script.
+    fn written(
+        change: impl FnOnce(&mut InitPlan),
+    ) -> (Settings, Option<Sweep>, MultisigScript, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut plan = plan(folder.path());
+        change(&mut plan);
+        let script = write(&plan).expect("a federation");
+        let read = |name: &str| std::fs::read_to_string(plan.folder.join(name));
+        let conf = format!("operator-2/node/{}", node_file(plan.dialect));
+        let settings = Settings::parse(node_kind(plan.dialect), &read(&conf).expect("there"));
+        let sweep = read("sweep.hex").ok().map(|hex| {
+            let bytes = hex_conservative::FromHex::from_hex(hex.trim());
+            let bytes: Vec<u8> = bytes.expect("hex");
+            Sweep::from_bytes(&bytes).expect("a sweep")
+        });
+        let public = read("federation.toml").expect("there");
+        (settings.expect("settings"), sweep, script, public)
+    }
+
+    #[test]
+    fn what_is_written_can_live_and_nobody_else_can_take_its_money() {
+        for dialect in Dialect::ALL {
+            let (settings, sweep, script, public) = written(|plan| plan.dialect = dialect);
+            let genesis = Genesis::compute(&settings, None).expect("a genesis");
+            assert!(public.contains(&genesis.hash().to_string()), "{public}");
+            assert_eq!(
+                problems(&settings, &genesis, None, sweep.as_ref()),
+                Ok(vec![])
+            );
+            let said = federation_genesis::warnings(&settings, &genesis, sweep.as_ref());
+            assert_eq!(said, [], "{dialect}");
+            // Elements has no setting for where coins go: block 1 sweeps them.
+            assert_eq!(sweep.is_some(), dialect != Dialect::Ocean);
+            let own = federation_script(node_kind(dialect), script).to_lower_hex_string();
+            if let Some(sweep) = sweep {
+                let hex = sweep.to_bytes().to_lower_hex_string();
+                assert!(hex.contains(&own), "{hex}");
+                assert!(public.contains(&format!("sweep = \"{hex}\"")), "{public}");
+            }
+            let fees = settings
+                .iter()
+                .find(|one| one.name == "con_mandatorycoinbase");
+            assert_eq!(fees.expect("a setting").values, [own]);
+        }
+    }
+
+    #[test]
+    fn coins_and_fees_go_where_it_is_said() {
+        let to = [&[0, 20][..], &[7; 20]].concat();
+        for dialect in Dialect::ALL {
+            let (settings, sweep, ..) = written(|plan| {
+                plan.dialect = dialect;
+                (plan.coins, plan.fees) = (PayTo::Script(to.clone()), PayTo::Nobody);
+            });
+            let conf = settings.to_conf();
+            assert!(conf.contains("con_mandatorycoinbase=6a\n"), "{conf}");
+            let hex = to.to_lower_hex_string();
+            let bytes = sweep.map(|sweep| sweep.to_bytes().to_lower_hex_string());
+            assert!(conf.contains(&hex) || bytes.expect("a sweep").contains(&hex));
+            let (settings, sweep, ..) = written(|plan| {
+                plan.dialect = dialect;
+                (plan.coins, plan.fees) = (PayTo::Nobody, PayTo::Anyone);
+            });
+            let conf = settings.to_conf();
+            assert!(!conf.contains("coin"), "{conf}");
+            assert_eq!(sweep, None);
+            let (settings, sweep, ..) = written(|plan| {
+                plan.dialect = dialect;
+                (plan.coins, plan.fees) = (PayTo::Anyone, PayTo::Anyone);
+            });
+            assert!(
+                settings
+                    .to_conf()
+                    .contains("initialfreecoins=2100000000000000\n")
+            );
+            assert_eq!(sweep, None);
+        }
+    }
+
+    #[test]
+    fn destinations_that_are_anyones_must_be_called_so() {
+        let error = refused(|plan| plan.coins = PayTo::Script(vec![0x51]));
+        assert!(matches!(error, InitError::Coins(_)), "{error}");
+        let error = refused(|plan| plan.fees = PayTo::Script(vec![0x51]));
+        assert!(matches!(error, InitError::Problem(_)), "{error}");
     }
 }

@@ -126,7 +126,7 @@ impl Engine {
         Ok(())
     }
 
-    fn happened(&mut self, event: Event) {
+    pub(super) fn happened(&mut self, event: Event) {
         self.log.event(&event);
         match &event {
             Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),

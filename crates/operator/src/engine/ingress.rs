@@ -7,8 +7,8 @@ use std::sync::{
 
 use bytes::Bytes;
 use federation_block_signing::{
-    Body, Candidate, Certificate, CompactSignature, DecodeMessageError, IdentitySignature, Input,
-    Message, MessageParts, SignedMessage, Vote,
+    Alarm, Body, Candidate, Certificate, CompactSignature, DecodeMessageError, IdentitySignature,
+    Input, Message, MessageParts, SignedMessage, Vote,
 };
 use federation_chain::{BlockHash, BlockHeight};
 use federation_messenger::{Messenger, MessengerError};
@@ -24,7 +24,7 @@ use tokio::{
 use super::{
     Incoming,
     arrival::Heard,
-    blocks::{INLINE, decode_candidate},
+    blocks::{INLINE, NotOurs, decode_candidate},
 };
 
 /// How many large frames may be under way between the messenger and the machine. They are checked
@@ -85,6 +85,8 @@ pub(crate) struct Ingress {
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
     /// At which heights others are, while the operator waits for its node.
     heard: Option<Arc<Heard>>,
+    /// Where alarms go.
+    alarms: Option<mpsc::Sender<Alarm>>,
 }
 
 impl Ingress {
@@ -94,12 +96,19 @@ impl Ingress {
             height,
             reissuances: None,
             heard: None,
+            alarms: None,
         }
     }
 
     /// Notes at which heights others are, also if these are far from the own one.
     pub(super) fn with_heard(mut self, heard: Arc<Heard>) -> Self {
         self.heard = Some(heard);
+        self
+    }
+
+    /// Says there what people should know; nobody is told otherwise.
+    pub(crate) fn with_alarms(mut self, to: mpsc::Sender<Alarm>) -> Self {
+        self.alarms = Some(to);
         self
     }
 
@@ -241,7 +250,7 @@ impl Ingress {
         if let Message::Body(body) = message {
             return Ok(Input::Body {
                 from: sender,
-                candidate: self.candidate(&body)?,
+                candidate: self.candidate(sender, &body)?,
             });
         }
         self.check_inside(sender, &message)?;
@@ -344,9 +353,19 @@ impl Ingress {
     }
 
     /// The block in a body, if it is an unsigned one of this chain.
-    fn candidate(&self, body: &Body) -> Result<Candidate, Dropped> {
+    fn candidate(&self, sender: OperatorId, body: &Body) -> Result<Candidate, Dropped> {
         let candidate =
-            decode_candidate(&self.federation, body.bytes.clone()).map_err(|_| Dropped::BadBody)?;
+            decode_candidate(&self.federation, body.bytes.clone()).map_err(|not_ours| {
+                if let (NotOurs::Proposes(error), Some(alarms)) = (&not_ours, &self.alarms) {
+                    // With many under way one more says nothing new.
+                    let _ = alarms.try_send(Alarm::ParametersProposed {
+                        height: body.height,
+                        sender,
+                        reason: error.to_string(),
+                    });
+                }
+                Dropped::BadBody
+            })?;
         if candidate.hash != body.hash || candidate.height != body.height {
             return Err(Dropped::BadBody);
         }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use federation_block_signing::{Candidate, CompactSignature, Input, SubmitOutcome, Verdict};
-use federation_chain::{Block, BlockHeight};
+use federation_block_signing::{Alarm, Candidate, CompactSignature, Input, SubmitOutcome, Verdict};
+use federation_chain::{Block, BlockHeight, Dialect, ParamsRoot};
 use federation_genesis::Sweep;
 use federation_ocean_rpc::{Node, RpcError, SubmitOutcome as NodeOutcome};
 use federation_roster::{Federation, OperatorId, Round};
@@ -29,6 +29,15 @@ pub(crate) struct Jobs {
     pub(crate) log: Arc<Log>,
     /// What ends the operator.
     pub(crate) failed: mpsc::UnboundedSender<OperatorError>,
+    pub(crate) alarms: mpsc::Sender<Alarm>,
+}
+
+/// Why a template is not proposed.
+enum NoTemplate {
+    /// The node gives none, for now.
+    Node(String),
+    /// What it gives is none of this chain.
+    Foreign(String),
 }
 
 /// Whether the node's error is its word on the block that it was given. Anything else is a fault
@@ -42,11 +51,7 @@ const fn is_refusal(code: i32) -> bool {
 
 impl Jobs {
     pub(crate) async fn template(&self, height: BlockHeight, round: Round) -> Input {
-        let result = match self.new_block(height).await {
-            Ok(bytes) => candidate(&self.federation, bytes).await,
-            Err(reason) => Err(reason),
-        };
-        match result {
+        match self.try_template(height).await {
             Ok(candidate) if candidate.height != height => {
                 // The node has a block more than the watcher has seen; the tip is on its way.
                 tracing::debug!(%height, found = %candidate.height, "template of another height");
@@ -57,11 +62,72 @@ impl Jobs {
                 round,
                 candidate,
             },
-            Err(reason) => {
+            Err(NoTemplate::Node(reason)) => {
                 self.log.complaint("the node gives no template", &reason);
                 Input::TemplateFailed { height, round }
             }
+            Err(NoTemplate::Foreign(reason)) => {
+                // With many under way one more says nothing new.
+                let _ = self
+                    .alarms
+                    .try_send(Alarm::ForeignTemplate { height, reason });
+                Input::TemplateFailed { height, round }
+            }
         }
+    }
+
+    /// The node's next block, judged as everybody else's is: a node may lie, or another may have put
+    /// itself between.
+    async fn try_template(&self, height: BlockHeight) -> Result<Candidate, NoTemplate> {
+        let bytes = self.new_block(height).await.map_err(NoTemplate::Node)?;
+        let candidate = candidate(&self.federation, bytes)
+            .await
+            .map_err(|error| NoTemplate::Foreign(error.to_string()))?;
+        if candidate.height != height {
+            return Ok(candidate);
+        }
+        match self.check_parameters(&candidate).await {
+            Verdict::Valid => Ok(candidate),
+            Verdict::Invalid(reason) => Err(NoTemplate::Foreign(reason)),
+            _ => Err(NoTemplate::Node(
+                "it does not tell the parameters of its next block".to_owned(),
+            )),
+        }
+    }
+
+    /// Compares the dynafed parameters that a block shows with those that the own node has in force
+    /// for the next block.
+    async fn check_parameters(&self, candidate: &Candidate) -> Verdict {
+        let rules = self.federation.rules();
+        if rules.dialect() != Dialect::Dynafed {
+            return Verdict::Valid;
+        }
+        let info = match self.node.blockchain_info().await {
+            Ok(info) => info,
+            Err(error) => {
+                self.log.complaint(
+                    "the node does not tell the chain's parameters",
+                    &error.to_string(),
+                );
+                return Verdict::Unavailable;
+            }
+        };
+        // What it tells is of the block above its tip, in the first block of an epoch too.
+        if info.best_block_hash != candidate.previous {
+            return Verdict::Unavailable;
+        }
+        let told = info.current_params_root.unwrap_or_default();
+        let checked = told
+            .parse::<ParamsRoot>()
+            .map_err(|error| format!("the own node tells no parameters of its next block: {error}"))
+            .and_then(|in_force| {
+                let block = Block::decode(rules.dialect(), candidate.bytes.clone())
+                    .map_err(|error| error.to_string())?;
+                rules
+                    .check_parameters(block.header(), in_force)
+                    .map_err(|error| error.to_string())
+            });
+        checked.map_or_else(Verdict::Invalid, |()| Verdict::Valid)
     }
 
     /// The node's next block, with the agreed sweep in it if it has its place there. A leader's own
@@ -99,8 +165,16 @@ impl Jobs {
     }
 
     pub(crate) async fn test(&self, candidate: Candidate) -> Input {
-        let verdict = match self.node.test_proposed_block(&candidate.bytes).await {
-            Ok(()) => self.ask_policy(&candidate).await,
+        let verdict = match self.check_parameters(&candidate).await {
+            Verdict::Valid => self.ask_node(&candidate).await,
+            other => other,
+        };
+        Input::Tested { candidate, verdict }
+    }
+
+    async fn ask_node(&self, candidate: &Candidate) -> Verdict {
+        match self.node.test_proposed_block(&candidate.bytes).await {
+            Ok(()) => self.ask_policy(candidate).await,
             Err(RpcError::Node { code, message }) if is_refusal(code) => {
                 Verdict::Invalid(format!("{message} ({code})"))
             }
@@ -109,8 +183,7 @@ impl Jobs {
                     .complaint("the node does not test a block", &error.to_string());
                 Verdict::Unavailable
             }
-        };
-        Input::Tested { candidate, verdict }
+        }
     }
 
     async fn ask_policy(&self, candidate: &Candidate) -> Verdict {
@@ -127,6 +200,14 @@ impl Jobs {
 
     pub(crate) async fn sign(&self, candidate: Candidate) -> Input {
         let (height, hash) = (candidate.height, candidate.hash);
+        // Of all that came in this was seen; what an older release kept in the store was not.
+        if let Err(reason) = self.check_before_signing(&candidate) {
+            return Input::SignRefused {
+                height,
+                hash,
+                reason,
+            };
+        }
         match self
             .signer
             .sign_full_block(height, hash, &candidate.bytes)
@@ -164,6 +245,16 @@ impl Jobs {
             // Gone only when the engine is.
             let _ = self.failed.send(error.into());
         }
+    }
+
+    fn check_before_signing(&self, candidate: &Candidate) -> Result<(), String> {
+        let rules = self.federation.rules();
+        let block = Block::decode(rules.dialect(), candidate.bytes.clone())
+            .map_err(|error| error.to_string())?;
+        rules
+            .check_challenge(block.header())
+            .and_then(|()| rules.check_proposed(block.header()))
+            .map_err(|error| error.to_string())
     }
 
     pub(crate) async fn submit(

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use federation_block_signing::{Input, Machine, Tip};
+use federation_block_signing::{Alarm, Event, Input, Machine, Tip};
 use federation_roster::{Federation, OperatorId};
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
@@ -55,6 +55,8 @@ const EVENTS: usize = 1024;
 const INPUTS: usize = 1024;
 /// How many messages about reissuances may wait; they come again at each block.
 const REISSUANCES: usize = 64;
+/// How many alarms may wait; what comes above that says nothing new.
+const ALARMS: usize = 64;
 /// The longest sleep, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
@@ -119,6 +121,7 @@ pub(crate) fn spawn(
     };
     let log = Arc::new(Log::new(operator.federation.clone()));
     let (failed, failures) = mpsc::unbounded_channel();
+    let (alarm_sender, alarms) = mpsc::channel(ALARMS);
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -128,6 +131,7 @@ pub(crate) fn spawn(
             policy: operator.policy,
             log: log.clone(),
             failed,
+            alarms: alarm_sender.clone(),
         },
         peers: Peers::new(&operator.federation, operator.me),
         log,
@@ -147,6 +151,8 @@ pub(crate) fn spawn(
         failures,
         end: None,
         reissuances,
+        alarms,
+        alarm_sender,
         reissuing: JoinSet::new(),
     };
     let mut engine = engine;
@@ -192,6 +198,9 @@ struct Engine {
     end: Option<OperatorError>,
     /// Where messages about reissuances go.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
+    /// Alarms of ingress and jobs.
+    alarms: mpsc::Receiver<Alarm>,
+    alarm_sender: mpsc::Sender<Alarm>,
     /// The task that reissues. If its store fails, the operator ends: the next start opens it anew.
     reissuing: JoinSet<Result<(), StoreError>>,
 }
@@ -223,7 +232,8 @@ impl Engine {
         let heard = Arc::new(Heard::default());
         let ingress = Ingress::new(self.federation.clone(), self.height.clone())
             .with_heard(heard.clone())
-            .with_reissuances(self.reissuances.take());
+            .with_reissuances(self.reissuances.take())
+            .with_alarms(self.alarm_sender.clone());
         let messenger = self.speaker.messenger.clone();
         let to_engine = sender.clone();
         helpers.spawn(async move { Ok(ingress.run(messenger, to_engine).await?) });
@@ -265,6 +275,7 @@ impl Engine {
                     Ok(input) => self.finished(input),
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
+                Some(alarm) = self.alarms.recv() => self.happened(Event::Alarm(alarm)),
                 Some(incoming) = inputs.recv() => self.note(incoming),
                 () = tokio::time::sleep(sleep) => {
                     self.peers.look(&self.federation);

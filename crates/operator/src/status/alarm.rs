@@ -3,7 +3,7 @@
 use federation_block_signing::Alarm;
 
 /// What an alarm says to people.
-pub(super) fn text(alarm: &Alarm) -> String {
+pub(crate) fn text(alarm: &Alarm) -> String {
     match alarm {
         Alarm::OwnMessageFromElsewhere { height, round } => format!(
             "another daemon spoke for this operator at height {height}, round {round}: stop both, and start only the one with the newer store"
@@ -46,6 +46,16 @@ pub(super) fn text(alarm: &Alarm) -> String {
         Alarm::UnfitTemplate { height, reason } => {
             format!("the node's template for height {height} does not fit: {reason:?}")
         }
+        Alarm::ForeignTemplate { height, reason } => format!(
+            "the own node's template for height {height} is not used: {reason}. If it has another form or other signers, stop the node, set chain, signblockscript and evbparams as all others have them (evbparams=dynafed:-1::: with dynafed from block 1, dynafed:-2::: without), and start it again; if it proposes parameters, whoever made it so has changed this node or stands between it and this operator"
+        ),
+        Alarm::ParametersProposed {
+            height,
+            sender,
+            reason,
+        } => format!(
+            "operator {sender} sent a block for height {height} that is refused: {reason}. Tell its people: its node, or what stands between the two, is not theirs any more"
+        ),
         Alarm::Halted => "the store failed: nothing is said or signed any more".to_owned(),
         other => format!("{other:?}"),
     }

@@ -11,6 +11,7 @@ mod file;
 mod report;
 mod writer;
 
+pub(crate) use alarm::text as alarm_text;
 pub use evidence::{EvidenceReport, MessageReport, ReadEvidenceError};
 pub use file::{StatusError, read_status};
 pub use report::{

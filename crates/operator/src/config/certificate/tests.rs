@@ -54,6 +54,7 @@ fn certificate(node: &str, configuration: &str) -> Certificate {
         interval: 60_000,
         keys: vec![KeyUse::Block],
         sweep: None,
+        fees: None,
         members: (0..N)
             .map(|place| Member {
                 name: format!("party-{place}"),

@@ -5,7 +5,7 @@ mod reissuance;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::init::{InitError, InitPlan, write};
+use crate::config::init::{InitError, InitPlan, PayTo, write};
 
 struct Files {
     folder: tempfile::TempDir,
@@ -16,7 +16,7 @@ impl Files {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let plan = plan(&folder.path().join("fed"));
-        write(&plan, genesis).expect("written");
+        write(&plan).expect("written");
         Self { folder }
     }
 
@@ -48,13 +48,6 @@ impl Files {
     }
 }
 
-fn genesis(
-    _: &federation_multisig::MultisigScript,
-    _: u32,
-) -> Result<federation_chain::BlockHash, core::convert::Infallible> {
-    Ok(federation_chain::BlockHash::from_bytes([7; 32]))
-}
-
 fn plan(folder: &Path) -> InitPlan {
     InitPlan {
         folder: folder.to_owned(),
@@ -64,6 +57,8 @@ fn plan(folder: &Path) -> InitPlan {
         chain: "devnet".to_owned(),
         interval: Duration::from_secs(2),
         first_port: 21000,
+        coins: PayTo::Anyone,
+        fees: PayTo::Anyone,
     }
 }
 
@@ -87,7 +82,7 @@ fn what_init_writes_loads_and_can_be_overridden() {
     let config = Config::load(&files.private(), &overrides).expect("good files");
     assert_eq!(config.node.url, "http://node:1");
     assert_eq!(config.me.to_u8(), 2);
-    let again = write(&plan(&files.folder.path().join("fed")), genesis);
+    let again = write(&plan(&files.folder.path().join("fed")));
     assert!(matches!(again, Err(InitError::NotEmpty(_))));
     let text = std::fs::read_to_string(files.private()).expect("there");
     let with = |connections: &str| {
@@ -297,11 +292,7 @@ fn each_mistake_is_reported_with_its_line() {
         5,
         "liquid",
     );
-    one(
-        public("genesis = \"07", "genesis = \"zz"),
-        6,
-        "no block hash",
-    );
+    one(public("genesis = \"", "genesis = \"zz"), 6, "no block hash");
     one(
         public("interval = \"2000ms\"", "interval = \"often\""),
         8,

@@ -1,0 +1,169 @@
+//! Who can spend or satisfy a script, as far as the script alone tells.
+
+use bitcoin::hashes::{Hash, hash160, sha256};
+use elements::Script;
+use elements::opcodes::all::{OP_PUSHNUM_1, OP_PUSHNUM_16, OP_PUSHNUM_NEG1};
+use elements::script::Instruction;
+use federation_multisig::{MultisigScript, RedeemScript, WitnessScript};
+
+use crate::{
+    NodeKind,
+    transaction::{OP_RETURN, OP_TRUE},
+};
+
+/// Longer scripts cannot be spent.
+const MAX_SCRIPT: usize = 10_000;
+
+/// The output script by which a federation holds coins and takes fees, if nothing else is agreed on:
+/// M of N of these keys, as P2WSH on Elements and as P2SH on Ocean, where it is bare from 16 keys on.
+#[must_use]
+pub fn federation_script(node: NodeKind, script: MultisigScript) -> Vec<u8> {
+    match node {
+        NodeKind::Elements => WitnessScript::from(script).script_pubkey(),
+        NodeKind::Ocean => {
+            let bare = script.as_bytes().to_vec();
+            RedeemScript::new(script).map_or(bare, |redeem| redeem.script_pubkey())
+        }
+    }
+}
+
+/// Who can spend or satisfy a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Holder {
+    /// Anyone, without a key.
+    Anyone,
+    /// Nobody.
+    Nobody,
+    /// M of N compressed keys that stand in it.
+    Keys {
+        /// M.
+        m: u8,
+        /// N.
+        n: usize,
+    },
+    /// Somebody: the script has a key or a hash, or more than can be seen through here.
+    Somebody,
+}
+
+impl Holder {
+    /// Who can spend or satisfy this output script.
+    #[must_use]
+    pub fn of(script: &[u8]) -> Self {
+        if script.first() == Some(&OP_RETURN) || script.len() > MAX_SCRIPT {
+            return Self::Nobody;
+        }
+        if let Ok(multisig) = MultisigScript::from_bytes(script) {
+            return Self::Keys {
+                m: multisig.threshold().to_u8(),
+                n: multisig.keys().len(),
+            };
+        }
+        let parsed = Script::from(script.to_vec());
+        if parsed.is_witness_program() {
+            return Self::of_program(script);
+        }
+        if *script == [&[0xa9, 20], hash160_of(&[OP_TRUE]).as_slice(), &[0x87]].concat() {
+            return Self::Anyone;
+        }
+        match last_push(&parsed) {
+            Some(true) => Self::Anyone,
+            Some(false) => Self::Nobody,
+            None => Self::Somebody,
+        }
+    }
+
+    /// Of a witness program: of one that hashes `OP_TRUE`, or that has a version without rules, anyone.
+    fn of_program(script: &[u8]) -> Self {
+        let of_true = sha256::Hash::hash(&[OP_TRUE]);
+        let is_true = *script == [&[0, 32], of_true.as_byte_array().as_slice()].concat();
+        match script[0] {
+            0 if is_true => Self::Anyone,
+            // P2WPKH, P2WSH, P2TR.
+            0 | 0x51 => Self::Somebody,
+            _ => Self::Anyone,
+        }
+    }
+
+    /// Whether less than a majority of the keys that stand in it is enough.
+    #[must_use]
+    pub const fn is_minority(self) -> bool {
+        match self {
+            Self::Keys { m, n } => 2 * (m as usize) <= n,
+            _ => false,
+        }
+    }
+}
+
+fn hash160_of(script: &[u8]) -> [u8; 20] {
+    hash160::Hash::hash(script).to_byte_array()
+}
+
+/// What a script of pushes alone leaves on the stack, as true or false; none if it does more. An
+/// empty one leaves what its spender put there, which can be true.
+fn last_push(script: &Script) -> Option<bool> {
+    let (lowest, highest) = (OP_PUSHNUM_1.into_u8(), OP_PUSHNUM_16.into_u8());
+    let mut last = true;
+    for instruction in script.instructions() {
+        last = match instruction.ok()? {
+            Instruction::PushBytes(bytes) => is_true(bytes),
+            Instruction::Op(op) if (lowest..=highest).contains(&op.into_u8()) => true,
+            Instruction::Op(op) if op == OP_PUSHNUM_NEG1 => true,
+            // OP_NOP, OP_NOP1, OP_NOP4 to OP_NOP10.
+            Instruction::Op(op) if matches!(op.into_u8(), 0x61 | 0xb0 | 0xb3..=0xb9) => last,
+            Instruction::Op(_) => return None,
+        };
+    }
+    Some(last)
+}
+
+/// `CastToBool` of the script engine.
+fn is_true(bytes: &[u8]) -> bool {
+    match bytes.split_last() {
+        None => false,
+        Some((last, rest)) => !matches!(last, 0 | 0x80) || rest.iter().any(|byte| *byte != 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_a_script_is_told() {
+        let wrapped = [&[0xa9, 20][..], &hash160_of(&[0x51]), &[0x87]].concat();
+        let program =
+            |version: u8, bytes: &[u8]| [&[version, bytes.len() as u8][..], bytes].concat();
+        let of_true = sha256::Hash::hash(&[OP_TRUE]).to_byte_array();
+        for (script, holder) in [
+            (vec![0x51], Holder::Anyone),
+            (vec![0x60], Holder::Anyone),
+            (vec![0x4f], Holder::Anyone),
+            (vec![1, 1], Holder::Anyone),
+            (vec![1, 0x80], Holder::Nobody),
+            (vec![2, 0, 1], Holder::Anyone),
+            (vec![0x61, 0x51, 0xb3], Holder::Anyone),
+            (vec![], Holder::Anyone),
+            (vec![0], Holder::Nobody),
+            (vec![0x6a], Holder::Nobody),
+            (vec![0x6a, 1, 1], Holder::Nobody),
+            (vec![0x61; 10_001], Holder::Nobody),
+            (wrapped, Holder::Anyone),
+            (program(0, &of_true), Holder::Anyone),
+            (program(0, &[7; 32]), Holder::Somebody),
+            (program(0, &[7; 20]), Holder::Somebody),
+            (program(0x51, &[7; 32]), Holder::Somebody),
+            (program(0x52, &[7; 32]), Holder::Anyone),
+            (vec![0x51, 0x75, 0x51], Holder::Somebody),
+        ] {
+            assert_eq!(Holder::of(&script), holder, "{script:02x?}");
+        }
+    }
+
+    #[test]
+    fn of_some_keys_as_many_as_half_are_a_minority() {
+        for (m, n, minority) in [(1, 1, false), (1, 2, true), (2, 3, false), (2, 4, true)] {
+            assert_eq!(Holder::Keys { m, n }.is_minority(), minority, "{m} of {n}");
+        }
+    }
+}
