@@ -221,9 +221,9 @@ pub enum OperatorError {
         "the store is empty, and the node had not loaded the chain yet when the operator started: start again, to begin as an observer"
     )]
     ChainHadBegun,
-    /// The guard's store failed: nothing is signed any more, so nothing is voted for either. It is
-    /// opened anew by the next start.
-    #[error("the operator stopped because its guard failed")]
+    /// The guard's store failed, or the key signs nothing any more in this process, as when a hardware
+    /// module hangs: nothing is signed, so nothing is voted for either. The next start opens both anew.
+    #[error("the operator stopped because its guard or its key failed")]
     Guard(#[from] GuardError),
     /// The store failed: nothing is said or signed any more.
     #[error("the operator stopped because its store failed")]

@@ -145,7 +145,10 @@ fn claims_that_were_believed_once_are_not_any_more() {
     let mut header = vec![0, 0, 0, 0x80];
     header.extend([0; 72]);
     header.extend([2, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0x02, 0x00]);
-    let cases: [(&str, &[u8]); 2] = [("genesis", &[0, 0, 0, 0, 0, 253, 0, 5]), ("header", &header)];
+    let cases: [(&str, &[u8]); 2] = [
+        ("genesis", &[0, 0, 0, 0, 0, 253, 0, 5]),
+        ("header", &header),
+    ];
     for (name, bytes) in cases {
         let mut checks = decoders::ALL.iter().filter(|(known, _)| *known == name);
         let (_, check) = checks.next().expect("a decoder of this name");

@@ -237,11 +237,12 @@ impl Jobs {
         }
     }
 
-    /// Ends the operator if its guard's store failed. It would fail at each later call as well, and an
+    /// Ends the operator if its guard's store failed, or its key will sign nothing any more. It would fail at each later call as well, and an
     /// operator that votes and never signs is worse than one that is absent: its votes decide blocks
     /// that then lack its signature.
     fn end_without_guard(&self, error: GuardError) {
-        if matches!(error, GuardError::Store(GuardStoreError::Backend(_))) {
+        let store = matches!(error, GuardError::Store(GuardStoreError::Backend(_)));
+        if store || error.is_final() {
             // Gone only when the engine is.
             let _ = self.failed.send(error.into());
         }
