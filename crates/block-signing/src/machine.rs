@@ -123,6 +123,7 @@ impl Machine {
         if self.halted {
             return;
         }
+        self.observe_anew_if_clock_was_set(self.clock, now);
         self.follow_clock(now);
         match input {
             Input::Tip(tip) => self.on_tip(now, tip),
@@ -174,7 +175,13 @@ impl Machine {
         if self.halted {
             return None;
         }
-        self.height.as_ref()?.timeout()
+        let timeout = self.height.as_ref()?.timeout();
+        if !self.observing() {
+            return timeout;
+        }
+        // Often enough to tell a clock that was set from time that has passed.
+        let soon = self.clock.after(self.config.max_drift() / 2);
+        Some(timeout.map_or(soon, |timeout| timeout.min(soon)))
     }
 
     /// Where the machine is.

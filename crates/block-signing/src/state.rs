@@ -244,6 +244,8 @@ pub(crate) struct Finished {
     pub(crate) signatures: BTreeMap<OperatorId, CompactSignature>,
     pub(crate) helped: UnixTime,
     pub(crate) answers: Answers,
+    /// Who was heard with all that settles the height: they call for no help.
+    pub(crate) helpers: BTreeSet<OperatorId>,
 }
 
 /// What the store remembered of one height.

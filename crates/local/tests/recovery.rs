@@ -11,6 +11,7 @@ use federation_operator::{
     StoreError,
 };
 use federation_roster::OperatorId;
+use tokio::sync::broadcast::error::RecvError;
 
 const LIMIT: Duration = Duration::from_secs(120);
 const VICTIM: usize = 1;
@@ -126,7 +127,25 @@ async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), L
     let folder = tempfile::tempdir().expect("a folder");
     let mut federation = LocalFederation::start(five(folder.path())).await?;
     federation.delay(VICTIM, Duration::from_millis(80));
+    let mut events = federation.operator(VICTIM).expect("it runs").events();
     federation.wait_for_height(12, LIMIT).await?;
+    // Now and then it is in time to sign.
+    let signed = async {
+        loop {
+            match events.recv().await {
+                Ok(OperatorEvent::Protocol(Event::HeightFinished(report)))
+                    if report.until_signed.is_some() =>
+                {
+                    return;
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => panic!("it runs on"),
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, signed)
+        .await
+        .expect("it signs a block");
     federation.stop_operator(VICTIM).await?;
     let guard = HeldGuardStore::open(
         &federation.store_folder(VICTIM),

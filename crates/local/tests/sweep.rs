@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use elements::{OutPoint, Script, Transaction, TxOut, Txid, encode::serialize};
-use federation_block_signing::{Event, Refusal};
+use federation_block_signing::{Event, Refusal, Timeouts};
 use federation_chain::{Block, BlockHeight, Dialect};
 use federation_genesis::Sweep;
 use federation_local::{LocalConfig, LocalError, LocalFederation, NodeKind};
@@ -80,6 +80,18 @@ fn wanting(sweep: Option<&Sweep>) -> Options {
     options
 }
 
+/// Time enough for another operator to start in the first round.
+fn patient() -> Timeouts {
+    let second = Duration::from_secs(1);
+    Timeouts {
+        propose: 20 * second,
+        prevote: second,
+        precommit: second,
+        growth: second,
+        limit: 30 * second,
+    }
+}
+
 fn has(block: &Block, sweep: &Sweep) -> bool {
     let mut transactions = block.transactions().expect("transactions").into_iter();
     transactions.any(|transaction| transaction.txid() == sweep.txid())
@@ -129,11 +141,15 @@ async fn a_block_1_without_the_sweep_gets_no_prevote_and_the_next_leader_brings_
     federation
         .node(LEADER)
         .with_devnet(|node| node.set_isolated(true));
-    federation.start_operator(LEADER).await?;
-    federation.set_options(wanting(Some(&sweep)));
+    // The others wait for the leader's proposal of the first round, whose body is sent once.
+    let mut options = wanting(Some(&sweep));
+    options.timeouts = Some(patient());
+    federation.set_options(options);
     federation.start_operator(0).await?;
     let mut events = federation.operator(0).expect("it runs").events();
     federation.start_operator(2).await?;
+    federation.set_options(wanting(None));
+    federation.start_operator(LEADER).await?;
     let refused = async {
         loop {
             let event = events.recv().await.expect("it runs on");

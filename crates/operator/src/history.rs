@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use federation_chain::{BlockHash, BlockHeight, Header, UnixTime};
 use federation_ocean_rpc::{Node, RpcError};
 use federation_roster::{Federation, OperatorId};
-use federation_signer::{GuardError, GuardedSigner, Signer};
+use federation_signer::{AUDIT_HEIGHTS, GuardError, GuardedSigner, Signer};
 
 use crate::Clock;
 
@@ -75,11 +75,15 @@ impl History {
         }
         // What the guard knows needs no look at its signatures, and that is most blocks.
         let known = self.signer.records().await?;
+        // Of what is so far below the highest final height the guard keeps nothing: a node that has lost
+        // its blocks and loads them again shows nothing new there.
+        let kept = known.highest_final().map_or(0, BlockHeight::to_u32);
+        let kept = BlockHeight::new(kept.saturating_sub(AUDIT_HEIGHTS));
         while self.seen.is_none_or(|seen| seen.1 != hash) {
             let header = self.header(hash).await?;
             let height = header.height();
             let (highest, _) = *top.get_or_insert((height, hash));
-            if height <= self.floor() {
+            if height <= self.floor().max(kept) {
                 break;
             }
             let read = highest.to_u32() - height.to_u32();
@@ -94,7 +98,9 @@ impl History {
             }
             hash = header.previous();
         }
-        self.seen = top.or(self.seen);
+        // Never lower: a node that is set back shows its old blocks again on the way up.
+        let higher = |top: &(BlockHeight, BlockHash)| self.seen.is_none_or(|seen| seen.0 <= top.0);
+        self.seen = top.filter(higher).or(self.seen);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::{fs::File, path::Path, process::ExitCode};
 use federation_block_signing::{Record, Standing};
 use federation_chain::BlockHeight;
 use federation_cli::{CliError, out};
-use federation_operator::{HeldGuardStore, Store, StoreError};
+use federation_operator::{Halt, HaltReason, HeldGuardStore, Store, StoreError};
 use federation_signer::{GuardStanding, HeldGuard, ImportError};
 
 use super::{
@@ -81,6 +81,7 @@ struct Plan {
 pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
     let _key = lock_key(&place.pin.block_key)?;
     let remains = Remains::find(place)?;
+    let old_store = remains.old_store()?;
     if let Left::Whole((_, held)) = &remains.guard {
         match held.standing {
             GuardStanding::MovedAway => {
@@ -89,6 +90,7 @@ pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
             GuardStanding::Active
                 if !held.is_empty()
                     && wish.at_least.is_none()
+                    && old_store.is_none()
                     && matches!(remains.store, Left::Whole(_)) =>
             {
                 out::line(
@@ -129,6 +131,15 @@ pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
 }
 
 impl Remains {
+    /// The halt that says that the store is older than what the key has signed.
+    fn old_store(&self) -> Result<Option<Halt>, CliError> {
+        let Left::Whole((store, _)) = &self.store else {
+            return Ok(None);
+        };
+        let halt = store.halt().map_err(|error| store_error(&error))?;
+        Ok(halt.filter(|halt| halt.reason == HaltReason::OldStore))
+    }
+
     fn find(place: &Place) -> Result<Self, CliError> {
         let folder = &place.config.store;
         let guard = Left::new(&HeldGuardStore::path(folder), || {
@@ -212,6 +223,7 @@ impl Remains {
                 store_knows,
                 guard_knows,
                 wish.at_least.map(BlockHeight::new),
+                self.old_store()?.map(|halt| halt.height),
             ]
             .into_iter()
             .flatten()

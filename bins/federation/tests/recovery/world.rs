@@ -45,7 +45,9 @@ impl World {
         let args = ["init", "--out", out, "--operators", "3", "--interval"];
         let threshold = threshold.to_string();
         let rest = ["500ms", "--first-port", &port, "--threshold", &threshold];
-        let made = federation(&[&args[..], &rest].concat());
+        // The nodes' wallets spend them.
+        let coins = ["--coins-to", "anyone"];
+        let made = federation(&[&args[..], &rest, &coins].concat());
         assert!(made.status.success(), "{}", stderr(&made));
         std::fs::write(folder.path().join("password"), "password\n").expect("written");
         let mut nodes = Vec::new();

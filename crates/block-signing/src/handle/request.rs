@@ -66,6 +66,13 @@ impl Machine {
         if sender == me || height != signed.message.height() {
             return;
         }
+        if let Message::SignatureSet(_) = &signed.message
+            && let Some(finished) = &mut self.finished
+        {
+            // It has all that it takes, and helps.
+            finished.helpers.insert(sender);
+            return;
+        }
         if let Message::BodyRequest(request) = &signed.message
             && request.asked == me
         {
@@ -74,26 +81,26 @@ impl Machine {
         let Some(finished) = &mut self.finished else {
             return;
         };
-        if now < finished.helped.after(beat) {
+        if finished.helpers.contains(&sender) || now < finished.helped.after(beat) {
             return;
         }
         finished.helped = now;
         let hash = finished.decision.hash;
-        let decision = Message::Certificate(finished.decision.clone());
-        self.out.send(decision);
-        if let Some(signature) = finished.signature {
-            self.out.send(Message::BlockSignature(signature));
-        }
+        let all = !finished.signatures.is_empty();
         #[cfg(test)]
-        if self.config.mutation == Some(crate::mutation::Mutation::HelpAlone) {
-            return;
-        }
-        if !finished.signatures.is_empty() {
+        let all = all && self.config.mutation != Some(crate::mutation::Mutation::HelpAlone);
+        // First, so that other helpers do not take the rest for a call.
+        if all {
             self.out.send(Message::SignatureSet(SignatureSet {
                 height,
                 hash,
                 signatures: finished.signatures.clone(),
             }));
+        }
+        let decision = Message::Certificate(finished.decision.clone());
+        self.out.send(decision);
+        if let Some(signature) = finished.signature {
+            self.out.send(Message::BlockSignature(signature));
         }
     }
 

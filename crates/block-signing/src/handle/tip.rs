@@ -2,6 +2,7 @@
 
 use core::mem;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use federation_chain::UnixTime;
 
@@ -42,7 +43,9 @@ impl Machine {
             now.min(tip.time)
         };
         let ballots = self.finish(now, tip);
-        self.observe_from(now);
+        if worked_on.is_none() {
+            self.observe_from(now);
+        }
         self.start(now, since, tip, ballots);
     }
 
@@ -83,14 +86,25 @@ impl Machine {
         by_the_clock && block.time > since.after(drift).after(drift)
     }
 
-    /// R29: the observing begins with the first tip.
+    /// R29: the observing begins with the first tip after each start: the clock may have been wrong
+    /// before.
     fn observe_from(&mut self, now: UnixTime) {
-        if let Standing::Observing {
-            since: since @ None,
-        } = &mut self.standing
-        {
+        if let Standing::Observing { since } = &mut self.standing {
             *since = Some(now);
             self.standing_is_new = true;
+        }
+    }
+
+    /// R29: and anew when the clock is set, as that of a machine that has just begun to ask for the
+    /// time: no block is younger than the observing by a clock that was wrong.
+    pub(crate) fn observe_anew_if_clock_was_set(&mut self, before: UnixTime, now: UnixTime) {
+        let Standing::Observing { since: Some(since) } = self.standing else {
+            return;
+        };
+        let was_set = now < since || now > before.after(self.config.max_drift());
+        if was_set && self.height.is_some() {
+            self.standing = Standing::Observing { since: Some(now) };
+            self.out.persist(Record::Standing(self.standing));
         }
     }
 
@@ -142,7 +156,9 @@ impl Machine {
                 signatures: height.ballots.compact_signatures(decision.hash),
                 decision,
                 helped: now,
-                answers: height.answers,
+                // Who lacks the decided block may have spent its answers on others.
+                answers: Answers::default(),
+                helpers: BTreeSet::new(),
             });
     }
 
@@ -192,6 +208,7 @@ impl Machine {
                 signatures: BTreeMap::new(),
                 helped: now,
                 answers: Answers::default(),
+                helpers: BTreeSet::new(),
             });
         }
     }

@@ -145,7 +145,7 @@ fn five_with_nuisances(seed: u64) -> Scenario {
 #[test]
 fn finds_a_machine_that_goes_to_later_rounds_on_the_word_of_few() {
     let mutation = Some(Mutation::FollowFew);
-    assert!(standstills(0..20, five_with_nuisances, mutation) > 0);
+    assert!(standstills(0..200, five_with_nuisances, mutation) > 0);
     assert_eq!(standstills(0..200, five_with_nuisances, None), 0);
     assert_eq!(standstills(0..100, Scenario::of_nuisances, None), 0);
 }
@@ -218,7 +218,8 @@ fn flipped(seed: u64, mutation: Option<Mutation>) -> Result<Summary, Breach> {
     scenario.crashes = 10;
     let mut world = World::with_config(scenario, |mut config| {
         config.mutation = mutation;
-        config
+        // Blocks without a proof of lock expire soon, so more rounds fail.
+        config.with_max_drift(Duration::from_secs(1))
     });
     let calm = Rc::new(Cell::new(false));
     let seen = Rc::clone(&calm);

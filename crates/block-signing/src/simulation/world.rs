@@ -184,9 +184,13 @@ impl World {
             let id = OperatorId::new(u8::try_from(number).expect("a federation is small"));
             let config = Config::new(scenario.size, scenario.threshold, id, scenario.interval);
             let config = config.expect("the scenario makes a federation");
-            // As far as clocks differ, and a second for times in whole seconds.
-            let drift = Duration::from_millis(2 * scenario.skew + 1000);
-            let config = config.with_max_drift(drift);
+            // An observer waits for twice the drift: no more than clocks differ, and a second for
+            // times in whole seconds.
+            let config = if scenario.amnesia {
+                config.with_max_drift(Duration::from_millis(2 * scenario.skew + 1000))
+            } else {
+                config
+            };
             let config = if scenario.hasty {
                 hasty(config)
             } else {

@@ -33,7 +33,7 @@ impl Work<'_> {
         } else {
             self.repeat_round();
         }
-        if let Some(signature) = self.height.own.signature {
+        if let Some(signature) = self.height.own.signature.filter(|_| !self.observing) {
             self.out.send(Message::BlockSignature(signature));
         }
     }

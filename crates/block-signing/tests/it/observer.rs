@@ -114,17 +114,60 @@ fn a_block_whose_time_is_the_lowest_possible_says_nothing_of_when_it_was_made() 
     assert!(driver.machine.status().observing);
 }
 
-#[test]
-fn a_restart_does_not_begin_the_observing_anew() {
-    let mut driver = observer();
-    driver.now += 3_600_000;
-    driver.restart_with(|config| config.as_observer());
-    driver.input(Input::Tip(tip(0)));
+/// Whether an observer takes part after a block that was made so long after its first start.
+fn takes_part_after(mut driver: Driver, millis: u64) -> bool {
     for sender in [1, 2, 3] {
         driver.receive(sender, precommit(1, 0, Some(7)));
     }
-    driver.input(Input::Tip(block_made_after(TWICE_THE_DRIFT + 1)));
-    assert!(!driver.machine.status().observing);
+    driver.input(Input::Tip(block_made_after(millis)));
+    !driver.machine.status().observing
+}
+
+const HOUR: u64 = 3_600_000;
+
+#[test]
+fn a_restart_begins_the_observing_anew() {
+    for flag in [true, false] {
+        let restarted = || {
+            let mut driver = observer();
+            driver.now += HOUR;
+            driver.restart_with(|config| {
+                if flag {
+                    config.as_observer()
+                } else {
+                    Driver::config(0)
+                }
+            });
+            driver.input(Input::Tip(tip(0)));
+            driver
+        };
+        assert!(!takes_part_after(restarted(), HOUR + TWICE_THE_DRIFT));
+        assert!(takes_part_after(restarted(), HOUR + TWICE_THE_DRIFT + 1));
+    }
+}
+
+/// A machine that was replaced may begin with a clock of years ago, by which every block is young.
+#[test]
+fn a_clock_that_is_set_begins_the_observing_anew() {
+    let set = |clock: u64| {
+        let mut driver = Driver::with(Driver::config(0).as_observer());
+        driver.now = clock;
+        driver.input(Input::Tip(tip(0)));
+        driver.now = T0;
+        driver.input(Input::Tick);
+        driver
+    };
+    for clock in [T0 - 8000 * 24 * HOUR, T0 + 8000 * 24 * HOUR] {
+        assert!(!takes_part_after(set(clock), TWICE_THE_DRIFT));
+        assert!(takes_part_after(set(clock), TWICE_THE_DRIFT + 1));
+    }
+}
+
+#[test]
+fn time_that_passes_is_no_clock_that_was_set() {
+    let mut driver = observer();
+    driver.pass(HOUR);
+    assert!(takes_part_after(driver, TWICE_THE_DRIFT + 1));
 }
 
 /// The node is lost with the memory and catches up; what settled an old height is said again, by an

@@ -12,7 +12,9 @@ use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
 impl Engine {
     /// Handles all pending inputs and does what the machine asks.
     pub(super) async fn work(&mut self) -> Result<(), StoreError> {
-        while let Some(input) = self.pending.pop_front() {
+        while self.end.is_none()
+            && let Some(input) = self.pending.pop_front()
+        {
             self.machine.handle(self.clock.now(), input);
             let mut records = Vec::new();
             let mut rest = Vec::new();
@@ -32,6 +34,10 @@ impl Engine {
             }
             for output in rest {
                 self.act(output).await?;
+                // Nothing is said or signed after a twin was heard.
+                if self.end.is_some() {
+                    break;
+                }
             }
         }
         let now = self.machine.status();

@@ -29,6 +29,10 @@ const LISTEN: Duration = Duration::from_secs(2);
 /// that make blocks.
 const LISTEN_LONG: Duration = Duration::from_secs(60);
 
+/// How long others at greater heights are believed, at most, while they may all be liars: one of whose
+/// blocks the node can get has got them by then.
+const BEHIND: Duration = Duration::from_secs(120);
+
 /// The heights at which others were heard since the start, proven by their signatures.
 #[derive(Debug)]
 pub(super) struct Heard {
@@ -153,8 +157,11 @@ impl Arrival {
         if near + 1 >= self.threshold {
             return None;
         }
-        // So many contain an honest one.
-        if ahead > 0 && ahead >= 2 * self.threshold - self.size {
+        // So many contain an honest one, if no more lie than one block per height stands. More than
+        // N - M contain one even if all lie that blocks come without: these are believed for good.
+        // While all wait nobody speaks, so fewer must not keep all waiting.
+        let enough = ahead > 0 && ahead >= 2 * self.threshold - self.size;
+        if enough && (ahead > self.size - self.threshold || waited < BEHIND) {
             return Some(Wait::Behind { blocks, ahead });
         }
         if blocks == BlockHeight::GENESIS {
@@ -252,8 +259,13 @@ mod tests {
     fn others_at_greater_heights_are_believed_unless_a_quorum_is_here() {
         let arrival = three_of_five();
         // One above the height worked on is a block that is under way.
-        let next = arrival.wait(&at(8), &heard(&[(1, 9), (2, 10)]), LATER);
+        let one = heard(&[(1, 9), (2, 10)]);
+        let next = arrival.wait(&at(8), &one, Duration::ZERO);
         assert!(matches!(next, Some(Wait::Behind { ahead: 1, .. })));
+        // It may be a liar, and all that have just started may be waiting as this one does.
+        assert_eq!(arrival.wait(&at(8), &one, LATER), None);
+        let two = heard(&[(1, 900), (2, 900)]);
+        assert_eq!(arrival.wait(&at(8), &two, LATER), None);
         let away = heard(&[(1, 18), (2, 18), (3, 18)]);
         assert!(matches!(
             arrival.wait(&at(8), &away, LATER),
