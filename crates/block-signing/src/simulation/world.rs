@@ -184,10 +184,11 @@ impl World {
             let id = OperatorId::new(u8::try_from(number).expect("a federation is small"));
             let config = Config::new(scenario.size, scenario.threshold, id, scenario.interval);
             let config = config.expect("the scenario makes a federation");
-            // An observer waits for twice the drift: no more than clocks differ, and a second for
-            // times in whole seconds.
+            // An observer waits for twice the drift: no more than clocks differ, a second for times
+            // in whole seconds, and what a block takes to everybody, which makes it older.
             let config = if scenario.amnesia {
-                config.with_max_drift(Duration::from_millis(2 * scenario.skew + 1000))
+                let bodies = scenario.body_millis * scenario.size as u64;
+                config.with_max_drift(Duration::from_millis(2 * scenario.skew + 1000 + bodies))
             } else {
                 config
             };
