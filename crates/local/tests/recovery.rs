@@ -162,6 +162,35 @@ async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), L
     Ok(())
 }
 
+/// A key that is new on a chain with blocks is known from its first start on, also if the operator is
+/// started again before it has signed a block or seen one finished.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_is_known_after_a_restart_that_comes_at_once() -> Result<(), LocalError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = LocalConfig::new(3, 2)
+        .with_interval(Duration::from_millis(300))
+        .with_folder(folder.path())
+        .with_absent(vec![VICTIM]);
+    let mut federation = LocalFederation::start(config).await?;
+    federation.wait_for_height(2, LIMIT).await?;
+    // Nothing is finished while only one is there.
+    federation.stop_operator(0).await?;
+    federation.stop_operator(2).await?;
+    federation.start_operator(VICTIM).await?;
+    let mut status = federation.operator(VICTIM).expect("it runs").status();
+    let at_work = status.wait_for(|status| status.tip.is_some());
+    at_work.await.expect("it runs");
+    federation.stop_operator(VICTIM).await?;
+    federation.start_operator(VICTIM).await?;
+    assert!(!observes(&federation));
+    // It is one of the two that sign.
+    federation.start_operator(0).await?;
+    let height = federation.check_one_chain().await?;
+    federation.wait_for_height(height + 2, LIMIT).await?;
+    federation.stop().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_all_must_sign_an_empty_store_is_refused_unless_the_key_is_new()
 -> Result<(), LocalError> {

@@ -167,6 +167,11 @@ impl Operator {
             config = config.as_observer();
             observing = true;
         }
+        if !observing && let Some(tip) = begin.new_key_at {
+            // From now on the guard is one that knows what the key has signed, also if the operator is
+            // started again before it has signed anything or seen a height finished.
+            self.signer.raise_final(tip).await?;
+        }
         start::warn_of_money(&self).await;
         tracing::info!(
             operator = %self.federation.name(self.me),

@@ -42,6 +42,8 @@ pub(crate) struct Begin {
     pub(crate) observe: bool,
     /// Whether it knows nothing, on a chain that its node says has no block yet.
     pub(crate) fresh: bool,
+    /// The node's tip, at which somebody said that the key is new and no block denies it.
+    pub(crate) new_key_at: Option<BlockHeight>,
     /// What the chain was compared with, up to the node's tip.
     pub(crate) history: History,
 }
@@ -266,12 +268,13 @@ async fn begin(
     };
     let (height, hash) = tip;
     let mut observe = false;
+    let mut new_key_at = None;
     match memory {
         Memory::KnownToBeLost => history.known = Known::Since(now),
         Memory::Empty if height == BlockHeight::GENESIS => {}
         Memory::Empty if is_new_key(operator, height) => {
             match last_signed(&history, hash, SEARCHED_BLOCKS).await {
-                Ok(None) => {}
+                Ok(None) => new_key_at = Some(height),
                 Ok(Some(height)) => return Err(StartError::LostStore { height }),
                 Err(error) => return Err(start_error(error, None)),
             }
@@ -299,6 +302,7 @@ async fn begin(
     }
     Ok(Begin {
         observe,
+        new_key_at,
         fresh: matches!(memory, Memory::Empty) && height == BlockHeight::GENESIS,
         history,
     })
