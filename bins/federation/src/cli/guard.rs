@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use federation_chain::BlockHash;
 
 use super::run::SettingsArgs;
 
@@ -99,13 +100,20 @@ pub(crate) enum GuardCommand {
         /// needed, and the operator goes on where it was.
         #[arg(long)]
         trust_store: bool,
+        /// More operators lost their stores than may be absent, or all must sign: nobody is left to
+        /// observe. The hash of the last block, on which ALL operators agree: each has stopped, each
+        /// has looked at its node and its backups, and no one knows of a block above it. The operator
+        /// takes part at once in the height above. If a block there was signed by M and comes up
+        /// later, the chain has forked.
+        #[arg(long, value_name = "HASH", conflicts_with_all = ["margin", "at_least", "trust_store"])]
+        agreed_tip: Option<BlockHash>,
         /// Move databases that cannot be read, or are of another operator, into a folder beside.
         #[arg(long)]
         set_aside: bool,
         /// The federation has changed its roster, at the same time everywhere: begin a store of the
         /// new one. The guard stays as it is, and nobody observes. A roster that was in force before
         /// needs another `epoch` in federation.toml.
-        #[arg(long, conflicts_with_all = ["margin", "at_least", "trust_store", "set_aside"])]
+        #[arg(long, conflicts_with_all = ["margin", "at_least", "trust_store", "agreed_tip", "set_aside"])]
         new_roster: bool,
         /// No other daemon has this key, on no machine, and none will be started.
         #[arg(long)]

@@ -17,7 +17,7 @@ const DRIFT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) tip: BlockHeight,
-    hash: BlockHash,
+    pub(super) hash: BlockHash,
     pub(super) headers: BlockHeight,
     pub(super) peers: u32,
     is_downloading: bool,
@@ -62,6 +62,23 @@ impl Seen {
         } else {
             Ok(())
         }
+    }
+
+    /// Refuses a tip that is not the block which all operators agree to be the last one.
+    pub(super) fn check_is_last(&self, agreed: BlockHash) -> Result<(), CliError> {
+        self.check_complete()
+            .map_err(|why| CliError::failure(why, "let the node catch up, and ask again"))?;
+        if self.hash == agreed {
+            return Ok(());
+        }
+        Err(CliError::failure(
+            format!(
+                "the node's tip is block {} at height {}, not {agreed}",
+                self.hash, self.tip
+            ),
+            "let the node catch up, or compare the last block with the other operators again: the \
+             highest that any of them has is the one to agree on",
+        ))
     }
 
     fn missing_blocks(&self) -> String {

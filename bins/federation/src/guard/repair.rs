@@ -10,7 +10,7 @@
 use std::{fs::File, path::Path, process::ExitCode};
 
 use federation_block_signing::{Record, Standing};
-use federation_chain::BlockHeight;
+use federation_chain::{BlockHash, BlockHeight};
 use federation_cli::{CliError, out};
 use federation_operator::{Halt, HaltReason, HeldGuardStore, Store, StoreError};
 use federation_signer::{GuardStanding, HeldGuard, ImportError};
@@ -32,6 +32,8 @@ pub(super) struct Wish {
     pub(super) margin: u32,
     pub(super) at_least: Option<u32>,
     pub(super) trust_store: bool,
+    /// The block that all operators agree to be the last one.
+    pub(super) agreed_tip: Option<BlockHash>,
     pub(super) set_aside: bool,
     pub(super) no_other_daemon: bool,
 }
@@ -91,6 +93,7 @@ pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
                 if !held.is_empty()
                     && wish.at_least.is_none()
                     && old_store.is_none()
+                    && !(wish.agreed_tip.is_some() && remains.observes())
                     && matches!(remains.store, Left::Whole(_)) =>
             {
                 out::line(
@@ -101,11 +104,12 @@ pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
             GuardStanding::Active | GuardStanding::Unproven => {}
         }
     }
-    if place.needs_all() && !wish.trust_store {
+    if place.needs_all() && !wish.trust_store && wish.agreed_tip.is_none() {
         return Err(CliError::failure(
             "every operator of this federation must sign each block: a watermark above the tip would \
              stop the chain for good",
-            "restore operator.redb, the newest, and give --trust-store",
+            "restore operator.redb, the newest, and give --trust-store; if that is lost, agree with all \
+             operators on the last block and give --agreed-tip",
         ));
     }
     let plan = remains.plan(place, wish)?;
@@ -160,6 +164,11 @@ impl Remains {
         matches!(self.guard, Left::Useless(_)) || matches!(self.store, Left::Useless(_))
     }
 
+    /// Whether the operator waits to see others settle a block without it.
+    fn observes(&self) -> bool {
+        self.records().iter().any(Record::is_of_an_observer)
+    }
+
     fn records(&self) -> &[Record] {
         match &self.store {
             Left::Whole((_, records)) => records,
@@ -182,7 +191,10 @@ impl Remains {
                 CliError::failure(error, "start the node, let it catch up, and ask again")
             })?;
         place.check_agreed(Some(seen.tip))?;
-        history::check_height(place, wish, &seen)?;
+        match wish.agreed_tip {
+            Some(agreed) => seen.check_is_last(agreed)?,
+            None => history::check_height(place, wish, &seen)?,
+        }
         let mut because = vec![
             match &self.guard {
                 Left::Whole((_, held)) if held.is_empty() => "guard.redb: empty".to_owned(),
@@ -216,7 +228,13 @@ impl Remains {
         because.extend(store_knows.map(|height| format!("operator.redb knows of height {height}")));
         let guard_knows = held.state.top();
         because.extend(guard_knows.map(|height| format!("guard.redb knows of height {height}")));
-        let watermark = if wish.trust_store {
+        let watermark = if wish.agreed_tip.is_some() {
+            because.push(format!(
+                "all operators agree that block {} at height {} is the last one",
+                seen.hash, seen.tip
+            ));
+            seen.tip
+        } else if wish.trust_store {
             self.trusted(place, &node, &seen, &mut held)?
         } else {
             let known = [
@@ -320,13 +338,17 @@ impl Remains {
                         .map_err(|error| store_error(&error))?
                 }
             };
+            // Where no more can be found out by observing, because all would only observe, a person
+            // has said what is known.
+            let standing = if wish.agreed_tip.is_some() {
+                Standing::TakingPart
+            } else {
+                Standing::Observing { since: None }
+            };
             // The machine keeps still up to the watermark as well: it counts as final.
             store
                 .write(
-                    &[
-                        Record::Standing(Standing::Observing { since: None }),
-                        Record::Final(plan.watermark),
-                    ],
+                    &[Record::Standing(standing), Record::Final(plan.watermark)],
                     None,
                 )
                 .map_err(|error| store_error(&error))?;
@@ -352,7 +374,7 @@ impl Remains {
             "repaired: the key signs, and the operator votes, from height {} on",
             plan.watermark.next()
         ))?;
-        if !wish.trust_store {
+        if !wish.trust_store && wish.agreed_tip.is_none() {
             out::line(
                 "`federation run` begins as an observer, and takes part from the height after the \
                  first that it sees settled without it.",

@@ -360,3 +360,43 @@ async fn where_all_must_sign_nobody_is_made_to_sit_out_a_height() {
     world.blocks(2).await;
     stop([first, second, third]).await;
 }
+
+/// Nobody is left who could settle a block for the observers to see. That no block above the last one
+/// is known to anybody is what people can agree on.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_that_all_lost_their_stores_go_on_from_the_block_they_agree_on() {
+    let world = World::new().await;
+    let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
+    world.blocks(3).await;
+    stop(daemons).await;
+    for index in [0, 1, 2] {
+        std::fs::remove_dir_all(world.store(index)).expect("removed");
+    }
+    let observers = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
+    for observer in &observers {
+        observer.says("observing=true").await;
+    }
+    stop(observers).await;
+
+    let tip = world.nodes[0].block(BlockHeight::new(u32::try_from(world.height()).expect("small")));
+    let tip = tip.expect("there").block_hash().to_string();
+    let other = "00".repeat(32);
+    let said = refused(
+        &world.config(0),
+        &["guard", "repair", "--agreed-tip", &other, SURE],
+    );
+    assert!(said.contains("compare the last block"), "{said}");
+    let agreed = ["guard", "repair", "--agreed-tip", &tip, SURE];
+    for index in [0, 1, 2] {
+        let said = ask(&world.config(index), &agreed);
+        assert!(!said.contains("observer"), "{said}");
+    }
+    let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
+    world.blocks(3).await;
+    let said = refused(&world.config(0), &agreed);
+    assert!(said.contains("in use"), "{said}");
+    stop(daemons).await;
+    // What runs needs no repair, and nobody's memory is thrown away by it.
+    let said = ask(&world.config(0), &agreed);
+    assert!(said.contains("nothing to repair"), "{said}");
+}
