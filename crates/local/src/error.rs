@@ -76,12 +76,14 @@ pub enum LocalError {
     #[error("operator {0} runs already")]
     Running(usize),
     /// A height was not reached in time.
-    #[error("height {wanted} was not reached in time: the nodes are at {reached:?}")]
+    #[error("height {wanted} was not reached in time: the nodes are at {reached:?}; {operators}")]
     Height {
         /// What was waited for.
         wanted: u32,
         /// Where each node is.
         reached: Vec<u32>,
+        /// What each operator does.
+        operators: String,
     },
     /// Two nodes hold different blocks at one height.
     #[error("the chain forked at height {0}")]

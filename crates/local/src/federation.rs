@@ -423,11 +423,25 @@ impl LocalFederation {
     /// # Errors
     /// If that takes longer than the limit.
     pub async fn wait_for_height(&self, height: u32, limit: Duration) -> Result<(), LocalError> {
+        let all: Vec<usize> = (0..self.nodes.len()).collect();
+        self.wait_for_height_at(&all, height, limit).await
+    }
+
+    /// Waits until the nodes at these places have a block at this height.
+    ///
+    /// # Errors
+    /// If that takes longer than the limit.
+    pub async fn wait_for_height_at(
+        &self,
+        places: &[usize],
+        height: u32,
+        limit: Duration,
+    ) -> Result<(), LocalError> {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             let mut reached = Vec::new();
-            for node in &self.nodes {
-                reached.push(node.tip().await?.0.to_u32());
+            for place in places {
+                reached.push(self.nodes[*place].tip().await?.0.to_u32());
             }
             if reached.iter().all(|at| *at >= height) {
                 return Ok(());
@@ -436,10 +450,30 @@ impl LocalFederation {
                 return Err(LocalError::Height {
                     wanted: height,
                     reached,
+                    operators: self.describe(),
                 });
             }
             tokio::time::sleep(ASK).await;
         }
+    }
+
+    /// What each operator does, for who looks into a failure.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let operators = self.operators.iter().enumerate();
+        let described = operators.map(|(index, operator)| match operator {
+            None => format!("operator {index} is not there"),
+            Some(handle) => {
+                let status = handle.status();
+                let ended = if status.has_changed().is_err() {
+                    "ended"
+                } else {
+                    "runs"
+                };
+                format!("operator {index} {ended}: {:?}", *status.borrow())
+            }
+        });
+        described.collect::<Vec<_>>().join("; ")
     }
 
     /// Checks that all nodes hold the same blocks, as far as they have come; the common height.

@@ -246,11 +246,8 @@ async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_u
     federation.stop_operator(3).await?;
     federation.stop_operator(4).await?;
     let until = federation.node(2).tip().await?.0.to_u32() + 5;
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    while federation.node(2).tip().await?.0.to_u32() < until {
-        assert!(tokio::time::Instant::now() < deadline, "no blocks");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let made = federation.wait_for_height_at(&[2], until, LIMIT).await;
+    assert!(made.is_ok(), "{made:?}; the twin: {:?}", running.status());
     running.shutdown().await?;
     assert!(!signed_by_victim(&federation, 2, set_back + 1, until).is_empty());
 
@@ -339,11 +336,7 @@ async fn a_chain_that_only_looks_new_makes_an_observer() -> Result<(), LocalErro
     for index in [0, 2] {
         federation.start_operator(index).await?;
     }
-    let deadline = tokio::time::Instant::now() + LIMIT;
-    while federation.node(0).tip().await?.0.to_u32() < 14 {
-        assert!(tokio::time::Instant::now() < deadline, "no blocks");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    federation.wait_for_height_at(&[0], 14, LIMIT).await?;
     // By this clock a chain of some seconds is an old one.
     let mut options = Options::default();
     options.max_drift = Some(Duration::from_secs(1));

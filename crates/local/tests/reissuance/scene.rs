@@ -6,9 +6,7 @@ use elements::{AssetId, Script};
 use federation_chain::{BlockHeight, Dialect};
 use federation_local::{LocalConfig, LocalFederation, NodeKind};
 use federation_ocean_rpc::{Amount, Node, NodeClient};
-use federation_operator::{
-    AssetStatus, IssuedAsset, OperatorStatus, Reading, follow, issue, token_addresses,
-};
+use federation_operator::{IssuedAsset, Reading, follow, issue, token_addresses};
 use federation_reissuance::{
     AssetSettings, Chain, Fee, Ledger, LedgerEvent, Schedule, ScriptKind, TokenForm, TokenScript,
 };
@@ -94,21 +92,6 @@ impl Scene {
         (ledger, said.0)
     }
 
-    /// What each operator says of itself, for who looks into a failure.
-    fn operators(&self) -> Vec<Option<(OperatorStatus, Vec<AssetStatus>)>> {
-        (0..3)
-            .map(|index| self.federation.operator(index))
-            .map(|operator| {
-                operator.map(|operator| {
-                    (
-                        operator.status().borrow().clone(),
-                        operator.reissuance().borrow().clone(),
-                    )
-                })
-            })
-            .collect()
-    }
-
     /// Waits until so many points were paid, and checks that each was paid once, in order, with
     /// what was due.
     pub(crate) async fn wait_for_payments(&self, payments: usize) -> Ledger {
@@ -121,9 +104,9 @@ impl Scene {
             }
             assert!(
                 tokio::time::Instant::now() < deadline,
-                "{paid} of {payments} payments; {:?}; {:#?}",
+                "{paid} of {payments} payments; {:?}; {}",
                 ledger.plan(0),
-                self.operators(),
+                self.federation.describe(),
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
