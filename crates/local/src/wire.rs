@@ -167,8 +167,7 @@ impl Wire {
     /// Another messenger for the operator at a place, beside the one that it has.
     pub(crate) async fn join_twin(&self, index: usize) -> Result<Arc<dyn Messenger>, LocalError> {
         match &self.kind {
-            // The hub knows its members by number only.
-            Kind::Memory(hub) => Ok(Arc::new(hub.join(id(TWINS + index)))),
+            Kind::Memory(hub) => Ok(Arc::new(hub.join_as(id(TWINS + index), id(index)))),
             Kind::Zmq {
                 federation,
                 endpoints,

@@ -70,10 +70,17 @@ impl Hub {
     /// earlier messenger is closed, and what was under way to it is lost.
     #[must_use]
     pub fn join(&self, operator: OperatorId) -> HubMessenger {
-        let (inbox, generation) = lock(&self.inner.state).join(operator);
+        self.join_as(operator, operator)
+    }
+
+    /// Connects a second machine of an operator, under a number of its own: links are its own, and what
+    /// others send to the operator reaches it as well.
+    #[must_use]
+    pub fn join_as(&self, number: OperatorId, operator: OperatorId) -> HubMessenger {
+        let (inbox, generation) = lock(&self.inner.state).join(number, operator);
         HubMessenger {
             hub: self.clone(),
-            operator,
+            operator: number,
             generation,
             inbox,
         }

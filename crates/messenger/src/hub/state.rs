@@ -27,6 +27,8 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Member {
     generation: u64,
+    /// Whom it speaks for: itself, unless it is a second one of another's name.
+    name: OperatorId,
     inbox: Inbox,
     lanes: BTreeMap<OperatorId, Lane>,
 }
@@ -91,10 +93,11 @@ impl State {
         }
     }
 
-    pub(super) fn join(&mut self, operator: OperatorId) -> (Inbox, u64) {
+    pub(super) fn join(&mut self, operator: OperatorId, name: OperatorId) -> (Inbox, u64) {
         self.serial += 1;
         let member = Member {
             generation: self.serial,
+            name,
             inbox: Inbox::new(),
             lanes: BTreeMap::new(),
         };
@@ -177,7 +180,7 @@ impl State {
         delayed
     }
 
-    /// Sends to one, who need not be there; says whether anything is delayed.
+    /// Sends to all of one name, who need not be there; says whether anything is delayed.
     pub(super) fn send_to(
         &mut self,
         from: OperatorId,
@@ -185,7 +188,15 @@ impl State {
         frame: &Bytes,
         now: Instant,
     ) -> bool {
-        from != to && self.members.contains_key(&to) && self.send(from, to, frame, now)
+        let named = |(id, member): (&OperatorId, &Member)| {
+            (*id != from && member.name == to).then_some(*id)
+        };
+        let receivers: Vec<_> = self.members.iter().filter_map(named).collect();
+        let mut delayed = false;
+        for receiver in receivers {
+            delayed |= self.send(from, receiver, frame, now);
+        }
+        delayed
     }
 
     fn send(&mut self, from: OperatorId, to: OperatorId, frame: &Bytes, now: Instant) -> bool {

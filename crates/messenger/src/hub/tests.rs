@@ -260,3 +260,20 @@ proptest! {
         prop_assert_eq!(run(), run());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_to_an_operator_reaches_its_second_machine_too() {
+    let hub = Hub::new(1);
+    let (a, b, twin) = (hub.join(A), hub.join(B), hub.join_as(C, B));
+    a.send_to(B, "1".into()).await.expect("open");
+    assert_eq!(
+        (arrived(&b).await, arrived(&twin).await),
+        (vec![1], vec![1])
+    );
+    // And from one to the other.
+    twin.send_to(B, "2".into()).await.expect("open");
+    assert_eq!((arrived(&b).await, arrived(&twin).await), (vec![2], vec![]));
+    drop(b);
+    a.send_to(B, "3".into()).await.expect("open");
+    assert_eq!(arrived(&twin).await, vec![3]);
+}
