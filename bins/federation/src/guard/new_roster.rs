@@ -66,7 +66,8 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
             "this is not the newest store: see docs/operations.md",
         ));
     }
-    if let Some(top) = held.state.top().filter(|top| *top > tip) {
+    let signed = held.state.records().map(|(height, _)| height).max();
+    if let Some(top) = signed.filter(|top| *top > tip) {
         return Err(CliError::failure(
             format!("the key has signed a block at height {top}, and the node's tip is {tip}"),
             "let the old roster finish that block before it is changed",
@@ -89,17 +90,19 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
     // A guard that knew nothing would make an observer of the operator.
     let mut known = held;
     known.state.raise_final(tip);
+    // A watermark of a repair may be higher: the machine keeps still as long as the guard does.
+    let watermark = known.state.highest_final().unwrap_or(tip).max(tip);
     guard.replace(&known).map_err(|error| store_error(&error))?;
     let aside = folder.join(format!("{ASIDE}{}", now().as_secs()));
     set_aside(&Store::path(folder), &aside)?;
     let store = Store::open(folder, federation, place.config.me);
     store
-        .and_then(|store| store.write(&[Record::Final(tip)], None))
+        .and_then(|store| store.write(&[Record::Final(watermark)], None))
         .map_err(|error| store_error(&error))?;
     out::line(&format!(
         "the old store is in {}; the operator takes part from height {} on",
         aside.display(),
-        tip.next()
+        watermark.next()
     ))?;
     Ok(ExitCode::SUCCESS)
 }
