@@ -22,17 +22,14 @@ use super::{
     args::{Common, MessengerType},
     reissuance,
 };
-use crate::{
-    cli::RunArgs,
-    keys,
-    run::{Stop, with_causes},
-    runtime,
-};
+use crate::{cli::RunArgs, keys, run::with_causes, runtime};
 
 /// How many operators the Python program takes for granted without a list.
 const OPERATORS: usize = 5;
 /// The pause between two tries to reach the node.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long an operator that was told to stop may take to do so.
+const WINDING_UP: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
@@ -45,20 +42,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         timeout: overrides.node_timeout,
     };
     check(&args.classic)?;
-    runtime::current_thread()?.block_on(async {
-        let mut stop = Stop::new()?;
+    runtime::current_thread()?.until_stopped(async |stop| {
         let token = CancellationToken::new();
         let running = operate(&args.classic, &common, token.clone());
         tokio::pin!(running);
         tokio::select! {
             ended = &mut running => return ended,
-            () = stop.asked() => token.cancel(),
+            _ = stop.asked() => token.cancel(),
         }
         tokio::select! {
             ended = running => ended,
-            // Still waiting for the node, or asked twice.
-            () = tokio::time::sleep(PAUSE) => Ok(ExitCode::SUCCESS),
-            () = stop.asked() => Ok(ExitCode::FAILURE),
+            // It still waits for the node, or for a key.
+            () = tokio::time::sleep(WINDING_UP) => Ok(ExitCode::SUCCESS),
         }
     })
 }
