@@ -97,9 +97,15 @@ impl Inflation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Audit {
     pub(crate) paid: u32,
+    /// Points that were reached and not paid yet.
     pub(crate) owed: usize,
+    /// Those of them for which there was time.
+    pub(crate) overdue: usize,
     pub(crate) differences: u32,
 }
+
+/// How many blocks a payment may take, where the period is shorter.
+const SETTLING: u32 = 5;
 
 #[derive(Default)]
 struct Counted {
@@ -139,14 +145,19 @@ pub(crate) async fn audit(
         tokens: TokenForm::of(rules.dialect()),
     };
     let tip = node.block_count().await.map_err(|error| failed(&error))?;
+    let time = settings.schedule().period().max(SETTLING);
     let mut ledger = Ledger::new(chain, vec![settings]);
     let mut counted = Counted::default();
     follow(&mut ledger, node, rules, tip, &mut counted)
         .await
         .map_err(|error| failed(&error))?;
+    let owed = ledger.owed(0);
+    let age = |point: BlockHeight| tip.to_u32().saturating_sub(point.to_u32());
+    let overdue = owed.iter().filter(|due| age(due.point.height()) > time);
     Ok(Audit {
         paid: counted.paid,
-        owed: ledger.owed(0).len(),
+        overdue: overdue.count(),
+        owed: owed.len(),
         differences: counted.differences,
     })
 }

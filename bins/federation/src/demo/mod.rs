@@ -1,7 +1,9 @@
 //! `federation demo`: a whole federation on this machine, with a crash and a comeback.
 
+mod block;
 mod clients;
 mod inflation;
+mod links;
 mod live;
 mod plain;
 mod session;
@@ -56,30 +58,33 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
         (None, Show::Live) => None,
         (None, _) => Some(BLOCKS),
     };
-    crate::runtime::multi_thread()?.block_on(async {
+    crate::runtime::multi_thread()?.until_stopped(async |stop| {
         if config_is_slow(args) {
             out::note("starting a node for each operator...");
         }
-        let title = title(args);
-        let federation = LocalFederation::start(config).await.map_err(failed)?;
+        let federation = tokio::select! {
+            federation = LocalFederation::start(config) => federation.map_err(failed)?,
+            _ = stop.asked() => return Ok(ExitCode::SUCCESS),
+        };
         let names = federation.federation().operators().iter();
         let names = names.map(|operator| operator.name.clone()).collect();
         let threshold = federation.federation().threshold();
-        let state = DemoState::new(title, threshold, names);
+        let state = DemoState::new(title(args), threshold, names);
         let inflation = args
             .inflation_rate
             .map(|rate| Inflation::new(rate, args.inflation_period, args.interval, &federation))
             .transpose()?;
+        let asked_for_inflation = inflation.is_some();
         let acts = Acts {
             crash: !args.no_crash,
             inflation,
         };
         let session = Session::new(federation, state, acts, blocks, args.interval);
         let ended = match show {
-            Show::Live => live::run(session).await?,
-            Show::Plain | Show::Json => plain::run(session, show).await?,
+            Show::Live => live::run(session, &stop).await?,
+            Show::Plain | Show::Json => plain::run(session, show, &stop).await?,
         };
-        summary::tell(ended, show).await
+        summary::tell(ended, show, asked_for_inflation, &stop).await
     })
 }
 
