@@ -6,6 +6,7 @@ mod classic;
 mod cli;
 mod config_check;
 mod demo;
+mod devnet;
 mod guard;
 mod init;
 mod issue;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Devnet(args) => devnet::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Init(args) => init::run(args),
         Command::Config(args) => config_check::run(args),

@@ -3,6 +3,7 @@
 mod bench;
 mod config;
 mod demo;
+mod devnet;
 mod guard;
 mod init;
 mod issue;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     bench::BenchArgs,
     config::{ConfigArgs, ConfigCommand},
     demo::{DemoArgs, DialectArg},
+    devnet::{AloneArgs, DevnetArgs},
     guard::{GuardArgs, GuardCommand, PlaceArgs},
     init::InitArgs,
     issue::IssueArgs,
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show a whole federation on this machine: blocks, a crash, a comeback.
     Demo(DemoArgs),
+    /// Run embedded nodes: those of operators, or one of a chain of its own.
+    Devnet(DevnetArgs),
     /// Measure a whole federation on this machine and report percentiles.
     Bench(BenchArgs),
     /// Write a runnable set of configuration files and keys for N operators on one machine.
