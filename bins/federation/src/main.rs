@@ -23,7 +23,7 @@ mod status;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
-use federation_cli::{out, write_completions, write_man_pages};
+use federation_cli::{out, write_completions, write_help, write_man_pages};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     fmt,
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Command::Issue(args) => issue::run(args),
         Command::Reissuance(args) => reissuance::run(args),
         Command::KafkaClient(_) => Ok(federation_messenger_kafka::run_client()),
+        Command::Help(args) => write_help(Cli::command(), &args.words),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };

@@ -37,11 +37,22 @@ use clap::{Parser, Subcommand};
 /// runs a sidechain node (Elements or Ocean) and this program beside it. The operators agree on
 /// one block first and sign it after, so one block is final.
 #[derive(Debug, Parser)]
-#[command(name = "federation", version, propagate_version = true, after_help = FIRST_STEPS)]
+#[command(
+    name = "federation",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    after_help = FIRST_STEPS
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// What every verb has.
+    #[command(flatten)]
+    _global: federation_cli::GlobalArgs,
 }
 
 const FIRST_STEPS: &str = "\
@@ -84,6 +95,8 @@ pub(crate) enum Command {
     /// Be the Kafka client of another process of this program.
     #[command(hide = true)]
     KafkaClient(KafkaClientArgs),
+    /// Show the help of a verb, or a chapter of the documentation.
+    Help(federation_cli::HelpArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.
