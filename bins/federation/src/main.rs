@@ -5,6 +5,7 @@ mod checks;
 mod classic;
 mod cli;
 mod config_check;
+mod cures;
 mod demo;
 mod devnet;
 mod guard;

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::{
     classic,
     cli::{OnHalt, RunArgs},
-    config_check,
+    config_check, cures,
     keys::{self, Locks},
     messenger, node, reissuance, runtime,
 };
@@ -109,10 +109,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     let node = node::client(config)?;
     let keys = keys::open(config, &node).await?;
     let store_failed = |error: federation_operator::StoreError| {
-        CliError::failure(
-            with_causes(&error),
-            "see docs/operations.md, when it does not start",
-        )
+        CliError::failure(with_causes(&error), cures::of_store(&error))
     };
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
     // Before the older protocol runs, too.
@@ -133,7 +130,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
         CliError::failure(
             with_causes(&error),
-            "see docs/operations.md, when it does not start",
+            "ask `federation guard show` what it knows: `federation help when-it-does-not-start`",
         )
     })?;
     let messenger = messenger::start(config).await?;
@@ -176,15 +173,11 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
 /// Why an operator does not start.
 fn start_error(error: &StartError) -> CliError {
     let text = with_causes(error);
-    match error {
-        StartError::NotCertified { .. } => CliError::failure(
-            text,
-            "start the node with the configuration of your bundle, and an empty data folder",
-        ),
-        error if error.is_for_people() => {
-            CliError::for_people(text, "see docs/operations.md, when it does not start")
-        }
-        _ => CliError::failure(text, "see docs/operations.md, when it does not start"),
+    let cure = cures::of_start(error);
+    if error.is_for_people() {
+        CliError::for_people(text, cure)
+    } else {
+        CliError::failure(text, cure)
     }
 }
 

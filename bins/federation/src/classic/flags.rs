@@ -22,7 +22,7 @@ use super::{
     args::{Common, MessengerType},
     reissuance,
 };
-use crate::{cli::RunArgs, keys, run::with_causes, runtime};
+use crate::{cli::RunArgs, cures, keys, run::with_causes, runtime};
 
 /// How many operators the Python program takes for granted without a list.
 const OPERATORS: usize = 5;
@@ -64,7 +64,7 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
     if args.hsm {
         return Err(CliError::usage(
             "--hsm needs the module, token and key, which the Python program took from elsewhere",
-            "describe the key in [keys.block] of operator.toml and run with --config; see docs/migration.md",
+            "describe the key in [keys.block] of operator.toml and run with --config: `federation help one-operator-changes`",
         ));
     }
     if args.msgtype == MessengerType::Zmq && args.nodes.is_empty() {
@@ -110,7 +110,7 @@ async fn operate(
     );
     let guard = GuardFile::open(&store, genesis, config.me())
         .map(TurnGuard::new)
-        .map_err(|error| CliError::failure(with_causes(&error), "see docs/migration.md"))?;
+        .map_err(|error| CliError::failure(with_causes(&error), cures::of_classic_guard(&error)))?;
     // Held while the operator runs.
     let (signer, _lock) = signer(common, &client, &rules)?;
     let wire = wire(args, common, operators, config.me()).await?;

@@ -59,11 +59,13 @@ const FIRST_STEPS: &str = "\
 First steps:
   federation demo                          five operators make a chain on this machine
   federation init --out fed --operators 3  write the files of a federation of three
-  federation config check --config fed/operator-0/operator.toml
+  federation devnet fed/operator-*/operator.toml    a node for each of them
   federation run --config fed/operator-0/operator.toml
+  federation help when-it-does-not-start   a chapter of the documentation; `federation help` lists all
 
-Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 wrong usage,
-78 it is for people, and starting again does not help (RestartPreventExitStatus=78).";
+Exit codes: 0 all well, or told to stop; 1 it failed (the last lines say what and what to do); 2 wrong
+usage; 78 it is for people, and starting again does not help (RestartPreventExitStatus=78); 128 and the
+signal's number (130, 143) if a signal ended what was to find something out.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -140,6 +142,41 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Calls something for each verb that has no verbs below it.
+    fn each_verb(command: &clap::Command, see: &mut dyn FnMut(&clap::Command)) {
+        if !command.has_subcommands() {
+            see(command);
+        }
+        for verb in command.get_subcommands() {
+            each_verb(verb, see);
+        }
+    }
+
+    #[test]
+    fn own_options_come_first_then_settings_then_what_every_verb_has() {
+        let mut command = Cli::command();
+        command.build();
+        let mut settings = std::collections::BTreeSet::new();
+        each_verb(&command, &mut |verb| {
+            let heading = |arg: &clap::Arg| arg.get_help_heading().map(str::to_owned);
+            let under: Vec<_> = verb
+                .get_arguments()
+                .filter(|arg| heading(arg).as_deref() == Some("Settings of operator.toml"))
+                .map(|arg| arg.get_id().to_string())
+                .collect();
+            if !under.is_empty() {
+                settings.insert(under);
+            }
+            let shown = verb.clone().render_help().to_string();
+            let last = shown.rfind("Global options:").expect("a heading");
+            for other in ["\nOptions:", "Settings of operator.toml:"] {
+                assert!(shown.rfind(other).is_none_or(|at| at < last), "{shown}");
+            }
+        });
+        // Else some verb has an option of its own among them.
+        assert_eq!(settings.len(), 1, "{settings:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::classic::ClassicArgs;
 /// when only a person can help: see `federation guard resume`.
 ///
 /// With --rpconnect it takes the place of an operator of the 2019 Python federation, by the flags of
-/// that program; see docs/migration.md.
+/// that program: `federation help migration`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The operator's private file.
