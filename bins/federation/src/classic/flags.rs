@@ -73,12 +73,33 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
             "add --nodes \"host:port,host:port,...\", the same list at all operators",
         ));
     }
+    let operators = operators(args);
+    Schedule::new(args.blocktime, operators)
+        .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
+    match args.msgtype {
+        MessengerType::Zmq => ZmqConfig::new(args.nodes.clone(), me(args)).map(drop),
+        MessengerType::Kafka => KafkaConfig::new(&args.kafka, operators, me(args)).map(drop),
+    }
+    .map_err(|error| CliError::usage(error, "check --nodes and --id, which counts from 0"))?;
     if args.rpcpassword.is_some() {
         tracing::warn!(
             "the password of --rpcpassword is seen by every user of this machine: write it to a file and give --node-password-file"
         );
     }
     Ok(())
+}
+
+/// How many operators there are.
+const fn operators(args: &ClassicArgs) -> usize {
+    match args.nodes.len() {
+        0 => OPERATORS,
+        count => count,
+    }
+}
+
+/// The own place among them.
+fn me(args: &ClassicArgs) -> usize {
+    usize::try_from(args.id.unwrap_or_default()).unwrap_or(usize::MAX)
 }
 
 async fn operate(
@@ -89,17 +110,10 @@ async fn operate(
     let client = connect(args, common)?;
     let rules = waiting(|| rules(args, &client)).await?;
     let genesis = waiting(|| async { client.genesis_hash().await.map_err(Trouble::from) }).await?;
-    let operators = match args.nodes.len() {
-        0 => OPERATORS,
-        count => count,
-    };
+    let operators = operators(args);
     let schedule = Schedule::new(args.blocktime, operators)
         .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
-    let config = Config::new(
-        rules.clone(),
-        schedule,
-        usize::try_from(args.id.unwrap_or_default()).unwrap_or_default(),
-    );
+    let config = Config::new(rules.clone(), schedule, me(args));
     let store = common
         .store
         .clone()

@@ -19,12 +19,20 @@ const COIN: u64 = 100_000_000;
 /// What a reissuance pays where the chain wants fees, in satoshi.
 const FEE: u64 = 1000;
 
+/// When it is made.
+pub(crate) fn schedule(rate: Rate, period: u32, interval: Duration) -> Result<Schedule, CliError> {
+    Schedule::new(rate, period, interval, BlockHeight::GENESIS).map_err(|error| {
+        CliError::usage(
+            error,
+            "choose --inflation-period and --interval that go together",
+        )
+    })
+}
+
 /// What the demo's federation is to make.
 #[derive(Debug, Clone)]
 pub(crate) struct Inflation {
-    rate: Rate,
-    period: u32,
-    interval: Duration,
+    schedule: Schedule,
     tokens: TokenScript,
     genesis: BlockHash,
     dialect: Dialect,
@@ -39,9 +47,7 @@ impl Inflation {
         federation: &LocalFederation,
     ) -> Result<Self, CliError> {
         Ok(Self {
-            rate,
-            period,
-            interval,
+            schedule: schedule(rate, period, interval)?,
             tokens: federation.token_script().map_err(super::failed)?,
             genesis: federation.federation().genesis(),
             dialect: federation.federation().rules().dialect(),
@@ -65,13 +71,11 @@ impl Inflation {
         let address = other.new_address().await.map_err(|error| text(&error))?;
         let destination = script_of_address(&address, CHAIN, self.dialect)
             .ok_or_else(|| format!("{address} is no address of the chain"))?;
-        let schedule = Schedule::new(self.rate, self.period, self.interval, BlockHeight::GENESIS)
-            .map_err(|error| text(&error))?;
         let asset = issued
             .asset
             .parse()
             .map_err(|_| "the node gave no asset id")?;
-        AssetSettings::new(asset, schedule, destination, self.tokens.clone())
+        AssetSettings::new(asset, self.schedule, destination, self.tokens.clone())
             .map(|settings| settings.with_fee(fee))
             .map_err(|error| text(&error))
     }

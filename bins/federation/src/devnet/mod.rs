@@ -162,8 +162,8 @@ impl Drop for Cookie {
 /// Why a node does not run.
 fn failed(error: DevNodeError) -> CliError {
     let cure = match &error {
+        DevNodeError::Genesis(_) => return CliError::usage(error, "choose another --chain"),
         DevNodeError::Rules(_) => "check the script and con_max_block_sig_size",
-        DevNodeError::Genesis(_) => "check the chain's name, and the settings of the node",
         DevNodeError::Listen { .. } => {
             "stop what listens there, such as a real node, or choose another port"
         }
