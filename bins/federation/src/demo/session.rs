@@ -194,7 +194,13 @@ impl Session {
                     self.restart_next().await;
                     None
                 }
-                _ = look.tick() => None,
+                _ = look.tick() => {
+                    // They end by an error, which they tell, or by a panic.
+                    if self.clients.is_finished() && self.failures.is_empty() {
+                        self.fail("the clients stopped".to_owned());
+                    }
+                    None
+                }
             };
             tell(block.as_ref())?;
             if let Some(end) = self.end() {

@@ -107,7 +107,7 @@ fn in_module(
     let missing = |flag: &str| {
         CliError::usage(
             format!("a key in a hardware module needs {flag}"),
-            format!("add it, as `multisig hsm list` shows it: `multisig help hardware-modules`"),
+            "add it, as `multisig hsm list` shows it: `multisig help hardware-modules`",
         )
     };
     let module = args.module.as_ref().ok_or_else(|| missing("--module"))?;
