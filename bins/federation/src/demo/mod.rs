@@ -9,6 +9,8 @@ mod plain;
 mod session;
 mod state;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use federation_cli::{CliError, out};

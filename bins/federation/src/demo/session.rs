@@ -209,7 +209,7 @@ impl Session {
         }
     }
 
-    async fn grant(&mut self, wish: Wish) {
+    pub(super) async fn grant(&mut self, wish: Wish) {
         match wish {
             Wish::Stop(index) => self.stop(index).await,
             Wish::Restart(index) => self.restart(index).await,
@@ -220,7 +220,7 @@ impl Session {
     }
 
     /// What comes of news; a new block if it was one.
-    async fn take(&mut self, news: News) -> Option<BlockRow> {
+    pub(super) async fn take(&mut self, news: News) -> Option<BlockRow> {
         match news {
             News::Client(text) => self.picture.tell(text),
             News::ClientsStopped(reason) => self.fail(format!("the clients stop: {reason}")),
@@ -372,7 +372,7 @@ impl Session {
         }
     }
 
-    async fn kill(&mut self, index: usize) {
+    pub(super) async fn kill(&mut self, index: usize) {
         self.federation.kill_operator(index).await;
         self.gone(index, "was killed");
     }
@@ -469,74 +469,5 @@ fn alarm_text(alarm: &Alarm) -> String {
             format!("its node is at {tip}, behind {last_final}")
         }
         other => format!("{other:?}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use federation_local::LocalConfig;
-    use federation_operator::Store;
-
-    use super::*;
-    use crate::{
-        demo::{Show, summary},
-        runtime,
-    };
-
-    /// A demo of three operators in memory, of which nobody sees anything.
-    async fn session(blocks: u32) -> Session {
-        let interval = Duration::from_millis(300);
-        let config = LocalConfig::new(3, 2).with_interval(interval);
-        let federation = LocalFederation::start(config).await.expect("a federation");
-        let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
-        let state = DemoState::new("a demo".to_owned(), 2, names);
-        let acts = Acts {
-            crash: false,
-            inflation: None,
-        };
-        Session::new(federation, state, acts, Some(blocks), interval)
-    }
-
-    /// How a demo ends once its blocks are made; the error, if it is one.
-    fn ended(prepare: impl AsyncFnOnce(&mut Session)) -> Result<(), String> {
-        let runtime = runtime::multi_thread().expect("a runtime");
-        let code = runtime.until_stopped(async |stop| {
-            let mut session = session(4).await;
-            prepare(&mut session).await;
-            let (_, wishes) = mpsc::channel(1);
-            let end = session.run(wishes, |_| Ok(())).await?;
-            summary::tell(session.close(end), Show::Plain, false, &stop).await
-        });
-        code.map(|_| ()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_demo_in_which_nothing_fails_ends_well() {
-        assert_eq!(ended(async |_| ()), Ok(()));
-    }
-
-    #[test]
-    fn a_demo_in_which_an_operator_does_not_start_ends_with_an_error() {
-        let held = std::cell::OnceCell::new();
-        let ended = ended(async |session| {
-            session.kill(2).await;
-            let folder = session.federation.store_folder(2);
-            let federation = session.federation.federation().id();
-            let me = federation_roster::OperatorId::new(2);
-            let store = Store::open(&folder, federation, me).expect("free");
-            assert!(held.set(store).is_ok());
-            session.grant(Wish::Restart(2)).await;
-        });
-        let error = ended.expect_err("an operator is missing");
-        assert!(error.contains("did not go as it should"), "{error}");
-    }
-
-    #[test]
-    fn clients_that_cannot_go_on_are_told_of_at_the_end() {
-        let ended = ended(async |session| {
-            let stopped = News::ClientsStopped("no coins".to_owned());
-            session.take(stopped).await;
-        });
-        assert!(ended.is_err());
     }
 }
