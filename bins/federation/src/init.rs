@@ -60,7 +60,15 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         "next: federation config check --config {out_folder}/operator-0/operator.toml"
     ))?;
     out::line(&format!(
-        "next: federation run --config {out_folder}/operator-0/operator.toml"
+        "next: federation devnet {out_folder}/operator-*/operator.toml, or a real node for each: {} -datadir={out_folder}/operator-0/node",
+        match dialect {
+            Dialect::Ocean => "oceand",
+            Dialect::Elements | Dialect::Dynafed => "elementsd",
+        }
+    ))?;
+    out::line(&format!(
+        "next: federation run --config {out_folder}/operator-0/operator.toml, and so {} or more of the others",
+        plan.threshold - 1
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,14 +14,14 @@ use crate::{cli::IssueArgs, config_check, node, run::with_causes, runtime};
 
 /// Runs the verb.
 pub(crate) fn run(args: &IssueArgs) -> Result<ExitCode, CliError> {
-    let config = config_check::load(&args.config, &args.settings.overrides())?;
-    let dialect = config.federation.rules().dialect();
     if args.amount.to_sat() == 0 || args.tokens.to_sat() == 0 {
         return Err(CliError::usage(
             "an amount of 0 is nothing",
             "give --amount, and --tokens if not 1, above 0",
         ));
     }
+    let config = config_check::load(&args.config, &args.settings.overrides())?;
+    let dialect = config.federation.rules().dialect();
     if args.fee_coins.is_some() && dialect == Dialect::Ocean {
         return Err(CliError::usage(
             "--fee-coins is for Elements: reissuances pay no fee on Ocean",

@@ -171,7 +171,9 @@ async fn open_hsm(
     let failed = |error: &dyn core::error::Error| {
         CliError::failure(
             with_causes(error),
-            format!("check [keys.{role}]; see docs/keys.md"),
+            format!(
+                "check [keys.{role}], and try the module with `multisig hsm test`: `federation help hardware-modules`"
+            ),
         )
     };
     let what = format!("the PIN of token {}", source.token);

@@ -5,7 +5,9 @@ mod checks;
 mod classic;
 mod cli;
 mod config_check;
+mod cures;
 mod demo;
+mod devnet;
 mod guard;
 mod init;
 mod issue;
@@ -22,7 +24,7 @@ mod status;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
-use federation_cli::{out, write_completions, write_man_pages};
+use federation_cli::{out, write_completions, write_help, write_man_pages};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     fmt,
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Devnet(args) => devnet::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Init(args) => init::run(args),
         Command::Config(args) => config_check::run(args),
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Issue(args) => issue::run(args),
         Command::Reissuance(args) => reissuance::run(args),
         Command::KafkaClient(_) => Ok(federation_messenger_kafka::run_client()),
+        Command::Help(args) => write_help(Cli::command(), &args.words),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };

@@ -127,6 +127,6 @@ fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError>
 fn kafka_failed(error: KafkaError) -> CliError {
     CliError::failure(
         with_causes(&error),
-        "check [kafka] in operator.toml; docs/operations.md has an example",
+        "check [kafka] in operator.toml; `federation help the-messenger` has an example",
     )
 }

@@ -23,6 +23,9 @@ use crate::{
 const BLOCK: &str = "block 1";
 const KEYS: &str = "keys";
 
+/// What to do about a key that does not sign as it should.
+pub(crate) const BAD_KEY: &str = "look at the key's table in operator.toml, and try a module with `multisig hsm test`: `federation help keys`";
+
 /// Rehearses; exit code 1 if anything is red.
 pub(crate) fn run(args: &RehearseArgs) -> Result<ExitCode, CliError> {
     let config = config_check::load(&args.config, &args.settings.overrides())?;
@@ -157,12 +160,7 @@ async fn sign(keys: &Keys, block: &Block, checks: &mut Checks) -> Option<Signatu
             Some(signature)
         }
         Err(error) => {
-            checks.red(
-                BLOCK,
-                "own signature",
-                with_causes(&error),
-                "see docs/keys.md",
-            );
+            checks.red(BLOCK, "own signature", with_causes(&error), BAD_KEY);
             None
         }
     }
@@ -283,17 +281,7 @@ pub(crate) async fn check_identity(config: &Config, keys: &Keys, checks: &mut Ch
         Ok(signature) if verifies(signature) => {
             checks.green(KEYS, "identity key", format!("{found}, and it signs"));
         }
-        Ok(_) => checks.red(
-            KEYS,
-            "identity key",
-            "its signature is not true",
-            "see docs/keys.md",
-        ),
-        Err(error) => checks.red(
-            KEYS,
-            "identity key",
-            with_causes(&error),
-            "see docs/keys.md",
-        ),
+        Ok(_) => checks.red(KEYS, "identity key", "its signature is not true", BAD_KEY),
+        Err(error) => checks.red(KEYS, "identity key", with_causes(&error), BAD_KEY),
     }
 }

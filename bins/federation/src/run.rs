@@ -8,15 +8,12 @@ use federation_operator::{
     SystemClock, config::Config, status::StatusWriter,
 };
 use federation_signer::GuardedSigner;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    task::JoinHandle,
-};
+use tokio::task::JoinHandle;
 
 use crate::{
     classic,
     cli::{OnHalt, RunArgs},
-    config_check,
+    config_check, cures,
     keys::{self, Locks},
     messenger, node, reissuance, runtime,
 };
@@ -42,27 +39,25 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
 /// Stays up, idle, until told to stop: for who would start the program again whatever it ends with. The
 /// store is free meanwhile, for `federation guard` and `federation status`.
 fn stay(error: &CliError) -> Result<ExitCode, CliError> {
-    runtime::current_thread()?.block_on(async {
-        let mut stop = Stop::new()?;
+    runtime::current_thread()?.until_stopped(async |stop| {
         loop {
             out::note(&format!(
                 "{error}\nidle until that is done: nothing is voted for or signed; then start again"
             ));
             tokio::select! {
                 () = tokio::time::sleep(REMINDER) => {}
-                () = stop.asked() => return Ok(ExitCode::SUCCESS),
+                _ = stop.asked() => return Ok(ExitCode::SUCCESS),
             }
         }
     })
 }
 
 fn run_operator(args: &RunArgs, config: &Config) -> Result<ExitCode, CliError> {
-    runtime::current_thread()?.block_on(async {
-        let mut stop = Stop::new()?;
+    runtime::current_thread()?.until_stopped(async |stop| {
         let starting = start(config, args.observe);
         let (mut handle, running) = tokio::select! {
             started = starting => started?,
-            () = stop.asked() => return Ok(ExitCode::SUCCESS),
+            _ = stop.asked() => return Ok(ExitCode::SUCCESS),
         };
         tokio::select! {
             ended = handle.wait() => {
@@ -72,18 +67,14 @@ fn run_operator(args: &RunArgs, config: &Config) -> Result<ExitCode, CliError> {
                     Err(error) => Err(ended_by(&error)),
                 };
             }
-            () = stop.asked() => {}
+            _ = stop.asked() => {}
         }
-        tokio::select! {
-            stopped = handle.shutdown() => {
-                running.finish().await;
-                stopped
-                    .map(|()| ExitCode::SUCCESS)
-                    .map_err(|error| ended_by(&error))
-            }
-            // Asked twice: at once.
-            () = stop.asked() => Ok(ExitCode::FAILURE),
-        }
+        // Not waited for longer than the runtime does.
+        let stopped = handle.shutdown().await;
+        running.finish().await;
+        stopped
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| ended_by(&error))
     })
 }
 
@@ -118,10 +109,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     let node = node::client(config)?;
     let keys = keys::open(config, &node).await?;
     let store_failed = |error: federation_operator::StoreError| {
-        CliError::failure(
-            with_causes(&error),
-            "see docs/operations.md, when it does not start",
-        )
+        CliError::failure(with_causes(&error), cures::of_store(&error))
     };
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
     // Before the older protocol runs, too.
@@ -142,7 +130,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
         CliError::failure(
             with_causes(&error),
-            "see docs/operations.md, when it does not start",
+            "ask `federation guard show` what it knows: `federation help when-it-does-not-start`",
         )
     })?;
     let messenger = messenger::start(config).await?;
@@ -185,41 +173,11 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
 /// Why an operator does not start.
 fn start_error(error: &StartError) -> CliError {
     let text = with_causes(error);
-    match error {
-        StartError::NotCertified { .. } => CliError::failure(
-            text,
-            "start the node with the configuration of your bundle, and an empty data folder",
-        ),
-        error if error.is_for_people() => {
-            CliError::for_people(text, "see docs/operations.md, when it does not start")
-        }
-        _ => CliError::failure(text, "see docs/operations.md, when it does not start"),
-    }
-}
-
-/// SIGINT and SIGTERM.
-pub(crate) struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    pub(crate) fn new() -> Result<Self, CliError> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| CliError::failure(error, "run it where signals can be had"))
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    pub(crate) async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+    let cure = cures::of_start(error);
+    if error.is_for_people() {
+        CliError::for_people(text, cure)
+    } else {
+        CliError::failure(text, cure)
     }
 }
 

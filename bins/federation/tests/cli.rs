@@ -46,11 +46,90 @@ fn help_teaches_and_wrong_usage_exits_2() {
             "--elementsd",
             "/bin/true",
         ],
+        &["demo", "--plain", "--threshold", "6"],
+        &["demo", "--plain", "--threshold", "2"],
+        &["demo", "--plain", "--interval", "0"],
+        &["demo", "--plain", "--blocks", "0"],
+        &["demo", "--plain", "--inflation-period", "5"],
+        &[
+            "demo",
+            "--plain",
+            "--inflation-rate",
+            "0.1",
+            "--inflation-period",
+            "4000000000",
+        ],
+        &["demo", "--plain", "--brokers", "a:1"],
+        &["demo", "--plain", "--messenger", "kafka", "--brokers", "a"],
+        &[
+            "demo",
+            "--plain",
+            "--oceand",
+            "/bin/true",
+            "--dialect",
+            "elements",
+        ],
+        &["bench", "--threshold", "9"],
+        &["bench", "--interval", "0"],
+        &["bench", "--blocks", "0"],
+        &["devnet", "--interval", "0"],
+        &["devnet", "--chain", "main"],
+        &["devnet", "--script", "51"],
+        &["devnet", "operator.toml", "--dialect", "ocean"],
+        &["devnet", "a.toml", "b.toml", "--node-conf", "elements.conf"],
+        &["issue", "--amount", "0"],
+        &["reissuance", "audit", "--from", "5", "--to", "3"],
+        &["status", "--verify", "a", "--evidence"],
+        &["run", "--rpconnect", "a"],
+        &["help", "nonsense"],
+        &["man", "a"],
+        &["completions", "a"],
+        &[],
         &["bench", "--kill", "4"],
         &["init"],
         &["sing"],
     ] {
         let output = federation(wrong);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{wrong:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn flags_of_the_python_program_that_do_not_belong_together_are_wrong_usage() {
+    let node = [
+        "run",
+        "--rpconnect",
+        "127.0.0.1",
+        "--rpcport",
+        "1",
+        "--rpcuser",
+        "user",
+    ];
+    for wrong in [
+        &["--id", "0"][..],
+        &["--rpcpassword", "a", "--id", "5"],
+        &["--rpcpassword", "a", "--id", "2", "--nodes", "a:1,b:1"],
+        &["--rpcpassword", "a", "--id", "0", "--blocktime", "0"],
+        &["--rpcpassword", "a", "--id", "0", "--msgtype", "zmq"],
+        &[
+            "--rpcpassword",
+            "a",
+            "--id",
+            "0",
+            "--msgtype",
+            "zmq",
+            "--nodes",
+            "a,b",
+        ],
+        &["--rpcpassword", "a", "--id", "0", "--hsm"],
+        &["--rpcpassword", "a", "--id", "0", "--inflationrate", "0.1"],
+    ] {
+        let output = federation(&[&node[..], wrong].concat());
         assert_eq!(
             output.status.code(),
             Some(2),

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &BundleArgs, certificate: &Certificate) -> Result<(), Cl
         let cure = match &error {
             BundleError::NoOperator { .. } => "give one of these with --operator",
             BundleError::Broker(_) => "correct --brokers",
-            _ => "nothing was written; see docs/ceremony.md, the bundle",
+            _ => "nothing was written: `multisig help 6-the-bundle-each-party`",
         };
         CliError::failure(error, cure)
     })?;

@@ -17,7 +17,7 @@ mod wif;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use federation_cli::{out, write_completions, write_man_pages};
+use federation_cli::{out, write_completions, write_help, write_man_pages};
 
 use crate::cli::{Cli, Command};
 
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Ceremony(args) => ceremony::run(args),
         Command::Key(args) => key::run(args),
         Command::Hsm(args) => hsm::run(args),
+        Command::Help(args) => write_help(Cli::command(), &args.words),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
         Command::Man { out } => write_man_pages(Cli::command(), out),
     };

@@ -89,7 +89,7 @@ fn operator(parts: &Parts<'_>) -> String {
     }
     text.push_str(
         "\n# Other kinds of keys: `file`, `hsm` and `node`. Other sources of a pass phrase: `prompt`,\n\
-         # `credential:NAME`, `fd:NUMBER`, `env:NAME`. See docs/keys.md.\n",
+         # `credential:NAME`, `fd:NUMBER`, `env:NAME`. See `federation help keys`.\n",
     );
     text.push_str(&format!(
         "\n[node]\nurl = \"http://127.0.0.1:{}\"\ncookie = \"node/{}/.cookie\"\n",

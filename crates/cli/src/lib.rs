@@ -1,5 +1,6 @@
 //! What the programs share at the command line: how an error is told, how a result is written, and
-//! the manual pages and completions made from the command line's own description.
+//! the manual pages, completions and help made from the command line's own description and from the
+//! documentation.
 //!
 //! For thin binaries only. A library has typed errors of its own, and a binary turns them into a
 //! [`CliError`] with the cure that fits its command line.
@@ -14,9 +15,12 @@
 //! );
 //! ```
 
+mod chapters;
 mod error;
+mod help;
 pub mod out;
 mod pages;
 
 pub use error::{CliError, FOR_PEOPLE};
+pub use help::{GlobalArgs, HelpArgs, write_help};
 pub use pages::{write_completions, write_man_pages};

@@ -22,17 +22,14 @@ use super::{
     args::{Common, MessengerType},
     reissuance,
 };
-use crate::{
-    cli::RunArgs,
-    keys,
-    run::{Stop, with_causes},
-    runtime,
-};
+use crate::{cli::RunArgs, cures, keys, run::with_causes, runtime};
 
 /// How many operators the Python program takes for granted without a list.
 const OPERATORS: usize = 5;
 /// The pause between two tries to reach the node.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long an operator that was told to stop may take to do so.
+const WINDING_UP: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to stop, or cannot go on.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
@@ -45,20 +42,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         timeout: overrides.node_timeout,
     };
     check(&args.classic)?;
-    runtime::current_thread()?.block_on(async {
-        let mut stop = Stop::new()?;
+    runtime::current_thread()?.until_stopped(async |stop| {
         let token = CancellationToken::new();
         let running = operate(&args.classic, &common, token.clone());
         tokio::pin!(running);
         tokio::select! {
             ended = &mut running => return ended,
-            () = stop.asked() => token.cancel(),
+            _ = stop.asked() => token.cancel(),
         }
         tokio::select! {
             ended = running => ended,
-            // Still waiting for the node, or asked twice.
-            () = tokio::time::sleep(PAUSE) => Ok(ExitCode::SUCCESS),
-            () = stop.asked() => Ok(ExitCode::FAILURE),
+            // It still waits for the node, or for a key.
+            () = tokio::time::sleep(WINDING_UP) => Ok(ExitCode::SUCCESS),
         }
     })
 }
@@ -69,7 +64,7 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
     if args.hsm {
         return Err(CliError::usage(
             "--hsm needs the module, token and key, which the Python program took from elsewhere",
-            "describe the key in [keys.block] of operator.toml and run with --config; see docs/migration.md",
+            "describe the key in [keys.block] of operator.toml and run with --config: `federation help one-operator-changes`",
         ));
     }
     if args.msgtype == MessengerType::Zmq && args.nodes.is_empty() {
@@ -78,12 +73,33 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
             "add --nodes \"host:port,host:port,...\", the same list at all operators",
         ));
     }
+    let operators = operators(args);
+    Schedule::new(args.blocktime, operators)
+        .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
+    match args.msgtype {
+        MessengerType::Zmq => ZmqConfig::new(args.nodes.clone(), me(args)).map(drop),
+        MessengerType::Kafka => KafkaConfig::new(&args.kafka, operators, me(args)).map(drop),
+    }
+    .map_err(|error| CliError::usage(error, "check --nodes and --id, which counts from 0"))?;
     if args.rpcpassword.is_some() {
         tracing::warn!(
             "the password of --rpcpassword is seen by every user of this machine: write it to a file and give --node-password-file"
         );
     }
     Ok(())
+}
+
+/// How many operators there are.
+const fn operators(args: &ClassicArgs) -> usize {
+    match args.nodes.len() {
+        0 => OPERATORS,
+        count => count,
+    }
+}
+
+/// The own place among them.
+fn me(args: &ClassicArgs) -> usize {
+    usize::try_from(args.id.unwrap_or_default()).unwrap_or(usize::MAX)
 }
 
 async fn operate(
@@ -94,17 +110,10 @@ async fn operate(
     let client = connect(args, common)?;
     let rules = waiting(|| rules(args, &client)).await?;
     let genesis = waiting(|| async { client.genesis_hash().await.map_err(Trouble::from) }).await?;
-    let operators = match args.nodes.len() {
-        0 => OPERATORS,
-        count => count,
-    };
+    let operators = operators(args);
     let schedule = Schedule::new(args.blocktime, operators)
         .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
-    let config = Config::new(
-        rules.clone(),
-        schedule,
-        usize::try_from(args.id.unwrap_or_default()).unwrap_or_default(),
-    );
+    let config = Config::new(rules.clone(), schedule, me(args));
     let store = common
         .store
         .clone()
@@ -115,7 +124,7 @@ async fn operate(
     );
     let guard = GuardFile::open(&store, genesis, config.me())
         .map(TurnGuard::new)
-        .map_err(|error| CliError::failure(with_causes(&error), "see docs/migration.md"))?;
+        .map_err(|error| CliError::failure(with_causes(&error), cures::of_classic_guard(&error)))?;
     // Held while the operator runs.
     let (signer, _lock) = signer(common, &client, &rules)?;
     let wire = wire(args, common, operators, config.me()).await?;

@@ -42,7 +42,9 @@ pub(super) fn check(args: &ClassicArgs) -> Result<(), CliError> {
             "write it to a file and give --reissuance-key-file",
         ));
     }
+    config(args)?;
     if !args.reissuanceprivkey.is_empty() {
+        secret(args)?;
         tracing::warn!(
             "the key of --reissuanceprivkey is seen by every user of this machine: write it to a file and give --reissuance-key-file"
         );
@@ -58,20 +60,7 @@ pub(super) async fn reissuer(
     if args.inflationrate == 0.0 {
         return Ok(None);
     }
-    let script = MultisigScript::from_hex(&args.reissuancescript).map_err(|error| {
-        CliError::usage(
-            format!("--reissuancescript: {error}"),
-            "`multisig inspect` says what is wrong with it",
-        )
-    })?;
-    let config = ReissuanceConfig::new(
-        args.inflationrate,
-        args.inflationperiod,
-        args.blocktime,
-        &args.inflationaddress,
-        script,
-    )
-    .map_err(|error| CliError::usage(error, "take the flags that the other operators have"))?;
+    let config = config(args)?;
     let spender = Arc::new(SoftwareSpender::new(secret(args)?));
     Reissuer::prepare(config, Arc::new(node.clone()), spender)
         .await
@@ -86,6 +75,24 @@ pub(super) async fn reissuer(
             };
             CliError::failure(with_causes(&error), cure)
         })
+}
+
+/// What is to be made, as the flags say it.
+fn config(args: &ClassicArgs) -> Result<ReissuanceConfig, CliError> {
+    let script = MultisigScript::from_hex(&args.reissuancescript).map_err(|error| {
+        CliError::usage(
+            format!("--reissuancescript: {error}"),
+            "`multisig inspect` says what is wrong with it",
+        )
+    })?;
+    ReissuanceConfig::new(
+        args.inflationrate,
+        args.inflationperiod,
+        args.blocktime,
+        &args.inflationaddress,
+        script,
+    )
+    .map_err(|error| CliError::usage(error, "take the flags that the other operators have"))
 }
 
 fn secret(args: &ClassicArgs) -> Result<Secret, CliError> {

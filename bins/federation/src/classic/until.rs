@@ -28,7 +28,7 @@ use federation_signer::{GuardStore, Signer, SignerError};
 use secp256k1::ecdsa;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::with_causes;
+use crate::{cures, run::with_causes};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -84,7 +84,7 @@ pub(crate) async fn run_until(
         return Ok(Ran::not(key));
     };
     let failed = |error: &dyn core::error::Error| {
-        CliError::failure(with_causes(error), "see docs/migration.md")
+        CliError::failure(with_causes(error), cures::of_classic(until))
     };
     let federation = &config.federation;
     let file = GuardFile::open(
@@ -92,7 +92,7 @@ pub(crate) async fn run_until(
         federation.genesis(),
         config.me.to_u8().into(),
     )
-    .map_err(|error| failed(&error))?;
+    .map_err(|error| CliError::failure(with_causes(&error), cures::of_classic_guard(&error)))?;
     if file.state().agreed_from().is_some() {
         return Ok(Ran::not(key));
     }

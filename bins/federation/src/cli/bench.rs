@@ -26,7 +26,7 @@ pub(crate) struct BenchArgs {
     pub(crate) interval: Duration,
 
     /// How many blocks to measure.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) blocks: u32,
 
     /// The block format of the chain.

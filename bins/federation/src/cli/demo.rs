@@ -32,12 +32,12 @@ pub(crate) struct DemoArgs {
     pub(crate) transport: TransportArgs,
 
     /// Stop after this many blocks [default: 20 without a live view, else until you quit].
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) blocks: Option<u32>,
 
-    /// The block format of the chain.
-    #[arg(long, value_enum, default_value = "dynafed")]
-    pub(crate) dialect: DialectArg,
+    /// The block format of the chain [default: dynafed, with --oceand ocean].
+    #[arg(long, value_enum)]
+    pub(crate) dialect: Option<DialectArg>,
 
     /// Stop no operator and restart none.
     #[arg(long)]

@@ -3,6 +3,7 @@
 mod bench;
 mod config;
 mod demo;
+mod devnet;
 mod guard;
 mod init;
 mod issue;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     bench::BenchArgs,
     config::{ConfigArgs, ConfigCommand},
     demo::{DemoArgs, DialectArg},
+    devnet::{AloneArgs, DevnetArgs},
     guard::{GuardArgs, GuardCommand, PlaceArgs},
     init::InitArgs,
     issue::IssueArgs,
@@ -35,22 +37,35 @@ use clap::{Parser, Subcommand};
 /// runs a sidechain node (Elements or Ocean) and this program beside it. The operators agree on
 /// one block first and sign it after, so one block is final.
 #[derive(Debug, Parser)]
-#[command(name = "federation", version, propagate_version = true, after_help = FIRST_STEPS)]
+#[command(
+    name = "federation",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    after_help = FIRST_STEPS
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// What every verb has.
+    #[command(flatten)]
+    _global: federation_cli::GlobalArgs,
 }
 
 const FIRST_STEPS: &str = "\
 First steps:
   federation demo                          five operators make a chain on this machine
   federation init --out fed --operators 3  write the files of a federation of three
-  federation config check --config fed/operator-0/operator.toml
+  federation devnet fed/operator-*/operator.toml    a node for each of them
   federation run --config fed/operator-0/operator.toml
+  federation help when-it-does-not-start   a chapter of the documentation; `federation help` lists all
 
-Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 wrong usage,
-78 it is for people, and starting again does not help (RestartPreventExitStatus=78).";
+Exit codes: 0 all well, or told to stop; 1 it failed (the last lines say what and what to do); 2 wrong
+usage; 78 it is for people, and starting again does not help (RestartPreventExitStatus=78); 128 and the
+signal's number (130, 143) if a signal ended what was to find something out.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -59,6 +74,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show a whole federation on this machine: blocks, a crash, a comeback.
     Demo(DemoArgs),
+    /// Run embedded nodes: those of operators, or one of a chain of its own.
+    Devnet(DevnetArgs),
     /// Measure a whole federation on this machine and report percentiles.
     Bench(BenchArgs),
     /// Write a runnable set of configuration files and keys for N operators on one machine.
@@ -80,6 +97,8 @@ pub(crate) enum Command {
     /// Be the Kafka client of another process of this program.
     #[command(hide = true)]
     KafkaClient(KafkaClientArgs),
+    /// Show the help of a verb, or a chapter of the documentation.
+    Help(federation_cli::HelpArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.
@@ -123,6 +142,41 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Calls something for each verb that has no verbs below it.
+    fn each_verb(command: &clap::Command, see: &mut dyn FnMut(&clap::Command)) {
+        if !command.has_subcommands() {
+            see(command);
+        }
+        for verb in command.get_subcommands() {
+            each_verb(verb, see);
+        }
+    }
+
+    #[test]
+    fn own_options_come_first_then_settings_then_what_every_verb_has() {
+        let mut command = Cli::command();
+        command.build();
+        let mut settings = std::collections::BTreeSet::new();
+        each_verb(&command, &mut |verb| {
+            let heading = |arg: &clap::Arg| arg.get_help_heading().map(str::to_owned);
+            let under: Vec<_> = verb
+                .get_arguments()
+                .filter(|arg| heading(arg).as_deref() == Some("Settings of operator.toml"))
+                .map(|arg| arg.get_id().to_string())
+                .collect();
+            if !under.is_empty() {
+                settings.insert(under);
+            }
+            let shown = verb.clone().render_help().to_string();
+            let last = shown.rfind("Global options:").expect("a heading");
+            for other in ["\nOptions:", "Settings of operator.toml:"] {
+                assert!(shown.rfind(other).is_none_or(|at| at < last), "{shown}");
+            }
+        });
+        // Else some verb has an option of its own among them.
+        assert_eq!(settings.len(), 1, "{settings:?}");
     }
 
     #[test]

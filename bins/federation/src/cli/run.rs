@@ -17,7 +17,7 @@ use crate::classic::ClassicArgs;
 /// when only a person can help: see `federation guard resume`.
 ///
 /// With --rpconnect it takes the place of an operator of the 2019 Python federation, by the flags of
-/// that program; see docs/migration.md.
+/// that program: `federation help migration`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The operator's private file.
@@ -53,56 +53,58 @@ pub(crate) struct RunArgs {
     pub(crate) classic: ClassicArgs,
 }
 
+/// The heading of the settings; for each of them, because one for all would hold for what follows, too.
+const SETTINGS: &str = "Settings of operator.toml";
+
 /// Settings of `operator.toml` as flags and environment variables.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Settings of operator.toml")]
 pub(crate) struct SettingsArgs {
     /// The federation's public file.
-    #[arg(long, env = "FEDERATION_FILE")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_FILE")]
     federation: Option<PathBuf>,
     /// The certificate of the ceremony, from which nothing may differ.
-    #[arg(long, env = "FEDERATION_CERTIFICATE")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_CERTIFICATE")]
     certificate: Option<PathBuf>,
     /// Which operator this is, by name.
-    #[arg(long, env = "FEDERATION_OPERATOR")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_OPERATOR")]
     operator: Option<String>,
     /// The folder of the store.
-    #[arg(long, env = "FEDERATION_STORE")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_STORE")]
     store: Option<PathBuf>,
     /// The block key is new: it has signed nothing on this chain. Believed while the node's tip is at
     /// or below this height. With an empty store the operator then takes part at once, instead of
     /// observing until others have settled a block.
-    #[arg(long, value_name = "HEIGHT", env = "FEDERATION_NEW_KEY_UNTIL")]
+    #[arg(help_heading = SETTINGS, long, value_name = "HEIGHT", env = "FEDERATION_NEW_KEY_UNTIL")]
     new_key_until: Option<u32>,
     /// How the operators talk: zmq or kafka.
-    #[arg(long, env = "FEDERATION_MESSENGER")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_MESSENGER")]
     messenger: Option<String>,
     /// Kafka's brokers, host:port, separated by commas.
-    #[arg(long, env = "FEDERATION_BROKERS", value_delimiter = ',')]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_BROKERS", value_delimiter = ',')]
     brokers: Option<Vec<String>>,
     /// Where to listen for the other operators, host:port.
-    #[arg(long, env = "FEDERATION_LISTEN")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_LISTEN")]
     listen: Option<String>,
     /// The file of the block key.
-    #[arg(long, env = "FEDERATION_BLOCK_KEY_FILE")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_BLOCK_KEY_FILE")]
     block_key_file: Option<PathBuf>,
     /// The file of the identity key.
-    #[arg(long, env = "FEDERATION_IDENTITY_KEY_FILE")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_IDENTITY_KEY_FILE")]
     identity_key_file: Option<PathBuf>,
     /// The node's URL.
-    #[arg(long, env = "FEDERATION_NODE_URL")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_URL")]
     node_url: Option<String>,
     /// The node's cookie file.
-    #[arg(long, env = "FEDERATION_NODE_COOKIE")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_COOKIE")]
     node_cookie: Option<PathBuf>,
     /// The node's rpcuser.
-    #[arg(long, env = "FEDERATION_NODE_USER")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_USER")]
     node_user: Option<String>,
     /// A file with the node's rpcpassword.
-    #[arg(long, env = "FEDERATION_NODE_PASSWORD_FILE")]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_PASSWORD_FILE")]
     node_password_file: Option<PathBuf>,
     /// How long a call to the node may take.
-    #[arg(long, env = "FEDERATION_NODE_TIMEOUT", value_parser = super::duration)]
+    #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_TIMEOUT", value_parser = super::duration)]
     node_timeout: Option<Duration>,
 }
 

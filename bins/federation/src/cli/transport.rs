@@ -12,8 +12,19 @@ pub(crate) struct TransportArgs {
     messenger: MessengerArg,
 
     /// Kafka's brokers, host:port, separated by commas [default: three embedded ones].
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = broker)]
     brokers: Vec<String>,
+}
+
+fn broker(text: &str) -> Result<String, String> {
+    let is_address = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if is_address {
+        Ok(text.to_owned())
+    } else {
+        Err("write host:port".to_owned())
+    }
 }
 
 /// Messengers on the command line.

@@ -23,9 +23,9 @@ pub(crate) async fn run(
     inflation: Option<Inflation>,
     news: mpsc::Sender<News>,
 ) {
-    let told = async |text: String| news.send(News::Client(text)).await.is_ok();
-    if let Err(error) = trade(&nodes, interval, inflation.as_ref(), &news).await {
-        told(format!("clients stop: {error}")).await;
+    if let Err(reason) = trade(&nodes, interval, inflation.as_ref(), &news).await {
+        // The demo may be over.
+        let _ = news.send(News::ClientsStopped(reason)).await;
     }
 }
 

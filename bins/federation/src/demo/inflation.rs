@@ -19,12 +19,20 @@ const COIN: u64 = 100_000_000;
 /// What a reissuance pays where the chain wants fees, in satoshi.
 const FEE: u64 = 1000;
 
+/// When it is made.
+pub(crate) fn schedule(rate: Rate, period: u32, interval: Duration) -> Result<Schedule, CliError> {
+    Schedule::new(rate, period, interval, BlockHeight::GENESIS).map_err(|error| {
+        CliError::usage(
+            error,
+            "choose --inflation-period and --interval that go together",
+        )
+    })
+}
+
 /// What the demo's federation is to make.
 #[derive(Debug, Clone)]
 pub(crate) struct Inflation {
-    rate: Rate,
-    period: u32,
-    interval: Duration,
+    schedule: Schedule,
     tokens: TokenScript,
     genesis: BlockHash,
     dialect: Dialect,
@@ -39,9 +47,7 @@ impl Inflation {
         federation: &LocalFederation,
     ) -> Result<Self, CliError> {
         Ok(Self {
-            rate,
-            period,
-            interval,
+            schedule: schedule(rate, period, interval)?,
             tokens: federation.token_script().map_err(super::failed)?,
             genesis: federation.federation().genesis(),
             dialect: federation.federation().rules().dialect(),
@@ -65,13 +71,11 @@ impl Inflation {
         let address = other.new_address().await.map_err(|error| text(&error))?;
         let destination = script_of_address(&address, CHAIN, self.dialect)
             .ok_or_else(|| format!("{address} is no address of the chain"))?;
-        let schedule = Schedule::new(self.rate, self.period, self.interval, BlockHeight::GENESIS)
-            .map_err(|error| text(&error))?;
         let asset = issued
             .asset
             .parse()
             .map_err(|_| "the node gave no asset id")?;
-        AssetSettings::new(asset, schedule, destination, self.tokens.clone())
+        AssetSettings::new(asset, self.schedule, destination, self.tokens.clone())
             .map(|settings| settings.with_fee(fee))
             .map_err(|error| text(&error))
     }
@@ -97,9 +101,15 @@ impl Inflation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Audit {
     pub(crate) paid: u32,
+    /// Points that were reached and not paid yet.
     pub(crate) owed: usize,
+    /// Those of them for which there was time.
+    pub(crate) overdue: usize,
     pub(crate) differences: u32,
 }
+
+/// How many blocks a payment may take, where the period is shorter.
+const SETTLING: u32 = 5;
 
 #[derive(Default)]
 struct Counted {
@@ -139,14 +149,19 @@ pub(crate) async fn audit(
         tokens: TokenForm::of(rules.dialect()),
     };
     let tip = node.block_count().await.map_err(|error| failed(&error))?;
+    let time = settings.schedule().period().max(SETTLING);
     let mut ledger = Ledger::new(chain, vec![settings]);
     let mut counted = Counted::default();
     follow(&mut ledger, node, rules, tip, &mut counted)
         .await
         .map_err(|error| failed(&error))?;
+    let owed = ledger.owed(0);
+    let age = |point: BlockHeight| tip.to_u32().saturating_sub(point.to_u32());
+    let overdue = owed.iter().filter(|due| age(due.point.height()) > time);
     Ok(Audit {
         paid: counted.paid,
-        owed: ledger.owed(0).len(),
+        overdue: overdue.count(),
+        owed: owed.len(),
         differences: counted.differences,
     })
 }

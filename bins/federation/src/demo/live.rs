@@ -7,47 +7,62 @@ use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEventKind, KeyModifie
 use tokio::sync::mpsc;
 
 use super::{
-    session::{End, Ended, Session},
+    session::{End, Ended, Session, Wish},
+    state::Picture,
     view,
 };
+use crate::runtime::Stop;
 
 /// The pause between two pictures.
 const FRAME: Duration = Duration::from_millis(100);
 
+/// How many wishes may wait until the federation is free for them.
+const WISHES: usize = 16;
+
 /// Runs the demo until it is over or the user quits.
-pub(crate) async fn run(mut session: Session) -> Result<Ended, CliError> {
+pub(crate) async fn run(mut session: Session, stop: &Stop) -> Result<Ended, CliError> {
     let mut terminal = ratatui::try_init()
         .map_err(|error| CliError::failure(error, "use --plain without a full terminal"))?;
-    let result = drive(&mut session, &mut terminal).await;
+    let (wishing, wishes) = mpsc::channel(WISHES);
+    let picture = session.picture.clone();
+    // Each is one future to its end: what is being done to an operator is not dropped half way for a
+    // picture or a key.
+    let result = tokio::select! {
+        end = session.run(wishes, |_| Ok(())) => end,
+        drawn = draw(&picture, wishing, &mut terminal) => drawn.map(|()| End::Quit),
+        _ = stop.asked() => Ok(End::Stopped),
+    };
     ratatui::restore();
     let end = result?;
     Ok(session.close(end))
 }
 
-async fn drive(
-    session: &mut Session,
+/// Draws, and hands on what the keys ask for, until one asks to quit.
+async fn draw(
+    picture: &Picture,
+    wishes: mpsc::Sender<Wish>,
     terminal: &mut ratatui::DefaultTerminal,
-) -> Result<End, CliError> {
+) -> Result<(), CliError> {
     let mut keys = read_keys();
     let mut chosen = 0;
     let mut frame = tokio::time::interval(FRAME);
     loop {
         tokio::select! {
-            _ = session.step() => {}
-            Some(key) = keys.recv() => {
-                if press(session, key, &mut chosen).await {
-                    return Ok(End::Quit);
+            Some(key) = keys.recv() => match press(picture, key, &mut chosen) {
+                Pressed::Quit => return Ok(()),
+                Pressed::Wish(wish) => {
+                    if wishes.try_send(wish).is_err() {
+                        picture.tell("one thing after the other: press it again".to_owned());
+                    }
                 }
-            }
+                Pressed::Nothing => {}
+            },
             _ = frame.tick() => {
-                let state = &session.state;
+                let state = picture.now();
                 terminal
-                    .draw(|frame| view::draw(frame, state, chosen))
+                    .draw(|frame| view::draw(frame, &state, chosen))
                     .map_err(|error| CliError::failure(error, "use --plain"))?;
             }
-        }
-        if let Some(end) = session.end() {
-            return Ok(end);
         }
     }
 }
@@ -74,67 +89,32 @@ fn read_keys() -> mpsc::Receiver<KeyCode> {
     receiver
 }
 
-/// Does what a key says; whether that is to quit.
-async fn press(session: &mut Session, key: KeyCode, chosen: &mut usize) -> bool {
-    let count = session.state.operators.len();
-    match key {
-        KeyCode::Char('q') | KeyCode::Esc => return true,
-        KeyCode::Down => *chosen = (*chosen + 1) % count,
-        KeyCode::Up => *chosen = (*chosen + count - 1) % count,
-        KeyCode::Char(' ') if session.state.operators[*chosen].running => {
-            session.stop(*chosen).await;
-        }
-        KeyCode::Char(' ') => session.restart(*chosen).await,
-        KeyCode::Char('k') if session.state.operators[*chosen].running => {
-            session.kill(*chosen).await;
-        }
-        KeyCode::Char('c') => cut(session, *chosen),
-        KeyCode::Char('h') => heal(session, *chosen),
-        _ => {}
-    }
-    false
+/// What a key asks for.
+enum Pressed {
+    Nothing,
+    Quit,
+    Wish(Wish),
 }
 
-/// Cuts the chosen operator's link to the next one that it still has a link to.
-fn cut(session: &mut Session, chosen: usize) {
-    let count = session.state.operators.len();
-    let other = (1..count)
-        .map(|step| (chosen + step) % count)
-        .find(|other| !session.state.cut.contains(&link(chosen, *other)));
-    let Some(other) = other else { return };
-    if let Err(error) = session.federation.cut(chosen, other) {
-        session.state.tell(error.to_string());
-        return;
-    }
-    session.state.cut.push(link(chosen, other));
-    let names = (
-        &session.state.operators[chosen].name,
-        &session.state.operators[other].name,
-    );
-    let text = format!("the link between {} and {} is cut", names.0, names.1);
-    session.state.tell(text);
-}
-
-/// Mends all links of the chosen operator.
-fn heal(session: &mut Session, chosen: usize) {
-    let (own, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut session.state.cut)
-        .into_iter()
-        .partition(|(a, b)| *a == chosen || *b == chosen);
-    session.state.cut = rest;
-    for (a, b) in &own {
-        if let Err(error) = session.federation.heal(*a, *b) {
-            session.state.tell(error.to_string());
+fn press(picture: &Picture, key: KeyCode, chosen: &mut usize) -> Pressed {
+    let operators = &picture.now().operators;
+    let count = operators.len();
+    let wish = match key {
+        KeyCode::Char('q') | KeyCode::Esc => return Pressed::Quit,
+        KeyCode::Down => {
+            *chosen = (*chosen + 1) % count;
+            return Pressed::Nothing;
         }
-    }
-    if !own.is_empty() {
-        let text = format!(
-            "the links of {} are mended",
-            session.state.operators[chosen].name
-        );
-        session.state.tell(text);
-    }
-}
-
-fn link(a: usize, b: usize) -> (usize, usize) {
-    (a.min(b), a.max(b))
+        KeyCode::Up => {
+            *chosen = (*chosen + count - 1) % count;
+            return Pressed::Nothing;
+        }
+        KeyCode::Char(' ') if operators[*chosen].running => Wish::Stop(*chosen),
+        KeyCode::Char(' ') => Wish::Restart(*chosen),
+        KeyCode::Char('k') if operators[*chosen].running => Wish::Kill(*chosen),
+        KeyCode::Char('c') => Wish::Cut(*chosen),
+        KeyCode::Char('h') => Wish::Heal(*chosen),
+        _ => return Pressed::Nothing,
+    };
+    Pressed::Wish(wish)
 }

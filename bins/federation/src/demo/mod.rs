@@ -1,12 +1,16 @@
 //! `federation demo`: a whole federation on this machine, with a crash and a comeback.
 
+mod block;
 mod clients;
 mod inflation;
+mod links;
 mod live;
 mod plain;
 mod session;
 mod state;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use federation_cli::{CliError, out};
@@ -14,6 +18,7 @@ use std::{io::IsTerminal, process::ExitCode, time::Duration};
 
 use federation_chain::Dialect;
 use federation_local::{LocalConfig, LocalFederation, NodeKind};
+use federation_roster::FederationError;
 
 use self::{
     inflation::Inflation,
@@ -51,35 +56,41 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
         Show::Live
     };
     let config = local_config(args)?;
+    if let Some(rate) = args.inflation_rate {
+        inflation::schedule(rate, args.inflation_period, args.interval)?;
+    }
     let blocks = match (args.blocks, show) {
         (Some(blocks), _) => Some(blocks),
         (None, Show::Live) => None,
         (None, _) => Some(BLOCKS),
     };
-    crate::runtime::multi_thread()?.block_on(async {
+    crate::runtime::multi_thread()?.until_stopped(async |stop| {
         if config_is_slow(args) {
             out::note("starting a node for each operator...");
         }
-        let title = title(args);
-        let federation = LocalFederation::start(config).await.map_err(failed)?;
+        let federation = tokio::select! {
+            federation = LocalFederation::start(config) => federation.map_err(failed)?,
+            _ = stop.asked() => return Ok(ExitCode::SUCCESS),
+        };
         let names = federation.federation().operators().iter();
         let names = names.map(|operator| operator.name.clone()).collect();
         let threshold = federation.federation().threshold();
-        let state = DemoState::new(title, threshold, names);
+        let state = DemoState::new(title(args), threshold, names);
         let inflation = args
             .inflation_rate
             .map(|rate| Inflation::new(rate, args.inflation_period, args.interval, &federation))
             .transpose()?;
+        let asked_for_inflation = inflation.is_some();
         let acts = Acts {
             crash: !args.no_crash,
             inflation,
         };
         let session = Session::new(federation, state, acts, blocks, args.interval);
         let ended = match show {
-            Show::Live => live::run(session).await?,
-            Show::Plain | Show::Json => plain::run(session, show).await?,
+            Show::Live => live::run(session, &stop).await?,
+            Show::Plain | Show::Json => plain::run(session, show, &stop).await?,
         };
-        summary::tell(ended, show).await
+        summary::tell(ended, show, asked_for_inflation, &stop).await
     })
 }
 
@@ -87,10 +98,10 @@ fn local_config(args: &DemoArgs) -> Result<LocalConfig, CliError> {
     let threshold = args.threshold.unwrap_or(majority(args.operators));
     let mut config = LocalConfig::new(args.operators, threshold)
         .with_interval(args.interval)
-        .with_dialect(args.dialect.into());
+        .with_dialect(dialect(args));
     config = args.transport.apply(config)?;
     if let Some(program) = &args.elementsd {
-        if Dialect::from(args.dialect) == Dialect::Ocean {
+        if dialect(args) == Dialect::Ocean {
             return Err(CliError::usage(
                 "elementsd runs no Ocean chain",
                 "use --dialect elements or dynafed with --elementsd, or give --oceand",
@@ -99,11 +110,29 @@ fn local_config(args: &DemoArgs) -> Result<LocalConfig, CliError> {
         config = config.with_nodes(NodeKind::Process(program.clone()));
     }
     if let Some(program) = &args.oceand {
+        if args
+            .dialect
+            .is_some_and(|dialect| Dialect::from(dialect) != Dialect::Ocean)
+        {
+            return Err(CliError::usage(
+                "oceand runs Ocean chains only",
+                "leave --dialect away, or give --elementsd",
+            ));
+        }
         config = config
             .with_dialect(Dialect::Ocean)
             .with_nodes(NodeKind::Process(program.clone()));
     }
     Ok(config)
+}
+
+/// The block format of the chain.
+fn dialect(args: &DemoArgs) -> Dialect {
+    match (&args.oceand, args.dialect) {
+        (Some(_), _) => Dialect::Ocean,
+        (None, Some(dialect)) => dialect.into(),
+        (None, None) => Dialect::Dynafed,
+    }
 }
 
 fn config_is_slow(args: &DemoArgs) -> bool {
@@ -113,9 +142,9 @@ fn config_is_slow(args: &DemoArgs) -> bool {
 fn title(args: &DemoArgs) -> String {
     let threshold = args.threshold.unwrap_or(majority(args.operators));
     let nodes = match (&args.elementsd, &args.oceand) {
-        (Some(_), _) => format!("elementsd, {}", Dialect::from(args.dialect)),
+        (Some(_), _) => format!("elementsd, {}", dialect(args)),
         (_, Some(_)) => "oceand".to_owned(),
-        _ => format!("devnet, {}", Dialect::from(args.dialect)),
+        _ => format!("devnet, {}", dialect(args)),
     };
     format!(
         "{threshold} of {} on {nodes}, a block every {:?}",
@@ -126,14 +155,20 @@ fn title(args: &DemoArgs) -> String {
 /// An error of the local federation, with what to do about it.
 pub(crate) fn failed(error: federation_local::LocalError) -> CliError {
     let cure = match &error {
+        federation_local::LocalError::Federation(FederationError::NoInterval) => {
+            return CliError::usage(error, "give --interval of 100ms or more");
+        }
         federation_local::LocalError::Federation(_)
-        | federation_local::LocalError::Threshold(_) => {
-            "choose --threshold above half of --operators, and --operators at most 20"
+        | federation_local::LocalError::Threshold(_)
+        | federation_local::LocalError::Script(_) => {
+            return CliError::usage(
+                error,
+                "choose --threshold above half of --operators, and not above them",
+            );
         }
         federation_local::LocalError::Process(_) => {
             "check that the program is the right node, and look at its output"
         }
-        federation_local::LocalError::Script(_) => "choose --threshold at most --operators",
         _ => "try again, with RUST_LOG=info for more",
     };
     CliError::failure(error, cure)

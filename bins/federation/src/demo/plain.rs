@@ -1,56 +1,57 @@
 //! The demo without a terminal: log lines, or one line of JSON for each block.
 
 use federation_cli::{CliError, out};
-use std::time::Duration;
+use tokio::sync::mpsc;
 
 use super::{
     Show,
     session::{End, Ended, Session},
-    state::BlockRow,
+    state::{BlockRow, Picture},
 };
+use crate::runtime::Stop;
 
 /// Runs the demo to its end.
-pub(crate) async fn run(mut session: Session, show: Show) -> Result<Ended, CliError> {
+pub(crate) async fn run(mut session: Session, show: Show, stop: &Stop) -> Result<Ended, CliError> {
+    let picture = session.picture.clone();
     if show == Show::Plain {
-        out::line(&session.state.title)?;
+        out::line(&picture.now().title)?;
     }
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-    loop {
-        let told = session.state.told;
-        let block = tokio::select! {
-            block = session.step() => block,
-            () = tokio::time::sleep(Duration::from_millis(500)) => None,
-            _ = &mut interrupted => return Ok(session.close(End::Quit)),
-        };
+    // Nobody wishes for anything.
+    let (_, wishes) = mpsc::channel(1);
+    let mut told = 0;
+    let tell = |block: Option<&BlockRow>| {
         if show == Show::Plain {
-            let fresh = usize::try_from(session.state.told - told).unwrap_or(usize::MAX);
-            let news: Vec<String> = session
-                .state
-                .news
-                .iter()
-                .take(fresh)
-                .rev()
-                .cloned()
-                .collect();
-            for line in news {
-                out::line(&line)?;
-            }
+            tell_news(&picture, &mut told)?;
         }
-        if let Some(block) = block {
-            out::line(&match show {
-                Show::Json => serde_json::to_string(&block)
+        match block {
+            Some(block) => out::line(&match show {
+                Show::Json => serde_json::to_string(block)
                     .map_err(|e| CliError::failure(e, "this is a bug: please report it"))?,
-                _ => describe(&session, &block),
-            })?;
+                _ => describe(&picture, block),
+            }),
+            None => Ok(()),
         }
-        if let Some(end) = session.end() {
-            return Ok(session.close(end));
-        }
-    }
+    };
+    let end = tokio::select! {
+        end = session.run(wishes, tell) => end?,
+        _ = stop.asked() => End::Stopped,
+    };
+    Ok(session.close(end))
 }
 
-fn describe(session: &Session, block: &BlockRow) -> String {
-    let seconds = session.state.began.elapsed().as_secs_f32();
+/// Prints the news since the last time.
+fn tell_news(picture: &Picture, told: &mut u64) -> Result<(), CliError> {
+    let lines: Vec<String> = {
+        let state = picture.now();
+        let fresh = usize::try_from(state.told - *told).unwrap_or(usize::MAX);
+        *told = state.told;
+        state.news.iter().take(fresh).rev().cloned().collect()
+    };
+    lines.iter().try_for_each(|line| out::line(line))
+}
+
+fn describe(picture: &Picture, block: &BlockRow) -> String {
+    let seconds = picture.now().began.elapsed().as_secs_f32();
     let assets = if block.assets.is_empty() {
         String::new()
     } else {

@@ -1,20 +1,27 @@
 //! The demo's course: what happens in the federation, and what the demo does to it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use federation_block_signing::{Alarm, Event, HeightReport, Phase};
-use federation_chain::{Block, BlockHeight};
-use federation_local::{LocalError, LocalFederation};
-use federation_ocean_rpc::{Amount, Node};
+use federation_chain::BlockHeight;
+use federation_cli::CliError;
+use federation_local::LocalFederation;
+use federation_ocean_rpc::Amount;
 use federation_operator::{NodeState, OperatorEvent};
 use federation_reissuance::AssetSettings;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    clients,
+    block, clients,
     inflation::Inflation,
-    state::{BlockRow, DemoState},
+    state::{BlockRow, DemoState, Picture},
 };
+
+/// How often it is looked whether the demo is over.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// After how many blocks an operator is killed, and after how many more it comes back.
 const CRASH_AFTER: u32 = 4;
@@ -23,7 +30,11 @@ const BACK_AFTER: u32 = 5;
 /// Something that came from an operator, or from the demo's clients.
 pub(crate) enum News {
     Operator(usize, OperatorEvent),
+    /// An operator has ended, of whose starts it was this one.
+    Ended(usize, u32),
     Client(String),
+    /// The clients cannot go on.
+    ClientsStopped(String),
     /// An asset whose tokens belong to the federation now.
     Issued(Box<AssetSettings>),
 }
@@ -36,21 +47,41 @@ pub(crate) struct Acts {
     pub(crate) inflation: Option<Inflation>,
 }
 
+/// What the user asks for, of an operator by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Stop(usize),
+    Restart(usize),
+    Kill(usize),
+    /// Cut its link to the next one that it still has a link to.
+    Cut(usize),
+    /// Mend all its links.
+    Heal(usize),
+}
+
 /// Why the demo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Done,
     Quit,
+    /// By a signal.
+    Stopped,
     StoodStill,
 }
 
 /// A running demo.
 pub(crate) struct Session {
-    pub(crate) federation: LocalFederation,
-    pub(crate) state: DemoState,
+    pub(super) federation: LocalFederation,
+    pub(crate) picture: Picture,
     news: mpsc::Receiver<News>,
     to_news: mpsc::Sender<News>,
     clients: JoinHandle<()>,
+    /// How often each operator was started.
+    pub(super) starts: Vec<u32>,
+    /// Who has yet to start again to take the asset in.
+    to_restart: VecDeque<usize>,
+    /// What went wrong, which nobody had asked for.
+    failures: Vec<String>,
     crash: bool,
     victim: Option<(usize, u32)>,
     came_back: bool,
@@ -66,7 +97,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(
         federation: LocalFederation,
-        mut state: DemoState,
+        state: DemoState,
         acts: Acts,
         blocks: Option<u32>,
         interval: Duration,
@@ -82,15 +113,19 @@ impl Session {
             to_news.clone(),
         ));
         let size = federation.federation().size();
-        state.tell(format!("{size} operators start"));
+        let picture = Picture::new(state);
+        picture.tell(format!("{size} operators start"));
         let mut session = Self {
             // Without an operator to spare, a crash would only stop the chain.
             crash: acts.crash && federation.federation().tolerated_absent() > 0,
             federation,
-            state,
+            picture,
             news,
             to_news,
             clients,
+            starts: vec![0; size],
+            to_restart: VecDeque::new(),
+            failures: Vec::new(),
             victim: None,
             came_back: false,
             blocks,
@@ -111,8 +146,11 @@ impl Session {
             return;
         };
         let mut events = handle.events();
+        let mut status = handle.status();
+        self.starts[index] += 1;
+        let start = self.starts[index];
+        self.picture.now().operators[index].running = true;
         let to_news = self.to_news.clone();
-        self.state.operators[index].running = true;
         tokio::spawn(async move {
             loop {
                 match events.recv().await {
@@ -126,48 +164,123 @@ impl Session {
                 }
             }
         });
+        let to_news = self.to_news.clone();
+        tokio::spawn(async move {
+            while status.changed().await.is_ok() {}
+            // The demo may be over.
+            let _ = to_news.send(News::Ended(index, start)).await;
+        });
     }
 
-    /// The next thing that happens; a new block if it was one.
-    pub(crate) async fn step(&mut self) -> Option<BlockRow> {
-        match self.news.recv().await? {
-            News::Client(text) => {
-                self.state.tell(text);
-                None
+    /// Runs the demo to its end, and tells what happens, and each new block.
+    ///
+    /// Not to be dropped before but to end the demo: an operator may be between its stop and its start.
+    pub(crate) async fn run(
+        &mut self,
+        mut wishes: mpsc::Receiver<Wish>,
+        mut tell: impl FnMut(Option<&BlockRow>) -> Result<(), CliError>,
+    ) -> Result<End, CliError> {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            let restarts = !self.to_restart.is_empty();
+            let block = tokio::select! {
+                biased;
+                Some(wish) = wishes.recv() => {
+                    self.grant(wish).await;
+                    None
+                }
+                Some(news) = self.news.recv() => self.take(news).await,
+                () = std::future::ready(()), if restarts => {
+                    self.restart_next().await;
+                    None
+                }
+                _ = look.tick() => {
+                    // They end by an error, which they tell, or by a panic.
+                    if self.clients.is_finished() && self.failures.is_empty() {
+                        self.fail("the clients stopped".to_owned());
+                    }
+                    None
+                }
+            };
+            tell(block.as_ref())?;
+            if let Some(end) = self.end() {
+                return Ok(end);
             }
-            News::Issued(settings) => {
-                self.reissue(*settings).await;
-                None
-            }
-            News::Operator(index, event) => self.happened(index, event).await,
         }
+    }
+
+    pub(super) async fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Stop(index) => self.stop(index).await,
+            Wish::Restart(index) => self.restart(index).await,
+            Wish::Kill(index) => self.kill(index).await,
+            Wish::Cut(index) => self.cut(index),
+            Wish::Heal(index) => self.heal(index),
+        }
+    }
+
+    /// What comes of news; a new block if it was one.
+    pub(super) async fn take(&mut self, news: News) -> Option<BlockRow> {
+        match news {
+            News::Client(text) => self.picture.tell(text),
+            News::ClientsStopped(reason) => self.fail(format!("the clients stop: {reason}")),
+            News::Issued(settings) => self.reissue(*settings),
+            News::Ended(index, start) => self.ended(index, start).await,
+            News::Operator(index, event) => return self.happened(index, event).await,
+        }
+        None
+    }
+
+    /// Something went wrong that nobody had asked for.
+    fn fail(&mut self, what: String) {
+        self.picture.tell(what.clone());
+        self.failures.push(what);
+    }
+
+    /// An operator is not there any more.
+    async fn ended(&mut self, index: usize, start: u32) {
+        if self.starts[index] != start || self.federation.operator(index).is_none() {
+            return;
+        }
+        let name = self.name(index);
+        let reason = match self.federation.stop_operator(index).await {
+            Ok(()) => String::new(),
+            Err(error) => format!(": {error}"),
+        };
+        self.picture.now().operators[index].running = false;
+        self.fail(format!("{name} stopped by itself{reason}"));
+    }
+
+    pub(super) fn name(&self, index: usize) -> String {
+        self.picture.now().operators[index].name.clone()
     }
 
     async fn happened(&mut self, index: usize, event: OperatorEvent) -> Option<BlockRow> {
         if let Some(handle) = self.federation.operator(index) {
             let status = handle.status().borrow().clone();
-            let row = &mut self.state.operators[index];
+            let row = &mut self.picture.now().operators[index];
             row.height = status.height;
             row.round = status.round.to_u32();
             row.phase = phase(status.phase).to_owned();
         }
-        let name = self.state.operators[index].name.clone();
+        let name = self.name(index);
         match event {
             OperatorEvent::Protocol(Event::HeightFinished(report)) => {
                 return self.finished(index, &report).await;
             }
             OperatorEvent::Protocol(Event::Alarm(alarm)) => {
                 let text = alarm_text(&alarm);
-                self.state.tell(format!("{name}: {text}"));
-                self.state.operators[index].alarm = Some(text);
+                let mut state = self.picture.now();
+                state.tell(format!("{name}: {text}"));
+                state.operators[index].alarm = Some(text);
             }
             OperatorEvent::Node(NodeState::Down(reason)) => {
-                self.state
+                self.picture
                     .tell(format!("{name}: its node does not answer: {reason}"));
             }
             OperatorEvent::Evidence { culprit, height } => {
                 let culprit = self.federation.federation().name(culprit);
-                self.state.tell(format!(
+                self.picture.tell(format!(
                     "{name}: evidence against {culprit} at height {height}"
                 ));
             }
@@ -180,7 +293,7 @@ impl Session {
                 self.last_point = Some(point);
                 let amount = Amount::from_sat(amount);
                 let asset = asset.to_string();
-                self.state.tell(format!(
+                self.picture.tell(format!(
                     "the federation makes {amount} of {} for point {point}",
                     clients::short(&asset)
                 ));
@@ -191,104 +304,67 @@ impl Session {
     }
 
     /// Every operator takes the asset into its files and starts again, one after the other.
-    async fn reissue(&mut self, settings: AssetSettings) {
+    fn reissue(&mut self, settings: AssetSettings) {
         let asset = settings.asset().to_string();
-        self.state.tell(format!(
+        self.picture.tell(format!(
             "its reissuance tokens belong to the federation: operators start again to make more of {}",
             clients::short(&asset)
         ));
         self.federation.set_reissuance(vec![settings.clone()]);
         self.reissued = Some(settings);
-        for index in 0..self.state.operators.len() {
-            if self.federation.operator(index).is_some() {
-                self.stop(index).await;
-                self.restart(index).await;
-            }
+        self.to_restart = (0..self.starts.len()).collect();
+    }
+
+    /// The next operator starts again. Who does not run has the asset when it is started.
+    async fn restart_next(&mut self) {
+        if let Some(index) = self.to_restart.pop_front()
+            && self.federation.operator(index).is_some()
+        {
+            self.stop(index).await;
+            self.restart(index).await;
         }
     }
 
     async fn finished(&mut self, index: usize, report: &HeightReport) -> Option<BlockRow> {
         let took = report.until_submitted.or(report.until_finished).map(millis);
-        self.state.operators[index].last_ms = took;
-        self.state.saw_hash(report.height, report.hash);
-        if self.state.has_block(report.height) {
-            return None;
+        {
+            let mut state = self.picture.now();
+            state.operators[index].last_ms = took;
+            state.saw_hash(report.height, report.hash);
+            if state.has_block(report.height) {
+                return None;
+            }
         }
-        let row = match self.row(index, report, took).await {
+        let row = match block::row(&self.federation, index, report, took).await {
             Ok(row) => row,
             Err(error) => {
-                self.state.tell(format!("a block cannot be shown: {error}"));
+                self.fail(format!("a block cannot be shown: {error}"));
                 return None;
             }
         };
         self.first_height.get_or_insert(row.height);
-        self.state.add_block(row.clone());
+        self.picture.now().add_block(row.clone());
         self.play(row.height).await;
         Some(row)
     }
 
-    /// What the demo shows of a block: from the block itself, as the node has it.
-    async fn row(
-        &self,
-        index: usize,
-        report: &HeightReport,
-        took: Option<u64>,
-    ) -> Result<BlockRow, LocalError> {
-        let roster = self.federation.federation();
-        let bytes = self
-            .federation
-            .node(index)
-            .client()
-            .block(report.hash)
-            .await?;
-        let rules = roster.rules();
-        let block = Block::decode(rules.dialect(), bytes).ok();
-        let signers = block
-            .as_ref()
-            .and_then(|block| rules.signers(block.header()).ok())
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|position| roster.at_script_position(position))
-            .map(|id| roster.name(id))
-            .collect();
-        let mut described = Vec::new();
-        if let Some(block) = &block {
-            let read = block.each_transaction(|transaction| {
-                if !transaction.is_coinbase() {
-                    described.push(clients::describe(&transaction));
-                }
-            });
-            if let Err(error) = read {
-                described.push(error.to_string());
-            }
-        }
-        Ok(BlockRow {
-            height: report.height.to_u32(),
-            hash: report.hash.to_string(),
-            round: report.round.map_or(0, federation_roster::Round::to_u32),
-            leader: report.leader.map(|id| roster.name(id)).unwrap_or_default(),
-            signers,
-            ms: took.unwrap_or_default(),
-            transactions: block.map_or(0, |block| block.transaction_count()),
-            assets: described,
-        })
-    }
-
     /// The demo's own acts: a crash, and a comeback.
     async fn play(&mut self, height: u32) {
-        if !self.crash {
+        // One operator at a time is away.
+        if !self.crash || !self.to_restart.is_empty() {
             return;
         }
+        let finished = self.picture.now().finished;
         match self.victim {
-            None if self.state.finished >= CRASH_AFTER => {
+            None if finished >= CRASH_AFTER => {
                 // The next leader, so that its absence is felt.
                 let roster = self.federation.federation();
                 let next = BlockHeight::new(height + 2);
                 let victim = roster.leader(next, federation_roster::Round::FIRST).index();
                 self.kill(victim).await;
-                self.victim = Some((victim, self.state.finished));
+                self.victim = Some((victim, finished));
             }
-            Some((victim, at)) if !self.came_back && self.state.finished >= at + BACK_AFTER => {
+            Some((victim, at)) if !self.came_back && finished >= at + BACK_AFTER => {
                 self.came_back = true;
                 self.restart(victim).await;
             }
@@ -296,45 +372,51 @@ impl Session {
         }
     }
 
-    pub(crate) async fn kill(&mut self, index: usize) {
+    pub(super) async fn kill(&mut self, index: usize) {
         self.federation.kill_operator(index).await;
         self.gone(index, "was killed");
     }
 
-    pub(crate) async fn stop(&mut self, index: usize) {
-        if let Err(error) = self.federation.stop_operator(index).await {
-            self.state.tell(error.to_string());
+    async fn stop(&mut self, index: usize) {
+        match self.federation.stop_operator(index).await {
+            Ok(()) => self.gone(index, "was stopped"),
+            Err(error) => {
+                self.picture.now().operators[index].running = false;
+                let name = self.name(index);
+                self.fail(format!("{name} stopped by itself: {error}"));
+            }
         }
-        self.gone(index, "was stopped");
     }
 
-    fn gone(&mut self, index: usize, what: &str) {
-        let row = &mut self.state.operators[index];
+    fn gone(&self, index: usize, what: &str) {
+        let mut state = self.picture.now();
+        let row = &mut state.operators[index];
         row.running = false;
         let name = row.name.clone();
-        self.state.tell(format!("{name} {what}"));
+        state.tell(format!("{name} {what}"));
     }
 
-    pub(crate) async fn restart(&mut self, index: usize) {
-        let name = self.state.operators[index].name.clone();
+    async fn restart(&mut self, index: usize) {
+        if self.federation.operator(index).is_some() {
+            return;
+        }
+        let name = self.name(index);
         match self.federation.start_operator(index).await {
             Ok(()) => {
                 self.listen(index);
-                self.state.tell(format!("{name} is back"));
+                self.picture.tell(format!("{name} is back"));
             }
-            Err(error) => self.state.tell(format!("{name} does not start: {error}")),
+            Err(error) => self.fail(format!("{name} does not start: {error}")),
         }
     }
 
     /// Whether the demo is over, and why.
-    pub(crate) fn end(&self) -> Option<End> {
-        if self
-            .blocks
-            .is_some_and(|blocks| self.state.finished >= blocks)
-        {
+    fn end(&self) -> Option<End> {
+        let state = self.picture.now();
+        if self.blocks.is_some_and(|blocks| state.finished >= blocks) {
             return Some(End::Done);
         }
-        let last = self.state.last_block.unwrap_or(self.state.began);
+        let last = state.last_block.unwrap_or(state.began);
         (last.elapsed() > super::patience(self.interval)).then_some(End::StoodStill)
     }
 
@@ -343,11 +425,12 @@ impl Session {
         self.clients.abort();
         Ended {
             federation: self.federation,
-            state: self.state,
+            picture: self.picture,
             end,
             ended: Instant::now(),
             first_height: self.first_height,
             reissued: self.reissued,
+            failures: self.failures,
         }
     }
 }
@@ -355,11 +438,13 @@ impl Session {
 /// A demo that is over.
 pub(crate) struct Ended {
     pub(crate) federation: LocalFederation,
-    pub(crate) state: DemoState,
+    pub(crate) picture: Picture,
     pub(crate) end: End,
     pub(crate) ended: Instant,
     pub(crate) first_height: Option<u32>,
     pub(crate) reissued: Option<AssetSettings>,
+    /// What went wrong, which nobody had asked for.
+    pub(crate) failures: Vec<String>,
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -12,6 +13,27 @@ use serde::Serialize;
 const KEPT_BLOCKS: usize = 64;
 /// How many news lines the picture keeps.
 const KEPT_NEWS: usize = 64;
+
+/// The picture, to be drawn while the federation is at work.
+#[derive(Debug, Clone)]
+pub(crate) struct Picture(Arc<Mutex<DemoState>>);
+
+impl Picture {
+    pub(crate) fn new(state: DemoState) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// What it shows now. Not to be held while something is waited for.
+    pub(crate) fn now(&self) -> MutexGuard<'_, DemoState> {
+        // Each change is whole before anything can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a line of news.
+    pub(crate) fn tell(&self, news: String) {
+        self.now().tell(news);
+    }
+}
 
 /// One operator, as seen from outside.
 #[derive(Debug, Clone)]
@@ -59,7 +81,7 @@ pub(crate) struct BlockRow {
 pub(crate) type Link = (usize, usize);
 
 /// The federation as one picture.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DemoState {
     /// What runs, in one line.
     pub(crate) title: String,

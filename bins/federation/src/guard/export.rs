@@ -19,7 +19,7 @@ pub(super) fn run(place: &Place, path: &Path, copy: bool) -> Result<ExitCode, Cl
         return Err(CliError::failure(
             "every operator of this federation must sign each block, and one whose guard was \
              imported begins as an observer, so the chain would stand still",
-            "move the whole store folder to the other machine instead: see docs/operations.md",
+            "move the whole store folder to the other machine instead: `federation help another-machine`",
         ));
     }
     if path.exists() {

@@ -27,7 +27,7 @@ pub(super) fn run(
         return Err(CliError::failure(
             "every operator of this federation must sign each block, and one whose guard was \
              imported begins as an observer, so the chain would stand still",
-            "move the whole store folder from the other machine instead: see docs/operations.md",
+            "move the whole store folder from the other machine instead: `federation help another-machine`",
         ));
     }
     let _key = lock_key(&place.pin.block_key)?;

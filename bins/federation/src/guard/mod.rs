@@ -21,7 +21,7 @@ use federation_signer::{GuardPin, GuardRecord, ImportError, SignedGuardRecord};
 pub(crate) use self::key_lock::{KeyLock, lock_key};
 use crate::{
     cli::{GuardArgs, GuardCommand, PlaceArgs},
-    config_check, node,
+    config_check, cures, node,
     run::with_causes,
 };
 
@@ -126,7 +126,7 @@ impl Place {
                     "the federation runs the classic protocol up to height {last}, whose record, \
                      classic.guard, is not the guard's"
                 ),
-                "move or restore the whole store folder: see docs/migration.md",
+                "move or restore the whole store folder, with classic.guard in it: `federation help migration`",
             )),
             _ => Ok(()),
         }
@@ -153,7 +153,7 @@ fn store_error(error: &StoreError) -> CliError {
         StoreError::Damaged { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => {
             "see `federation guard repair`"
         }
-        _ => "see docs/operations.md, when it does not start",
+        _ => &cures::of_store(error),
     };
     CliError::failure(with_causes(error), cure)
 }
@@ -174,7 +174,9 @@ fn import_error(error: &ImportError) -> CliError {
             "export the guard on the machine that has the key now, and import that file here"
         }
         ImportError::Unproven(_) => "repair it first: `federation guard repair`",
-        _ => "see docs/operations.md",
+        _ => {
+            "give a record that `guard export` has just written: `federation help another-machine`"
+        }
     };
     CliError::failure(error, cure)
 }

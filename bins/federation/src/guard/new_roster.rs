@@ -63,7 +63,7 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
     if let Some(height) = unknown {
         return Err(CliError::failure(
             format!("the block at height {height} has a signature that the guard does not know of"),
-            "this is not the newest store: see docs/operations.md",
+            "this is not the newest store: find that, or `federation help a-store-is-lost`",
         ));
     }
     let signed = held.state.records().map(|(height, _)| height).max();

@@ -272,7 +272,10 @@ impl Remains {
         held: &mut HeldGuard,
     ) -> Result<BlockHeight, CliError> {
         let wrong = |what: String| {
-            CliError::failure(what, "leave --trust-store away; see docs/operations.md")
+            CliError::failure(
+                what,
+                "leave --trust-store away: `federation help a-store-is-lost`",
+            )
         };
         let records = self.records();
         if records.is_empty() {

@@ -192,7 +192,7 @@ fn own_topic(config: &Config, health: &KafkaHealth, checks: &mut Checks) {
     } else {
         format!(": {}", faults.join("; "))
     };
-    let allow = "allow this operator to describe, create, read and write it, or make it by hand: docs/operations.md";
+    let allow = "allow this operator to describe, create, read and write it, or make it by hand as the brokers' administrator: `federation help the-messenger`";
     match own.state {
         TopicState::Present if health.confirmed > 0 => {
             checks.green(MESSENGER, "own topic", format!("{topic} takes frames"));

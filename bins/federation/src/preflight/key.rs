@@ -9,7 +9,7 @@ use secp256k1::{Message, SECP256K1};
 use crate::{
     checks::Checks,
     keys::{self, Keys},
-    rehearse,
+    rehearse::{self, BAD_KEY},
     run::with_causes,
 };
 
@@ -60,12 +60,7 @@ async fn block(config: &Config, keys: &Keys, checks: &mut Checks) {
     });
     match verified {
         Ok(true) => checks.green(KEYS, "block key", format!("{found}, and it signs")),
-        Ok(false) => checks.red(
-            KEYS,
-            "block key",
-            "its signature is not true",
-            "see docs/keys.md",
-        ),
-        Err(error) => checks.red(KEYS, "block key", with_causes(&error), "see docs/keys.md"),
+        Ok(false) => checks.red(KEYS, "block key", "its signature is not true", BAD_KEY),
+        Err(error) => checks.red(KEYS, "block key", with_causes(&error), BAD_KEY),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use federation_operator::{HeldGuardStore, RedbGuardStore, Store, StoreError, config::Config};
 
-use crate::{checks::Checks, run::with_causes};
+use crate::{checks::Checks, cures, run::with_causes};
 
 const STORE: &str = "store";
 
@@ -68,12 +68,7 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
             with_causes(&error),
             "stop it; if it is this operator, and should run, add --running",
         ),
-        (Err(error), _) => checks.red(
-            STORE,
-            "whole",
-            with_causes(&error),
-            "see docs/operations.md, when it does not start",
-        ),
+        (Err(error), _) => checks.red(STORE, "whole", with_causes(&error), cures::of_store(&error)),
     }
     checks
 }
@@ -92,7 +87,7 @@ fn halt(store: &Store, checks: &mut Checks) {
             STORE,
             "halted",
             with_causes(&error),
-            "see docs/operations.md, when it does not start",
+            cures::of_store(&error),
         ),
     }
 }
@@ -109,12 +104,7 @@ fn guard(config: &Config, running: bool, checks: &mut Checks) {
     }
     match RedbGuardStore::open(&config.store, &own.block_key, federation.genesis()) {
         Ok(_) => checks.green(STORE, "guard", "lets the block key sign"),
-        Err(error) => checks.red(
-            STORE,
-            "guard",
-            with_causes(&error),
-            "see docs/operations.md, when it does not start",
-        ),
+        Err(error) => checks.red(STORE, "guard", with_causes(&error), cures::of_store(&error)),
     }
 }
 

@@ -21,6 +21,12 @@ struct Line {
 }
 
 pub(super) fn run(args: &ChainArgs, from: u32, to: Option<u32>) -> Result<ExitCode, CliError> {
+    if to.is_some_and(|to| to < from) {
+        return Err(CliError::usage(
+            "--to is below --from",
+            "give heights in their order",
+        ));
+    }
     let read = read(args, to)?;
     let end = read.ledger.tip().map_or(BlockHeight::GENESIS, |tip| tip.0);
     if to.is_some_and(|to| to > read.tip.to_u32()) {

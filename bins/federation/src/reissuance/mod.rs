@@ -12,7 +12,7 @@ use federation_operator::{Reissuance, ReissuanceStore, config::Config};
 
 use crate::{
     cli::{ReissuanceArgs, ReissuanceCommand},
-    keys,
+    cures, keys,
     run::with_causes,
 };
 
@@ -38,14 +38,8 @@ pub(crate) async fn prepare(
         );
         return Ok(None);
     };
-    let store = ReissuanceStore::open(&config.store, config.federation.id(), config.me).map_err(
-        |error| {
-            CliError::failure(
-                with_causes(&error),
-                "see docs/operations.md, when it does not start",
-            )
-        },
-    )?;
+    let store = ReissuanceStore::open(&config.store, config.federation.id(), config.me)
+        .map_err(|error| CliError::failure(with_causes(&error), cures::of_store(&error)))?;
     Reissuance::new(config.reissuance.clone(), spender, node.clone(), store)
         .map(Some)
         .map_err(|error| {

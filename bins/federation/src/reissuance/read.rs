@@ -105,7 +105,7 @@ fn chosen(assets: &[AssetSettings], one: Option<&str>) -> Result<Vec<AssetSettin
         .collect();
     if found.is_empty() {
         let known: Vec<String> = assets.iter().map(|s| s.asset().to_string()).collect();
-        return Err(CliError::failure(
+        return Err(CliError::usage(
             format!("asset {one} is not reissued"),
             format!("choose one of {}", known.join(", ")),
         ));

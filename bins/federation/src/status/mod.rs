@@ -16,7 +16,7 @@ use federation_operator::{
 };
 use serde::Serialize;
 
-use crate::{cli::StatusArgs, guard::Place, run::with_causes};
+use crate::{cli::StatusArgs, cures, guard::Place, run::with_causes};
 
 /// Shows the status, or checks evidence.
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
@@ -219,14 +219,11 @@ fn classic(place: &Place) -> Result<Option<TurnState>, CliError> {
     let me = usize::from(place.config.me.to_u8());
     GuardFile::open(folder, place.pin.genesis, me)
         .map(|file| Some(file.state()))
-        .map_err(|error| CliError::failure(error, "see docs/migration.md"))
+        .map_err(|error| CliError::failure(&error, cures::of_classic_guard(&error)))
 }
 
 fn store_error(error: &StoreError) -> CliError {
-    CliError::failure(
-        with_causes(error),
-        "see docs/operations.md, when it does not start",
-    )
+    CliError::failure(with_causes(error), cures::of_store(error))
 }
 
 fn status_error(error: &StatusError) -> CliError {

@@ -23,7 +23,10 @@ use crate::key::{passphrase, with_causes};
 fn open(file: &Path, role: KeyRole, source: &SecretSource) -> Result<Secret, CliError> {
     if is_keystore(file) {
         return open_as(file, role, &passphrase(source, file)?).map_err(|error| {
-            CliError::failure(with_causes(&error), "see docs/keys.md, keystores")
+            CliError::failure(
+                with_causes(&error),
+                "check the file and its pass phrase: `multisig help keystores`",
+            )
         });
     }
     key_file::read(file, &Network::ELEMENTS_CUSTOM).map_err(|error| {
@@ -104,7 +107,7 @@ fn in_module(
     let missing = |flag: &str| {
         CliError::usage(
             format!("a key in a hardware module needs {flag}"),
-            "see docs/keys.md, hardware modules",
+            "add it, as `multisig hsm list` shows it: `multisig help hardware-modules`",
         )
     };
     let module = args.module.as_ref().ok_or_else(|| missing("--module"))?;
@@ -121,7 +124,10 @@ fn in_module(
     };
     let config = HsmConfig::new(module, token.clone(), selector.clone(), pin).with_sessions(1);
     let key = wait(HsmKey::open(config))?.map_err(|error| {
-        CliError::failure(with_causes(&error), "see docs/keys.md, hardware modules")
+        CliError::failure(
+            with_causes(&error),
+            "look at it with `multisig hsm list`: `multisig help hardware-modules`",
+        )
     })?;
     Ok(HsmSpender::new(key))
 }

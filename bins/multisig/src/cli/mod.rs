@@ -27,11 +27,22 @@ use clap::{Parser, Subcommand};
 /// A federated sidechain accepts a block when M of its N operators have signed it. Who they are is
 /// a script of N public keys, `signblockscript`, in the configuration of every node.
 #[derive(Debug, Parser)]
-#[command(name = "multisig", version, propagate_version = true, after_help = FIRST_STEPS)]
+#[command(
+    name = "multisig",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    after_help = FIRST_STEPS
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// What every verb has.
+    #[command(flatten)]
+    _global: federation_cli::GlobalArgs,
 }
 
 const FIRST_STEPS: &str = "\
@@ -67,6 +78,8 @@ pub(crate) enum Command {
     Genesis(GenesisArgs),
     /// Make a chain together, each party with its own keys on its own machine.
     Ceremony(crate::ceremony::CeremonyArgs),
+    /// Show the help of a verb, or a chapter of the documentation.
+    Help(federation_cli::HelpArgs),
     /// Print a shell completion script.
     Completions {
         /// The shell that will read it.

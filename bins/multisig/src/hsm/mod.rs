@@ -71,7 +71,7 @@ fn call<T>(call: impl FnOnce() -> Result<T, HsmError>) -> Result<T, CliError> {
 
 /// The module's errors say what to do themselves.
 fn failed(error: HsmError) -> CliError {
-    CliError::failure(error, "see docs/keys.md, hardware modules")
+    CliError::failure(error, "more is in `multisig help hardware-modules`")
 }
 
 fn pin(source: &SecretSource, module: &ModuleArgs, token: &TokenSelector) -> Result<Pin, CliError> {

@@ -38,7 +38,10 @@ pub(crate) fn run(args: &KeyArgs) -> Result<ExitCode, CliError> {
 }
 
 fn failed(error: &federation_keystore::KeystoreError) -> CliError {
-    CliError::failure(with_causes(error), "see docs/keys.md, keystores")
+    CliError::failure(
+        with_causes(error),
+        "check the file and its pass phrase: `multisig help keystores`",
+    )
 }
 
 fn write(to: &NewFileArgs, secret: &Secret) -> Result<(), CliError> {

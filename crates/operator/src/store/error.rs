@@ -57,7 +57,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// There is none.
-    #[error("{} is not there: check `store` in operator.toml, or see docs/operations.md if it was lost", path.display())]
+    #[error("{} is not there: check `store` in operator.toml, or ask `federation guard repair` if it was lost", path.display())]
     Missing {
         /// The database.
         path: PathBuf,

@@ -1,0 +1,47 @@
+//! The links between operators, cut and mended by the user.
+
+use super::{session::Session, state::Link};
+
+impl Session {
+    pub(super) fn cut(&mut self, index: usize) {
+        let count = self.starts.len();
+        let mut others = (1..count).map(|step| (index + step) % count);
+        let other = {
+            let state = self.picture.now();
+            others.find(|other| !state.cut.contains(&link(index, *other)))
+        };
+        let Some(other) = other else { return };
+        if let Err(error) = self.federation.cut(index, other) {
+            self.picture.tell(error.to_string());
+            return;
+        }
+        let names = (self.name(index), self.name(other));
+        let mut state = self.picture.now();
+        state.cut.push(link(index, other));
+        state.tell(format!(
+            "the link between {} and {} is cut",
+            names.0, names.1
+        ));
+    }
+
+    pub(super) fn heal(&mut self, index: usize) {
+        let cut = std::mem::take(&mut self.picture.now().cut);
+        let (own, rest): (Vec<_>, Vec<_>) = cut
+            .into_iter()
+            .partition(|(a, b)| *a == index || *b == index);
+        self.picture.now().cut = rest;
+        for (a, b) in &own {
+            if let Err(error) = self.federation.heal(*a, *b) {
+                self.picture.tell(error.to_string());
+            }
+        }
+        if !own.is_empty() {
+            let name = self.name(index);
+            self.picture.tell(format!("the links of {name} are mended"));
+        }
+    }
+}
+
+fn link(a: usize, b: usize) -> Link {
+    (a.min(b), a.max(b))
+}
