@@ -5,5 +5,4 @@ mod common;
 mod compare;
 mod five;
 mod module;
-mod script;
 mod sweep;
