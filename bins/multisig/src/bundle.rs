@@ -86,10 +86,7 @@ pub(crate) fn run(
         let cure = match &error {
             BundleError::NoOperator { .. } => "give one of these with --operator",
             BundleError::Broker(_) => "correct --brokers",
-            BundleError::Secret(_) => {
-                "nothing was written: take it out of the settings or terms, in a new ceremony; what a bundle holds is for everybody's eyes"
-            }
-            _ => "nothing was written: correct it, in a new ceremony where it was agreed on",
+            _ => "nothing was written; see docs/ceremony.md, the bundle",
         };
         CliError::failure(error, cure)
     })?;

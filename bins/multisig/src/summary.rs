@@ -77,7 +77,7 @@ impl<'a> Summary<'a> {
         let settings = self.settings(role);
         if !settings.is_empty() {
             lines.push(format!(
-                "# of {} keys, for the nodes' configuration",
+                "# of {} keys: the nodes' configuration",
                 role.as_str()
             ));
             lines.extend(
@@ -88,7 +88,7 @@ impl<'a> Summary<'a> {
         }
         if role == ScriptRole::Reissuance {
             lines.push(
-                "# of reissuance keys, for [[reissuance]] in federation.toml, and for `federation issue --script`"
+                "# of reissuance keys: [[reissuance]] in federation.toml, and `federation issue --script`"
                     .to_owned(),
             );
             lines.push(format!("script = \"{}\"", self.script.to_hex()));
@@ -168,7 +168,7 @@ impl<'a> Summary<'a> {
         }
         // Nothing that could be taken as it is for what it is not.
         out::line(
-            "# public keys do not tell what they are for; one of these it is, --role chooses",
+            "# public keys do not say what they are for: --role block, peg or reissuance does; the script is then for",
         )?;
         for role in ScriptRole::ALL {
             for line in self.paragraph(role) {

@@ -44,7 +44,12 @@ fn names() -> Vec<String> {
     let mut names = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("readable") {
-            let path = entry.expect("readable").path();
+            let entry = entry.expect("readable");
+            // What is linked to is looked at where it is.
+            if entry.file_type().expect("known").is_symlink() {
+                continue;
+            }
+            let path = entry.path();
             let name = path.file_name().and_then(|name| name.to_str());
             let is_built = name.is_some_and(|name| name == "target" || name.starts_with('.'));
             if path.is_dir() && !is_built {

@@ -255,6 +255,19 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_coins_it_is_said_what_an_issuance_needs_and_where_they_come_from() {
+    let world = World::without_coins().await;
+    let hex = give_foreign_script().to_hex();
+    let said = world::refused(
+        &world.config(0),
+        &["issue", "--amount", "5", "--script", &hex],
+    );
+    assert!(said.contains("made without coins"), "{said}");
+    assert!(said.contains("initialfreecoins"), "{said}");
+    assert!(said.contains("getpeginaddress"), "{said}");
+}
+
 fn give_foreign_script() -> MultisigScript {
     let keys = (0..3).map(|_| Secret::generate().public_key()).collect();
     let threshold = Threshold::new(2).expect("two");

@@ -105,6 +105,11 @@ pub(super) fn remember(folder: &Path, identity: &XOnlyPublicKey, file: &Path) {
     let text = format!("{identity}\n{}\n", file.display());
     // Found out anew, or said with --identity-key.
     let _ = folder::write(&folder.join(RECORD), &text);
+    // Where parties share the folder by git, each has its own.
+    let ignored = folder.join(".gitignore");
+    if !ignored.exists() {
+        let _ = folder::write(&ignored, &format!("{RECORD}\n"));
+    }
 }
 
 fn recorded(ceremony: &Ceremony, folder: &Path) -> Option<(usize, PathBuf)> {

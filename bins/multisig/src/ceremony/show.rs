@@ -98,7 +98,7 @@ fn meaning(m: usize, n: usize) -> Vec<String> {
     vec![
         format!("each block needs {m} of these {n} signatures, and a block that has them is final"),
         format!(
-            "any {m} of you together can do all that the federation can; fewer than {m} can do nothing"
+            "any {m} of you together can do all that the federation can; fewer can sign no block"
         ),
         if absent == 0 {
             "none may be absent: without one of you the chain stands still".to_owned()
@@ -125,9 +125,9 @@ fn meaning(m: usize, n: usize) -> Vec<String> {
 /// What a use of keys is called.
 const fn purpose(usage: KeyUse) -> &'static str {
     match usage {
-        KeyUse::Peg => "pays out to the parent chain",
-        KeyUse::Reissuance => "makes more of assets",
-        _ => "signs blocks",
+        KeyUse::Peg => "pay out to the parent chain",
+        KeyUse::Reissuance => "make more of assets",
+        _ => "sign blocks",
     }
 }
 
@@ -206,7 +206,7 @@ impl View<'_> {
         heading("Scripts")?;
         for usage in &self.ceremony.proposal().keys {
             out::line(&format!(
-                "  {} of {} of the {} keys: what {}",
+                "  {} of {} {} keys {}",
                 self.m(),
                 self.n(),
                 usage.as_str(),
@@ -235,7 +235,13 @@ impl View<'_> {
             field(name, &value)?;
             let bytes = hex_conservative::FromHex::from_hex(&value);
             let bytes: Vec<u8> = bytes.map_err(refused)?;
-            field("", &format!("satisfied by {}", self.holder(&bytes)))?;
+            let holder = self.holder(&bytes);
+            let advice = if name == "fedpegscript" && Holder::of(&bytes) == Holder::Anyone {
+                "; so nothing may be pegged in"
+            } else {
+                ""
+            };
+            field("", &format!("satisfied by {holder}{advice}"))?;
         }
         Ok(())
     }

@@ -4,5 +4,6 @@ mod chain;
 mod common;
 mod compare;
 mod five;
+mod guide;
 mod module;
 mod sweep;

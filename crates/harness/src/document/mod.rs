@@ -9,7 +9,7 @@
 //! | `sh until: TEXT` | run until it has said TEXT, and left running until the document ends |
 //! | `sh elementsd`, `sh oceand` | run where `ELEMENTSD` or `OCEAND` names the program |
 //! | `sh elementsd until: TEXT` | both |
-//! | `sh no-run: WHY` | not run; that its options exist is checked all the same |
+//! | `sh no-run: WHY` | not run; that its verbs and options exist is checked by [`Programs`], as everywhere |
 //! | `sh one-party` | as `sh`; where several people read, the first of them alone runs it |
 //! | `console` | lines after `$ ` are run, the others must be in what they say |
 //! | `text output` | must be in what the block above it said, see [`is_in`] |
@@ -149,6 +149,8 @@ impl fmt::Display for Block {
 pub struct Document {
     name: String,
     blocks: Vec<Block>,
+    /// What stands between backticks in the text, as a block that is not run.
+    spans: Vec<Block>,
 }
 
 impl Document {
@@ -170,6 +172,7 @@ impl Document {
     /// If a block does not say what is to be done with it.
     pub fn parse(name: &str, text: &str) -> Result<Self, Fault> {
         let mut blocks = Vec::new();
+        let mut prose = Prose::new(name);
         let mut open: Option<(String, usize, Block)> = None;
         for (index, line) in text.lines().enumerate() {
             let bare = line.trim_start();
@@ -210,7 +213,7 @@ impl Document {
                             .to_owned(),
                     ));
                 }
-                None => {}
+                None => prose.read(index + 1, bare),
             }
         }
         if let Some((_, _, block)) = open {
@@ -219,6 +222,7 @@ impl Document {
         Ok(Self {
             name: name.to_owned(),
             blocks,
+            spans: prose.spans,
         })
     }
 
@@ -290,6 +294,53 @@ impl Document {
             }
         }
         Ok(count)
+    }
+}
+
+/// The text of a document, in which commands stand between backticks.
+struct Prose {
+    name: String,
+    spans: Vec<Block>,
+    /// A span that has begun in a line above.
+    open: Option<(usize, String)>,
+}
+
+impl Prose {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            spans: Vec::new(),
+            open: None,
+        }
+    }
+
+    fn read(&mut self, line: usize, text: &str) {
+        if text.is_empty() {
+            // No span goes beyond its paragraph.
+            self.open = None;
+            return;
+        }
+        let mut pieces = text.split('`').peekable();
+        while let Some(piece) = pieces.next() {
+            if let Some((_, open)) = &mut self.open {
+                open.push_str(piece);
+            }
+            if pieces.peek().is_none() {
+                break;
+            }
+            match self.open.take() {
+                None => self.open = Some((line, String::new())),
+                Some((line, text)) => self.spans.push(Block {
+                    document: self.name.clone(),
+                    line,
+                    kind: Kind::NotRun("it stands in the text".to_owned()),
+                    text,
+                }),
+            }
+        }
+        if let Some((_, open)) = &mut self.open {
+            open.push(' ');
+        }
     }
 }
 
@@ -410,6 +461,18 @@ mod tests {
             assert!(fault.contains(what), "{fault}");
             assert!(fault.starts_with("docs/a.md:"), "{fault}");
         }
+    }
+
+    #[test]
+    fn commands_in_the_text_are_found() {
+        let document =
+            of("Do `a b` or `c\nd`.\n\nThis ` is none.\n\n```sh\n`x`\n```\n`e`\n").expect("text");
+        let spans: Vec<_> = document
+            .spans
+            .iter()
+            .map(|span| (span.line, span.text.as_str()))
+            .collect();
+        assert_eq!(spans, [(1, "a b"), (1, "c d"), (9, "e")]);
     }
 
     #[test]

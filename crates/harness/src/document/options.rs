@@ -29,12 +29,13 @@ impl Programs {
         }
     }
 
-    /// Checks each command of all blocks: that its verbs and its options are in the help.
+    /// Checks each command of all blocks, and those in the text between backticks: that its verbs and
+    /// its options are in the help.
     ///
     /// # Errors
     /// The first that is not.
     pub fn check(&mut self, document: &Document) -> Result<(), Fault> {
-        for block in document.blocks() {
+        for block in document.blocks.iter().chain(&document.spans) {
             let commands = match &block.kind {
                 Kind::Run(_) | Kind::NotRun(_) | Kind::Console => block.text.as_str(),
                 _ => continue,
@@ -73,16 +74,36 @@ impl Programs {
         let mut verbs = vec![name.to_owned()];
         let mut help = self.help_of(&verbs).unwrap_or_default();
         for word in &words[1..] {
-            let is_verb = help
-                .split_once("Commands:")
-                .is_some_and(|(_, below)| below.lines().any(|line| first_word(line) == *word));
-            if !is_verb {
+            // What stands behind `help` is a verb or a topic, whose options are not given there.
+            if verbs.last().is_some_and(|last| last == "help") {
+                return Ok(());
+            }
+            let Some((_, below)) = help.split_once("Commands:") else {
+                break;
+            };
+            if !below.lines().any(|line| first_word(line) == *word) {
+                verbs.push((*word).to_owned());
+                let usage = format!("Usage: {}", verbs.join(" "));
+                // A verb that people do not need is not listed.
+                if self
+                    .help_of(&verbs)
+                    .is_some_and(|help| help.contains(&usage))
+                {
+                    help = self.help_of(&verbs).unwrap_or_default();
+                    continue;
+                }
+                let is_word = word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                if is_word && !word.starts_with('-') {
+                    return Err(Fault::new(
+                        block,
+                        format!("`{}` is no command", verbs.join(" ")),
+                    ));
+                }
+                verbs.pop();
                 break;
             }
             verbs.push((*word).to_owned());
-            help = self
-                .help_of(&verbs)
-                .ok_or_else(|| Fault::new(block, format!("`{}` is no command", verbs.join(" "))))?;
+            help = self.help_of(&verbs).unwrap_or_default();
         }
         for word in words.iter().filter(|word| word.starts_with('-')) {
             let option = word.split('=').next().unwrap_or(word);
@@ -150,7 +171,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
 
         let path = folder.join("federation");
-        let text = "#!/bin/sh\nif [ \"$1\" = go ]; then echo '      --fast'; else echo 'Commands:'; echo '  go  Goes'; fi\n";
+        let text = "#!/bin/sh\nif [ \"$1\" = go ]; then echo '      --fast'; else echo 'Commands:'; echo '  go  Goes'; echo '  help  Helps'; fi\n";
         std::fs::write(&path, text).expect("written");
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(&path, mode).expect("a program");
@@ -170,6 +191,7 @@ mod tests {
             "docker run --name federation --network host",
             "cargo run --release --bin federation -- go --fast",
             "federation go # --slow",
+            "federation help some-topic",
         ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
@@ -181,6 +203,7 @@ mod tests {
             "old$ federation go --slow",
             "cargo run --release --bin federation -- go --slow",
             "federation --slow go",
+            "federation went --fast",
         ] {
             assert!(check(bad).is_err(), "{bad}");
         }
