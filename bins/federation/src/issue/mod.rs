@@ -63,7 +63,7 @@ fn token_script(args: &IssueArgs, config: &Config) -> Result<TokenScript, CliErr
         let settings = config.reissuance.first().ok_or_else(|| {
             CliError::usage(
                 "no script is given, and federation.toml has no [[reissuance]] table",
-                "give --script with the M-of-N script of the operators' reissuance keys; `multisig script` makes it",
+                "give --script with the M-of-N script of the operators' reissuance keys; `multisig script --role reissuance` makes it",
             )
         })?;
         return Ok(settings.tokens().clone());

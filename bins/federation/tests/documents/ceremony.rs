@@ -47,7 +47,7 @@ impl People {
         fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).expect("a program");
         let people = NAMES.map(|name| {
             let folder = root.path().join(name);
-            fs::create_dir_all(folder.join("inbox")).expect("made");
+            fs::create_dir(&folder).expect("made");
             let mut plan = reader(&folder)
                 .with_answer(PHRASE)
                 .with_variable("EDITOR", &editor);
@@ -189,9 +189,9 @@ fn five_people_follow_the_document_from_keys_to_blocks() {
         .follow(&document)
         .unwrap_or_else(|fault| panic!("{fault}"));
     let certificate = people.read(0, "ceremony/certificate.json");
-    for place in 0..NAMES.len() {
+    for (place, name) in NAMES.iter().enumerate() {
         assert_eq!(people.read(place, "ceremony/certificate.json"), certificate);
-        let unpacked = format!("{}/operator.toml", NAMES[place]);
+        let unpacked = format!("{name}/operator.toml");
         assert!(!people.read(place, &unpacked).is_empty());
     }
 }

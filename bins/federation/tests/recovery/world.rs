@@ -35,18 +35,14 @@ impl World {
         Self::with_threshold(2).await
     }
 
-    /// The same, on a chain without any coins.
-    pub(crate) async fn without_coins() -> Self {
-        Self::made(2, "nobody", 0).await
-    }
-
     /// Three operators, so many of whom sign.
     pub(crate) async fn with_threshold(threshold: u8) -> Self {
         // The nodes' wallets spend them.
         Self::made(threshold, "anyone", 2_100_000_000_000_000).await
     }
 
-    async fn made(threshold: u8, coins_to: &str, coins: u64) -> Self {
+    /// The same, on a chain with so many coins, in satoshi, that go to whom is said.
+    pub(crate) async fn made(threshold: u8, coins_to: &str, coins: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let fed = folder.path().join("fed");
         let first_port = free_ports(9).expect("ports").start;

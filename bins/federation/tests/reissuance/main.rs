@@ -257,7 +257,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_coins_it_is_said_what_an_issuance_needs_and_where_they_come_from() {
-    let world = World::without_coins().await;
+    let world = World::made(2, "nobody", 0).await;
     let hex = give_foreign_script().to_hex();
     let said = world::refused(
         &world.config(0),

@@ -43,8 +43,7 @@ fn plain(line: &str) -> String {
     let line = line.replace("...", "..").replace('…', "..");
     let mut text = String::new();
     let mut word = String::new();
-    let mut chars = line.chars().chain([' ']).peekable();
-    while let Some(c) = chars.next() {
+    for c in line.chars().chain([' ']) {
         if c.is_ascii_alphanumeric() {
             word.push(c);
             continue;
