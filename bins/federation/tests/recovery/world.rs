@@ -302,7 +302,7 @@ pub(crate) fn change(path: &Path, from: &str, to: &str) {
 }
 
 /// The script of the federation that `init` wrote, as the node's configuration has it.
-fn script_of(fed: &Path) -> MultisigScript {
+pub(crate) fn script_of(fed: &Path) -> MultisigScript {
     let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
     let hex = conf
         .lines()
