@@ -15,6 +15,7 @@ use std::{
 };
 
 use federation_harness::document::{Document, Programs, Session, SessionPlan};
+use federation_local::free_ports;
 use programs::{federation, multisig};
 use tempfile::TempDir;
 
@@ -65,7 +66,22 @@ fn names() -> Vec<String> {
 }
 
 fn load(name: &str) -> Document {
-    Document::load(&repository(), name).unwrap_or_else(|fault| panic!("{fault}"))
+    let loaded = Document::load(&repository(), name);
+    let mut document = loaded.unwrap_or_else(|fault| panic!("{fault}"));
+    // Others on this machine may have the usual ports.
+    let init = "federation init ";
+    if document
+        .blocks()
+        .iter()
+        .any(|block| block.text.contains(init))
+    {
+        let ports = free_ports(15).expect("ports");
+        let with_ports = format!("{init}--first-port {} ", ports.start);
+        document
+            .fill_in(&[(init, &with_ports)])
+            .expect("it is there");
+    }
+    document
 }
 
 /// Follows a document from its first block to its last, with what a reader has before.
