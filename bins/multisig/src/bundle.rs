@@ -13,16 +13,21 @@ use federation_ceremony::Certificate;
 use federation_cli::{CliError, out};
 use serde_json::json;
 
+use crate::ceremony::CERTIFICATE;
+
 /// Makes the zip of one operator: node configuration, federation.toml, operator.toml, certificate,
 /// Docker and systemd files. It holds no secret, and is the same wherever it is made.
 #[derive(Debug, Args)]
 pub(crate) struct BundleArgs {
-    /// The certificate of the ceremony.
-    #[arg(long, value_name = "FILE", default_value = "ceremony/certificate.json")]
-    pub(crate) certificate: PathBuf,
-    /// Whose bundle it is.
+    /// The folder of the ceremony, with its certificate.
+    #[arg(long, value_name = "FOLDER", default_value = "ceremony")]
+    folder: PathBuf,
+    /// The certificate, if it is elsewhere.
+    #[arg(long, value_name = "FILE", conflicts_with = "folder")]
+    certificate: Option<PathBuf>,
+    /// Whose bundle it is [default: yours, if `multisig ceremony status` knows who you are].
     #[arg(long, value_name = "NAME")]
-    operator: String,
+    pub(crate) operator: Option<String>,
     /// The zip [default: NAME.zip].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -47,8 +52,25 @@ enum MessengerArg {
     Kafka,
 }
 
+impl BundleArgs {
+    /// The folder of the ceremony.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the certificate is.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        let in_folder = || self.folder.join(CERTIFICATE);
+        self.certificate.clone().unwrap_or_else(in_folder)
+    }
+}
+
 /// Makes it, and leaves alone what is there already.
-pub(crate) fn run(args: &BundleArgs, certificate: &Certificate) -> Result<(), CliError> {
+pub(crate) fn run(
+    args: &BundleArgs,
+    certificate: &Certificate,
+    operator: &str,
+) -> Result<(), CliError> {
     let transport = match (args.messenger, args.brokers.is_empty()) {
         (MessengerArg::Zmq, true) => Transport::Zmq,
         (MessengerArg::Kafka, true) => Transport::OwnKafka,
@@ -60,7 +82,7 @@ pub(crate) fn run(args: &BundleArgs, certificate: &Certificate) -> Result<(), Cl
             ));
         }
     };
-    let bundle = Bundle::new(certificate, &args.operator, &transport).map_err(|error| {
+    let bundle = Bundle::new(certificate, operator, &transport).map_err(|error| {
         let cure = match &error {
             BundleError::NoOperator { .. } => "give one of these with --operator",
             BundleError::Broker(_) => "correct --brokers",

@@ -11,7 +11,12 @@ use federation_multisig::MultisigScript;
 use federation_signer::{KeyRole, Secret, SecretSource, key_file};
 use serde_json::{Value, json};
 
-use crate::{cli::NewArgs, input, script::order, summary::Summary};
+use crate::{
+    cli::{NewArgs, ScriptRole},
+    input,
+    script::order,
+    summary::Summary,
+};
 
 /// Makes the keys and writes or prints them.
 pub(crate) fn run(args: &NewArgs) -> Result<ExitCode, CliError> {
@@ -113,7 +118,9 @@ fn tell(
     secrets: &[Secret],
     files: &[PathBuf],
 ) -> Result<(), CliError> {
-    Summary::new(script, args.network).tell()?;
+    Summary::new(script, args.network)
+        .of_role(Some(ScriptRole::Block))
+        .tell()?;
     out::line("")?;
     if args.insecure_print {
         out::line("# secret keys, in the order of the script")?;
@@ -136,7 +143,9 @@ fn tell_json(
     secrets: &[Secret],
     files: &[PathBuf],
 ) -> Result<(), CliError> {
-    let mut answer = Summary::new(script, args.network).json();
+    let mut answer = Summary::new(script, args.network)
+        .of_role(Some(ScriptRole::Block))
+        .json();
     if args.insecure_print {
         let network = args.network.network();
         let wifs: Vec<String> = secrets

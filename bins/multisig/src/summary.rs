@@ -1,23 +1,36 @@
-//! What there is to say of a script: keys, addresses, and the settings of a chain that it signs.
+//! What there is to say of a script: keys, addresses, and the settings that it is for.
 
 use federation_cli::{CliError, out};
+use federation_genesis::{NodeKind, federation_script};
 use federation_multisig::{
     MultisigScript, RedeemScript, SolutionForm, WitnessScript, required_block_signature_size,
 };
 use hex_conservative::DisplayHex;
 use serde_json::{Map, Value, json};
 
-use crate::cli::NetworkArg;
+use crate::cli::{NetworkArg, ScriptRole};
 
-/// A script and whose prefixes to use.
+/// A script, whose prefixes to use, and what its keys are for, if that is known.
 pub(crate) struct Summary<'a> {
     script: &'a MultisigScript,
     network: NetworkArg,
+    role: Option<ScriptRole>,
 }
 
 impl<'a> Summary<'a> {
+    /// Of keys of which nobody says what they are for.
     pub(crate) const fn new(script: &'a MultisigScript, network: NetworkArg) -> Self {
-        Self { script, network }
+        Self {
+            script,
+            network,
+            role: None,
+        }
+    }
+
+    /// Of keys that are for this.
+    pub(crate) const fn of_role(mut self, role: Option<ScriptRole>) -> Self {
+        self.role = role;
+        self
     }
 
     /// The addresses by kind, as far as the script and the chain have them.
@@ -35,19 +48,52 @@ impl<'a> Summary<'a> {
         list
     }
 
-    /// The settings of a node of a chain that this script signs.
-    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+    /// The settings of the chain's nodes that a script of such keys is for.
+    fn settings(&self, role: ScriptRole) -> Vec<(&'static str, String)> {
         let hex = self.script.to_hex();
-        let mut list = vec![
-            ("signblockscript", hex.clone()),
-            ("con_mandatorycoinbase", hex.clone()),
-        ];
-        if self.network.is_ocean() {
-            list.push(("issuecontrolscript", hex));
-        } else {
-            list.push(("con_max_block_sig_size", self.signature_size().to_string()));
+        match role {
+            ScriptRole::Block => {
+                let kind = if self.network.is_ocean() {
+                    NodeKind::Ocean
+                } else {
+                    NodeKind::Elements
+                };
+                let fees = federation_script(kind, self.script.clone()).to_lower_hex_string();
+                let mut list = vec![("signblockscript", hex), ("con_mandatorycoinbase", fees)];
+                if !self.network.is_ocean() {
+                    list.push(("con_max_block_sig_size", self.signature_size().to_string()));
+                }
+                list
+            }
+            ScriptRole::Peg => vec![("fedpegscript", hex)],
+            ScriptRole::Reissuance if self.network.is_ocean() => vec![("issuecontrolscript", hex)],
+            ScriptRole::Reissuance => Vec::new(),
         }
-        list
+    }
+
+    /// Where the settings of such keys stand, line by line.
+    fn paragraph(&self, role: ScriptRole) -> Vec<String> {
+        let mut lines = Vec::new();
+        let settings = self.settings(role);
+        if !settings.is_empty() {
+            lines.push(format!(
+                "# of {} keys: the nodes' configuration",
+                role.as_str()
+            ));
+            lines.extend(
+                settings
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            );
+        }
+        if role == ScriptRole::Reissuance {
+            lines.push(
+                "# of reissuance keys: [[reissuance]] in federation.toml, and `federation issue --script`"
+                    .to_owned(),
+            );
+            lines.push(format!("script = \"{}\"", self.script.to_hex()));
+        }
+        lines
     }
 
     /// Enough for blocks with dynafed and without.
@@ -69,6 +115,14 @@ impl<'a> Summary<'a> {
                 .collect()
         };
         let witness = WitnessScript::from(self.script.clone());
+        let by_role: Map<_, _> = ScriptRole::ALL
+            .iter()
+            .map(|role| {
+                let settings = Value::Object(strings(self.settings(*role)));
+                (role.as_str().to_owned(), settings)
+            })
+            .collect();
+        let settings = self.role.map(|role| strings(self.settings(role)));
         let value = json!({
             "threshold": self.script.threshold().to_u8(),
             "keys": self.script.keys().iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -76,7 +130,9 @@ impl<'a> Summary<'a> {
             "script": self.script.to_hex(),
             "witness_program": witness.script_pubkey().to_lower_hex_string(),
             "addresses": strings(self.addresses()),
-            "settings": strings(self.settings()),
+            "role": self.role.map(ScriptRole::as_str),
+            "settings": settings,
+            "settings_by_role": by_role,
         });
         match value {
             Value::Object(map) => map,
@@ -102,9 +158,23 @@ impl<'a> Summary<'a> {
         for (kind, address) in self.addresses() {
             out::line(&format!("{:<11} {address}", kind.replace('_', "-")))?;
         }
-        out::line("\n# for the node's configuration")?;
-        for (name, value) in self.settings() {
-            out::line(&format!("{name}={value}"))?;
+        out::line(&format!("script      {}", self.script.to_hex()))?;
+        out::line("")?;
+        if let Some(role) = self.role {
+            for line in self.paragraph(role) {
+                out::line(&line)?;
+            }
+            return Ok(());
+        }
+        // Nothing that could be taken as it is for what it is not.
+        out::line(
+            "# public keys do not say what they are for: --role block, peg or reissuance does; the script is then for",
+        )?;
+        for role in ScriptRole::ALL {
+            for line in self.paragraph(role) {
+                let indent = if line.starts_with('#') { "" } else { "#   " };
+                out::line(&format!("{indent}{line}"))?;
+            }
         }
         Ok(())
     }

@@ -27,7 +27,8 @@ pub(crate) struct IssueArgs {
     /// How many reissuance tokens to make, in coins; one is enough for ever.
     #[arg(long, default_value = "1")]
     pub(crate) tokens: Amount,
-    /// The M-of-N script of the operators' reissuance keys, in hex; `multisig script` makes one
+    /// The M-of-N script of the operators' reissuance keys, in hex; `multisig script --role reissuance`
+    /// makes one
     /// [default: that of the first `[[reissuance]]` table].
     #[arg(long, value_name = "HEX")]
     pub(crate) script: Option<String>,

@@ -19,7 +19,7 @@ pub(crate) struct PreflightArgs {
     /// The operator runs: its locks show that it does, and keys and port are left to it.
     #[arg(long)]
     pub(crate) running: bool,
-    /// How long to wait for the other operators.
+    /// How long to wait for the other operators, and for the node to find a peer.
     #[arg(long, value_parser = super::duration, default_value = "5s")]
     pub(crate) wait: Duration,
     /// The answer as JSON.

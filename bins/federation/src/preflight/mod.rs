@@ -4,6 +4,7 @@ mod kafka;
 mod key;
 mod messenger;
 mod node;
+mod peers;
 mod store;
 
 use std::process::ExitCode;
@@ -19,8 +20,12 @@ pub(crate) fn run(args: &PreflightArgs) -> Result<ExitCode, CliError> {
     let checks = runtime::current_thread()?.block_on(async {
         let client = rehearse::node_client(&config)?;
         let mut checks = files(&config);
+        let (others, ()) = tokio::join!(
+            messenger::check(&config, args.wait, args.running),
+            peers::wait_for(&config, &client, args.wait),
+        );
         checks.extend(node::check(&config, &client).await);
-        checks.extend(messenger::check(&config, args.wait, args.running).await);
+        checks.extend(others);
         checks.extend(store::check(&config, args.running));
         if !args.running {
             checks.extend(key::check(&config, &client).await);

@@ -37,6 +37,12 @@ impl World {
 
     /// Three operators, so many of whom sign.
     pub(crate) async fn with_threshold(threshold: u8) -> Self {
+        // The nodes' wallets spend them.
+        Self::made(threshold, "anyone", 2_100_000_000_000_000).await
+    }
+
+    /// The same, on a chain with so many coins, in satoshi, that go to whom is said.
+    pub(crate) async fn made(threshold: u8, coins_to: &str, coins: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let fed = folder.path().join("fed");
         let first_port = free_ports(9).expect("ports").start;
@@ -45,15 +51,15 @@ impl World {
         let args = ["init", "--out", out, "--operators", "3", "--interval"];
         let threshold = threshold.to_string();
         let rest = ["500ms", "--first-port", &port, "--threshold", &threshold];
-        // The nodes' wallets spend them.
-        let coins = ["--coins-to", "anyone"];
-        let made = federation(&[&args[..], &rest, &coins].concat());
+        let to = ["--coins-to", coins_to];
+        let made = federation(&[&args[..], &rest, &to].concat());
         assert!(made.status.success(), "{}", stderr(&made));
         std::fs::write(folder.path().join("password"), "password\n").expect("written");
         let mut nodes = Vec::new();
         for index in 0..3 {
             let config = DevNodeConfig::new(Dialect::Dynafed, script_of(&fed))
                 .with_chain("fedchain")
+                .with_free_coins(coins)
                 .with_listen(
                     ([127, 0, 0, 1], first_port + 1 + 3 * index).into(),
                     ([127, 0, 0, 1], first_port + 2 + 3 * index).into(),
@@ -296,7 +302,7 @@ pub(crate) fn change(path: &Path, from: &str, to: &str) {
 }
 
 /// The script of the federation that `init` wrote, as the node's configuration has it.
-fn script_of(fed: &Path) -> MultisigScript {
+pub(crate) fn script_of(fed: &Path) -> MultisigScript {
     let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
     let hex = conf
         .lines()

@@ -255,6 +255,36 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_coins_it_is_said_what_an_issuance_needs_and_where_they_come_from() {
+    let world = World::made(2, "nobody", 0).await;
+    let hex = give_foreign_script().to_hex();
+    let said = world::refused(
+        &world.config(0),
+        &["issue", "--amount", "5", "--script", &hex],
+    );
+    assert!(said.contains("made without coins"), "{said}");
+    assert!(said.contains("initialfreecoins"), "{said}");
+    assert!(said.contains("getpeginaddress"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wallet_without_coins_is_told_where_to_get_some() {
+    // Block 1 takes them to the federation's own script.
+    let world = World::made(2, "federation", 2_100_000_000_000_000).await;
+    let daemons = start(&world).await;
+    world.blocks(1).await;
+    let hex = give_foreign_script().to_hex();
+    let args = ["issue", "--amount", "5", "--script", &hex];
+    let said = world::refused(&world.config(0), &args);
+    assert!(said.contains("the wallet holds no coins"), "{said}");
+    assert!(said.contains("pay some to "), "{said}");
+    assert!(!said.contains("made without coins"), "{said}");
+    for daemon in daemons {
+        daemon.stop().await;
+    }
+}
+
 fn give_foreign_script() -> MultisigScript {
     let keys = (0..3).map(|_| Secret::generate().public_key()).collect();
     let threshold = Threshold::new(2).expect("two");

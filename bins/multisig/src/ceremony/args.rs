@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use federation_ceremony::{Destination, KeyUse};
 use federation_signer::{KeySelector, SecretSource, TokenSelector};
 
+use super::folder::CERTIFICATE;
 use crate::cli::NodeArg;
 
 /// Makes a chain together: every party on its own machine, with its own keys.
@@ -30,8 +31,10 @@ pub(crate) enum CeremonyCommand {
     Join(Box<JoinArgs>),
     /// Take others' messages into your folder, once they are checked.
     Add(AddArgs),
-    /// Show who has done what, and what to do next.
-    Status(FolderArgs),
+    /// Show who has done what, and what you have to do next.
+    Status(StatusArgs),
+    /// Show in plain words what you are about to sign.
+    Show(ShowArgs),
     /// Show the words to compare by voice, for each step.
     Words(FolderArgs),
     /// Show in what another party's folder, or file, differs from yours.
@@ -43,7 +46,7 @@ pub(crate) enum CeremonyCommand {
     /// Make the certificate of everybody's approvals.
     Finish(FolderArgs),
     /// Check a certificate, offline.
-    Verify(CertificateArgs),
+    Verify(VerifyArgs),
     /// Make what one operator needs to start, as a zip without secrets.
     Bundle(crate::bundle::BundleArgs),
 }
@@ -273,7 +276,7 @@ pub(crate) struct AddArgs {
     /// Where to.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// The files that others sent: messages, a certificate, evidence.
+    /// The files that others sent, or folders of them: messages, a certificate, evidence.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -292,13 +295,63 @@ pub(crate) struct ApproveArgs {
     pub(crate) words: String,
 }
 
-/// A certificate.
+/// Shows who has done what. Who you are is found out from your identity key: the one that you used
+/// in this folder, or an encrypted key file there, in the folder above, or where you work. No pass
+/// phrase is asked for.
 #[derive(Debug, Args)]
-pub(crate) struct CertificateArgs {
-    /// The file.
-    #[arg(value_name = "FILE", default_value = "ceremony/certificate.json")]
-    pub(crate) file: PathBuf,
+pub(crate) struct StatusArgs {
+    /// Where.
+    #[command(flatten)]
+    pub(crate) at: FolderArgs,
+    /// Your identity key, if it is not found.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity_key: Option<PathBuf>,
+}
+
+/// Shows what an approval is of: who signs and what that means, keys, scripts, the chain's settings,
+/// where coins and fees go, the words. Before all have joined it shows what is known so far.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Where.
+    #[command(flatten)]
+    pub(crate) at: FolderArgs,
+    /// The folder, or the certificate, of an earlier ceremony: show what has changed since.
+    #[arg(long, value_name = "EARLIER")]
+    pub(crate) since: Option<PathBuf>,
+    /// Show the settings, too, that are the nodes' defaults.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show the manifest itself, whose SHA-256 all approve, and nothing else.
+    #[arg(long, conflicts_with_all = ["since", "all", "json"])]
+    pub(crate) manifest: bool,
+}
+
+/// Checks a certificate: every signature, every proof, and the chain.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) certificate: CertificateArgs,
     /// The answer as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A certificate.
+#[derive(Debug, Args)]
+pub(crate) struct CertificateArgs {
+    /// The file [default: the certificate in the folder].
+    #[arg(value_name = "FILE", conflicts_with = "folder")]
+    file: Option<PathBuf>,
+    /// The folder of the ceremony.
+    #[arg(long, value_name = "FOLDER", default_value = "ceremony")]
+    folder: PathBuf,
+}
+
+impl CertificateArgs {
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        let in_folder = || self.folder.join(CERTIFICATE);
+        self.file.clone().unwrap_or_else(in_folder)
+    }
 }

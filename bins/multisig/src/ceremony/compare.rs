@@ -94,7 +94,7 @@ pub(super) fn diff(args: &DiffArgs) -> Result<(), CliError> {
 }
 
 /// A ceremony from a folder, or from a certificate.
-fn load(path: &Path) -> Result<Ceremony, CliError> {
+pub(super) fn load(path: &Path) -> Result<Ceremony, CliError> {
     if path.is_dir() {
         return folder::load(path).map(|loaded| loaded.ceremony);
     }

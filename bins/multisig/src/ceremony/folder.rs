@@ -14,7 +14,7 @@ use federation_cli::CliError;
 use hex_conservative::DisplayHex;
 
 /// What the certificate is called, which is no message.
-pub(super) const CERTIFICATE: &str = "certificate.json";
+pub(crate) const CERTIFICATE: &str = "certificate.json";
 
 /// How the names of files with evidence begin, which are no messages.
 const EVIDENCE: &str = "evidence-";
@@ -100,9 +100,14 @@ pub(super) fn put(
     ceremony: &Ceremony,
     message: &Message,
 ) -> Result<PathBuf, CliError> {
-    let path = folder.join(name_of(ceremony, message));
+    let path = path_of(folder, ceremony, message);
     write(&path, &message.to_text())?;
     Ok(path)
+}
+
+/// Where a message lies.
+pub(super) fn path_of(folder: &Path, ceremony: &Ceremony, message: &Message) -> PathBuf {
+    folder.join(name_of(ceremony, message))
 }
 
 /// The same message has the same name everywhere; what a member says twice, or signs twice, has
@@ -196,7 +201,31 @@ fn read_within(path: &Path, limit: usize) -> Result<String, String> {
     Ok(text)
 }
 
+/// The files that others sent; of a folder all that end in `.json`.
+pub(super) fn sent(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            files.extend(texts(path)?);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+/// The messages in a folder.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = texts(folder)?;
+    files.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name != CERTIFICATE && !name.starts_with(EVIDENCE))
+    });
+    Ok(files)
+}
+
+/// All files of a folder that end in `.json`, by name.
+fn texts(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let failed = |error: std::io::Error| {
         CliError::failure(
             format!("`{}` cannot be read: {error}", folder.display()),
@@ -217,12 +246,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
             ));
         }
         let path = entry.map_err(failed)?.path();
-        let is_message = path.extension().is_some_and(|end| end == "json")
-            && path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name != CERTIFICATE && !name.starts_with(EVIDENCE));
-        if is_message {
+        if path.extension().is_some_and(|end| end == "json") {
             files.push(path);
         }
     }

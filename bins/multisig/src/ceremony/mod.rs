@@ -4,7 +4,10 @@ mod args;
 mod compare;
 mod folder;
 mod keys;
+mod me;
+mod next;
 mod propose;
+mod show;
 mod status;
 
 use std::process::ExitCode;
@@ -14,10 +17,12 @@ use federation_cli::{CliError, out};
 use federation_signer::IdentitySigner;
 use serde_json::json;
 
-pub(crate) use self::args::CeremonyArgs;
+use crate::bundle::BundleArgs;
+
+pub(crate) use self::{args::CeremonyArgs, folder::CERTIFICATE};
 use self::{
-    args::{AddArgs, ApproveArgs, CeremonyCommand, CertificateArgs, FolderArgs, JoinArgs},
-    folder::{CERTIFICATE, refused},
+    args::{AddArgs, ApproveArgs, CeremonyCommand, FolderArgs, JoinArgs, VerifyArgs},
+    folder::refused,
 };
 
 /// Does what is asked.
@@ -28,13 +33,14 @@ pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
         CeremonyCommand::Join(args) => join(args),
         CeremonyCommand::Add(args) => add(args),
         CeremonyCommand::Status(args) => status::run(args),
+        CeremonyCommand::Show(args) => show::run(args),
         CeremonyCommand::Words(args) => compare::words(args),
         CeremonyCommand::Diff(args) => compare::diff(args),
         CeremonyCommand::Evidence(args) => compare::evidence(args),
         CeremonyCommand::Approve(args) => approve(args),
         CeremonyCommand::Finish(args) => finish(args),
         CeremonyCommand::Verify(args) => verify(args),
-        CeremonyCommand::Bundle(args) => crate::bundle::run(args, &certificate(&args.certificate)?),
+        CeremonyCommand::Bundle(args) => bundle(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -42,7 +48,7 @@ pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
 fn join(args: &JoinArgs) -> Result<(), CliError> {
     let mut ceremony = folder::load(&args.at.folder)?.ceremony;
     let identity = keys::identity(&args.identity)?;
-    let me = place_of(&ceremony, &identity)?;
+    let me = me::place_of(&ceremony, &identity.public_key())?;
     let own = keys::own(&ceremony.proposal().keys, args)?;
     if let (Some(join), Some(known)) = (ceremony.join(me), ceremony.join_message(me)) {
         let brought = join.keys.iter().map(|key| (key.usage, key.key));
@@ -64,6 +70,11 @@ fn join(args: &JoinArgs) -> Result<(), CliError> {
     let message = keys::say(ceremony.id(), &identity, body)?;
     folder::take(&args.at.folder, &mut ceremony, message.clone())?;
     let path = folder::put(&args.at.folder, &ceremony, &message)?;
+    me::remember(
+        &args.at.folder,
+        message.sender(),
+        &args.identity.identity_key,
+    );
     tell_file(&args.at, &ceremony, &path)
 }
 
@@ -87,22 +98,9 @@ fn said_before(
     ))
 }
 
-fn place_of(ceremony: &Ceremony, identity: &impl IdentitySigner) -> Result<usize, CliError> {
-    let me = identity.public_key();
-    let mut members = ceremony.members().iter();
-    members
-        .position(|member| member.identity == me)
-        .ok_or_else(|| {
-            CliError::failure(
-                format!("the identity {me} is none of the proposal's members"),
-                "use the key whose public half you gave to who proposed",
-            )
-        })
-}
-
 fn add(args: &AddArgs) -> Result<(), CliError> {
     let mut messages = Vec::new();
-    for file in &args.files {
+    for file in &folder::sent(&args.files)? {
         let read = folder::read_messages(file).map_err(|error| {
             CliError::failure(
                 format!("`{}`: {error}", file.display()),
@@ -145,7 +143,7 @@ fn add(args: &AddArgs) -> Result<(), CliError> {
             ),
         ));
     }
-    status::run(&args.at)
+    status::tell_all(&args.at, None)
 }
 
 fn approve(args: &ApproveArgs) -> Result<(), CliError> {
@@ -163,7 +161,7 @@ fn approve(args: &ApproveArgs) -> Result<(), CliError> {
         ));
     }
     let identity = keys::identity(&args.identity)?;
-    let me = place_of(&ceremony, &identity)?;
+    let me = me::place_of(&ceremony, &identity.public_key())?;
     let body = Body::Approval(Ceremony::approval_of(&chain));
     if let Some(known) = ceremony.approval_message(me) {
         return said_before(&args.at, &ceremony, known, *known.body() == body);
@@ -171,6 +169,11 @@ fn approve(args: &ApproveArgs) -> Result<(), CliError> {
     let message = keys::say(ceremony.id(), &identity, body)?;
     folder::take(&args.at.folder, &mut ceremony, message.clone())?;
     let path = folder::put(&args.at.folder, &ceremony, &message)?;
+    me::remember(
+        &args.at.folder,
+        message.sender(),
+        &args.identity.identity_key,
+    );
     tell_file(&args.at, &ceremony, &path)
 }
 
@@ -184,8 +187,25 @@ fn finish(args: &FolderArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn verify(args: &CertificateArgs) -> Result<(), CliError> {
-    tell_certificate(&certificate(&args.file)?, args.json)
+fn verify(args: &VerifyArgs) -> Result<(), CliError> {
+    tell_certificate(&certificate(&args.certificate.path())?, args.json)
+}
+
+/// The bundle of one operator, of oneself if no name is given.
+fn bundle(args: &BundleArgs) -> Result<(), CliError> {
+    let folder = args.folder();
+    let certificate = certificate(&args.certificate())?;
+    let me = || me::find(certificate.ceremony(), folder, None);
+    let operator = match &args.operator {
+        Some(name) => name.clone(),
+        None => me()?.map(|me| me.name).ok_or_else(|| {
+            CliError::usage(
+                "it is not known whose bundle it is",
+                "give a name with --operator",
+            )
+        })?,
+    };
+    crate::bundle::run(args, &certificate, &operator)
 }
 
 /// Reads a certificate and checks all of it.

@@ -13,7 +13,7 @@ use secp256k1::rand::{RngCore, rngs::OsRng};
 use super::{
     args::{AgainArgs, FolderArgs, IdentityArgs, InitArgs, SweepArg},
     folder::{self, refused},
-    keys, tell_file,
+    keys, me, tell_file,
 };
 use crate::{genesis::read_proposed, key::with_causes};
 
@@ -79,10 +79,11 @@ fn propose(proposal: Proposal, at: &FolderArgs, identity: &IdentityArgs) -> Resu
         out::note(&format!("note: {warning}"));
     }
     let id = ceremony_id(&proposal).map_err(refused)?;
-    let identity = keys::identity(identity)?;
-    let message = keys::say(id, &identity, Body::Proposal(proposal))?;
+    let key = keys::identity(identity)?;
+    let message = keys::say(id, &key, Body::Proposal(proposal))?;
     let ceremony = Ceremony::new(message.clone()).map_err(refused)?;
     let path = folder::put(&at.folder, &ceremony, &message)?;
+    me::remember(&at.folder, message.sender(), &identity.identity_key);
     tell_file(at, &ceremony, &path)
 }
 

@@ -1,18 +1,30 @@
 //! `multisig ceremony status`: who has done what, and what to do next.
 
-use federation_ceremony::{Ceremony, CeremonyError, Chain, ChainError};
+use std::path::Path;
+
+use federation_ceremony::{Ceremony, Chain};
 use federation_cli::{CliError, out};
 use hex_conservative::DisplayHex;
 use serde_json::json;
 
-use super::{args::FolderArgs, folder};
+use super::{
+    args::{FolderArgs, StatusArgs},
+    folder, me,
+    next::next,
+};
 
 /// Tells it.
-pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
+pub(super) fn run(args: &StatusArgs) -> Result<(), CliError> {
+    tell_all(&args.at, args.identity_key.as_deref())
+}
+
+/// The same after another verb.
+pub(super) fn tell_all(args: &FolderArgs, identity: Option<&Path>) -> Result<(), CliError> {
     let loaded = folder::load(&args.folder)?;
     let ceremony = &loaded.ceremony;
     let chain = ceremony.chain();
-    let next = next(ceremony);
+    let me = me::find(ceremony, &args.folder, identity)?;
+    let next = next(ceremony, &args.folder, me.as_ref());
     if args.json {
         let members: Vec<_> = states(ceremony)
             .map(|(name, joined, approved, liar)| {
@@ -22,16 +34,22 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
         let chain = chain.ok().map(|chain| describe(&chain));
         return out::json(&json!({
             "ceremony": ceremony.id().to_string(),
+            "you": me.map(|me| me.name),
             "members": members,
             "chain": chain,
             "evidence": ceremony.evidence().collect::<Vec<_>>(),
             "warnings": warnings(ceremony),
             "left_out": loaded.left_out,
             "complete": ceremony.agreed().is_ok(),
-            "next": next,
+            "next": next.text,
+            "command": next.command,
         }));
     }
     out::line(&format!("ceremony  {}", ceremony.id()))?;
+    out::line(&match &me {
+        Some(me) => format!("you       {}, by {}", me.name, me.identity_key.display()),
+        None => "you       not known here: say it with --identity-key FILE".to_owned(),
+    })?;
     for (name, joined, approved, liar) in states(ceremony) {
         let mark = |done| if done { "yes" } else { "no" };
         out::line(&format!(
@@ -50,7 +68,9 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), CliError> {
     for reason in &loaded.left_out {
         out::note(&format!("left out: {reason}"));
     }
-    out::line(&format!("next      {next}"))
+    out::line(&format!("next      {}", next.text))?;
+    next.command
+        .map_or(Ok(()), |command| out::line(&format!("          {command}")))
 }
 
 /// What there is to know before one agrees.
@@ -135,33 +155,4 @@ fn states(ceremony: &Ceremony) -> impl Iterator<Item = (&str, bool, bool, bool)>
                 liar,
             )
         })
-}
-
-fn next(ceremony: &Ceremony) -> String {
-    let missing = |done: fn(&Ceremony, usize) -> bool| -> String {
-        let members = ceremony.members().iter().enumerate();
-        let names: Vec<_> = members
-            .filter(|(place, _)| !done(ceremony, *place))
-            .map(|(_, member)| member.name.as_str())
-            .collect();
-        names.join(", ")
-    };
-    match ceremony.agreed() {
-        Ok(_) => "all have approved: `multisig ceremony finish` makes the certificate".to_owned(),
-        Err(CeremonyError::Chain(ChainError::Missing(_))) => format!(
-            "wait for the joins of {} and take them with `multisig ceremony add`; `multisig ceremony again` begins anew without who drops out",
-            missing(Ceremony::has_joined)
-        ),
-        Err(CeremonyError::NotApproved(_)) => format!(
-            "read the words to each other, then `multisig ceremony approve`: missing {}",
-            missing(|ceremony, place| ceremony.approval(place).is_some())
-        ),
-        Err(CeremonyError::TwoThings(name)) => format!(
-            "{name} said two things: send its evidence to the others; `multisig ceremony again --without {name}` begins anew"
-        ),
-        Err(error @ CeremonyError::Disagrees { .. }) => {
-            format!("{error}; `multisig ceremony diff` shows what is not the same")
-        }
-        Err(error) => error.to_string(),
-    }
 }

@@ -17,7 +17,7 @@ pub(crate) use self::{
     inspect::InspectArgs,
     network::NetworkArg,
     new::NewArgs,
-    script::ScriptArgs,
+    script::{ScriptArgs, ScriptRole},
     wif::{SecretForm, WifArgs},
 };
 use clap::{Parser, Subcommand};

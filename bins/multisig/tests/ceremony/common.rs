@@ -134,6 +134,10 @@ impl Parties {
         certificates.into_iter().next().expect("five")
     }
 
+    pub(crate) fn json_of(&self, output: &Output) -> Value {
+        serde_json::from_str(&text(output)).expect("json")
+    }
+
     pub(crate) fn json(&self, party: usize, line: &str) -> Value {
         serde_json::from_str(&text(&self.ceremony(party, line))).expect("json")
     }

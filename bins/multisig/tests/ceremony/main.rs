@@ -4,6 +4,6 @@ mod chain;
 mod common;
 mod compare;
 mod five;
+mod guide;
 mod module;
-mod script;
 mod sweep;

@@ -90,7 +90,7 @@ fn take_one(reader: &mut Reader<'_>, mut section: Section<'_>) -> RawAsset {
         script: section.parsed(
             reader,
             "script",
-            "write the M-of-N script that holds the tokens, in hex; `multisig script` makes it",
+            "write the M-of-N script that holds the tokens, in hex; `multisig script --role reissuance` makes it",
             MultisigScript::from_hex,
         ),
         script_type: section.text(reader, "script_type"),

@@ -6,10 +6,15 @@ use federation_chain::Dialect;
 use federation_cli::{CliError, out};
 use federation_multisig::MultisigScript;
 use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
-use federation_operator::{IssuedAsset, TokenAddresses, config::Config, issue, token_addresses};
+use federation_operator::{
+    IssueError, IssuedAsset, TokenAddresses, config::Config, issue, token_addresses,
+};
 use federation_reissuance::{ScriptKind, TokenScript};
 use serde_json::json;
 
+mod no_coins;
+
+use self::no_coins::nothing_issued;
 use crate::{cli::IssueArgs, config_check, node, run::with_causes, runtime};
 
 /// Runs the verb.
@@ -58,7 +63,7 @@ fn token_script(args: &IssueArgs, config: &Config) -> Result<TokenScript, CliErr
         let settings = config.reissuance.first().ok_or_else(|| {
             CliError::usage(
                 "no script is given, and federation.toml has no [[reissuance]] table",
-                "give --script with the M-of-N script of the operators' reissuance keys; `multisig script` makes it",
+                "give --script with the M-of-N script of the operators' reissuance keys; `multisig script --role reissuance` makes it",
             )
         })?;
         return Ok(settings.tokens().clone());
@@ -83,15 +88,17 @@ async fn make(
     node: &NodeClient,
     addresses: &TokenAddresses,
 ) -> Result<Done, CliError> {
-    let failed = |error: &dyn core::error::Error| {
-        CliError::failure(
-            with_causes(error),
-            "check that the node has a wallet (--wallet) with coins for the fee, and see its log",
-        )
+    let issued = match issue(node, &addresses.tokens, args.amount, args.tokens).await {
+        Ok(issued) => issued,
+        Err(IssueError::Nothing(error)) => return Err(nothing_issued(node, &error).await),
+        // It names the cure.
+        Err(error) => {
+            return Err(CliError::failure(
+                with_causes(&error),
+                format!("the address is {}", addresses.tokens),
+            ));
+        }
     };
-    let issued = issue(node, &addresses.tokens, args.amount, args.tokens)
-        .await
-        .map_err(|error| failed(&error))?;
     let fees =
         match args.fee_coins {
             None => None,

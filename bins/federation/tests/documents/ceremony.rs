@@ -1,0 +1,197 @@
+//! `docs/ceremony.md`, followed by five people, each at a machine of its own.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use federation_harness::document::{Block, Document, Fault, Kind, Session, is_in};
+use federation_local::free_ports;
+use tempfile::TempDir;
+
+use crate::{CEREMONY, load, reader};
+
+const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+
+/// Messenger, node, and RPC of the node, which the bundle puts above it.
+const PORTS: u16 = 3;
+
+/// What the reader types, and writes into a file.
+const PHRASE: &str = "correct horse battery staple nine";
+
+/// One of the five.
+struct Person {
+    name: &'static str,
+    folder: PathBuf,
+    session: Session,
+}
+
+/// Five people, and whoever carries their files.
+struct People {
+    /// The folder of all machines.
+    _root: TempDir,
+    people: Vec<Person>,
+    identities: BTreeMap<&'static str, String>,
+    words: Option<String>,
+    first_port: u16,
+}
+
+impl People {
+    fn new() -> Self {
+        let root = tempfile::tempdir().expect("a folder");
+        let editor = root.path().join("editor");
+        fs::write(&editor, format!("#!/bin/sh\necho '{PHRASE}' > \"$1\"\n")).expect("written");
+        fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).expect("a program");
+        let people = NAMES.map(|name| {
+            let folder = root.path().join(name);
+            fs::create_dir(&folder).expect("made");
+            let mut plan = reader(&folder)
+                .with_answer(PHRASE)
+                .with_variable("EDITOR", &editor);
+            if let Some(nodes) = env::var_os("ELEMENTSD").map(PathBuf::from) {
+                plan = plan.with_programs(nodes.parent().expect("a folder"));
+            }
+            let session = Session::start(&plan).expect("a shell");
+            Person {
+                name,
+                folder,
+                session,
+            }
+        });
+        Self {
+            _root: root,
+            people: people.into(),
+            identities: BTreeMap::new(),
+            words: None,
+            first_port: free_ports(PORTS * 5).expect("ports").start,
+        }
+    }
+
+    /// The block as one of them types it.
+    fn typed(&self, place: usize, block: &Block) -> Block {
+        let name = NAMES[place];
+        let port = self.first_port + PORTS * u16::try_from(place).expect("small");
+        let mut text = block.text.clone();
+        for (member, key) in &self.identities {
+            text = text.replace(&format!("{member}=KEY"), &format!("{member}={key}"));
+        }
+        text = text.replace("messenger.alice.example:7000", &format!("127.0.0.1:{port}"));
+        text = text.replace(
+            "node.alice.example:7041",
+            &format!("127.0.0.1:{}", port + 1),
+        );
+        if !text.contains("--member") {
+            text = text.replace("alice", name);
+        }
+        if let Some(words) = &self.words {
+            text = text.replace("THE TWELVE WORDS", words);
+        }
+        let mut typed = block.clone();
+        typed.text = text;
+        typed
+    }
+
+    /// All of them, or the first, do what a block says, at the same time; what the first has read.
+    fn run(&mut self, block: &Block, one_party: bool) -> Result<Option<String>, Fault> {
+        let count = if one_party { 1 } else { NAMES.len() };
+        let typed: Vec<_> = (0..count).map(|place| self.typed(place, block)).collect();
+        let said: Vec<_> = thread::scope(|scope| {
+            let all: Vec<_> = self
+                .people
+                .iter_mut()
+                .zip(&typed)
+                .map(|(person, block)| scope.spawn(move || person.session.run(block)))
+                .collect();
+            let all = all.into_iter();
+            all.map(|one| one.join().expect("no panic")).collect()
+        });
+        let said = said.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (name, said) in NAMES.into_iter().zip(&said) {
+            self.hear(name, said.as_deref().unwrap_or_default());
+        }
+        self.carry();
+        Ok(said.into_iter().next().flatten())
+    }
+
+    /// What the others must know by voice.
+    fn hear(&mut self, name: &'static str, said: &str) {
+        for line in said.lines() {
+            if let Some(key) = line.strip_prefix("public key  ")
+                && said.contains("identity")
+                && key.len() == 64
+            {
+                self.identities.insert(name, key.to_owned());
+            }
+            if let Some(said) = line.strip_prefix("words     ") {
+                let known = self.words.get_or_insert_with(|| said.to_owned());
+                assert_eq!(known, said, "the same everywhere");
+            }
+        }
+    }
+
+    /// What anybody has said lies in everybody's inbox.
+    fn carry(&self) {
+        for sender in &self.people {
+            let Ok(messages) = fs::read_dir(sender.folder.join("ceremony")) else {
+                continue;
+            };
+            for message in messages {
+                let path = message.expect("readable").path();
+                let name = path.file_name().and_then(|name| name.to_str());
+                let own =
+                    ["proposal", "join", "approval"].map(|kind| format!("{kind}-{}-", sender.name));
+                if let Some(name) = name
+                    && own.iter().any(|own| name.starts_with(own))
+                {
+                    for receiver in &self.people {
+                        let to = receiver.folder.join("inbox").join(name);
+                        fs::copy(&path, to).expect("carried");
+                    }
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, document: &Document) -> Result<(), Fault> {
+        let mut said = None;
+        for block in document.blocks() {
+            match &block.kind {
+                Kind::Run(how) => said = self.run(block, how.one_party)?,
+                Kind::Output => {
+                    let said = said.as_deref().unwrap_or_default();
+                    is_in(&block.text, said).map_err(|what| Fault::new(block, what))?;
+                }
+                Kind::NotRun(_) => said = None,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, place: usize, name: &str) -> Vec<u8> {
+        let path = self.people[place].folder.join(name);
+        read(&path)
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn five_people_follow_the_document_from_keys_to_blocks() {
+    let document = load(CEREMONY);
+    let mut people = People::new();
+    people
+        .follow(&document)
+        .unwrap_or_else(|fault| panic!("{fault}"));
+    let certificate = people.read(0, "ceremony/certificate.json");
+    for (place, name) in NAMES.iter().enumerate() {
+        assert_eq!(people.read(place, "ceremony/certificate.json"), certificate);
+        let unpacked = format!("{name}/operator.toml");
+        assert!(!people.read(place, &unpacked).is_empty());
+    }
+}

@@ -1,0 +1,131 @@
+//! Where coins, reissuance tokens and fees go.
+
+use federation_ceremony::{Destination, KeyUse};
+use federation_cli::{CliError, out};
+use hex_conservative::{DisplayHex, FromHex};
+
+use super::{View, heading};
+
+impl View<'_> {
+    pub(super) fn money(&self) -> Result<(), CliError> {
+        heading("Coins and fees")?;
+        for line in self.money_lines() {
+            out::line(&format!("  {line}"))?;
+        }
+        Ok(())
+    }
+
+    /// A line for each kind of money that the chain has.
+    pub(super) fn money_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let sweep = self.ceremony.proposal().sweep.as_ref();
+        for (name, what, to) in [
+            (
+                "initialfreecoins",
+                "coins",
+                sweep.and_then(|to| to.coins.as_ref()),
+            ),
+            (
+                "initialreissuancetokens",
+                "tokens to make more of the coins",
+                sweep.and_then(|to| to.tokens.as_ref()),
+            ),
+        ] {
+            let amount = self.value(name).and_then(|value| value.parse().ok());
+            match amount {
+                Some(0) | None if name == "initialfreecoins" => lines.push(
+                    "coins: none at the genesis; there are some only once they were pegged in"
+                        .to_owned(),
+                ),
+                Some(0) | None => {}
+                Some(amount) => lines.push(format!(
+                    "{what}: {} at the genesis, to {}",
+                    coins(amount),
+                    self.destination(to, name)
+                )),
+            }
+        }
+        if let Some(sweep) = self.chain.as_ref().and_then(|chain| chain.sweep()) {
+            lines.push(format!(
+                "they go there by the transaction {} in block 1, without which nobody votes for a block 1",
+                sweep.txid()
+            ));
+            lines.push(format!(
+                "the transaction: {}",
+                sweep.to_bytes().to_lower_hex_string()
+            ));
+        }
+        lines.push(format!("fees of every block: to {}", self.fees()));
+        for (name, what) in [
+            ("policycoins", "policy coins"),
+            ("con_blocksubsidy", "new coins of each block"),
+        ] {
+            if let Some(amount) = self.value(name).and_then(|value| value.parse().ok())
+                && amount > 0
+            {
+                lines.push(format!(
+                    "{what}: {}, where the settings below say",
+                    coins(amount)
+                ));
+            }
+        }
+        lines
+    }
+
+    /// The value of a setting; none where it has none, or is not of this kind of node.
+    fn value(&self, name: &str) -> Option<String> {
+        let mut settings = self.settings.iter();
+        let setting = settings.find(|setting| setting.name == name)?;
+        setting.values.into_iter().find(|value| !value.is_empty())
+    }
+
+    fn keys(&self, usage: KeyUse) -> String {
+        let whose = usage.as_str();
+        format!("{} of {} of your {whose} keys", self.m(), self.n())
+    }
+
+    fn script(&self, hex: &str) -> String {
+        match Vec::from_hex(hex) {
+            Ok(bytes) => format!("the script {hex}: {}", self.holder(&bytes)),
+            Err(_) => format!("the script {hex}, which is none"),
+        }
+    }
+
+    fn destination(&self, to: Option<&Destination>, name: &str) -> String {
+        match to {
+            Some(Destination::Keys(usage)) => self.keys(*usage),
+            Some(Destination::Script(hex)) => self.script(hex),
+            // Ocean says it by a setting.
+            _ => self
+                .value(&format!("{name}destination"))
+                .map_or_else(|| "ANYONE".to_owned(), |hex| self.script(&hex)),
+        }
+    }
+
+    fn fees(&self) -> String {
+        match (
+            &self.ceremony.proposal().fees,
+            self.value("con_mandatorycoinbase"),
+        ) {
+            (Some(Destination::Keys(usage)), _) => self.keys(*usage),
+            (Some(Destination::Script(hex)), _) => self.script(hex),
+            (_, Some(hex)) => self.script(&hex),
+            (_, None) => "ANYONE: whoever makes a block may pay them to itself".to_owned(),
+        }
+    }
+}
+
+/// An amount in coins, exactly.
+fn coins(satoshi: u64) -> String {
+    let (whole, rest) = (satoshi / 100_000_000, satoshi % 100_000_000);
+    format!("{whole}.{rest:08}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn amounts_are_shown_to_the_last_satoshi() {
+        assert_eq!(super::coins(500_000), "0.00500000");
+        assert_eq!(super::coins(2_100_000_000_000_001), "21000000.00000001");
+    }
+}

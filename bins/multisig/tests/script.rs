@@ -1,0 +1,130 @@
+//! `multisig script`: which setting a script is for.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const KEYS: [&str; 3] = [
+    "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5",
+    "02f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9",
+    "0379be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+];
+
+fn multisig(args: &[&str]) -> Output {
+    command(args).output().expect("the program runs")
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_multisig"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What `script` prints for people, of the same keys.
+fn printed(more: &[&str]) -> String {
+    let output = multisig(&[&["script", "-m", "2"], more, &KEYS[..]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The lines that a node or an operator would read if they were pasted.
+fn read_lines(text: &str) -> Vec<&str> {
+    let below = text.split_once("\n\n").expect("a paragraph").1;
+    let lines = below.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.split('=').next().expect("a name").trim())
+        .collect()
+}
+
+#[test]
+fn a_script_is_printed_as_the_setting_that_its_keys_are_for() {
+    for (role, network, settings) in [
+        (
+            "block",
+            "elements",
+            &[
+                "signblockscript",
+                "con_mandatorycoinbase",
+                "con_max_block_sig_size",
+            ][..],
+        ),
+        (
+            "block",
+            "ocean",
+            &["signblockscript", "con_mandatorycoinbase"],
+        ),
+        ("peg", "elements", &["fedpegscript"]),
+        ("reissuance", "elements", &["script"]),
+        ("reissuance", "ocean", &["issuecontrolscript", "script"]),
+    ] {
+        let text = printed(&["--role", role, "--network", network]);
+        assert_eq!(read_lines(&text), settings, "{role} on {network}");
+    }
+    let unknown = printed(&[]);
+    assert_eq!(
+        read_lines(&unknown),
+        [""; 0],
+        "nothing to be taken as it is"
+    );
+    for word in ["signblockscript=", "fedpegscript=", "script = ", "--role"] {
+        assert!(unknown.contains(word), "{unknown}");
+    }
+    let answer = json(&multisig(
+        &[&["script", "-m", "2", "--json"], &KEYS[..]].concat(),
+    ));
+    assert_eq!(answer["settings"], Value::Null);
+    assert_eq!(
+        answer["settings_by_role"]["peg"]["fedpegscript"],
+        answer["script"]
+    );
+}
+
+#[test]
+fn key_files_say_what_a_script_of_them_is_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, role: &str| {
+        let path = folder.path().join(name).display().to_string();
+        let made = command(&[
+            "key",
+            "new",
+            &path,
+            "--role",
+            role,
+            "--passphrase",
+            "env:PHRASE",
+        ])
+        .env("PHRASE", "four good words here")
+        .output()
+        .expect("it runs");
+        assert!(made.status.success(), "{}", stderr(&made));
+        path
+    };
+    let (one, other) = (
+        file("one.key", "reissuance"),
+        file("other.key", "reissuance"),
+    );
+    let answer = json(&multisig(&["script", "-m", "2", "--json", &one, &other]));
+    assert_eq!(answer["role"], "reissuance");
+    assert_eq!(answer["settings"]["signblockscript"], Value::Null);
+    let identity = file("identity.key", "identity");
+    for (args, part) in [
+        (
+            &["--role", "block", &one, &other][..],
+            "is a reissuance key",
+        ),
+        (&[&one, &identity], "stands in no script"),
+    ] {
+        let refused = multisig(&[&["script", "-m", "2"], args].concat());
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains(part), "{}", stderr(&refused));
+    }
+}

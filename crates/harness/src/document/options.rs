@@ -1,0 +1,211 @@
+//! Whether the options that a document writes exist, in blocks that are not run too.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{Block, Document, Fault, Kind};
+
+/// Programs of which documents speak, and the help of their verbs.
+#[derive(Debug, Default)]
+pub struct Programs {
+    paths: BTreeMap<String, PathBuf>,
+    help: BTreeMap<Vec<String>, Option<String>>,
+}
+
+impl Programs {
+    /// These programs, by the names of their files.
+    #[must_use]
+    pub fn new(paths: &[&Path]) -> Self {
+        let named = paths.iter().filter_map(|path| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            Some((name, path.to_path_buf()))
+        });
+        Self {
+            paths: named.collect(),
+            help: BTreeMap::new(),
+        }
+    }
+
+    /// Checks each command of all blocks, and those in the text between backticks: that its verbs and
+    /// its options are in the help.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&mut self, document: &Document) -> Result<(), Fault> {
+        for block in document.blocks.iter().chain(&document.spans) {
+            let commands = match &block.kind {
+                Kind::Run(_) | Kind::NotRun(_) | Kind::Console => block.text.as_str(),
+                _ => continue,
+            };
+            let joined = commands.replace("\\\n", " ");
+            for line in joined.lines() {
+                self.check_line(block, line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_line(&mut self, block: &Block, line: &str) -> Result<(), Fault> {
+        // Without what stands behind a word that begins a comment.
+        let words = line.split_whitespace();
+        let words: Vec<_> = words.take_while(|word| !word.starts_with('#')).collect();
+        for command in words.split(|word| ["&&", "|", "||", ";", "&"].contains(word)) {
+            self.check_command(block, command)?;
+        }
+        Ok(())
+    }
+
+    fn check_command(&mut self, block: &Block, words: &[&str]) -> Result<(), Fault> {
+        let Some(words) = words
+            .iter()
+            .position(|word| !is_before(word))
+            .map(|at| &words[at..])
+        else {
+            return Ok(());
+        };
+        let words = built(words).unwrap_or_else(|| words.to_vec());
+        let name = words[0].rsplit('/').next().unwrap_or(words[0]);
+        if !self.paths.contains_key(name) {
+            return Ok(());
+        }
+        let mut verbs = vec![name.to_owned()];
+        let mut help = self.help_of(&verbs).unwrap_or_default();
+        for word in &words[1..] {
+            // What stands behind `help` is a verb or a topic, whose options are not given there.
+            if verbs.last().is_some_and(|last| last == "help") {
+                return Ok(());
+            }
+            let Some((_, below)) = help.split_once("Commands:") else {
+                break;
+            };
+            if !below.lines().any(|line| first_word(line) == *word) {
+                verbs.push((*word).to_owned());
+                let usage = format!("Usage: {}", verbs.join(" "));
+                // A verb that people do not need is not listed.
+                if self
+                    .help_of(&verbs)
+                    .is_some_and(|help| help.contains(&usage))
+                {
+                    help = self.help_of(&verbs).unwrap_or_default();
+                    continue;
+                }
+                let is_word = word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                if is_word && !word.starts_with('-') {
+                    return Err(Fault::new(
+                        block,
+                        format!("`{}` is no command", verbs.join(" ")),
+                    ));
+                }
+                verbs.pop();
+                break;
+            }
+            verbs.push((*word).to_owned());
+            help = self.help_of(&verbs).unwrap_or_default();
+        }
+        for word in words.iter().filter(|word| word.starts_with('-')) {
+            let option = word.split('=').next().unwrap_or(word);
+            let known = help.lines().any(|line| {
+                line.split([' ', ',', '[', ']', ':'])
+                    .any(|word| word == option)
+            });
+            if !known && !["-", "--", "--help", "--version"].contains(&option) {
+                return Err(Fault::new(
+                    block,
+                    format!("`{}` has no `{option}`", verbs.join(" ")),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn help_of(&mut self, verbs: &[String]) -> Option<String> {
+        if let Some(known) = self.help.get(verbs) {
+            return known.clone();
+        }
+        let (name, rest) = verbs.split_first()?;
+        let output = Command::new(self.paths.get(name)?)
+            .args(rest)
+            .arg("--help")
+            .output()
+            .ok()?;
+        let help = output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned());
+        self.help.insert(verbs.to_vec(), help.clone());
+        help
+    }
+}
+
+/// Whether a word may stand before a program: a prompt, a variable, a program that runs another.
+fn is_before(word: &str) -> bool {
+    let is_variable = word
+        .split_once('=')
+        .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    is_variable || word.ends_with('$') || ["exec", "sudo", "time", "nohup"].contains(&word)
+}
+
+/// What `cargo run --bin NAME -- ..` runs.
+fn built<'a>(words: &[&'a str]) -> Option<Vec<&'a str>> {
+    let rest = words.strip_prefix(&["cargo", "run"])?;
+    let name = rest.iter().position(|word| *word == "--bin")?;
+    let arguments = rest.iter().position(|word| *word == "--")?;
+    let mut built = vec![*rest.get(name + 1)?];
+    built.extend(&rest[arguments + 1..]);
+    Some(built)
+}
+
+fn first_word(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that knows the verb `go` with the option `--fast`.
+    fn programs(folder: &Path) -> Programs {
+        use std::os::unix::fs::PermissionsExt;
+
+        let path = folder.join("federation");
+        let text = "#!/bin/sh\nif [ \"$1\" = go ]; then echo '      --fast'; else echo 'Commands:'; echo '  go  Goes'; echo '  help  Helps'; fi\n";
+        std::fs::write(&path, text).expect("written");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).expect("a program");
+        Programs::new(&[&path])
+    }
+
+    #[test]
+    fn an_option_that_is_none_is_found_wherever_the_command_stands() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut programs = programs(folder.path());
+        let mut check = |commands: &str| {
+            let text = format!("```sh no-run: only looked at\n{commands}\n```\n");
+            programs.check(&Document::parse("a.md", &text).expect("a block"))
+        };
+        for good in [
+            "federation go --fast",
+            "docker run --name federation --network host",
+            "cargo run --release --bin federation -- go --fast",
+            "federation go # --slow",
+            "federation help some-topic",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "federation go --slow",
+            "cd a && federation go --slow=1",
+            "federation go \\\n  --slow",
+            "A=1 federation go --slow &",
+            "old$ federation go --slow",
+            "cargo run --release --bin federation -- go --slow",
+            "federation --slow go",
+            "federation went --fast",
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}
