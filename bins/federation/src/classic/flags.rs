@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     cli::RunArgs,
-    keys,
+    keys, messenger,
     run::{Stop, with_causes},
     runtime,
 };
@@ -294,7 +294,9 @@ async fn wire(
         }
         MessengerType::Kafka => {
             let config = KafkaConfig::new(&args.kafka, operators, me).map_err(failed)?;
-            Ok(Arc::new(KafkaWire::connect(config).map_err(failed)?))
+            let (program, arguments) = messenger::kafka_client();
+            let started = KafkaWire::start(config, program, arguments).await;
+            Ok(Arc::new(started.map_err(failed)?))
         }
     }
 }

@@ -9,9 +9,9 @@ use super::{
 };
 
 /// The program of this crate that runs a client.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-kafka-client");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-kafka-client");
 
-async fn start_process(config: KafkaConfig) -> KafkaProcess {
+pub(super) async fn start_process(config: KafkaConfig) -> KafkaProcess {
     let nothing: [&str; 0] = [];
     let messenger = KafkaProcess::start(config, PROGRAM, nothing)
         .await
