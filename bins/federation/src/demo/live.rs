@@ -33,7 +33,10 @@ async fn drive(
     let mut frame = tokio::time::interval(FRAME);
     loop {
         tokio::select! {
-            _ = session.step() => {}
+            // What is done about it is not dropped half done.
+            Some(news) = session.hear() => {
+                session.act(news).await;
+            }
             Some(key) = keys.recv() => {
                 if press(session, key, &mut chosen).await {
                     return Ok(End::Quit);

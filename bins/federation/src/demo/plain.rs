@@ -17,10 +17,15 @@ pub(crate) async fn run(mut session: Session, show: Show) -> Result<Ended, CliEr
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let told = session.state.told;
-        let block = tokio::select! {
-            block = session.step() => block,
+        let news = tokio::select! {
+            news = session.hear() => news,
             () = tokio::time::sleep(Duration::from_millis(500)) => None,
             _ = &mut interrupted => return Ok(session.close(End::Quit)),
+        };
+        // Not inside `select!`, which would drop it half done when the time is over.
+        let block = match news {
+            Some(news) => session.act(news).await,
+            None => None,
         };
         if show == Show::Plain {
             let fresh = usize::try_from(session.state.told - told).unwrap_or(usize::MAX);

@@ -128,9 +128,15 @@ impl Session {
         });
     }
 
-    /// The next thing that happens; a new block if it was one.
-    pub(crate) async fn step(&mut self) -> Option<BlockRow> {
-        match self.news.recv().await? {
+    /// Waits for the next thing that happens. Dropping the future loses none.
+    pub(crate) async fn hear(&mut self) -> Option<News> {
+        self.news.recv().await
+    }
+
+    /// Does what is to be done about it; a new block if it was one. To be awaited to its end: an
+    /// operator may be on its way down or up.
+    pub(crate) async fn act(&mut self, news: News) -> Option<BlockRow> {
+        match news {
             News::Client(text) => {
                 self.state.tell(text);
                 None
