@@ -46,6 +46,14 @@ pub(crate) async fn start_kafka(
     access: &KafkaAccess,
 ) -> Result<KafkaProcess, CliError> {
     let kafka = kafka(config, access)?;
+    let (program, arguments) = kafka_client();
+    KafkaProcess::start(kafka, program, arguments)
+        .await
+        .map_err(kafka_failed)
+}
+
+/// The program that is the process of a Kafka client, and its arguments.
+pub(crate) fn kafka_client() -> (PathBuf, Vec<&'static str>) {
     let (told, format) = LOG.get().copied().unwrap_or((false, LogFormat::Text));
     let mut arguments = vec!["kafka-client"];
     if !told {
@@ -54,9 +62,7 @@ pub(crate) async fn start_kafka(
     if format == LogFormat::Json {
         arguments.extend(["--log-format", "json"]);
     }
-    KafkaProcess::start(kafka, this_program(), arguments)
-        .await
-        .map_err(kafka_failed)
+    (this_program(), arguments)
 }
 
 /// How the log of this process is, for that of the client.

@@ -193,6 +193,9 @@ fn a_plain_demo_shows_a_crash_and_a_comeback_in_every_dialect() {
         let args = [
             "demo",
             "--plain",
+            // As few as can spare one: the machine may be busy with other things.
+            "--operators",
+            "3",
             "--blocks",
             "12",
             "--interval",

@@ -54,8 +54,10 @@
 //! brokers answer: release 2.12.1 ends the process at an answer to a fetch that names the leader of a
 //! topic without a name, as a broker gives that came back without its topics. [`KafkaProcess`] runs
 //! the client in a process of its own, to which it hands the settings and the frames over pipes, and
-//! starts it again should it end. A process that signs takes that one. The other is for embedded
-//! brokers and for processes that do nothing else.
+//! starts it again should it end, hang for ten seconds, or say what no client says. A process that
+//! signs takes that one. The other is for embedded
+//! brokers and for processes that do nothing else. [`TopicsProcess`] does the same for topics of any
+//! names, with nothing of a messenger around them.
 //!
 //! # Building
 //!
@@ -102,9 +104,13 @@ mod sending;
 mod settings;
 mod shared;
 mod topics;
+mod topics_client;
+mod topics_config;
+mod turns;
 
 pub use config::KafkaConfig;
 pub use error::KafkaError;
 pub use messenger::KafkaMessenger;
-pub use process::{KafkaProcess, run_client};
+pub use process::{KafkaProcess, TopicsProcess, run_client};
 pub use report::{BrokerHealth, Fault, KafkaHealth, TopicHealth, TopicState};
+pub use topics_config::TopicsConfig;

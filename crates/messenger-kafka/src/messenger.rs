@@ -52,8 +52,8 @@ impl KafkaMessenger {
             ended: Mutex::default(),
         };
         let sender = Arc::clone(&shared);
-        messenger.spawn("kafka-out", move || sending::run(&sender, producer))?;
-        messenger.spawn("kafka-in", move || receiving::run(&shared, &consumer))?;
+        messenger.spawn(sending::OUT, move || sending::run(&sender, producer))?;
+        messenger.spawn(receiving::IN, move || receiving::run(&shared, &consumer))?;
         Ok(messenger)
     }
 

@@ -33,6 +33,9 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// How far the clocks of operators may be apart: the protocol allows less.
 const CLOCKS: Duration = Duration::from_secs(30);
 
+/// The name of the thread.
+pub(crate) const IN: &str = "kafka-in";
+
 pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseConsumer<Context>, KafkaError> {
     let context = Context {
         side: Side::In,
@@ -45,6 +48,11 @@ pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseConsumer<Context>, KafkaE
 
 /// Receives until the messenger is closed.
 pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
+    receive(shared, consumer);
+    shared.turns.done(IN);
+}
+
+fn receive(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
     let Some(missing) = prepare(shared, consumer) else {
         return;
     };
@@ -56,6 +64,7 @@ pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
     let mut looked = Instant::now();
     let mut returns = shared.health.returns();
     while !shared.is_closing() {
+        shared.turns.note(IN);
         // Errors are said by the context.
         if let Some(Ok(message)) = consumer.poll(TURN) {
             take(shared, &message);
@@ -76,6 +85,7 @@ pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
 /// first.
 fn prepare(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) -> Option<BTreeSet<String>> {
     loop {
+        shared.turns.note(IN);
         match topics::ensure(shared, consumer) {
             Ok(missing) => return Some(missing),
             // Brokers that cannot be reached are spoken of by their names.
@@ -103,6 +113,7 @@ fn ends(
 ) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for topic in shared.sources.keys() {
+        shared.turns.note(IN);
         let end = if missing.contains(topic) {
             // All that it will have is new.
             Offset::Beginning

@@ -32,6 +32,9 @@ const RENEWAL: Duration = Duration::from_secs(1);
 /// How long the last frames may take to the brokers when the messenger is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// The name of the thread.
+pub(crate) const OUT: &str = "kafka-out";
+
 pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseProducer<Context>, KafkaError> {
     let context = Context {
         side: Side::Out,
@@ -43,15 +46,22 @@ pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseProducer<Context>, KafkaE
 }
 
 /// Sends until the outbox is closed and empty.
-pub(crate) fn run(shared: &Arc<Shared>, mut producer: BaseProducer<Context>) {
+pub(crate) fn run(shared: &Arc<Shared>, producer: BaseProducer<Context>) {
+    deliver(shared, producer);
+    shared.turns.done(OUT);
+}
+
+fn deliver(shared: &Arc<Shared>, mut producer: BaseProducer<Context>) {
     // To send to a topic that is not there would make it with the brokers' defaults.
     while !shared.is_ready() {
         if shared.is_closing() {
             return;
         }
+        shared.turns.note(OUT);
         producer.poll(TURN);
     }
     loop {
+        shared.turns.note(OUT);
         if shared.producer_dead.swap(false, Ordering::AcqRel) {
             match renew(shared, producer) {
                 Some(renewed) => producer = renewed,
@@ -98,6 +108,7 @@ fn send(shared: &Shared, producer: &BaseProducer<Context>, waiting: &Waiting) {
             }
         };
         producer.poll(FULL);
+        shared.turns.note(OUT);
         let too_old = waiting.since.elapsed() > shared.config.lifetime();
         if too_old || shared.is_closing() || shared.producer_dead.load(Ordering::Acquire) {
             shared.count_failed();
@@ -115,6 +126,7 @@ fn renew(shared: &Arc<Shared>, dead: BaseProducer<Context>) -> Option<BaseProduc
             if shared.is_closing() {
                 return None;
             }
+            shared.turns.note(OUT);
             std::thread::sleep(FULL);
         }
         match make(shared) {

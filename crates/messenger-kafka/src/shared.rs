@@ -15,7 +15,9 @@ use federation_messenger::{Inbox, Lane, MessengerStats, Peer, PeerStats};
 use federation_roster::OperatorId;
 use tokio::sync::watch;
 
-use crate::{KafkaConfig, KafkaHealth, health::Health, outbox::Outbox, report::TopicHealth};
+use crate::{
+    KafkaConfig, KafkaHealth, health::Health, outbox::Outbox, report::TopicHealth, turns::Turns,
+};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -24,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
     pub(crate) health: Health,
+    /// Whether the threads go on.
+    pub(crate) turns: Turns,
     /// What comes from the other operators, by topic.
     pub(crate) sources: BTreeMap<String, Source>,
     /// Whether the topics are there and are heard.
@@ -85,6 +89,7 @@ impl Shared {
             outbox: Outbox::new(config.limits(), config.lifetime()),
             inbox,
             health: Health::default(),
+            turns: Turns::default(),
             sources,
             ready: watch::Sender::new(false),
             tagged: false,

@@ -2,6 +2,7 @@
 //! log of librdkafka's threads is the log of the process.
 
 #[path = "it/stub.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod stub;
 
 use std::{

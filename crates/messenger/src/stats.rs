@@ -98,13 +98,18 @@ impl MessengerStats {
 
     /// Adds the counters of a link that is gone to the totals only.
     pub fn absorb(&mut self, peer: &PeerStats) {
-        self.frames_in += peer.frames_in;
-        self.bytes_in += peer.bytes_in;
-        self.frames_out += peer.frames_out;
-        self.bytes_out += peer.bytes_out;
-        self.dropped_in += peer.dropped_in;
-        self.dropped_out += peer.dropped_out;
-        self.reconnects += peer.reconnects;
+        // Counts may come from where they are not to be trusted: no sum runs over.
+        for (total, count) in [
+            (&mut self.frames_in, peer.frames_in),
+            (&mut self.bytes_in, peer.bytes_in),
+            (&mut self.frames_out, peer.frames_out),
+            (&mut self.bytes_out, peer.bytes_out),
+            (&mut self.dropped_in, peer.dropped_in),
+            (&mut self.dropped_out, peer.dropped_out),
+            (&mut self.reconnects, peer.reconnects),
+        ] {
+            *total = total.saturating_add(count);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
     args::{Common, MessengerType},
     reissuance,
 };
-use crate::{cli::RunArgs, cures, keys, run::with_causes, runtime};
+use crate::{cli::RunArgs, cures, keys, messenger, run::with_causes, runtime};
 
 /// How many operators the Python program takes for granted without a list.
 const OPERATORS: usize = 5;
@@ -303,7 +303,9 @@ async fn wire(
         }
         MessengerType::Kafka => {
             let config = KafkaConfig::new(&args.kafka, operators, me).map_err(failed)?;
-            Ok(Arc::new(KafkaWire::connect(config).map_err(failed)?))
+            let (program, arguments) = messenger::kafka_client();
+            let started = KafkaWire::start(config, program, arguments).await;
+            Ok(Arc::new(started.map_err(failed)?))
         }
     }
 }

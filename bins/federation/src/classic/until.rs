@@ -28,7 +28,7 @@ use federation_signer::{GuardStore, Signer, SignerError};
 use secp256k1::ecdsa;
 use tokio_util::sync::CancellationToken;
 
-use crate::{cures, run::with_causes};
+use crate::{cures, messenger, run::with_causes};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -150,7 +150,8 @@ async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
     let operators = config.federation.operators();
     if let Some(brokers) = &config.classic_kafka {
         let kafka = KafkaConfig::new(brokers, operators.len(), me)?;
-        return Ok(Arc::new(KafkaWire::connect(kafka)?));
+        let (program, arguments) = messenger::kafka_client();
+        return Ok(Arc::new(KafkaWire::start(kafka, program, arguments).await?));
     }
     let endpoints = operators.iter().map(|operator| &operator.endpoint);
     let mut zmq = ZmqConfig::new(endpoints, me)?;

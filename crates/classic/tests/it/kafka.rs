@@ -17,15 +17,21 @@ use rdkafka::{
 };
 use tokio::time::{sleep, timeout};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 fn cluster() -> MockCluster<'static, DefaultProducerContext> {
     MockCluster::new(1).expect("a cluster")
 }
 
-fn connect(brokers: &str, me: usize) -> KafkaWire {
+/// The program of this crate that runs a client.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-classic-kafka-client");
+
+async fn connect(brokers: &str, me: usize) -> KafkaWire {
     let config = KafkaConfig::new(brokers, 3, me).expect("fine");
-    KafkaWire::connect(config).expect("a client")
+    let nothing: [&str; 0] = [];
+    KafkaWire::start(config, PROGRAM, nothing)
+        .await
+        .expect("a client")
 }
 
 fn proposal(height: u32, size: usize) -> Message {
@@ -70,7 +76,7 @@ async fn arrives(from: &KafkaWire, to: &KafkaWire, message: &Message) -> Arrival
 async fn proposals_come_from_nobody_and_signatures_by_their_operators_topic() {
     let cluster = cluster();
     let brokers = cluster.bootstrap_servers();
-    let (a, c) = (connect(&brokers, 0), connect(&brokers, 2));
+    let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
     assert_eq!(arrives(&a, &c, &proposal(7, 1000)).await.from, None);
     assert_eq!(arrives(&a, &c, &signatures(7)).await.from, Some(0));
     assert_eq!(arrives(&c, &a, &signatures(7)).await.from, Some(2));
@@ -100,7 +106,7 @@ async fn what_was_said_before_and_what_is_garbage_is_not_heard() {
     let old = proposal(5, 10).to_json();
     say("new-block", &old);
     say("new-sig0", &signatures(5).to_json());
-    let (a, c) = (connect(&brokers, 0), connect(&brokers, 2));
+    let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
     // Now it listens.
     arrives(&a, &c, &proposal(6, 10)).await;
     for garbage in [&b""[..], b"{", b"{\"height\": 7}", &signatures(7).to_json()] {
@@ -122,7 +128,7 @@ async fn brokers_that_come_late_or_go_away_are_waited_for() {
     let cluster = cluster();
     cluster.broker_down(1).expect("down");
     let brokers = cluster.bootstrap_servers();
-    let (a, c) = (connect(&brokers, 0), connect(&brokers, 2));
+    let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
     for height in 0..30 {
         // More than the queue holds: what is too much is stale, not an error.
         a.publish(&proposal(height, 10)).await.expect("open");
@@ -133,4 +139,37 @@ async fn brokers_that_come_late_or_go_away_are_waited_for() {
     sleep(Duration::from_secs(1)).await;
     cluster.broker_up(1).expect("up");
     arrives(&a, &c, &proposal(101, 10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_ends_is_started_again_and_what_follows_arrives() {
+    let cluster = cluster();
+    let brokers = cluster.bootstrap_servers();
+    let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
+    arrives(&a, &c, &proposal(7, 1000)).await;
+    for wire in [&a, &c] {
+        let process = wire.process_id().expect("it runs");
+        let kill = std::process::Command::new("kill")
+            .args(["-KILL", &process.to_string()])
+            .status();
+        assert!(kill.expect("a command of the system").success());
+    }
+    let restarted = async {
+        while a.restarts() == 0 || c.restarts() == 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIMIT, restarted).await.expect("in time");
+    assert_eq!(arrives(&a, &c, &signatures(8)).await.from, Some(0));
+    assert_eq!((a.restarts(), c.restarts()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_the_library_refuses_is_said_at_the_start() {
+    let config = KafkaConfig::new("127.0.0.1:1", 3, 0).expect("fine");
+    let config = config.with_property("no.such.property", "1");
+    let nothing: [&str; 0] = [];
+    let refused = KafkaWire::start(config, PROGRAM, nothing).await;
+    let error = refused.expect_err("no such property").to_string();
+    assert!(error.contains("no.such.property"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! The messenger at librdkafka's embedded cluster, and at a real one if there is.
 
 mod api;
+mod confined;
 mod faults;
 mod health;
 mod hostile;

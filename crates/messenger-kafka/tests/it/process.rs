@@ -4,14 +4,14 @@ use federation_messenger::MessengerError;
 use federation_messenger_kafka::{KafkaError, KafkaProcess};
 
 use super::{
-    stub::{Stub, Wrong},
+    stub::{Names, Stub, Wrong},
     *,
 };
 
 /// The program of this crate that runs a client.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-kafka-client");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-kafka-client");
 
-async fn start_process(config: KafkaConfig) -> KafkaProcess {
+pub(super) async fn start_process(config: KafkaConfig) -> KafkaProcess {
     let nothing: [&str; 0] = [];
     let messenger = KafkaProcess::start(config, PROGRAM, nothing)
         .await
@@ -90,6 +90,33 @@ async fn a_broker_that_ends_the_client_ends_nothing_else() {
         messenger.recv().await,
         Err(MessengerError::Closed)
     ));
+}
+
+#[tokio::test]
+async fn a_broker_that_names_no_topic_in_its_metadata_ends_nothing_else() {
+    for names in [Names::Empty, Names::Null] {
+        let stub = Stub::start(Wrong {
+            names,
+            ..Wrong::default()
+        })
+        .await;
+        let nothing: [&str; 0] = [];
+        let messenger = KafkaProcess::start(at(&stub, 0), PROGRAM, nothing)
+            .await
+            .expect("valid settings");
+        // It asks for the topics again and again, or ends by the answer.
+        until("the answer was read", || {
+            let health = messenger.health();
+            health.restarts > 0 || stub.asked() > 5
+        })
+        .await;
+        messenger
+            .broadcast("still here".into())
+            .await
+            .expect("open");
+        assert!(!messenger.health().ready, "there is no topic");
+        messenger.close().await;
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,20 @@ pub(super) struct Wrong {
     pub(super) topics: i16,
     /// It answers a fetch with another leader of a topic that it gives no name.
     pub(super) leader_of_nothing: bool,
+    /// What it calls the topics that it is asked for.
+    pub(super) names: Names,
+}
+
+/// Names of topics in metadata.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Names {
+    /// As they were asked for.
+    #[default]
+    Theirs,
+    /// An empty text.
+    Empty,
+    /// None at all, where the protocol has to have one.
+    Null,
 }
 
 /// Runs until it is dropped.
@@ -30,6 +44,7 @@ pub(super) struct Wrong {
 pub(super) struct Stub {
     pub(super) port: u16,
     connections: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -45,24 +60,32 @@ impl Stub {
         let port = listener.local_addr().expect("bound").port();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let questions = Arc::clone(&asked);
         let task = tokio::spawn(async move {
             let mut serving = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
                 if !wrong.closes {
-                    serving.spawn(serve(stream, wrong, port));
+                    serving.spawn(serve(stream, wrong, port, Arc::clone(&questions)));
                 }
             }
         });
         Self {
             port,
             connections,
+            asked,
             task,
         }
     }
 
     pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How often it was asked for topics.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -91,7 +114,7 @@ const VERSIONS: i16 = 18;
 const INIT_PRODUCER: i16 = 22;
 
 /// Answers questions until one is unknown or the connection ends.
-async fn serve(mut stream: TcpStream, wrong: Wrong, port: u16) {
+async fn serve(mut stream: TcpStream, wrong: Wrong, port: u16, asked: Arc<AtomicUsize>) {
     while let Ok(length) = stream.read_i32().await {
         let mut request = vec![0; usize::try_from(length).unwrap_or_default()];
         if stream.read_exact(&mut request).await.is_err() {
@@ -99,6 +122,7 @@ async fn serve(mut stream: TcpStream, wrong: Wrong, port: u16) {
         }
         let mut request = &request[..];
         let (key, version) = (take_i16(&mut request), take_i16(&mut request));
+        asked.fetch_add(usize::from(key == METADATA), Ordering::Relaxed);
         let correlation = take(&mut request, 4).to_vec();
         let client = usize::try_from(take_i16(&mut request)).unwrap_or_default();
         take(&mut request, client);
@@ -136,7 +160,13 @@ fn answer(key: i16, version: i16, request: &[u8], wrong: Wrong, port: u16) -> Op
             let topics = topics_of_metadata(request);
             out.i32(topics.len());
             for topic in topics {
-                out.i16(wrong.topics).text(&topic).raw(&[0]);
+                out.i16(wrong.topics);
+                match wrong.names {
+                    Names::Theirs => out.text(&topic),
+                    Names::Empty => out.text(""),
+                    Names::Null => out.i16(-1),
+                };
+                out.raw(&[0]);
                 if wrong.topics == 0 {
                     out.i32(1_usize).i16(0).i32(0_usize).i32(1_usize);
                     out.i32(1_usize).i32(1_usize).i32(1_usize).i32(1_usize);
