@@ -17,6 +17,7 @@ use crate::{
     classic,
     cli::{OnHalt, RunArgs},
     config_check,
+    guard::store_error,
     keys::{self, Locks},
     messenger, node, reissuance, runtime,
 };
@@ -117,12 +118,10 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     let federation = config.federation.clone();
     let node = node::client(config)?;
     let keys = keys::open(config, &node).await?;
-    let store_failed = |error: federation_operator::StoreError| {
-        CliError::failure(
-            with_causes(&error),
-            "see docs/operations.md, when it does not start",
-        )
-    };
+    // Before a store is made for a key that is another's.
+    keys::check_block(config, &keys.block.public_key())?;
+    keys::check_identity(config, &keys.identity.public_key())?;
+    let store_failed = |error: federation_operator::StoreError| store_error(&error);
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
     // Before the older protocol runs, too.
     if let Some(halt) = store.halt().map_err(store_failed)? {

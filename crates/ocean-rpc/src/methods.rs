@@ -5,36 +5,6 @@ use core::fmt;
 
 use crate::{NodeClient, Repeat, RpcError, params};
 
-/// A method of the node that an operator, or what checks one, calls.
-///
-/// A node lets a user call the methods of that user's `rpcwhitelist` only, if it has one, and answers
-/// all others with [`RpcError::Forbidden`]. Whoever calls another method on an operator's behalf adds
-/// it here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each is the method of its name")]
-pub enum Method {
-    GetBestBlockHash,
-    GetBlock,
-    GetBlockchainInfo,
-    GetBlockCount,
-    GetBlockHash,
-    GetBlockHeader,
-    GetDeploymentInfo,
-    GetNewBlockHex,
-    GetSidechainInfo,
-    SubmitBlock,
-    TestProposedBlock,
-    PrioritiseTransaction,
-    SendRawTransaction,
-    SignBlock,
-    DecodeScript,
-    GetAddressInfo,
-    GetNetworkInfo,
-    GetWalletInfo,
-    ValidateAddress,
-}
-
 /// When a method is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -51,84 +21,72 @@ pub enum Need {
     Check,
 }
 
+/// Makes [`Method`] of rows of its variants, names and needs, so that none is left out anywhere.
+macro_rules! methods {
+    ($($variant:ident $name:literal $need:ident,)*) => {
+        /// A method of the node that an operator, or what checks one, calls.
+        ///
+        /// A node lets a user call the methods of that user's `rpcwhitelist` only, if it has one, and
+        /// answers all others with [`RpcError::Forbidden`]. Whoever calls another method on an
+        /// operator's behalf adds it here.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Method {
+            $(
+                #[doc = concat!("`", $name, "`.")]
+                $variant,
+            )*
+        }
+
+        impl Method {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name at the node.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// When it is called.
+            #[must_use]
+            pub const fn need(self) -> Need {
+                match self {
+                    $(Self::$variant => Need::$need,)*
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    GetBestBlockHash "getbestblockhash" Run,
+    GetBlock "getblock" Run,
+    GetBlockchainInfo "getblockchaininfo" Run,
+    GetBlockCount "getblockcount" Run,
+    GetBlockHash "getblockhash" Run,
+    GetBlockHeader "getblockheader" Run,
+    GetDeploymentInfo "getdeploymentinfo" Run,
+    GetNewBlockHex "getnewblockhex" Run,
+    GetSidechainInfo "getsidechaininfo" Run,
+    SubmitBlock "submitblock" Run,
+    TestProposedBlock "testproposedblock" Run,
+    PrioritiseTransaction "prioritisetransaction" Transactions,
+    SendRawTransaction "sendrawtransaction" Transactions,
+    SignBlock "signblock" Wallet,
+    DecodeScript "decodescript" WalletCheck,
+    GetAddressInfo "getaddressinfo" WalletCheck,
+    GetNetworkInfo "getnetworkinfo" Check,
+    GetWalletInfo "getwalletinfo" WalletCheck,
+    ValidateAddress "validateaddress" WalletCheck,
+}
+
 impl Method {
-    /// All of them.
-    pub const ALL: [Self; 19] = [
-        Self::GetBestBlockHash,
-        Self::GetBlock,
-        Self::GetBlockchainInfo,
-        Self::GetBlockCount,
-        Self::GetBlockHash,
-        Self::GetBlockHeader,
-        Self::GetDeploymentInfo,
-        Self::GetNewBlockHex,
-        Self::GetSidechainInfo,
-        Self::SubmitBlock,
-        Self::TestProposedBlock,
-        Self::PrioritiseTransaction,
-        Self::SendRawTransaction,
-        Self::SignBlock,
-        Self::DecodeScript,
-        Self::GetAddressInfo,
-        Self::GetNetworkInfo,
-        Self::GetWalletInfo,
-        Self::ValidateAddress,
-    ];
-
-    /// Its name at the node.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::GetBestBlockHash => "getbestblockhash",
-            Self::GetBlock => "getblock",
-            Self::GetBlockchainInfo => "getblockchaininfo",
-            Self::GetBlockCount => "getblockcount",
-            Self::GetBlockHash => "getblockhash",
-            Self::GetBlockHeader => "getblockheader",
-            Self::GetDeploymentInfo => "getdeploymentinfo",
-            Self::GetNewBlockHex => "getnewblockhex",
-            Self::GetSidechainInfo => "getsidechaininfo",
-            Self::SubmitBlock => "submitblock",
-            Self::TestProposedBlock => "testproposedblock",
-            Self::PrioritiseTransaction => "prioritisetransaction",
-            Self::SendRawTransaction => "sendrawtransaction",
-            Self::SignBlock => "signblock",
-            Self::DecodeScript => "decodescript",
-            Self::GetAddressInfo => "getaddressinfo",
-            Self::GetNetworkInfo => "getnetworkinfo",
-            Self::GetWalletInfo => "getwalletinfo",
-            Self::ValidateAddress => "validateaddress",
-        }
-    }
-
-    /// When it is called.
-    #[must_use]
-    pub const fn need(self) -> Need {
-        match self {
-            Self::GetBestBlockHash
-            | Self::GetBlock
-            | Self::GetBlockchainInfo
-            | Self::GetBlockCount
-            | Self::GetBlockHash
-            | Self::GetBlockHeader
-            | Self::GetDeploymentInfo
-            | Self::GetNewBlockHex
-            | Self::GetSidechainInfo
-            | Self::SubmitBlock
-            | Self::TestProposedBlock => Need::Run,
-            Self::PrioritiseTransaction | Self::SendRawTransaction => Need::Transactions,
-            Self::SignBlock => Need::Wallet,
-            Self::DecodeScript
-            | Self::GetAddressInfo
-            | Self::GetWalletInfo
-            | Self::ValidateAddress => Need::WalletCheck,
-            Self::GetNetworkInfo => Need::Check,
-        }
-    }
-
     /// Those that are called for one of these needs.
     pub fn needed_for(needs: &[Need]) -> impl Iterator<Item = Self> {
-        let all = Self::ALL.into_iter();
+        let all = Self::ALL.iter().copied();
         all.filter(move |method| needs.contains(&method.need()))
     }
 }

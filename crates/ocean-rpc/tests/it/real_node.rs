@@ -471,7 +471,7 @@ async fn a_method_that_is_not_on_the_users_list_is_forbidden() {
         user.best_block_hash().await,
         Err(RpcError::Forbidden { method })
     );
-    for method in Method::ALL {
+    for &method in Method::ALL {
         let expected = match method {
             Method::GetBlockCount => Allowed::Yes,
             _ => Allowed::No,
@@ -493,7 +493,7 @@ async fn every_method_is_tried_without_effect(dialect: Dialect) {
         node.wallet("w").expect("a url")
     };
     let info = node.blockchain_info().await.expect("an answer");
-    for method in Method::ALL {
+    for &method in Method::ALL {
         let expected = match method {
             Method::GetDeploymentInfo | Method::GetAddressInfo if dialect == Dialect::Ocean => {
                 Allowed::Unknown
