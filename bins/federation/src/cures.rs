@@ -13,7 +13,6 @@ const START: &str = "`federation help when-it-does-not-start`";
 /// What to do about a store, or a guard, that cannot be used.
 pub(crate) fn of_store(error: &StoreError) -> String {
     let cure = match error {
-        StoreError::Folder { .. } => "check `store` in operator.toml, and who may write there",
         StoreError::InUse { .. } => {
             "stop what has it open, the daemon or a `federation guard` verb: \
              `federation help two-daemons-with-one-key`"
@@ -34,7 +33,7 @@ pub(crate) fn of_store(error: &StoreError) -> String {
         StoreError::Format { .. } | StoreError::Record { .. } => {
             "take the version of this program that wrote it, or a newer one"
         }
-        StoreError::Write { .. } => "make room on the disk, or mend it, and start again",
+        StoreError::System { fault, .. } | StoreError::Write { fault, .. } => fault.cure(),
         StoreError::Interrupted(_) => "start again: what was written is looked at anew",
         _ => return format!("look its message up: {START}"),
     };

@@ -11,9 +11,10 @@ use federation_keystore::{Passphrase, is_keystore, open_as};
 use federation_multisig::{Network, PublicKey};
 use federation_ocean_rpc::NodeClient;
 use federation_operator::config::Config;
+use federation_roster::XOnlyPublicKey;
 use federation_signer::{
-    HsmSource, IdentitySigner, KeyRole, KeySource, Secret, Signer, SoftwareIdentity,
-    SoftwareSigner, SoftwareSpender, SpendSigner, key_file,
+    HsmSource, IdentitySigner, KeyRole, KeySource, Secret, SecretSourceError, Signer,
+    SoftwareIdentity, SoftwareSigner, SoftwareSpender, SpendSigner, SystemFault, key_file,
 };
 use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner, HsmSpender, Pin};
 use federation_signer_node::NodeWalletSigner;
@@ -39,42 +40,90 @@ pub(crate) struct Locks {
 
 /// Opens both keys; asks for pass phrases and PINs where the file says so.
 pub(crate) async fn open(config: &Config, node: &NodeClient) -> Result<Keys, CliError> {
-    let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
-    let source = &config.keys.block;
-    let lock = match source {
-        KeySource::File(file) => lock(file)?,
-        KeySource::Keystore(keystore) => lock(&keystore.file)?,
-        // No file: the key's own lock is all there is, and the guard's.
-        KeySource::Hsm(_) | KeySource::Node { .. } => None,
-    };
-    let block: Box<dyn Signer> =
-        match source {
-            KeySource::Hsm(hsm) => {
-                let key = open_hsm(hsm, KeyRole::Block, Some(own_key(config)?)).await?;
-                Box::new(HsmSigner::new(key))
-            }
-            KeySource::Node { wallet } => {
-                let client = match wallet {
-                    Some(wallet) => node.wallet(wallet),
-                    None => Ok(node.clone()),
-                }
-                .map_err(|error| CliError::failure(error, "check `wallet` in [keys.block]"))?;
-                let rules = config.federation.rules();
-                Box::new(NodeWalletSigner::new(client, rules, own_key(config)?))
-            }
-            KeySource::File(_) | KeySource::Keystore(_) => Box::new(SoftwareSigner::new(
-                open_file(source, KeyRole::Block, &network)?,
-            )),
-        };
-    let locks = Locks {
-        _file: lock,
-        _key: lock_key(&block.public_key())?,
-    };
+    let (block, locks) = take_block(config, node).await?;
     Ok(Keys {
         block,
         identity: open_identity(config)?,
         locks,
     })
+}
+
+/// Opens the block key and takes it for this process alone.
+pub(crate) async fn take_block(
+    config: &Config,
+    node: &NodeClient,
+) -> Result<(Box<dyn Signer>, Locks), CliError> {
+    let lock = match &config.keys.block {
+        KeySource::File(file) => lock(file)?,
+        KeySource::Keystore(keystore) => lock(&keystore.file)?,
+        // No file: the key's own lock is all there is, and the guard's.
+        KeySource::Hsm(_) | KeySource::Node { .. } => None,
+    };
+    let block = open_block(config, node).await?;
+    let locks = Locks {
+        _file: lock,
+        _key: lock_key(&block.public_key())?,
+    };
+    Ok((block, locks))
+}
+
+/// Opens the block key, whoever else has it: nothing may be signed with it so.
+pub(crate) async fn open_block(
+    config: &Config,
+    node: &NodeClient,
+) -> Result<Box<dyn Signer>, CliError> {
+    let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
+    let source = &config.keys.block;
+    Ok(match source {
+        KeySource::Hsm(hsm) => {
+            let key = open_hsm(hsm, KeyRole::Block, Some(own_key(config)?)).await?;
+            Box::new(HsmSigner::new(key))
+        }
+        KeySource::Node { wallet } => Box::new(open_wallet(config, node, wallet.as_deref())?),
+        KeySource::File(_) | KeySource::Keystore(_) => {
+            let secret = open_file(source, KeyRole::Block, &network)?;
+            Box::new(SoftwareSigner::new(secret))
+        }
+    })
+}
+
+/// A block key in the node's wallet, which is not asked yet.
+pub(crate) fn open_wallet(
+    config: &Config,
+    node: &NodeClient,
+    wallet: Option<&str>,
+) -> Result<NodeWalletSigner, CliError> {
+    let client = match wallet {
+        Some(wallet) => node.wallet(wallet),
+        None => Ok(node.clone()),
+    }
+    .map_err(|error| CliError::failure(error, "check `wallet` in [keys.block]"))?;
+    let rules = config.federation.rules();
+    Ok(NodeWalletSigner::new(client, rules, own_key(config)?))
+}
+
+/// Refuses a block key that is not this operator's.
+pub(crate) fn check_block(config: &Config, found: &PublicKey) -> Result<(), CliError> {
+    if own_key(config)? == *found {
+        return Ok(());
+    }
+    Err(not_in_roster(&found))
+}
+
+/// Refuses an identity key that is not this operator's.
+pub(crate) fn check_identity(config: &Config, found: &XOnlyPublicKey) -> Result<(), CliError> {
+    let own = config.federation.operator(config.me);
+    if own.is_some_and(|own| own.identity == *found) {
+        return Ok(());
+    }
+    Err(not_in_roster(found))
+}
+
+fn not_in_roster(found: &dyn core::fmt::Display) -> CliError {
+    CliError::failure(
+        format!("{found} is not this operator's in the roster"),
+        "give the key with which you joined",
+    )
 }
 
 /// Opens the identity key; asks for its pass phrase where the file says so.
@@ -110,13 +159,12 @@ fn own_key(config: &Config) -> Result<PublicKey, CliError> {
 
 /// Takes the key file for this process alone, whatever store another daemon has.
 pub(crate) fn lock(path: &Path) -> Result<Option<File>, CliError> {
-    let cure = |error| {
+    let file = File::open(path).map_err(|error| {
         CliError::failure(
             format!("key file `{}`: {error}", path.display()),
-            "give the file that holds this operator's key",
+            cure(&error, "give the file that holds this operator's key"),
         )
-    };
-    let file = File::open(path).map_err(cure)?;
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(CliError::failure(
@@ -140,25 +188,42 @@ fn open_file(source: &KeySource, role: KeyRole, network: &Network) -> Result<Sec
         KeySource::File(file) => key_file::read(file, network).map_err(|error| {
             CliError::failure(
                 with_causes(&error),
-                "give the file that holds this operator's key",
+                cure(&error, "give the file that holds this operator's key"),
             )
         }),
         KeySource::Keystore(keystore) => {
             let what = format!("the pass phrase of {}", keystore.file.display());
             let passphrase = keystore.passphrase.read(&what).map_err(|error| {
-                CliError::failure(
-                    with_causes(&error),
-                    format!("check `passphrase` in [keys.{role}]"),
-                )
+                let check = format!("check `passphrase` in [keys.{role}]");
+                CliError::failure(with_causes(&error), secret_cure(&error, &check))
             })?;
             open_as(&keystore.file, role, &Passphrase::new(passphrase)).map_err(|error| {
-                CliError::failure(with_causes(&error), format!("check [keys.{role}]"))
+                let check = format!("check [keys.{role}]");
+                CliError::failure(with_causes(&error), cure(&error, &check))
             })
         }
         KeySource::Hsm(_) | KeySource::Node { .. } => Err(CliError::failure(
             format!("the {role} key cannot be of kind {}", source.kind()),
             "choose keystore or file",
         )),
+    }
+}
+
+/// What to do about a file that cannot be used: what the system asks for, if it refused it.
+fn cure(error: &(dyn core::error::Error + 'static), otherwise: &str) -> String {
+    match SystemFault::beneath(error) {
+        Some(SystemFault::Missing | SystemFault::Other) | None => otherwise.to_owned(),
+        Some(fault) => fault.cure().to_owned(),
+    }
+}
+
+/// What to do about a secret that is not read.
+fn secret_cure(error: &SecretSourceError, otherwise: &str) -> String {
+    match error {
+        SecretSourceError::NoVariable { name, .. } if name == "CREDENTIALS_DIRECTORY" => {
+            "systemd gives credentials to its services only: do this in the unit, as ExecStartPre= with the same LoadCredential=".to_owned()
+        }
+        error => cure(error, otherwise),
     }
 }
 

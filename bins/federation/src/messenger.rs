@@ -9,7 +9,7 @@ use federation_cli::CliError;
 use federation_messenger::Messenger;
 use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaProcess};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
-use federation_operator::config::{Config, KafkaAccess, MessengerAccess};
+use federation_operator::config::{Config, KafkaAccess, MessengerAccess, Setting};
 use federation_roster::OperatorId;
 
 use crate::{cli::LogFormat, run::with_causes};
@@ -81,11 +81,36 @@ fn this_program() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
+/// Reads all settings as [`start`] does, and starts nothing: what is wrong, and with which.
+pub(crate) fn check(config: &Config) -> Vec<(Setting, CliError)> {
+    match &config.messenger {
+        MessengerAccess::Zmq { listen, .. } => {
+            let operators = config.federation.ids().filter_map(|id| {
+                let operator = config.federation.operator(id)?;
+                Some((Setting::Endpoint(id), operator.endpoint.as_str()))
+            });
+            std::iter::once((Setting::Listen, listen.as_str()))
+                .chain(operators)
+                .filter_map(|(setting, text)| Some((setting, endpoint(text).err()?)))
+                .collect()
+        }
+        MessengerAccess::Kafka(access) => {
+            let wrong = kafka(config, access).err();
+            wrong
+                .map(|error| (Setting::Kafka, error))
+                .into_iter()
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, CliError> {
+    text.parse::<Endpoint>()
+        .map_err(|error| CliError::failure(error, "write host:port"))
+}
+
 fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqConfig, CliError> {
-    let parse = |text: &str| {
-        text.parse::<Endpoint>()
-            .map_err(|error| CliError::failure(error, "write host:port"))
-    };
     // The place where the others hear this operator, too, if it is not plainly this process: should
     // another daemon with the same keys answer there, this one hears it and stops (R24).
     let is_peer = |id: &OperatorId, endpoint: &str| *id != config.me || endpoint != listen;
@@ -94,9 +119,9 @@ fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqCon
         .ids()
         .filter_map(|id| Some((id, config.federation.operator(id)?)))
         .filter(|(id, operator)| is_peer(id, &operator.endpoint))
-        .map(|(id, operator)| Ok((id, parse(&operator.endpoint)?)))
+        .map(|(id, operator)| Ok((id, endpoint(&operator.endpoint)?)))
         .collect::<Result<Vec<_>, CliError>>()?;
-    let mut zmq = ZmqConfig::new(parse(listen)?, config.federation.id())
+    let mut zmq = ZmqConfig::new(endpoint(listen)?, config.federation.id())
         .with_operator(config.me)
         .with_operators(operators);
     if let Some(connections) = per_address {

@@ -6,9 +6,8 @@ use federation_ceremony::Certificate;
 use federation_chain::{Block, Dialect, SigningRules};
 use federation_cli::CliError;
 use federation_multisig::{KeyOrder, MultisigScript};
-use federation_ocean_rpc::NodeClient;
 use federation_operator::config::Config;
-use federation_signer::KeySource;
+use federation_signer::{IdentitySigner, KeySource};
 use secp256k1::{Message, PublicKey, SECP256K1, SecretKey, ecdsa::Signature, rand, schnorr};
 
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     cli::RehearseArgs,
     config_check,
     keys::{self, Keys},
+    node,
     run::with_causes,
     runtime,
 };
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<ExitCode, CliError> {
         ));
     };
     let checks = runtime::current_thread()?.block_on(async {
-        let node = node_client(&config)?;
+        let node = node::client(&config)?;
         let keys = keys::open(&config, &node).await?;
         let mut checks = Checks::default();
         checks.green(
@@ -52,18 +52,10 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<ExitCode, CliError> {
         if may_sign(&config, &mut checks) {
             rehearse(&config, &certificate, &keys, &mut checks).await?;
         }
-        check_identity(&config, &keys, &mut checks).await;
+        check_identity(&config, keys.identity.as_ref(), &mut checks).await;
         Ok::<_, CliError>(checks)
     })?;
     checks.tell(args.json)
-}
-
-/// The node's client, which asks nothing by itself.
-pub(crate) fn node_client(config: &Config) -> Result<NodeClient, CliError> {
-    let node = config
-        .node_config()
-        .map_err(|report| CliError::plain(report.to_string()))?;
-    NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
 }
 
 /// Whether the key signs without a node.
@@ -253,19 +245,14 @@ impl MadeUp {
 }
 
 /// The identity key speaks to the other operators.
-pub(crate) async fn check_identity(config: &Config, keys: &Keys, checks: &mut Checks) {
-    let found = keys.identity.public_key();
-    let expected = config
-        .federation
-        .operator(config.me)
-        .map(|operator| operator.identity);
-    if expected != Some(found) {
-        checks.red(
-            KEYS,
-            "identity key",
-            format!("{found} is not this operator's in the roster"),
-            "give the key with which you joined",
-        );
+pub(crate) async fn check_identity(
+    config: &Config,
+    identity: &dyn IdentitySigner,
+    checks: &mut Checks,
+) {
+    let found = identity.public_key();
+    if let Err(error) = keys::check_identity(config, &found) {
+        checks.red(KEYS, "identity key", error.what(), error.cure());
         return;
     }
     // No envelope and no message of a ceremony has this hash.
@@ -277,7 +264,7 @@ pub(crate) async fn check_identity(config: &Config, keys: &Keys, checks: &mut Ch
                 .is_ok()
         })
     };
-    match keys.identity.sign_envelope(digest).await {
+    match identity.sign_envelope(digest).await {
         Ok(signature) if verifies(signature) => {
             checks.green(KEYS, "identity key", format!("{found}, and it signs"));
         }

@@ -108,6 +108,9 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     let federation = config.federation.clone();
     let node = node::client(config)?;
     let keys = keys::open(config, &node).await?;
+    // Before a store is made for a key that is another's.
+    keys::check_block(config, &keys.block.public_key())?;
+    keys::check_identity(config, &keys.identity.public_key())?;
     let store_failed = |error: federation_operator::StoreError| {
         CliError::failure(with_causes(&error), cures::of_store(&error))
     };

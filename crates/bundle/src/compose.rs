@@ -138,9 +138,10 @@ fn operator(parts: &Parts<'_>) -> String {
 {read_only}      - ./store:/federation/store
     secrets:
 {secrets}    healthcheck:
-      test: [\"CMD\", \"federation\", \"preflight\", \"--running\", \"--config\", \"/federation/operator.toml\"]
-      interval: 60s
-      timeout: 30s
+      # What the daemon tells of itself, and how old that is: one that hangs is unhealthy.
+      test: [\"CMD\", \"federation\", \"status\", \"--check\", \"--config\", \"/federation/operator.toml\"]
+      interval: 30s
+      timeout: 20s
       retries: 3
       start_period: 2m
 "

@@ -10,6 +10,7 @@ use std::{
 };
 
 use federation_chain::BlockHash;
+use federation_signer::SystemFault;
 use serde::{Deserialize, Serialize};
 
 use crate::TurnState;
@@ -53,20 +54,23 @@ pub enum GuardFileError {
         /// In what way.
         reason: String,
     },
-    /// The system said no.
-    #[error("cannot use {path}: {reason}")]
+    /// The system said no. What is in the file is as it was.
+    #[error("cannot use {path}: {fault} ({reason}): {}", fault.cure())]
     System {
         /// The file or folder.
         path: PathBuf,
+        /// What is the matter.
+        fault: SystemFault,
         /// What the system said.
         reason: String,
     },
 }
 
 impl GuardFileError {
-    fn system(path: &Path, error: &dyn core::fmt::Display) -> Self {
+    fn system(path: &Path, error: &std::io::Error) -> Self {
         Self::System {
             path: path.to_owned(),
+            fault: SystemFault::of(error).unwrap_or(SystemFault::Other),
             reason: error.to_string(),
         }
     }
@@ -80,7 +84,11 @@ impl GuardFileError {
 
     /// A write of which nobody knows what came.
     pub(crate) fn interrupted(error: &dyn core::fmt::Display) -> Self {
-        Self::system(Path::new(NAME), error)
+        Self::System {
+            path: NAME.into(),
+            fault: SystemFault::Other,
+            reason: error.to_string(),
+        }
     }
 }
 
@@ -182,7 +190,10 @@ fn read(path: &Path) -> Result<Option<Content>, GuardFileError> {
     let mut text = String::new();
     file.take(MAX_FILE)
         .read_to_string(&mut text)
-        .map_err(|error| GuardFileError::damaged(path, error.to_string()))?;
+        .map_err(|error| match SystemFault::of(&error) {
+            Some(_) => GuardFileError::system(path, &error),
+            None => GuardFileError::damaged(path, error.to_string()),
+        })?;
     let (json, sum) = text
         .strip_suffix('\n')
         .and_then(|text| text.split_once('\n'))

@@ -25,6 +25,12 @@ pub type Fault = (i32, String);
 
 /// Who changes what operator and node say to each other. By default nothing is changed.
 pub trait Middleman: Send + Sync + 'static {
+    /// Whether the node forbids a method to who calls, as one with an `rpcwhitelist` does.
+    fn forbids(&self, method: &str) -> bool {
+        let _ = method;
+        false
+    }
+
     /// Answers a call in the node's place; none hands it on.
     fn answer(&self, method: &str, params: &Value) -> Option<Result<Value, Fault>> {
         let _ = (method, params);
@@ -123,6 +129,12 @@ struct Answer {
 
 async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let call = serde_json::from_slice::<Call<'_>>(&body).ok();
+    if call
+        .as_ref()
+        .is_some_and(|call| shared.middleman.forbids(&call.method))
+    {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     if let Some(call) = &call
         && let Some(answer) = shared.middleman.answer(&call.method, &call.params)
     {

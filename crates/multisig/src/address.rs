@@ -125,6 +125,15 @@ pub fn p2pkh(key: &PublicKey, network: &Network) -> String {
     base58_address(network.p2pkh, hash160::Hash::hash(&key.serialize()))
 }
 
+/// What an output pays that belongs to a P2PKH address of this key.
+#[must_use]
+pub fn p2pkh_script(key: &PublicKey) -> Vec<u8> {
+    let mut output = vec![0x76, 0xa9, 20];
+    output.extend_from_slice(hash160::Hash::hash(&key.serialize()).as_byte_array());
+    output.extend_from_slice(&[0x88, 0xac]);
+    output
+}
+
 fn p2sh_script(script: &[u8]) -> Vec<u8> {
     let mut output = vec![0xa9, 20];
     output.extend_from_slice(hash160::Hash::hash(script).as_byte_array());
@@ -163,6 +172,15 @@ mod tests {
             KeyOrder::AsGiven,
         )
         .expect("a script")
+    }
+
+    #[test]
+    fn a_key_is_paid_by_the_hash_of_its_compressed_form() {
+        let generator = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+        let key = generator.parse().expect("a key");
+        let script = p2pkh_script(&key);
+        let hex: String = script.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "76a914751e76e8199196d454941c45d1b3a323f1433bd688ac");
     }
 
     #[test]

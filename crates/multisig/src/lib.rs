@@ -34,7 +34,7 @@ mod wif;
 
 pub use secp256k1::PublicKey;
 
-pub use address::{AddressError, RedeemScript, WitnessScript, p2pkh};
+pub use address::{AddressError, RedeemScript, WitnessScript, p2pkh, p2pkh_script};
 pub use network::Network;
 pub use order::KeyOrder;
 pub use script::{MAX_KEYS, MultisigScript, ParseScriptError, ScriptError};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use federation_chain::{BlockHash, BlockHeight};
 
 use crate::{
-    MempoolInfo, Node, NodeClient, Repeat, RpcError, SidechainInfo, TransactionInfo,
+    MempoolInfo, Method, Node, NodeClient, Repeat, RpcError, SidechainInfo, TransactionInfo,
     params::{self, Hex},
 };
 
@@ -26,7 +26,7 @@ impl NodeClient {
     /// # Errors
     /// If the node gives none.
     pub async fn sidechain_info(&self) -> Result<SidechainInfo, RpcError> {
-        self.request("getsidechaininfo", params::NONE, Repeat::Safe)
+        self.request(Method::GetSidechainInfo, params::NONE, Repeat::Safe)
             .await
     }
 
@@ -83,8 +83,12 @@ impl NodeClient {
     /// # Errors
     /// If the node refuses it.
     pub async fn send_raw_transaction(&self, transaction: &[u8]) -> Result<String, RpcError> {
-        self.request("sendrawtransaction", (Hex(transaction),), Repeat::Never)
-            .await
+        self.request(
+            Method::SendRawTransaction,
+            (Hex(transaction),),
+            Repeat::Never,
+        )
+        .await
     }
 
     /// How long the node has been running (Elements).

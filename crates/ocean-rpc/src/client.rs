@@ -159,10 +159,11 @@ impl NodeClient {
     /// Calls a method of which parameters and result are known.
     pub(crate) async fn request<T: DeserializeOwned>(
         &self,
-        method: &str,
+        method: impl AsRef<str>,
         params: impl Serialize,
         repeat: Repeat,
     ) -> Result<T, RpcError> {
+        let method = method.as_ref();
         let raw = self.request_raw(method, params, repeat).await?;
         serde_json::from_str(raw.get()).map_err(|error| RpcError::unexpected(method, &error))
     }
@@ -170,9 +171,10 @@ impl NodeClient {
     /// Calls a method that reads and gives hex.
     pub(crate) async fn request_bytes(
         &self,
-        method: &str,
+        method: impl AsRef<str>,
         params: impl Serialize,
     ) -> Result<Bytes, RpcError> {
+        let method = method.as_ref();
         let raw = self.request_raw(method, params, Repeat::Safe).await?;
         // Hex has nothing to unescape, so megabytes of it are not copied first.
         let hex = raw
@@ -185,7 +187,7 @@ impl NodeClient {
             .map_err(|error| RpcError::unexpected(method, &error))
     }
 
-    async fn request_raw(
+    pub(crate) async fn request_raw(
         &self,
         method: &str,
         params: impl Serialize,
@@ -228,7 +230,13 @@ impl NodeClient {
             ClientError::RequestTimeout => RpcError::Timeout(self.config.timeout),
             ClientError::Transport(error) => match error.downcast_ref::<TransportError>() {
                 Some(TransportError::RequestTooLarge) => RpcError::TooLarge(self.config.max_body),
-                Some(known) => find_fault(known).unwrap_or_else(|| self.failed(known)),
+                Some(known) => match find_fault(known) {
+                    Some(RpcError::Forbidden { .. }) => RpcError::Forbidden {
+                        method: method.to_owned(),
+                    },
+                    Some(fault) => fault,
+                    None => self.failed(known),
+                },
                 None => self.failed(&*error),
             },
             other => RpcError::unexpected(method, &other),

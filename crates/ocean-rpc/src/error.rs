@@ -10,8 +10,13 @@ pub enum RpcError {
     #[error("the node refused the credentials: check rpcuser and rpcpassword, or the cookie file")]
     Unauthorized,
     /// HTTP 403.
-    #[error("the node refused this machine or method: check its rpcallowip and rpcwhitelist")]
-    Forbidden,
+    #[error(
+        "the node forbids {method} to this user: add it to the user's rpcwhitelist in the node's configuration, or, if it forbids everything, this machine to its rpcallowip"
+    )]
+    Forbidden {
+        /// The method that was called.
+        method: String,
+    },
     /// HTTP 503.
     #[error("the node's work queue is full: raise its rpcworkqueue, or ask less often")]
     Busy,
@@ -77,7 +82,9 @@ pub enum RpcError {
         reason: String,
     },
     /// A cookie file that cannot be read.
-    #[error("cannot read the cookie file {path}: {reason}; is the node running with this datadir")]
+    #[error(
+        "cannot read the cookie file {path}: {reason}; is the node running with this datadir, and may this user read the file"
+    )]
     Cookie {
         /// The file.
         path: PathBuf,

@@ -37,6 +37,7 @@ mod client;
 mod config;
 mod credentials;
 mod error;
+mod methods;
 mod middleware;
 mod node;
 mod params;
@@ -50,6 +51,7 @@ pub use answers::ChainAnswers;
 pub use client::{NodeClient, Repeat};
 pub use config::{Auth, NodeConfig};
 pub use error::RpcError;
+pub use methods::{Allowed, Method, Need};
 pub use node::Node;
 pub use types::{
     BlockchainInfo, HeaderInfo, Issuance, MempoolInfo, NetworkInfo, Reissuance, SidechainInfo,

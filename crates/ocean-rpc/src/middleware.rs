@@ -155,7 +155,11 @@ async fn translate(
     let (parts, body) = answer.into_parts();
     match parts.status {
         StatusCode::UNAUTHORIZED => return Err(RpcError::Unauthorized),
-        StatusCode::FORBIDDEN => return Err(RpcError::Forbidden),
+        StatusCode::FORBIDDEN => {
+            // Which method it was is known to whoever made the call, who puts it in.
+            let method = String::new();
+            return Err(RpcError::Forbidden { method });
+        }
         StatusCode::SERVICE_UNAVAILABLE => return Err(RpcError::Busy),
         _ => {}
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, NodeClient, Repeat, RpcError,
+    BlockchainInfo, ChainAnswers, HeaderInfo, Method, NetworkInfo, NodeClient, Repeat, RpcError,
     SubmitOutcome,
     error::clipped,
     params::{self, Hex},
@@ -69,25 +69,29 @@ impl Node for NodeClient {
     }
 
     async fn block_count(&self) -> Result<BlockHeight, RpcError> {
-        self.request("getblockcount", params::NONE, Repeat::Safe)
+        self.request(Method::GetBlockCount, params::NONE, Repeat::Safe)
             .await
     }
 
     async fn best_block_hash(&self) -> Result<BlockHash, RpcError> {
-        self.hash("getbestblockhash", params::NONE).await
+        self.hash(Method::GetBestBlockHash, params::NONE).await
     }
 
     async fn block_hash(&self, height: BlockHeight) -> Result<BlockHash, RpcError> {
-        self.hash("getblockhash", (height.to_u32(),)).await
+        self.hash(Method::GetBlockHash, (height.to_u32(),)).await
     }
 
     async fn header_info(&self, hash: BlockHash) -> Result<HeaderInfo, RpcError> {
-        self.request("getblockheader", (hash.to_string(), true), Repeat::Safe)
-            .await
+        self.request(
+            Method::GetBlockHeader,
+            (hash.to_string(), true),
+            Repeat::Safe,
+        )
+        .await
     }
 
     async fn header(&self, hash: BlockHash) -> Result<Bytes, RpcError> {
-        self.request_bytes("getblockheader", (hash.to_string(), false))
+        self.request_bytes(Method::GetBlockHeader, (hash.to_string(), false))
             .await
     }
 
@@ -95,17 +99,20 @@ impl Node for NodeClient {
         let hash = hash.to_string();
         // Ocean knows true and false, Elements numbers.
         match self.dialect().await? {
-            Dialect::Ocean => self.request_bytes("getblock", (hash, false)).await,
-            Dialect::Elements | Dialect::Dynafed => self.request_bytes("getblock", (hash, 0)).await,
+            Dialect::Ocean => self.request_bytes(Method::GetBlock, (hash, false)).await,
+            Dialect::Elements | Dialect::Dynafed => {
+                self.request_bytes(Method::GetBlock, (hash, 0)).await
+            }
         }
     }
 
     async fn new_block(&self) -> Result<Bytes, RpcError> {
-        self.request_bytes("getnewblockhex", params::NONE).await
+        self.request_bytes(Method::GetNewBlockHex, params::NONE)
+            .await
     }
 
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError> {
-        self.request("testproposedblock", (Hex(block),), Repeat::Safe)
+        self.request(Method::TestProposedBlock, (Hex(block),), Repeat::Safe)
             .await
     }
 
@@ -113,7 +120,7 @@ impl Node for NodeClient {
         // The second one is a dummy in Elements and a priority in Ocean.
         let prioritised: Result<bool, _> = self
             .request(
-                "prioritisetransaction",
+                Method::PrioritiseTransaction,
                 (txid, 0, INCLUDED_AS_IF_PAID),
                 Repeat::Never,
             )
@@ -122,14 +129,18 @@ impl Node for NodeClient {
             Err(error) if error.code() != Some(RpcError::METHOD_NOT_FOUND) => return Err(error),
             _ => {}
         }
-        self.request::<String>("sendrawtransaction", (Hex(transaction),), Repeat::Safe)
-            .await
-            .map(|_| ())
+        self.request::<String>(
+            Method::SendRawTransaction,
+            (Hex(transaction),),
+            Repeat::Safe,
+        )
+        .await
+        .map(|_| ())
     }
 
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError> {
         let answer: Option<String> = self
-            .request("submitblock", (Hex(block),), Repeat::Safe)
+            .request(Method::SubmitBlock, (Hex(block),), Repeat::Safe)
             .await?;
         Ok(match answer {
             None => SubmitOutcome::Accepted,
@@ -139,22 +150,22 @@ impl Node for NodeClient {
     }
 
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError> {
-        self.request("getblockchaininfo", params::NONE, Repeat::Safe)
+        self.request(Method::GetBlockchainInfo, params::NONE, Repeat::Safe)
             .await
     }
 
     async fn network_info(&self) -> Result<NetworkInfo, RpcError> {
-        self.request("getnetworkinfo", params::NONE, Repeat::Safe)
+        self.request(Method::GetNetworkInfo, params::NONE, Repeat::Safe)
             .await
     }
 
     async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
         let genesis = self.block_hash(BlockHeight::GENESIS).await?;
         let blockchain: Value = self
-            .request("getblockchaininfo", params::NONE, Repeat::Safe)
+            .request(Method::GetBlockchainInfo, params::NONE, Repeat::Safe)
             .await?;
         let sidechain = self
-            .request("getsidechaininfo", params::NONE, Repeat::Safe)
+            .request(Method::GetSidechainInfo, params::NONE, Repeat::Safe)
             .await;
         let sidechain = match sidechain {
             Err(error) if error.code() == Some(RpcError::METHOD_NOT_FOUND) => Value::Null,
@@ -180,7 +191,7 @@ impl Node for NodeClient {
 
     async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
         let answer = self
-            .request::<Value>("getdeploymentinfo", params::NONE, Repeat::Safe)
+            .request::<Value>(Method::GetDeploymentInfo, params::NONE, Repeat::Safe)
             .await;
         let info = match answer {
             Err(error) if error.code() == Some(RpcError::METHOD_NOT_FOUND) => return Ok(false),
@@ -218,9 +229,9 @@ impl NodeClient {
             })
     }
 
-    async fn hash(&self, method: &str, params: impl Serialize) -> Result<BlockHash, RpcError> {
+    async fn hash(&self, method: Method, params: impl Serialize) -> Result<BlockHash, RpcError> {
         let text: String = self.request(method, params, Repeat::Safe).await?;
         text.parse()
-            .map_err(|error| RpcError::unexpected(method, &error))
+            .map_err(|error| RpcError::unexpected(method.as_str(), &error))
     }
 }

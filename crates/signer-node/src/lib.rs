@@ -13,7 +13,8 @@
 //! | Elements | `signblock BLOCK` | a list of `{pubkey, sig}`, DER |
 //! | Elements with dynafed | `signblock BLOCK SCRIPT` | the same, each with the sighash byte `01` |
 //!
-//! Elements signs with legacy wallets only, and only blocks on its tip.
+//! Elements signs with legacy wallets only, and only blocks on its tip. Whether the wallet is one that
+//! can, and has the key, [`NodeWalletSigner::check_wallet`] asks without signing anything.
 //!
 //! ```no_run
 //! use federation_chain::SigningRules;
@@ -33,6 +34,8 @@
 
 mod answer;
 mod signer;
+mod wallet;
 
 pub use answer::AnswerError;
 pub use signer::NodeWalletSigner;
+pub use wallet::WalletFault;

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use federation_chain::{Block, BlockHash, Dialect, SigningRules};
-use federation_ocean_rpc::{NodeClient, RpcError};
+use federation_ocean_rpc::{Method, NodeClient, RpcError};
 use federation_signer::{Signer, SignerError};
 use hex_conservative::DisplayHex;
 use secp256k1::{PublicKey, ecdsa};
 use serde_json::Value;
 
-use crate::answer::Answer;
+use crate::{WalletFault, answer::Answer, wallet};
 
 /// A block key in the wallet of a node.
 ///
@@ -26,7 +26,7 @@ pub struct NodeWalletSigner {
 impl NodeWalletSigner {
     /// Signs with this key of the wallet that the client reaches, on a chain with these rules.
     ///
-    /// Whether the wallet has the key is seen at the first block.
+    /// Nothing is asked yet: see [`check_wallet`](Self::check_wallet).
     #[must_use]
     pub fn new(client: NodeClient, rules: &SigningRules, public_key: PublicKey) -> Self {
         let dialect = rules.dialect();
@@ -36,6 +36,15 @@ impl NodeWalletSigner {
             witness_script: (dialect == Dialect::Dynafed).then(|| rules.script().to_hex()),
             public_key,
         }
+    }
+
+    /// Asks whether the wallet is one that signs blocks, has the key, and is not locked; signs nothing.
+    /// When it locks itself again, in seconds since 1970, if it has a pass phrase.
+    ///
+    /// # Errors
+    /// What keeps it from signing, or the node from telling.
+    pub async fn check_wallet(&self) -> Result<Option<u64>, WalletFault> {
+        wallet::check(&self.client, self.dialect, self.public_key).await
     }
 }
 
@@ -71,7 +80,7 @@ impl Signer for NodeWalletSigner {
         let mut params = vec![Value::from(block.to_lower_hex_string())];
         params.extend(self.witness_script.clone().map(Value::from));
         // Once only: what failed is asked for again by the operator, through the guard.
-        let answer: Answer = match self.client.call("signblock", &params).await {
+        let answer: Answer = match self.client.call(Method::SignBlock.as_str(), &params).await {
             Ok(answer) => answer,
             Err(error @ RpcError::Node { .. }) => return Err(refused(error)),
             Err(error) => return Err(SignerError::unavailable(error)),

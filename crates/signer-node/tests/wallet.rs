@@ -7,11 +7,11 @@ use federation_chain::{Block, BlockHash, BlockHeight, Dialect, SigningRules};
 use federation_devnet::{DevNode, DevNodeConfig};
 use federation_multisig::{KeyOrder, MultisigScript, Network, Threshold};
 use federation_ocean_rpc::{
-    Auth, Node, NodeClient, NodeConfig, SubmitOutcome,
+    Auth, Node, NodeClient, NodeConfig, RpcError, SubmitOutcome,
     process::{NodeLaunch, NodeProcess, free_port},
 };
 use federation_signer::{GuardError, GuardedSigner, MemoryGuardStore, Secret, Signer, SignerError};
-use federation_signer_node::NodeWalletSigner;
+use federation_signer_node::{NodeWalletSigner, WalletFault};
 use serde_json::{Value, json};
 
 /// One key in the wallet, one in memory: 2 of 3.
@@ -43,10 +43,15 @@ fn keys(dialect: Dialect) -> Keys {
 async fn makes_blocks(node: &NodeClient, keys: &Keys) {
     let wif = keys.wallet.to_wif(&Network::ELEMENTS_CUSTOM);
     let params = [json!(wif.as_str())];
+    let signer = NodeWalletSigner::new(node.clone(), &keys.rules, keys.wallet.public_key());
+    assert_eq!(
+        signer.check_wallet().await,
+        Err(WalletFault::NotOurKey(Box::new(keys.wallet.public_key())))
+    );
     node.call::<Value>("importprivkey", &params)
         .await
         .expect("the key goes into the wallet");
-    let signer = NodeWalletSigner::new(node.clone(), &keys.rules, keys.wallet.public_key());
+    assert_eq!(signer.check_wallet().await, Ok(None));
     let guarded = GuardedSigner::new(signer, MemoryGuardStore::new()).expect("new");
     let memory = federation_signer::SoftwareSigner::new(
         Secret::from_hex(&keys.memory.to_hex()).expect("the same"),
@@ -162,7 +167,71 @@ async fn real(program: &str, dialect: Dialect, chain: &str) {
         Dialect::Elements | Dialect::Dynafed => client.wallet("signer").expect("its URL"),
     };
     makes_blocks(&client, &keys).await;
+    let locked = client
+        .call::<Value>("encryptwallet", &[json!("pass")])
+        .await;
+    // Ocean ends after it.
+    if locked.is_ok() && dialect != Dialect::Ocean {
+        let signer = NodeWalletSigner::new(client.clone(), &keys.rules, keys.wallet.public_key());
+        assert_eq!(signer.check_wallet().await, Err(WalletFault::Locked));
+        let unlock = [json!("pass"), json!(600)];
+        client
+            .call::<Value>("walletpassphrase", &unlock)
+            .await
+            .expect("unlocked");
+        let until = signer.check_wallet().await.expect("it can sign");
+        assert!(until.is_some_and(|until| until > 0), "{until:?}");
+        other_wallets(process.client(), &keys).await;
+    }
     process.stop().await;
+}
+
+/// Wallets that cannot sign blocks, each for its reason.
+async fn other_wallets(node: &NodeClient, keys: &Keys) {
+    let key = keys.wallet.public_key();
+    let check = async |name: &str| {
+        let client = node.wallet(name).expect("its URL");
+        NodeWalletSigner::new(client, &keys.rules, key)
+            .check_wallet()
+            .await
+    };
+    let make = async |name: &str, private: bool, descriptors: bool| {
+        let params = [
+            json!(name),
+            json!(!private),
+            json!(false),
+            json!(""),
+            json!(false),
+            json!(descriptors),
+        ];
+        node.call::<Value>("createwallet", &params)
+            .await
+            .expect("a wallet");
+    };
+    make("new", true, true).await;
+    assert_eq!(check("new").await, Err(WalletFault::Descriptors));
+    make("blind", false, false).await;
+    assert_eq!(check("blind").await, Err(WalletFault::NoSecretKeys));
+    make("watching", true, false).await;
+    let client = node.wallet("watching").expect("its URL");
+    client
+        .call::<Value>("importpubkey", &[json!(key.to_string())])
+        .await
+        .expect("imported");
+    assert_eq!(
+        check("watching").await,
+        Err(WalletFault::OnlyWatched(Box::new(key)))
+    );
+    let missing = check("none").await;
+    let Err(WalletFault::Node(error)) = &missing else {
+        panic!("{missing:?}");
+    };
+    assert_eq!(error.code(), Some(RpcError::WALLET_NOT_FOUND));
+    let unnamed = NodeWalletSigner::new(node.clone(), &keys.rules, key);
+    assert!(matches!(
+        unnamed.check_wallet().await,
+        Err(WalletFault::Node(RpcError::Node { code: -19, .. }))
+    ));
 }
 
 #[tokio::test]

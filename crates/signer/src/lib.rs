@@ -60,6 +60,7 @@ mod secret;
 mod secret_source;
 mod signer;
 mod software;
+mod system_fault;
 
 pub use given::is_given_by_system;
 pub use guard::{
@@ -78,3 +79,4 @@ pub use secret_source::{
 };
 pub use signer::{IdentitySigner, Signer, SignerError, SpendSigner};
 pub use software::{SoftwareIdentity, SoftwareSigner, SoftwareSpender};
+pub use system_fault::SystemFault;

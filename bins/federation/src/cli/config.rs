@@ -18,10 +18,16 @@ pub(crate) struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Say what is wrong with operator.toml and federation.toml, by line, all at once.
+    ///
+    /// The keys are opened as `federation run` opens them, and nothing is signed; node, brokers and other
+    /// operators are not asked, which `federation preflight` does.
     Check {
         /// The operator's private file.
         #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
         config: PathBuf,
+        /// Leave the keys alone: they are on another machine, or their pass phrases are not at hand.
+        #[arg(long)]
+        without_keys: bool,
         /// The answer as JSON.
         #[arg(long)]
         json: bool,

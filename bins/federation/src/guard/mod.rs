@@ -145,9 +145,10 @@ impl Place {
     }
 }
 
-/// What a store's error means to somebody who wants to change the guard.
-fn store_error(error: &StoreError) -> CliError {
+/// What a store's error means to somebody who wants to look at it or change it.
+pub(crate) fn store_error(error: &StoreError) -> CliError {
     let cure = match error {
+        StoreError::System { fault, .. } | StoreError::Write { fault, .. } => fault.cure(),
         StoreError::InUse { .. } => "stop the daemon first; `guard show` can be asked at any time",
         StoreError::Missing { .. } => "check `store` in operator.toml",
         StoreError::Damaged { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => {

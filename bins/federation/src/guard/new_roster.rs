@@ -122,7 +122,8 @@ fn check_epoch(place: &Place) -> Result<(), CliError> {
     for entry in entries {
         let aside = entry.path();
         let is_aside = entry.file_name().to_string_lossy().starts_with(ASIDE);
-        if !is_aside || !Store::path(&aside).exists() {
+        let is_there = || Store::is_there(&aside).map_err(|error| store_error(&error));
+        if !is_aside || !is_there()? {
             continue;
         }
         match Store::open(&aside, federation.id(), place.config.me) {

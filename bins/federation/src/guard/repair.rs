@@ -48,8 +48,12 @@ enum Left<T> {
 
 impl<T> Left<T> {
     /// Sorts the errors that a repair is for from those that it does not help against.
-    fn new(path: &Path, open: impl FnOnce() -> Result<T, StoreError>) -> Result<Self, CliError> {
-        if !path.exists() {
+    fn new(
+        is_there: Result<bool, StoreError>,
+        open: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<Self, CliError> {
+        // One that cannot be looked for is not lost.
+        if !is_there.map_err(|error| store_error(&error))? {
             return Ok(Self::None);
         }
         match open() {
@@ -146,12 +150,12 @@ impl Remains {
 
     fn find(place: &Place) -> Result<Self, CliError> {
         let folder = &place.config.store;
-        let guard = Left::new(&HeldGuardStore::path(folder), || {
+        let guard = Left::new(HeldGuardStore::is_there(folder), || {
             let store = place.open()?;
             let held = store.held()?;
             Ok((store, held))
         })?;
-        let store = Left::new(&Store::path(folder), || {
+        let store = Left::new(Store::is_there(folder), || {
             let federation = place.config.federation.id();
             let store = Store::open(folder, federation, place.config.me)?;
             let records = store.records()?;

@@ -11,7 +11,7 @@ use super::{Place, lock_key, repair::ask_again, show::now, store_error};
 pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliError> {
     let _key = lock_key(&place.pin.block_key)?;
     let config = &place.config;
-    if !Store::path(&config.store).exists() {
+    if !Store::is_there(&config.store).map_err(|error| store_error(&error))? {
         out::line("there is no store, so no halt either")?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -18,6 +18,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long the brokers may take to show what they are like, however short the wait for the others.
 const BROKERS: Duration = Duration::from_secs(15);
 
+/// Where brokers listen if nothing is said of it.
+const PORT: u16 = 9092;
+
 /// How often something is said: to be heard by the others, and to see that it is taken.
 const SAY: Duration = Duration::from_millis(500);
 
@@ -129,7 +132,16 @@ fn is_well(config: &Config, health: &KafkaHealth) -> bool {
 /// Whether anybody listens at the brokers' addresses.
 async fn listening(access: &KafkaAccess, checks: &mut Checks) {
     for broker in &access.brokers {
-        let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(broker.as_str()));
+        // Without a port it is Kafka's own.
+        let has_port = broker
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.contains(']'));
+        let address = if has_port {
+            broker.clone()
+        } else {
+            format!("{broker}:{PORT}")
+        };
+        let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(address));
         let failed = match connecting.await {
             Ok(Ok(_)) => {
                 checks.green(MESSENGER, broker, "somebody listens");

@@ -3,6 +3,7 @@
 mod kafka;
 mod key;
 mod messenger;
+mod methods;
 mod node;
 mod peers;
 mod store;
@@ -12,13 +13,13 @@ use std::process::ExitCode;
 use federation_cli::CliError;
 use federation_operator::config::Config;
 
-use crate::{checks::Checks, cli::PreflightArgs, config_check, rehearse, runtime};
+use crate::{checks::Checks, cli::PreflightArgs, config_check, runtime};
 
 /// Asks it all; exit code 1 if anything is red.
 pub(crate) fn run(args: &PreflightArgs) -> Result<ExitCode, CliError> {
     let config = config_check::load(&args.config, &args.settings.overrides())?;
     let checks = runtime::current_thread()?.block_on(async {
-        let client = rehearse::node_client(&config)?;
+        let client = crate::node::client(&config)?;
         let mut checks = files(&config);
         let (others, ()) = tokio::join!(
             messenger::check(&config, args.wait, args.running),

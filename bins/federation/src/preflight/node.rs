@@ -2,18 +2,22 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use federation_chain::{Block, BlockHeight, Dialect, Header};
 use federation_genesis::{Told, compare};
-use federation_ocean_rpc::{BlockchainInfo, NetworkInfo, Node, NodeClient, RpcError};
+use federation_ocean_rpc::{
+    Allowed, BlockchainInfo, Method, NetworkInfo, Node, NodeClient, RpcError,
+};
 use federation_operator::{MIN_EPOCH_LENGTH, config::Config, money_warnings};
 use hex_conservative::DisplayHex;
 
+use super::methods;
 use crate::{
     checks::{Checks, Light},
     run::with_causes,
 };
 
-const NODE: &str = "node";
+pub(super) const NODE: &str = "node";
 const CLOCK: &str = "clock";
 
 /// The operator refuses blocks that are further from its clock, in seconds.
@@ -26,21 +30,28 @@ const ELEMENTS: core::ops::Range<u64> = 230_000..240_000;
 /// Asks the node.
 pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
     let mut checks = Checks::default();
-    let network = match node.network_info().await {
-        Ok(network) => network,
-        Err(error) => {
-            checks.red(
+    let Some(methods) = methods::check(config, node, &mut checks).await else {
+        return checks;
+    };
+    let looked = match methods.get(&Method::GetNetworkInfo) {
+        Some(Allowed::Yes) => match node.network_info().await {
+            Ok(network) => {
+                version(config, &network, &mut checks);
+                chain(config, node, Some(&network), &mut checks).await
+            }
+            Err(error) => Err(error),
+        },
+        _ => {
+            checks.yellow(
                 NODE,
-                "reachable",
-                with_causes(&error),
-                "start the node, and check [node] in operator.toml",
+                "version",
+                "not looked at, and neither are its peers: the node does not tell",
+                "see `methods` above",
             );
-            return checks;
+            chain(config, node, None, &mut checks).await
         }
     };
-    checks.green(NODE, "reachable", node.url());
-    version(config, &network, &mut checks);
-    if let Err(error) = chain(config, node, &network, &mut checks).await {
+    if let Err(error) = looked {
         checks.red(
             NODE,
             "answers",
@@ -70,7 +81,7 @@ fn version(config: &Config, network: &NetworkInfo, checks: &mut Checks) {
 async fn chain(
     config: &Config,
     node: &NodeClient,
-    network: &NetworkInfo,
+    network: Option<&NetworkInfo>,
     checks: &mut Checks,
 ) -> Result<(), RpcError> {
     let federation = &config.federation;
@@ -134,9 +145,13 @@ async fn chain(
     form(rules.dialect(), node, &info, checks).await?;
     money(config, node, checks).await?;
     synced(&info, checks);
-    peers(config, network, checks);
+    if let Some(network) = network {
+        peers(config, network, checks);
+    }
     template(config, node, &info, checks).await;
-    offset(network, checks);
+    if let Some(network) = network {
+        offset(network, checks);
+    }
     Ok(())
 }
 
@@ -219,7 +234,7 @@ fn peers(config: &Config, network: &NetworkInfo, checks: &mut Checks) {
 /// The block that the node would propose, and its time.
 async fn template(config: &Config, node: &NodeClient, info: &BlockchainInfo, checks: &mut Checks) {
     let rules = config.federation.rules();
-    let template = match node.new_block().await {
+    let template = match tested(node).await {
         Ok(template) => template,
         Err(error) => {
             checks.red(
@@ -231,6 +246,7 @@ async fn template(config: &Config, node: &NodeClient, info: &BlockchainInfo, che
             return;
         }
     };
+    let Tested { template, verdict } = template;
     let block = match Block::decode(rules.dialect(), template) {
         Ok(block) => block,
         Err(error) => {
@@ -251,13 +267,25 @@ async fn template(config: &Config, node: &NodeClient, info: &BlockchainInfo, che
             Ok(in_force) => rules.check_parameters(block.header(), in_force),
             Err(_) => Ok(()),
         });
-    match judged {
-        Ok(()) => checks.green(
+    match (judged, verdict) {
+        (Ok(()), Ok(())) => checks.green(
             NODE,
             "proposal",
-            format!("block {} can be signed", block.height()),
+            format!(
+                "block {} can be signed, and the node takes it",
+                block.height()
+            ),
         ),
-        Err(error) => checks.red(
+        (Ok(()), Err(error)) => checks.red(
+            NODE,
+            "proposal",
+            format!(
+                "the node does not take its own next block: {}",
+                with_causes(&error)
+            ),
+            "see `methods` above, and the node's debug.log",
+        ),
+        (Err(error), _) => checks.red(
             NODE,
             "proposal",
             error,
@@ -284,6 +312,26 @@ async fn template(config: &Config, node: &NodeClient, info: &BlockchainInfo, che
     }
     let apart = Duration::from_secs(own.abs_diff(theirs));
     drift("node", apart, "of this machine", checks);
+}
+
+/// The node's next block, and whether the node would take it.
+struct Tested {
+    template: Bytes,
+    verdict: Result<(), RpcError>,
+}
+
+/// Has the node test what it would propose, as operators have it test what others propose.
+async fn tested(node: &NodeClient) -> Result<Tested, RpcError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let template = node.new_block().await?;
+        let verdict = node.test_proposed_block(&template).await;
+        // A block may have come in between.
+        if tries == 2 || !matches!(verdict, Err(RpcError::Node { .. })) {
+            return Ok(Tested { template, verdict });
+        }
+    }
 }
 
 /// Where `con_mandatorycoinbase` is set, every block pays to it what it pays at all. A template

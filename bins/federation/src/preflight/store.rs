@@ -3,27 +3,39 @@
 use std::{
     fs::{self, OpenOptions},
     path::Path,
+    time::Duration,
 };
 
-use federation_operator::{HeldGuardStore, RedbGuardStore, Store, StoreError, config::Config};
+use federation_chain::UnixTime;
+use federation_operator::{
+    Clock, HeldGuardStore, RedbGuardStore, Store, StoreError, SystemClock, config::Config,
+    status::read_status,
+};
+use federation_signer::SystemFault;
 
 use crate::{checks::Checks, cures, run::with_causes};
 
 const STORE: &str = "store";
-
-/// What every operator's folder has.
-const DATABASE: &str = "operator.redb";
 
 /// Below this the operator stops soon.
 const LITTLE: u64 = 100 << 20;
 /// Below this somebody should look.
 const ENOUGH: u64 = 1 << 30;
 
+/// A daemon that runs tells of itself every ten seconds; after so many it hangs.
+const SILENT: Duration = Duration::from_secs(30);
+
 /// Looks at the folder. A store that does not exist is not made.
 pub(super) fn check(config: &Config, running: bool) -> Checks {
     let mut checks = Checks::default();
     let folder = &config.store;
-    let exists = folder.join(DATABASE).exists();
+    let exists = match Store::is_there(folder) {
+        Ok(exists) => exists,
+        Err(error) => {
+            refused("looked for", &error, &mut checks);
+            return checks;
+        }
+    };
     let existing = nearest(folder);
     match writable(existing) {
         Ok(()) => checks.green(STORE, "writable", folder.display()),
@@ -31,7 +43,7 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
             STORE,
             "writable",
             format!("{}: {error}", existing.display()),
-            "let the user of the operator own the folder",
+            SystemFault::of(&error).map_or("look at the disk", SystemFault::cure),
         ),
     }
     room(existing, &mut checks);
@@ -59,18 +71,50 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
             );
             halt(&store, &mut checks);
         }
-        (Err(StoreError::InUse { .. }), true) => {
-            checks.green(STORE, "locked", "the operator runs");
-        }
+        (Err(StoreError::InUse { .. }), true) => alive(folder, &mut checks),
         (Err(error @ StoreError::InUse { .. }), false) => checks.red(
             STORE,
             "lockable",
             with_causes(&error),
             "stop it; if it is this operator, and should run, add --running",
         ),
-        (Err(error), _) => checks.red(STORE, "whole", with_causes(&error), cures::of_store(&error)),
+        (Err(error), _) => refused("opened", &error, &mut checks),
     }
     checks
+}
+
+fn refused(name: &str, error: &StoreError, checks: &mut Checks) {
+    checks.red(STORE, name, with_causes(error), cures::of_store(error));
+}
+
+/// Whether the daemon that has the store does anything: one that hangs has it, too.
+fn alive(folder: &Path, checks: &mut Checks) {
+    let cure = "see its log; if it does not wait for its node, stop it and start it again";
+    let report = match read_status(folder) {
+        Ok(Some(report)) => report,
+        Ok(None) => {
+            let found = "the operator has the store, and has told nothing yet";
+            checks.yellow(STORE, "locked", found, "wait until its node answers");
+            return;
+        }
+        Err(error) => {
+            let cure = "check the folder's owner and mode";
+            checks.red(STORE, "locked", with_causes(&error), cure);
+            return;
+        }
+    };
+    let age = SystemClock
+        .now()
+        .since(UnixTime::from_millis(report.written));
+    if age <= SILENT {
+        checks.green(STORE, "locked", "the operator runs");
+    } else {
+        let found = format!(
+            "the operator has the store, and has told nothing for {} s",
+            age.as_secs()
+        );
+        checks.red(STORE, "locked", found, cure);
+    }
 }
 
 /// What keeps the operator from starting, if anything does.
@@ -99,12 +143,20 @@ fn guard(config: &Config, running: bool, checks: &mut Checks) {
         return;
     };
     // In use, it is looked at by who uses it.
-    if running || !HeldGuardStore::path(&config.store).exists() {
+    if running {
         return;
+    }
+    match HeldGuardStore::is_there(&config.store) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => {
+            refused("guard", &error, checks);
+            return;
+        }
     }
     match RedbGuardStore::open(&config.store, &own.block_key, federation.genesis()) {
         Ok(_) => checks.green(STORE, "guard", "lets the block key sign"),
-        Err(error) => checks.red(STORE, "guard", with_causes(&error), cures::of_store(&error)),
+        Err(error) => refused("guard", &error, checks),
     }
 }
 

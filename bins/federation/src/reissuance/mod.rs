@@ -8,7 +8,8 @@ use std::{process::ExitCode, sync::Arc};
 
 use federation_cli::CliError;
 use federation_ocean_rpc::NodeClient;
-use federation_operator::{Reissuance, ReissuanceStore, config::Config};
+use federation_operator::{Reissuance, ReissuanceError, ReissuanceStore, config::Config};
+use federation_signer::SpendSigner;
 
 use crate::{
     cli::{ReissuanceArgs, ReissuanceCommand},
@@ -22,6 +23,20 @@ pub(crate) fn run(args: &ReissuanceArgs) -> Result<ExitCode, CliError> {
         ReissuanceCommand::Plan { chain, height } => plan::run(chain, *height),
         ReissuanceCommand::Audit { chain, from, to } => audit::run(chain, *from, *to),
     }
+}
+
+/// Refuses a key that is not in the scripts of the assets; the key.
+pub(crate) fn check_key(config: &Config, spender: &dyn SpendSigner) -> Result<String, CliError> {
+    let key = spender.public_key();
+    Reissuance::check(&config.reissuance, key).map_err(|error| reissuance_error(&error))?;
+    Ok(key.to_string())
+}
+
+fn reissuance_error(error: &ReissuanceError) -> CliError {
+    CliError::failure(
+        error,
+        "correct [[reissuance]] in federation.toml, or the key",
+    )
 }
 
 /// What the daemon needs to reissue; none if nothing is reissued, or others do it.
@@ -42,10 +57,5 @@ pub(crate) async fn prepare(
         .map_err(|error| CliError::failure(with_causes(&error), cures::of_store(&error)))?;
     Reissuance::new(config.reissuance.clone(), spender, node.clone(), store)
         .map(Some)
-        .map_err(|error| {
-            CliError::failure(
-                error,
-                "correct [[reissuance]] in federation.toml, or the key",
-            )
-        })
+        .map_err(|error| reissuance_error(&error))
 }

@@ -192,7 +192,7 @@ enum Found {
 
 fn open(place: &Place) -> Result<Found, CliError> {
     let folder: &Path = &place.config.store;
-    if !Store::path(folder).exists() {
+    if !Store::is_there(folder).map_err(|error| store_error(&error))? {
         return Ok(Found::Missing);
     }
     match Store::open(folder, place.config.federation.id(), place.config.me) {

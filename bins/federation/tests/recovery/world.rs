@@ -168,11 +168,16 @@ impl Daemon {
         Self { child, log }
     }
 
+    /// Sends it a signal, by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(asked.expect("kill runs").success());
+    }
+
     /// Asks it to stop, as a person would.
     pub(crate) async fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        let asked = Command::new("kill").arg(pid).status();
-        assert!(asked.expect("kill runs").success());
+        self.signal("TERM");
         let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.log());
     }

@@ -2,7 +2,7 @@
 
 use elements::{AssetId, Transaction, Txid, encode::deserialize};
 use federation_chain::{Block, BlockHash, Dialect, Params, ParamsRoot};
-use federation_multisig::{Network, decode_wif};
+use federation_multisig::{Network, decode_wif, p2pkh};
 use hex_conservative::{DisplayHex, FromHex};
 use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 use serde_json::{Value, json};
@@ -56,6 +56,10 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
         "combineblocksigs" => combine(shared, &params),
         "signblock" => sign_block(shared, &params),
         "importprivkey" => import_key(shared, &params),
+        "decodescript" => decode_script(&params),
+        "getwalletinfo" => Ok(wallet_info(ocean)),
+        "getaddressinfo" if !ocean => address_info(shared, &params),
+        "validateaddress" => address_info(shared, &params),
         "createwallet" if !ocean => create_wallet(shared, &params),
         "loadwallet" if !ocean => load_wallet(&params),
         // The wallet looks at the whole chain always.
@@ -428,6 +432,39 @@ fn import_key(shared: &Shared, params: &Params_) -> Answer {
         .map_err(|_| RpcFault::new(INVALID_ADDRESS_OR_KEY, "Invalid private key encoding"))?;
     shared.state().block_keys.push(secret);
     Ok(Value::Null)
+}
+
+/// A script that pays to a key's hash; others are not explained.
+fn decode_script(params: &Params_) -> Answer {
+    let script = Vec::<u8>::from_hex(params.text(0)?)
+        .map_err(|_| RpcFault::new(INVALID_PARAMETER, "argument must be hexadecimal string"))?;
+    let script = bitcoin::ScriptBuf::from_bytes(script);
+    if !script.is_p2pkh() {
+        return Ok(json!({ "type": "nonstandard" }));
+    }
+    let payload: Vec<u8> = [&[Network::ELEMENTS_CUSTOM.p2pkh], &script.as_bytes()[3..23]].concat();
+    let address = bitcoin::base58::encode_check(&payload);
+    Ok(json!({ "type": "pubkeyhash", "address": address, "addresses": [address] }))
+}
+
+/// A legacy wallet without a pass phrase.
+fn wallet_info(ocean: bool) -> Value {
+    if ocean {
+        json!({ "walletversion": 130_000 })
+    } else {
+        json!({ "walletversion": 169_900, "format": "bdb", "private_keys_enabled": true, "descriptors": false })
+    }
+}
+
+/// Whether an address is of a key that was imported.
+fn address_info(shared: &Shared, params: &Params_) -> Answer {
+    let address = params.text(0)?;
+    let mut keys = shared.state().block_keys.clone().into_iter();
+    let is_mine = keys.any(|secret| {
+        let key = secret.public_key(SECP256K1);
+        p2pkh(&key, &Network::ELEMENTS_CUSTOM) == address
+    });
+    Ok(json!({ "address": address, "ismine": is_mine, "iswatchonly": false }))
 }
 
 fn create_wallet(shared: &Shared, params: &Params_) -> Answer {

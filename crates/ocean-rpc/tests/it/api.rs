@@ -8,9 +8,9 @@ use std::{
 };
 
 use federation_ocean_rpc::{
-    Amount, Auth, BlockchainInfo, HeaderInfo, Issuance, MempoolInfo, NetworkInfo, Node, NodeClient,
-    NodeConfig, ParseAmountError, Reissuance, Repeat, RpcError, SidechainInfo, SubmitOutcome,
-    TransactionInfo,
+    Allowed, Amount, Auth, BlockchainInfo, HeaderInfo, Issuance, MempoolInfo, Method, Need,
+    NetworkInfo, Node, NodeClient, NodeConfig, ParseAmountError, Reissuance, Repeat, RpcError,
+    SidechainInfo, SubmitOutcome, TransactionInfo,
     process::{LaunchError, NodeLaunch, NodeProcess},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -25,6 +25,9 @@ const fn error<T: Error + Send + Sync + 'static>() {}
 fn public_types_keep_their_traits() {
     value::<Amount>();
     json::<Amount>();
+    answer::<Allowed>();
+    answer::<Method>();
+    answer::<Need>();
     answer::<BlockchainInfo>();
     answer::<HeaderInfo>();
     answer::<Issuance>();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use federation_ocean_rpc::{Node, NodeClient, NodeConfig, RpcError, SubmitOutcome};
+use federation_ocean_rpc::{
+    Allowed, Method, Node, NodeClient, NodeConfig, RpcError, SubmitOutcome,
+};
 use serde_json::Value;
 
 use crate::{
@@ -18,10 +20,37 @@ async fn error_of(act: Act) -> RpcError {
 }
 
 #[tokio::test]
+async fn a_method_is_tried_without_parameters_and_told_apart_from_one_that_is_forbidden() {
+    let usage = failure(500, -1, "submitblock hexdata");
+    for (act, expected) in [
+        (Act::Answer(403, String::new()), Ok(Allowed::No)),
+        (
+            failure(404, -32601, "Method not found"),
+            Ok(Allowed::Unknown),
+        ),
+        (usage, Ok(Allowed::Yes)),
+        (result("null"), Ok(Allowed::Yes)),
+        (Act::Answer(401, String::new()), Err(RpcError::Unauthorized)),
+    ] {
+        let server = Scripted::list(vec![act]).await;
+        let tried = client(&server).may_call(Method::SubmitBlock).await;
+        assert_eq!(tried, expected);
+        let asked = server.asked();
+        assert_eq!(asked.len(), 1);
+        assert_eq!(asked[0].body["method"], "submitblock");
+        assert_eq!(asked[0].body["params"], serde_json::json!([]));
+    }
+}
+
+#[tokio::test]
 async fn each_fault_has_its_own_error() {
     let text = |status, body: &str| Act::Answer(status, body.to_owned());
     assert_eq!(error_of(text(401, "")).await, RpcError::Unauthorized);
-    assert_eq!(error_of(text(403, "")).await, RpcError::Forbidden);
+    let method = "x".to_owned();
+    assert_eq!(
+        error_of(text(403, "")).await,
+        RpcError::Forbidden { method }
+    );
     assert_eq!(
         error_of(text(503, "Work queue depth exceeded")).await,
         RpcError::Busy
@@ -160,7 +189,9 @@ async fn errors_do_not_keep_megabytes_of_what_the_node_said() {
 fn errors_say_what_to_do_in_lower_case_without_a_full_stop() {
     let errors = [
         RpcError::Unauthorized,
-        RpcError::Forbidden,
+        RpcError::Forbidden {
+            method: "getblock".to_owned(),
+        },
         RpcError::Busy,
         RpcError::WarmingUp("Loading".to_owned()),
         RpcError::ConnectionRefused("http://h:1".to_owned()),

@@ -4,6 +4,7 @@
 mod api;
 mod credentials;
 mod faults;
+mod methods;
 mod real_node;
 mod recorded;
 mod repeat;

@@ -13,7 +13,7 @@ use federation_multisig::{
     KeyOrder, MultisigScript, SolutionForm, Threshold, required_block_signature_size,
 };
 use federation_ocean_rpc::{
-    Amount, Auth, Node, NodeClient, NodeConfig, RpcError, SubmitOutcome,
+    Allowed, Amount, Auth, Method, Node, NodeClient, NodeConfig, RpcError, SubmitOutcome,
     process::{LaunchError, NodeLaunch, NodeProcess, free_port},
 };
 use secp256k1::{Message, SECP256K1, SecretKey};
@@ -466,8 +466,58 @@ async fn a_method_that_is_not_on_the_users_list_is_forbidden() {
     let config = NodeConfig::new(url).with_auth(Auth::basic("user", "password"));
     let user = NodeClient::new(config).expect("a client");
     assert_eq!(user.block_count().await, Ok(BlockHeight::GENESIS));
-    assert_eq!(user.best_block_hash().await, Err(RpcError::Forbidden));
+    let method = "getbestblockhash".to_owned();
+    assert_eq!(
+        user.best_block_hash().await,
+        Err(RpcError::Forbidden { method })
+    );
+    for &method in Method::ALL {
+        let expected = match method {
+            Method::GetBlockCount => Allowed::Yes,
+            _ => Allowed::No,
+        };
+        assert_eq!(user.may_call(method).await, Ok(expected), "{method}");
+    }
     process.stop().await;
+}
+
+/// Tries every method that an operator calls, and sees that nothing has changed by it.
+async fn every_method_is_tried_without_effect(dialect: Dialect) {
+    let chain = Chain::new(dialect);
+    let process = chain.start().await;
+    let node = chain.client();
+    let node = if dialect == Dialect::Ocean {
+        node
+    } else {
+        node.ensure_wallet("w").await.expect("a wallet");
+        node.wallet("w").expect("a url")
+    };
+    let info = node.blockchain_info().await.expect("an answer");
+    for &method in Method::ALL {
+        let expected = match method {
+            Method::GetDeploymentInfo | Method::GetAddressInfo if dialect == Dialect::Ocean => {
+                Allowed::Unknown
+            }
+            _ => Allowed::Yes,
+        };
+        assert_eq!(node.may_call(method).await, Ok(expected), "{method}");
+    }
+    assert_eq!(node.blockchain_info().await, Ok(info));
+    assert_eq!(node.mempool_info().await.expect("an answer").size, 0);
+    process.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs ELEMENTSD"]
+async fn every_method_is_tried_without_effect_on_elements() {
+    every_method_is_tried_without_effect(Dialect::Elements).await;
+    every_method_is_tried_without_effect(Dialect::Dynafed).await;
+}
+
+#[tokio::test]
+#[ignore = "needs OCEAND"]
+async fn every_method_is_tried_without_effect_on_ocean() {
+    every_method_is_tried_without_effect(Dialect::Ocean).await;
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ pub(super) fn check(
     let note = |file: &Path, message: String, cure: &str| Problem {
         file: file.to_owned(),
         line: None,
+        column: None,
         message,
         cure: cure.to_owned(),
     };

@@ -27,6 +27,8 @@ pub(super) struct FederationFile {
     pub(super) reissuance: Vec<AssetSettings>,
     /// As it stands there: counted from the file's folder.
     pub(super) certificate: Option<String>,
+    /// The line of each operator's endpoint.
+    pub(super) endpoint_lines: Vec<Option<usize>>,
 }
 
 /// One `[[operator]]`.
@@ -150,6 +152,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
             classic_kafka,
             sweep: sweep.flatten(),
             certificate: certificate.map(|found| found.value),
+            endpoint_lines: entries
+                .iter()
+                .map(|entry| reader.line(entry.endpoint.at))
+                .collect(),
         }),
         Err(error) => {
             let at = place_of(&error, &entries);

@@ -19,7 +19,11 @@ use std::{
 
 use federation_signer::{HsmSource, KeyRole, KeySource, KeystoreSource, SecretSource};
 
-use super::reader::{Found, Reader, Section};
+use super::{
+    Setting,
+    places::Places,
+    reader::{Found, Reader, Section},
+};
 
 /// Where an operator's keys are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +93,13 @@ impl RawKeys {
         }
     }
 
+    /// Notes where the keys stand.
+    pub(super) fn place(&self, reader: &Reader<'_>, file: &Path, places: &mut Places) {
+        for (role, found) in &self.by_role {
+            places.note(Setting::Key(*role), file, reader.line(found.at));
+        }
+    }
+
     /// Demands what must be there.
     pub(super) fn require(mut self, reader: &mut Reader<'_>) -> Option<Keys> {
         for role in [KeyRole::Block, KeyRole::Identity] {
@@ -101,8 +112,9 @@ impl RawKeys {
             }
         }
         for Found { value, at } in self.by_role.values() {
+            // What is there and cannot be used is found when it is opened, and why.
             if let Some(path) = value.path()
-                && !path.is_file()
+                && matches!(path.try_exists(), Ok(false))
             {
                 let (what, cure) = match value {
                     KeySource::Hsm(_) => ("PKCS#11 module", "install the vendor's library"),

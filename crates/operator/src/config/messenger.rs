@@ -7,6 +7,8 @@ use std::{
 };
 
 use super::{
+    Overrides, Setting,
+    places::Places,
     reader::{Reader, Section},
     report::ConfigReport,
     text,
@@ -75,6 +77,8 @@ pub(super) struct RawMessenger {
     pub(super) kind: Option<String>,
     kind_at: Option<usize>,
     pub(super) listen: Option<String>,
+    listen_at: Option<usize>,
+    kafka_at: Option<usize>,
     connections_per_address: Option<u16>,
     pub(super) brokers: Option<Vec<String>>,
     topic_prefix: Option<String>,
@@ -91,7 +95,10 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
         raw.kind = Some(kind.value);
         raw.kind_at = kind.at;
     }
-    raw.listen = root.text(reader, "listen").map(|found| found.value);
+    if let Some(listen) = root.text(reader, "listen") {
+        raw.listen = Some(listen.value);
+        raw.listen_at = listen.at;
+    }
     if let Some(found) = root.number(reader, "connections_per_address") {
         let connections = u16::try_from(found.value).ok();
         raw.connections_per_address = connections.filter(|connections| *connections >= 2);
@@ -109,6 +116,7 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
     let Some(mut kafka) = root.table(reader, "kafka") else {
         return raw;
     };
+    raw.kafka_at = kafka.place();
     raw.brokers = kafka.texts(reader, "brokers").map(|found| found.value);
     raw.topic_prefix = kafka.text(reader, "topic_prefix").map(|found| found.value);
     if let Some(found) = kafka.number(reader, "replication") {
@@ -147,6 +155,28 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
 }
 
 impl RawMessenger {
+    /// Notes where the settings stand.
+    pub(super) fn place(&self, reader: &Reader<'_>, file: &Path, places: &mut Places) {
+        places.note(Setting::Listen, file, reader.line(self.listen_at));
+        places.note(Setting::Kafka, file, reader.line(self.kafka_at));
+    }
+
+    /// Takes what is given elsewhere in the place of what the file says.
+    pub(super) fn replace(&mut self, overrides: &Overrides) {
+        if let Some(kind) = &overrides.messenger {
+            self.kind = Some(kind.clone());
+            self.kind_at = None;
+        }
+        if let Some(listen) = &overrides.listen {
+            self.listen = Some(listen.clone());
+            self.listen_at = None;
+        }
+        if let Some(brokers) = &overrides.brokers {
+            self.brokers = Some(brokers.clone());
+            self.kafka_at = None;
+        }
+    }
+
     /// Demands what must be there. The own endpoint is what the others are told.
     pub(super) fn require(
         self,

@@ -1,6 +1,7 @@
 //! `operator.toml`: which operator this is, its node, its keys and its store.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,16 +11,17 @@ use federation_block_signing::Timeouts;
 use federation_ceremony::Certificate;
 use federation_chain::BlockHeight;
 use federation_genesis::Sweep;
-use federation_ocean_rpc::{Auth, NodeConfig};
+use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
 use federation_reissuance::AssetSettings;
 use federation_roster::{Federation, OperatorId};
 use federation_signer::KeyRole;
 
 use super::{
-    Keys, Overrides, certificate,
+    Keys, Overrides, Setting, certificate,
     federation_file::{self, FederationFile},
     key_source::{self, RawKeys},
     messenger::{self, MessengerAccess, RawMessenger},
+    places::Places,
     reader::{Reader, Section},
     report::{ConfigReport, Problem},
     text,
@@ -74,6 +76,8 @@ pub struct Config {
     /// What all parties of the ceremony have agreed on, if the files name a certificate: verified,
     /// and the same as what they say themselves.
     pub certificate: Option<Arc<Certificate>>,
+    /// Where the settings stand.
+    places: Places,
 }
 
 /// What `operator.toml` says, before anything is required of it.
@@ -88,6 +92,8 @@ struct Raw {
     messenger: RawMessenger,
     keys: RawKeys,
     url: Option<String>,
+    url_at: Option<usize>,
+    node_at: Option<usize>,
     cookie: Option<PathBuf>,
     user: Option<String>,
     password_file: Option<PathBuf>,
@@ -98,7 +104,7 @@ impl Config {
     /// Reads `operator.toml` and the `federation.toml` that it names.
     ///
     /// # Errors
-    /// Everything that is wrong with either.
+    /// Everything that is wrong with either; if one is no TOML, that alone.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigReport> {
         let mut problems = Vec::new();
         let text = text::read(path).map_err(|problem| ConfigReport {
@@ -112,7 +118,6 @@ impl Config {
                 take(&mut reader, root, path.parent().unwrap_or(Path::new("")))
             })
             .unwrap_or_default();
-        let parsed = reader.problems.is_empty();
         raw.apply(overrides);
         let folder = path.parent().unwrap_or(Path::new(""));
         let public = raw
@@ -120,17 +125,20 @@ impl Config {
             .clone()
             .unwrap_or_else(|| folder.join(federation_file::default_name()));
         let federation = read_federation(&public, &mut problems);
+        let no_toml = problems.iter().chain(&reader.problems);
+        // What has a place in a line is what the parser said.
+        let no_toml: Vec<_> = no_toml.filter(|p| p.column.is_some()).cloned().collect();
+        if !no_toml.is_empty() {
+            // Whatever else is said would follow from it.
+            return Err(ConfigReport { problems: no_toml });
+        }
         let certificate = federation.as_ref().and_then(|file| {
             let beside = public.parent().unwrap_or(Path::new(""));
             let named = file.certificate.as_ref().map(|name| beside.join(name));
             let path = raw.certificate.clone().or(named)?;
             certificate::check(&path, &public, file, &mut problems)
         });
-        let config = if parsed || !text.trim().is_empty() {
-            raw.require(&mut reader, federation)
-        } else {
-            None
-        };
+        let config = raw.require(&mut reader, path, &public, federation);
         problems.append(&mut reader.problems);
         problems.sort();
         match config {
@@ -140,6 +148,18 @@ impl Config {
             }),
             _ => Err(ConfigReport { problems }),
         }
+    }
+
+    /// What is wrong with a setting that was only found to be wrong when it was used, with its place
+    /// in the files, if it stands there.
+    #[must_use]
+    pub fn problem(
+        &self,
+        setting: Setting,
+        message: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Problem {
+        self.places.problem(setting, message.into(), cure.into())
     }
 
     /// How the node is reached, with its credentials read.
@@ -212,7 +232,10 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
         ..Raw::default()
     };
     if let Some(mut node) = root.table(reader, "node") {
-        raw.url = value(node.text(reader, "url"));
+        raw.node_at = node.place();
+        let url = node.text(reader, "url");
+        raw.url_at = url.as_ref().and_then(|found| found.at);
+        raw.url = value(url);
         raw.cookie = path(node.text(reader, "cookie"));
         raw.user = value(node.text(reader, "user"));
         raw.password_file = path(node.text(reader, "password_file"));
@@ -235,13 +258,14 @@ impl Raw {
         replace(&mut self.operator, &overrides.operator);
         replace(&mut self.store, &overrides.store);
         replace(&mut self.new_key_until, &overrides.new_key_until);
-        replace(&mut self.messenger.kind, &overrides.messenger);
-        replace(&mut self.messenger.listen, &overrides.listen);
-        replace(&mut self.messenger.brokers, &overrides.brokers);
+        self.messenger.replace(overrides);
         let keys = &mut self.keys;
         keys.replace(KeyRole::Block, overrides.block_key_file.as_ref());
         keys.replace(KeyRole::Identity, overrides.identity_key_file.as_ref());
         replace(&mut self.url, &overrides.node_url);
+        if overrides.node_url.is_some() {
+            self.url_at = None;
+        }
         replace(&mut self.cookie, &overrides.node_cookie);
         replace(&mut self.user, &overrides.node_user);
         replace(&mut self.password_file, &overrides.node_password_file);
@@ -249,7 +273,21 @@ impl Raw {
     }
 
     /// Demands what must be there.
-    fn require(self, reader: &mut Reader<'_>, file: Option<FederationFile>) -> Option<Config> {
+    fn require(
+        self,
+        reader: &mut Reader<'_>,
+        path: &Path,
+        public: &Path,
+        file: Option<FederationFile>,
+    ) -> Option<Config> {
+        let mut places = Places::new(path);
+        self.messenger.place(reader, path, &mut places);
+        self.keys.place(reader, path, &mut places);
+        places.note(
+            Setting::Node,
+            path,
+            reader.line(self.url_at.or(self.node_at)),
+        );
         let mut missing = |what: &str, cure: &str| {
             reader.note(None, format!("`{what}` is missing"), cure);
         };
@@ -273,6 +311,13 @@ impl Raw {
         }
         if self.user.is_some() != self.password_file.is_some() {
             missing("user or password_file", "give both, or a cookie");
+        }
+        // Nothing is asked yet.
+        if let Some(url) = &self.url
+            && let Err(error) = NodeClient::new(NodeConfig::new(url))
+        {
+            let cure = "write what the node's rpcport is, as in \"http://127.0.0.1:7041\"";
+            reader.note(self.url_at, format!("`url`: {error}"), cure);
         }
         if self.cookie.is_some() && self.user.is_some() {
             reader.note(
@@ -300,6 +345,14 @@ impl Raw {
         };
         let endpoint = &file.federation.operator(me)?.endpoint;
         let messenger = self.messenger.require(reader, endpoint);
+        for (id, line) in file.federation.ids().zip(&file.endpoint_lines) {
+            places.note(Setting::Endpoint(id), public, *line);
+        }
+        let by_zmq = matches!(messenger, Some(MessengerAccess::Zmq { .. }));
+        if by_zmq || (file.classic_until.is_some() && file.classic_kafka.is_none()) {
+            let twice = same_endpoints(&file.federation, &places);
+            reader.problems.extend(twice);
+        }
         Some(Config {
             federation: file.federation,
             chain: file.chain,
@@ -321,8 +374,36 @@ impl Raw {
             sweep: file.sweep,
             reissuance: file.reissuance,
             certificate: None,
+            places,
         })
     }
+}
+
+/// Operators with the endpoint of another: where the others are reached by theirs, one of the two never
+/// is.
+fn same_endpoints(federation: &Federation, places: &Places) -> Vec<Problem> {
+    let mut first = BTreeMap::new();
+    let mut problems = Vec::new();
+    for id in federation.ids() {
+        let Some(operator) = federation.operator(id) else {
+            continue;
+        };
+        let endpoint = operator.endpoint.to_ascii_lowercase();
+        match first.get(&endpoint) {
+            None => {
+                first.insert(endpoint, &operator.name);
+            }
+            Some(other) => problems.push(places.problem(
+                Setting::Endpoint(id),
+                format!(
+                    "`endpoint`: `{}` and `{other}` have the same, {}",
+                    operator.name, operator.endpoint
+                ),
+                "write where each of them is reached; all operators need the same file".to_owned(),
+            )),
+        }
+    }
+    problems
 }
 
 #[cfg(test)]

@@ -32,11 +32,14 @@ impl<'a> Reader<'a> {
             Ok(document) => Some(document),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
-                self.note(
-                    Some(at),
-                    error.message().trim().to_owned(),
-                    "correct the line; see https://toml.io",
-                );
+                self.problems.push(Problem {
+                    file: self.path.to_owned(),
+                    line: Some(text::line_of(self.text, at)),
+                    column: Some(text::column_of(self.text, at)),
+                    message: format!("no TOML: {}", one_line(error.message())),
+                    cure: "correct this place; nothing else was looked at yet, see https://toml.io"
+                        .to_owned(),
+                });
                 None
             }
         }
@@ -51,10 +54,16 @@ impl<'a> Reader<'a> {
     ) {
         self.problems.push(Problem {
             file: self.path.to_owned(),
-            line: at.map(|at| text::line_of(self.text, at)),
+            line: self.line(at),
+            column: None,
             message: message.into(),
             cure: cure.into(),
         });
+    }
+
+    /// The line of a byte, counted from 1.
+    pub(super) fn line(&self, at: Option<usize>) -> Option<usize> {
+        at.map(|at| text::line_of(self.text, at))
     }
 
     /// Opens a table for taking settings out of it.
@@ -322,6 +331,12 @@ impl<'t> Section<'t> {
             reader.note(at, format!("unknown key `{key}`"), cure);
         }
     }
+}
+
+/// What a parser says in several lines, in one.
+fn one_line(message: &str) -> String {
+    let lines: Vec<_> = message.split_whitespace().collect();
+    lines.join(" ")
 }
 
 fn start(item: &Item) -> Option<usize> {

@@ -10,6 +10,8 @@ pub struct Problem {
     pub file: PathBuf,
     /// The line, counted from 1; none where the whole file is meant.
     pub line: Option<usize>,
+    /// The place in the line, counted in characters from 1; told where the text is no TOML.
+    pub column: Option<usize>,
     /// What is wrong.
     pub message: String,
     /// What to do.
@@ -21,6 +23,9 @@ impl fmt::Display for Problem {
         write!(f, "{}", self.file.display())?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
+            if let Some(column) = self.column {
+                write!(f, ":{column}")?;
+            }
         }
         write!(f, ": {}\n   do: {}", self.message, self.cure)
     }

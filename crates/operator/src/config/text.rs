@@ -20,6 +20,7 @@ pub(super) fn read_within(path: &Path, limit: u64) -> Result<String, Problem> {
     let problem = |message: String, cure: &str| Problem {
         file: path.to_owned(),
         line: None,
+        column: None,
         message,
         cure: cure.to_owned(),
     };
@@ -49,6 +50,7 @@ pub(super) fn read_password(path: &Path, cure: &str) -> Result<String, ConfigRep
         problems: vec![Problem {
             file: path.to_owned(),
             line: None,
+            column: None,
             message,
             cure: cure.to_owned(),
         }],
@@ -59,6 +61,13 @@ pub(super) fn read_password(path: &Path, cure: &str) -> Result<String, ConfigRep
         return Err(problem("does not hold one password".to_owned()));
     }
     Ok(password.to_owned())
+}
+
+/// The place of a byte in its line, counted in characters from 1.
+pub(super) fn column_of(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    1 + line.chars().count()
 }
 
 /// The line of a byte, counted from 1.

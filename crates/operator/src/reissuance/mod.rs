@@ -78,10 +78,23 @@ impl Reissuance {
         node: Arc<dyn ReissuanceNode>,
         store: ReissuanceStore,
     ) -> Result<Self, ReissuanceError> {
+        Self::check(&assets, spender.public_key())?;
+        Ok(Self {
+            assets,
+            spender,
+            node,
+            store,
+        })
+    }
+
+    /// Whether these assets can be made more of with this key.
+    ///
+    /// # Errors
+    /// If the key is not in one of the scripts, or an asset is there twice.
+    pub fn check(assets: &[AssetSettings], key: PublicKey) -> Result<(), ReissuanceError> {
         if assets.len() > MAX_ASSETS {
             return Err(ReissuanceError::TooMany(assets.len()));
         }
-        let key = spender.public_key();
         for (index, settings) in assets.iter().enumerate() {
             let asset = settings.asset();
             if settings.tokens().multisig().position(&key).is_none() {
@@ -91,12 +104,7 @@ impl Reissuance {
                 return Err(ReissuanceError::Twice(asset));
             }
         }
-        Ok(Self {
-            assets,
-            spender,
-            node,
-            store,
-        })
+        Ok(())
     }
 }
 

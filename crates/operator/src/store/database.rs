@@ -47,7 +47,7 @@ pub(super) fn open(
 ) -> Result<Opened, StoreError> {
     make_folder(folder)?;
     let path = folder.join(name);
-    let existed = path.exists();
+    let existed = is_there(&path)? || !make(&path)?;
     // The library's pages hold lengths and offsets that it believes, so a file that was altered
     // can make it panic before its checksums tell.
     let opened = catch_unwind(AssertUnwindSafe(|| {
@@ -58,11 +58,32 @@ pub(super) fn open(
         let is_new = check_owner(&database, &path, owner)?;
         Ok(Opened { database, is_new })
     }))
-    .unwrap_or_else(|_| Err(damaged(&path, "its pages make no sense")))?;
-    if !existed {
-        sync_folder(folder)?;
+    .unwrap_or_else(|_| Err(damaged(&path, "its pages make no sense")));
+    if existed {
+        return opened;
     }
-    Ok(opened)
+    let made = opened.and_then(|opened| {
+        sync_folder(folder)?;
+        Ok(opened)
+    });
+    if let Err(StoreError::System { .. } | StoreError::Write { .. }) = made {
+        // Nothing was ever kept in it, and half of a database would be taken for a damaged one.
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(%error, path = %path.display(), "what was begun of a new store is left");
+        }
+    }
+    made
+}
+
+/// Makes an empty file; false if somebody else made it meanwhile.
+fn make(path: &Path) -> Result<bool, StoreError> {
+    use std::io::ErrorKind::AlreadyExists;
+    let mut options = std::fs::OpenOptions::new();
+    match options.write(true).create_new(true).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == AlreadyExists => Ok(false),
+        Err(error) => Err(StoreError::system(path, &error)),
+    }
 }
 
 fn create(path: &Path) -> Result<Database, StoreError> {
@@ -81,9 +102,18 @@ fn create(path: &Path) -> Result<Database, StoreError> {
                     path: path.to_owned(),
                 });
             }
-            Err(other) => return Err(damaged(path, &other)),
+            Err(other) => return Err(StoreError::read(path, &other)),
         }
     }
+}
+
+/// Whether there is a file. One that cannot be looked for is not taken for missing.
+///
+/// # Errors
+/// If the system does not say.
+pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists()
+        .map_err(|error| StoreError::system(path, &error))
 }
 
 /// Begins to write so that a commit is there for good when it returns.
@@ -98,24 +128,26 @@ pub(super) fn begin_write(database: &Database) -> Result<WriteTransaction, Trans
 
 /// Reads every page. What a crash has left half written is no damage: it was never acknowledged.
 fn check_integrity(database: &mut Database, path: &Path) -> Result<(), StoreError> {
+    let read_failed = |error: &(dyn core::error::Error + 'static)| StoreError::read(path, error);
     match database.check_integrity() {
         Ok(true) => {}
         Ok(false) => {
-            mark_damaged(database).map_err(|error| damaged(path, &error))?;
+            // Should the mark not become durable, the next start finds the damage itself.
+            if let Err(error) = mark_damaged(database) {
+                tracing::warn!(%error, "that the store is damaged could not be kept in it");
+            }
             return Err(damaged(path, "checksums do not match"));
         }
-        Err(error) => return Err(damaged(path, &error)),
+        Err(error) => return Err(read_failed(&error)),
     }
-    let read = database
-        .begin_read()
-        .map_err(|error| damaged(path, &error))?;
+    let read = database.begin_read().map_err(|error| read_failed(&error))?;
     match read.open_table(META) {
-        Ok(meta) => match meta.get(DAMAGED).map_err(|error| damaged(path, &error))? {
+        Ok(meta) => match meta.get(DAMAGED).map_err(|error| read_failed(&error))? {
             Some(_) => Err(damaged(path, "damage was found at an earlier start")),
             None => Ok(()),
         },
         Err(TableError::TableDoesNotExist(_)) => Ok(()),
-        Err(error) => Err(damaged(path, &error)),
+        Err(error) => Err(read_failed(&error)),
     }
 }
 
@@ -135,10 +167,7 @@ fn check_owner(
     path: &Path,
     owner: &[(&'static str, &[u8])],
 ) -> Result<bool, StoreError> {
-    let failed = |error: redb::Error| StoreError::Write {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
+    let failed = |error: redb::Error| StoreError::write(path, &error);
     let write = begin_write(database).map_err(|e| failed(e.into()))?;
     let mut is_new = false;
     {
@@ -174,7 +203,7 @@ pub(super) fn change_owner(
     owner: &[(&'static str, &[u8])],
 ) -> Result<bool, StoreError> {
     let path = folder.join(name);
-    if !path.exists() {
+    if !is_there(&path)? {
         return Ok(false);
     }
     let failed = |error: redb::Error| StoreError::write(&path, &error);
@@ -219,10 +248,10 @@ fn foreign(path: &Path, what: &'static str, found: &[u8], expected: &[u8]) -> St
     }
 }
 
-fn damaged(path: &Path, reason: &(impl ToString + ?Sized)) -> StoreError {
+fn damaged(path: &Path, reason: &str) -> StoreError {
     StoreError::Damaged {
         path: path.to_owned(),
-        reason: reason.to_string(),
+        reason: reason.to_owned(),
     }
 }
 
@@ -237,7 +266,7 @@ fn make_folder(folder: &Path) -> Result<(), StoreError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(folder)
-        .map_err(|error| folder_error(folder, &error))?;
+        .map_err(|error| StoreError::system(folder, &error))?;
     match folder.parent().filter(|parent| parent.is_dir()) {
         Some(parent) => sync_folder(parent),
         None => Ok(()),
@@ -248,14 +277,7 @@ fn make_folder(folder: &Path) -> Result<(), StoreError> {
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     std::fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
-        .map_err(|error| folder_error(folder, &error))
-}
-
-fn folder_error(folder: &Path, error: &std::io::Error) -> StoreError {
-    StoreError::Folder {
-        path: folder.to_owned(),
-        reason: error.to_string(),
-    }
+        .map_err(|error| StoreError::system(folder, &error))
 }
 
 #[cfg(test)]

@@ -3,17 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use federation_block_signing::DecodeRecordError;
+use federation_signer::SystemFault;
+
+use super::cause::Cause;
 
 /// Why a store cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Its folder cannot be made or synced.
-    #[error("the store's folder {} cannot be used: {reason}", path.display())]
-    Folder {
-        /// The folder.
+    /// The system refuses its folder or a file in it. What is in the file is as it was.
+    #[error("{} cannot be used: {fault} ({reason}): {}; nothing in it is damaged, so leave it where it is", path.display(), fault.cure())]
+    System {
+        /// The folder or the database.
         path: PathBuf,
-        /// What the system said.
+        /// What is the matter.
+        fault: SystemFault,
+        /// What the system said, and whose the file is.
         reason: String,
     },
     /// Another process has it open.
@@ -88,10 +93,12 @@ pub enum StoreError {
         source: DecodeRecordError,
     },
     /// A write that may not have become durable.
-    #[error("writing {} failed: {reason}; is the disk full?", path.display())]
+    #[error("writing {} failed: {fault} ({reason}): {}", path.display(), fault.cure())]
     Write {
         /// The database.
         path: PathBuf,
+        /// What is the matter.
+        fault: SystemFault,
         /// What the database said.
         reason: String,
     },
@@ -110,17 +117,81 @@ fn cure_of_foreign(what: &str) -> &'static str {
 }
 
 impl StoreError {
-    pub(super) fn write(path: &Path, error: &dyn core::error::Error) -> Self {
-        Self::Write {
-            path: path.to_owned(),
-            reason: error.to_string(),
+    /// Whether the store itself is torn or altered, so that it may be moved away: what the system
+    /// refuses, what is in use and what is another's is not.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Altered { .. })
+    }
+
+    /// A write that failed.
+    pub(super) fn write(path: &Path, error: &(dyn core::error::Error + 'static)) -> Self {
+        let path = path.to_owned();
+        match Cause::of(error) {
+            Cause::System(fault, reason) => Self::Write {
+                path,
+                fault,
+                reason,
+            },
+            Cause::Damage(reason) => Self::Damaged { path, reason },
         }
     }
 
-    pub(super) fn damaged(path: &Path, error: &dyn core::error::Error) -> Self {
-        Self::Damaged {
-            path: path.to_owned(),
-            reason: error.to_string(),
+    /// An opening or a reading that failed.
+    pub(super) fn read(path: &Path, error: &(dyn core::error::Error + 'static)) -> Self {
+        match Cause::of(error) {
+            Cause::System(fault, reason) => Self::System {
+                path: path.to_owned(),
+                fault,
+                reason: with_owner(path, fault, reason),
+            },
+            Cause::Damage(reason) => Self::Damaged {
+                path: path.to_owned(),
+                reason,
+            },
         }
     }
+
+    /// A folder or a file that the system refuses.
+    pub(super) fn system(path: &Path, error: &std::io::Error) -> Self {
+        let fault = SystemFault::of(error).unwrap_or(SystemFault::Other);
+        Self::System {
+            path: path.to_owned(),
+            fault,
+            reason: with_owner(path, fault, error.to_string()),
+        }
+    }
+}
+
+/// Adds whose a file is that this user may not use, as far as the system says.
+fn with_owner(path: &Path, fault: SystemFault, reason: String) -> String {
+    if fault != SystemFault::NotAllowed {
+        return reason;
+    }
+    // A folder that may not be entered says nothing of what is in it, but of itself.
+    let known = path.ancestors().find_map(|at| Some((at, owner(at)?)));
+    match known {
+        Some((at, (owner, mode))) if at == path => {
+            format!("{reason}; user {owner} owns it, mode {mode:03o}")
+        }
+        Some((at, (owner, mode))) => {
+            format!(
+                "{reason}; user {owner} owns {}, mode {mode:03o}",
+                at.display()
+            )
+        }
+        None => reason,
+    }
+}
+
+#[cfg(unix)]
+fn owner(path: &Path) -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.metadata().ok()?;
+    Some((metadata.uid(), metadata.mode() & 0o777))
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> Option<(u32, u32)> {
+    None
 }

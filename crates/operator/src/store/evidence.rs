@@ -174,19 +174,17 @@ impl EvidenceReader {
     /// # Errors
     /// If it cannot be read.
     pub fn read(&self) -> Result<Vec<StoredEvidence>, StoreError> {
-        let damaged = |error: &dyn std::error::Error| StoreError::Damaged {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        };
-        let read = self.database.begin_read().map_err(|e| damaged(&e))?;
+        let failed =
+            |error: &(dyn std::error::Error + 'static)| StoreError::read(&self.path, error);
+        let read = self.database.begin_read().map_err(|e| failed(&e))?;
         let table = match read.open_table(EVIDENCE) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(damaged(&error)),
+            Err(error) => return Err(failed(&error)),
         };
         let mut evidence = Vec::new();
-        for entry in table.iter().map_err(|e| damaged(&e))? {
-            let (number, sealed) = entry.map_err(|e| damaged(&e))?;
+        for entry in table.iter().map_err(|e| failed(&e))? {
+            let (number, sealed) = entry.map_err(|e| failed(&e))?;
             let stored = unseal(sealed.value())
                 .and_then(|text| core::str::from_utf8(text).ok())
                 .and_then(|text| from_text(number.value(), text, self.federation))
@@ -200,10 +198,7 @@ impl EvidenceReader {
 
     /// Keeps a piece of evidence, if it is new and not one too many; whether it was kept.
     pub(super) fn keep(&self, evidence: &Evidence) -> Result<bool, StoreError> {
-        let failed = |error: redb::Error| StoreError::Write {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        };
+        let failed = |error: redb::Error| StoreError::write(&self.path, &error);
         let culprit = evidence.first.sender;
         let text = format!(
             "{}\n{}",

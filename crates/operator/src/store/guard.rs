@@ -40,7 +40,7 @@ impl RedbGuardStore {
     pub fn open(folder: &Path, key: &PublicKey, genesis: BlockHash) -> Result<Self, StoreError> {
         let path = folder.join(NAME);
         let database = open_any(folder, key, genesis)?;
-        let held = read_held(&database).map_err(|error| damaged(&path, &error))?;
+        let held = read_held(&database).map_err(|error| StoreError::read(&path, &error))?;
         match held.standing {
             GuardStanding::Active => Ok(Self {
                 is_new: held.is_empty(),
@@ -71,17 +71,6 @@ pub(super) fn open_any(
     let owner: [(&str, &[u8]); 2] = [("key", &key.serialize()), ("chain", genesis.as_bytes())];
     let Opened { database, .. } = open(folder, NAME, &owner)?;
     Ok(database)
-}
-
-pub(super) fn damaged(path: &Path, error: &GuardStoreError) -> StoreError {
-    let reason = match error {
-        GuardStoreError::Backend(source) => source.to_string(),
-        other => other.to_string(),
-    };
-    StoreError::Damaged {
-        path: path.to_owned(),
-        reason,
-    }
 }
 
 /// A number of the meta table.

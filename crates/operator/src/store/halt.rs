@@ -198,13 +198,16 @@ impl Store {
     }
 
     fn halt_text(&self, key: u8) -> Result<Option<String>, StoreError> {
-        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let read = self
+            .database
+            .begin_read()
+            .map_err(|e| self.read_error(&e))?;
         let table = match read.open_table(HALT) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(error) => return Err(self.damaged(&error)),
+            Err(error) => return Err(self.read_error(&error)),
         };
-        let Some(sealed) = table.get(key).map_err(|e| self.damaged(&e))? else {
+        let Some(sealed) = table.get(key).map_err(|e| self.read_error(&e))? else {
             return Ok(None);
         };
         unseal(sealed.value())

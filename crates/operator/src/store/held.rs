@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use federation_chain::BlockHash;
 use federation_multisig::PublicKey;
-use federation_signer::{GuardStoreError, HeldGuard};
+use federation_signer::HeldGuard;
 use redb::Database;
 
 use super::{
     StoreError,
-    guard::{NAME, damaged, open_any, read_held, write_held},
+    database::is_there,
+    guard::{NAME, open_any, read_held, write_held},
 };
 
 /// A guard of whatever standing, open and locked. It cannot sign.
@@ -24,6 +25,14 @@ impl HeldGuardStore {
     #[must_use]
     pub fn path(folder: &Path) -> PathBuf {
         folder.join(NAME)
+    }
+
+    /// Whether there is a guard in a folder. One that cannot be looked for is not taken for missing.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn is_there(folder: &Path) -> Result<bool, StoreError> {
+        is_there(&Self::path(folder))
     }
 
     /// Opens the guard in a folder, or makes an empty one for this key on the chain with this
@@ -48,7 +57,7 @@ impl HeldGuardStore {
         genesis: BlockHash,
     ) -> Result<Self, StoreError> {
         let path = Self::path(folder);
-        if !path.exists() {
+        if !is_there(&path)? {
             return Err(StoreError::Missing { path });
         }
         Self::open(folder, key, genesis)
@@ -59,7 +68,7 @@ impl HeldGuardStore {
     /// # Errors
     /// If it cannot be read.
     pub fn held(&self) -> Result<HeldGuard, StoreError> {
-        read_held(&self.database).map_err(|error| damaged(&self.path, &error))
+        read_held(&self.database).map_err(|error| StoreError::read(&self.path, &error))
     }
 
     /// Puts this in the place of what it holds, all or nothing; durable on return. That it only
@@ -68,16 +77,7 @@ impl HeldGuardStore {
     /// # Errors
     /// If it may not have become durable.
     pub fn replace(&self, held: &HeldGuard) -> Result<(), StoreError> {
-        write_held(&self.database, held).map_err(|error| {
-            let reason = match error {
-                GuardStoreError::Backend(source) => source.to_string(),
-                other => other.to_string(),
-            };
-            StoreError::Write {
-                path: self.path.clone(),
-                reason,
-            }
-        })
+        write_held(&self.database, held).map_err(|error| StoreError::write(&self.path, &error))
     }
 }
 

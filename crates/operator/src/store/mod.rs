@@ -4,6 +4,7 @@
 //! signed. They are apart because the guard goes with the key. `reissuance.redb` is there where assets
 //! are reissued.
 
+mod cause;
 mod database;
 mod error;
 mod evidence;

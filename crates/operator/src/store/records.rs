@@ -11,7 +11,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableErro
 
 use super::{
     EvidenceReader, StoreError, StoredEvidence,
-    database::{Opened, begin_write, open},
+    database::{Opened, begin_write, is_there, open},
 };
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -56,6 +56,14 @@ impl Store {
         folder.join(NAME)
     }
 
+    /// Whether there is a store in a folder. One that cannot be looked for is not taken for missing.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn is_there(folder: &Path) -> Result<bool, StoreError> {
+        is_there(&Self::path(folder))
+    }
+
     /// Whether this call made it.
     #[must_use]
     pub const fn is_new(&self) -> bool {
@@ -67,15 +75,18 @@ impl Store {
     /// # Errors
     /// If one cannot be read, was altered, or is of another version.
     pub fn records(&self) -> Result<Vec<Record>, StoreError> {
-        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let read = self
+            .database
+            .begin_read()
+            .map_err(|e| self.read_error(&e))?;
         let table = match read.open_table(RECORDS) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(self.damaged(&error)),
+            Err(error) => return Err(self.read_error(&error)),
         };
         let mut records = Vec::new();
-        for entry in table.iter().map_err(|e| self.damaged(&e))? {
-            let (_, sealed) = entry.map_err(|e| self.damaged(&e))?;
+        for entry in table.iter().map_err(|e| self.read_error(&e))? {
+            let (_, sealed) = entry.map_err(|e| self.read_error(&e))?;
             let bytes = unseal(sealed.value()).ok_or_else(|| StoreError::Altered {
                 path: self.path.clone(),
             })?;
@@ -166,12 +177,12 @@ impl Store {
         }
     }
 
-    pub(super) fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
+    pub(super) fn write_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
         StoreError::write(&self.path, error)
     }
 
-    pub(super) fn damaged(&self, error: &dyn std::error::Error) -> StoreError {
-        StoreError::damaged(&self.path, error)
+    pub(super) fn read_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
+        StoreError::read(&self.path, error)
     }
 }
 

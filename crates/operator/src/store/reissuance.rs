@@ -73,11 +73,14 @@ impl ReissuanceStore {
     /// # Errors
     /// If it cannot be read or was altered.
     pub(crate) fn ledger(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let read = self
+            .database
+            .begin_read()
+            .map_err(|e| self.read_error(&e))?;
         match read.open_table(LEDGER) {
-            Ok(table) => self.value(table.get(0).map_err(|e| self.damaged(&e))?),
+            Ok(table) => self.value(table.get(0).map_err(|e| self.read_error(&e))?),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(self.damaged(&error)),
+            Err(error) => Err(self.read_error(&error)),
         }
     }
 
@@ -101,11 +104,14 @@ impl ReissuanceStore {
     /// # Errors
     /// If it cannot be read or was altered.
     pub(crate) fn signed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self.database.begin_read().map_err(|e| self.damaged(&e))?;
+        let read = self
+            .database
+            .begin_read()
+            .map_err(|e| self.read_error(&e))?;
         match read.open_table(SIGNED) {
-            Ok(table) => self.value(table.get(key).map_err(|e| self.damaged(&e))?),
+            Ok(table) => self.value(table.get(key).map_err(|e| self.read_error(&e))?),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(self.damaged(&error)),
+            Err(error) => Err(self.read_error(&error)),
         }
     }
 
@@ -139,11 +145,11 @@ impl ReissuanceStore {
             .transpose()
     }
 
-    fn write_error(&self, error: &dyn std::error::Error) -> StoreError {
+    fn write_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
         StoreError::write(&self.path, error)
     }
 
-    fn damaged(&self, error: &dyn std::error::Error) -> StoreError {
-        StoreError::damaged(&self.path, error)
+    fn read_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
+        StoreError::read(&self.path, error)
     }
 }

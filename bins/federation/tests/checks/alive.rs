@@ -1,0 +1,92 @@
+//! A daemon that hangs is not green for having its store locked.
+
+use std::{fs, process::Command};
+
+use serde_json::Value;
+
+use crate::{
+    Found,
+    world::{Daemon, World, until},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_that_has_told_nothing_for_long_is_red() {
+    let world = World::new().await;
+    let config = world.config(0);
+    let daemon = Daemon::start(&config);
+    let status = world.store(0).join("status.json");
+    until("a status", || status.exists()).await;
+    let found = Found::ask(&config, &["--running"]);
+    assert_eq!(found.of("store", "locked").0, "green", "{}", found.0);
+    // It hangs, and so much time passes.
+    daemon.signal("STOP");
+    let text = fs::read_to_string(&status).expect("there");
+    let mut report: Value = serde_json::from_str(&text).expect("json");
+    let written = report["written"].as_u64().expect("a time");
+    report["written"] = (written - 60_000).into();
+    fs::write(&status, report.to_string()).expect("written");
+    let found = Found::ask(&config, &["--running"]);
+    let (light, what, cure) = found.of("store", "locked");
+    assert_eq!(light, "red", "{}", found.0);
+    assert!(what.contains("has told nothing for"), "{what}");
+    assert!(cure.contains("start it again"), "{cure}");
+    daemon.signal("CONT");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_the_system_refuses_is_not_new_and_not_damaged() {
+    // Root without the two rights that let it read everything.
+    let probe = Command::new("setpriv")
+        .args(["--bounding-set=-dac_override,-dac_read_search", "true"])
+        .status();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: this process may not drop rights, so no file is refused to it");
+        return;
+    }
+    let world = World::new().await;
+    let config = world.config(0);
+    let folder = world.store(0);
+    fs::create_dir_all(&folder).expect("made");
+    std::os::unix::fs::chown(&folder, Some(65534), None).expect("root may");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(&folder, mode).expect("root may");
+    let ask = |args: &[&str]| {
+        let output = Command::new("setpriv")
+            .arg("--bounding-set=-dac_override,-dac_read_search")
+            .arg(env!("CARGO_BIN_EXE_federation"))
+            .args(args)
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    for args in [
+        &["preflight", "--wait", "0s"][..],
+        &["run"],
+        &["status"],
+        &["guard", "show"],
+        &["guard", "repair"],
+        &["guard", "resume"],
+    ] {
+        let said = ask(args);
+        assert!(said.contains("Permission denied"), "{args:?}: {said}");
+        // The status is a file beside the store, for reading only.
+        if args != ["status"] {
+            for part in ["this user may not use it", "user 65534 owns "] {
+                assert!(said.contains(part), "{args:?}: {said}");
+            }
+        }
+        for wrong in [
+            "move the store away",
+            "there is none yet",
+            "is lost",
+            "is not there",
+        ] {
+            assert!(!said.contains(wrong), "{args:?}: {said}");
+        }
+    }
+}
