@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     args::{DiffArgs, EvidenceArgs, FolderArgs},
     folder,
+    visible::visible,
 };
 
 /// Shows the words of each step.
@@ -145,8 +146,8 @@ fn tell(difference: &Difference) -> Result<(), CliError> {
         .into_iter()
         .flatten()
         .collect();
-    out::line(&place.join(" "))?;
-    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    out::line(&visible(&place.join(" ")))?;
+    let value = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), visible);
     out::line(&format!("  here   {}", value(&difference.left)))?;
     out::line(&format!("  there  {}", value(&difference.right)))
 }

@@ -9,6 +9,7 @@ mod next;
 mod propose;
 mod show;
 mod status;
+mod visible;
 
 use std::process::ExitCode;
 

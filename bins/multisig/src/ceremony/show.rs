@@ -12,6 +12,7 @@ use super::{
     args::ShowArgs,
     folder::{self, refused},
     me, status,
+    visible::visible,
 };
 
 /// What there is to show.
@@ -83,7 +84,7 @@ fn heading(text: &str) -> Result<(), CliError> {
 
 /// A value and what it is, in two columns.
 fn field(name: &str, value: &str) -> Result<(), CliError> {
-    out::line(&format!("  {name:<22} {value}"))
+    out::line(&format!("  {name:<22} {}", visible(value)))
 }
 
 /// What M of N means, from the point of view of one who agrees to it.
@@ -154,7 +155,7 @@ impl View<'_> {
         let proposal = self.ceremony.proposal();
         out::line(&format!(
             "The chain {} of {} nodes, with a block each {} s",
-            self.settings.chain(),
+            visible(self.settings.chain()),
             match proposal.node.as_str() {
                 "ocean" => "Ocean",
                 _ => "Elements",
@@ -217,10 +218,6 @@ impl View<'_> {
             let Some(setting) = self.settings.iter().find(|setting| setting.name == name) else {
                 continue;
             };
-            let value = setting.values.concat();
-            if value.is_empty() {
-                continue;
-            }
             let follows = match name {
                 "fedpegscript" => KeyUse::Peg,
                 "issuecontrolscript" => KeyUse::Reissuance,
@@ -230,6 +227,10 @@ impl View<'_> {
                 self.chain.is_none() && self.ceremony.proposal().keys.contains(&follows);
             if is_pending {
                 field(name, "follows from the keys, once all have joined")?;
+                continue;
+            }
+            let value = setting.values.concat();
+            if value.is_empty() {
                 continue;
             }
             field(name, &value)?;
@@ -269,7 +270,7 @@ impl View<'_> {
         if let Some(terms) = &self.ceremony.proposal().terms {
             heading("Terms and conditions")?;
             for line in terms.lines() {
-                out::line(&format!("  | {line}"))?;
+                out::line(&format!("  | {}", visible(line)))?;
             }
         }
         Ok(())

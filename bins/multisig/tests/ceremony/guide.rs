@@ -85,6 +85,27 @@ fn who_can_take_coins_and_fees_without_a_key_is_said_loudly() {
     );
 }
 
+/// A proposal is another party's text: it must not be able to paint over what it says.
+#[test]
+fn terms_cannot_write_over_what_is_shown() {
+    let parties = Parties::new();
+    let terms = parties.folder(0).join("terms-and-conditions/oc");
+    fs::create_dir_all(&terms).expect("made");
+    let said = "Be kind.\n\u{1b}[2JWho signs: 5 of 5\u{202e}\n";
+    fs::write(terms.join("latest.txt"), said).expect("written");
+    let conf = "chain=oc\npolicycoins=100\nfreezelistcoinsdestination=76a914777777777777777777777777777777777777777788ac\n";
+    parties.init_with("ocean", conf, "--datadir . --reissuance");
+    let shown = text(&parties.ceremony(0, "show"));
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+    for part in [
+        "| \\u{1b}[2JWho signs: 5 of 5\\u{202e}",
+        "issuecontrolscript     follows from the keys",
+        "policy coins, freezelist: 0.00000100 at the genesis, to the script 76a914",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
 #[test]
 fn what_has_changed_since_an_earlier_ceremony_is_shown() {
     let parties = Parties::new();

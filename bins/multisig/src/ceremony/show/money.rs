@@ -2,6 +2,7 @@
 
 use federation_ceremony::{Destination, KeyUse};
 use federation_cli::{CliError, out};
+use federation_genesis::Holder;
 use hex_conservative::{DisplayHex, FromHex};
 
 use super::{View, heading};
@@ -56,20 +57,41 @@ impl View<'_> {
             ));
         }
         lines.push(format!("fees of every block: to {}", self.fees()));
-        for (name, what) in [
-            ("policycoins", "policy coins"),
-            ("con_blocksubsidy", "new coins of each block"),
-        ] {
-            if let Some(amount) = self.value(name).and_then(|value| value.parse().ok())
-                && amount > 0
-            {
-                lines.push(format!(
-                    "{what}: {}, where the settings below say",
-                    coins(amount)
-                ));
-            }
+        let amount = |name| -> Option<u64> {
+            let amount = self.value(name)?.parse().ok()?;
+            (amount > 0).then_some(amount)
+        };
+        if let Some(amount) = amount("con_blocksubsidy") {
+            lines.push(format!(
+                "new coins of each block: {}, to whoever makes it, or where fees go",
+                coins(amount)
+            ));
+        }
+        if let Some(amount) = amount("policycoins") {
+            lines.extend(self.policies(amount));
         }
         lines
+    }
+
+    /// A line for each of Ocean's policies whose coins are made: those that somebody can spend.
+    fn policies(&self, amount: u64) -> Vec<String> {
+        let destinations = self.settings.iter().filter_map(|setting| {
+            let policy = setting.name.strip_suffix("coinsdestination")?;
+            let hex = setting.values.concat();
+            let is_made = Vec::from_hex(&hex)
+                .is_ok_and(|bytes| !bytes.is_empty() && Holder::of(&bytes) != Holder::Nobody);
+            let is_policy = policy != "initialfree" && is_made;
+            is_policy.then(|| (policy.to_owned(), hex))
+        });
+        destinations
+            .map(|(policy, hex)| {
+                format!(
+                    "policy coins, {policy}: {} at the genesis, to {}",
+                    coins(amount),
+                    self.script(&hex)
+                )
+            })
+            .collect()
     }
 
     /// The value of a setting; none where it has none, or is not of this kind of node.

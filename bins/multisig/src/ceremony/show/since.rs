@@ -6,7 +6,7 @@ use federation_ceremony::{Ceremony, Join, differences};
 use federation_cli::{CliError, out};
 use serde::Serialize;
 
-use super::super::compare;
+use super::super::{compare, visible::visible};
 
 /// One thing that is not as it was.
 #[derive(Serialize)]
@@ -18,8 +18,9 @@ pub(super) struct Change {
 
 impl Change {
     pub(super) fn tell(&self) -> Result<(), CliError> {
-        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        out::line(&format!("  {}", self.what))?;
+        let value =
+            |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), visible);
+        out::line(&format!("  {}", visible(&self.what)))?;
         out::line(&format!("    was  {}", value(&self.before)))?;
         out::line(&format!("    now  {}", value(&self.now)))
     }
