@@ -5,6 +5,7 @@ mod key;
 mod messenger;
 mod methods;
 mod node;
+mod proposal;
 mod store;
 
 use std::process::ExitCode;
