@@ -177,6 +177,11 @@ fn what_is_for_people_is_not_started_again() {
     assert!(unit.contains("\nRestart=on-failure\n"), "{unit}");
     assert!(unit.contains("\nRestartPreventExitStatus=78\n"), "{unit}");
     let compose = file(&bundle, "docker-compose.yml");
+    // A daemon that hangs is no healthy one: its age is looked at, not its lock.
+    assert!(
+        compose.contains("\"federation\", \"status\", \"--check\""),
+        "{compose}"
+    );
     assert!(
         compose.contains("\n      FEDERATION_ON_HALT: \"stay\"\n"),
         "{compose}"

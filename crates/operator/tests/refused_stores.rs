@@ -190,7 +190,7 @@ fn a_store_of_another_user_is_not_damaged_and_its_owner_is_named() {
         if is_root() {
             chown(file.path(), Some(NOBODY), None).expect("root may");
         } else {
-            std::fs::set_permissions(file.path(), Permissions::from_mode(0))
+            std::fs::set_permissions(file.path(), Permissions::from_mode(0o000))
                 .expect("the owner may");
         }
     }
@@ -201,7 +201,7 @@ fn a_store_of_another_user_is_not_damaged_and_its_owner_is_named() {
         assert!(told.iter().all(|one| one.contains(&owned)), "{told:?}");
     }
     // A folder that may not be entered hides what is in it, which is not missing for that.
-    let closed = if is_root() { 0o700 } else { 0 };
+    let closed = if is_root() { 0o700 } else { 0o000 };
     if is_root() {
         chown(path, Some(NOBODY), None).expect("root may");
     }

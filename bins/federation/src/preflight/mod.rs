@@ -6,6 +6,7 @@ mod messenger;
 mod methods;
 mod node;
 mod peers;
+mod proposal;
 mod store;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@
 mod alive;
 mod files;
 mod methods;
+mod real;
 mod wallet;
 #[path = "../recovery/world.rs"]
 #[expect(dead_code, reason = "the tests of recovery use more of it")]

@@ -6,11 +6,13 @@ use std::{
     time::Duration,
 };
 
+use federation_roster::Federation;
+
 use super::{
     Overrides, Setting,
     places::Places,
     reader::{Reader, Section},
-    report::ConfigReport,
+    report::{ConfigReport, Problem},
     text,
 };
 
@@ -225,4 +227,31 @@ impl RawMessenger {
             }
         }
     }
+}
+
+/// Operators with the endpoint of another: where the others are reached by theirs, one of the two never
+/// is.
+pub(super) fn same_endpoints(federation: &Federation, places: &Places) -> Vec<Problem> {
+    let mut first = BTreeMap::new();
+    let mut problems = Vec::new();
+    for id in federation.ids() {
+        let Some(operator) = federation.operator(id) else {
+            continue;
+        };
+        let endpoint = operator.endpoint.to_ascii_lowercase();
+        match first.get(&endpoint) {
+            None => {
+                first.insert(endpoint, &operator.name);
+            }
+            Some(other) => problems.push(places.problem(
+                Setting::Endpoint(id),
+                format!(
+                    "`endpoint`: `{}` and `{other}` have the same, {}",
+                    operator.name, operator.endpoint
+                ),
+                "write where each of them is reached; all operators need the same file".to_owned(),
+            )),
+        }
+    }
+    problems
 }

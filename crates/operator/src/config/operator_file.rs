@@ -1,7 +1,6 @@
 //! `operator.toml`: which operator this is, its node, its keys and its store.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -350,7 +349,7 @@ impl Raw {
         }
         let by_zmq = matches!(messenger, Some(MessengerAccess::Zmq { .. }));
         if by_zmq || (file.classic_until.is_some() && file.classic_kafka.is_none()) {
-            let twice = same_endpoints(&file.federation, &places);
+            let twice = messenger::same_endpoints(&file.federation, &places);
             reader.problems.extend(twice);
         }
         Some(Config {
@@ -377,33 +376,6 @@ impl Raw {
             places,
         })
     }
-}
-
-/// Operators with the endpoint of another: where the others are reached by theirs, one of the two never
-/// is.
-fn same_endpoints(federation: &Federation, places: &Places) -> Vec<Problem> {
-    let mut first = BTreeMap::new();
-    let mut problems = Vec::new();
-    for id in federation.ids() {
-        let Some(operator) = federation.operator(id) else {
-            continue;
-        };
-        let endpoint = operator.endpoint.to_ascii_lowercase();
-        match first.get(&endpoint) {
-            None => {
-                first.insert(endpoint, &operator.name);
-            }
-            Some(other) => problems.push(places.problem(
-                Setting::Endpoint(id),
-                format!(
-                    "`endpoint`: `{}` and `{other}` have the same, {}",
-                    operator.name, operator.endpoint
-                ),
-                "write where each of them is reached; all operators need the same file".to_owned(),
-            )),
-        }
-    }
-    problems
 }
 
 #[cfg(test)]
