@@ -176,5 +176,6 @@ pub(crate) fn failed(error: federation_local::LocalError) -> CliError {
 
 /// How long a chain may be without a block before it counts as standing still.
 pub(crate) fn patience(interval: Duration) -> Duration {
-    (interval * 10).max(Duration::from_secs(45))
+    // A machine that does other things as well may take its time for a block.
+    (interval * 10).max(Duration::from_secs(120))
 }
