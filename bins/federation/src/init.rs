@@ -66,9 +66,12 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
             Dialect::Elements | Dialect::Dynafed => "elementsd",
         }
     ))?;
+    let others = match plan.threshold {
+        0 | 1 => String::new(),
+        threshold => format!(", and so at least {} of the others", threshold - 1),
+    };
     out::line(&format!(
-        "next: federation run --config {out_folder}/operator-0/operator.toml, and so {} or more of the others",
-        plan.threshold - 1
+        "next: federation run --config {out_folder}/operator-0/operator.toml{others}"
     ))?;
     Ok(ExitCode::SUCCESS)
 }
