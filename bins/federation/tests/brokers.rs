@@ -21,7 +21,7 @@ use stub::{Names, Stub, Wrong};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_federation");
 
 /// How long anything may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Devnet nodes and the files of operators who talk by Kafka.
 struct World {
@@ -251,7 +251,11 @@ struct Broker {
 impl Broker {
     fn start(port: u16, folder: &Path, storage: &str) -> Self {
         let log = folder.join("tansu.log");
-        let file = std::fs::File::create(&log).expect("made");
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log);
+        let file = file.expect("made");
         let child = Command::new(std::env::var_os("TANSU").expect("TANSU names the program"))
             .arg("broker")
             .args(["--cluster-id", "federation"])
@@ -262,12 +266,18 @@ impl Broker {
             ])
             .args(["--storage-engine", storage])
             .current_dir(folder)
+            .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(file.try_clone().expect("one more"))
             .stderr(file)
             .spawn()
             .expect("it starts");
         Self { child, log }
+    }
+
+    fn log(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
@@ -296,6 +306,12 @@ async fn five_operators_live_through_twenty_restarts_of_a_broker_that_forgets_no
     live_through_restarts(|restart| if restart % 2 == 0 { ON_DISK } else { IN_MEMORY }).await;
 }
 
+/// The end of a log.
+fn last_lines(log: &str) -> String {
+    let lines: Vec<_> = log.lines().rev().take(20).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
 /// Twenty restarts, each with the storage that is chosen for it, and a block after each.
 async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) {
     let port = free_ports(1).expect("a port").start;
@@ -303,23 +319,37 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) {
     let world = World::new(5, &format!("127.0.0.1:{port}")).await;
     let mut broker = Broker::start(port, folder.path(), storage(0));
     let mut operators: Vec<_> = (0..5).map(|index| world.start(index)).collect();
-    until("a block", || world.height() > 0).await;
-    let mut waits = Vec::new();
+    until("a block", || {
+        world.height() > 0 || broker.log().contains("panicked at")
+    })
+    .await;
+    let (mut waits, mut panicked) = (Vec::new(), 0);
     for restart in 1..=20 {
-        let log = std::fs::read_to_string(&broker.log).unwrap_or_default();
         drop(broker);
         tokio::time::sleep(Duration::from_millis(300)).await;
         let height = world.height();
         let restarted = Instant::now();
         broker = Broker::start(port, folder.path(), storage(restart));
-        until(&format!("a block after restart {restart}; {log}"), || {
-            world.height() > height
-        })
-        .await;
-        waits.push(restarted.elapsed());
-        for operator in &mut operators {
-            operator.assert_runs();
+        while world.height() == height {
+            // This broker may go on without its storage when that has panicked, and answer nothing.
+            if broker.log().matches("panicked at").count() > panicked {
+                panicked += 1;
+                drop(broker);
+                broker = Broker::start(port, folder.path(), storage(restart));
+            }
+            for operator in &mut operators {
+                operator.assert_runs();
+            }
+            if restarted.elapsed() > PATIENCE {
+                let mut said = format!("broker: {}\n", last_lines(&broker.log()));
+                for operator in &operators {
+                    said += &format!("operator: {}\n", last_lines(&operator.log()));
+                }
+                panic!("no block after restart {restart}; {said}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        waits.push(restarted.elapsed());
     }
     let ended: usize = operators
         .iter()
@@ -327,7 +357,7 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) {
         .sum();
     waits.sort();
     println!(
-        "clients that ended in twenty restarts: {ended}; to the next block: median {:?}, longest {:?}",
+        "clients that ended in twenty restarts: {ended}; brokers that panicked besides: {panicked}; to the next block: median {:?}, longest {:?}",
         waits[waits.len() / 2],
         waits[waits.len() - 1]
     );

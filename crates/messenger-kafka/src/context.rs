@@ -103,6 +103,20 @@ impl ProducerContext for Context {
                 "this operator may not write to its topic {}: allow it",
                 self.shared.own_topic
             ),
+            // Brokers that lost their data give the numbers of producers out anew: this one's is
+            // another's now, or nobody's, and it would be refused for as long as it lives.
+            Some(
+                Code::ProducerFenced
+                | Code::InvalidProducerEpoch
+                | Code::InvalidProducerIdMapping
+                | Code::UnknownProducerId
+                | Code::OutOfOrderSequenceNumber,
+            ) => {
+                self.shared.producer_dead.store(true, Ordering::Release);
+                format!(
+                    "brokers do not know this producer any more, another takes its place: {error}"
+                )
+            }
             Some(_) => format!("a frame was not taken: {error}"),
         };
         self.shared.health.complain("delivery", &complaint);

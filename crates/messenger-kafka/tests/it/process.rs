@@ -92,6 +92,32 @@ async fn a_broker_that_ends_the_client_ends_nothing_else() {
     ));
 }
 
+/// As one that came back without its data, and gave the number of this producer to another.
+#[tokio::test]
+async fn a_producer_that_brokers_do_not_know_any_more_is_replaced() {
+    let stub = Stub::start(Wrong {
+        fences: true,
+        ..Wrong::default()
+    })
+    .await;
+    let messenger = start_process(at(&stub, 0)).await;
+    let replaced = async {
+        while stub.producers() < 3 {
+            messenger.broadcast("a frame".into()).await.expect("open");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), replaced)
+        .await
+        .expect("in time");
+    let faults = messenger.health().faults;
+    let told = faults.iter().find(|fault| fault.subject == "delivery");
+    let reason = &told.expect("it is told").reason;
+    assert!(reason.contains("any more"), "{reason}");
+    // The client itself is well.
+    assert_eq!(messenger.health().restarts, 0);
+}
+
 #[tokio::test]
 async fn a_broker_that_names_no_topic_in_its_metadata_ends_nothing_else() {
     for names in [Names::Empty, Names::Null] {

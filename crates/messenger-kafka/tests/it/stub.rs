@@ -23,6 +23,8 @@ pub(super) struct Wrong {
     pub(super) topics: i16,
     /// It answers a fetch with another leader of a topic that it gives no name.
     pub(super) leader_of_nothing: bool,
+    /// It refuses what producers send, as by a producer that is not known any more.
+    pub(super) fences: bool,
     /// What it calls the topics that it is asked for.
     pub(super) names: Names,
 }
@@ -45,6 +47,7 @@ pub(super) struct Stub {
     pub(super) port: u16,
     connections: Arc<AtomicUsize>,
     asked: Arc<AtomicUsize>,
+    producers: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -61,13 +64,14 @@ impl Stub {
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
         let asked = Arc::new(AtomicUsize::new(0));
-        let questions = Arc::clone(&asked);
+        let producers = Arc::new(AtomicUsize::new(0));
+        let counts = (Arc::clone(&asked), Arc::clone(&producers));
         let task = tokio::spawn(async move {
             let mut serving = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
                 if !wrong.closes {
-                    serving.spawn(serve(stream, wrong, port, Arc::clone(&questions)));
+                    serving.spawn(serve(stream, wrong, port, counts.clone()));
                 }
             }
         });
@@ -75,6 +79,7 @@ impl Stub {
             port,
             connections,
             asked,
+            producers,
             task,
         }
     }
@@ -86,6 +91,11 @@ impl Stub {
     /// How often it was asked for topics.
     pub(super) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// How many producers have asked for a number of their own.
+    pub(super) fn producers(&self) -> usize {
+        self.producers.load(Ordering::Relaxed)
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -114,7 +124,12 @@ const VERSIONS: i16 = 18;
 const INIT_PRODUCER: i16 = 22;
 
 /// Answers questions until one is unknown or the connection ends.
-async fn serve(mut stream: TcpStream, wrong: Wrong, port: u16, asked: Arc<AtomicUsize>) {
+async fn serve(
+    mut stream: TcpStream,
+    wrong: Wrong,
+    port: u16,
+    (asked, producers): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+) {
     while let Ok(length) = stream.read_i32().await {
         let mut request = vec![0; usize::try_from(length).unwrap_or_default()];
         if stream.read_exact(&mut request).await.is_err() {
@@ -123,6 +138,7 @@ async fn serve(mut stream: TcpStream, wrong: Wrong, port: u16, asked: Arc<Atomic
         let mut request = &request[..];
         let (key, version) = (take_i16(&mut request), take_i16(&mut request));
         asked.fetch_add(usize::from(key == METADATA), Ordering::Relaxed);
+        producers.fetch_add(usize::from(key == INIT_PRODUCER), Ordering::Relaxed);
         let correlation = take(&mut request, 4).to_vec();
         let client = usize::try_from(take_i16(&mut request)).unwrap_or_default();
         take(&mut request, client);
@@ -188,6 +204,17 @@ fn answer(key: i16, version: i16, request: &[u8], wrong: Wrong, port: u16) -> Op
         }
         INIT_PRODUCER => {
             out.i32(0_usize).i16(0).raw(&1_i64.to_be_bytes()).i16(0);
+        }
+        PRODUCE if wrong.fences => {
+            let mut request = request;
+            // No transaction, acks, time.
+            take(&mut request, 2 + 2 + 4 + 4);
+            out.i32(1_usize).text(&take_text(&mut request));
+            out.i32(1_usize).i32(0_usize).i16(90);
+            for _ in 0..3 {
+                out.raw(&(-1_i64).to_be_bytes());
+            }
+            out.i32(0_usize);
         }
         FETCH if wrong.leader_of_nothing && version == 12 => {
             // Tags, throttle, error, session, one topic.
