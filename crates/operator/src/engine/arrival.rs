@@ -68,6 +68,20 @@ impl Heard {
         self.open.store(false, Ordering::Relaxed);
     }
 
+    /// Who was heard and where, from when this is asked for the first time on.
+    pub(super) fn listen(&self) -> BTreeMap<OperatorId, BlockHeight> {
+        let mut heights = self.heights.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.open.swap(true, Ordering::Relaxed) {
+            heights.clear();
+        }
+        heights.clone()
+    }
+
+    /// Nobody needs to know any more for now.
+    pub(super) fn rest(&self) {
+        self.close();
+    }
+
     /// How many others were heard at the height above a tip or below, and how many above that.
     pub(super) fn count(&self, me: OperatorId, tip: BlockHeight) -> (usize, usize) {
         let heights = self.heights.lock().unwrap_or_else(PoisonError::into_inner);
