@@ -161,6 +161,14 @@ impl Session {
                 self.state.tell(format!("{name}: {text}"));
                 self.state.operators[index].alarm = Some(text);
             }
+            OperatorEvent::StandsStill(standstill) => {
+                let reason = standstill.reason(self.federation.federation());
+                if self.state.standstill.is_none() {
+                    self.state
+                        .tell(format!("{name}: the chain stands still: {reason}"));
+                }
+                self.state.standstill = Some(reason);
+            }
             OperatorEvent::Node(NodeState::Down(reason)) => {
                 self.state
                     .tell(format!("{name}: its node does not answer: {reason}"));
@@ -334,6 +342,8 @@ impl Session {
         {
             return Some(End::Done);
         }
+        // Who watches can mend it, and decides how long to wait.
+        self.blocks?;
         let last = self.state.last_block.unwrap_or(self.state.began);
         (last.elapsed() > super::patience(self.interval)).then_some(End::StoodStill)
     }

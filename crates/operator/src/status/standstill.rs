@@ -127,7 +127,7 @@ impl Standstill {
                 "so many only observe that nobody is left to decide. Bring back operators whose \
                  stores are whole; if there are none, stop all daemons, raise `epoch` in everybody's \
                  federation.toml to the same number, and do `federation guard repair --new-roster \
-                 --no-other-daemon` at each"
+                 --no-other-daemon` at each whose guard is whole (M of them are enough)"
                     .to_owned(),
             ),
             StandstillCause::NotVoted(missing) => {
