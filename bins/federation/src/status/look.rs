@@ -1,6 +1,9 @@
 //! What can be seen of an operator without its daemon's help: its files, and whether a process has
 //! them.
 
+mod parted;
+mod process;
+
 use std::path::Path;
 
 use federation_block_signing::Record;
@@ -10,13 +13,12 @@ use federation_operator::{
     Clock, Halt, HeldGuardStore, Store, StoreError, SystemClock,
     status::{EvidenceReport, GuardReport, StatusError, StatusReport, read_status},
 };
-use federation_signer::{GuardStanding, HeldGuard};
+use federation_signer::GuardStanding;
 use serde::Serialize;
 
-use crate::{
-    guard::{Place, key_is_in_use},
-    run::with_causes,
-};
+pub(super) use self::process::Process;
+use self::{parted::parted, process::process};
+use crate::{guard::Place, run::with_causes};
 
 /// A report that is older, in milliseconds, is not of a daemon that works: it writes every ten
 /// seconds.
@@ -45,25 +47,6 @@ pub(super) struct Shown {
     pub(super) classic: Option<TurnState>,
     /// The evidence.
     pub(super) evidence: Vec<EvidenceReport>,
-}
-
-/// How it is with the daemon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Process {
-    /// It runs, and has told of itself just now.
-    Runs,
-    /// A process has the store, and the process that told last is alive and has told nothing for long:
-    /// it hangs.
-    Hangs,
-    /// A process has the store and has told nothing yet: it waits for its node, or is no daemon.
-    Silent,
-    /// It runs, and the store here is not the one that it has.
-    WithoutStore,
-    /// It ran, and does not any more.
-    Gone,
-    /// Nothing shows that it ever ran.
-    NeverRan,
 }
 
 /// Something that is wrong with the files.
@@ -330,52 +313,6 @@ impl Shown {
     }
 }
 
-/// Whether store and guard are of one life; what shows that they are not. The guard knows every
-/// block that the store says was signed, and none above what the store has worked on.
-fn parted(records: &[Record], held: &HeldGuard) -> Option<String> {
-    if records.is_empty() || held.standing != GuardStanding::Active {
-        return None;
-    }
-    for record in records {
-        let Record::Signature(signature) = record else {
-            continue;
-        };
-        let (height, hash) = (signature.height, signature.hash);
-        let is_forgotten = held.state.highest_final() >= Some(height);
-        match held.state.signed(height) {
-            Some(known) if known == hash => {}
-            Some(known) => {
-                return Some(format!(
-                    "store and guard do not belong together: at height {height} the store says that \
-                     block {hash} was signed, and the guard {known}"
-                ));
-            }
-            None if is_forgotten => {}
-            None => {
-                return Some(format!(
-                    "store and guard do not belong together: the store says that block {hash} at \
-                     height {height} was signed, and the guard does not know of it"
-                ));
-            }
-        }
-    }
-    let worked_on = records
-        .iter()
-        .filter_map(|record| match record {
-            Record::Final(height) => Some(height.next()),
-            record => record.height(),
-        })
-        .max();
-    let signed = held.state.records().last().map(|(height, _)| height);
-    match (signed, worked_on) {
-        (Some(signed), Some(worked_on)) if signed > worked_on => Some(format!(
-            "store and guard do not belong together: the guard has signed a block at height \
-             {signed}, and the store has come to height {worked_on} only"
-        )),
-        _ => None,
-    }
-}
-
 /// The store, if it can be had.
 enum Found {
     Free(Box<Store>),
@@ -395,116 +332,10 @@ fn open(folder: &Path, place: &Place) -> Found {
     }
 }
 
-fn process(
-    found: &Found,
-    daemon: Option<&StatusReport>,
-    age: Option<u64>,
-    place: &Place,
-) -> Process {
-    let is_fresh = age.is_some_and(|age| age <= STALE_MILLIS);
-    let is_alive = daemon.is_some_and(|report| is_alive(report.process));
-    match found {
-        Found::InUse if is_fresh => Process::Runs,
-        Found::InUse if is_alive => Process::Hangs,
-        Found::InUse => Process::Silent,
-        _ if is_fresh && is_alive => Process::WithoutStore,
-        Found::Missing if key_is_in_use(&place.pin.block_key) => Process::WithoutStore,
-        _ if daemon.is_some() => Process::Gone,
-        Found::Missing => Process::NeverRan,
-        _ => Process::Gone,
-    }
-}
-
-/// Whether a process of this program is known to be alive: not one that has ended and whose parent has
-/// not asked yet how, and none that has the number of one that was in another container.
-fn is_alive(process: u32) -> bool {
-    let read = |process: &str| {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // `pid (name) state ..`, and the name may hold anything.
-        let (head, rest) = stat.rsplit_once(") ")?;
-        let (_, name) = head.split_once(" (")?;
-        Some((name.to_owned(), rest.chars().next()?))
-    };
-    let (Some((name, state)), Some((own, _))) = (read(&process.to_string()), read("self")) else {
-        return false;
-    };
-    name == own && !matches!(state, 'Z' | 'X')
-}
-
 fn status_fault(error: &StatusError) -> Fault {
     Fault {
         about: "status",
         what: error.to_string(),
         help: "check the folder's owner and mode",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use federation_block_signing::{BlockSignature, CompactSignature};
-    use federation_chain::{BlockHash, BlockHeight};
-
-    use super::*;
-
-    fn signed(height: u32, hash: u8) -> Record {
-        Record::Signature(BlockSignature {
-            height: BlockHeight::new(height),
-            hash: BlockHash::from_bytes([hash; 32]),
-            signature: CompactSignature::from_bytes([1; 64]),
-        })
-    }
-
-    fn last(height: u32) -> Record {
-        Record::Final(BlockHeight::new(height))
-    }
-
-    /// A guard that signed these.
-    fn guard(records: &[(u32, u8)], highest_final: u32) -> HeldGuard {
-        let mut held = HeldGuard::default();
-        for (height, hash) in records {
-            let hash = BlockHash::from_bytes([*hash; 32]);
-            held.state
-                .record(BlockHeight::new(*height), hash)
-                .expect("fresh");
-        }
-        held.state.raise_final(BlockHeight::new(highest_final));
-        held
-    }
-
-    #[test]
-    fn a_store_and_its_guard_belong_together() {
-        // The last height's signature is kept, and the guard may be ahead by the write between.
-        let records = [last(7), signed(7, 7), signed(8, 8)];
-        assert_eq!(parted(&records, &guard(&[(7, 7), (8, 8)], 6)), None);
-        assert_eq!(parted(&[last(7)], &guard(&[(7, 7), (8, 8)], 7)), None);
-        // Repaired: all up to the watermark counts as signed.
-        assert_eq!(parted(&records, &guard(&[], 20)), None);
-        assert_eq!(parted(&[], &guard(&[(7, 7)], 6)), None);
-    }
-
-    #[test]
-    fn a_guard_of_another_time_or_machine_is_noticed() {
-        let records = [last(7), signed(8, 8)];
-        let of = |held: &HeldGuard| parted(&records, held).expect("it shows");
-        assert!(of(&guard(&[(5, 5)], 5)).contains("does not know of it"));
-        assert!(of(&guard(&[(8, 9)], 7)).contains("and the guard 0909"));
-        let ahead = of(&guard(&[(8, 8), (30, 1)], 29));
-        assert!(ahead.contains("has come to height 8 only"), "{ahead}");
-    }
-
-    #[test]
-    fn this_process_is_alive_and_one_that_ended_is_not() {
-        assert_eq!(is_alive(std::process::id()), cfg!(target_os = "linux"));
-        let mut child = std::process::Command::new("true").spawn().expect("there");
-        child.wait().expect("it ends");
-        assert!(!is_alive(child.id()));
-        // Another program.
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .expect("there");
-        assert!(!is_alive(child.id()));
-        child.kill().expect("it runs");
-        child.wait().expect("it ends");
     }
 }

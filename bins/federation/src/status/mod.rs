@@ -1,6 +1,7 @@
 //! `federation status`: what an operator does, and the evidence that it holds.
 
 mod check;
+mod findings;
 mod look;
 mod table;
 mod verify;

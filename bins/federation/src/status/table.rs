@@ -11,7 +11,7 @@ use federation_operator::{
 };
 
 use super::{
-    check::Findings,
+    findings::Findings,
     look::{Process, Shown},
 };
 use crate::guard::Place;

@@ -12,7 +12,7 @@ mod testing;
 mod watcher;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -21,7 +21,6 @@ use std::{
 };
 
 use federation_block_signing::{Alarm, Event, Input, Machine, Tip};
-use federation_messenger::Peer;
 use federation_roster::{Federation, OperatorId};
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
@@ -35,7 +34,7 @@ use self::{
     ingress::{Dropped, Ingress},
     jobs::{Jobs, with_causes},
     peers::Peers,
-    standstill::{Moved, View, Watch},
+    standstill::Watch,
     testing::Testing,
     watcher::{Hints, Watcher},
 };
@@ -396,73 +395,5 @@ impl Engine {
                 self.tell(OperatorEvent::Node(state));
             }
         }
-    }
-
-    /// Who is connected, where the messenger knows whom it has at the other end of its links.
-    fn connected(&self) -> BTreeSet<OperatorId> {
-        let messenger = &self.speaker.messenger;
-        if !messenger.has_unicast() {
-            return BTreeSet::new();
-        }
-        let links = messenger.stats().peers;
-        let links = links.into_iter().filter(|link| link.connected);
-        let places: BTreeMap<&str, OperatorId> = self
-            .federation
-            .ids()
-            .filter_map(|id| Some((self.federation.operator(id)?.endpoint.as_str(), id)))
-            .collect();
-        links
-            .filter_map(|link| match &link.peer {
-                Peer::Operator(id) => Some(*id),
-                Peer::Address(address) => places.get(&**address).copied(),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// Says that a standstill is over, if there was one.
-    fn end_standstill(&mut self, tip: &Tip) {
-        let (now, clock) = (Instant::now(), self.clock.now());
-        let moved = self.standstill.tip(tip.height, tip.time, now, clock);
-        self.heard.rest();
-        if let Some(Moved { after }) = moved {
-            self.log.moves_again(tip.height, after);
-            let height = tip.height;
-            self.tell(OperatorEvent::MovesAgain { height, after });
-        }
-    }
-
-    /// Says that the chain stands still, with who is missing, and puts it into the status.
-    fn look_for_standstill(&mut self) {
-        let now = Instant::now();
-        if !self.standstill.is_due(now) {
-            return;
-        }
-        let (mut connected, mut far) = (BTreeSet::new(), BTreeMap::new());
-        if self.standstill.is_late(now) {
-            connected = self.connected();
-            far = self.heard.listen();
-        }
-        let machine = self.machine.status();
-        let node = self.status.borrow().node.clone();
-        let view = View {
-            height: machine.height,
-            round: machine.round,
-            phase: machine.phase,
-            observing: machine.observing,
-            node: &node,
-            connected: &connected,
-            far: &far,
-        };
-        let look = self.standstill.look(&view, now);
-        if let Some(standstill) = look.standstill.as_ref().filter(|_| look.say) {
-            self.log.stands_still(standstill, self.clock.now());
-            self.tell(OperatorEvent::StandsStill(standstill.clone()));
-        }
-        self.status.send_if_modified(|status| {
-            let is_new = status.standstill != look.standstill;
-            status.standstill = look.standstill;
-            is_new
-        });
     }
 }
