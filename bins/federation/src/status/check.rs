@@ -63,6 +63,7 @@ pub(super) fn assess(shown: &Shown, facts: &Facts) -> Findings {
     for fault in &shown.faults {
         let level = match fault.about {
             "status" => Level::Warning,
+            "access" => Level::Unknown,
             _ => Level::Critical,
         };
         findings.add(level, fault.about, &fault.what, fault.help);
@@ -82,7 +83,8 @@ fn process(shown: &Shown, facts: &Facts, findings: &mut Findings) {
     let told = |report: &StatusReport| facts.ago(report.written);
     let last = shown.daemon.as_ref().map(told);
     match shown.process {
-        Process::Runs => {}
+        // A fault says why.
+        Process::Runs | Process::Unseen => {}
         Process::Hangs => findings.add(
             Level::Critical,
             "daemon",
@@ -157,7 +159,8 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
             Level::Critical,
             "standstill",
             format!(
-                "the chain stands still for {}{height}: {}",
+                "{} for {}{height}: {}",
+                standstill.what,
                 span(facts.now.since(since)),
                 standstill.reason
             ),

@@ -4,7 +4,7 @@
 mod parted;
 mod process;
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use federation_block_signing::Record;
 use federation_chain::UnixTime;
@@ -52,7 +52,7 @@ pub(super) struct Shown {
 /// Something that is wrong with the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Fault {
-    /// `store`, `guard` or `status`.
+    /// `store`, `guard`, `status`, `classic` or `access`.
     pub(super) about: &'static str,
     /// What is wrong.
     pub(super) what: String,
@@ -132,16 +132,19 @@ impl Shown {
     pub(super) fn of(place: &Place) -> Self {
         let folder = &place.config.store;
         let mut faults = Vec::new();
-        let daemon = read_status(folder).unwrap_or_else(|error| {
-            faults.push(status_fault(&error));
-            None
-        });
+        let found = open(folder, place);
+        let daemon = match &found {
+            Found::Unseen(_) => None,
+            _ => read_status(folder).unwrap_or_else(|error| {
+                faults.push(status_fault(&error));
+                None
+            }),
+        };
         let now = SystemClock.now();
         let age = daemon
             .as_ref()
             .map(|report| now.since(UnixTime::from_millis(report.written)));
         let age = age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        let found = open(folder, place);
         let process = process(&found, daemon.as_ref(), age, place);
         let mut shown = Self {
             running: matches!(
@@ -165,6 +168,11 @@ impl Shown {
                 shown.add_guard(place, &[]);
                 shown.add_classic(place);
             }
+            Found::Unseen(reason) => shown.faults.push(Fault {
+                about: "access",
+                what: format!("{} cannot be looked at: {reason}", folder.display()),
+                help: "ask as the user that the daemon runs as",
+            }),
             Found::Bad(error) => {
                 shown.add_fault("store", &error);
                 shown.add_guard(place, &[]);
@@ -318,12 +326,16 @@ enum Found {
     Free(Box<Store>),
     InUse,
     Missing,
+    /// It may be there: the system does not let us see.
+    Unseen(std::io::Error),
     Bad(StoreError),
 }
 
 fn open(folder: &Path, place: &Place) -> Found {
-    if !Store::path(folder).exists() {
-        return Found::Missing;
+    match std::fs::File::open(Store::path(folder)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Found::Missing,
+        Err(error) => return Found::Unseen(error),
+        Ok(_) => {}
     }
     match Store::open(folder, place.config.federation.id(), place.config.me) {
         Ok(store) => Found::Free(Box::new(store)),

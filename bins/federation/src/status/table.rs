@@ -35,7 +35,7 @@ pub(super) fn of(place: &Place, shown: &Shown, findings: &Findings, with_evidenc
             finding.what
         ));
         if !finding.help.is_empty() {
-            lines.push(format!("{:<12}do: {}", "", finding.help));
+            lines.push(format!("{:<12}help: {}", "", finding.help));
         }
     }
     lines.push(format!("daemon      {}", daemon(shown)));
@@ -102,6 +102,7 @@ fn daemon(shown: &Shown) -> String {
             format!("does not run; the last one told something {told}")
         }
         Process::Gone | Process::NeverRan => "does not run".to_owned(),
+        Process::Unseen => "not known".to_owned(),
     }
 }
 

@@ -47,7 +47,7 @@ fn critical(config: &Path, word: &str) {
     // For people it is there, too, with what to do.
     let shown = ask(config, &["status"]);
     assert!(shown.contains("state       critical"), "{shown}");
-    assert!(shown.contains("do: "), "{shown}");
+    assert!(shown.contains("help: "), "{shown}");
     let value = check_json(config);
     assert_eq!(value["state"], "critical");
     assert!(value["text"].as_str().expect("text").contains(word));
@@ -333,8 +333,7 @@ async fn when_all_observe_they_say_what_helps_and_it_does() {
         observer.stop().await;
     }
     let public = world.fed.join("federation.toml");
-    let text = std::fs::read_to_string(&public).expect("there");
-    std::fs::write(&public, format!("epoch = 1\n{text}")).expect("written");
+    change(&public, "epoch = 0", "epoch = 1");
     for index in 0..3 {
         let repair = ["guard", "repair", "--new-roster", "--no-other-daemon"];
         ask(&world.config(index), &repair);
@@ -367,6 +366,19 @@ async fn brokers_that_are_down_are_told() {
     let shown = ask_json(&config, &["status"]);
     assert_eq!(shown["daemon"]["messenger"]["connected"], false, "{shown}");
     daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_may_not_be_seen_are_unknown_and_not_missing() {
+    let world = World::new().await;
+    let config = world.config(0);
+    // The system refuses it to everybody, root included.
+    std::fs::write(world.fed.join("wall"), "no folder").expect("written");
+    change(&config, "store = \"store\"", "store = \"../wall/store\"");
+    let (line, code) = check(&config);
+    assert!(line.starts_with("UNKNOWN: "), "{line}");
+    assert!(line.contains("cannot be looked at"), "{line}");
+    assert_eq!(code, 3);
 }
 
 #[test]

@@ -55,12 +55,19 @@ impl Engine {
         if !self.standstill.is_due(now) {
             return;
         }
-        let (mut connected, mut far) = (BTreeSet::new(), BTreeMap::new());
+        let machine = self.machine.status();
+        let mut connected = BTreeSet::new();
         if self.standstill.is_late(now) {
             connected = self.connected();
-            far = self.heard.listen();
+            // Before there is a tip, those who are heard elsewhere are waited for, and told of by that.
+            if self.standstill.knows_tip() {
+                for (id, height) in self.heard.listen() {
+                    if height.to_u32().abs_diff(machine.height.to_u32()) > 1 {
+                        self.standstill.note_far(id, height, now);
+                    }
+                }
+            }
         }
-        let machine = self.machine.status();
         let node = self.status.borrow().node.clone();
         let view = View {
             height: machine.height,
@@ -69,7 +76,6 @@ impl Engine {
             observing: machine.observing,
             node: &node,
             connected: &connected,
-            far: &far,
         };
         let look = self.standstill.look(&view, now);
         if let Some(standstill) = look.standstill.as_ref().filter(|_| look.say) {

@@ -100,10 +100,14 @@ pub struct StandstillReport {
     pub needed: usize,
     /// Who takes part, this operator among them unless it observes.
     pub heard: Vec<String>,
+    /// Who is heard at heights below.
+    pub behind: Vec<String>,
     /// Who is not heard.
     pub absent: Vec<String>,
     /// Who is connected and says nothing.
     pub silent: Vec<String>,
+    /// `the chain stands still`, or `the own node has no new block`.
+    pub what: String,
     /// Why, and who is missing, in words.
     pub reason: String,
 }
@@ -357,8 +361,10 @@ impl StandstillReport {
             round: standstill.round.to_u32(),
             needed: standstill.needed,
             heard: names(federation, &standstill.heard),
+            behind: names(federation, standstill.behind.keys()),
             absent: names(federation, &standstill.absent),
             silent: names(federation, &standstill.silent),
+            what: standstill.what().to_owned(),
             reason: standstill.reason(federation),
         }
     }

@@ -20,6 +20,8 @@ pub struct Standstill {
     pub needed: usize,
     /// Who takes part at this height, this operator among them unless it observes.
     pub heard: BTreeSet<OperatorId>,
+    /// Who is heard at heights below this one, and at which: their nodes are behind.
+    pub behind: BTreeMap<OperatorId, BlockHeight>,
     /// Who is not heard and, as far as is known, not connected.
     pub absent: BTreeSet<OperatorId>,
     /// Who is connected and says nothing: an operator that observes, waits for its node, or hangs.
@@ -70,16 +72,33 @@ impl Standstill {
             None => "at a height that is not known".to_owned(),
         };
         format!(
-            "the chain stands still for {} {place}: {}",
+            "{} for {} {place}: {}",
+            self.what(),
             words(now.since(self.since)),
             self.reason(federation)
         )
+    }
+
+    /// Who stands still: the chain, or the own node, behind whose back the chain may go on.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self.cause {
+            StandstillCause::NodeDown(_)
+            | StandstillCause::NodeBelowFinal
+            | StandstillCause::NodeBehind(_) => "the own node has no new block",
+            _ => "the chain stands still",
+        }
     }
 
     /// Why it stands still, in words.
     #[must_use]
     pub fn reason(&self, federation: &Federation) -> String {
         let names = |ids: &BTreeSet<OperatorId>| names(federation, ids.iter());
+        let places = |heights: &BTreeMap<OperatorId, BlockHeight>| {
+            let places = heights.iter();
+            let places = places.map(|(id, height)| format!("{} at {height}", federation.name(*id)));
+            places.collect::<Vec<_>>().join(", ")
+        };
         let mut parts = Vec::new();
         match &self.cause {
             StandstillCause::NodeDown(why) => {
@@ -91,14 +110,10 @@ impl Standstill {
                     .to_owned();
             }
             StandstillCause::NodeBehind(ahead) => {
-                let ahead: Vec<_> = ahead
-                    .iter()
-                    .map(|(id, height)| format!("{} at {height}", federation.name(*id)))
-                    .collect();
                 return format!(
                     "others are heard at greater heights ({}): the own node does not get their \
                      blocks, look at its peers",
-                    ahead.join(", ")
+                    places(ahead)
                 );
             }
             StandstillCause::Observing { .. } => {
@@ -113,6 +128,9 @@ impl Standstill {
         ));
         if !self.absent.is_empty() {
             parts.push(format!("absent: {}", names(&self.absent)));
+        }
+        if !self.behind.is_empty() {
+            parts.push(format!("their nodes are behind: {}", places(&self.behind)));
         }
         if !self.silent.is_empty() {
             parts.push(format!(

@@ -126,7 +126,9 @@ fn each_state_has_its_level_and_its_words() {
         needed: 3,
         heard: vec!["alice".to_owned()],
         absent: vec!["bob".to_owned(), "carol".to_owned()],
+        behind: Vec::new(),
         silent: Vec::new(),
+        what: "the chain stands still".to_owned(),
         reason: "heard 1 of the 2 that must sign; absent: bob, carol".to_owned(),
     };
     let fault = |about| Fault {

@@ -23,6 +23,8 @@ pub(in crate::status) enum Process {
     Gone,
     /// Nothing shows that it ever ran.
     NeverRan,
+    /// Its files may not be looked at.
+    Unseen,
 }
 
 pub(super) fn process(
@@ -34,6 +36,7 @@ pub(super) fn process(
     let is_fresh = age.is_some_and(|age| age <= STALE_MILLIS);
     let is_alive = daemon.is_some_and(|report| is_alive(report.process));
     match found {
+        Found::Unseen(_) => Process::Unseen,
         Found::InUse if is_fresh => Process::Runs,
         Found::InUse if is_alive => Process::Hangs,
         Found::InUse => Process::Silent,

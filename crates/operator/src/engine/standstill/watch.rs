@@ -4,6 +4,7 @@
 //! is so and whether to say it.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -35,8 +36,6 @@ pub(super) struct View<'a> {
     pub(super) node: &'a NodeState,
     /// Who is connected, where the messenger can tell.
     pub(super) connected: &'a BTreeSet<OperatorId>,
-    /// Who was heard at heights that are too far from the own one to be of use.
-    pub(super) far: &'a BTreeMap<OperatorId, BlockHeight>,
 }
 
 /// What a look found.
@@ -92,6 +91,8 @@ struct Known {
     round: Round,
     prevote: Option<(BlockHeight, Round, Option<BlockHash>)>,
     signed: Option<BlockHeight>,
+    /// Where it was heard at a height that is too far from the own one to be of use.
+    far: Option<(Instant, BlockHeight)>,
 }
 
 /// What was said of the standstill that lasts.
@@ -122,6 +123,7 @@ impl Watch {
                         round: Round::FIRST,
                         prevote: None,
                         signed: None,
+                        far: None,
                     };
                     (id, nothing)
                 })
@@ -161,6 +163,18 @@ impl Watch {
             Message::BlockSignature(_) => known.signed = known.signed.max(Some(height)),
             _ => {}
         }
+    }
+
+    /// Notes that an operator was heard at a height that is too far from the own one to be of use.
+    pub(super) fn note_far(&mut self, sender: OperatorId, height: BlockHeight, now: Instant) {
+        if let Some(known) = self.others.get_mut(&sender) {
+            known.far = Some((now, height));
+        }
+    }
+
+    /// Whether a block is known, so that heights mean something.
+    pub(super) const fn knows_tip(&self) -> bool {
+        self.tip.is_some()
     }
 
     /// Notes the node's best block, made at this time by its header; the end of a standstill if it is
@@ -260,21 +274,29 @@ impl Watch {
         if !view.observing {
             heard.insert(self.me);
         }
-        let mut ahead = view.far.clone();
-        ahead.retain(|_, height| *height > view.height);
+        let (mut ahead, mut behind) = (BTreeMap::new(), BTreeMap::new());
         let (mut absent, mut silent) = (BTreeSet::new(), BTreeSet::new());
         for (id, known) in &self.others {
             let is_fresh = known.heard.is_some_and(|at| now < at + self.fresh);
-            if is_fresh && known.height > view.height {
-                ahead.insert(*id, known.height);
-            } else if is_fresh && known.height == view.height {
-                heard.insert(*id);
-            } else if ahead.contains_key(id) {
-                // Heard, though not here.
-            } else if is_fresh || view.connected.contains(id) {
-                silent.insert(*id);
-            } else {
-                absent.insert(*id);
+            let near = is_fresh.then_some(known.height);
+            let far = known.far.filter(|(at, _)| now < *at + self.fresh);
+            let height = near.or(far.map(|(_, height)| height));
+            match height.map(|height| height.cmp(&view.height)) {
+                Some(Ordering::Equal) => {
+                    heard.insert(*id);
+                }
+                Some(Ordering::Greater) => {
+                    ahead.extend(height.map(|height| (*id, height)));
+                }
+                Some(Ordering::Less) => {
+                    behind.extend(height.map(|height| (*id, height)));
+                }
+                None if view.connected.contains(id) => {
+                    silent.insert(*id);
+                }
+                None => {
+                    absent.insert(*id);
+                }
             }
         }
         let is_known = self.tip.is_some();
@@ -288,7 +310,7 @@ impl Watch {
             StandstillCause::NodeBehind(ahead)
         } else if view.observing {
             StandstillCause::Observing {
-                nobody_decides: heard.len() + absent.len() < self.threshold,
+                nobody_decides: heard.len() + behind.len() + absent.len() < self.threshold,
             }
         } else {
             StandstillCause::TooFew
@@ -299,6 +321,7 @@ impl Watch {
             since: self.tip.map_or(self.began_at, |tip| tip.since),
             needed: self.threshold,
             heard,
+            behind,
             absent,
             silent,
             cause,
@@ -355,14 +378,8 @@ impl Watch {
 /// Whether a person would be told the same, but for rounds that go on.
 fn is_same(one: &Standstill, other: &Standstill) -> bool {
     let cause = |of: &Standstill| core::mem::discriminant(&of.cause);
-    (one.height, &one.heard, &one.absent, &one.silent, cause(one))
-        == (
-            other.height,
-            &other.heard,
-            &other.absent,
-            &other.silent,
-            cause(other),
-        )
+    let who = |of: &Standstill| [of.heard.clone(), of.absent.clone(), of.silent.clone()];
+    one.height == other.height && cause(one) == cause(other) && who(one) == who(other)
 }
 
 #[cfg(test)]
