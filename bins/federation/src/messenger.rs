@@ -9,13 +9,26 @@ use federation_cli::CliError;
 use federation_messenger::Messenger;
 use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaProcess};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
-use federation_operator::config::{Config, KafkaAccess, MessengerAccess, Setting};
+use federation_operator::{
+    config::{Config, KafkaAccess, MessengerAccess, Setting},
+    status::MessengerReport,
+};
 use federation_roster::OperatorId;
 
 use crate::{cli::LogFormat, run::with_causes};
 
+/// What tells how the way to the others is.
+pub(crate) type Reporter = Box<dyn Fn() -> MessengerReport + Send>;
+
 /// Starts it.
 pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliError> {
+    Ok(start_told(config).await?.0)
+}
+
+/// Starts it, with what tells of it.
+pub(crate) async fn start_told(
+    config: &Config,
+) -> Result<(Arc<dyn Messenger>, Reporter), CliError> {
     match &config.messenger {
         MessengerAccess::Zmq {
             listen,
@@ -29,13 +42,54 @@ pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliErro
                         "check `listen`, and whether another daemon has the port",
                     )
                 })?;
-            Ok(Arc::new(messenger))
+            let messenger = Arc::new(messenger);
+            let told = messenger.clone();
+            Ok((messenger, Box::new(move || links(told.as_ref()))))
         }
-        MessengerAccess::Kafka(access) => Ok(Arc::new(start_kafka(config, access).await?)),
+        MessengerAccess::Kafka(access) => {
+            let messenger = Arc::new(start_kafka(config, access).await?);
+            let told = messenger.clone();
+            Ok((messenger, Box::new(move || brokers(&told))))
+        }
         other => Err(CliError::failure(
             format!("this program has no messenger for {other:?}"),
             "choose zmq or kafka",
         )),
+    }
+}
+
+fn links(messenger: &dyn Messenger) -> MessengerReport {
+    let links = messenger.stats().peers;
+    let up = links.iter().filter(|link| link.connected).count();
+    MessengerReport {
+        kind: "zmq".to_owned(),
+        connected: up > 0,
+        up,
+        of: links.len(),
+        faults: Vec::new(),
+    }
+}
+
+fn brokers(messenger: &KafkaProcess) -> MessengerReport {
+    let health = messenger.health();
+    let unreached = health.brokers.iter().filter_map(|broker| {
+        let reason = broker.fault.as_ref()?;
+        Some(format!("broker {}: {reason}", broker.address))
+    });
+    let others = health
+        .faults
+        .iter()
+        .map(|fault| format!("Kafka, {}: {}", fault.subject, fault.reason));
+    MessengerReport {
+        kind: "kafka".to_owned(),
+        connected: messenger.is_connected(),
+        up: health
+            .brokers
+            .iter()
+            .filter(|broker| broker.connected)
+            .count(),
+        of: health.brokers.len(),
+        faults: unreached.chain(others).collect(),
     }
 }
 

@@ -136,7 +136,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
             "ask `federation guard show` what it knows: `federation help when-it-does-not-start`",
         )
     })?;
-    let messenger = messenger::start(config).await?;
+    let (messenger, messenger_report) = messenger::start_told(config).await?;
     let mut options = Options::default();
     options.timeouts = config.timeouts;
     options.observe = observe;
@@ -161,11 +161,13 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
         operator = operator.with_reissuance(reissuing);
     }
     let folder = config.store.clone();
-    let writer = StatusWriter::new(folder, federation, config.me, operator.guard(), evidence);
+    let writer = StatusWriter::new(folder, federation, config.me, operator.guard(), evidence)
+        .with_messenger(messenger_report);
     let handle = operator
         .start()
         .await
         .map_err(|error| start_error(&error))?;
+    let writer = writer.with_reissuance(&handle);
     let running = Running {
         _locks: keys.locks,
         status: tokio::spawn(writer.run(handle.status(), handle.events())),

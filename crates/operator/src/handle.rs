@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{AssetStatus, OperatorError};
+use crate::{AssetStatus, OperatorError, ReissuanceDifferences, Standstill};
 
 /// How the own node is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +24,8 @@ pub enum NodeState {
     Up,
     /// It does not, and why.
     Down(String),
+    /// It answers, and is not where the chain is: the operator waits for it, and why.
+    Waiting(String),
 }
 
 /// What is known of another operator.
@@ -84,6 +86,12 @@ pub struct OperatorStatus {
     pub observing: bool,
     /// The node's best block, once known.
     pub tip: Option<(BlockHeight, BlockHash)>,
+    /// When that block was made, by its header.
+    pub tip_time: Option<UnixTime>,
+    /// Whose signatures that block has; nobody's, where others than this federation have signed it.
+    pub tip_signers: Vec<OperatorId>,
+    /// How and why the chain stands still, if it does.
+    pub standstill: Option<Standstill>,
     /// How the node is.
     pub node: NodeState,
     /// The other operators that were heard.
@@ -109,6 +117,15 @@ pub enum OperatorEvent {
     },
     /// The node stopped or began to answer.
     Node(NodeState),
+    /// The chain stands still: said at first, and again with growing pauses while it lasts.
+    StandsStill(Standstill),
+    /// A standstill that was said is over.
+    MovesAgain {
+        /// The height of the block that came.
+        height: BlockHeight,
+        /// How long the chain stood still.
+        after: Duration,
+    },
     /// How long a call to the node took.
     NodeCall {
         /// Which call.
@@ -143,6 +160,7 @@ pub enum OperatorEvent {
 pub struct OperatorHandle {
     pub(crate) status: watch::Receiver<OperatorStatus>,
     pub(crate) reissuance: watch::Receiver<Vec<AssetStatus>>,
+    pub(crate) reissuance_differences: watch::Receiver<ReissuanceDifferences>,
     pub(crate) events: broadcast::Sender<OperatorEvent>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: Option<JoinHandle<Result<(), OperatorError>>>,
@@ -159,6 +177,12 @@ impl OperatorHandle {
     #[must_use]
     pub fn reissuance(&self) -> watch::Receiver<Vec<AssetStatus>> {
         self.reissuance.clone()
+    }
+
+    /// Which operators reissue otherwise than this one, as it is now and as it changes.
+    #[must_use]
+    pub fn reissuance_differences(&self) -> watch::Receiver<ReissuanceDifferences> {
+        self.reissuance_differences.clone()
     }
 
     /// What happens from now on. A reader that is too slow misses events, and is told how many.

@@ -59,6 +59,8 @@ pub(crate) struct History {
     pub(crate) known: Known,
     /// The tip up to which all was looked at.
     pub(crate) seen: Option<(BlockHeight, BlockHash)>,
+    /// Who signed the last tip that was looked at.
+    pub(crate) signers: Option<(BlockHash, Vec<OperatorId>)>,
 }
 
 impl History {
@@ -83,6 +85,9 @@ impl History {
             let header = self.header(hash).await?;
             let height = header.height();
             let (highest, _) = *top.get_or_insert((height, hash));
+            if hash == tip {
+                self.signers = Some((tip, self.signers_of(&header)));
+            }
             if height <= self.floor().max(kept) {
                 break;
             }
@@ -145,12 +150,35 @@ impl History {
         }
     }
 
-    /// Whether the block has an own signature. One that another script has signed, before the chain
-    /// changed to the federation's, has none.
+    /// Whose signatures a block has, as its header shows them.
+    ///
+    /// # Errors
+    /// What kept the node from answering, if the block was not looked at just before.
+    pub(crate) async fn signers(
+        &mut self,
+        hash: BlockHash,
+    ) -> Result<Vec<OperatorId>, HistoryError> {
+        match &self.signers {
+            Some((known, signers)) if *known == hash => Ok(signers.clone()),
+            _ => {
+                let header = self.header(hash).await?;
+                Ok(self.signers_of(&header))
+            }
+        }
+    }
+
+    /// Whose signatures a block has. One that another script has signed, before the chain changed to
+    /// the federation's, has none.
+    fn signers_of(&self, header: &Header) -> Vec<OperatorId> {
+        let positions = self.federation.rules().signers(header).unwrap_or_default();
+        positions
+            .into_iter()
+            .filter_map(|position| self.federation.at_script_position(position))
+            .collect()
+    }
+
     fn is_own(&self, header: &Header) -> bool {
-        let own = self.federation.script_position(self.me);
-        let signers = self.federation.rules().signers(header).unwrap_or_default();
-        own.is_some_and(|own| signers.contains(&own))
+        self.signers_of(header).contains(&self.me)
     }
 
     async fn header(&self, hash: BlockHash) -> Result<Header, HistoryError> {

@@ -44,8 +44,10 @@ pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};
 pub use reissuance::{
     AssetStatus, DueStatus, FollowError, IssueError, IssuedAsset, Reading, Reissuance,
-    ReissuanceError, ReissuanceNode, TokenAddresses, follow, issue, token_addresses,
+    ReissuanceDifferences, ReissuanceError, ReissuanceNode, TokenAddresses, follow, issue,
+    token_addresses,
 };
+pub use status::{Standstill, StandstillCause};
 pub use store::{
     EvidenceError, EvidenceReader, Halt, HaltReason, HeldGuardStore, RedbGuardStore,
     ReissuanceStore, Resumed, Store, StoreError, StoredEvidence,

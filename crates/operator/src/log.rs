@@ -1,18 +1,28 @@
 //! The operator's log: one line a round, one a block, and one for each change of something.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use federation_block_signing::{Alarm, Event, HeightReport, RoundOutcome, RoundReport};
-use federation_chain::BlockHash;
+use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{Federation, OperatorId};
 
-use crate::{status::alarm_text, throttle::Throttle};
+use crate::{
+    Standstill,
+    status::{alarm_text, words},
+    throttle::Throttle,
+};
 
 /// Writes the log of one operator.
 #[derive(Debug)]
 pub(crate) struct Log {
     federation: Arc<Federation>,
     throttle: Throttle,
+    /// The node's best block, and who signed it.
+    tip: Mutex<Option<(BlockHash, Vec<OperatorId>)>>,
 }
 
 impl Log {
@@ -20,7 +30,47 @@ impl Log {
         Self {
             federation,
             throttle: Throttle::default(),
+            tip: Mutex::default(),
         }
+    }
+
+    /// Notes whose signatures the node's best block has, for the line about it.
+    pub(crate) fn tip(&self, hash: BlockHash, signers: &[OperatorId]) {
+        let mut tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
+        *tip = Some((hash, signers.to_vec()));
+    }
+
+    /// Who signed a block: whose signatures it has, and not whose were seen, for more than those may
+    /// come in, and none where the block came from another node.
+    fn signers(&self, report: &HeightReport) -> String {
+        let tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*tip {
+            Some((hash, signers)) if *hash == report.hash => self.names(signers.iter()),
+            _ => String::new(),
+        }
+    }
+
+    /// Says that the chain stands still.
+    pub(crate) fn stands_still(&self, standstill: &Standstill, now: UnixTime) {
+        tracing::warn!(
+            height = standstill.height.map(|height| height.to_u32()),
+            round = standstill.round.to_u32(),
+            seconds = now.since(standstill.since).as_secs(),
+            heard = self.names(standstill.heard.iter()),
+            absent = self.names(standstill.absent.iter()),
+            "{}",
+            standstill.describe(&self.federation, now)
+        );
+    }
+
+    /// Says that a standstill is over.
+    pub(crate) fn moves_again(&self, height: BlockHeight, after: Duration) {
+        tracing::info!(
+            %height,
+            seconds = after.as_secs(),
+            "the chain moves again after {}",
+            words(after)
+        );
     }
 
     /// Writes one event of the protocol.
@@ -51,7 +101,7 @@ impl Log {
         tracing::info!(
             height = %report.height,
             hash = %report.hash,
-            signers = self.names(report.signers.iter()),
+            signers = self.signers(report),
             submitted_ms = report.until_submitted.map(millis),
             finished_ms = report.until_finished.map(millis),
             "block"

@@ -265,6 +265,7 @@ async fn begin(
         max_drift: operator.options.max_drift.unwrap_or(MAX_DRIFT),
         known: Known::Above(None),
         seen: Some(tip),
+        signers: None,
     };
     let (height, hash) = tip;
     let mut observe = false;

@@ -23,6 +23,10 @@ pub(crate) struct StatusArgs {
     /// no operator.toml is needed.
     #[arg(long, conflicts_with = "evidence")]
     pub(crate) verify: Option<PathBuf>,
+    /// For monitors: answer in one line, and with the exit code how it is: 0 good, 1 warning,
+    /// 2 critical, 3 unknown.
+    #[arg(long, conflicts_with_all = ["evidence", "verify"])]
+    pub(crate) check: bool,
     /// The answer as JSON.
     #[arg(long)]
     pub(crate) json: bool,

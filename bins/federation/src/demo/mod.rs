@@ -75,7 +75,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
         let names = federation.federation().operators().iter();
         let names = names.map(|operator| operator.name.clone()).collect();
         let threshold = federation.federation().threshold();
-        let state = DemoState::new(title(args), threshold, names);
+        let state = DemoState::new(title(args), threshold, args.interval, names);
         let inflation = args
             .inflation_rate
             .map(|rate| Inflation::new(rate, args.inflation_period, args.interval, &federation))

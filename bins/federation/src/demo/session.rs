@@ -274,6 +274,14 @@ impl Session {
                 state.tell(format!("{name}: {text}"));
                 state.operators[index].alarm = Some(text);
             }
+            OperatorEvent::StandsStill(standstill) => {
+                let reason = standstill.reason(self.federation.federation());
+                let mut state = self.picture.now();
+                if state.standstill.is_none() {
+                    state.tell(format!("{name}: the chain stands still: {reason}"));
+                }
+                state.standstill = Some(reason);
+            }
             OperatorEvent::Node(NodeState::Down(reason)) => {
                 self.picture
                     .tell(format!("{name}: its node does not answer: {reason}"));
@@ -416,6 +424,8 @@ impl Session {
         if self.blocks.is_some_and(|blocks| state.finished >= blocks) {
             return Some(End::Done);
         }
+        // Who watches can mend it, and decides how long to wait.
+        self.blocks?;
         let last = state.last_block.unwrap_or(state.began);
         (last.elapsed() > super::patience(self.interval)).then_some(End::StoodStill)
     }

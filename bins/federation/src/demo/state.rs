@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use federation_chain::{BlockHash, BlockHeight};
@@ -87,6 +87,8 @@ pub(crate) struct DemoState {
     pub(crate) title: String,
     /// M.
     pub(crate) threshold: usize,
+    /// The time from one block to the next.
+    pub(crate) interval: Duration,
     /// When the demo began.
     pub(crate) began: Instant,
     /// The operators, by their place in the roster.
@@ -109,11 +111,18 @@ pub(crate) struct DemoState {
     pub(crate) longest_gap_ms: u64,
     /// Blocks that were finished.
     pub(crate) finished: u32,
+    /// What an operator said last of why the chain stands still.
+    pub(crate) standstill: Option<String>,
 }
 
 impl DemoState {
     /// A picture of operators that have not begun yet.
-    pub(crate) fn new(title: String, threshold: usize, names: Vec<String>) -> Self {
+    pub(crate) fn new(
+        title: String,
+        threshold: usize,
+        interval: Duration,
+        names: Vec<String>,
+    ) -> Self {
         let operators = names
             .into_iter()
             .map(|name| OperatorRow {
@@ -130,6 +139,7 @@ impl DemoState {
         Self {
             title,
             threshold,
+            interval,
             began: Instant::now(),
             operators,
             blocks: VecDeque::new(),
@@ -141,6 +151,7 @@ impl DemoState {
             last_block: None,
             longest_gap_ms: 0,
             finished: 0,
+            standstill: None,
         }
     }
 
@@ -171,8 +182,46 @@ impl DemoState {
             }
         }
         self.finished += 1;
+        self.standstill = None;
         self.blocks.push_front(block);
         self.blocks.truncate(KEPT_BLOCKS);
+    }
+
+    /// How long ago the last block came, or the demo began.
+    pub(crate) fn since_last_block(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_block.unwrap_or(self.began))
+    }
+
+    /// Why the chain stands still, if it does: as operators do, the picture says so after two
+    /// intervals, and not sooner than three seconds after a block is due.
+    pub(crate) fn standstill(&self, now: Instant) -> Option<String> {
+        let patience = (self.interval * 2).max(self.interval + Duration::from_secs(3));
+        if self.since_last_block(now) < patience {
+            return None;
+        }
+        let running = self.operators.iter().filter(|o| o.running).count();
+        let stopped: Vec<&str> = self
+            .operators
+            .iter()
+            .filter(|o| !o.running)
+            .map(|o| o.name.as_str())
+            .collect();
+        if running < self.threshold {
+            return Some(format!(
+                "{running} of the {} that must sign run; stopped: {}",
+                self.threshold,
+                stopped.join(", ")
+            ));
+        }
+        if let Some(said) = &self.standstill {
+            return Some(said.clone());
+        }
+        let links = match self.cut.len() {
+            0 => String::new(),
+            1 => "; a link is cut".to_owned(),
+            cut => format!("; {cut} links are cut"),
+        };
+        Some(format!("{running} operators run{links}"))
     }
 
     /// Adds a line of news.
@@ -201,7 +250,36 @@ mod tests {
     use super::*;
 
     fn state() -> DemoState {
-        DemoState::new("t".to_owned(), 2, vec!["a".into(), "b".into(), "c".into()])
+        let names = vec!["a".into(), "b".into(), "c".into()];
+        DemoState::new("t".to_owned(), 2, Duration::from_secs(2), names)
+    }
+
+    #[test]
+    fn a_standstill_is_told_after_two_intervals_with_who_is_missing() {
+        let mut state = state();
+        state.operators[1].running = true;
+        let at = |seconds| state.began + Duration::from_secs(seconds);
+        assert_eq!(
+            state.standstill(at(4)),
+            None,
+            "an absent leader takes a round"
+        );
+        let why = state.standstill(at(5)).expect("it stands still");
+        assert_eq!(why, "1 of the 2 that must sign run; stopped: a, c");
+    }
+
+    #[test]
+    fn with_enough_running_the_operators_themselves_say_why() {
+        let mut state = state();
+        for operator in &mut state.operators {
+            operator.running = true;
+        }
+        state.cut = vec![(0, 1), (0, 2)];
+        let later = state.began + Duration::from_secs(60);
+        let why = |state: &DemoState| state.standstill(later).expect("it stands still");
+        assert_eq!(why(&state), "3 operators run; 2 links are cut");
+        state.standstill = Some("heard 1 of the 2 that must sign; absent: b, c".to_owned());
+        assert!(why(&state).contains("absent: b, c"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ async fn session(blocks: u32) -> Session {
     let config = LocalConfig::new(3, 2).with_interval(interval);
     let federation = LocalFederation::start(config).await.expect("a federation");
     let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
-    let state = DemoState::new("a demo".to_owned(), 2, names);
+    let state = DemoState::new("a demo".to_owned(), 2, interval, names);
     let acts = Acts {
         crash: false,
         inflation: None,

@@ -1,101 +1,115 @@
-//! The live view of the demo on a terminal.
+//! The live view of the demo on a terminal. Made for 80 columns and 24 lines, and any number of
+//! operators: what does not fit is counted, or ends in `…`.
+
+use std::time::{Duration, Instant};
 
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style, Stylize},
     text::{Line, Span},
-    widgets::{Block, Cell, Paragraph, Row, Table},
+    widgets::{Block, Cell, Paragraph, Row, Table, Wrap},
 };
 
-use super::state::DemoState;
+use super::state::{BlockRow, DemoState, OperatorRow};
 
-const KEYS: &str = " up/down choose an operator   space stop or restart it   k kill it   c cut one of its links   h heal them   q quit";
+const KEYS: &str = " up/down choose   space stop/restart   k kill   c cut a link   h heal   q quit";
+
+/// Lines that the blocks and the news have at least, borders and header included.
+const LEAST_BLOCKS: u16 = 4;
+const LEAST_NEWS: u16 = 3;
+/// And those that they like to have.
+const FAIR_BLOCKS: u16 = 6;
+const FAIR_NEWS: u16 = 7;
 
 /// Draws the whole picture.
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &DemoState, chosen: usize) {
-    let rows = u16::try_from(state.operators.len()).unwrap_or(20) + 3;
+    draw_at(frame, state, chosen, Instant::now());
+}
+
+/// Draws the picture as it is at a time.
+fn draw_at(frame: &mut Frame<'_>, state: &DemoState, chosen: usize, now: Instant) {
+    let area = frame.area();
+    let head = head(state, now, usize::from(area.width));
+    let head_lines = u16::try_from(head.len()).unwrap_or(2);
+    let rest = area.height.saturating_sub(head_lines + 1);
+    let wanted = u16::try_from(state.operators.len()).unwrap_or(u16::MAX - 3) + 3;
+    let operators = wanted
+        .min(rest.saturating_sub(LEAST_BLOCKS + LEAST_NEWS))
+        .max(4);
+    let news = rest
+        .saturating_sub(operators + FAIR_BLOCKS)
+        .clamp(LEAST_NEWS, FAIR_NEWS);
     let [title, operators, blocks, news, keys] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(rows),
-        Constraint::Min(6),
-        Constraint::Length(7),
+        Constraint::Length(head_lines),
+        Constraint::Length(operators),
+        Constraint::Min(LEAST_BLOCKS),
+        Constraint::Length(news),
         Constraint::Length(1),
     ])
-    .areas(frame.area());
+    .areas(area);
 
-    frame.render_widget(title_line(state), title);
+    frame.render_widget(Paragraph::new(head), title);
     draw_operators(frame, operators, state, chosen);
     draw_blocks(frame, blocks, state);
     draw_news(frame, news, state);
     frame.render_widget(
-        Paragraph::new(KEYS).style(Style::new().fg(Color::DarkGray)),
+        Paragraph::new(fit(KEYS, usize::from(keys.width))).style(Style::new().fg(Color::DarkGray)),
         keys,
     );
 }
 
-fn title_line(state: &DemoState) -> Paragraph<'_> {
+/// What runs, and how it goes: both count on while nothing happens.
+fn head(state: &DemoState, now: Instant, width: usize) -> Vec<Line<'static>> {
+    let title = fit(&state.title, width.saturating_sub(13));
+    let mut lines = vec![Line::from(vec![
+        Span::styled(" federation ", Style::new().add_modifier(Modifier::BOLD)),
+        Span::raw(title),
+    ])];
     let health = if state.forks.is_empty() {
         Span::styled("no fork", Style::new().fg(Color::Green))
     } else {
         Span::styled("FORKED", Style::new().fg(Color::White).bg(Color::Red))
     };
-    Paragraph::new(Line::from(vec![
-        Span::styled(" federation ", Style::new().add_modifier(Modifier::BOLD)),
+    let since = state.since_last_block(now);
+    let gap = Duration::from_millis(state.longest_gap_ms).max(match state.last_block {
+        Some(_) => since,
+        None => Duration::ZERO,
+    });
+    let last = match state.last_block {
+        Some(_) => format!("last {} ago", seconds(since)),
+        None => format!("none for {}", seconds(since)),
+    };
+    lines.push(Line::from(vec![
         Span::raw(format!(
-            "{}   {} blocks, longest gap {:.1} s, ",
-            state.title,
+            " {} blocks, {last}, longest gap {}, ",
             state.finished,
-            state.longest_gap_ms as f64 / 1000.0
+            seconds(gap)
         )),
         health,
-    ]))
+    ]));
+    if let Some(why) = state.standstill(now) {
+        let text = format!(" STANDS STILL for {}: {why}", seconds(since));
+        let style = Style::new().fg(Color::White).bg(Color::Red);
+        let told = wrap(&text, width.max(20), 3);
+        lines.extend(told.into_iter().map(|line| Line::styled(line, style)));
+    }
+    lines
 }
 
 fn draw_operators(frame: &mut Frame<'_>, area: Rect, state: &DemoState, chosen: usize) {
-    let leader = state.leader();
-    let last_signers = state
-        .blocks
-        .front()
-        .map(|b| b.signers.as_slice())
-        .unwrap_or_default();
-    let rows = state.operators.iter().enumerate().map(|(index, o)| {
-        let colour = if !o.running {
-            Color::Red
-        } else if leader == Some(index) {
-            Color::Yellow
-        } else {
-            Color::Reset
-        };
-        let links = cut_links(state, index);
-        let row = Row::new(vec![
-            Cell::from(format!("{}", index + 1)),
-            Cell::from(o.name.clone()),
-            Cell::from(if o.running {
-                o.height.to_string()
-            } else {
-                "-".to_owned()
-            }),
-            Cell::from(if o.running {
-                o.round.to_string()
-            } else {
-                "-".to_owned()
-            }),
-            Cell::from(if o.running {
-                o.phase.clone()
-            } else {
-                "stopped".to_owned()
-            }),
-            Cell::from(if leader == Some(index) { "leads" } else { "" }),
-            Cell::from(if last_signers.contains(&o.name) {
-                "signed"
-            } else {
-                ""
-            }),
-            Cell::from(o.last_ms.map(|ms| format!("{ms} ms")).unwrap_or_default()),
-            Cell::from(o.alarm.clone().unwrap_or(links)),
-        ])
-        .style(Style::new().fg(colour));
+    let count = state.operators.len();
+    let room = usize::from(area.height.saturating_sub(3)).max(1);
+    // The chosen one is always to be seen.
+    let first = (chosen + 1)
+        .saturating_sub(room)
+        .min(count.saturating_sub(room));
+    let widths = [2, 8, 6, 5, 14, 5, 6, 8];
+    let taken: u16 = widths.iter().sum::<u16>() + 8 + 2;
+    let note = usize::from(area.width.saturating_sub(taken));
+    let shown = state.operators.iter().enumerate().skip(first).take(room);
+    let rows = shown.map(|(index, operator)| {
+        let row = operator_row(state, index, operator, note);
         if index == chosen {
             row.add_modifier(Modifier::REVERSED)
         } else {
@@ -103,35 +117,72 @@ fn draw_operators(frame: &mut Frame<'_>, area: Rect, state: &DemoState, chosen: 
         }
     });
     let header = [
-        "",
-        "operator",
-        "height",
-        "round",
-        "phase",
-        "",
-        "last block",
-        "took",
-        "",
+        "", "operator", "height", "round", "phase", "", "signed", "took", "",
     ];
-    let widths = [
-        Constraint::Length(2),
-        Constraint::Length(12),
-        Constraint::Length(7),
-        Constraint::Length(6),
-        Constraint::Length(16),
-        Constraint::Length(6),
-        Constraint::Length(10),
-        Constraint::Length(9),
-        Constraint::Min(8),
-    ];
-    let table = Table::new(rows, widths)
+    let title = if room < count {
+        let stopped = state.operators.iter().filter(|o| !o.running).count();
+        format!(
+            " operators {} to {} of {count}: {} must sign, {stopped} stopped; up/down for the others ",
+            first + 1,
+            first + room,
+            state.threshold
+        )
+    } else {
+        format!(" operators: {} of {count} must sign ", state.threshold)
+    };
+    let columns = widths
+        .map(Constraint::Length)
+        .into_iter()
+        .chain([Constraint::Min(6)]);
+    let table = Table::new(rows, columns)
         .header(Row::new(header).style(Style::new().fg(Color::DarkGray)))
-        .block(Block::bordered().title(format!(
-            " operators: {} of {} must sign ",
-            state.threshold,
-            state.operators.len()
-        )));
+        .block(Block::bordered().title(fit(&title, usize::from(area.width.saturating_sub(2)))));
     frame.render_widget(table, area);
+}
+
+fn operator_row(
+    state: &DemoState,
+    index: usize,
+    operator: &OperatorRow,
+    note: usize,
+) -> Row<'static> {
+    let leads = state.leader() == Some(index);
+    let colour = if !operator.running {
+        Color::Red
+    } else if leads {
+        Color::Yellow
+    } else {
+        Color::Reset
+    };
+    let if_running = |text: String| {
+        if operator.running {
+            text
+        } else {
+            "-".to_owned()
+        }
+    };
+    let has_signed = state
+        .blocks
+        .front()
+        .is_some_and(|block| block.signers.contains(&operator.name));
+    let phase = if operator.running {
+        &operator.phase
+    } else {
+        "stopped"
+    };
+    let links = cut_links(state, index);
+    Row::new(vec![
+        Cell::from((index + 1).to_string()),
+        Cell::from(fit(&operator.name, 8)),
+        Cell::from(if_running(operator.height.to_string())),
+        Cell::from(if_running(operator.round.to_string())),
+        Cell::from(fit(phase, 14)),
+        Cell::from(if leads { "leads" } else { "" }),
+        Cell::from(if has_signed { "yes" } else { "" }),
+        Cell::from(operator.last_ms.map(took).unwrap_or_default()),
+        Cell::from(fit(operator.alarm.as_ref().unwrap_or(&links), note)),
+    ])
+    .style(Style::new().fg(colour))
 }
 
 fn cut_links(state: &DemoState, index: usize) -> String {
@@ -153,21 +204,37 @@ fn cut_links(state: &DemoState, index: usize) -> String {
 }
 
 fn draw_blocks(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
-    let rows = state.blocks.iter().map(|b| {
-        let retried = if b.round > 0 {
+    let room = usize::from(area.height.saturating_sub(3));
+    let shown: Vec<&BlockRow> = state.blocks.iter().take(room).collect();
+    let inner = usize::from(area.width.saturating_sub(2));
+    let hash = if inner >= 100 { 16 } else { 8 };
+    // Height, hash, round, leader, took, transactions and the gaps between all.
+    let rest = inner.saturating_sub(6 + hash + 5 + 8 + 8 + 3 + 7);
+    let signers: Vec<String> = shown
+        .iter()
+        .map(|block| signers(state, block, rest.saturating_sub(10)))
+        .collect();
+    let signed = signers.iter().map(|text| text.chars().count()).max();
+    let signed = signed
+        .unwrap_or_default()
+        .max(9)
+        .min(rest.saturating_sub(6));
+    let assets = rest.saturating_sub(signed);
+    let rows = shown.iter().zip(signers).map(|(block, signers)| {
+        let retried = if block.round > 0 {
             Color::Yellow
         } else {
             Color::Reset
         };
         Row::new(vec![
-            Cell::from(b.height.to_string()),
-            Cell::from(b.hash.get(..16).unwrap_or_default().to_owned()),
-            Cell::from(b.round.to_string()),
-            Cell::from(b.leader.clone()),
-            Cell::from(format!("{} ms", b.ms)),
-            Cell::from(b.transactions.to_string()),
-            Cell::from(b.signers.join(" ")),
-            Cell::from(b.assets.join(", ")),
+            Cell::from(block.height.to_string()),
+            Cell::from(block.hash.get(..hash).unwrap_or(&block.hash).to_owned()),
+            Cell::from(block.round.to_string()),
+            Cell::from(fit(&block.leader, 8)),
+            Cell::from(took(block.ms)),
+            Cell::from(block.transactions.to_string()),
+            Cell::from(fit(&signers, signed)),
+            Cell::from(fit(&block.assets.join(", "), assets)),
         ])
         .style(Style::new().fg(retried))
     });
@@ -181,71 +248,135 @@ fn draw_blocks(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
         "signed by",
         "assets",
     ];
+    let length = |width: usize| Constraint::Length(u16::try_from(width).unwrap_or(u16::MAX));
     let widths = [
         Constraint::Length(6),
-        Constraint::Length(16),
+        length(hash),
         Constraint::Length(5),
         Constraint::Length(8),
         Constraint::Length(8),
-        Constraint::Length(4),
-        Constraint::Length(30),
-        Constraint::Min(10),
+        Constraint::Length(3),
+        length(signed),
+        length(assets),
     ];
+    let title = match (shown.len(), state.finished) {
+        (0, _) => " no blocks yet ".to_owned(),
+        (shown, all) if usize::try_from(all) == Ok(shown) => " blocks ".to_owned(),
+        (shown, all) => format!(" blocks: the last {shown} of {all} "),
+    };
     let table = Table::new(rows, widths)
         .header(Row::new(header).style(Style::new().fg(Color::DarkGray)))
-        .block(Block::bordered().title(" blocks "));
+        .block(Block::bordered().title(title));
     frame.render_widget(table, area);
 }
 
+/// Who signed a block: by name, or by number where there is no room for the names.
+fn signers(state: &DemoState, block: &BlockRow, room: usize) -> String {
+    let names = block.signers.join(" ");
+    if names.chars().count() <= room {
+        return names;
+    }
+    let number = |name: &String| {
+        let place = state.operators.iter().position(|o| o.name == *name);
+        place.map(|index| index + 1)
+    };
+    let mut numbers: Vec<usize> = block.signers.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    ranges(&numbers)
+}
+
+/// Numbers in ascending order, neighbours put together: `1-3 5 8-9`.
+fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+    let runs = runs.filter_map(|run| match run {
+        [] => None,
+        [one] => Some(one.to_string()),
+        [first, .., last] => Some(format!("{first}-{last}")),
+    });
+    runs.collect::<Vec<_>>().join(" ")
+}
+
 fn draw_news(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
-    let lines: Vec<Line<'_>> = state.news.iter().map(|n| Line::from(n.as_str())).collect();
+    let room = usize::from(area.height.saturating_sub(2));
+    let width = usize::from(area.width.saturating_sub(2)).max(1);
+    let all: Vec<Vec<String>> = state
+        .news
+        .iter()
+        .map(|news| wrap(news, width, room))
+        .collect();
+    // Whole ones only.
+    let mut lines = 0;
+    let shown = all
+        .iter()
+        .take_while(|news| {
+            lines += news.len();
+            lines <= room
+        })
+        .count();
+    let title = if shown == state.news.len() {
+        " news ".to_owned()
+    } else {
+        format!(" news: the last {shown} of {} ", state.told)
+    };
+    let text: Vec<Line<'_>> = all
+        .into_iter()
+        .take(shown)
+        .flatten()
+        .map(Line::from)
+        .collect();
     frame.render_widget(
-        Paragraph::new(lines).block(Block::bordered().title(" news ")),
+        Paragraph::new(text)
+            .wrap(Wrap { trim: false })
+            .block(Block::bordered().title(title)),
         area,
     );
 }
 
-#[cfg(test)]
-mod tests {
-    use ratatui::{Terminal, backend::TestBackend};
+/// A text in so many columns, with a sign where it was cut.
+fn fit(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    if width > 0 {
+        cut.push('…');
+    }
+    cut
+}
 
-    use super::{
-        super::state::{BlockRow, DemoState},
-        *,
-    };
-    use federation_chain::BlockHeight;
-
-    #[test]
-    fn the_picture_shows_operators_blocks_news_and_cut_links() {
-        let names = ["alpha", "beta", "gamma"].map(str::to_owned).to_vec();
-        let mut state = DemoState::new("3 operators".to_owned(), 2, names);
-        state.operators[0].running = true;
-        state.operators[0].height = BlockHeight::new(8);
-        state.cut.push((0, 2));
-        state.tell("beta was stopped".to_owned());
-        state.add_block(BlockRow {
-            height: 7,
-            hash: "00112233445566778899".to_owned(),
-            round: 1,
-            leader: "alpha".to_owned(),
-            signers: vec!["alpha".to_owned(), "gamma".to_owned()],
-            ms: 12,
-            transactions: 3,
-            assets: vec!["issued gold".to_owned()],
+/// A text in lines of so many columns, broken between words; what is beyond the last line is cut with
+/// a sign.
+fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
+    let mut wrapped: Vec<String> = Vec::new();
+    let mut current: Option<String> = None;
+    for word in text.split(' ') {
+        current = Some(match current {
+            None => word.to_owned(),
+            Some(line)
+                if line.chars().count() + 1 + word.chars().count() > width
+                    && wrapped.len() + 1 < lines =>
+            {
+                wrapped.push(line);
+                format!("   {word}")
+            }
+            Some(line) => format!("{line} {word}"),
         });
-        let mut terminal = Terminal::new(TestBackend::new(120, 30)).expect("a test terminal");
-        terminal
-            .draw(|frame| draw(frame, &state, 1))
-            .expect("it draws");
-        let screen = terminal.backend().to_string();
-        for text in [
-            "cut from gamma",
-            "stopped",
-            "0011223344556677",
-            "issued gold",
-            "beta was stopped",
-        ] {
-            assert!(screen.contains(text), "`{text}` is missing from\n{screen}");
-        }
+    }
+    wrapped.extend(current);
+    wrapped.iter().map(|line| fit(line, width)).collect()
+}
+
+/// What something took, in at most eight columns.
+fn took(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{ms} ms"),
+        _ => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
     }
 }
+
+fn seconds(span: Duration) -> String {
+    format!("{}.{} s", span.as_secs(), span.subsec_millis() / 100)
+}
+
+#[cfg(test)]
+mod tests;

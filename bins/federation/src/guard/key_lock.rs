@@ -33,6 +33,19 @@ pub(crate) fn lock_key(key: &PublicKey) -> Result<KeyLock, CliError> {
     }
 }
 
+/// Whether a process of this machine is known to hold a block key. Nothing is taken to find out: a
+/// daemon that starts just now must not find its key in use.
+pub(crate) fn key_is_in_use(key: &PublicKey) -> bool {
+    // Names that belong to no file begin with @ there.
+    let name = format!(" @{}", name(key));
+    std::fs::read_to_string("/proc/net/unix")
+        .is_ok_and(|sockets| sockets.lines().any(|line| line.ends_with(&name)))
+}
+
+fn name(key: &PublicKey) -> String {
+    format!("federation/block-key/{key}")
+}
+
 #[cfg(target_os = "linux")]
 impl KeyLock {
     const fn none() -> Self {
@@ -46,8 +59,7 @@ fn take(key: &PublicKey) -> io::Result<KeyLock> {
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener},
     };
-    let name = format!("federation/block-key/{key}");
-    let socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
+    let socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name(key))?)?;
     Ok(KeyLock {
         _socket: Some(socket),
     })
@@ -74,11 +86,14 @@ mod tests {
     #[test]
     fn a_key_is_lent_to_one_at_a_time() {
         let [one, other] = [(); 2].map(|()| Secret::generate().public_key());
+        assert!(!key_is_in_use(&one));
         let first = lock_key(&one).expect("free");
+        assert!(key_is_in_use(&one) && !key_is_in_use(&other));
         let refused = lock_key(&one).expect_err("in use").to_string();
         assert!(refused.contains("in use by another daemon"), "{refused}");
         assert!(lock_key(&other).is_ok());
         drop(first);
+        assert!(!key_is_in_use(&one));
         assert!(lock_key(&one).is_ok());
     }
 }

@@ -18,7 +18,7 @@ use federation_operator::{HeldGuardStore, StoreError, config::Config};
 use federation_roster::Operator;
 use federation_signer::{GuardPin, GuardRecord, ImportError, SignedGuardRecord};
 
-pub(crate) use self::key_lock::{KeyLock, lock_key};
+pub(crate) use self::key_lock::{KeyLock, key_is_in_use, lock_key};
 use crate::{
     cli::{GuardArgs, GuardCommand, PlaceArgs},
     config_check, cures, node,

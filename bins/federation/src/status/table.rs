@@ -1,22 +1,23 @@
 //! The status for people.
 
-use core::fmt::Write;
+use core::{fmt::Write, time::Duration};
 
 use federation_chain::UnixTime;
 use federation_classic::TurnState;
+use federation_ocean_rpc::Amount;
 use federation_operator::{
     Clock, SystemClock,
-    status::{EvidenceReport, GuardReport, StatusReport},
+    status::{BlockReport, CountersReport, EvidenceReport, GuardReport, StatusReport},
 };
 
-use super::Shown;
+use super::{
+    findings::Findings,
+    look::{Process, Shown},
+};
 use crate::guard::Place;
 
-/// A report that is older is not of a daemon that works: it writes every ten seconds.
-const STALE_MILLIS: u64 = 30_000;
-
 /// The whole table.
-pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
+pub(super) fn of(place: &Place, shown: &Shown, findings: &Findings, with_evidence: bool) -> String {
     let federation = &place.config.federation;
     let mut lines = vec![format!(
         "operator    {} of federation {}, {} of {}",
@@ -25,7 +26,19 @@ pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
         federation.threshold(),
         federation.size()
     )];
-    lines.push(format!("daemon      {}", daemon(place, shown)));
+    lines.push(format!("state       {}", findings.level().as_str()));
+    for finding in &findings.0 {
+        lines.push(format!(
+            "{:<12}{}: {}",
+            finding.level.as_str(),
+            finding.about,
+            finding.what
+        ));
+        if !finding.help.is_empty() {
+            lines.push(format!("{:<12}help: {}", "", finding.help));
+        }
+    }
+    lines.push(format!("daemon      {}", daemon(shown)));
     if let Some(halt) = &shown.halt {
         lines.push(format!(
             "halted      {}, at height {}: {}",
@@ -33,10 +46,9 @@ pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
             halt.height,
             halt.text
         ));
-        lines.push(format!("            {}", halt.help));
     }
     match (&shown.daemon, &shown.store) {
-        (Some(report), _) if shown.running => running(report, &mut lines),
+        (Some(report), _) if shown.process == Process::Runs => running(report, &mut lines),
         (_, Some(store)) => {
             let number = |of: Option<u32>| of.map_or_else(|| "none".to_owned(), |n| n.to_string());
             lines.push(format!(
@@ -47,7 +59,9 @@ pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
             ));
             lines.push(standing(store.observing).to_owned());
         }
-        (_, None) if !shown.running => lines.push("store       not there yet".to_owned()),
+        (_, None) if shown.process == Process::NeverRan && shown.faults.is_empty() => {
+            lines.push("store       not there yet".to_owned());
+        }
         _ => {}
     }
     lines.push(format!("guard       {}", guard(shown.guard.as_ref())));
@@ -62,8 +76,9 @@ pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
         for alarm in &report.alarms {
             lines.push(format!("alarm       {}: {}", ago(alarm.at), alarm.text));
         }
-        if shown.running {
+        if shown.process == Process::Runs {
             peers(report, &mut lines);
+            counters(&report.counters, &mut lines);
         }
     }
     if with_evidence {
@@ -74,34 +89,20 @@ pub(super) fn of(place: &Place, shown: &Shown, with_evidence: bool) -> String {
     lines.join("\n")
 }
 
-fn daemon(place: &Place, shown: &Shown) -> String {
-    match (shown.running, shown.age) {
-        (true, Some(age)) if age <= STALE_MILLIS => match &shown.daemon {
-            Some(report) => format!(
-                "runs, process {}, told this {}",
-                report.process,
-                ago(report.written)
-            ),
-            None => "runs".to_owned(),
-        },
-        (true, _) => {
-            let classic = place
-                .config
-                .classic_until
-                .map_or_else(String::new, |until| {
-                    format!(", runs the classic protocol up to height {until}")
-                });
-            format!(
-                "runs, and has told nothing for a while: it waits for its node{classic}, or hangs; see its log"
-            )
+fn daemon(shown: &Shown) -> String {
+    let report = shown.daemon.as_ref();
+    let told = report.map(|report| ago(report.written)).unwrap_or_default();
+    let process = report.map(|report| report.process).unwrap_or_default();
+    match shown.process {
+        Process::Runs => format!("runs, process {process}, told this {told}"),
+        Process::Hangs => format!("process {process} is there, and has told nothing since {told}"),
+        Process::Silent => "a process has the store, and has told nothing yet".to_owned(),
+        Process::WithoutStore => "runs, and has another store than the one here".to_owned(),
+        Process::Gone if report.is_some() => {
+            format!("does not run; the last one told something {told}")
         }
-        (false, Some(_)) => shown.daemon.as_ref().map_or_else(String::new, |report| {
-            format!(
-                "does not run; the last one told something {}",
-                ago(report.written)
-            )
-        }),
-        (false, None) => "does not run".to_owned(),
+        Process::Gone | Process::NeverRan => "does not run".to_owned(),
+        Process::Unseen => "not known".to_owned(),
     }
 }
 
@@ -112,10 +113,73 @@ fn running(report: &StatusReport, lines: &mut Vec<String>) {
     ));
     lines.push(standing(report.observing).to_owned());
     lines.push(match &report.tip {
-        Some(tip) => format!("last block  {} {}, {}", tip.height, tip.hash, ago(tip.seen)),
+        Some(tip) => format!("last block  {} {}, {}", tip.height, tip.hash, made(tip)),
         None => "last block  unknown".to_owned(),
     });
     lines.push(format!("node        {}", report.node));
+    if let Some(messenger) = &report.messenger {
+        let what = match messenger.kind.as_str() {
+            "kafka" => "brokers connected",
+            _ => "links up",
+        };
+        lines.push(format!(
+            "messenger   {}, {} of {} {what}",
+            messenger.kind, messenger.up, messenger.of
+        ));
+    }
+    for asset in &report.reissuance {
+        let due = asset.due.map_or_else(
+            || "nothing is owed".to_owned(),
+            |due| format!("owed for height {due}"),
+        );
+        lines.push(format!(
+            "reissuance  {}: {} in circulation, {due}",
+            asset.asset,
+            Amount::from_sat(asset.circulation)
+        ));
+    }
+}
+
+/// When a block was made, by its header, and whose signatures it has.
+fn made(tip: &BlockReport) -> String {
+    let when = match tip.time {
+        Some(time) => format!("made {}", ago(time)),
+        None => format!("seen {}", ago(tip.seen)),
+    };
+    if tip.signers.is_empty() {
+        return when;
+    }
+    format!("{when}, signed by {}", tip.signers.join(", "))
+}
+
+/// All that was counted since the daemon started.
+fn counters(counters: &CountersReport, lines: &mut Vec<String>) {
+    // Taken apart, so that none is forgotten.
+    let CountersReport {
+        accepted,
+        undecodable,
+        foreign_federation,
+        unknown_sender,
+        far_height,
+        too_large,
+        bad_signature,
+        bad_body,
+        unknown_kind,
+        unwanted,
+        evidence,
+    } = counters;
+    lines.push(format!("messages    {accepted} accepted"));
+    lines.push(format!(
+        "dropped     {undecodable} undecodable, {unknown_kind} of unknown kind, {foreign_federation} \
+         of another federation, {unknown_sender} of unknown senders"
+    ));
+    lines.push(format!(
+        "            {far_height} of far heights, {too_large} too large, {bad_signature} with bad \
+         signatures, {bad_body} bad blocks"
+    ));
+    lines.push(format!(
+        "            {unwanted} unwanted about reissuances; {evidence} lies"
+    ));
 }
 
 const fn standing(observing: bool) -> &'static str {
@@ -180,11 +244,17 @@ fn piece_of_evidence(piece: &EvidenceReport) -> Vec<String> {
 /// How long ago a time in milliseconds was, in words.
 fn ago(millis: u64) -> String {
     let age = SystemClock.now().since(UnixTime::from_millis(millis));
-    let seconds = age.as_secs();
+    format!("{} ago", span(age))
+}
+
+/// A span of time in words.
+pub(super) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
     match seconds {
-        0..60 => format!("{}.{} s ago", seconds, age.subsec_millis() / 100),
-        60..3600 => format!("{} min ago", seconds / 60),
-        3600..86_400 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86_400),
+        0..10 => format!("{seconds}.{} s", span.subsec_millis() / 100),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
     }
 }

@@ -4,5 +4,6 @@
 mod guard;
 mod halt;
 mod repair;
+mod standing;
 mod status;
 mod world;

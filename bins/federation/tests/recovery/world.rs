@@ -182,6 +182,15 @@ impl Daemon {
         assert!(status.success(), "{status}: {}", self.log());
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the end of a daemon that was killed.
+    pub(crate) async fn killed(&mut self) {
+        self.ended().await;
+    }
+
     /// How it ends by itself, and the end of its log.
     pub(crate) async fn fails(mut self) -> String {
         let status = self.ended().await;

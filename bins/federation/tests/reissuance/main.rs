@@ -10,6 +10,7 @@ mod proxy;
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
+use federation_operator::config::{Config, Overrides};
 use federation_signer::{Secret, TokenSelector};
 use federation_signer_hsm::{
     admin::generate_key,
@@ -180,6 +181,55 @@ async fn whole_life(keys: Keys) {
     std::fs::write(&public, before + &table(&issued, &script, "0.2")).expect("written");
     let report = ask(verb(audit), 1);
     assert!(report["differences"].as_u64() >= Some(2), "{report}");
+    for daemon in daemons {
+        daemon.stop().await;
+    }
+}
+
+/// Who reissues otherwise is named by the others' `status`, and names them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_table_differs_is_told_by_status() {
+    let world = World::new().await;
+    let script = give_keys(&world, Keys::Files);
+    let daemons = start(&world).await;
+    world.blocks(2).await;
+    let config = world.config(0);
+    let config = config.to_str().expect("text");
+    let hex = script.to_hex();
+    let issue = [
+        "issue", "--config", config, "--amount", "1000", "--script", &hex,
+    ];
+    let issued = json(&[&issue[..], &["--fee-coins", "1", "--json"]].concat(), 0);
+    for daemon in daemons {
+        daemon.stop().await;
+    }
+    let public = world.fed.join("federation.toml");
+    let own = world.fed.join("own.toml");
+    std::fs::copy(&public, &own).expect("copied");
+    append(&public, &table(&issued, &script, "0.1"));
+    append(&own, &table(&issued, &script, "0.2"));
+    world::change(&world.config(2), "../federation.toml", "../own.toml");
+    let daemons = start(&world).await;
+    let asset = issued["asset"].as_str().expect("an id").to_owned();
+    let said = |index| {
+        let config = world.config(index);
+        let config = config.to_str().expect("text").to_owned();
+        let output = federation(&["status", "--check", "--config", &config]);
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let roster = Config::load(&world.config(0), &Overrides::default()).expect("fine");
+    let names: Vec<_> = roster.federation.operators().iter().collect();
+    for (index, other) in [(0, 2), (2, 0)] {
+        let wanted = format!("{} reissues {asset} otherwise: ", names[other].name);
+        until(&wanted, || {
+            let (code, line) = said(index);
+            code == Some(1) && line.contains(&wanted)
+        })
+        .await;
+    }
     for daemon in daemons {
         daemon.stop().await;
     }

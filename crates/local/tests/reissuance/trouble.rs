@@ -9,9 +9,10 @@ use elements::{
 };
 use federation_chain::Dialect;
 use federation_reissuance::Ledger;
+use federation_roster::OperatorId;
 use federation_signer::{SoftwareSpender, SpendSigner};
 
-use crate::scene::{Scene, check_payments, destination};
+use crate::scene::{LIMIT, Scene, check_payments, destination};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_operator_down_is_no_matter_and_two_are_made_good_later() {
@@ -94,6 +95,28 @@ async fn a_liar_makes_nothing_and_stops_nothing() {
     // The honest ones catch up.
     scene.federation.start_operator(1).await.expect("it starts");
     scene.wait_for_payments(before + 2).await;
+    scene.federation.stop().await;
+}
+
+/// Who reissues otherwise is known to the others by name, until it does as they do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_whose_settings_differ_is_named_until_they_do_not() {
+    let mut scene = Scene::devnet(Dialect::Ocean).await;
+    scene.wait_for_payments(1).await;
+    let truth = scene.settings.clone();
+    let other = scene.settings_at("0.2", destination());
+    let operator = scene.federation.operator(0).expect("it runs");
+    let mut differences = operator.reissuance_differences();
+    scene.federation.set_reissuance(vec![other]);
+    scene.restart(2).await;
+    let key = (OperatorId::new(2), truth.asset());
+    let named = tokio::time::timeout(LIMIT, differences.wait_for(|all| all.contains_key(&key)));
+    let how = named.await.expect("in time").expect("it runs")[&key].clone();
+    assert!(how.contains("amount is "), "{how}");
+    scene.federation.set_reissuance(vec![truth]);
+    scene.restart(2).await;
+    let agreed = tokio::time::timeout(LIMIT, differences.wait_for(|all| all.is_empty()));
+    agreed.await.expect("in time").expect("it runs");
     scene.federation.stop().await;
 }
 

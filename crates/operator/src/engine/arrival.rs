@@ -68,6 +68,22 @@ impl Heard {
         self.open.store(false, Ordering::Relaxed);
     }
 
+    /// Who was heard and where since this was asked last, from the first time on.
+    pub(super) fn listen(&self) -> BTreeMap<OperatorId, BlockHeight> {
+        let mut heights = self.heights.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = core::mem::take(&mut *heights);
+        if self.open.swap(true, Ordering::Relaxed) {
+            heard
+        } else {
+            BTreeMap::new()
+        }
+    }
+
+    /// Nobody needs to know any more for now.
+    pub(super) fn rest(&self) {
+        self.close();
+    }
+
     /// How many others were heard at the height above a tip or below, and how many above that.
     pub(super) fn count(&self, me: OperatorId, tip: BlockHeight) -> (usize, usize) {
         let heights = self.heights.lock().unwrap_or_else(PoisonError::into_inner);
@@ -308,6 +324,26 @@ mod tests {
             ..three_of_five()
         };
         assert_eq!(alone.wait(&view, &nobody, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn who_listens_again_hears_what_came_since() {
+        let heard = heard(&[(1, 18)]);
+        Arrival::end(&heard);
+        let note = |height| heard.note(OperatorId::new(2), BlockHeight::new(height));
+        note(18);
+        assert!(heard.listen().is_empty(), "nobody listened");
+        note(19);
+        let now = heard.listen();
+        assert_eq!(
+            now,
+            BTreeMap::from([(OperatorId::new(2), BlockHeight::new(19))])
+        );
+        assert!(heard.listen().is_empty(), "told once");
+        note(20);
+        heard.rest();
+        note(21);
+        assert!(heard.listen().is_empty());
     }
 
     #[test]

@@ -7,11 +7,12 @@ mod ingress;
 mod jobs;
 mod peers;
 mod speaker;
+mod standstill;
 mod testing;
 mod watcher;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -24,6 +25,7 @@ use federation_roster::{Federation, OperatorId};
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +34,7 @@ use self::{
     ingress::{Dropped, Ingress},
     jobs::{Jobs, with_causes},
     peers::Peers,
+    standstill::Watch,
     testing::Testing,
     watcher::{Hints, Watcher},
 };
@@ -69,7 +72,8 @@ pub(crate) enum Incoming {
         room: Option<OwnedSemaphorePermit>,
     },
     Dropped(Dropped),
-    Tip(Tip),
+    /// The node's best block, and whose signatures it has.
+    Tip(Tip, Vec<OperatorId>),
     Node(NodeState),
 }
 
@@ -92,8 +96,11 @@ pub(crate) fn spawn(
         phase: first.phase,
         observing: first.observing,
         tip: None,
+        tip_time: None,
+        tip_signers: Vec::new(),
+        standstill: None,
         node: NodeState::Unknown,
-        peers: std::collections::BTreeMap::new(),
+        peers: BTreeMap::new(),
         counters: Counters::default(),
         last_alarm: None,
     });
@@ -103,6 +110,7 @@ pub(crate) fn spawn(
         identity: operator.identity,
         messenger: operator.messenger,
     };
+    let (differences, reissuance_differences) = watch::channel(BTreeMap::new());
     let (reissuances, reissuance_status, reissuing) = match operator.reissuance {
         Some(reissuance) => {
             let (sender, frames) = mpsc::channel(REISSUANCES);
@@ -113,6 +121,7 @@ pub(crate) fn spawn(
                 frames,
                 events: events.clone(),
                 status: status_sender,
+                differences,
             };
             let task = Task::new(reissuance, parts)?;
             (Some(sender), reissuance_status, Some(task))
@@ -122,6 +131,7 @@ pub(crate) fn spawn(
     let log = Arc::new(Log::new(operator.federation.clone()));
     let (failed, failures) = mpsc::unbounded_channel();
     let (alarm_sender, alarms) = mpsc::channel(ALARMS);
+    let standstill = Watch::new(machine.config(), Instant::now(), operator.clock.now());
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -134,6 +144,8 @@ pub(crate) fn spawn(
             alarms: alarm_sender.clone(),
         },
         peers: Peers::new(&operator.federation, operator.me),
+        standstill,
+        heard: Arc::new(Heard::default()),
         log,
         federation: operator.federation,
         me: operator.me,
@@ -163,6 +175,7 @@ pub(crate) fn spawn(
     Ok(OperatorHandle {
         status,
         reissuance: reissuance_status,
+        reissuance_differences,
         events,
         stop,
         task: Some(task),
@@ -174,6 +187,9 @@ struct Engine {
     jobs: Jobs,
     log: Arc<Log>,
     peers: Peers,
+    standstill: Watch,
+    /// At which heights others are heard, while that matters.
+    heard: Arc<Heard>,
     federation: Arc<Federation>,
     me: OperatorId,
     speaker: Speaker,
@@ -229,9 +245,8 @@ impl Engine {
     ) -> Result<(), OperatorError> {
         let (sender, mut inputs) = mpsc::channel(INPUTS);
         let mut helpers = JoinSet::new();
-        let heard = Arc::new(Heard::default());
         let ingress = Ingress::new(self.federation.clone(), self.height.clone())
-            .with_heard(heard.clone())
+            .with_heard(self.heard.clone())
             .with_reissuances(self.reissuances.take())
             .with_alarms(self.alarm_sender.clone());
         let messenger = self.speaker.messenger.clone();
@@ -246,7 +261,7 @@ impl Engine {
             fresh_since: begin.fresh.then(|| self.clock.now()),
             history: begin.history,
             arrival: Arrival::new(&self.federation, self.me),
-            heard,
+            heard: self.heard.clone(),
             height: self.height.clone(),
             clock: self.clock.clone(),
         };
@@ -288,6 +303,7 @@ impl Engine {
             if let Some(error) = self.end.take() {
                 break Err(error);
             }
+            self.look_for_standstill();
         };
         if let Err(error) = &result {
             tracing::error!(
@@ -318,6 +334,7 @@ impl Engine {
                 room,
             } => {
                 let now = self.clock.now();
+                self.standstill.note(sender, &input, Instant::now());
                 self.status.send_modify(|status| {
                     status.counters.accepted += 1;
                     self.peers
@@ -346,13 +363,18 @@ impl Engine {
                     } += 1;
                 });
             }
-            Incoming::Tip(tip) => {
+            Incoming::Tip(tip, signers) => {
                 self.peers.look(&self.federation);
                 // Known before the machine is told, so that the next height's messages pass.
                 self.height
                     .store(tip.height.next().to_u32(), Ordering::Relaxed);
-                self.status
-                    .send_modify(|status| status.tip = Some((tip.height, tip.hash)));
+                self.log.tip(tip.hash, &signers);
+                self.end_standstill(&tip);
+                self.status.send_modify(|status| {
+                    status.tip = Some((tip.height, tip.hash));
+                    status.tip_time = Some(tip.time);
+                    status.tip_signers = signers;
+                });
                 self.tell(OperatorEvent::Tip {
                     height: tip.height,
                     hash: tip.hash,
@@ -360,8 +382,12 @@ impl Engine {
                 self.pending.push_back(Input::Tip(tip));
             }
             Incoming::Node(state) => {
+                let answers =
+                    |state: &NodeState| matches!(state, NodeState::Up | NodeState::Waiting(_));
                 match &state {
                     NodeState::Down(reason) => tracing::warn!(reason, "the node does not answer"),
+                    // What is waited for is said by who waits.
+                    _ if answers(&self.status.borrow().node) => {}
                     _ => tracing::info!("the node answers"),
                 }
                 self.status

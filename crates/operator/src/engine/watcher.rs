@@ -11,6 +11,7 @@ use std::{
 use federation_block_signing::Tip;
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_ocean_rpc::{Node, RpcError};
+use federation_roster::OperatorId;
 use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
@@ -78,6 +79,7 @@ struct Known {
 struct Waiting {
     since: Instant,
     said: Option<(Instant, Duration)>,
+    why: Option<Wait>,
 }
 
 impl Waiting {
@@ -85,6 +87,7 @@ impl Waiting {
         Self {
             since: Instant::now(),
             said: None,
+            why: None,
         }
     }
 
@@ -157,21 +160,28 @@ impl Watcher {
             let answer = self.look(&mut known, &mut waiting).await;
             known.is_same = answer.is_ok();
             let now = match &answer {
-                Ok(_) => NodeState::Up,
+                Ok(_) => waiting
+                    .as_ref()
+                    .and_then(|waiting| waiting.why)
+                    .map_or(NodeState::Up, |why| NodeState::Waiting(why.to_string())),
                 Err(LookError::Down(reason)) => NodeState::Down(reason.clone()),
                 Err(LookError::End(error)) => return Err(error.clone()),
             };
             // Said when it changes between up and down, not at each failing question.
-            if core::mem::discriminant(&now) != core::mem::discriminant(&state) {
+            let is_news = match (&now, &state) {
+                (NodeState::Waiting(now), NodeState::Waiting(before)) => now != before,
+                _ => core::mem::discriminant(&now) != core::mem::discriminant(&state),
+            };
+            if is_news {
                 state = now.clone();
                 if self.inputs.send(Incoming::Node(now)).await.is_err() {
                     return Ok(());
                 }
             }
-            if let Ok(Some(tip)) = answer {
+            if let Ok(Some((tip, signers))) = answer {
                 known.tip = Some(tip.hash);
                 pause = self.idle;
-                if self.inputs.send(Incoming::Tip(tip)).await.is_err() {
+                if self.inputs.send(Incoming::Tip(tip, signers)).await.is_err() {
                     return Ok(());
                 }
             }
@@ -195,13 +205,13 @@ impl Watcher {
         }
     }
 
-    /// The tip, if it is another than the known one, and all blocks below it were looked at; otherwise
-    /// why there is none.
+    /// The tip and who signed it, if it is another than the known one, and all blocks below it were
+    /// looked at; otherwise why there is none.
     async fn look(
         &mut self,
         known: &mut Known,
         waiting: &mut Option<Waiting>,
-    ) -> Result<Option<Tip>, LookError> {
+    ) -> Result<Option<(Tip, Vec<OperatorId>)>, LookError> {
         if !known.is_same {
             let found = ask(self.node.block_hash(BlockHeight::GENESIS)).await?;
             if found != self.genesis {
@@ -211,7 +221,8 @@ impl Watcher {
             }
         }
         if let Some(pending) = waiting {
-            if let Some(why) = self.ask_arrival(pending).await? {
+            pending.why = self.ask_arrival(pending).await?;
+            if let Some(why) = pending.why {
                 pending.say(why);
                 return Ok(None);
             }
@@ -232,7 +243,8 @@ impl Watcher {
             known.first_block_time = Some(time);
         }
         self.history.look(hash).await?;
-        Ok(Some(Tip {
+        let signers = self.history.signers(hash).await?;
+        let tip = Tip {
             height: info.height,
             hash,
             time: UnixTime::from_secs(info.time),
@@ -240,7 +252,8 @@ impl Watcher {
             first_block_time: known
                 .first_block_time
                 .filter(|_| info.height > BlockHeight::GENESIS),
-        }))
+        };
+        Ok(Some((tip, signers)))
     }
 
     /// What there is still to wait for before the first tip passes.

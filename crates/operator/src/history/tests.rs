@@ -221,6 +221,7 @@ impl Chain {
             max_drift: DRIFT,
             known,
             seen: Some(self.at(seen)),
+            signers: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! and hands it to its own node; that several do is no harm. It is all said again at each block
 //! until the payment is in one. What fails is logged and tried again at the next block.
 
+mod differences;
 mod earlier;
 mod follow;
 mod guard;
@@ -23,6 +24,7 @@ use federation_reissuance::{AssetSettings, SettingsError};
 use federation_signer::SpendSigner;
 
 pub use self::{
+    differences::ReissuanceDifferences,
     follow::{FollowError, Reading, follow},
     issue::{IssueError, IssuedAsset, TokenAddresses, issue, token_addresses},
     node::ReissuanceNode,

@@ -16,7 +16,9 @@ use secp256k1::ecdsa;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{
-    AssetStatus, DueStatus, FollowError, Reading, Reissuance, ReissuanceNode,
+    AssetStatus, DueStatus, FollowError, Reading, Reissuance, ReissuanceDifferences,
+    ReissuanceNode,
+    differences::Differences,
     follow::follow,
     guard::{PaysTwice, Signed, SignedForPoint},
     statement::Statement,
@@ -43,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) frames: mpsc::Receiver<ReissuanceFrame>,
     pub(crate) events: broadcast::Sender<OperatorEvent>,
     pub(crate) status: watch::Sender<Vec<AssetStatus>>,
+    pub(crate) differences: watch::Sender<ReissuanceDifferences>,
 }
 
 /// Reissues, until the operator stops.
@@ -54,6 +57,7 @@ pub(crate) struct Task {
     node: Arc<dyn ReissuanceNode>,
     store: Arc<ReissuanceStore>,
     work: Vec<Work>,
+    differences: Differences,
     throttle: Throttle,
     /// The height of the ledger that is stored.
     stored: Option<BlockHeight>,
@@ -122,6 +126,7 @@ impl Task {
         let ledger = restore(&store, chain, assets)?;
         Ok(Self {
             stored: ledger.tip().map(|(height, _)| height),
+            differences: Differences::new(parts.differences.clone()),
             parts,
             ledger,
             rules,
@@ -412,6 +417,13 @@ impl Task {
         let asset = statement.plan.asset;
         let is_it = |settings: &AssetSettings| settings.asset() == asset;
         let Some(index) = self.ledger.settings().iter().position(is_it) else {
+            let ours: Vec<_> = self
+                .ledger
+                .settings()
+                .iter()
+                .map(AssetSettings::asset)
+                .collect();
+            self.differences.is_foreign(frame.sender, asset, &ours);
             if self
                 .throttle
                 .passes("reissuance asset", &format!("{name}{asset}"))
@@ -431,6 +443,17 @@ impl Task {
     /// Adds another operator's signatures, or says why not.
     fn take(&mut self, index: usize, sender: OperatorId, statement: &Statement) {
         let name = self.parts.speaker.federation.name(sender);
+        let asset = statement.plan.asset;
+        let schedule = self
+            .ledger
+            .settings()
+            .get(index)
+            .map(AssetSettings::schedule);
+        let point = statement.plan.point.height();
+        if schedule.is_some_and(|schedule| schedule.point_at(point).is_none()) {
+            let how = format!("it pays for height {point}, which is no point of the schedule here");
+            self.differences.differs(sender, asset, &how);
+        }
         let Some(current) = &mut self.work[index].current else {
             return;
         };
@@ -446,6 +469,9 @@ impl Task {
                 .map(ToString::to_string)
                 .collect();
             let line = differences.join("; ");
+            if statement.plan.point == current.plan.point {
+                self.differences.differs(sender, asset, &line);
+            }
             if self
                 .throttle
                 .passes("reissuance plan", &format!("{name}{line}"))
@@ -458,6 +484,7 @@ impl Task {
             }
             return;
         }
+        self.differences.agrees(sender, asset);
         if let Err(error) = current.collection.add(&statement.signatures)
             && self
                 .throttle

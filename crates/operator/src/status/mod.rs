@@ -9,12 +9,16 @@ mod alarm;
 mod evidence;
 mod file;
 mod report;
+mod standstill;
 mod writer;
 
 pub(crate) use alarm::text as alarm_text;
 pub use evidence::{EvidenceReport, MessageReport, ReadEvidenceError};
 pub use file::{StatusError, read_status};
 pub use report::{
-    AlarmReport, BlockReport, CountersReport, GuardReport, PeerReport, SignedReport, StatusReport,
+    AlarmReport, AssetReport, BlockReport, CountersReport, DifferenceReport, GuardReport,
+    MessengerReport, PeerReport, SignedReport, StandstillReport, StatusReport,
 };
+pub(crate) use standstill::words;
+pub use standstill::{Standstill, StandstillCause};
 pub use writer::StatusWriter;

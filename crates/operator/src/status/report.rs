@@ -2,12 +2,12 @@
 //! milliseconds since 1970.
 
 use federation_block_signing::Phase;
-use federation_chain::UnixTime;
+use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{Federation, OperatorId};
 use federation_signer::{GuardStanding, GuardState};
 use serde::{Deserialize, Serialize};
 
-use crate::{Counters, NodeState, OperatorStatus};
+use crate::{AssetStatus, Counters, NodeState, OperatorStatus, ReissuanceDifferences, Standstill};
 
 /// How many of the last signed blocks a report of a guard has.
 const SIGNED_SHOWN: usize = 8;
@@ -20,6 +20,9 @@ pub struct StatusReport {
     pub format: u32,
     /// When it was written.
     pub written: u64,
+    /// When the operator started; 0 from earlier versions.
+    #[serde(default)]
+    pub started: u64,
     /// The process that wrote it.
     pub process: u32,
     /// The federation's id.
@@ -38,8 +41,21 @@ pub struct StatusReport {
     pub observing: bool,
     /// The node's best block, once known.
     pub tip: Option<BlockReport>,
-    /// `up`, `unknown`, or why it does not answer.
+    /// `up`, `unknown`, `down: ` and why it does not answer, or `waits: ` and what the operator waits
+    /// for there.
     pub node: String,
+    /// How and why the chain stands still, if it does.
+    #[serde(default)]
+    pub standstill: Option<StandstillReport>,
+    /// The way to the other operators, where it can tell.
+    #[serde(default)]
+    pub messenger: Option<MessengerReport>,
+    /// The assets that are reissued.
+    #[serde(default)]
+    pub reissuance: Vec<AssetReport>,
+    /// Who reissues otherwise.
+    #[serde(default)]
+    pub differences: Vec<DifferenceReport>,
     /// The other operators.
     pub peers: Vec<PeerReport>,
     /// The last alarms, newest last.
@@ -62,6 +78,80 @@ pub struct BlockReport {
     pub hash: String,
     /// When the node was first seen with it.
     pub seen: u64,
+    /// When it was made, by its header. Not written by earlier versions.
+    #[serde(default)]
+    pub time: Option<u64>,
+    /// Whose signatures it has.
+    #[serde(default)]
+    pub signers: Vec<String>,
+}
+
+/// A chain that stands still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct StandstillReport {
+    /// The time of the last block, or of the operator's start if there is none.
+    pub since: u64,
+    /// The height that has no block, once known.
+    pub height: Option<u32>,
+    /// The round that this operator is in.
+    pub round: u32,
+    /// How many must sign.
+    pub needed: usize,
+    /// Who takes part, this operator among them unless it observes.
+    pub heard: Vec<String>,
+    /// Who is heard at heights below.
+    pub behind: Vec<String>,
+    /// Who is not heard.
+    pub absent: Vec<String>,
+    /// Who is connected and says nothing.
+    pub silent: Vec<String>,
+    /// `the chain stands still`, or `the own node has no new block`.
+    pub what: String,
+    /// Why, and who is missing, in words.
+    pub reason: String,
+}
+
+/// The way to the other operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct MessengerReport {
+    /// `zmq` or `kafka`.
+    pub kind: String,
+    /// Whether anything can travel: a link is up, or a broker is connected.
+    pub connected: bool,
+    /// How many links, or brokers, are up.
+    pub up: usize,
+    /// How many there are.
+    pub of: usize,
+    /// What is wrong.
+    pub faults: Vec<String>,
+}
+
+/// An asset that is reissued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct AssetReport {
+    /// The asset's id.
+    pub asset: String,
+    /// What is in circulation, in satoshi.
+    pub circulation: u64,
+    /// The height of the point that is owed, if one is.
+    pub due: Option<u32>,
+    /// Why nothing can be made, if so.
+    pub problem: Option<String>,
+}
+
+/// An operator that reissues otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct DifferenceReport {
+    /// The operator's name.
+    pub operator: String,
+    /// The asset's id.
+    pub asset: String,
+    /// In what it differs.
+    pub how: String,
 }
 
 /// Another operator.
@@ -138,18 +228,32 @@ pub struct CountersReport {
 
 impl From<Counters> for CountersReport {
     fn from(counters: Counters) -> Self {
+        // Taken apart, so that none is forgotten.
+        let Counters {
+            accepted,
+            undecodable,
+            unknown_kind,
+            foreign_federation,
+            unknown_sender,
+            far_height,
+            too_large,
+            bad_signature,
+            bad_body,
+            unwanted,
+            evidence,
+        } = counters;
         Self {
-            accepted: counters.accepted,
-            undecodable: counters.undecodable,
-            foreign_federation: counters.foreign_federation,
-            unknown_sender: counters.unknown_sender,
-            far_height: counters.far_height,
-            too_large: counters.too_large,
-            bad_signature: counters.bad_signature,
-            bad_body: counters.bad_body,
-            unknown_kind: counters.unknown_kind,
-            unwanted: counters.unwanted,
-            evidence: counters.evidence,
+            accepted,
+            undecodable,
+            foreign_federation,
+            unknown_sender,
+            far_height,
+            too_large,
+            bad_signature,
+            bad_body,
+            unknown_kind,
+            unwanted,
+            evidence,
         }
     }
 }
@@ -189,6 +293,7 @@ impl StatusReport {
         Self {
             format: Self::FORMAT,
             written: now.as_millis(),
+            started: 0,
             process: std::process::id(),
             federation: federation.id().to_string(),
             operator: federation.name(me),
@@ -202,7 +307,15 @@ impl StatusReport {
                 NodeState::Unknown => "unknown".to_owned(),
                 NodeState::Up => "up".to_owned(),
                 NodeState::Down(reason) => format!("down: {reason}"),
+                NodeState::Waiting(what) => format!("waits: {what}"),
             },
+            standstill: status
+                .standstill
+                .as_ref()
+                .map(|standstill| StandstillReport::new(standstill, federation)),
+            messenger: None,
+            reissuance: Vec::new(),
+            differences: Vec::new(),
             peers: others
                 .map(|id| {
                     let known = status.peers.get(&id);
@@ -220,6 +333,71 @@ impl StatusReport {
             counters: status.counters.into(),
         }
     }
+}
+
+impl BlockReport {
+    /// The node's best block, first seen at this time.
+    pub(super) fn new(
+        (height, hash): (BlockHeight, BlockHash),
+        status: &OperatorStatus,
+        federation: &Federation,
+        seen: UnixTime,
+    ) -> Self {
+        Self {
+            height: height.to_u32(),
+            hash: hash.to_string(),
+            seen: seen.as_millis(),
+            time: status.tip_time.map(UnixTime::as_millis),
+            signers: names(federation, &status.tip_signers),
+        }
+    }
+}
+
+impl StandstillReport {
+    fn new(standstill: &Standstill, federation: &Federation) -> Self {
+        Self {
+            since: standstill.since.as_millis(),
+            height: standstill.height.map(|height| height.to_u32()),
+            round: standstill.round.to_u32(),
+            needed: standstill.needed,
+            heard: names(federation, &standstill.heard),
+            behind: names(federation, standstill.behind.keys()),
+            absent: names(federation, &standstill.absent),
+            silent: names(federation, &standstill.silent),
+            what: standstill.what().to_owned(),
+            reason: standstill.reason(federation),
+        }
+    }
+}
+
+impl AssetReport {
+    pub(super) fn new(status: &AssetStatus) -> Self {
+        Self {
+            asset: status.asset.to_string(),
+            circulation: status.circulation,
+            due: status.due.map(|due| due.point.to_u32()),
+            problem: status.problem.clone(),
+        }
+    }
+}
+
+impl DifferenceReport {
+    pub(super) fn all(all: &ReissuanceDifferences, federation: &Federation) -> Vec<Self> {
+        all.iter()
+            .map(|((operator, asset), how)| Self {
+                operator: federation.name(*operator),
+                asset: asset.to_string(),
+                how: how.clone(),
+            })
+            .collect()
+    }
+}
+
+fn names<'a>(
+    federation: &Federation,
+    ids: impl IntoIterator<Item = &'a OperatorId>,
+) -> Vec<String> {
+    ids.into_iter().map(|id| federation.name(*id)).collect()
 }
 
 const fn phase(phase: Phase) -> &'static str {

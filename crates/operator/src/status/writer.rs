@@ -8,7 +8,7 @@ use std::{
 };
 
 use federation_block_signing::Event;
-use federation_chain::BlockHash;
+use federation_chain::{BlockHash, UnixTime};
 use federation_roster::{Federation, OperatorId};
 use federation_signer::{GuardStanding, GuardedSigner, Signer};
 use tokio::{
@@ -17,10 +17,14 @@ use tokio::{
 };
 
 use super::{
-    AlarmReport, BlockReport, EvidenceReport, GuardReport, StatusError, StatusReport, alarm,
+    AlarmReport, AssetReport, BlockReport, DifferenceReport, EvidenceReport, GuardReport,
+    MessengerReport, StatusError, StatusReport, alarm,
     file::{EVIDENCE, STATUS, replace},
 };
-use crate::{Clock, EvidenceReader, OperatorEvent, OperatorStatus, SystemClock};
+use crate::{
+    AssetStatus, Clock, EvidenceReader, OperatorEvent, OperatorHandle, OperatorStatus,
+    ReissuanceDifferences, SystemClock,
+};
 
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -39,12 +43,21 @@ pub struct StatusWriter {
     me: OperatorId,
     guard: Arc<GuardedSigner<Box<dyn Signer>>>,
     evidence: EvidenceReader,
+    messenger: Option<Box<dyn Fn() -> MessengerReport + Send>>,
+    reissuance: Option<Reissuance>,
+    started: Option<UnixTime>,
     alarms: VecDeque<AlarmReport>,
     tip: Option<(BlockHash, BlockReport)>,
     /// How many pieces of evidence were written, once they were.
     pieces: Option<usize>,
     /// What went wrong the last time, so that it is said once.
     complaint: Option<StatusError>,
+}
+
+/// What is known of reissuances.
+struct Reissuance {
+    assets: watch::Receiver<Vec<AssetStatus>>,
+    differences: watch::Receiver<ReissuanceDifferences>,
 }
 
 impl core::fmt::Debug for StatusWriter {
@@ -71,11 +84,34 @@ impl StatusWriter {
             me,
             guard,
             evidence,
+            messenger: None,
+            reissuance: None,
+            started: None,
             alarms: VecDeque::new(),
             tip: None,
             pieces: None,
             complaint: None,
         }
+    }
+
+    /// Tells of the way to the other operators, too.
+    #[must_use]
+    pub fn with_messenger(
+        mut self,
+        messenger: impl Fn() -> MessengerReport + Send + 'static,
+    ) -> Self {
+        self.messenger = Some(Box::new(messenger));
+        self
+    }
+
+    /// Tells of the assets that this operator reissues, too.
+    #[must_use]
+    pub fn with_reissuance(mut self, operator: &OperatorHandle) -> Self {
+        self.reissuance = Some(Reissuance {
+            assets: operator.reissuance(),
+            differences: operator.reissuance_differences(),
+        });
+        self
     }
 
     /// Writes until the operator stops, and once more then. A file that cannot be written is a
@@ -130,18 +166,22 @@ impl StatusWriter {
 
     async fn write(&mut self, status: &OperatorStatus) {
         let now = SystemClock.now();
-        if let Some((height, hash)) = status.tip
-            && self.tip.as_ref().is_none_or(|(known, _)| *known != hash)
+        if let Some(tip) = status.tip
+            && self.tip.as_ref().is_none_or(|(known, _)| *known != tip.1)
         {
-            let report = BlockReport {
-                height: height.to_u32(),
-                hash: hash.to_string(),
-                seen: now.as_millis(),
-            };
-            self.tip = Some((hash, report));
+            let report = BlockReport::new(tip, status, &self.federation, now);
+            self.tip = Some((tip.1, report));
         }
         let mut report = StatusReport::new(&self.federation, self.me, status, now);
         report.tip = self.tip.as_ref().map(|(_, report)| report.clone());
+        report.started = self.started.get_or_insert(now).as_millis();
+        report.messenger = self.messenger.as_ref().map(|messenger| messenger());
+        if let Some(reissuance) = &self.reissuance {
+            let assets = reissuance.assets.borrow();
+            report.reissuance = assets.iter().map(AssetReport::new).collect();
+            let differences = reissuance.differences.borrow();
+            report.differences = DifferenceReport::all(&differences, &self.federation);
+        }
         report.alarms = self.alarms.iter().cloned().collect();
         // A guard that cannot be read is told by the alarm of the next signature.
         let records = self.guard.records().await.ok();

@@ -1,0 +1,350 @@
+//! What is good, a warning, critical or unknown.
+
+use federation_operator::status::{
+    AlarmReport, AssetReport, BlockReport, CountersReport, DifferenceReport, MessengerReport,
+    PeerReport, StandstillReport,
+};
+
+use super::{
+    super::look::{Fault, HaltReport},
+    *,
+};
+
+/// Now, in milliseconds since 1970.
+const NOW: u64 = 1_700_000_000_000;
+const MINUTE: u64 = 60_000;
+
+fn facts() -> Facts {
+    Facts {
+        threshold: 2,
+        interval: Duration::from_secs(60),
+        classic_until: None,
+        now: UnixTime::from_millis(NOW),
+    }
+}
+
+fn peer(name: &str, heard: Option<u64>) -> PeerReport {
+    PeerReport {
+        operator: name.to_owned(),
+        heard,
+        height: heard.map(|_| 8),
+        round: heard.map(|_| 0),
+    }
+}
+
+/// A daemon that runs as it should, since an hour.
+fn healthy() -> Shown {
+    let report = StatusReport {
+        format: StatusReport::FORMAT,
+        written: NOW - 1_000,
+        started: NOW - 60 * MINUTE,
+        process: 7,
+        federation: "f".to_owned(),
+        operator: "alice".to_owned(),
+        height: 8,
+        round: 0,
+        leader: "bob".to_owned(),
+        phase: "waits for the next height".to_owned(),
+        observing: false,
+        tip: Some(BlockReport {
+            height: 7,
+            hash: "00".to_owned(),
+            seen: NOW - 1_000,
+            time: Some(NOW - 45_000),
+            signers: vec!["alice".to_owned(), "bob".to_owned()],
+        }),
+        node: "up".to_owned(),
+        standstill: None,
+        messenger: Some(MessengerReport {
+            kind: "zmq".to_owned(),
+            connected: true,
+            up: 4,
+            of: 4,
+            faults: Vec::new(),
+        }),
+        reissuance: Vec::new(),
+        differences: Vec::new(),
+        peers: vec![
+            peer("bob", Some(NOW - 2_000)),
+            peer("carol", Some(NOW - 2_000)),
+        ],
+        alarms: Vec::new(),
+        evidence: 0,
+        guard: None,
+        counters: CountersReport::default(),
+    };
+    Shown {
+        running: true,
+        process: Process::Runs,
+        age: Some(1_000),
+        daemon: Some(report),
+        store: None,
+        halt: None,
+        guard: None,
+        faults: Vec::new(),
+        classic: None,
+        evidence: Vec::new(),
+    }
+}
+
+fn with(change: impl FnOnce(&mut StatusReport)) -> Shown {
+    let mut shown = healthy();
+    change(shown.daemon.as_mut().expect("there"));
+    shown
+}
+
+fn stopped(process: Process) -> Shown {
+    Shown {
+        process,
+        running: false,
+        ..healthy()
+    }
+}
+
+/// The level of a state, and all that is said of it.
+fn judged(shown: &Shown) -> (Level, String) {
+    let findings = assess(shown, &facts());
+    (findings.level(), findings.line())
+}
+
+#[test]
+fn a_healthy_operator_is_good_and_its_block_is_as_old_as_its_header_says() {
+    let shown = healthy();
+    assert_eq!(judged(&shown), (Level::Good, String::new()));
+    assert_eq!(
+        good(&shown, &facts()),
+        "alice works on height 8, last block 7 45 s ago, 2 of 2 others heard"
+    );
+}
+
+#[test]
+fn each_state_has_its_level_and_its_words() {
+    let standstill = StandstillReport {
+        since: NOW - 2 * MINUTE,
+        height: Some(8),
+        round: 3,
+        needed: 3,
+        heard: vec!["alice".to_owned()],
+        absent: vec!["bob".to_owned(), "carol".to_owned()],
+        behind: Vec::new(),
+        silent: Vec::new(),
+        what: "the chain stands still".to_owned(),
+        reason: "heard 1 of the 2 that must sign; absent: bob, carol".to_owned(),
+    };
+    let fault = |about| Fault {
+        about,
+        what: format!("{about} is lost"),
+        help: "".into(),
+    };
+    let halted = Shown {
+        halt: Some(HaltReport {
+            reason: "twin",
+            text: "another daemon spoke".to_owned(),
+            height: 7,
+            at: NOW,
+            help: "stop both",
+        }),
+        ..stopped(Process::Gone)
+    };
+    let table: [(Shown, Level, &str); 21] = [
+        (
+            stopped(Process::Gone),
+            Level::Critical,
+            "does not run; it told something last 1.0 s ago",
+        ),
+        (stopped(Process::NeverRan), Level::Critical, "never did"),
+        (stopped(Process::Hangs), Level::Critical, "hangs"),
+        (
+            stopped(Process::Silent),
+            Level::Critical,
+            "waits for its node",
+        ),
+        (
+            stopped(Process::WithoutStore),
+            Level::Critical,
+            "removed or replaced",
+        ),
+        (
+            halted,
+            Level::Critical,
+            "halted at height 7: another daemon spoke",
+        ),
+        (
+            Shown {
+                faults: vec![fault("store")],
+                ..healthy()
+            },
+            Level::Critical,
+            "store is lost",
+        ),
+        (
+            Shown {
+                faults: vec![fault("guard")],
+                ..healthy()
+            },
+            Level::Critical,
+            "guard is lost",
+        ),
+        (
+            Shown {
+                faults: vec![fault("status")],
+                ..healthy()
+            },
+            Level::Warning,
+            "status is lost",
+        ),
+        (
+            with(|report| report.node = "down: connection refused".to_owned()),
+            Level::Critical,
+            "the node does not answer: connection refused",
+        ),
+        (
+            with(|report| report.node = "waits: it is in its initial download".to_owned()),
+            Level::Warning,
+            "initial download",
+        ),
+        (
+            with(|report| report.standstill = Some(standstill)),
+            Level::Critical,
+            "the chain stands still for 2 min 0 s at height 8 round 3: heard 1 of the 2 that must \
+             sign; absent: bob, carol",
+        ),
+        (
+            with(|report| report.peers[0].heard = None),
+            Level::Warning,
+            "not heard: bob (never)",
+        ),
+        (
+            with(|report| report.peers[1].heard = Some(NOW - 4 * MINUTE)),
+            Level::Warning,
+            "not heard: carol (4 min 0 s ago)",
+        ),
+        (
+            with(|report| {
+                for peer in &mut report.peers {
+                    peer.heard = None;
+                }
+                report.messenger.as_mut().expect("there").up = 0;
+            }),
+            Level::Critical,
+            "nobody is heard, 0 of 4 links are up: bob (never), carol (never)",
+        ),
+        (
+            with(|report| {
+                report.messenger = Some(MessengerReport {
+                    kind: "kafka".to_owned(),
+                    connected: false,
+                    up: 0,
+                    of: 3,
+                    faults: vec!["broker kafka1:9092: connection refused".to_owned()],
+                });
+            }),
+            Level::Critical,
+            "no Kafka broker is connected: operators do not hear each other; broker kafka1:9092: \
+             connection refused",
+        ),
+        (
+            with(|report| report.observing = true),
+            Level::Warning,
+            "only observes",
+        ),
+        (
+            with(|report| {
+                report.reissuance = vec![AssetReport {
+                    asset: "05f2".to_owned(),
+                    circulation: 0,
+                    due: None,
+                    problem: Some("it is not issued".to_owned()),
+                }];
+            }),
+            Level::Warning,
+            "05f2 is not reissued: it is not issued",
+        ),
+        (
+            with(|report| {
+                report.differences = vec![DifferenceReport {
+                    operator: "bob".to_owned(),
+                    asset: "05f2".to_owned(),
+                    how: "amount is 5 here and 6 there".to_owned(),
+                }];
+            }),
+            Level::Warning,
+            "bob reissues 05f2 otherwise: amount is 5 here and 6 there",
+        ),
+        (
+            with(|report| {
+                report.alarms = vec![AlarmReport {
+                    at: NOW - MINUTE,
+                    text: "the node refuses a block".to_owned(),
+                }];
+            }),
+            Level::Warning,
+            "alarm 1 min 0 s ago: the node refuses a block",
+        ),
+        (
+            with(|report| report.counters.evidence = 2),
+            Level::Warning,
+            "an operator lied",
+        ),
+    ];
+    for (shown, level, words) in table {
+        let (found, said) = judged(&shown);
+        assert_eq!(found, level, "{said}");
+        assert!(said.contains(words), "`{words}` is missing in: {said}");
+        let findings = assess(&shown, &facts());
+        assert!(
+            findings
+                .0
+                .windows(2)
+                .all(|two| two[0].level.weight() >= two[1].level.weight()),
+            "the worst first: {findings:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_over_or_has_just_begun_is_no_trouble() {
+    let old = with(|report| {
+        report.alarms = vec![AlarmReport {
+            at: NOW - ALARM_MILLIS - 1,
+            text: "of yesterday".to_owned(),
+        }];
+    });
+    assert_eq!(judged(&old).0, Level::Good);
+    let begun = with(|report| {
+        report.started = NOW - 5_000;
+        for peer in &mut report.peers {
+            peer.heard = None;
+        }
+    });
+    assert_eq!(judged(&begun).0, Level::Good);
+    // What a daemon told before it stopped is not how it is now.
+    let gone = Shown {
+        process: Process::Gone,
+        ..with(|report| report.node = "down: refused".to_owned())
+    };
+    assert!(!judged(&gone).1.contains("refused"));
+}
+
+#[test]
+fn the_older_protocol_tells_nothing_here() {
+    let facts = Facts {
+        classic_until: Some(100),
+        ..facts()
+    };
+    let findings = assess(&stopped(Process::Silent), &facts);
+    assert_eq!(findings.level(), Level::Unknown);
+    assert!(
+        findings
+            .line()
+            .contains("classic protocol up to height 100")
+    );
+}
+
+#[test]
+fn the_exit_codes_are_those_that_monitors_expect() {
+    let codes = [Level::Good, Level::Warning, Level::Critical, Level::Unknown];
+    assert_eq!(codes.map(Level::code), [0, 1, 2, 3]);
+    // None is that of a halt, which ends `federation run`.
+    assert!(codes.iter().all(|level| level.code() != 78));
+}

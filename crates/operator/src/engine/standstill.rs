@@ -1,0 +1,91 @@
+//! Telling when the chain stands still: what the engine hands to the [`Watch`], and says of it.
+
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use federation_block_signing::Tip;
+use federation_messenger::Peer;
+use federation_roster::OperatorId;
+use tokio::time::Instant;
+
+pub(super) use self::watch::Watch;
+use self::watch::{Moved, View};
+use super::Engine;
+use crate::OperatorEvent;
+
+impl Engine {
+    /// Who is connected, where the messenger knows whom it has at the other end of its links.
+    fn connected(&self) -> BTreeSet<OperatorId> {
+        let messenger = &self.speaker.messenger;
+        if !messenger.has_unicast() {
+            return BTreeSet::new();
+        }
+        let links = messenger.stats().peers;
+        let links = links.into_iter().filter(|link| link.connected);
+        let places: BTreeMap<&str, OperatorId> = self
+            .federation
+            .ids()
+            .filter_map(|id| Some((self.federation.operator(id)?.endpoint.as_str(), id)))
+            .collect();
+        links
+            .filter_map(|link| match &link.peer {
+                Peer::Operator(id) => Some(*id),
+                Peer::Address(address) => places.get(&**address).copied(),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Says that a standstill is over, if there was one.
+    pub(super) fn end_standstill(&mut self, tip: &Tip) {
+        let (now, clock) = (Instant::now(), self.clock.now());
+        let moved = self.standstill.tip(tip.height, tip.time, now, clock);
+        self.heard.rest();
+        if let Some(Moved { after }) = moved {
+            self.log.moves_again(tip.height, after);
+            let height = tip.height;
+            self.tell(OperatorEvent::MovesAgain { height, after });
+        }
+    }
+
+    /// Says that the chain stands still, with who is missing, and puts it into the status.
+    pub(super) fn look_for_standstill(&mut self) {
+        let now = Instant::now();
+        if !self.standstill.is_due(now) {
+            return;
+        }
+        let machine = self.machine.status();
+        let mut connected = BTreeSet::new();
+        if self.standstill.is_late(now) {
+            connected = self.connected();
+            // Before there is a tip, those who are heard elsewhere are waited for, and told of by that.
+            if self.standstill.knows_tip() {
+                for (id, height) in self.heard.listen() {
+                    if height.to_u32().abs_diff(machine.height.to_u32()) > 1 {
+                        self.standstill.note_far(id, height, now);
+                    }
+                }
+            }
+        }
+        let node = self.status.borrow().node.clone();
+        let view = View {
+            height: machine.height,
+            round: machine.round,
+            phase: machine.phase,
+            observing: machine.observing,
+            node: &node,
+            connected: &connected,
+        };
+        let look = self.standstill.look(&view, now);
+        if let Some(standstill) = look.standstill.as_ref().filter(|_| look.say) {
+            self.log.stands_still(standstill, self.clock.now());
+            self.tell(OperatorEvent::StandsStill(standstill.clone()));
+        }
+        self.status.send_if_modified(|status| {
+            let is_new = status.standstill != look.standstill;
+            status.standstill = look.standstill;
+            is_new
+        });
+    }
+}
