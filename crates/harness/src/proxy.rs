@@ -31,6 +31,13 @@ pub trait Middleman: Send + Sync + 'static {
         None
     }
 
+    /// Whether a method is forbidden, as one that is not in the node's `rpcwhitelist`: HTTP 403 and no
+    /// more.
+    fn forbids(&self, method: &str) -> bool {
+        let _ = method;
+        false
+    }
+
     /// Changes the node's result. None leaves the answer as the node wrote it, to the byte.
     fn alter(&self, method: &str, params: &Value, result: &Value) -> Option<Value> {
         let _ = (method, params, result);
@@ -123,6 +130,12 @@ struct Answer {
 
 async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let call = serde_json::from_slice::<Call<'_>>(&body).ok();
+    if call
+        .as_ref()
+        .is_some_and(|call| shared.middleman.forbids(&call.method))
+    {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     if let Some(call) = &call
         && let Some(answer) = shared.middleman.answer(&call.method, &call.params)
     {

@@ -20,6 +20,7 @@
 //!
 //! See `examples/operator_in_a_service.rs` in the repository for a whole program.
 
+mod calls;
 mod clock;
 pub mod config;
 mod engine;
@@ -36,9 +37,13 @@ pub mod status;
 mod store;
 mod throttle;
 
+pub use calls::CallLimits;
 pub use clock::{Clock, SystemClock};
 pub use error::{MIN_EPOCH_LENGTH, OperatorError, StartError};
-pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus};
+pub use handle::{
+    Concern, Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus,
+    Trouble,
+};
 pub use money::money_warnings;
 pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use elements::{Txid, encode::serialize};
-use federation_block_signing::MessageParts;
+use federation_block_signing::{MessageParts, Part};
 use federation_chain::{BlockHeight, SigningRules};
 use federation_ocean_rpc::RpcError;
 use federation_reissuance::{
@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     OperatorEvent, OperatorStatus, ReissuanceStore, StoreError,
-    engine::{REISSUANCE, ReissuanceFrame, Speaker},
+    calls::{CallError, Calls},
+    engine::{REISSUANCE, ReissuanceFrame, SayError, Speaker},
     store::on_disk,
     throttle::Throttle,
 };
@@ -43,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) frames: mpsc::Receiver<ReissuanceFrame>,
     pub(crate) events: broadcast::Sender<OperatorEvent>,
     pub(crate) status: watch::Sender<Vec<AssetStatus>>,
+    pub(crate) calls: Arc<Calls>,
 }
 
 /// Reissues, until the operator stops.
@@ -86,8 +88,10 @@ enum StepError {
     Follow(#[from] FollowError),
     #[error("the reissuance key did not sign: {0}")]
     Signer(#[from] SignerError),
-    #[error("the identity key did not sign a message: {0}")]
-    Identity(SignerError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("nothing was said of it: {0}")]
+    Unsaid(#[from] SayError),
     #[error(transparent)]
     PaysTwice(#[from] PaysTwice),
     #[error(transparent)]
@@ -328,7 +332,9 @@ impl Task {
         on_disk(move || store.write_signed(&key, &bytes)).await?;
         let mut signatures: Vec<ecdsa::Signature> = Vec::new();
         for digest in digests {
-            signatures.push(self.spender.sign_spend(digest).await?);
+            let spender = self.spender.clone();
+            let call = async move { spender.sign_spend(digest).await };
+            signatures.push(self.parts.calls.run(Part::ReissuanceKey, call).await??);
         }
         let own = PartialSignatures {
             key: self.spender.public_key(),
@@ -361,12 +367,7 @@ impl Task {
             round: Round::FIRST,
             payload: statement.encode().into(),
         };
-        self.parts
-            .speaker
-            .say(&parts)
-            .await
-            .map(drop)
-            .map_err(StepError::Identity)
+        Ok(self.parts.speaker.say(&parts).await?)
     }
 
     /// Hands the transaction to the node, if the signatures suffice.

@@ -16,5 +16,6 @@ pub use evidence::{EvidenceReport, MessageReport, ReadEvidenceError};
 pub use file::{StatusError, read_status};
 pub use report::{
     AlarmReport, BlockReport, CountersReport, GuardReport, PeerReport, SignedReport, StatusReport,
+    TroubleReport,
 };
 pub use writer::StatusWriter;
