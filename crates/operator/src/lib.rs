@@ -11,9 +11,16 @@
 //!  messenger ──────> │                         │──> inputs ──> Machine ──> outputs ──┐
 //!  node watcher ───> │                         │      ^                              │
 //!                    └─────────────────────────┘      │      1. store, synced        │
-//!                                                     │      2. send, and loop back  │
+//!                                                     │      2. line: sign, send     │
 //!                        answers ─────────────────────┴───── 3. node, signer: jobs <─┘
 //! ```
+//!
+//! Nothing that the operator was given, keys, policy, node, messenger, is called in the loop that
+//! drives the machine. Each call has a time-out ([`Options::calls`]), and what hangs, fails or panics
+//! costs this operator's share and no more: it is asked again, an alarm says which part does not answer
+//! and what the operator has not done for some blocks ([`OperatorStatus::troubles`]), and
+//! [`OperatorEvent::Mended`] when it does. Their methods are asynchronous and must not block their
+//! threads; one that does is left behind when the operator stops.
 //!
 //! The node may go away and come back, restart, or lose its wallet: the operator waits for it. A
 //! store that fails stops the operator, because going on without memory is how chains fork.

@@ -161,6 +161,12 @@ pub trait IdentitySigner: Send + Sync {
     /// # Errors
     /// If the key cannot be reached or its keeper refuses.
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError>;
+
+    /// Whether it signs from memory, waits for nothing and cannot hang, so that nobody needs to guard
+    /// against that. No unless it is implemented.
+    fn signs_at_once(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -172,6 +178,10 @@ impl<S: IdentitySigner + ?Sized> IdentitySigner for Box<S> {
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
         (**self).sign_envelope(digest).await
     }
+
+    fn signs_at_once(&self) -> bool {
+        (**self).signs_at_once()
+    }
 }
 
 #[async_trait]
@@ -182,5 +192,9 @@ impl<S: IdentitySigner + ?Sized> IdentitySigner for Arc<S> {
 
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
         (**self).sign_envelope(digest).await
+    }
+
+    fn signs_at_once(&self) -> bool {
+        (**self).signs_at_once()
     }
 }

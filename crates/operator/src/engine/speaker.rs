@@ -91,6 +91,9 @@ impl Speaker {
 
     async fn ask_key(&self, digest: [u8; 32]) -> Result<[u8; 64], SayError> {
         let identity = self.identity.clone();
+        if identity.signs_at_once() {
+            return identity.sign_envelope(digest).await.map_err(SayError::Key);
+        }
         let call = async move { identity.sign_envelope(digest).await };
         let answer = self.calls.run(Part::IdentityKey, call).await?;
         answer.map_err(SayError::Key)
@@ -98,14 +101,13 @@ impl Speaker {
 
     /// Hands a frame to the messenger, for one operator or for all.
     pub(crate) async fn send(&self, to: Option<OperatorId>, frame: Bytes) -> Result<(), SayError> {
-        let messenger = self.messenger.clone();
-        let call = async move {
+        let call = async {
             match to {
-                Some(to) => messenger.send_to(to, frame).await,
-                None => messenger.broadcast(frame).await,
+                Some(to) => self.messenger.send_to(to, frame).await,
+                None => self.messenger.broadcast(frame).await,
             }
         };
-        let sent = self.calls.run(Part::Messenger, call).await?;
+        let sent = self.calls.wait(Part::Messenger, call).await?;
         sent.map_err(SayError::Messenger)
     }
 }

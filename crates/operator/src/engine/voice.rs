@@ -129,6 +129,11 @@ impl Voice {
             self.say(saying, unsigned, signature).await;
             return;
         }
+        if self.speaker.identity.signs_at_once() {
+            let signature = self.speaker.sign(digest).await;
+            self.settle(saying, unsigned, digest, signature).await;
+            return;
+        }
         let number = self.begun;
         self.begun += 1;
         let since = Instant::now();
@@ -157,15 +162,25 @@ impl Voice {
             // Ended with the runtime: the calls in it are in tasks of their own.
             return;
         };
-        let Some(UnderWay { saying, .. }) = self.under_way.remove(&done.number) else {
-            return;
-        };
-        match done.signature {
+        if let Some(UnderWay { saying, .. }) = self.under_way.remove(&done.number) {
+            self.settle(saying, done.unsigned, done.digest, done.signature)
+                .await;
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        saying: Saying,
+        unsigned: UnsignedEnvelope,
+        digest: [u8; 32],
+        signature: Result<[u8; 64], SayError>,
+    ) {
+        match signature {
             Ok(signature) => {
-                self.known.keep(done.digest, signature);
+                self.known.keep(digest, signature);
                 // Repeats that came meanwhile.
                 self.line.forget(&saying);
-                self.say(saying, done.unsigned, signature).await;
+                self.say(saying, unsigned, signature).await;
             }
             Err(error) => {
                 // It is repeated at the machine's beat.
