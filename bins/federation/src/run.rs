@@ -143,6 +143,8 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     options.new_key_until = config.new_key_until;
     options.sweep.clone_from(&config.sweep);
     options.certificate.clone_from(&config.certificate);
+    options.calls = config.call_limits();
+    options.missed_blocks = config.missed_blocks;
     let evidence = store.evidence_reader();
     let node = Arc::new(node);
     let reissuing = reissuance::prepare(config, &node).await?;

@@ -239,6 +239,119 @@ pub enum Alarm {
         /// What it proposes.
         reason: String,
     },
+    /// A part that the driver was given does not answer, or takes long. The machine does not call any;
+    /// the driver says so, and asks again.
+    NoAnswer {
+        /// Which part.
+        part: Part,
+        /// How long it has been waited for.
+        waited: Duration,
+        /// Whether the call was given up.
+        given_up: bool,
+    },
+    /// This operator has not done its share for some blocks: it was asked to, and failed each time. The
+    /// driver counts.
+    Missed {
+        /// What it has not done.
+        duty: Duty,
+        /// Since how many blocks that are on the chain; 0 if the height worked on is the first.
+        blocks: u32,
+        /// Why, the last time.
+        reason: String,
+        /// Whether somebody said no, so that a person must see to it; otherwise it may pass.
+        refused: bool,
+    },
+    /// The driver could not keep a piece of evidence: it is in its log only.
+    EvidenceNotKept {
+        /// Who lied.
+        culprit: OperatorId,
+        /// The height that the evidence is about.
+        height: BlockHeight,
+        /// Why it is not kept.
+        reason: String,
+    },
     /// The store failed and the machine stands still.
     Halted,
+}
+
+/// A part of an operator that is not its own code and may be out of reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// What holds the identity key.
+    IdentityKey,
+    /// What holds the block key.
+    BlockKey,
+    /// What holds the key for reissuances.
+    ReissuanceKey,
+    /// The policy on blocks.
+    Policy,
+    /// The node.
+    Node,
+    /// The messenger.
+    Messenger,
+}
+
+impl core::fmt::Display for Part {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::IdentityKey => "identity key",
+            Self::BlockKey => "block key",
+            Self::ReissuanceKey => "reissuance key",
+            Self::Policy => "block policy",
+            Self::Node => "node",
+            Self::Messenger => "messenger",
+        })
+    }
+}
+
+/// What an operator does for each block, if it is its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Duty {
+    /// To propose a block of its node's, as the leader.
+    Propose,
+    /// To have its node and policy test what others propose.
+    Test,
+    /// To say its votes.
+    Vote,
+    /// To sign the decided block.
+    Sign,
+    /// To hand the signed block to its node.
+    Submit,
+}
+
+impl Duty {
+    /// Every duty.
+    pub const ALL: [Self; 5] = [
+        Self::Propose,
+        Self::Test,
+        Self::Vote,
+        Self::Sign,
+        Self::Submit,
+    ];
+
+    /// What was not done: `signed no block`.
+    #[must_use]
+    pub const fn not_done(self) -> &'static str {
+        match self {
+            Self::Propose => "has proposed no block",
+            Self::Test => "has tested no block",
+            Self::Vote => "has said no vote",
+            Self::Sign => "has signed no block",
+            Self::Submit => "has handed no block to its node",
+        }
+    }
+
+    /// That it is done again: `signs again`.
+    #[must_use]
+    pub const fn done_again(self) -> &'static str {
+        match self {
+            Self::Propose => "proposes again",
+            Self::Test => "tests blocks again",
+            Self::Vote => "votes again",
+            Self::Sign => "signs again",
+            Self::Submit => "hands blocks to its node again",
+        }
+    }
 }

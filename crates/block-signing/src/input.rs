@@ -103,6 +103,14 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// The signer could not be reached, or did not answer in time: no refusal, and nothing that a
+    /// person must see to at once. The machine asks again at its beat.
+    SignUnavailable {
+        /// The height of the block.
+        height: BlockHeight,
+        /// The block.
+        hash: BlockHash,
+    },
     /// The answer to [`Submit`](crate::Output::Submit). After an accepted one the machine waits
     /// for the new [`Tip`](Self::Tip).
     Submitted {

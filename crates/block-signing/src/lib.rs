@@ -7,7 +7,7 @@
 //! ```text
 //!            Input                                Output
 //!  node      Tip, Template, Tested, Submitted     RequestTemplate, TestBlock, Submit
-//!  signer    Signed, SignRefused                  SignBlock
+//!  signer    Signed, SignRefused, SignUnavailable SignBlock
 //!  network   Received, Body                       Send, SendTo
 //!  store     (at the start) records, StoreFailed  Persist, Forget, ForgetRecords
 //!  clock     now, Tick                            poll_timeout
@@ -122,7 +122,7 @@ mod work;
 
 pub use candidate::Candidate;
 pub use config::{Config, ConfigError, Limits, MAX_OPERATORS, Timeouts};
-pub use event::{Alarm, Event, HeightReport, Refusal, RoundOutcome, RoundReport};
+pub use event::{Alarm, Duty, Event, HeightReport, Part, Refusal, RoundOutcome, RoundReport};
 pub use input::{Input, SubmitOutcome, Tip, Verdict};
 pub use machine::{Machine, Phase, Status};
 pub use message::{

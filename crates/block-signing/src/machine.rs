@@ -146,6 +146,7 @@ impl Machine {
                 hash,
                 reason,
             } => self.on_sign_refused(height, hash, reason),
+            Input::SignUnavailable { height, hash: _ } => self.on_sign_unavailable(height),
             Input::Submitted {
                 height,
                 hash,

@@ -55,8 +55,10 @@ pub enum Output {
         /// The block.
         candidate: Candidate,
     },
-    /// Sign this decided block through the guard; answer [`Signed`](crate::Input::Signed) or
-    /// [`SignRefused`](crate::Input::SignRefused).
+    /// Sign this decided block through the guard; answer [`Signed`](crate::Input::Signed),
+    /// [`SignRefused`](crate::Input::SignRefused) or, in any case after a while,
+    /// [`SignUnavailable`](crate::Input::SignUnavailable): the machine does not ask a second time while
+    /// it waits.
     SignBlock {
         /// The block.
         candidate: Candidate,

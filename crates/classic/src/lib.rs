@@ -46,13 +46,13 @@ mod schedule;
 mod signer;
 pub mod wire;
 
-pub use driver::{Clock, Ended, Operator, OperatorError, system_clock};
+pub use driver::{CallLimits, Clock, Ended, Operator, OperatorError, system_clock};
 pub use guard::{TurnGuard, TurnGuardError, TurnRecord, TurnState};
 pub use guard_file::{GuardFile, GuardFileError};
 pub use input::{ChainView, Input, Verdict};
 pub use machine::{Config, Machine};
 pub use message::{MAX_BLOCK, MAX_MESSAGE, Message, MessageError, TxSignatures};
-pub use output::{Event, Output};
+pub use output::{Event, Output, Share};
 pub use reissuance::{
     Created, FreezeEntry, NodeError, RawReissuance, ReissuanceConfig, ReissuanceConfigError,
     ReissuanceNode, ReissueError, Reissuer, Unspent, UtxoAsset,

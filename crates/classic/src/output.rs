@@ -123,6 +123,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// This operator was asked for its share in so many turns, and failed in each.
+    Missed {
+        /// What it has not done.
+        share: Share,
+        /// In how many turns.
+        turns: u32,
+        /// Why, the last time.
+        reason: String,
+    },
+    /// What was told as missed is done again.
+    DoneAgain(Share),
     /// A message was dropped, and why.
     Dropped {
         /// Whose connection or topic it came by, if the wire tells.
@@ -130,4 +141,23 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+}
+
+/// What an operator does for the blocks of others and its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Share {
+    /// To have its node test what is proposed.
+    Test,
+    /// To sign.
+    Sign,
+}
+
+impl core::fmt::Display for Share {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Test => "tests",
+            Self::Sign => "signs",
+        })
+    }
 }

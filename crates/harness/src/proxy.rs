@@ -25,16 +25,17 @@ pub type Fault = (i32, String);
 
 /// Who changes what operator and node say to each other. By default nothing is changed.
 pub trait Middleman: Send + Sync + 'static {
-    /// Whether the node forbids a method to who calls, as one with an `rpcwhitelist` does.
-    fn forbids(&self, method: &str) -> bool {
-        let _ = method;
-        false
-    }
-
     /// Answers a call in the node's place; none hands it on.
     fn answer(&self, method: &str, params: &Value) -> Option<Result<Value, Fault>> {
         let _ = (method, params);
         None
+    }
+
+    /// Whether a method is forbidden, as one that is not in the node's `rpcwhitelist`: HTTP 403 and no
+    /// more.
+    fn forbids(&self, method: &str) -> bool {
+        let _ = method;
+        false
     }
 
     /// Changes the node's result. None leaves the answer as the node wrote it, to the byte.

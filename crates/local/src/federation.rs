@@ -1,6 +1,7 @@
 //! The federation as a whole.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -19,12 +20,13 @@ use federation_operator::{
 use federation_reissuance::{AssetSettings, ScriptKind, TokenScript};
 use federation_roster::{Federation, Operator as RosterEntry};
 use federation_signer::{
-    GuardedSigner, Secret, Signer, SoftwareIdentity, SoftwareSigner, SoftwareSpender,
+    GuardedSigner, IdentitySigner, Secret, Signer, SoftwareIdentity, SoftwareSigner,
+    SoftwareSpender, SpendSigner,
 };
 use tempfile::TempDir;
 
 use crate::{
-    HeldPorts, LocalConfig, LocalError, LocalNode, keys,
+    HeldPorts, LocalConfig, LocalError, LocalNode, Substitutes, keys,
     wire::{Wire, id},
 };
 
@@ -58,6 +60,7 @@ pub struct LocalFederation {
     folder: PathBuf,
     reissued: Vec<AssetSettings>,
     reissuance_node: Option<ReissuedWith>,
+    substitutes: BTreeMap<usize, Substitutes>,
     /// Removed when the federation is dropped.
     _temporary: Option<TempDir>,
     /// Held for the nodes and the messengers.
@@ -143,6 +146,7 @@ impl LocalFederation {
             folder,
             reissued: Vec::new(),
             reissuance_node: None,
+            substitutes: BTreeMap::new(),
             _temporary: temporary,
             _ports: held,
             config,
@@ -223,7 +227,15 @@ impl LocalFederation {
         let genesis = self.federation.genesis();
         let guard = RedbGuardStore::open(folder, &block_key.public_key(), genesis)?;
         let guard_is_new = guard.is_new();
-        let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(block_key));
+        let substitutes = self.substitutes.get(&index).cloned().unwrap_or_default();
+        let signer: Box<dyn Signer> = match substitutes.signer {
+            Some(signer) => Box::new(signer),
+            None => Box::new(SoftwareSigner::new(block_key)),
+        };
+        let identity: Box<dyn IdentitySigner> = match substitutes.identity {
+            Some(identity) => Box::new(identity),
+            None => Box::new(SoftwareIdentity::new(keys::identity_key(me.to_u8()))),
+        };
         let mut options = self.config.options.clone();
         if !self.started[index] && options.new_key_until.is_none() {
             // This chain is new, and so are all keys on it that were not in use yet.
@@ -234,12 +246,16 @@ impl LocalFederation {
             me,
             Arc::new(self.clients[node].clone()),
             GuardedSigner::new(signer, guard)?,
-            Box::new(SoftwareIdentity::new(keys::identity_key(me.to_u8()))),
+            identity,
             messenger,
             store,
         )
         .with_new_guard(guard_is_new)
         .with_options(options);
+        let operator = match substitutes.policy {
+            Some(policy) => operator.with_policy(policy),
+            None => operator,
+        };
         let operator = match self.reissuance(index, node, folder)? {
             Some(reissuance) => operator.with_reissuance(reissuance),
             None => operator,
@@ -258,14 +274,18 @@ impl LocalFederation {
         }
         let me = id(index);
         let store = ReissuanceStore::open(folder, self.federation.id(), me)?;
-        let spender = SoftwareSpender::new(keys::reissuance_key(me.to_u8()));
+        let substitute = self.substitutes.get(&index).cloned().unwrap_or_default();
+        let spender: Arc<dyn SpendSigner> = match substitute.spender {
+            Some(spender) => spender,
+            None => Arc::new(SoftwareSpender::new(keys::reissuance_key(me.to_u8()))),
+        };
         let node: Arc<dyn ReissuanceNode> = match &self.reissuance_node {
             Some(ReissuedWith(node)) => node.clone(),
             None => Arc::new(self.clients[node].clone()),
         };
         Ok(Some(Reissuance::new(
             self.reissued.clone(),
-            Arc::new(spender),
+            spender,
             node,
             store,
         )?))
@@ -322,6 +342,23 @@ impl LocalFederation {
     /// to put something between the two.
     pub fn set_client(&mut self, index: usize, client: NodeClient) {
         self.clients[index] = client;
+    }
+
+    /// Sets parts that the operator at a place gets in place of its own when it is started from now on.
+    pub fn set_substitutes(&mut self, index: usize, substitutes: Substitutes) {
+        self.substitutes.insert(index, substitutes);
+    }
+
+    /// An operator's secret identity key, to hold it otherwise than in memory.
+    #[must_use]
+    pub fn identity_key(&self, index: usize) -> Secret {
+        keys::identity_key(id(index).to_u8())
+    }
+
+    /// Takes a running operator out, to stop it by hand.
+    #[must_use]
+    pub fn take_operator(&mut self, index: usize) -> Option<OperatorHandle> {
+        self.operators[index].take()
     }
 
     /// Sets the options of operators that are started from now on.

@@ -25,6 +25,7 @@ mod federation;
 mod keys;
 mod node;
 mod ports;
+mod substitutes;
 mod wire;
 
 pub use config::{LocalConfig, NodeKind, Transport};
@@ -32,3 +33,4 @@ pub use error::LocalError;
 pub use federation::LocalFederation;
 pub use node::LocalNode;
 pub use ports::{HeldPorts, free_ports};
+pub use substitutes::Substitutes;

@@ -5,7 +5,7 @@ use federation_chain::{BlockHash, BlockHeight, CheckError, Dialect, UnixTime};
 use federation_multisig::PublicKey;
 use federation_ocean_rpc::RpcError;
 use federation_roster::{OperatorId, Round, XOnlyPublicKey};
-use federation_signer::GuardError;
+use federation_signer::{GuardError, SignerError};
 
 use crate::{Halt, HaltReason, StoreError};
 
@@ -225,6 +225,9 @@ pub enum OperatorError {
     /// module hangs: nothing is signed, so nothing is voted for either. The next start opens both anew.
     #[error("the operator stopped because its guard or its key failed")]
     Guard(#[from] GuardError),
+    /// The identity key signs nothing any more in this process. The next start opens it anew.
+    #[error("the operator stopped because its identity key signs nothing any more")]
+    Identity(#[source] SignerError),
     /// The store failed: nothing is said or signed any more.
     #[error("the operator stopped because its store failed")]
     Store(#[from] StoreError),

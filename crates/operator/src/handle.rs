@@ -2,16 +2,26 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use federation_block_signing::{Alarm, Event, Phase};
+use federation_block_signing::{Alarm, Duty, Event, Part, Phase};
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
+use federation_signer::GuardInUse;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinHandle,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{AssetStatus, OperatorError, ReissuanceDifferences, Standstill};
+
+/// How long a stopping operator is waited for: its tasks, its messenger, its store.
+const STOP: Duration = Duration::from_secs(15);
+
+/// How long what was ended is waited for.
+const END: Duration = Duration::from_secs(3);
+
+/// How often a guard that is being closed is looked at.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// How the own node is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -100,6 +110,40 @@ pub struct OperatorStatus {
     pub counters: Counters,
     /// The last alarm.
     pub last_alarm: Option<Alarm>,
+    /// What is wrong with this operator now, until it is mended.
+    pub troubles: BTreeMap<Concern, Trouble>,
+}
+
+/// What may be wrong with an operator itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Concern {
+    /// It is asked for its share, and fails each time.
+    Duty(Duty),
+    /// A part of it answers late or not at all.
+    Part(Part),
+}
+
+/// That it is mended.
+impl core::fmt::Display for Concern {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Duty(duty) => f.write_str(duty.done_again()),
+            Self::Part(part) => write!(f, "the {part} answers in time again"),
+        }
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// Since when, by the operator's clock.
+    pub since: UnixTime,
+    /// For how many blocks that are on the chain, where blocks count.
+    pub blocks: Option<u32>,
+    /// What it is, with the last reason.
+    pub text: String,
 }
 
 /// Something that happened to a running operator.
@@ -146,6 +190,8 @@ pub enum OperatorEvent {
         /// The transaction.
         txid: elements::Txid,
     },
+    /// What was wrong with the operator itself, and told in an alarm, is mended.
+    Mended(Concern),
     /// Two messages that contradict each other were kept.
     Evidence {
         /// Who sent them.
@@ -164,6 +210,9 @@ pub struct OperatorHandle {
     pub(crate) events: broadcast::Sender<OperatorEvent>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: Option<JoinHandle<Result<(), OperatorError>>>,
+    /// All its tasks.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) guard: GuardInUse,
 }
 
 impl OperatorHandle {
@@ -206,22 +255,41 @@ impl OperatorHandle {
         }
     }
 
-    /// Stops the operator and waits until it has let go of node, messenger and store.
+    /// Stops the operator and waits until it has let go of node, messenger and store, for some seconds
+    /// at the most: a key that blocks its thread, or a disk that hangs, is left behind.
     ///
     /// # Errors
-    /// If it had stopped before by itself: why.
+    /// If it had stopped before by itself: why. If it does not stop in time.
     pub async fn shutdown(mut self) -> Result<(), OperatorError> {
         self.stop.cancel();
-        self.wait().await
+        let Ok(result) = tokio::time::timeout(STOP, self.wait()).await else {
+            self.end().await;
+            let why = format!("the engine did not stop within {STOP:?}");
+            return Err(OperatorError::Task(why));
+        };
+        self.end().await;
+        result
     }
 
     /// Stops the operator as a crash would: between any two steps.
     pub async fn kill(mut self) {
+        self.end().await;
+    }
+
+    /// Ends all tasks, and waits for those that end.
+    async fn end(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
-            // Aborted, so its end is no news.
-            let _ = task.await;
         }
+        self.tasks.close();
+        // What blocks its thread is left behind.
+        let ended = async {
+            self.tasks.wait().await;
+            while !self.guard.is_over() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let _ = tokio::time::timeout(END, ended).await;
     }
 }
 

@@ -11,15 +11,23 @@
 //!  messenger ──────> │                         │──> inputs ──> Machine ──> outputs ──┐
 //!  node watcher ───> │                         │      ^                              │
 //!                    └─────────────────────────┘      │      1. store, synced        │
-//!                                                     │      2. send, and loop back  │
+//!                                                     │      2. line: sign, send     │
 //!                        answers ─────────────────────┴───── 3. node, signer: jobs <─┘
 //! ```
+//!
+//! Nothing that the operator was given, keys, policy, node, messenger, is called in the loop that
+//! drives the machine. Each call has a time-out ([`Options::calls`]), and what hangs, fails or panics
+//! costs this operator's share and no more: it is asked again, an alarm says which part does not answer
+//! and what the operator has not done for some blocks ([`OperatorStatus::troubles`]), and
+//! [`OperatorEvent::Mended`] when it does. Their methods are asynchronous and must not block their
+//! threads; one that does is left behind when the operator stops.
 //!
 //! The node may go away and come back, restart, or lose its wallet: the operator waits for it. A
 //! store that fails stops the operator, because going on without memory is how chains fork.
 //!
 //! See `examples/operator_in_a_service.rs` in the repository for a whole program.
 
+mod calls;
 mod clock;
 pub mod config;
 mod engine;
@@ -36,9 +44,13 @@ pub mod status;
 mod store;
 mod throttle;
 
+pub use calls::CallLimits;
 pub use clock::{Clock, SystemClock};
 pub use error::{MIN_EPOCH_LENGTH, OperatorError, StartError};
-pub use handle::{Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus};
+pub use handle::{
+    Concern, Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus,
+    Trouble,
+};
 pub use money::money_warnings;
 pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};

@@ -176,6 +176,9 @@ const fn kind_of(alarm: &Alarm) -> &'static str {
         Alarm::UnfitTemplate { .. } => "unfit template",
         Alarm::ForeignTemplate { .. } => "foreign template",
         Alarm::ParametersProposed { .. } => "parameters proposed",
+        Alarm::NoAnswer { .. } => "no answer",
+        Alarm::Missed { .. } => "missed",
+        Alarm::EvidenceNotKept { .. } => "evidence not kept",
         Alarm::Halted => "halted",
         _ => "alarm",
     }

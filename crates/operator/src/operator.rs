@@ -9,9 +9,13 @@ use federation_ocean_rpc::Node;
 use federation_roster::{Federation, OperatorId};
 use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 
+use tokio::sync::mpsc;
+
 use crate::{
-    AcceptAll, BlockPolicy, Clock, OperatorHandle, Reissuance, StartError, Store, SystemClock,
-    WantSweep, engine,
+    AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, StartError, Store,
+    SystemClock, WantSweep,
+    calls::{Calls, LimitedNode},
+    engine::{self, Watched},
     start::{self, Memory},
 };
 
@@ -32,6 +36,11 @@ pub struct Options {
     /// beginning as an observer. The height keeps a setting that was forgotten from hiding that a
     /// store was lost later.
     pub new_key_until: Option<BlockHeight>,
+    /// How long calls of keys, policy, node and messenger may take.
+    pub calls: CallLimits,
+    /// After how many blocks for which this operator was asked for its share, a proposal, a test, a
+    /// vote, a signature, and failed, that is an alarm; 3 if not set.
+    pub missed_blocks: Option<core::num::NonZeroU32>,
     /// The agreed transaction without which there is no block 1, because it takes the coins of the
     /// genesis that anyone could take.
     pub sweep: Option<federation_genesis::Sweep>,
@@ -39,6 +48,19 @@ pub struct Options {
     /// with it.
     pub certificate: Option<Arc<federation_ceremony::Certificate>>,
 }
+
+impl Options {
+    /// How many blocks without this operator's share are an alarm.
+    pub(crate) const fn missed_blocks(&self) -> u32 {
+        match self.missed_blocks {
+            Some(blocks) => blocks.get(),
+            None => MISSED_BLOCKS,
+        }
+    }
+}
+
+/// How many blocks without this operator's share are an alarm if nothing is set.
+const MISSED_BLOCKS: u32 = 3;
 
 /// Everything that makes an operator, before it runs.
 pub struct Operator {
@@ -137,6 +159,7 @@ impl Operator {
     /// halted earlier ([`StartError::Halted`]).
     pub async fn start(mut self) -> Result<OperatorHandle, StartError> {
         start::check_keys(&self)?;
+        let watched = self.watch_calls();
         if let Some(sweep) = self.options.sweep.clone() {
             self.policy = Arc::new(WantSweep::new(sweep, self.policy));
         }
@@ -184,7 +207,21 @@ impl Operator {
             observing,
             "operator starts"
         );
-        Ok(engine::spawn(self, Machine::new(config, records), begin)?)
+        let machine = Machine::new(config, records);
+        Ok(engine::spawn(self, machine, begin, watched)?)
+    }
+
+    /// Gives every call from now on a time-out.
+    fn watch_calls(&mut self) -> Watched {
+        let (sender, reports) = mpsc::unbounded_channel();
+        let (limits, interval) = (self.options.calls, self.federation.interval());
+        let calls = Arc::new(Calls::new(limits, interval, sender));
+        self.node = Arc::new(LimitedNode::new(self.node.clone(), calls.clone()));
+        if let Some(reissuance) = &mut self.reissuance {
+            let node = reissuance.node.clone();
+            reissuance.node = Arc::new(LimitedNode::new(node, calls.clone()));
+        }
+        Watched { calls, reports }
     }
 
     fn machine_config(&self) -> Result<Config, StartError> {

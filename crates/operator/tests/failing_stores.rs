@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use federation_block_signing::Alarm;
 use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
 use federation_devnet::{DevNode, DevNodeConfig};
 use federation_messenger::hub::Hub;
@@ -87,10 +88,31 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::of(None).await
+    }
+
+    /// With a second operator of this identity key, without whom there is no block.
+    async fn with_other(identity: &Secret) -> Self {
+        Self::of(Some(identity)).await
+    }
+
+    async fn of(other: Option<&Secret>) -> Self {
         let (block_key, identity) = (Secret::generate(), Secret::generate());
-        let one = Threshold::new(1).expect("small");
-        let keys = vec![block_key.public_key()];
-        let script = MultisigScript::new(one, keys, KeyOrder::AsGiven).expect("a script");
+        let mut roster = vec![RosterEntry {
+            name: "alone".to_owned(),
+            identity: identity.x_only_public_key(),
+            block_key: block_key.public_key(),
+            endpoint: "127.0.0.1:1".to_owned(),
+        }];
+        roster.extend(other.map(|identity| RosterEntry {
+            name: "other".to_owned(),
+            identity: identity.x_only_public_key(),
+            block_key: Secret::generate().public_key(),
+            endpoint: "127.0.0.1:2".to_owned(),
+        }));
+        let keys: Vec<_> = roster.iter().map(|entry| entry.block_key).collect();
+        let all = Threshold::new(u8::try_from(keys.len()).expect("few")).expect("small");
+        let script = MultisigScript::new(all, keys, KeyOrder::AsGiven).expect("a script");
         let size = SigningRules::required_signature_size(Dialect::Dynafed, &script);
         let rules = SigningRules::new(Dialect::Dynafed, script.clone(), size).expect("it fits");
         let node = DevNode::spawn(DevNodeConfig::new(Dialect::Dynafed, script))
@@ -100,14 +122,8 @@ impl World {
         let reach = NodeConfig::new(node.rpc_url())
             .with_auth(Auth::basic(user, password))
             .with_dialect(Dialect::Dynafed);
-        let alone = RosterEntry {
-            name: "alone".to_owned(),
-            identity: identity.x_only_public_key(),
-            block_key: block_key.public_key(),
-            endpoint: "127.0.0.1:1".to_owned(),
-        };
         let interval = Duration::from_millis(200);
-        let federation = Federation::new(vec![alone], rules, node.genesis_hash(), interval);
+        let federation = Federation::new(roster, rules, node.genesis_hash(), interval);
         Self {
             block_key,
             identity,
@@ -180,4 +196,78 @@ async fn a_guard_whose_store_fails_ends_the_operator_and_the_next_start_heals_it
         world.reaches(height + 3).await;
         handle.shutdown().await.expect("it runs until then");
     }
+}
+
+/// Contradicting prevotes of an operator, as a liar signs them.
+async fn lie(world: &World, liar: &impl federation_messenger::Messenger, identity: &Secret) {
+    use federation_block_signing::{Message, Vote, VoteKind};
+    use federation_roster::{EnvelopeHead, Round, UnsignedEnvelope};
+    use federation_signer::IdentitySigner;
+
+    let identity = SoftwareIdentity::new(copy(identity));
+    for value in [None, Some(BlockHash::from_bytes([7; 32]))] {
+        let message = Message::Vote(Vote {
+            kind: VoteKind::Prevote,
+            height: BlockHeight::new(1),
+            round: Round::FIRST,
+            value,
+        });
+        let parts = message.to_parts();
+        let unsigned = UnsignedEnvelope {
+            head: EnvelopeHead {
+                federation: world.federation.id(),
+                sender: OperatorId::new(1),
+                kind: parts.kind,
+                height: parts.height,
+                round: parts.round,
+            },
+            payload: parts.payload,
+        };
+        let signature = identity.sign_envelope(unsigned.signing_digest()).await;
+        let envelope = unsigned.with_signature(signature.expect("it signs"));
+        liar.broadcast(envelope.encode()).await.expect("sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_that_cannot_be_kept_is_an_alarm_and_no_end() {
+    const EVIDENCE: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("evidence");
+
+    let liar = Secret::generate();
+    let world = World::with_other(&liar).await;
+    let folder = world.folder.path();
+    drop(Store::open(folder, world.federation.id(), ME).expect("opens"));
+    // What is there cannot be read, so nothing is added.
+    let path = folder.join("operator.redb");
+    let database = redb::Database::open(path).expect("a database");
+    let write = database.begin_write().expect("a transaction");
+    write
+        .open_table(EVIDENCE)
+        .expect("a table")
+        .insert(0, b"no evidence".as_slice())
+        .expect("inserted");
+    write.commit().expect("committed");
+    drop(database);
+
+    let never = Arc::new(AtomicBool::new(false));
+    let messenger = world.hub.join(OperatorId::new(1));
+    let handle = world.start(Fails::Record, &never).await;
+    let mut status = handle.status();
+    let told = status.wait_for(|status| {
+        matches!(
+            status.last_alarm,
+            Some(Alarm::EvidenceNotKept { culprit, .. }) if culprit == OperatorId::new(1)
+        )
+    });
+    let told = async {
+        tokio::select! {
+            told = told => drop(told.expect("it runs")),
+            () = async { loop {
+                lie(&world, &messenger, &liar).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            } } => {}
+        }
+    };
+    tokio::time::timeout(LIMIT, told).await.expect("in time");
+    handle.shutdown().await.expect("it runs until then");
 }

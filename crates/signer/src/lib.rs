@@ -64,9 +64,9 @@ mod system_fault;
 
 pub use given::is_given_by_system;
 pub use guard::{
-    AUDIT_HEIGHTS, DecodeGuardRecordError, GuardContradiction, GuardEnd, GuardError, GuardPin,
-    GuardRecord, GuardRecordError, GuardRecordKind, GuardStanding, GuardState, GuardStore,
-    GuardStoreError, GuardedSigner, HeldGuard, ImportError, MAX_GUARD_RECORD_BYTES,
+    AUDIT_HEIGHTS, DecodeGuardRecordError, GuardContradiction, GuardEnd, GuardError, GuardInUse,
+    GuardPin, GuardRecord, GuardRecordError, GuardRecordKind, GuardStanding, GuardState,
+    GuardStore, GuardStoreError, GuardedSigner, HeldGuard, ImportError, MAX_GUARD_RECORD_BYTES,
     MAX_OPEN_HEIGHTS, MemoryGuardStore, SignedGuardRecord, TakeBack,
 };
 pub use key_source::{

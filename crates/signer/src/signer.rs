@@ -1,4 +1,8 @@
 //! The traits of what signs, one for each purpose.
+//!
+//! Whoever asks may give a call up and drop its future, as an operator does after a time-out, and ask
+//! again, while others are under way. A call that waits for a device or a service does so without
+//! blocking its thread.
 
 use std::{error::Error, sync::Arc};
 
@@ -89,6 +93,25 @@ impl<S: Signer + ?Sized> Signer for Box<S> {
     }
 }
 
+#[async_trait]
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn public_key(&self) -> PublicKey {
+        (**self).public_key()
+    }
+
+    async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+        (**self).sign_block(hash).await
+    }
+
+    async fn sign_full_block(
+        &self,
+        hash: BlockHash,
+        block: &[u8],
+    ) -> Result<ecdsa::Signature, SignerError> {
+        (**self).sign_full_block(hash, block).await
+    }
+}
+
 /// Holds a key that spends coins of the federation, reissuance tokens or the coins that back the
 /// peg, and signs their transactions with it. Never a block key.
 #[async_trait]
@@ -114,6 +137,17 @@ impl<S: SpendSigner + ?Sized> SpendSigner for Box<S> {
     }
 }
 
+#[async_trait]
+impl<S: SpendSigner + ?Sized> SpendSigner for Arc<S> {
+    fn public_key(&self) -> PublicKey {
+        (**self).public_key()
+    }
+
+    async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
+        (**self).sign_spend(sighash).await
+    }
+}
+
 /// Holds one operator's identity key and signs envelopes with it.
 ///
 /// The identity key is not the block key: it speaks for the operator, it never signs a block.
@@ -127,6 +161,12 @@ pub trait IdentitySigner: Send + Sync {
     /// # Errors
     /// If the key cannot be reached or its keeper refuses.
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError>;
+
+    /// Whether it signs from memory, waits for nothing and cannot hang, so that nobody needs to guard
+    /// against that. No unless it is implemented.
+    fn signs_at_once(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -137,5 +177,24 @@ impl<S: IdentitySigner + ?Sized> IdentitySigner for Box<S> {
 
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
         (**self).sign_envelope(digest).await
+    }
+
+    fn signs_at_once(&self) -> bool {
+        (**self).signs_at_once()
+    }
+}
+
+#[async_trait]
+impl<S: IdentitySigner + ?Sized> IdentitySigner for Arc<S> {
+    fn public_key(&self) -> XOnlyPublicKey {
+        (**self).public_key()
+    }
+
+    async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
+        (**self).sign_envelope(digest).await
+    }
+
+    fn signs_at_once(&self) -> bool {
+        (**self).signs_at_once()
     }
 }

@@ -124,6 +124,10 @@ impl IdentitySigner for SoftwareIdentity {
         let signature = SECP256K1.sign_schnorr_no_aux_rand(&message, &self.keypair.0);
         Ok(signature.serialize())
     }
+
+    fn signs_at_once(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

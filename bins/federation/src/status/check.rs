@@ -177,6 +177,14 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
             "it takes part from the height after the first that is settled without it",
         );
     }
+    for trouble in &report.troubles {
+        findings.add(
+            Level::Warning,
+            "trouble",
+            format!("{} (since {})", trouble.text, facts.ago(trouble.since)),
+            "`federation help what-an-operator-does-not-do`",
+        );
+    }
     for asset in &report.reissuance {
         if let Some(problem) = &asset.problem {
             findings.add(

@@ -44,7 +44,8 @@ impl Machine {
         }
     }
 
-    /// R17, R20: asked again at the beat.
+    /// R17, R20: asked again at the beat. A refusal that comes when the height is over says nothing of
+    /// the height worked on; the driver counts it.
     pub(crate) fn on_sign_refused(&mut self, height: BlockHeight, hash: BlockHash, reason: String) {
         let Some(current) = self.current(height) else {
             return;
@@ -55,6 +56,13 @@ impl Machine {
             hash,
             reason,
         });
+    }
+
+    /// R17, R20: asked again at the beat, and no alarm.
+    pub(crate) fn on_sign_unavailable(&mut self, height: BlockHeight) {
+        if let Some(current) = self.current(height) {
+            current.signing = Errand::Failed;
+        }
     }
 
     /// R18: an accepted block becomes the tip, which comes as an input of its own.

@@ -67,6 +67,12 @@ impl World {
             self.crash(slot);
             return Ok(());
         }
+        if self.slots[slot].honest && self.node_fails() {
+            // A key fails as nodes do, after its guard has let the block pass.
+            let _ = self.slots[slot].guard(height, hash);
+            self.feed(slot, 5, Input::SignUnavailable { height, hash });
+            return Ok(());
+        }
         let state = &mut self.slots[slot];
         let input = match state.guard(height, hash) {
             Ok(()) => {

@@ -66,6 +66,22 @@ fn refused_signature_is_asked_for_again_at_the_beat() {
 }
 
 #[test]
+fn a_signer_out_of_reach_is_asked_again_at_the_beat_without_an_alarm() {
+    let mut driver = Driver::decided(0, 7);
+    for _ in 0..3 {
+        let out = driver.input(Input::SignUnavailable {
+            height: BlockHeight::new(1),
+            hash: hash(7),
+        });
+        assert!(out.sent_nothing());
+        assert_eq!(out.events, []);
+        assert_eq!(driver.pass(600).signs, [hash(7)]);
+        // It waits for an answer, and asks no second time.
+        assert!(driver.pass(600).signs.is_empty());
+    }
+}
+
+#[test]
 fn decision_is_taken_whatever_its_round_and_the_block_asked_for() {
     let mut driver = Driver::started(0);
     let out = driver.receive(3, certificate(VoteKind::Precommit, 1, 8, 7, &[1, 2, 3]));

@@ -1,6 +1,9 @@
 //! Questions to node and signer, asked beside the loop.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use federation_chain::{
     Block, BlockHash, BlockHeight, Dialect, ParamsRoot, SigningRules, UnixTime,
@@ -8,16 +11,36 @@ use federation_chain::{
 use federation_ocean_rpc::{Node, RpcError, SubmitOutcome};
 use secp256k1::ecdsa::Signature;
 
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::{
-    BlockSigner, ChainView, Input, NodeError, Output, RawReissuance, Reissuer, Turn, TurnGuard,
-    TurnGuardError, TurnRecord, Verdict,
+    BlockSigner, ChainView, Input, NodeError, Output, RawReissuance, Reissuer, Share, SignFailure,
+    Turn, TurnGuard, TurnGuardError, TurnRecord, Verdict,
 };
 
 /// What comes back.
 pub(super) enum Answer {
     Input(Input),
+    /// And what became of this operator's share; a reason if it was not done.
+    Share(Input, Share, Result<(), String>),
     /// Nothing may be signed any more.
     GuardFailed(TurnGuardError),
+}
+
+/// Why something was not signed.
+enum Unsigned {
+    /// The chain went on meanwhile: that is nobody's fault.
+    Outdated,
+    Failed(String),
+}
+
+impl From<Unsigned> for String {
+    fn from(why: Unsigned) -> Self {
+        match why {
+            Unsigned::Outdated => "the node's best block changed meanwhile".to_owned(),
+            Unsigned::Failed(reason) => reason,
+        }
+    }
 }
 
 /// What the questions need.
@@ -30,6 +53,8 @@ pub(super) struct Jobs {
     pub(super) rules: SigningRules,
     /// Time of block 1, once known.
     pub(super) first_block: Arc<OnceLock<UnixTime>>,
+    /// How long a signature may take.
+    pub(super) key_limit: Duration,
 }
 
 impl Jobs {
@@ -47,22 +72,41 @@ impl Jobs {
                     block,
                 }
             }
-            Output::TestBlock { turn, block } => Input::Tested {
-                turn,
-                hash: block.block_hash(),
-                verdict: self.test(&block).await,
-            },
+            Output::TestBlock { turn, block } => {
+                let (verdict, share) = self.test(&block).await;
+                let hash = block.block_hash();
+                let input = Input::Tested {
+                    turn,
+                    hash,
+                    verdict,
+                };
+                return match share {
+                    Some(share) => Answer::Share(input, Share::Test, share),
+                    None => Answer::Input(input),
+                };
+            }
             Output::SignBlock {
                 turn,
                 block,
                 reissuances,
             } => match self.sign(turn, &block).await {
-                Ok(signatures) => Input::Signed {
-                    turn,
-                    hash: block.block_hash(),
-                    signatures,
-                    reissuances: self.sign_reissuances(&block, &reissuances).await,
-                },
+                Ok(signatures) => {
+                    let share = match &signatures {
+                        Ok(_) => Some(Ok(())),
+                        Err(Unsigned::Failed(reason)) => Some(Err(reason.clone())),
+                        Err(Unsigned::Outdated) => None,
+                    };
+                    let input = Input::Signed {
+                        turn,
+                        hash: block.block_hash(),
+                        signatures: signatures.map_err(String::from),
+                        reissuances: self.sign_reissuances(&block, &reissuances).await,
+                    };
+                    return match share {
+                        Some(share) => Answer::Share(input, Share::Sign, share),
+                        None => Answer::Input(input),
+                    };
+                }
                 Err(error) => return Answer::GuardFailed(error),
             },
             Output::Reissue {
@@ -155,19 +199,31 @@ impl Jobs {
             .map_err(|error| error.to_string())
     }
 
-    async fn test(&self, block: &Block) -> Verdict {
+    /// What the node says, and whether it said anything: a refusal is an answer, too.
+    async fn test(&self, block: &Block) -> (Verdict, Option<Result<(), String>>) {
         // A block that the node has already moves the parameters on; it is told below.
         let is_best = self.node.best_block_hash().await == Ok(block.block_hash());
         if !is_best && let Err(reason) = self.check_parameters(block).await {
-            return Verdict::Invalid(reason);
+            return (Verdict::Invalid(reason), None);
         }
         match self.node.test_proposed_block(block.as_bytes()).await {
-            Ok(()) => Verdict::Valid,
+            Ok(()) => (Verdict::Valid, Some(Ok(()))),
             // A leader of this program completes its block as soon as it can.
             Err(_) if self.node.best_block_hash().await == Ok(block.block_hash()) => {
-                Verdict::Complete
+                (Verdict::Complete, None)
             }
-            Err(error) => Verdict::Invalid(error.to_string()),
+            Err(error) => {
+                let is_answer = matches!(
+                    error,
+                    RpcError::Node {
+                        code: RpcError::VERIFY_ERROR | RpcError::DESERIALIZATION_ERROR,
+                        ..
+                    }
+                );
+                let reason = error.to_string();
+                let share = (!is_answer).then(|| Err(reason.clone()));
+                (Verdict::Invalid(reason), share)
+            }
         }
     }
 
@@ -177,11 +233,11 @@ impl Jobs {
         &self,
         turn: Turn,
         block: &Block,
-    ) -> Result<Result<Vec<Signature>, String>, TurnGuardError> {
+    ) -> Result<Result<Vec<Signature>, Unsigned>, TurnGuardError> {
         match self.node.best_block_hash().await {
             Ok(tip) if tip == block.header().previous() => {}
-            Ok(_) => return Ok(Err("the node's best block changed meanwhile".to_owned())),
-            Err(error) => return Ok(Err(error.to_string())),
+            Ok(_) => return Ok(Err(Unsigned::Outdated)),
+            Err(error) => return Ok(Err(Unsigned::Failed(error.to_string()))),
         }
         let record = TurnRecord {
             height: block.height(),
@@ -189,9 +245,24 @@ impl Jobs {
             hash: block.block_hash(),
         };
         match self.guard.admit(record).await {
-            Ok(()) => Ok(text(self.signer.sign(block).await)),
+            Ok(()) => Ok(self.ask_key(block.clone()).await),
             Err(error @ TurnGuardError::File(_)) => Err(error),
-            Err(refused) => Ok(Err(refused.to_string())),
+            Err(refused) => Ok(Err(Unsigned::Failed(refused.to_string()))),
+        }
+    }
+
+    /// The key's signatures. A key that hangs, or panics, costs this turn and no more.
+    async fn ask_key(&self, block: Block) -> Result<Vec<Signature>, Unsigned> {
+        let signer = self.signer.clone();
+        let call = AbortOnDropHandle::new(tokio::spawn(async move { signer.sign(&block).await }));
+        let failed = |why: SignFailure| Unsigned::Failed(why.to_string());
+        match tokio::time::timeout(self.key_limit, call).await {
+            Ok(Ok(signed)) => signed.map_err(failed),
+            Ok(Err(error)) => Err(failed(SignFailure::new(format!("the key failed: {error}")))),
+            Err(_) => Err(failed(SignFailure::new(format!(
+                "the key did not answer within {:?}",
+                self.key_limit
+            )))),
         }
     }
 

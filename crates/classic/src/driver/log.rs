@@ -56,6 +56,14 @@ impl Log {
             Event::NotTaken { hash, reason } => {
                 tracing::error!(%hash, %reason, "the node did not take the block");
             }
+            Event::Missed {
+                share,
+                turns,
+                reason,
+            } => {
+                tracing::error!(turns, %reason, "this operator {share} nothing");
+            }
+            Event::DoneAgain(share) => tracing::info!("this operator {share} again"),
             Event::Dropped { from, reason } => tracing::debug!(?from, reason, "dropped"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod log;
+mod shares;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -13,9 +14,12 @@ use federation_ocean_rpc::Node;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::jobs::{Answer, Jobs};
+use self::{
+    jobs::{Answer, Jobs},
+    shares::Shares,
+};
 use crate::{
-    BlockSigner, Config, Event, Input, LIMITS, Machine, Output, Reissuer, TurnGuard,
+    BlockSigner, Config, Event, Input, LIMITS, Machine, Message, Output, Reissuer, TurnGuard,
     TurnGuardError,
     wire::{Wire, WireError},
 };
@@ -24,6 +28,33 @@ use crate::{
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 /// How often the node is asked, at the most, whether the last height of this protocol is there.
 const WATCH: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// How many messages may wait for a wire that is slow to take them.
+const OUTGOING: usize = 64;
+/// How long the wire may take to close.
+const END: Duration = Duration::from_secs(3);
+
+/// How long calls of what an operator was given may take. What overruns is given up, and costs the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallLimits {
+    /// A signature, 15 s if not set: longer than a hardware module waits itself.
+    pub key: Duration,
+    /// A question to node, key and reissuer as a whole, 120 s if not set.
+    pub job: Duration,
+    /// To hand a message to the wire, 5 s if not set.
+    pub wire: Duration,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self {
+            key: Duration::from_secs(15),
+            job: Duration::from_secs(120),
+            wire: Duration::from_secs(5),
+        }
+    }
+}
 
 /// A clock of unix time.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
@@ -74,6 +105,7 @@ pub struct Operator {
     guard: TurnGuard,
     reissuer: Option<Reissuer>,
     clock: Clock,
+    limits: CallLimits,
     until: Option<BlockHeight>,
     events: Option<mpsc::UnboundedSender<Event>>,
 }
@@ -105,6 +137,7 @@ impl Operator {
             guard,
             reissuer: None,
             clock: system_clock(),
+            limits: CallLimits::default(),
             events: None,
         }
     }
@@ -120,6 +153,13 @@ impl Operator {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Sets how long calls may take.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: CallLimits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -151,7 +191,9 @@ impl Operator {
             () = self.watch() => Ok(Ended::Reached),
             result = self.drive() => result,
         };
-        wire.close().await;
+        if tokio::time::timeout(END, wire.close()).await.is_err() {
+            tracing::warn!("the wire does not close, and is left behind");
+        }
         tracing::info!(ended = ?result.as_ref().ok(), "classic operator stopped");
         result
     }
@@ -180,25 +222,31 @@ impl Operator {
             reissuer: self.reissuer.clone(),
             rules: self.config.rules().clone(),
             first_block: Arc::new(OnceLock::new()),
+            key_limit: self.limits.key,
         };
-        let mut running: JoinSet<Answer> = JoinSet::new();
+        let mut running: JoinSet<Option<Answer>> = JoinSet::new();
+        let (to_wire, outgoing) = mpsc::channel(OUTGOING);
+        let mut publishing = JoinSet::new();
+        publishing.spawn(publish(self.wire.clone(), outgoing, self.limits.wire));
         let mut log = log::Log::default();
+        let mut shares = Shares::default();
         machine.handle((self.clock)(), Input::Tick);
         loop {
             while let Some(output) = machine.poll_output() {
                 match output {
-                    Output::Event(event) => {
-                        log.event(&event);
-                        if let Some(events) = &self.events {
-                            // Nobody may be reading any more.
-                            let _ = events.send(event);
+                    Output::Event(event) => self.tell(&mut log, event),
+                    Output::Publish(message) => {
+                        // It is worth nothing later: a turn is short.
+                        if to_wire.try_send(message).is_err() {
+                            tracing::error!("the wire takes no messages: one is dropped");
                         }
                     }
-                    Output::Publish(message) => self.wire.publish(&message).await?,
                     Output::Finish { .. } => return Ok(Ended::Reached),
                     job => {
-                        let jobs = jobs.clone();
-                        running.spawn(async move { jobs.run(job).await });
+                        let (jobs, limit) = (jobs.clone(), self.limits.job);
+                        running.spawn(async move {
+                            tokio::time::timeout(limit, jobs.run(job)).await.ok()
+                        });
                     }
                 }
             }
@@ -208,8 +256,24 @@ impl Operator {
             let input = tokio::select! {
                 biased;
                 Some(answer) = running.join_next() => match answer {
-                    Ok(Answer::Input(input)) => input,
-                    Ok(Answer::GuardFailed(error)) => return Err(OperatorError::Guard(error)),
+                    Ok(Some(Answer::Input(input))) => input,
+                    Ok(Some(Answer::Share(input, share, result))) => {
+                        if let Some(event) = shares.note(share, result) {
+                            self.tell(&mut log, event);
+                        }
+                        input
+                    }
+                    Ok(Some(Answer::GuardFailed(error))) => return Err(OperatorError::Guard(error)),
+                    Ok(None) => {
+                        let limit = self.limits.job;
+                        tracing::error!(?limit, "a question to the node was given up: no answer");
+                        Input::Tick
+                    }
+                    Err(error) => return Err(OperatorError::Task(error.to_string())),
+                },
+                Some(ended) = publishing.join_next() => match ended {
+                    Ok(Ok(())) => return Err(OperatorError::Task("publishing".to_owned())),
+                    Ok(Err(error)) => return Err(error.into()),
                     Err(error) => return Err(OperatorError::Task(error.to_string())),
                 },
                 () = tokio::time::sleep(sleep) => Input::Tick,
@@ -221,4 +285,27 @@ impl Operator {
             machine.handle((self.clock)(), input);
         }
     }
+
+    fn tell(&self, log: &mut log::Log, event: Event) {
+        log.event(&event);
+        if let Some(events) = &self.events {
+            // Nobody may be reading any more.
+            let _ = events.send(event);
+        }
+    }
+}
+
+/// Hands messages to the wire in their order, beside the loop.
+async fn publish(
+    wire: Arc<dyn Wire>,
+    mut messages: mpsc::Receiver<Message>,
+    limit: Duration,
+) -> Result<(), WireError> {
+    while let Some(message) = messages.recv().await {
+        match tokio::time::timeout(limit, wire.publish(&message)).await {
+            Ok(published) => published?,
+            Err(_) => tracing::error!(?limit, "the wire did not take a message"),
+        }
+    }
+    Ok(())
 }

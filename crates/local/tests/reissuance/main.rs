@@ -4,6 +4,7 @@
 //! --ignored`.
 
 mod course;
+mod hanging;
 mod liar;
 mod scene;
 mod trouble;

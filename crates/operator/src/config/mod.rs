@@ -10,6 +10,7 @@ mod certificate;
 mod federation_file;
 pub mod init;
 mod key_source;
+mod limits;
 mod messenger;
 mod operator_file;
 mod overrides;

@@ -1,6 +1,7 @@
 //! `operator.toml`: which operator this is, its node, its keys and its store.
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -55,6 +56,8 @@ pub struct Config {
     pub store: PathBuf,
     /// Up to which height of the chain the block key is to be believed new, if it is.
     pub new_key_until: Option<BlockHeight>,
+    /// After how many blocks without this operator's share there is an alarm, if it is set.
+    pub missed_blocks: Option<NonZeroU32>,
     /// How the operators talk.
     pub messenger: MessengerAccess,
     /// Where the operator's keys are.
@@ -88,6 +91,7 @@ struct Raw {
     operator_at: Option<usize>,
     store: Option<PathBuf>,
     new_key_until: Option<u32>,
+    missed_blocks: Option<NonZeroU32>,
     messenger: RawMessenger,
     keys: RawKeys,
     url: Option<String>,
@@ -226,6 +230,7 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
         new_key_until: root
             .number(reader, "new_key_until")
             .map(|found| found.value),
+        missed_blocks: missed_blocks(reader, &mut root),
         messenger: messenger::take(reader, &mut root, folder),
         keys: key_source::take(reader, &mut root, folder),
         ..Raw::default()
@@ -243,6 +248,19 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
     }
     root.finish(reader);
     raw
+}
+
+fn missed_blocks(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<NonZeroU32> {
+    let found = root.number(reader, "missed_blocks")?;
+    let blocks = NonZeroU32::new(found.value);
+    if blocks.is_none() {
+        reader.note(
+            found.at,
+            "`missed_blocks` is 0: a block is missed when there is one".to_owned(),
+            "write the number of blocks without this operator's share that are an alarm, 3 if left away",
+        );
+    }
+    blocks
 }
 
 impl Raw {
@@ -358,6 +376,7 @@ impl Raw {
             me,
             store: self.store?,
             new_key_until: self.new_key_until.map(BlockHeight::new),
+            missed_blocks: self.missed_blocks,
             messenger: messenger?,
             keys: keys?,
             node: NodeAccess {

@@ -1,12 +1,15 @@
 //! Doing what the machine asks, in its order: the store first, then everything else.
 
-use federation_block_signing::{
-    Alarm, Body, Event, IdentitySignature, Input, Message, Output, Record, SignedMessage, Verdict,
-};
+use federation_block_signing::{Alarm, Event, Evidence, Input, Output, Record, Standing, Verdict};
 use federation_chain::BlockHeight;
-use federation_roster::OperatorId;
+use federation_signer::SignerError;
 
-use super::{Engine, jobs::Jobs, testing::Next};
+use super::{
+    Engine,
+    jobs::{Answer, Jobs, with_causes},
+    testing::Next,
+    voice::{SHARE, Saying, Spoken},
+};
 use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
 
 impl Engine {
@@ -28,12 +31,18 @@ impl Engine {
                     other => rest.push(other),
                 }
             }
+            if self.takes_part(&records)
+                && let Err(error) = self.close_guard().await
+            {
+                self.end = Some(error);
+                break;
+            }
             if let Err(error) = self.persist(records, outdated, forget).await {
                 self.machine.handle(self.clock.now(), Input::StoreFailed);
                 return Err(error);
             }
             for output in rest {
-                self.act(output).await?;
+                self.act(output).await;
                 // Nothing is said or signed after a twin was heard.
                 if self.end.is_some() {
                     break;
@@ -53,6 +62,23 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether an observer begins to take part with these records.
+    fn takes_part(&self, records: &[Record]) -> bool {
+        let is_one = |record: &Record| matches!(record, Record::Standing(Standing::TakingPart));
+        self.status.borrow().observing && records.iter().any(is_one)
+    }
+
+    /// Closes the guard up to the tip. An observer's guard does not know what its former life signed below.
+    /// Were it closed after the operator is known to take part, a crash in between would make these
+    /// blocks those of an older store.
+    async fn close_guard(&self) -> Result<(), OperatorError> {
+        let tip = self.status.borrow().tip;
+        match tip {
+            Some((height, _)) => Ok(self.jobs.signer.raise_final(height).await?),
+            None => Ok(()),
+        }
+    }
+
     async fn persist(
         &self,
         records: Vec<Record>,
@@ -65,16 +91,22 @@ impl Engine {
             return Ok(());
         }
         let store = self.store.clone();
-        on_disk(move || store.replace(&records, &outdated, forget)).await
+        on_disk(self.jobs.calls.tasks(), move || {
+            store.replace(&records, &outdated, forget)
+        })
+        .await
     }
 
     /// Does one thing that the machine asks, everything before it being durable.
-    async fn act(&mut self, output: Output) -> Result<(), StoreError> {
+    async fn act(&mut self, output: Output) {
         match output {
             // Taken out before.
             Output::Persist(_) | Output::Forget { .. } | Output::ForgetRecords { .. } => {}
-            Output::Send(message) => self.send(message, None).await,
-            Output::SendTo { to, message } => self.send(message, Some(to)).await,
+            Output::Send(message) => self.line.add(Saying { message, to: None }),
+            Output::SendTo { to, message } => self.line.add(Saying {
+                message,
+                to: Some(to),
+            }),
             Output::RequestTemplate { height, round } => {
                 self.job("template", height, move |jobs| async move {
                     jobs.template(height, round).await
@@ -95,41 +127,48 @@ impl Engine {
             } => {
                 let hints = self.hints.clone();
                 self.job("submit", candidate.height, move |jobs| async move {
-                    let input = jobs.submit(candidate, signatures).await;
+                    let answer = jobs.submit(candidate, signatures).await;
                     hints.submitted.notify_one();
-                    input
+                    answer
                 });
             }
-            Output::Evidence(evidence) => {
-                let culprit = evidence.first.sender;
-                let (height, round) = (
-                    evidence.first.message.height(),
-                    evidence.first.message.round(),
-                );
-                let [first, second] =
-                    [&evidence.first, &evidence.second].map(|signed| signed.message.clone());
-                tracing::error!(
-                    operator = %self.federation.name(culprit),
-                    %height,
-                    %round,
-                    ?first,
-                    ?second,
-                    "evidence: two messages that contradict each other"
-                );
-                let store = self.store.clone();
-                // Who lies decides when this is written, and must not end who hears it. On a disk that
-                // is full the next record ends the operator.
-                if let Err(error) = on_disk(move || store.keep_evidence(&evidence).map(drop)).await
-                {
-                    tracing::error!(%error, "evidence is not kept: it is in this log only");
-                }
-                self.status
-                    .send_modify(|status| status.counters.evidence += 1);
-                self.tell(OperatorEvent::Evidence { culprit, height });
-            }
+            Output::Evidence(evidence) => self.keep(evidence).await,
             Output::Event(event) => self.happened(event),
         }
-        Ok(())
+    }
+
+    /// Keeps what proves that an operator lied.
+    async fn keep(&mut self, evidence: Box<Evidence>) {
+        let culprit = evidence.first.sender;
+        let (height, round) = (
+            evidence.first.message.height(),
+            evidence.first.message.round(),
+        );
+        let [first, second] =
+            [&evidence.first, &evidence.second].map(|signed| signed.message.clone());
+        tracing::error!(
+            operator = %self.federation.name(culprit),
+            %height,
+            %round,
+            ?first,
+            ?second,
+            "evidence: two messages that contradict each other"
+        );
+        let store = self.store.clone();
+        // Who lies decides when this is written, and must not end who hears it. On a disk that is full
+        // the next record ends the operator.
+        let tasks = self.jobs.calls.tasks();
+        let kept = on_disk(tasks, move || store.keep_evidence(&evidence).map(drop));
+        if let Err(error) = kept.await {
+            self.happened(Event::Alarm(Alarm::EvidenceNotKept {
+                culprit,
+                height,
+                reason: with_causes(&error),
+            }));
+        }
+        self.status
+            .send_modify(|status| status.counters.evidence += 1);
+        self.tell(OperatorEvent::Evidence { culprit, height });
     }
 
     pub(super) fn happened(&mut self, event: Event) {
@@ -138,9 +177,11 @@ impl Engine {
             Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),
             Event::Decided { .. } => self.hints.decided.notify_one(),
             Event::HeightFinished(report) => {
-                let (jobs, height) = (self.jobs.clone(), report.height);
                 // Closing the height in the guard has no hurry: it refuses a second hash anyway.
-                tokio::spawn(async move { jobs.raise_final(height).await });
+                self.closed.send_replace(Some(report.height));
+                let now = self.clock.now();
+                let changes = self.account.over(now, report.height, report.hash);
+                self.tell_changes(changes);
             }
             Event::Alarm(alarm) => {
                 self.end = self.end.take().or(match *alarm {
@@ -183,56 +224,55 @@ impl Engine {
     }
 
     /// A call beside the loop has come back.
-    pub(super) fn finished(&mut self, input: Input) {
-        if matches!(input, Input::Tested { .. }) {
+    pub(super) fn finished(&mut self, answer: Answer) {
+        if matches!(answer.input, Input::Tested { .. }) {
             let next = self.testing.finished();
             self.test(next);
         }
-        self.pending.push_back(input);
+        if let Some((duty, height, outcome)) = answer.share {
+            let change = self.account.note(self.clock.now(), duty, height, outcome);
+            self.tell_changes(change);
+        }
+        self.pending.push_back(answer.input);
     }
 
-    /// Signs a message and sends it, to one operator or to all.
-    async fn send(&mut self, message: Message, to: Option<OperatorId>) {
-        let parts = message.to_parts();
-        let said = match to {
-            Some(to) => self.speaker.say_to(to, &parts).await,
-            None => self.speaker.say(&parts).await,
-        };
-        let signature = match said {
-            Ok(signature) => signature,
-            Err(error) => {
-                // It is repeated at the machine's beat.
-                tracing::error!(%error, "the identity key did not sign a message");
-                return;
+    /// Something was said, or not.
+    pub(super) fn spoken(&mut self, spoken: Spoken) {
+        match spoken {
+            Spoken::Own(message) => self.pending.push_back(Input::Received(message)),
+            Spoken::Share(height, outcome) => {
+                let change = self.account.note(self.clock.now(), SHARE, height, outcome);
+                self.tell_changes(change);
             }
-        };
-        if !matches!(message, Message::Body(Body { .. })) {
-            self.pending.push_back(Input::Received(SignedMessage {
-                sender: self.me,
-                message,
-                signature: IdentitySignature::from_bytes(signature),
-            }));
+            Spoken::Mute(error) => self.mute(error),
         }
+    }
+
+    /// The identity key says nothing any more in this process: the next start opens it anew.
+    fn mute(&mut self, error: SignerError) {
+        self.end.get_or_insert(OperatorError::Identity(error));
     }
 
     /// Runs a call beside the loop; its answer comes back as an input.
     fn job<F>(&mut self, what: &'static str, height: BlockHeight, call: impl FnOnce(Jobs) -> F)
     where
-        F: Future<Output = Input> + Send + 'static,
+        F: Future<Output = Answer> + Send + 'static,
     {
         let call = call(self.jobs.clone());
         let events = self.events.clone();
-        self.running.spawn(async move {
+        let task = async move {
             let begun = tokio::time::Instant::now();
-            let input = call.await;
+            let answer = call.await;
             // Nobody may be listening.
             let _ = events.send(OperatorEvent::NodeCall {
                 what,
                 height,
                 took: begun.elapsed(),
             });
-            input
-        });
+            answer
+        };
+        let tasks = self.jobs.calls.tasks();
+        self.running.spawn(tasks.track_future(task));
     }
 
     pub(super) fn tell(&self, event: OperatorEvent) {

@@ -1,5 +1,6 @@
 //! The loop that drives the machine.
 
+mod account;
 mod acting;
 mod arrival;
 mod blocks;
@@ -9,6 +10,8 @@ mod peers;
 mod speaker;
 mod standstill;
 mod testing;
+mod troubles;
+mod voice;
 mod watcher;
 
 use std::{
@@ -20,7 +23,8 @@ use std::{
     time::Duration,
 };
 
-use federation_block_signing::{Alarm, Event, Input, Machine, Tip};
+use federation_block_signing::{Alarm, Event, Input, Machine, Part, Tip};
+use federation_chain::BlockHeight;
 use federation_roster::{Federation, OperatorId};
 use tokio::{
     sync::{OwnedSemaphorePermit, broadcast, mpsc, watch},
@@ -30,21 +34,24 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    account::Account,
     arrival::{Arrival, Heard},
     ingress::{Dropped, Ingress},
-    jobs::{Jobs, with_causes},
+    jobs::{Answer, Jobs, with_causes},
     peers::Peers,
     standstill::Watch,
     testing::Testing,
+    voice::{Line, Spoken, Voice},
     watcher::{Hints, Watcher},
 };
 pub(crate) use self::{
     ingress::{REISSUANCE, ReissuanceFrame},
-    speaker::Speaker,
+    speaker::{SayError, Speaker},
 };
 use crate::{
     Clock, Counters, NodeState, Operator, OperatorError, OperatorEvent, OperatorHandle,
     OperatorStatus, Store, StoreError,
+    calls::{Answering, Calls},
     log::Log,
     reissuance::{Parts, Task},
     start::Begin,
@@ -63,6 +70,9 @@ const ALARMS: usize = 64;
 /// The longest sleep, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
+/// How long tasks, and the messenger, may take to end. What blocks its thread is left behind.
+const END: Duration = Duration::from_secs(3);
+
 /// What comes in from outside the loop.
 pub(crate) enum Incoming {
     Message {
@@ -77,6 +87,12 @@ pub(crate) enum Incoming {
     Node(NodeState),
 }
 
+/// What calls of an operator's parts are made by, and what is heard of them.
+pub(crate) struct Watched {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) reports: mpsc::UnboundedReceiver<(Part, Answering)>,
+}
+
 /// Starts the loop and its helpers.
 ///
 /// # Errors
@@ -85,7 +101,9 @@ pub(crate) fn spawn(
     operator: Operator,
     machine: Machine,
     begin: Begin,
+    watched: Watched,
 ) -> Result<OperatorHandle, StoreError> {
+    let Watched { calls, reports } = watched;
     let stop = CancellationToken::new();
     let (events, _) = broadcast::channel(EVENTS);
     let first = machine.status();
@@ -103,12 +121,14 @@ pub(crate) fn spawn(
         peers: BTreeMap::new(),
         counters: Counters::default(),
         last_alarm: None,
+        troubles: BTreeMap::new(),
     });
     let speaker = Speaker {
         federation: operator.federation.clone(),
         me: operator.me,
         identity: operator.identity,
         messenger: operator.messenger,
+        calls: calls.clone(),
     };
     let (differences, reissuance_differences) = watch::channel(BTreeMap::new());
     let (reissuances, reissuance_status, reissuing) = match operator.reissuance {
@@ -122,6 +142,7 @@ pub(crate) fn spawn(
                 events: events.clone(),
                 status: status_sender,
                 differences,
+                calls: calls.clone(),
             };
             let task = Task::new(reissuance, parts)?;
             (Some(sender), reissuance_status, Some(task))
@@ -132,6 +153,15 @@ pub(crate) fn spawn(
     let (failed, failures) = mpsc::unbounded_channel();
     let (alarm_sender, alarms) = mpsc::channel(ALARMS);
     let standstill = Watch::new(machine.config(), Instant::now(), operator.clock.now());
+    let height = Arc::new(AtomicU32::new(0));
+    let line = Arc::new(Line::default());
+    let (to_engine, spoken) = mpsc::unbounded_channel();
+    let voice = Voice::new(line.clone(), speaker.clone(), to_engine, log.clone());
+    let account = Account::new(
+        operator.options.missed_blocks(),
+        operator.federation.interval(),
+    );
+    let (closed, to_close) = watch::channel(None);
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -142,6 +172,8 @@ pub(crate) fn spawn(
             log: log.clone(),
             failed,
             alarms: alarm_sender.clone(),
+            calls: calls.clone(),
+            height: height.clone(),
         },
         peers: Peers::new(&operator.federation, operator.me),
         standstill,
@@ -154,7 +186,7 @@ pub(crate) fn spawn(
         clock: operator.clock,
         events: events.clone(),
         status: status_sender,
-        height: Arc::new(AtomicU32::new(0)),
+        height,
         hints: Arc::new(Hints::default()),
         running: JoinSet::new(),
         testing: Testing::default(),
@@ -166,12 +198,30 @@ pub(crate) fn spawn(
         alarms,
         alarm_sender,
         reissuing: JoinSet::new(),
+        line,
+        spoken,
+        account,
+        reports,
+        closed,
     };
     let mut engine = engine;
+    let tasks = calls.tasks().clone();
     if let Some(task) = reissuing {
-        engine.reissuing.spawn(task.run());
+        engine.reissuing.spawn(tasks.track_future(task.run()));
     }
-    let task = tokio::spawn(engine.run(stop.clone(), begin));
+    let mut helpers = JoinSet::new();
+    helpers.spawn(tasks.track_future(async move {
+        voice.run().await;
+        Ok(())
+    }));
+    let jobs = engine.jobs.clone();
+    helpers.spawn(tasks.track_future(async move {
+        jobs.close_heights(to_close).await;
+        Ok(())
+    }));
+    let guard = engine.jobs.signer.in_use();
+    let running = engine.run(stop.clone(), begin, helpers);
+    let task = tokio::spawn(tasks.track_future(running));
     Ok(OperatorHandle {
         status,
         reissuance: reissuance_status,
@@ -179,6 +229,8 @@ pub(crate) fn spawn(
         events,
         stop,
         task: Some(task),
+        tasks,
+        guard,
     })
 }
 
@@ -202,7 +254,7 @@ struct Engine {
     /// For the watcher.
     hints: Arc<Hints>,
     /// Calls to node and signer that have not answered yet.
-    running: JoinSet<Input>,
+    running: JoinSet<Answer>,
     /// Which of these is about a block to vote on.
     testing: Testing,
     /// Inputs that arose while handling others.
@@ -219,19 +271,37 @@ struct Engine {
     alarm_sender: mpsc::Sender<Alarm>,
     /// The task that reissues. If its store fails, the operator ends: the next start opens it anew.
     reissuing: JoinSet<Result<(), StoreError>>,
+    /// What is to be said.
+    line: Arc<Line>,
+    /// What came of saying it.
+    spoken: mpsc::UnboundedReceiver<Spoken>,
+    /// Whether this operator does its share.
+    account: Account,
+    /// How its parts answer.
+    reports: mpsc::UnboundedReceiver<(Part, Answering)>,
+    /// Up to which height the guard is to be closed.
+    closed: watch::Sender<Option<BlockHeight>>,
 }
 
+type Helpers = JoinSet<Result<(), OperatorError>>;
+
 impl Engine {
-    async fn run(self, stop: CancellationToken, begin: Begin) -> Result<(), OperatorError> {
+    async fn run(
+        self,
+        stop: CancellationToken,
+        begin: Begin,
+        helpers: Helpers,
+    ) -> Result<(), OperatorError> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let result = self.run_until(stop, begin).await;
+        let tasks = self.jobs.calls.tasks().clone();
+        let result = self.run_until(stop, begin, helpers).await;
         if let Some(halt) = result
             .as_ref()
             .err()
             .and_then(|error| error.halt(clock.now()))
         {
             tracing::error!(%halt, "the operator halts: it does not start again before `federation guard resume`");
-            if let Err(error) = on_disk(move || store.write_halt(halt)).await {
+            if let Err(error) = on_disk(&tasks, move || store.write_halt(halt)).await {
                 tracing::error!(%error, "the halt could not be stored: do not start the operator again");
             }
         }
@@ -242,16 +312,18 @@ impl Engine {
         mut self,
         stop: CancellationToken,
         begin: Begin,
+        mut helpers: Helpers,
     ) -> Result<(), OperatorError> {
         let (sender, mut inputs) = mpsc::channel(INPUTS);
-        let mut helpers = JoinSet::new();
+        let tasks = self.jobs.calls.tasks().clone();
         let ingress = Ingress::new(self.federation.clone(), self.height.clone())
             .with_heard(self.heard.clone())
             .with_reissuances(self.reissuances.take())
             .with_alarms(self.alarm_sender.clone());
         let messenger = self.speaker.messenger.clone();
         let to_engine = sender.clone();
-        helpers.spawn(async move { Ok(ingress.run(messenger, to_engine).await?) });
+        helpers
+            .spawn(tasks.track_future(async move { Ok(ingress.run(messenger, to_engine).await?) }));
         let watcher = Watcher {
             node: self.node.clone(),
             inputs: sender,
@@ -265,7 +337,7 @@ impl Engine {
             height: self.height.clone(),
             clock: self.clock.clone(),
         };
-        helpers.spawn(watcher.run());
+        helpers.spawn(tasks.track_future(watcher.run()));
         let result = loop {
             let sleep = self.time_to_sleep();
             if sleep.is_zero() {
@@ -287,13 +359,17 @@ impl Engine {
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
                 Some(done) = self.running.join_next() => match done {
-                    Ok(input) => self.finished(input),
+                    Ok(answer) => self.finished(answer),
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
+                Some(spoken) = self.spoken.recv() => self.spoken(spoken),
+                Some((part, answering)) = self.reports.recv() => self.answers(part, answering),
                 Some(alarm) = self.alarms.recv() => self.happened(Event::Alarm(alarm)),
                 Some(incoming) = inputs.recv() => self.note(incoming),
                 () = tokio::time::sleep(sleep) => {
                     self.peers.look(&self.federation);
+                    let changes = self.account.look();
+                    self.tell_changes(changes);
                     self.pending.push_back(Input::Tick);
                 }
             }
@@ -311,12 +387,34 @@ impl Engine {
                 "nothing is said or signed any more"
             );
         }
-        self.speaker.messenger.close().await;
-        self.reissuing.shutdown().await;
-        self.running.shutdown().await;
-        helpers.shutdown().await;
+        self.end(helpers).await;
         tracing::info!(operator = %self.federation.name(self.me), "operator stopped");
         result
+    }
+
+    /// Ends everything beside the loop. What does not end is told and left behind: a key that blocks its
+    /// thread must not keep the operator from stopping.
+    async fn end(&mut self, mut helpers: Helpers) {
+        // First: nothing is said any more.
+        helpers.abort_all();
+        self.reissuing.abort_all();
+        self.running.abort_all();
+        let messenger = self.speaker.messenger.clone();
+        let closing = tokio::spawn(async move { messenger.close().await });
+        if tokio::time::timeout(END, closing).await.is_err() {
+            tracing::warn!("the messenger does not close, and is left behind");
+        }
+        while helpers.try_join_next().is_some() {}
+        let ended = async {
+            while helpers.join_next().await.is_some() {}
+            while self.reissuing.join_next().await.is_some() {}
+            while self.running.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(END, ended).await.is_err() {
+            tracing::warn!(
+                "calls of a key, the policy or the node block their threads, which are left behind"
+            );
+        }
     }
 
     fn time_to_sleep(&self) -> Duration {
@@ -369,6 +467,7 @@ impl Engine {
                 self.height
                     .store(tip.height.next().to_u32(), Ordering::Relaxed);
                 self.log.tip(tip.hash, &signers);
+                self.line.advance(tip.height.next());
                 self.end_standstill(&tip);
                 self.status.send_modify(|status| {
                     status.tip = Some((tip.height, tip.hash));

@@ -1,14 +1,49 @@
 //! Saying something to the other operators, signed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use federation_block_signing::MessageParts;
-use federation_messenger::Messenger;
+use federation_block_signing::{MessageParts, Part};
+use federation_messenger::{Messenger, MessengerError};
 use federation_roster::{Federation, OperatorId};
 use federation_signer::{IdentitySigner, SignerError};
+use secp256k1::{Message, SECP256K1, schnorr};
 
-use super::ingress::envelope_of;
+use super::{account::Fault, ingress::envelope_of, jobs::with_causes};
+use crate::calls::{CallError, Calls};
+
+/// The pause before a key that could not be reached is asked a second time.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Why something was not said. Who says something says it again.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum SayError {
+    #[error("the identity key did not sign: {}", with_causes(.0))]
+    Key(SignerError),
+    #[error(
+        "the signature that the identity key gave does not verify: another key signed, or the signature came damaged"
+    )]
+    Forged,
+    #[error("the messenger did not take a message: {0}")]
+    Messenger(MessengerError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl SayError {
+    /// What it means to the operator's share.
+    pub(super) fn fault(&self) -> Fault {
+        let may_pass = matches!(
+            self,
+            Self::Key(SignerError::Unavailable(_)) | Self::Messenger(_) | Self::Call(_)
+        );
+        if may_pass {
+            Fault::passing(self)
+        } else {
+            Fault::refusal(self)
+        }
+    }
+}
 
 /// Speaks for one operator.
 #[derive(Clone)]
@@ -17,40 +52,62 @@ pub(crate) struct Speaker {
     pub(crate) me: OperatorId,
     pub(crate) identity: Arc<dyn IdentitySigner>,
     pub(crate) messenger: Arc<dyn Messenger>,
+    pub(crate) calls: Arc<Calls>,
 }
 
 impl Speaker {
-    /// Signs what is to be said and sends it to all. That it was not sent is logged and no error:
-    /// who says something says it again.
-    pub(crate) async fn say(&self, parts: &MessageParts) -> Result<[u8; 64], SignerError> {
-        let (frame, signature) = self.sign(parts).await?;
-        if let Err(error) = self.messenger.broadcast(frame).await {
-            tracing::warn!(%error, "a message was not sent");
-        }
-        Ok(signature)
-    }
-
-    /// Signs what is to be said to one operator, and sends it there. As with [`Self::say`], that it
-    /// was not sent is no error.
-    pub(crate) async fn say_to(
-        &self,
-        to: OperatorId,
-        parts: &MessageParts,
-    ) -> Result<[u8; 64], SignerError> {
-        let (frame, signature) = self.sign(parts).await?;
-        if let Err(error) = self.messenger.send_to(to, frame).await {
-            tracing::warn!(%error, "a message was not sent");
-        }
-        Ok(signature)
-    }
-
-    async fn sign(&self, parts: &MessageParts) -> Result<(Bytes, [u8; 64]), SignerError> {
+    /// Signs what is to be said and sends it to all.
+    pub(crate) async fn say(&self, parts: &MessageParts) -> Result<(), SayError> {
         let unsigned = envelope_of(&self.federation, self.me, parts);
-        let signature = self
-            .identity
-            .sign_envelope(unsigned.signing_digest())
-            .await?;
-        let frame = unsigned.with_signature(signature).encode();
-        Ok((frame, signature))
+        let signature = self.sign(unsigned.signing_digest()).await?;
+        self.send(None, unsigned.with_signature(signature).encode())
+            .await
+    }
+
+    /// The identity key's signature, which verifies.
+    pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<[u8; 64], SayError> {
+        let signature = match self.ask_key(digest).await {
+            Err(SayError::Key(SignerError::Unavailable(_))) => {
+                tokio::time::sleep(AGAIN).await;
+                self.ask_key(digest).await?
+            }
+            other => other?,
+        };
+        // A vote with a bad signature would spoil each certificate that it gets into.
+        let is_own = self.federation.operator(self.me).is_some_and(|own| {
+            schnorr::Signature::from_slice(&signature)
+                .and_then(|signature| {
+                    let message = Message::from_digest(digest);
+                    SECP256K1.verify_schnorr(&signature, &message, &own.identity)
+                })
+                .is_ok()
+        });
+        if is_own {
+            Ok(signature)
+        } else {
+            Err(SayError::Forged)
+        }
+    }
+
+    async fn ask_key(&self, digest: [u8; 32]) -> Result<[u8; 64], SayError> {
+        let identity = self.identity.clone();
+        if identity.signs_at_once() {
+            return identity.sign_envelope(digest).await.map_err(SayError::Key);
+        }
+        let call = async move { identity.sign_envelope(digest).await };
+        let answer = self.calls.run(Part::IdentityKey, call).await?;
+        answer.map_err(SayError::Key)
+    }
+
+    /// Hands a frame to the messenger, for one operator or for all.
+    pub(crate) async fn send(&self, to: Option<OperatorId>, frame: Bytes) -> Result<(), SayError> {
+        let call = async {
+            match to {
+                Some(to) => self.messenger.send_to(to, frame).await,
+                None => self.messenger.broadcast(frame).await,
+            }
+        };
+        let sent = self.calls.wait(Part::Messenger, call).await?;
+        sent.map_err(SayError::Messenger)
     }
 }

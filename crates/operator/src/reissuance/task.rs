@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use elements::{Txid, encode::serialize};
-use federation_block_signing::MessageParts;
+use federation_block_signing::{MessageParts, Part};
 use federation_chain::{BlockHeight, SigningRules};
 use federation_ocean_rpc::RpcError;
 use federation_reissuance::{
@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{
     OperatorEvent, OperatorStatus, ReissuanceStore, StoreError,
-    engine::{REISSUANCE, ReissuanceFrame, Speaker},
+    calls::{CallError, Calls},
+    engine::{REISSUANCE, ReissuanceFrame, SayError, Speaker},
     store::on_disk,
     throttle::Throttle,
 };
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) events: broadcast::Sender<OperatorEvent>,
     pub(crate) status: watch::Sender<Vec<AssetStatus>>,
     pub(crate) differences: watch::Sender<ReissuanceDifferences>,
+    pub(crate) calls: Arc<Calls>,
 }
 
 /// Reissues, until the operator stops.
@@ -90,8 +92,10 @@ enum StepError {
     Follow(#[from] FollowError),
     #[error("the reissuance key did not sign: {0}")]
     Signer(#[from] SignerError),
-    #[error("the identity key did not sign a message: {0}")]
-    Identity(SignerError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("nothing was said of it: {0}")]
+    Unsaid(#[from] SayError),
     #[error(transparent)]
     PaysTwice(#[from] PaysTwice),
     #[error(transparent)]
@@ -238,7 +242,7 @@ impl Task {
         let now = self.ledger.tip().map(|(height, _)| height);
         let (store, state) = (self.store.clone(), self.ledger.to_bytes());
         if is_worth_writing(now, self.stored, state.len()) {
-            on_disk(move || store.write_ledger(&state)).await?;
+            on_disk(self.parts.calls.tasks(), move || store.write_ledger(&state)).await?;
             self.stored = now;
         }
         Ok(read?)
@@ -330,10 +334,15 @@ impl Task {
         let bytes = postcard::to_stdvec(&record).map_err(|_| StepError::Record)?;
         let digests = current.collection.unsigned().digests();
         let store = self.store.clone();
-        on_disk(move || store.write_signed(&key, &bytes)).await?;
+        on_disk(self.parts.calls.tasks(), move || {
+            store.write_signed(&key, &bytes)
+        })
+        .await?;
         let mut signatures: Vec<ecdsa::Signature> = Vec::new();
         for digest in digests {
-            signatures.push(self.spender.sign_spend(digest).await?);
+            let spender = self.spender.clone();
+            let call = async move { spender.sign_spend(digest).await };
+            signatures.push(self.parts.calls.run(Part::ReissuanceKey, call).await??);
         }
         let own = PartialSignatures {
             key: self.spender.public_key(),
@@ -366,12 +375,7 @@ impl Task {
             round: Round::FIRST,
             payload: statement.encode().into(),
         };
-        self.parts
-            .speaker
-            .say(&parts)
-            .await
-            .map(drop)
-            .map_err(StepError::Identity)
+        Ok(self.parts.speaker.say(&parts).await?)
     }
 
     /// Hands the transaction to the node, if the signatures suffice.

@@ -56,6 +56,40 @@ pub(crate) fn text(alarm: &Alarm) -> String {
         } => format!(
             "operator {sender} sent a block for height {height} that is refused: {reason}. Tell its people: its node, or what stands between the two, is not theirs any more"
         ),
+        Alarm::NoAnswer {
+            part,
+            waited,
+            given_up: false,
+        } => format!("the {part} has not answered for {waited:?}: it hangs or is too slow"),
+        Alarm::NoAnswer { part, waited, .. } => format!(
+            "the {part} did not answer within {waited:?}, and is asked again: see to it, and to what lies between"
+        ),
+        Alarm::Missed {
+            duty,
+            blocks,
+            reason,
+            refused,
+        } => format!(
+            "this operator {}: {}{reason}; {}",
+            duty.not_done(),
+            match blocks {
+                0 => "the height worked on waits: ".to_owned(),
+                1 => "1 block came without it: ".to_owned(),
+                _ => format!("{blocks} blocks came without it: "),
+            },
+            if *refused {
+                "that does not pass by itself"
+            } else {
+                "it is tried again and may pass"
+            }
+        ),
+        Alarm::EvidenceNotKept {
+            culprit,
+            height,
+            reason,
+        } => format!(
+            "evidence against operator {culprit} at height {height} is not kept, so keep this log: {reason}"
+        ),
         Alarm::Halted => "the store failed: nothing is said or signed any more".to_owned(),
         other => format!("{other:?}"),
     }

@@ -17,7 +17,7 @@ pub use evidence::{EvidenceReport, MessageReport, ReadEvidenceError};
 pub use file::{StatusError, read_status};
 pub use report::{
     AlarmReport, AssetReport, BlockReport, CountersReport, DifferenceReport, GuardReport,
-    MessengerReport, PeerReport, SignedReport, StandstillReport, StatusReport,
+    MessengerReport, PeerReport, SignedReport, StandstillReport, StatusReport, TroubleReport,
 };
 pub(crate) use standstill::words;
 pub use standstill::{Standstill, StandstillCause};

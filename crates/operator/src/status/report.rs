@@ -60,6 +60,9 @@ pub struct StatusReport {
     pub peers: Vec<PeerReport>,
     /// The last alarms, newest last.
     pub alarms: Vec<AlarmReport>,
+    /// What is wrong with this operator now. Not written by earlier versions.
+    #[serde(default)]
+    pub troubles: Vec<TroubleReport>,
     /// How many pieces of evidence the store has.
     pub evidence: usize,
     /// What the block key may sign.
@@ -175,6 +178,18 @@ pub struct AlarmReport {
     /// When it was raised the last time.
     pub at: u64,
     /// What it says.
+    pub text: String,
+}
+
+/// Something that is wrong with the operator and was not mended yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct TroubleReport {
+    /// Since when.
+    pub since: u64,
+    /// For how many blocks, where blocks count.
+    pub blocks: Option<u32>,
+    /// What it is.
     pub text: String,
 }
 
@@ -328,6 +343,15 @@ impl StatusReport {
                 })
                 .collect(),
             alarms: Vec::new(),
+            troubles: status
+                .troubles
+                .values()
+                .map(|trouble| TroubleReport {
+                    since: trouble.since.as_millis(),
+                    blocks: trouble.blocks,
+                    text: trouble.text.clone(),
+                })
+                .collect(),
             evidence: 0,
             guard: None,
             counters: status.counters.into(),

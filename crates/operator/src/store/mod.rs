@@ -16,6 +16,8 @@ mod power_loss;
 mod records;
 mod reissuance;
 
+use tokio_util::task::TaskTracker;
+
 pub use error::StoreError;
 pub(crate) use evidence::message_of;
 pub use evidence::{EvidenceError, EvidenceReader, StoredEvidence};
@@ -25,11 +27,14 @@ pub use held::HeldGuardStore;
 pub use records::Store;
 pub use reissuance::ReissuanceStore;
 
-/// Writes where blocking is no harm; a write that was interrupted counts as failed.
+/// Writes where blocking is no harm; a write that was interrupted counts as failed. One whose future was
+/// dropped goes on, so it is among the tasks that a stopping operator waits for.
 pub(crate) async fn on_disk(
+    tasks: &TaskTracker,
     write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
 ) -> Result<(), StoreError> {
-    tokio::task::spawn_blocking(write)
+    tasks
+        .spawn_blocking(write)
         .await
         .unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
 }

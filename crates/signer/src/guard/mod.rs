@@ -15,6 +15,6 @@ pub use record::{
     DecodeGuardRecordError, GuardPin, GuardRecord, GuardRecordError, GuardRecordKind,
     MAX_GUARD_RECORD_BYTES, SignedGuardRecord,
 };
-pub use signer::GuardedSigner;
+pub use signer::{GuardInUse, GuardedSigner};
 pub use state::{AUDIT_HEIGHTS, GuardContradiction, GuardState, MAX_OPEN_HEIGHTS};
 pub use store::{GuardStore, GuardStoreError};

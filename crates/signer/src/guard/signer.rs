@@ -1,6 +1,6 @@
 //! The only way to a block signature.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use federation_chain::{BlockHash, BlockHeight};
 use secp256k1::{Message, PublicKey, SECP256K1, ecdsa};
@@ -16,6 +16,24 @@ pub struct GuardedSigner<S> {
     signer: S,
     public_key: PublicKey,
     guard: Arc<Mutex<Guard>>,
+}
+
+/// Knows whether a guard's store is still open, without keeping it so.
+#[derive(Clone)]
+pub struct GuardInUse(Weak<Mutex<Guard>>);
+
+impl GuardInUse {
+    /// Whether nobody has the store any more: the signer is gone, and so is what it was writing.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
+impl core::fmt::Debug for GuardInUse {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("GuardInUse").field(&!self.is_over()).finish()
+    }
 }
 
 struct Guard {
@@ -53,6 +71,13 @@ impl<S: Signer> GuardedSigner<S> {
     #[must_use]
     pub const fn public_key(&self) -> PublicKey {
         self.public_key
+    }
+
+    /// To find out later whether the guard's store is closed. A write goes on when its future is dropped,
+    /// so the store may be open for a moment longer than this signer is there.
+    #[must_use]
+    pub fn in_use(&self) -> GuardInUse {
+        GuardInUse(Arc::downgrade(&self.guard))
     }
 
     /// Signs the block with this hash at this height, if no other was or will be.

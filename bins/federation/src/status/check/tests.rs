@@ -2,7 +2,7 @@
 
 use federation_operator::status::{
     AlarmReport, AssetReport, BlockReport, CountersReport, DifferenceReport, MessengerReport,
-    PeerReport, StandstillReport,
+    PeerReport, StandstillReport, TroubleReport,
 };
 
 use super::{
@@ -68,6 +68,7 @@ fn healthy() -> Shown {
             peer("bob", Some(NOW - 2_000)),
             peer("carol", Some(NOW - 2_000)),
         ],
+        troubles: Vec::new(),
         alarms: Vec::new(),
         evidence: 0,
         guard: None,
@@ -146,7 +147,7 @@ fn each_state_has_its_level_and_its_words() {
         }),
         ..stopped(Process::Gone)
     };
-    let table: [(Shown, Level, &str); 21] = [
+    let table: [(Shown, Level, &str); 22] = [
         (
             stopped(Process::Gone),
             Level::Critical,
@@ -270,6 +271,17 @@ fn each_state_has_its_level_and_its_words() {
             }),
             Level::Warning,
             "bob reissues 05f2 otherwise: amount is 5 here and 6 there",
+        ),
+        (
+            with(|report| {
+                report.troubles = vec![TroubleReport {
+                    since: NOW - 2 * MINUTE,
+                    blocks: Some(3),
+                    text: "has signed no block for 3 blocks: the PIN is locked".to_owned(),
+                }];
+            }),
+            Level::Warning,
+            "the PIN is locked (since 2 min 0 s ago)",
         ),
         (
             with(|report| {

@@ -231,6 +231,38 @@ fn a_key_is_new_up_to_a_height_of_the_file_or_of_a_flag() {
 }
 
 #[test]
+fn how_many_missed_blocks_are_an_alarm_is_a_number_above_none() {
+    let files = Files::new();
+    assert_eq!(files.load().expect("good").missed_blocks, None);
+    let text = std::fs::read_to_string(files.private()).expect("there");
+    let with = |blocks: &str| {
+        let text = format!("missed_blocks = {blocks}\n{text}");
+        std::fs::write(files.private(), text).expect("written");
+        files.load()
+    };
+    let blocks = with("20").expect("good").missed_blocks;
+    assert_eq!(blocks.map(NonZeroU32::get), Some(20));
+    for bad in ["0", "-1", "\"few\""] {
+        let report = with(bad).expect_err(bad).to_string();
+        assert!(report.contains("`missed_blocks`"), "{report}");
+    }
+}
+
+#[test]
+fn calls_are_waited_for_longer_than_keys_and_node_wait_themselves() {
+    let files = Files::new();
+    let usual = crate::CallLimits::default();
+    assert_eq!(files.load().expect("good").call_limits(), usual);
+    let overrides = Overrides {
+        node_timeout: Some(Duration::from_secs(300)),
+        ..Overrides::default()
+    };
+    let config = Config::load(&files.private(), &overrides).expect("good");
+    assert!(config.call_limits().node > Duration::from_secs(300));
+    assert_eq!(config.call_limits().key, usual.key, "no key of the node's");
+}
+
+#[test]
 fn a_messenger_that_is_none_and_a_password_in_the_file_are_reported() {
     for (extra, part) in [
         ("messenger = \"pigeon\"", "there is no `pigeon`"),

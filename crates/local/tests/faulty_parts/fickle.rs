@@ -1,0 +1,166 @@
+//! Keys, policies and nodes that are slow, hang, fail now and then, refuse, or block their thread, and
+//! are mended at a word.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use federation_chain::{Block, BlockHash};
+use federation_harness::Middleman;
+use federation_operator::BlockPolicy;
+use federation_signer::{
+    IdentitySigner, Secret, Signer, SignerError, SoftwareIdentity, SoftwareSigner, SoftwareSpender,
+    SpendSigner,
+};
+use secp256k1::{PublicKey, XOnlyPublicKey, ecdsa};
+
+/// How a part behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Well,
+    /// One call after the other, each of so long.
+    Slow(Duration),
+    /// Never answers.
+    Hangs,
+    /// Each such call never answers.
+    HangsEach(usize),
+    /// Each such call cannot reach the device.
+    FailsEach(usize),
+    /// Says no.
+    Refuses,
+    Panics,
+    /// Blocks its thread until it is in another mood.
+    Blocks,
+}
+
+/// A part in some mood.
+pub(crate) struct Fickle<T> {
+    inner: T,
+    mood: Mutex<Mood>,
+    changed: Condvar,
+    one: tokio::sync::Mutex<()>,
+    calls: AtomicUsize,
+}
+
+impl<T> Fickle<T> {
+    pub(crate) fn new(inner: T, mood: Mood) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            mood: Mutex::new(mood),
+            changed: Condvar::new(),
+            one: tokio::sync::Mutex::new(()),
+            calls: AtomicUsize::new(0),
+        })
+    }
+
+    pub(crate) fn set(&self, mood: Mood) {
+        *self.mood.lock().expect("no panic") = mood;
+        self.changed.notify_all();
+    }
+
+    /// How often it was called.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Comes back when the call may go on.
+    async fn suffer(&self) -> Result<(), SignerError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let mood = *self.mood.lock().expect("no panic");
+        match mood {
+            Mood::Slow(time) => {
+                let _one = self.one.lock().await;
+                tokio::time::sleep(time).await;
+                Ok(())
+            }
+            Mood::Hangs => core::future::pending().await,
+            Mood::HangsEach(one) if call % one == one - 1 => core::future::pending().await,
+            Mood::FailsEach(one) if call % one == one - 1 => {
+                let gone = std::io::Error::from(std::io::ErrorKind::NotConnected);
+                Err(SignerError::unavailable(gone))
+            }
+            Mood::Refuses => Err(SignerError::Refused {
+                reason: "the token wants a PIN for each use".to_owned(),
+            }),
+            Mood::Panics => panic!("a fickle part"),
+            Mood::Blocks => {
+                let mood = self.mood.lock().expect("no panic");
+                let is_blocked = |mood: &mut Mood| *mood == Mood::Blocks;
+                drop(self.changed.wait_while(mood, is_blocked));
+                Ok(())
+            }
+            Mood::Well | Mood::HangsEach(_) | Mood::FailsEach(_) => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl IdentitySigner for Fickle<SoftwareIdentity> {
+    fn public_key(&self) -> XOnlyPublicKey {
+        self.inner.public_key()
+    }
+
+    async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
+        self.suffer().await?;
+        self.inner.sign_envelope(digest).await
+    }
+}
+
+#[async_trait]
+impl Signer for Fickle<SoftwareSigner> {
+    fn public_key(&self) -> PublicKey {
+        self.inner.public_key()
+    }
+
+    async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+        self.suffer().await?;
+        self.inner.sign_block(hash).await
+    }
+}
+
+#[async_trait]
+impl SpendSigner for Fickle<SoftwareSpender> {
+    fn public_key(&self) -> PublicKey {
+        self.inner.public_key()
+    }
+
+    async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
+        self.suffer().await?;
+        self.inner.sign_spend(sighash).await
+    }
+}
+
+/// Accepts every block.
+pub(crate) struct Anything;
+
+#[async_trait]
+impl BlockPolicy for Fickle<Anything> {
+    async fn check(&self, _block: &Block) -> Result<(), String> {
+        self.suffer().await.map_err(|error| error.to_string())
+    }
+}
+
+pub(crate) fn identity(key: Secret, mood: Mood) -> Arc<Fickle<SoftwareIdentity>> {
+    Fickle::new(SoftwareIdentity::new(key), mood)
+}
+
+pub(crate) fn signer(key: Secret, mood: Mood) -> Arc<Fickle<SoftwareSigner>> {
+    Fickle::new(SoftwareSigner::new(key), mood)
+}
+
+/// A node that forbids one method, while it does.
+pub(crate) struct Forbids {
+    pub(crate) method: &'static str,
+    pub(crate) is_on: std::sync::atomic::AtomicBool,
+}
+
+impl Middleman for Forbids {
+    fn forbids(&self, method: &str) -> bool {
+        method == self.method && self.is_on.load(Ordering::SeqCst)
+    }
+}

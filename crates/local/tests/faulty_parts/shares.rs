@@ -1,0 +1,55 @@
+//! Nodes that do not let their operator do its share.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use federation_block_signing::Duty;
+use federation_harness::Proxy;
+use federation_local::{LocalError, LocalFederation, Substitutes};
+use federation_operator::Concern;
+
+use crate::{
+    fickle::Forbids,
+    scene::{VICTIM, config, mended, misses, start, troubles},
+};
+
+async fn forbidden(method: &'static str, duty: Duty) -> Result<(), LocalError> {
+    let mut federation = LocalFederation::start(config(3)).await?;
+    let middleman = Arc::new(Forbids {
+        method,
+        is_on: AtomicBool::new(true),
+    });
+    let client = federation.node(VICTIM).client().clone();
+    let proxy = Proxy::spawn(&client.url(), middleman.clone()).await;
+    let proxy = proxy.expect("a port");
+    federation.set_client(VICTIM, client.through(&proxy.url())?);
+    let mut events = start(&mut federation, Substitutes::default()).await;
+    let (_, reason, refused) = misses(&mut events, duty).await;
+    assert!(reason.contains("rpcwhitelist"), "{reason}");
+    assert!(refused, "it does not pass by itself");
+    let (concern, text) = troubles(&federation).pop().expect("one");
+    assert_eq!(concern, Concern::Duty(duty));
+    assert!(text.contains(duty.not_done()), "{text}");
+    middleman.is_on.store(false, Ordering::SeqCst);
+    mended(&mut events, Concern::Duty(duty)).await;
+    assert_eq!(troubles(&federation), []);
+    federation.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_forbids_testproposedblock_is_told() -> Result<(), LocalError> {
+    forbidden("testproposedblock", Duty::Test).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_forbids_getnewblockhex_is_told() -> Result<(), LocalError> {
+    forbidden("getnewblockhex", Duty::Propose).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_forbids_submitblock_is_told() -> Result<(), LocalError> {
+    forbidden("submitblock", Duty::Submit).await
+}

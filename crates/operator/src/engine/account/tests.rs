@@ -1,0 +1,183 @@
+use super::*;
+
+const NOW: UnixTime = UnixTime::from_secs(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(height: u32) -> BlockHeight {
+    BlockHeight::new(height)
+}
+
+fn hash(height: u32) -> BlockHash {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&height.to_le_bytes());
+    BlockHash::from_bytes(bytes)
+}
+
+fn account() -> Account {
+    Account::new(3, SECOND)
+}
+
+impl Account {
+    fn fails(&mut self, duty: Duty, height: u32, reason: &str) -> Option<Change> {
+        let fault = Fault::refusal(reason);
+        self.note(NOW, duty, at(height), Outcome::Failed(fault))
+    }
+
+    fn does(&mut self, duty: Duty, height: u32) -> Option<Change> {
+        self.note(NOW, duty, at(height), Outcome::Done)
+    }
+
+    fn block(&mut self, height: u32) -> Vec<Change> {
+        self.over(NOW, at(height), hash(height))
+    }
+}
+
+fn missed(duty: Duty, blocks: u32, reason: &str) -> Change {
+    Change::Raised(Alarm::Missed {
+        duty,
+        blocks,
+        reason: reason.to_owned(),
+        refused: true,
+    })
+}
+
+#[test]
+fn a_share_that_fails_for_three_blocks_is_told_of_with_its_last_reason() {
+    let mut account = account();
+    for height in 1..=2 {
+        assert_eq!(account.fails(Duty::Sign, height, "locked"), None);
+        // Asked again at the beat.
+        assert_eq!(account.fails(Duty::Sign, height, "locked"), None);
+        assert_eq!(account.block(height), []);
+    }
+    assert_eq!(account.fails(Duty::Sign, 3, "gone"), None);
+    assert_eq!(account.block(3), [missed(Duty::Sign, 3, "gone")]);
+}
+
+#[test]
+fn a_refusal_that_comes_when_the_block_is_there_counts() {
+    let mut account = account();
+    for height in 1..=2 {
+        assert_eq!(account.block(height), []);
+        assert_eq!(account.fails(Duty::Sign, height, "no"), None);
+    }
+    account.block(3);
+    let told = account.fails(Duty::Sign, 3, "no");
+    assert_eq!(told, Some(missed(Duty::Sign, 3, "no")));
+}
+
+#[test]
+fn a_call_that_hung_while_blocks_came_counts_for_them_all() {
+    let mut account = account();
+    for height in 1..=5 {
+        assert_eq!(account.block(height), []);
+    }
+    let told = account.fails(Duty::Test, 2, "no answer");
+    assert_eq!(told, Some(missed(Duty::Test, 4, "no answer")));
+}
+
+#[test]
+fn one_success_ends_it_and_is_told_if_the_trouble_was() {
+    let mut account = account();
+    account.fails(Duty::Vote, 1, "x");
+    assert_eq!(account.does(Duty::Vote, 1), None, "nobody heard of it");
+    for height in 2..=9 {
+        account.fails(Duty::Vote, height, "x");
+        account.block(height);
+    }
+    assert_eq!(account.told().count(), 1);
+    let mended = Some(Change::Mended(Duty::Vote));
+    assert_eq!(account.does(Duty::Vote, 10), mended);
+    assert_eq!(account.told().count(), 0);
+    assert_eq!(account.does(Duty::Vote, 11), None);
+}
+
+#[test]
+fn what_goes_on_is_told_again_ever_more_seldom() {
+    let mut account = account();
+    let mut told = Vec::new();
+    for height in 1..=100 {
+        account.fails(Duty::Sign, height, "x");
+        for change in account.block(height) {
+            let Change::Raised(Alarm::Missed { blocks, .. }) = change else {
+                panic!("{change:?}");
+            };
+            told.push(blocks);
+        }
+    }
+    assert_eq!(told, [3, 6, 12, 24, 48, 96]);
+}
+
+#[test]
+fn who_fails_at_first_and_does_it_when_asked_again_has_missed_nothing() {
+    let mut account = account();
+    for height in 1..=20 {
+        account.fails(Duty::Sign, height, "busy");
+        account.does(Duty::Sign, height);
+        assert_eq!(account.block(height), []);
+    }
+}
+
+#[test]
+fn who_is_slower_than_the_block_has_missed_nothing() {
+    let mut account = account();
+    for height in 1..=20 {
+        assert_eq!(account.block(height), []);
+        // Its answer is there when the block has been for a while.
+        if height > 2 {
+            assert_eq!(account.does(Duty::Test, height - 2), None);
+        }
+        // One call hung, while those of later blocks did not.
+        if height > 5 {
+            assert_eq!(account.fails(Duty::Test, height - 5, "no answer"), None);
+        }
+    }
+}
+
+#[test]
+fn who_is_not_asked_has_missed_nothing() {
+    let mut account = account();
+    account.fails(Duty::Sign, 1, "busy");
+    account.fails(Duty::Sign, 2, "busy");
+    for height in 1..=20 {
+        assert_eq!(account.block(height), []);
+    }
+}
+
+#[test]
+fn refusing_blocks_counts_only_if_they_become_final() {
+    let mut account = account();
+    let refuse = |account: &mut Account, height, hash| {
+        let outcome = Outcome::RefusedBlock(hash, "bad-txns".to_owned());
+        account.note(NOW, Duty::Test, at(height), outcome)
+    };
+    for height in 1..=9 {
+        assert_eq!(refuse(&mut account, height, hash(height + 100)), None);
+        assert_eq!(account.block(height), [], "a liar's blocks");
+    }
+    for height in 10..=11 {
+        refuse(&mut account, height, hash(height));
+        assert_eq!(account.block(height), []);
+    }
+    refuse(&mut account, 12, hash(12));
+    let reason = format!("refused block {}, which is final: bad-txns", hash(12));
+    assert_eq!(account.block(12), [missed(Duty::Test, 3, &reason)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_height_that_waits_for_this_share_alone_is_told_of_after_a_while() {
+    let mut account = account();
+    account.fails(Duty::Sign, 7, "no");
+    tokio::time::advance(LEAST).await;
+    assert_eq!(account.look(), [], "it failed once, and is asked again");
+    account.fails(Duty::Sign, 7, "no");
+    assert_eq!(account.look(), [missed(Duty::Sign, 0, "no")]);
+    assert_eq!(account.look(), [], "once");
+    // Later as many blocks as elsewhere.
+    for height in 7..=12 {
+        account.fails(Duty::Sign, height, "no");
+        let told = account.block(height);
+        let expected = (height == 12).then(|| missed(Duty::Sign, 6, "no"));
+        assert_eq!(told, Vec::from_iter(expected));
+    }
+}

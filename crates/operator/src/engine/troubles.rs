@@ -1,0 +1,77 @@
+//! Telling what is wrong with the operator itself, and when it is mended: log, status, events.
+
+use federation_block_signing::{Alarm, Event, Part};
+
+use super::{Engine, account::Change};
+use crate::{Concern, OperatorEvent, Trouble, calls::Answering, status::alarm_text};
+
+impl Engine {
+    /// A part has become slow, or answers again.
+    pub(super) fn answers(&mut self, part: Part, answering: Answering) {
+        let (waited, given_up) = match answering {
+            Answering::Late(waited) => (waited, false),
+            Answering::GivenUp(waited) => (waited, true),
+            Answering::Well => return self.mended(Concern::Part(part)),
+        };
+        let alarm = Alarm::NoAnswer {
+            part,
+            waited,
+            given_up,
+        };
+        let since = self.clock.now();
+        let text = alarm_text(&alarm);
+        self.status.send_modify(|status| {
+            status
+                .troubles
+                .entry(Concern::Part(part))
+                .and_modify(|trouble| trouble.text.clone_from(&text))
+                .or_insert(Trouble {
+                    since,
+                    blocks: None,
+                    text,
+                });
+        });
+        self.happened(Event::Alarm(alarm));
+    }
+
+    /// Tells what the account of the operator's share has found.
+    pub(super) fn tell_changes(&mut self, changes: impl IntoIterator<Item = Change>) {
+        // The status first: who hears the event finds it there.
+        self.show_missed();
+        for change in changes {
+            match change {
+                Change::Raised(alarm) => self.happened(Event::Alarm(alarm)),
+                Change::Mended(duty) => self.mended(Concern::Duty(duty)),
+            }
+        }
+    }
+
+    /// Shows what goes on, with the number of blocks and the reason of now.
+    fn show_missed(&self) {
+        let told = self.account.told().map(|(duty, streak)| {
+            let alarm = streak.alarm(duty);
+            let trouble = Trouble {
+                since: streak.since,
+                blocks: Some(streak.blocks),
+                text: alarm_text(&alarm),
+            };
+            (Concern::Duty(duty), trouble)
+        });
+        let told: Vec<_> = told.collect();
+        self.status.send_if_modified(|status| {
+            let mut is_news = false;
+            for (concern, trouble) in told {
+                is_news |= status.troubles.get(&concern) != Some(&trouble);
+                status.troubles.insert(concern, trouble);
+            }
+            is_news
+        });
+    }
+
+    fn mended(&self, concern: Concern) {
+        self.status
+            .send_if_modified(|status| status.troubles.remove(&concern).is_some());
+        tracing::info!("{concern}");
+        self.tell(OperatorEvent::Mended(concern));
+    }
+}
