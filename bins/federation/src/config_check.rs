@@ -80,9 +80,7 @@ impl Tried {
             }
             Err(report) => self.problems.extend(report.problems),
         }
-        for (setting, error) in messenger::check(config) {
-            self.wrong(config, setting, &error);
-        }
+        self.problems.extend(messenger::check(config));
     }
 
     /// Opens each key as the daemon does, without taking it from one that runs.

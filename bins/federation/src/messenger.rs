@@ -10,7 +10,7 @@ use federation_messenger::Messenger;
 use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaProcess};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_operator::{
-    config::{Config, KafkaAccess, MessengerAccess, Setting},
+    config::{Config, KafkaAccess, MessengerAccess, Problem, Setting},
     status::MessengerReport,
 };
 use federation_roster::OperatorId;
@@ -135,8 +135,9 @@ fn this_program() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
-/// Reads all settings as [`start`] does, and starts nothing: what is wrong, and with which.
-pub(crate) fn check(config: &Config) -> Vec<(Setting, CliError)> {
+/// Reads all settings as [`start`] does, and starts nothing: what is wrong with them.
+pub(crate) fn check(config: &Config) -> Vec<Problem> {
+    let wrong = |setting, error: &CliError| config.problem(setting, error.what(), error.cure());
     match &config.messenger {
         MessengerAccess::Zmq { listen, .. } => {
             let operators = config.federation.ids().filter_map(|id| {
@@ -145,16 +146,18 @@ pub(crate) fn check(config: &Config) -> Vec<(Setting, CliError)> {
             });
             std::iter::once((Setting::Listen, listen.as_str()))
                 .chain(operators)
-                .filter_map(|(setting, text)| Some((setting, endpoint(text).err()?)))
+                .filter_map(|(setting, text)| Some(wrong(setting, &endpoint(text).err()?)))
                 .collect()
         }
-        MessengerAccess::Kafka(access) => {
-            let wrong = kafka(config, access).err();
-            wrong
-                .map(|error| (Setting::Kafka, error))
+        // What is wrong with a file of a secret is about that file.
+        MessengerAccess::Kafka(access) => match access.all_settings() {
+            Err(report) => report.problems,
+            Ok(_) => kafka(config, access)
+                .err()
+                .map(|error| wrong(Setting::Kafka, &error))
                 .into_iter()
-                .collect()
-        }
+                .collect(),
+        },
         _ => Vec::new(),
     }
 }

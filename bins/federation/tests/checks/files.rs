@@ -212,6 +212,17 @@ fn addresses_that_are_none_are_refused_with_their_lines() {
     };
     kafka("brokers = [\"no broker\"]");
     kafka("brokers = [\"b:9092\"]\nsettings = { \"no.such.setting\" = \"1\" }");
+    let secret = "brokers = [\"b:9092\"]\nsecret_files = { \"sasl.password\" = \"no-secret\" }";
+    let text = format!("messenger = \"kafka\"\n{good}\n[kafka]\n{secret}\n");
+    fs::write(&config, text).expect("written");
+    let problems = files.problems();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let (file, _, message, cure) = &problems[0];
+    assert!(
+        file == "no-secret" && message.contains("cannot be read"),
+        "{problems:?}"
+    );
+    assert!(!cure.is_empty(), "{problems:?}");
     fs::write(&config, &good).expect("written");
     change(
         &files.public(),

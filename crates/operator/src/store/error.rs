@@ -11,8 +11,8 @@ use super::cause::Cause;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The system refuses its folder or a file in it. What is in the file is as it was.
-    #[error("{} cannot be used: {fault} ({reason}): {}; nothing in it is damaged, so leave it where it is", path.display(), fault.cure())]
+    /// The system refuses its folder or a file in it, which says nothing against what is in the file.
+    #[error("{} cannot be used: {fault} ({reason}): {}; {}, so leave it where it is", path.display(), fault.cure(), meanwhile(*fault))]
     System {
         /// The folder or the database.
         path: PathBuf,
@@ -107,6 +107,15 @@ pub enum StoreError {
     Interrupted(String),
 }
 
+/// What is known of a store that the system refuses.
+const fn meanwhile(fault: SystemFault) -> &'static str {
+    match fault {
+        // A disk that does not answer, for one.
+        SystemFault::Other => "whether it is whole is seen once that is over",
+        _ => "nothing in it is damaged",
+    }
+}
+
 /// What to do with a store of another owner.
 fn cure_of_foreign(what: &str) -> &'static str {
     if what == "federation" {
@@ -194,4 +203,31 @@ fn owner(path: &Path) -> Option<(u32, u32)> {
 #[cfg(not(unix))]
 fn owner(_: &Path) -> Option<(u32, u32)> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_does_not_answer_is_neither_called_damage_nor_whole() {
+        let path = Path::new("store/operator.redb");
+        let failed = StoreError::read(path, &io::Error::from_raw_os_error(5));
+        assert!(!failed.is_damage(), "{failed:?}");
+        let said = failed.to_string();
+        for part in [
+            "the system refuses it",
+            "system's log",
+            "whether it is whole",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        for wrong in ["nothing in it is damaged", "move the store away"] {
+            assert!(!said.contains(wrong), "{said}");
+        }
+        let torn = StoreError::read(path, &io::Error::from(io::ErrorKind::UnexpectedEof));
+        assert!(torn.is_damage() && torn.to_string().contains("move the store away"));
+    }
 }
