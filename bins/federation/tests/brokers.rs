@@ -291,19 +291,21 @@ impl Drop for Broker {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TANSU, a broker's program"]
 async fn five_operators_live_through_twenty_restarts_of_a_broker_that_forgets() {
-    live_through_restarts(|_| IN_MEMORY).await;
+    println!("{}", live_through_restarts(|_| IN_MEMORY).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TANSU, a broker's program"]
 async fn five_operators_live_through_twenty_restarts_of_a_broker_that_remembers() {
-    live_through_restarts(|_| ON_DISK).await;
+    println!("{}", live_through_restarts(|_| ON_DISK).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TANSU, a broker's program"]
 async fn five_operators_live_through_twenty_restarts_of_a_broker_that_forgets_now_and_then() {
-    live_through_restarts(|restart| if restart % 2 == 0 { ON_DISK } else { IN_MEMORY }).await;
+    let told =
+        live_through_restarts(|restart| if restart % 2 == 0 { ON_DISK } else { IN_MEMORY }).await;
+    println!("{told}");
 }
 
 /// The end of a log.
@@ -312,8 +314,8 @@ fn last_lines(log: &str) -> String {
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
-/// Twenty restarts, each with the storage that is chosen for it, and a block after each.
-async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) {
+/// Twenty restarts, each with the storage that is chosen for it, and a block after each; the figures.
+async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) -> String {
     let port = free_ports(1).expect("a port").start;
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::new(5, &format!("127.0.0.1:{port}")).await;
@@ -356,7 +358,7 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) {
         .map(|operator| operator.log().matches("the Kafka client ended").count())
         .sum();
     waits.sort();
-    println!(
+    let told = format!(
         "clients that ended in twenty restarts: {ended}; brokers that panicked besides: {panicked}; to the next block: median {:?}, longest {:?}",
         waits[waits.len() / 2],
         waits[waits.len() - 1]
@@ -364,4 +366,5 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) {
     for operator in operators {
         operator.stop().await;
     }
+    told
 }

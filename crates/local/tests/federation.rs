@@ -9,7 +9,7 @@ use federation_local::{LocalConfig, LocalError, LocalFederation, Transport};
 use federation_operator::{OperatorEvent, Options};
 
 /// Only for what never happens: machines may be busy with other things.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 fn five(dialect: Dialect, transport: Transport) -> LocalConfig {
     LocalConfig::new(5, 3)

@@ -10,7 +10,7 @@ use federation_messenger::{EnvelopeHead, MAX_FRAME, Messenger, MessengerError};
 use federation_operator::Options;
 
 /// Only for what never happens: machines may be busy with other things.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// All messengers that a federation can be run over.
 const TRANSPORTS: [Transport; 3] = [Transport::Memory, Transport::Zmq, Transport::Kafka];
