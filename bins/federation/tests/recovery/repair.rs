@@ -378,9 +378,7 @@ async fn operators_that_all_lost_their_stores_go_on_from_the_block_they_agree_on
     }
     stop(observers).await;
 
-    let tip = world.nodes[0].block(BlockHeight::new(
-        u32::try_from(world.height()).expect("small"),
-    ));
+    let tip = world.nodes[0].block(BlockHeight::new(world.height()));
     let tip = tip.expect("there").block_hash().to_string();
     let other = "00".repeat(32);
     let said = refused(
