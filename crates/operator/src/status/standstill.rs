@@ -145,7 +145,9 @@ impl Standstill {
                 "so many only observe that nobody is left to decide. Bring back operators whose \
                  stores are whole; if there are none, stop all daemons, raise `epoch` in everybody's \
                  federation.toml to the same number, and do `federation guard repair --new-roster \
-                 --no-other-daemon` at each whose guard is whole (M of them are enough)"
+                 --no-other-daemon` at each whose guard is whole (M of them are enough); where fewer are \
+                 whole, agree on the last block and do `federation guard repair --agreed-tip HASH \
+                 --no-other-daemon`"
                     .to_owned(),
             ),
             StandstillCause::NotVoted(missing) => {

@@ -370,6 +370,7 @@ fn when_more_than_may_be_missing_only_observe_nobody_is_left_to_decide_and_what_
         "connected and silent, so they observe, or wait for their nodes: bob, carol",
         "nobody is left to decide",
         "guard repair --new-roster",
+        "guard repair --agreed-tip",
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }
