@@ -1,5 +1,6 @@
 //! Stores that fail end the operator: one that votes and does not sign, or does not remember, is worse
-//! than one that is absent. The next start opens them anew and goes on.
+//! than one that is absent. The next start opens them anew and goes on. What is no memory, evidence and
+//! the messenger, ends nobody, and is told.
 
 use std::{
     path::Path,
@@ -10,14 +11,15 @@ use std::{
     time::Duration,
 };
 
-use federation_block_signing::Alarm;
+use bytes::Bytes;
+use federation_block_signing::{Alarm, Duty, Part};
 use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
 use federation_devnet::{DevNode, DevNodeConfig};
-use federation_messenger::hub::Hub;
+use federation_messenger::{Messenger, MessengerError, MessengerStats, hub::Hub};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
 use federation_operator::{
-    Operator, OperatorError, OperatorHandle, RedbGuardStore, StartError, Store,
+    Concern, Operator, OperatorError, OperatorHandle, Options, RedbGuardStore, StartError, Store,
 };
 use federation_roster::{Federation, Operator as RosterEntry, OperatorId};
 use federation_signer::{
@@ -136,6 +138,16 @@ impl World {
     }
 
     async fn start(&self, fails: Fails, is_full: &Arc<AtomicBool>) -> OperatorHandle {
+        let messenger = Arc::new(self.hub.join(ME));
+        self.start_with(messenger, fails, is_full).await
+    }
+
+    async fn start_with(
+        &self,
+        messenger: Arc<dyn Messenger>,
+        fails: Fails,
+        is_full: &Arc<AtomicBool>,
+    ) -> OperatorHandle {
         let folder: &Path = self.folder.path();
         let key = self.block_key.public_key();
         let guard = RedbGuardStore::open(folder, &key, self.federation.genesis()).expect("opens");
@@ -153,10 +165,13 @@ impl World {
             Arc::new(self.client.clone()),
             GuardedSigner::new(signer, guard).expect("loads"),
             Box::new(SoftwareIdentity::new(copy(&self.identity))),
-            Arc::new(self.hub.join(ME)),
+            messenger,
             Store::open(folder, self.federation.id(), ME).expect("opens"),
         );
-        let started: Result<_, StartError> = operator.with_new_guard(is_new).start().await;
+        let mut options = Options::default();
+        options.calls.messenger = Duration::from_millis(500);
+        let operator = operator.with_new_guard(is_new).with_options(options);
+        let started: Result<_, StartError> = operator.start().await;
         started.expect("it starts")
     }
 
@@ -199,7 +214,7 @@ async fn a_guard_whose_store_fails_ends_the_operator_and_the_next_start_heals_it
 }
 
 /// Contradicting prevotes of an operator, as a liar signs them.
-async fn lie(world: &World, liar: &impl federation_messenger::Messenger, identity: &Secret) {
+async fn lie(world: &World, liar: &impl Messenger, identity: &Secret) {
     use federation_block_signing::{Message, Vote, VoteKind};
     use federation_roster::{EnvelopeHead, Round, UnsignedEnvelope};
     use federation_signer::IdentitySigner;
@@ -270,4 +285,47 @@ async fn evidence_that_cannot_be_kept_is_an_alarm_and_no_end() {
     };
     tokio::time::timeout(LIMIT, told).await.expect("in time");
     handle.shutdown().await.expect("it runs until then");
+}
+
+/// A messenger that takes nothing, gives nothing and does not close.
+struct Stuck;
+
+#[async_trait::async_trait]
+impl Messenger for Stuck {
+    async fn broadcast(&self, _: Bytes) -> Result<(), MessengerError> {
+        core::future::pending().await
+    }
+
+    async fn recv(&self) -> Result<Bytes, MessengerError> {
+        core::future::pending().await
+    }
+
+    fn stats(&self) -> MessengerStats {
+        MessengerStats::default()
+    }
+
+    async fn close(&self) {
+        core::future::pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_messenger_that_hangs_is_told_stops_no_own_block_and_does_not_keep_the_operator_from_stopping()
+ {
+    let world = World::new().await;
+    let never = Arc::new(AtomicBool::new(false));
+    let started = world.start_with(Arc::new(Stuck), Fails::Record, &never);
+    let handle = started.await;
+    // Alone, it needs nobody.
+    world.reaches(3).await;
+    let mut status = handle.status();
+    let told = status.wait_for(|status| {
+        [Concern::Part(Part::Messenger), Concern::Duty(Duty::Vote)]
+            .iter()
+            .all(|concern| status.troubles.contains_key(concern))
+    });
+    let told = tokio::time::timeout(LIMIT, told).await;
+    drop(told.expect("in time").expect("it runs"));
+    let stopped = tokio::time::timeout(LIMIT, handle.shutdown()).await;
+    stopped.expect("it returns").expect("it ran until then");
 }

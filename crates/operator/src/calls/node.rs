@@ -110,3 +110,91 @@ impl<N: ReissuanceNode + ?Sized> ReissuanceNode for LimitedNode<N> {
         self.ask(self.node.send_transaction(transaction)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{CallLimits, calls::Answering};
+
+    /// A node that never answers.
+    struct Silent;
+
+    macro_rules! silent {
+        ($($name:ident($($argument:ty),*) -> $answer:ty;)*) => {
+            #[async_trait]
+            impl Node for Silent {
+                $(async fn $name(&self, $(_: $argument),*) -> Result<$answer, RpcError> {
+                    core::future::pending().await
+                })*
+            }
+        };
+    }
+
+    silent! {
+        dialect() -> Dialect;
+        block_count() -> BlockHeight;
+        best_block_hash() -> BlockHash;
+        block_hash(BlockHeight) -> BlockHash;
+        header_info(BlockHash) -> HeaderInfo;
+        header(BlockHash) -> Bytes;
+        block(BlockHash) -> Bytes;
+        new_block() -> Bytes;
+        test_proposed_block(&[u8]) -> ();
+        include_transaction(&str, &[u8]) -> ();
+        submit_block(&[u8]) -> SubmitOutcome;
+        blockchain_info() -> BlockchainInfo;
+        network_info() -> NetworkInfo;
+        ask_chain() -> ChainAnswers;
+        dynafed_can_begin() -> bool;
+    }
+
+    #[async_trait]
+    impl ReissuanceNode for Silent {
+        async fn send_transaction(&self, _: &[u8]) -> Result<String, RpcError> {
+            core::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_call_of_a_node_that_never_answers_is_waited_for_for_ever() {
+        let limit = Duration::from_secs(3);
+        let limits = CallLimits {
+            node: limit,
+            ..CallLimits::default()
+        };
+        let (sender, mut reports) = mpsc::unbounded_channel();
+        let calls = Arc::new(Calls::new(limits, limit, sender));
+        let node = LimitedNode::new(Arc::new(Silent), calls);
+        let hash = BlockHash::from_bytes([0; 32]);
+        let answers = [
+            node.dialect().await.err(),
+            node.block_count().await.err(),
+            node.best_block_hash().await.err(),
+            node.block_hash(BlockHeight::GENESIS).await.err(),
+            node.header_info(hash).await.err(),
+            node.header(hash).await.err(),
+            node.block(hash).await.err(),
+            node.new_block().await.err(),
+            node.test_proposed_block(&[]).await.err(),
+            node.include_transaction("", &[]).await.err(),
+            node.submit_block(&[]).await.err(),
+            node.blockchain_info().await.err(),
+            node.network_info().await.err(),
+            node.ask_chain().await.err(),
+            node.dynafed_can_begin().await.err(),
+            node.send_transaction(&[]).await.err(),
+        ];
+        assert!(
+            answers
+                .iter()
+                .all(|error| *error == Some(RpcError::Timeout(limit)))
+        );
+        let told = Ok((Part::Node, Answering::GivenUp(limit)));
+        assert_eq!(reports.try_recv(), told);
+        assert!(reports.try_recv().is_err(), "once");
+    }
+}

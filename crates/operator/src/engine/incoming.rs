@@ -1,0 +1,99 @@
+//! What comes in from outside the loop.
+
+use std::sync::atomic::Ordering;
+
+use federation_block_signing::{Input, Tip};
+use federation_roster::OperatorId;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+use super::{Engine, ingress::Dropped};
+use crate::{NodeState, OperatorEvent};
+
+/// What comes in from outside the loop.
+pub(crate) enum Incoming {
+    Message {
+        sender: OperatorId,
+        input: Input,
+        /// Held until the machine has it: a place among the large frames under way.
+        room: Option<OwnedSemaphorePermit>,
+    },
+    Dropped(Dropped),
+    /// The node's best block, and whose signatures it has.
+    Tip(Tip, Vec<OperatorId>),
+    Node(NodeState),
+}
+
+impl Engine {
+    /// Takes note of what came in, and makes inputs of it.
+    pub(super) fn note(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Message {
+                sender,
+                input,
+                room,
+            } => {
+                let now = self.clock.now();
+                self.standstill.note(sender, &input, Instant::now());
+                self.status.send_modify(|status| {
+                    status.counters.accepted += 1;
+                    self.peers
+                        .note(sender, &input, now, &mut status.peers, &self.federation);
+                });
+                self.pending.push_back(input);
+                drop(room);
+            }
+            Incoming::Dropped(why) => {
+                // What a later version says is nothing to complain about.
+                if why != Dropped::UnknownKind {
+                    self.log.complaint("a frame was dropped", why.as_str());
+                }
+                self.status.send_modify(|status| {
+                    let counters = &mut status.counters;
+                    *match why {
+                        Dropped::Undecodable => &mut counters.undecodable,
+                        Dropped::UnknownKind => &mut counters.unknown_kind,
+                        Dropped::ForeignFederation => &mut counters.foreign_federation,
+                        Dropped::UnknownSender => &mut counters.unknown_sender,
+                        Dropped::FarHeight => &mut counters.far_height,
+                        Dropped::TooLarge => &mut counters.too_large,
+                        Dropped::BadSignature => &mut counters.bad_signature,
+                        Dropped::BadBody => &mut counters.bad_body,
+                        Dropped::Unwanted => &mut counters.unwanted,
+                    } += 1;
+                });
+            }
+            Incoming::Tip(tip, signers) => {
+                self.peers.look(&self.federation);
+                // Known before the machine is told, so that the next height's messages pass.
+                self.height
+                    .store(tip.height.next().to_u32(), Ordering::Relaxed);
+                self.log.tip(tip.hash, &signers);
+                self.line.advance(tip.height.next());
+                self.end_standstill(&tip);
+                self.status.send_modify(|status| {
+                    status.tip = Some((tip.height, tip.hash));
+                    status.tip_time = Some(tip.time);
+                    status.tip_signers = signers;
+                });
+                self.tell(OperatorEvent::Tip {
+                    height: tip.height,
+                    hash: tip.hash,
+                });
+                self.pending.push_back(Input::Tip(tip));
+            }
+            Incoming::Node(state) => {
+                let answers =
+                    |state: &NodeState| matches!(state, NodeState::Up | NodeState::Waiting(_));
+                match &state {
+                    NodeState::Down(reason) => tracing::warn!(reason, "the node does not answer"),
+                    // What is waited for is said by who waits.
+                    _ if answers(&self.status.borrow().node) => {}
+                    _ => tracing::info!("the node answers"),
+                }
+                self.status
+                    .send_modify(|status| status.node = state.clone());
+                self.tell(OperatorEvent::Node(state));
+            }
+        }
+    }
+}
