@@ -40,6 +40,8 @@ const END: Duration = Duration::from_secs(3);
 pub struct CallLimits {
     /// A signature, 15 s if not set: longer than a hardware module waits itself.
     pub key: Duration,
+    /// To find out what is to be reissued, or to sign it, 5 s if not set: after that a block goes without.
+    pub reissuer: Duration,
     /// A question to node, key and reissuer as a whole, 120 s if not set.
     pub job: Duration,
     /// To hand a message to the wire, 5 s if not set.
@@ -50,6 +52,7 @@ impl Default for CallLimits {
     fn default() -> Self {
         Self {
             key: Duration::from_secs(15),
+            reissuer: Duration::from_secs(5),
             job: Duration::from_secs(120),
             wire: Duration::from_secs(5),
         }
@@ -223,6 +226,7 @@ impl Operator {
             rules: self.config.rules().clone(),
             first_block: Arc::new(OnceLock::new()),
             key_limit: self.limits.key,
+            reissuer_limit: self.limits.reissuer,
         };
         let mut running: JoinSet<Option<Answer>> = JoinSet::new();
         let (to_wire, outgoing) = mpsc::channel(OUTGOING);
