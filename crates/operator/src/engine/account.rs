@@ -110,6 +110,12 @@ impl Account {
         all.map(|(duty, streak)| (*duty, streak))
     }
 
+    /// Whether a share failed at a height whose block is not there yet, and was not done since.
+    pub(super) fn fails_at(&self, duty: Duty, height: BlockHeight) -> bool {
+        let open = self.streaks.get(&duty).and_then(|streak| streak.open);
+        open.is_some_and(|(open, _)| open == height)
+    }
+
     /// Notes what became of a share.
     pub(super) fn note(
         &mut self,
