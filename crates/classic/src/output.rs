@@ -93,9 +93,7 @@ pub enum Event {
     },
     /// A share of a proposal was done when it was of no use any more.
     TooLate {
-        /// The proposal's height.
-        height: BlockHeight,
-        /// Its hash.
+        /// The proposal's hash.
         hash: BlockHash,
         /// Which.
         share: Share,

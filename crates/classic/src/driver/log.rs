@@ -44,16 +44,12 @@ impl Log {
                 hash,
                 reason,
             } => tracing::warn!(%height, %hash, %reason, "not signed"),
-            Event::TooLate {
-                height,
-                hash,
-                share,
-            } => {
+            Event::TooLate { hash, share } => {
                 let what = match share {
                     Share::Test => "the own node's answer",
                     Share::Sign => "the signature",
                 };
-                tracing::warn!(%height, %hash, what, "too late, so it is not sent");
+                tracing::warn!(%hash, what, "too late, so it is not sent");
             }
             Event::Signed { height, hash } => tracing::info!(%height, %hash, "signed"),
             Event::TooFewSignatures { height, have, need } => {

@@ -90,6 +90,8 @@ impl Machine {
 
     pub(super) fn tested(&mut self, now: UnixTime, turn: Turn, hash: BlockHash, verdict: Verdict) {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
+            let share = Share::Test;
+            self.tell(Event::TooLate { hash, share });
             return;
         };
         let proposal = match core::mem::replace(&mut active.state, State::Done) {
@@ -115,7 +117,6 @@ impl Machine {
             Verdict::Valid if now >= active.signatures_until() => {
                 // The leader has counted already: a signature now would lie about for anyone's use.
                 self.tell(Event::TooLate {
-                    height,
                     hash,
                     share: Share::Test,
                 });
@@ -156,7 +157,6 @@ impl Machine {
         });
         match checked {
             Ok(_) if late => self.tell(Event::TooLate {
-                height,
                 hash,
                 share: Share::Sign,
             }),
