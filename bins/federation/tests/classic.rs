@@ -49,6 +49,9 @@ impl Daemon {
     }
 }
 
+const ONE_OF_ONE: &str =
+    "51210279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f8179851ae";
+
 const BASE: [&str; 9] = [
     "run",
     "--rpconnect",
@@ -63,7 +66,7 @@ const BASE: [&str; 9] = [
 
 #[test]
 fn what_the_old_flags_cannot_be_used_for_is_said() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["--config", "operator.toml"], "cannot be used with"),
         (&["--operator", "alpha"], "cannot be used with"),
         (&["--rpcpassword", "p", "--msgtype", "zmq"], "--nodes"),
@@ -74,6 +77,14 @@ fn what_the_old_flags_cannot_be_used_for_is_said() {
         ),
         (&["--rpcpassword", "p", "--hsm", "1"], "[keys.block]"),
         (&["--msgtype", "ZMQ", "--nodes", "a:1,b:2"], "password"),
+        (
+            &["--rpcpassword", "p", "--signblockscript", "zz"],
+            "--signblockscript",
+        ),
+        (
+            &["--rpcpassword", "p", "--signblockscript", ONE_OF_ONE],
+            "--nsigs 1",
+        ),
         (
             &["--rpcpassword", "p", "--node-password-file", "f"],
             "cannot be used with",
