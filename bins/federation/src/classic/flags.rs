@@ -14,6 +14,7 @@ use federation_classic::{
 use federation_cli::CliError;
 use federation_multisig::{MultisigScript, Network};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
+use federation_operator::{StartError, check_chain_form, warn_of_money};
 use federation_signer::{SoftwareSigner, key_file};
 use tokio_util::sync::CancellationToken;
 
@@ -139,6 +140,7 @@ async fn operate(
     let client = connect(args, common)?;
     let rules = waiting(|| rules(args, &client)).await?;
     let genesis = waiting(|| async { client.genesis_hash().await.map_err(Trouble::from) }).await?;
+    warn_of_money(&client, rules.dialect(), None, None).await;
     let operators = operators(args);
     let schedule = Schedule::new(args.blocktime, operators)
         .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
@@ -256,6 +258,12 @@ async fn rules(args: &ClassicArgs, client: &NodeClient) -> Result<SigningRules, 
         |what: &dyn core::fmt::Display, cure: &str| Trouble::Told(CliError::failure(what, cure));
     let dialect = client.dialect().await?;
     let info = client.blockchain_info().await?;
+    check_chain_form(client, dialect, &info)
+        .await
+        .map_err(|error| match error {
+            StartError::Node(error) => Trouble::Node(error),
+            other => told(&other, &cures::of_start(&other)),
+        })?;
     let header = client.header(info.best_block_hash).await?;
     let header = Header::decode(dialect, &header)
         .map_err(|error| told(&error, "check that the node is of a signed chain"))?;
