@@ -10,6 +10,9 @@ use federation_operator::{StartError, StoreError};
 /// Where all messages of a start are explained.
 const START: &str = "`federation help when-it-does-not-start`";
 
+/// What to do about what is whole, and not understood.
+const OF_ANOTHER_VERSION: &str = "take the version of this program that wrote it, or a newer one";
+
 /// What to do about a store, or a guard, that cannot be used.
 pub(crate) fn of_store(error: &StoreError) -> String {
     let cure = match error {
@@ -30,8 +33,8 @@ pub(crate) fn of_store(error: &StoreError) -> String {
         StoreError::Missing { .. } => {
             "check `store` in operator.toml; if it was lost, `federation help a-store-is-lost`"
         }
-        StoreError::Format { .. } | StoreError::Record { .. } => {
-            "take the version of this program that wrote it, or a newer one"
+        StoreError::Format { .. } | StoreError::Newer { .. } | StoreError::Record { .. } => {
+            OF_ANOTHER_VERSION
         }
         StoreError::System { fault, .. } | StoreError::Write { fault, .. } => fault.cure(),
         StoreError::Interrupted(_) => "start again: what was written is looked at anew",
@@ -77,6 +80,7 @@ pub(crate) fn of_classic_guard(error: &GuardFileError) -> &'static str {
         GuardFileError::Damaged { .. } => {
             "ask another operator whether such a block is there: `federation help when-something-is-wrong`"
         }
+        GuardFileError::Format { .. } => OF_ANOTHER_VERSION,
         _ => "check the store's folder: who may write there, and whether the disk is full",
     }
 }
@@ -101,7 +105,18 @@ mod tests {
             reason: "a checksum".to_owned(),
         };
         assert!(of_store(&damaged).contains("federation guard repair"));
-        let start = StartError::Store(StoreError::InUse { path });
+        let start = StartError::Store(StoreError::InUse { path: path.clone() });
         assert!(of_start(&start).contains("stop what has it open"));
+        let format = GuardFileError::Format {
+            path: path.clone(),
+            found: 2,
+        };
+        let what = "a halt".to_owned();
+        for cure in [
+            of_classic_guard(&format).to_owned(),
+            of_store(&StoreError::Newer { path, what }),
+        ] {
+            assert!(cure.contains("the version of this program"), "{cure}");
+        }
     }
 }

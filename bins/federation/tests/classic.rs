@@ -1,15 +1,19 @@
 //! The protocol of the Python federation at the command line, and the change from it.
 
 use std::{
-    path::Path,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use federation_chain::{BlockHeight, Dialect};
 use federation_devnet::{DevNode, DevNodeConfig};
+use federation_harness::{Fault, Middleman, Proxy};
 use federation_local::free_ports;
 use federation_multisig::MultisigScript;
+use serde_json::{Value, json};
 
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_federation"));
@@ -49,6 +53,9 @@ impl Daemon {
     }
 }
 
+const ONE_OF_ONE: &str =
+    "51210279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f8179851ae";
+
 const BASE: [&str; 9] = [
     "run",
     "--rpconnect",
@@ -63,7 +70,7 @@ const BASE: [&str; 9] = [
 
 #[test]
 fn what_the_old_flags_cannot_be_used_for_is_said() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["--config", "operator.toml"], "cannot be used with"),
         (&["--operator", "alpha"], "cannot be used with"),
         (&["--rpcpassword", "p", "--msgtype", "zmq"], "--nodes"),
@@ -74,6 +81,14 @@ fn what_the_old_flags_cannot_be_used_for_is_said() {
         ),
         (&["--rpcpassword", "p", "--hsm", "1"], "[keys.block]"),
         (&["--msgtype", "ZMQ", "--nodes", "a:1,b:2"], "password"),
+        (
+            &["--rpcpassword", "p", "--signblockscript", "zz"],
+            "--signblockscript",
+        ),
+        (
+            &["--rpcpassword", "p", "--signblockscript", ONE_OF_ONE],
+            "--nsigs 1",
+        ),
         (
             &["--rpcpassword", "p", "--node-password-file", "f"],
             "cannot be used with",
@@ -208,33 +223,168 @@ async fn the_old_flags_run_an_operator_in_either_spelling() {
     }
 }
 
+/// Makes the files that `init` wrote those of operators who change at [`CHANGE`].
+fn configs_until(fed: &Path, node: &DevNode) -> Vec<String> {
+    let public = fed.join("federation.toml");
+    let text = std::fs::read_to_string(&public).expect("there");
+    let genesis = node.genesis_hash();
+    let head = format!("protocol = {{ classic_until = {CHANGE} }}\nchain =");
+    let text = text.replacen("chain =", &head, 1);
+    let text = text.replace("genesis = \"\"", &format!("genesis = \"{genesis}\""));
+    std::fs::write(&public, text).expect("written");
+    let password = fed.with_file_name("password");
+    std::fs::write(&password, "password\n").expect("written");
+    (0..OPERATORS)
+        .map(|index| {
+            let config = fed.join(format!("operator-{index}/operator.toml"));
+            let user = format!(
+                "user = \"user\"\npassword_file = \"{}\"",
+                password.display()
+            );
+            change(&config, "cookie = \"node/fedchain/.cookie\"", &user);
+            config.to_str().expect("text").to_owned()
+        })
+        .collect()
+}
+
+/// The file's text with one piece of it changed.
+fn change(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).expect("there");
+    assert!(text.contains(from), "`{from}` is in {text}");
+    std::fs::write(path, text.replace(from, to)).expect("written");
+}
+
+/// Runs an operator until it has said this, or has ended; all that it said, and how it ended if it did.
+fn said_until(args: &[&str], word: &str) -> (String, Option<i32>) {
+    let mut child = command(args).stderr(Stdio::piped()).spawn().expect("runs");
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut daemon = Daemon(child);
+    let mut said = String::new();
+    for line in lines.map_while(Result::ok) {
+        said = format!("{said}{line}\n");
+        if line.contains(word) {
+            return (said, None);
+        }
+    }
+    let ended = daemon.0.wait().expect("it ends").code();
+    (said, ended)
+}
+
+/// A node that tells this of its chain.
+struct Tells {
+    epoch_length: Option<u32>,
+    /// Whether block makers can still begin dynafed.
+    dynafed: bool,
+}
+
+impl Middleman for Tells {
+    fn answer(&self, method: &str, _: &Value) -> Option<Result<Value, Fault>> {
+        let told = json!({ "active": false, "bip9": { "status": "started" } });
+        (self.dynafed && method == "getdeploymentinfo")
+            .then(|| Ok(json!({ "deployments": { "dynafed": told } })))
+    }
+
+    fn alter(&self, method: &str, _: &Value, result: &Value) -> Option<Value> {
+        let length = self
+            .epoch_length
+            .filter(|_| method == "getblockchaininfo")?;
+        let mut result = result.clone();
+        result["epoch_length"] = json!(length);
+        Some(result)
+    }
+}
+
+/// An operator of the old flags alone before this node.
+fn by_flags(url: &str, folder: &Path, key: &Path) -> Vec<String> {
+    let port = url.rsplit(':').next().expect("a port");
+    let (store, key) = (folder.join("store"), key.to_owned());
+    let words = |paths: [PathBuf; 2]| paths.map(|path| path.to_str().expect("text").to_owned());
+    let [store, key] = words([store, key]);
+    let args = "run --rpconnect 127.0.0.1 --rpcuser user --rpcpassword password --id 0 --nsigs 2 \
+                --msgtype zmq --blocktime 1s";
+    let own = format!("127.0.0.1:{}", free_ports(1).expect("ports").start);
+    let more = ["--rpcport", port, "--nodes", &own, "--store", &store];
+    let words = args.split_whitespace().chain(more);
+    words
+        .chain(["--block-key-file", &key])
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_changes_who_signs_or_its_form_is_refused_as_by_agreed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (nodes, script, _) = three(folder.path(), "1s").await;
+    let fed = folder.path().join("fed");
+    let key = fed.join("operator-0/block.key");
+    let flags = |url: &str, script: &MultisigScript| {
+        let mut flags = by_flags(url, folder.path(), &key);
+        flags.extend(["--signblockscript".to_owned(), script.to_hex()]);
+        flags
+    };
+    let refused = |args: &[&str], part: &str| {
+        let (said, ended) = said_until(args, "signed");
+        assert_eq!(ended, Some(1), "{said}");
+        assert!(said.contains(part), "{said}");
+    };
+    let before = async |node: &DevNode, told: Tells| {
+        let proxy = Proxy::spawn(&node.rpc_url(), Arc::new(told)).await;
+        proxy.expect("a port")
+    };
+    let short = |length| Tells {
+        epoch_length: Some(length),
+        dynafed: false,
+    };
+    let proxy = before(&nodes[0], short(4)).await;
+    let by_flags = flags(&proxy.url(), &script);
+    let by_flags: Vec<_> = by_flags.iter().map(String::as_str).collect();
+    refused(&by_flags, "epochs of 4 blocks");
+    // The same by the files, below the height of the change.
+    let configs = configs_until(&fed, &nodes[0]);
+    change(Path::new(&configs[0]), &nodes[0].rpc_url(), &proxy.url());
+    refused(&["run", "--config", &configs[0]], "epochs of 4 blocks");
+    let store = fed.join("operator-0/store/classic.guard");
+    assert!(
+        store.exists(),
+        "it was about to begin with the old protocol"
+    );
+
+    let elements = DevNodeConfig::new(Dialect::Elements, script.clone());
+    let elements = DevNode::spawn(elements).await.expect("a node");
+    let told = Tells {
+        epoch_length: None,
+        dynafed: true,
+    };
+    let proxy = before(&elements, told).await;
+    let by_flags = flags(&proxy.url(), &script);
+    let by_flags: Vec<_> = by_flags.iter().map(String::as_str).collect();
+    refused(&by_flags, "dynafed can begin on it later");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_can_take_the_money_is_said_as_by_agreed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (nodes, script, _) = three(folder.path(), "1s").await;
+    let fed = folder.path().join("fed");
+    let key = fed.join("operator-0/block.key");
+    let mut flags = by_flags(&nodes[0].rpc_url(), folder.path(), &key);
+    flags.extend(["--signblockscript".to_owned(), script.to_hex()]);
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let warning = "anyone can take coins of the genesis block";
+    let (said, ended) = said_until(&flags, warning);
+    assert_eq!(ended, None, "{said}");
+    let configs = configs_until(&fed, &nodes[0]);
+    let (said, ended) = said_until(&["run", "--config", &configs[0]], warning);
+    assert_eq!(ended, None, "{said}");
+    assert!(!said.contains("changing to `agreed`"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_processes_change_to_agreed_without_a_stop_and_restart_after_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let (nodes, _, _) = three(folder.path(), "1s").await;
     let fed = folder.path().join("fed");
-    let public = fed.join("federation.toml");
-    let text = std::fs::read_to_string(&public).expect("there");
-    let genesis = nodes[0].genesis_hash();
-    let head = format!("protocol = {{ classic_until = {CHANGE} }}\nchain =");
-    let text = text.replacen("chain =", &head, 1);
-    let text = text.replace("genesis = \"\"", &format!("genesis = \"{genesis}\""));
-    std::fs::write(&public, text).expect("written");
-    let password = folder.path().join("password");
-    std::fs::write(&password, "password\n").expect("written");
-    let configs: Vec<_> = (0..OPERATORS)
-        .map(|index| {
-            let config = fed.join(format!("operator-{index}/operator.toml"));
-            let text = std::fs::read_to_string(&config).expect("there");
-            let user = format!(
-                "user = \"user\"\npassword_file = \"{}\"",
-                password.display()
-            );
-            let text = text.replace("cookie = \"node/fedchain/.cookie\"", &user);
-            std::fs::write(&config, text).expect("written");
-            config.to_str().expect("text").to_owned()
-        })
-        .collect();
+    let configs = configs_until(&fed, &nodes[0]);
     let start = || {
         configs
             .iter()

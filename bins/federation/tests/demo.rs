@@ -1,6 +1,12 @@
-//! The demo of reissuance: on a terminal, and without one.
+//! The demo: of reissuance, on a terminal and without one, and over brokers of others.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use federation_messenger_kafka::mock::MockBrokers;
 
 const REISSUING: &str = "--inflation-rate 0.1 --inflation-period 4 --blocks 14 --interval 500ms";
 
@@ -48,5 +54,72 @@ fn a_plain_demo_pays_at_the_points_of_its_schedule() {
     assert!(paid(&text).expect("an audit") >= 2, "{text}");
     for part in ["epsilon is back", "reissued", "was killed"] {
         assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+/// The processes of Kafka clients that a program has started, and that run.
+fn clients_of(parent: u32) -> Vec<PathBuf> {
+    let processes = std::fs::read_dir("/proc").expect("there");
+    processes
+        .filter_map(|process| Some(process.ok()?.path()))
+        .filter(|process| is_client(process) && parent_of(process) == Some(parent))
+        .collect()
+}
+
+fn is_client(process: &Path) -> bool {
+    let command = std::fs::read(process.join("cmdline")).unwrap_or_default();
+    let mut words = command.split(|byte| *byte == 0);
+    words.any(|word| word == b"kafka-client")
+}
+
+fn parent_of(process: &Path) -> Option<u32> {
+    let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+    // After the name: the state and the parent.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
+/// Whether librdkafka runs in a process itself, as its threads tell.
+fn has_client_inside(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    threads.filter_map(Result::ok).any(|thread| {
+        let name = std::fs::read_to_string(thread.path().join("comm"));
+        name.is_ok_and(|name| name.starts_with("rdk:"))
+    })
+}
+
+fn wait_until(what: &str, is: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while !is() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_brokers_of_others_answer_is_read_outside_of_demo_and_bench() {
+    // They have no topics, so no block comes; the clients are there all the same.
+    let brokers = MockBrokers::start(1).expect("ports");
+    let brokers = brokers.brokers().expect("they run").join(",");
+    for verb in [&["demo", "--plain"][..], &["bench"]] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_federation"))
+            .args(verb)
+            .args(["--operators", "3", "--messenger", "kafka"])
+            .args(["--brokers", &brokers])
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        wait_until("clients", || clients_of(program.id()).len() >= 2);
+        let clients = clients_of(program.id());
+        assert!(!has_client_inside(program.id()), "{verb:?}");
+        let asked = Command::new("kill")
+            .args(["-s", "INT", &program.id().to_string()])
+            .status();
+        assert!(asked.expect("kill runs").success());
+        let ended = program.wait().expect("it ends").code();
+        assert!(matches!(ended, Some(0 | 130)), "{verb:?}: {ended:?}");
+        wait_until("their end", || !clients.iter().any(|one| is_client(one)));
     }
 }

@@ -82,13 +82,15 @@ pub(crate) fn run(
             ));
         }
     };
-    let bundle = Bundle::new(certificate, operator, &transport).map_err(|error| {
-        let cure = match &error {
-            BundleError::NoOperator { .. } => "give one of these with --operator",
-            BundleError::Broker(_) => "correct --brokers",
-            _ => "nothing was written: `multisig help 6-the-bundle-each-party`",
-        };
-        CliError::failure(error, cure)
+    let bundle = Bundle::new(certificate, operator, &transport).map_err(|error| match &error {
+        BundleError::NoOperator { .. } => {
+            CliError::usage(error, "give one of these with --operator")
+        }
+        BundleError::Broker(_) => CliError::usage(error, "correct --brokers"),
+        _ => CliError::failure(
+            error,
+            "nothing was written: `multisig help 6-the-bundle-each-party`",
+        ),
     })?;
     let zip = bundle
         .to_zip()

@@ -35,10 +35,10 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, CliError> {
                 "corrected_script": cure.as_ref().map(MultisigScript::to_hex),
             })),
         }))?;
-        return Ok(ExitCode::FAILURE);
+        return Ok(ExitCode::from(if old.is_some() { 1 } else { 2 }));
     }
     let Some(old) = old else {
-        return Err(CliError::failure(
+        return Err(CliError::usage(
             format!(
                 "`{}` is no multisig script: {error}",
                 input::shortened(&args.script)

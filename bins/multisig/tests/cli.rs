@@ -193,9 +193,14 @@ fn a_script_of_the_old_generator_is_told_from_nonsense() {
     );
     let answer = json(&multisig(&["inspect", "--json", &old]));
     assert_eq!(answer["old_generator"]["corrected_script"], good);
-    let nonsense = multisig(&["inspect", "00"]);
-    assert_eq!(nonsense.status.code(), Some(1));
-    assert!(!stderr(&nonsense).contains("old generator"));
+    // What is no script at all was given wrongly, to whichever verb.
+    for nonsense in ["00", "zz"] {
+        for verb in [&["inspect"][..], &["inspect", "--json"], &["address"]] {
+            let answer = multisig(&[verb, &[nonsense]].concat());
+            assert_eq!(answer.status.code(), Some(2), "{verb:?} {nonsense}");
+            assert!(!stderr(&answer).contains("old generator"));
+        }
+    }
 }
 
 /// Writes a configuration and gives its name.

@@ -22,7 +22,7 @@ const LOCK: &str = "classic.lock";
 /// More than the file ever holds, in bytes.
 const MAX_FILE: u64 = 4096;
 /// The version that this program writes and reads.
-const FORMAT: u8 = 1;
+const FORMAT: u64 = 1;
 
 /// Why the guard's file cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -53,6 +53,16 @@ pub enum GuardFileError {
         path: PathBuf,
         /// In what way.
         reason: String,
+    },
+    /// Another version of this program wrote it.
+    #[error(
+        "{path} has format {found}, this program knows {FORMAT}: use the version that wrote it, or a newer one, and leave the file where it is"
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What the file says.
+        found: u64,
     },
     /// The system said no. What is in the file is as it was.
     #[error("cannot use {path}: {fault} ({reason}): {}", fault.cure())]
@@ -105,9 +115,15 @@ pub struct GuardFile {
 
 #[derive(Serialize, Deserialize)]
 struct Content {
-    format: u8,
+    format: u64,
     owner: String,
     state: TurnState,
+}
+
+/// What every version writes, whatever else it does.
+#[derive(Deserialize)]
+struct Head {
+    format: u64,
 }
 
 impl GuardFile {
@@ -115,7 +131,7 @@ impl GuardFile {
     /// this genesis.
     ///
     /// # Errors
-    /// If it is in use, another's, damaged, or out of reach.
+    /// If it is in use, another's, damaged, of another version, or out of reach.
     pub fn open(
         folder: &Path,
         genesis: BlockHash,
@@ -201,13 +217,18 @@ fn read(path: &Path) -> Result<Option<Content>, GuardFileError> {
     if sum != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
         return Err(GuardFileError::damaged(path, "its checksum does not match"));
     }
-    let content: Content = serde_json::from_str(json)
+    // Before the rest, of which another version may have made something else.
+    let head: Head = serde_json::from_str(json)
         .map_err(|error| GuardFileError::damaged(path, error.to_string()))?;
-    if content.format != FORMAT {
-        let reason = format!("format {} is not known here", content.format);
-        return Err(GuardFileError::damaged(path, reason));
+    if head.format != FORMAT {
+        return Err(GuardFileError::Format {
+            path: path.to_owned(),
+            found: head.format,
+        });
     }
-    Ok(Some(content))
+    serde_json::from_str(json)
+        .map(Some)
+        .map_err(|error| GuardFileError::damaged(path, error.to_string()))
 }
 
 /// Takes the lock, which the system gives back when the process ends, however it ends.
@@ -317,6 +338,29 @@ mod tests {
             );
             std::fs::write(&path, &whole[..at]).expect("written");
             assert!(GuardFile::open(folder.path(), GENESIS, 2).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_whole_file_of_a_newer_version_is_not_called_damaged_and_is_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(GuardFile::open(folder.path(), GENESIS, 2).expect("new"));
+        let path = folder.path().join(NAME);
+        let own = std::fs::read_to_string(&path).expect("there");
+        let own = own.lines().next().expect("a line");
+        let newer = own.replace("\"format\":1", "\"format\":2");
+        assert_ne!(newer, own);
+        for json in [&newer, "{\"format\":300,\"turns\":[]}"] {
+            let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
+            std::fs::write(&path, &text).expect("written");
+            let error = GuardFile::open(folder.path(), GENESIS, 2).expect_err("refused");
+            assert!(matches!(error, GuardFileError::Format { .. }), "{error}");
+            let said = error.to_string();
+            assert!(said.contains("the version that wrote it"), "{said}");
+            for wrong in ["damaged", "remove"] {
+                assert!(!said.contains(wrong), "{said}");
+            }
+            assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a local federation is made of.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use federation_chain::Dialect;
 use federation_operator::Options;
@@ -36,6 +36,7 @@ pub struct LocalConfig {
     pub(crate) dialect: Dialect,
     pub(crate) transport: Transport,
     pub(crate) brokers: Vec<String>,
+    pub(crate) kafka_client: Option<(PathBuf, Vec<OsString>)>,
     pub(crate) nodes: NodeKind,
     pub(crate) node_args: Vec<String>,
     pub(crate) folder: Option<PathBuf>,
@@ -55,6 +56,7 @@ impl LocalConfig {
             dialect: Dialect::Dynafed,
             transport: Transport::Memory,
             brokers: Vec::new(),
+            kafka_client: None,
             nodes: NodeKind::Devnet,
             node_args: Vec::new(),
             folder: None,
@@ -88,6 +90,21 @@ impl LocalConfig {
     #[must_use]
     pub fn with_brokers(mut self, brokers: impl Into<Vec<String>>) -> Self {
         self.brokers = brokers.into();
+        self
+    }
+
+    /// Sets the program, with its arguments, that is the process of each operator's client of the
+    /// brokers of [`Self::with_brokers`], as operators have one: it calls
+    /// [`run_client`](federation_messenger_kafka::run_client) at once. Without it, and of the embedded
+    /// brokers, librdkafka reads in this process what brokers say.
+    #[must_use]
+    pub fn with_kafka_client(
+        mut self,
+        program: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        self.kafka_client = Some((program.into(), arguments));
         self
     }
 

@@ -1,12 +1,14 @@
 //! How the operators of a local federation talk, with links that can be cut.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use federation_messenger::{
     Messenger,
     hub::{Hub, LinkFaults},
 };
-use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaMessenger, mock::MockBrokers};
+use federation_messenger_kafka::{
+    KafkaConfig, KafkaError, KafkaMessenger, KafkaProcess, mock::MockBrokers,
+};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_roster::{FederationId, OperatorId};
 
@@ -45,7 +47,11 @@ enum Kind {
 enum Brokers {
     Embedded(Box<MockBrokers>),
     /// The messengers make topics on as many of them as there are.
-    Given(Vec<String>),
+    Given {
+        brokers: Vec<String>,
+        /// The program of the clients, where they have processes of their own, and its arguments.
+        client: Option<(PathBuf, Vec<OsString>)>,
+    },
 }
 
 impl Brokers {
@@ -57,7 +63,7 @@ impl Brokers {
     ) -> Result<KafkaConfig, KafkaError> {
         match self {
             Self::Embedded(brokers) => brokers.config(federation, size, id(index)),
-            Self::Given(brokers) => {
+            Self::Given { brokers, .. } => {
                 let copies = u8::try_from(brokers.len()).unwrap_or(u8::MAX).min(3);
                 Ok(
                     KafkaConfig::new(brokers.iter(), federation, size, id(index))?
@@ -66,6 +72,28 @@ impl Brokers {
             }
         }
     }
+}
+
+/// Starts an operator's client of brokers; with `is_awaited` not before it hears all, or for
+/// [`PATIENCE`]: what is sent before would be missed. Brokers that stay away are no error.
+async fn start_client(
+    brokers: &Brokers,
+    config: KafkaConfig,
+    is_awaited: bool,
+) -> Result<Arc<dyn Messenger>, KafkaError> {
+    let patience = if is_awaited { PATIENCE } else { Duration::ZERO };
+    if let Brokers::Given {
+        client: Some((program, arguments)),
+        ..
+    } = brokers
+    {
+        let messenger = KafkaProcess::start(config, program, arguments).await?;
+        let _ = tokio::time::timeout(patience, messenger.ready()).await;
+        return Ok(Arc::new(messenger));
+    }
+    let messenger = KafkaMessenger::start(config)?;
+    let _ = tokio::time::timeout(patience, messenger.ready()).await;
+    Ok(Arc::new(messenger))
 }
 
 impl Wire {
@@ -87,7 +115,10 @@ impl Wire {
                 brokers: if config.brokers.is_empty() {
                     Brokers::Embedded(Box::new(MockBrokers::start(EMBEDDED_BROKERS)?))
                 } else {
-                    Brokers::Given(config.brokers.clone())
+                    Brokers::Given {
+                        brokers: config.brokers.clone(),
+                        client: config.kafka_client.clone(),
+                    }
                 },
             },
         };
@@ -156,10 +187,7 @@ impl Wire {
                 brokers,
             } => {
                 let config = brokers.config(*federation, *size, index)?;
-                let messenger = KafkaMessenger::start(config)?;
-                // What is sent before would be missed. Brokers that stay away are no error.
-                let _ = tokio::time::timeout(PATIENCE, messenger.ready()).await;
-                Ok(Arc::new(messenger))
+                Ok(start_client(brokers, config, true).await?)
             }
         }
     }
@@ -185,7 +213,7 @@ impl Wire {
                 brokers,
             } => {
                 let config = brokers.config(*federation, *size, index)?;
-                Ok(Arc::new(KafkaMessenger::start(config)?))
+                Ok(start_client(brokers, config, false).await?)
             }
         }
     }

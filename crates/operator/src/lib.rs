@@ -28,6 +28,7 @@
 //! See `examples/operator_in_a_service.rs` in the repository for a whole program.
 
 mod calls;
+mod chain_form;
 mod clock;
 pub mod config;
 mod engine;
@@ -45,13 +46,14 @@ mod store;
 mod throttle;
 
 pub use calls::CallLimits;
+pub use chain_form::check_chain_form;
 pub use clock::{Clock, SystemClock};
 pub use error::{MIN_EPOCH_LENGTH, OperatorError, StartError};
 pub use handle::{
     Concern, Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus,
     Trouble,
 };
-pub use money::money_warnings;
+pub use money::{money_warnings, warn_of_money};
 pub use operator::{Operator, Options};
 pub use policy::{AcceptAll, BlockPolicy, WantSweep};
 pub use reissuance::{

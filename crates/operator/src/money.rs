@@ -44,6 +44,25 @@ pub async fn money_warnings(
     Ok(found)
 }
 
+/// Says it loudly in the log when coins or fees are for anyone to take, and when that is not known.
+pub async fn warn_of_money(
+    node: &dyn Node,
+    dialect: Dialect,
+    certificate: Option<&Certificate>,
+    sweep: Option<&Sweep>,
+) {
+    match money_warnings(node, dialect, certificate, sweep).await {
+        Ok(warnings) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "not known who can take coins and fees: the node does not tell");
+        }
+    }
+}
+
 /// Whether a genesis block pays something to a script that needs no key.
 fn coins_for_anyone(block: &[u8], dialect: Dialect) -> bool {
     // A dynafed chain's genesis block has a header of the older form.

@@ -17,6 +17,7 @@ use crate::{
     calls::{Calls, LimitedNode},
     engine::{self, Watched},
     start::{self, Memory},
+    warn_of_money,
 };
 
 /// What may be chosen; everything has a default.
@@ -195,7 +196,13 @@ impl Operator {
             // started again before it has signed anything or seen a height finished.
             self.signer.raise_final(tip).await?;
         }
-        start::warn_of_money(&self).await;
+        warn_of_money(
+            self.node.as_ref(),
+            self.federation.rules().dialect(),
+            self.options.certificate.as_deref(),
+            self.options.sweep.as_ref(),
+        )
+        .await;
         tracing::info!(
             operator = %self.federation.name(self.me),
             federation = %self.federation.id(),

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use federation_chain::{Block, BlockHash, BlockHeight, Dialect, Header, UnixTime};
+use federation_chain::{Block, BlockHash, BlockHeight, Header, UnixTime};
 use federation_genesis::{Told, compare};
 use federation_ocean_rpc::RpcError;
 use hex_conservative::DisplayHex;
 
 use crate::{
-    Operator, StartError,
-    error::MIN_EPOCH_LENGTH,
+    Operator, StartError, check_chain_form,
     history::{History, HistoryError, Known, last_signed},
-    money_warnings,
     policy::{SWEPT, check_swept},
 };
 
@@ -111,16 +109,8 @@ async fn try_check_node(operator: &Operator, memory: Memory) -> Result<Begin, St
     if found != expected {
         return Err(StartError::OtherDialect { expected, found });
     }
-    if expected == Dialect::Elements && node.dynafed_can_begin().await? {
-        return Err(StartError::FormatChanges(expected));
-    }
     let info = node.blockchain_info().await?;
-    if let Some(length) = info
-        .epoch_length
-        .filter(|length| *length < MIN_EPOCH_LENGTH)
-    {
-        return Err(StartError::ShortEpochs(length));
-    }
+    check_chain_form(node.as_ref(), expected, &info).await?;
     check_certificate(operator).await?;
     check_script(operator, info.current_signblock_hex, info.best_block_hash).await?;
     check_clock(operator, info.median_time).await?;
@@ -128,26 +118,6 @@ async fn try_check_node(operator: &Operator, memory: Memory) -> Result<Begin, St
         check_sweep(operator).await?;
     }
     begin(operator, (info.blocks, info.best_block_hash), memory).await
-}
-
-/// Says it loudly when coins or fees are for anyone to take.
-pub(crate) async fn warn_of_money(operator: &Operator) {
-    let found = money_warnings(
-        operator.node.as_ref(),
-        operator.federation.rules().dialect(),
-        operator.options.certificate.as_deref(),
-        operator.options.sweep.as_ref(),
-    );
-    match found.await {
-        Ok(warnings) => {
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "not known who can take coins and fees: the node does not tell");
-        }
-    }
 }
 
 /// Compares everything that the node tells of its chain with what was agreed on.

@@ -14,6 +14,7 @@ use federation_classic::{
 use federation_cli::CliError;
 use federation_multisig::{MultisigScript, Network};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
+use federation_operator::{StartError, check_chain_form, warn_of_money};
 use federation_signer::{SoftwareSigner, key_file};
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +74,9 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
             "add --nodes \"host:port,host:port,...\", the same list at all operators",
         ));
     }
+    if let Some(script) = given_script(args)? {
+        check_threshold(args, &script)?;
+    }
     let operators = operators(args);
     Schedule::new(args.blocktime, operators)
         .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
@@ -87,6 +91,32 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
         );
     }
     Ok(())
+}
+
+/// The script that the flags name.
+fn given_script(args: &ClassicArgs) -> Result<Option<MultisigScript>, CliError> {
+    let script = args
+        .signblockscript
+        .as_deref()
+        .map(MultisigScript::from_hex);
+    script
+        .transpose()
+        .map_err(|error| CliError::usage(error, "check --signblockscript"))
+}
+
+/// Refuses another number of signatures than the script demands.
+fn check_threshold(args: &ClassicArgs, script: &MultisigScript) -> Result<(), CliError> {
+    let threshold = script.threshold().to_u8();
+    if threshold == args.nsigs {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        format!(
+            "the chain's script demands {threshold} signatures, not {}",
+            args.nsigs
+        ),
+        format!("give --nsigs {threshold}"),
+    ))
 }
 
 /// How many operators there are.
@@ -110,6 +140,7 @@ async fn operate(
     let client = connect(args, common)?;
     let rules = waiting(|| rules(args, &client)).await?;
     let genesis = waiting(|| async { client.genesis_hash().await.map_err(Trouble::from) }).await?;
+    warn_of_money(&client, rules.dialect(), None, None).await;
     let operators = operators(args);
     let schedule = Schedule::new(args.blocktime, operators)
         .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
@@ -165,8 +196,7 @@ fn connect(args: &ClassicArgs, common: &Common) -> Result<NodeClient, CliError> 
     if let Some(timeout) = common.timeout {
         node = node.with_timeout(timeout);
     }
-    NodeClient::new(node)
-        .map_err(|error| CliError::failure(error, "check --rpconnect and --rpcport"))
+    NodeClient::new(node).map_err(|error| CliError::usage(error, "check --rpconnect and --rpcport"))
 }
 
 fn read_password(file: &Path) -> Result<String, CliError> {
@@ -228,12 +258,17 @@ async fn rules(args: &ClassicArgs, client: &NodeClient) -> Result<SigningRules, 
         |what: &dyn core::fmt::Display, cure: &str| Trouble::Told(CliError::failure(what, cure));
     let dialect = client.dialect().await?;
     let info = client.blockchain_info().await?;
+    check_chain_form(client, dialect, &info)
+        .await
+        .map_err(|error| match error {
+            StartError::Node(error) => Trouble::Node(error),
+            other => told(&other, &cures::of_start(&other)),
+        })?;
     let header = client.header(info.best_block_hash).await?;
     let header = Header::decode(dialect, &header)
         .map_err(|error| told(&error, "check that the node is of a signed chain"))?;
-    let script = match &args.signblockscript {
-        Some(hex) => MultisigScript::from_hex(hex)
-            .map_err(|error| told(&error, "check --signblockscript"))?,
+    let script = match given_script(args).map_err(Trouble::Told)? {
+        Some(script) => script,
         None => {
             let bytes = match &header.fields().proof {
                 Proof::Dynafed { witness, .. } => witness.last().cloned().unwrap_or_default(),
@@ -248,16 +283,7 @@ async fn rules(args: &ClassicArgs, client: &NodeClient) -> Result<SigningRules, 
             })?
         }
     };
-    let threshold = script.threshold().to_u8();
-    if threshold != args.nsigs {
-        return Err(told(
-            &format_args!(
-                "the chain's script demands {threshold} signatures, not {}",
-                args.nsigs
-            ),
-            &format!("give --nsigs {threshold}"),
-        ));
-    }
+    check_threshold(args, &script).map_err(Trouble::Told)?;
     let needed = SigningRules::required_signature_size(dialect, &script);
     let size = info.max_block_witness.unwrap_or(needed).max(needed);
     SigningRules::new(dialect, script, size)

@@ -19,10 +19,11 @@ use federation_classic::{
 };
 use federation_cli::CliError;
 use federation_multisig::PublicKey;
-use federation_ocean_rpc::{Node, NodeClient};
+use federation_ocean_rpc::{Node, NodeClient, RpcError};
 use federation_operator::{
-    RedbGuardStore, Store,
+    RedbGuardStore, StartError, Store, check_chain_form,
     config::{Config, MessengerAccess},
+    warn_of_money,
 };
 use federation_signer::{GuardStore, Signer, SignerError};
 use secp256k1::ecdsa;
@@ -103,6 +104,7 @@ pub(crate) async fn run_until(
         tracing::info!(%until, "the chain is past the change to `agreed`");
         return Ok(Ran::not(key));
     }
+    check_chain(config, node).await?;
     let key: Arc<dyn Signer> = Arc::from(key);
     let classic_guard = TurnGuard::new(file);
     let schedule =
@@ -159,6 +161,40 @@ async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
         zmq = zmq.with_listen(listen);
     }
     Ok(Arc::new(ZmqWire::bind(&zmq).await?))
+}
+
+/// Refuses a chain on which `agreed` would not start, and says who can take its money: what is signed
+/// below the change is final, too.
+async fn check_chain(config: &Config, node: &NodeClient) -> Result<(), CliError> {
+    let dialect = config.federation.rules().dialect();
+    let look = async || {
+        let info = node.blockchain_info().await?;
+        check_chain_form(node, dialect, &info).await
+    };
+    let mut told = false;
+    loop {
+        match look().await {
+            Ok(()) => break,
+            // It is away, or its cookie file is not written yet.
+            Err(StartError::Node(error))
+                if error.is_transient() || matches!(error, RpcError::Cookie { .. }) =>
+            {
+                if !core::mem::replace(&mut told, true) {
+                    tracing::warn!(%error, "waiting for the node");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => {
+                return Err(CliError::failure(
+                    with_causes(&error),
+                    cures::of_start(&error),
+                ));
+            }
+        }
+    }
+    let certificate = config.certificate.as_deref();
+    warn_of_money(node, dialect, certificate, config.sweep.as_ref()).await;
+    Ok(())
 }
 
 /// The height of the node's best block, once it answers.

@@ -4,6 +4,8 @@ use clap::{Args, ValueEnum};
 use federation_cli::CliError;
 use federation_local::{LocalConfig, Transport};
 
+use crate::messenger;
+
 /// Messenger and brokers, for demo and bench.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TransportArgs {
@@ -11,7 +13,8 @@ pub(crate) struct TransportArgs {
     #[arg(long, value_enum, default_value = "zmq")]
     messenger: MessengerArg,
 
-    /// Kafka's brokers, host:port, separated by commas [default: three embedded ones].
+    /// Kafka's brokers, host:port, separated by commas [default: three embedded ones]. Each operator's
+    /// client of them is a process of its own.
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = broker)]
     brokers: Vec<String>,
 }
@@ -52,8 +55,11 @@ impl TransportArgs {
                 "add --messenger kafka, or leave --brokers away",
             ));
         }
+        // What brokers of others answer is read outside of this process, as the daemon has it.
+        let (program, arguments) = messenger::kafka_client();
         Ok(config
             .with_transport(transport)
-            .with_brokers(self.brokers.clone()))
+            .with_brokers(self.brokers.clone())
+            .with_kafka_client(program, arguments))
     }
 }

@@ -61,7 +61,6 @@ impl<T> Left<T> {
             Err(
                 error @ (StoreError::Damaged { .. }
                 | StoreError::Altered { .. }
-                | StoreError::Record { .. }
                 | StoreError::Foreign { .. }),
             ) => Ok(Self::Useless(error)),
             Err(other) => Err(store_error(&other)),

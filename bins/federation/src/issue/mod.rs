@@ -78,7 +78,7 @@ fn wallet_of(args: &IssueArgs, config: &Config) -> Result<NodeClient, CliError> 
     match &args.wallet {
         Some(wallet) => node
             .wallet(wallet)
-            .map_err(|error| CliError::failure(error, "check --wallet")),
+            .map_err(|error| CliError::usage(error, "check --wallet")),
         None => Ok(node),
     }
 }

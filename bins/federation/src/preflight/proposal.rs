@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use federation_chain::{Block, BlockHeight};
+use federation_chain::{Block, BlockHeight, CheckError, Dialect, Header, ParamsRoot, SigningRules};
 use federation_ocean_rpc::{BlockchainInfo, Node, NodeClient, RpcError};
 use federation_operator::config::Config;
 use hex_conservative::DisplayHex;
@@ -44,15 +44,7 @@ pub(super) async fn check(
             return;
         }
     };
-    let in_force = info.current_params_root.as_deref().unwrap_or_default();
-    let judged = rules
-        .check_challenge(block.header())
-        .and_then(|()| rules.check_proposed(block.header()))
-        .and_then(|()| match in_force.parse() {
-            Ok(in_force) => rules.check_parameters(block.header(), in_force),
-            Err(_) => Ok(()),
-        });
-    match (judged, verdict) {
+    match (judge(rules, block.header(), info), verdict) {
         (Ok(()), Ok(())) => checks.green(
             NODE,
             "proposal",
@@ -70,12 +62,7 @@ pub(super) async fn check(
             ),
             "see `methods` above, and the node's debug.log",
         ),
-        (Err(error), _) => checks.red(
-            NODE,
-            "proposal",
-            error,
-            "start the node with the configuration of your bundle",
-        ),
+        (Err(Foreign { what, cure }), _) => checks.red(NODE, "proposal", what, cure),
     }
     coinbase(config, &block, checks);
     if block.height() == BlockHeight::new(1) {
@@ -97,6 +84,45 @@ pub(super) async fn check(
     }
     let apart = Duration::from_secs(own.abs_diff(theirs));
     drift("node", apart, "of this machine", checks);
+}
+
+/// Why an operator does not propose what its node gives it, and what to do.
+struct Foreign {
+    what: String,
+    cure: &'static str,
+}
+
+impl From<CheckError> for Foreign {
+    fn from(error: CheckError) -> Self {
+        Self {
+            cure: match error {
+                // No node of this chain does so by itself.
+                CheckError::Proposes { .. } | CheckError::Parameters { .. } => {
+                    "the node, or what stands between it and this operator, is not yours any more: take it off the network, and set it up anew"
+                }
+                _ => {
+                    "start the node with the configuration of your bundle, or the settings that all others have"
+                }
+            },
+            what: error.to_string(),
+        }
+    }
+}
+
+/// Judges the node's next block as the operator does before it proposes it.
+fn judge(rules: &SigningRules, header: &Header, info: &BlockchainInfo) -> Result<(), Foreign> {
+    rules.check_challenge(header)?;
+    rules.check_proposed(header)?;
+    if rules.dialect() != Dialect::Dynafed {
+        return Ok(());
+    }
+    let told = info.current_params_root.as_deref().unwrap_or_default();
+    let in_force: ParamsRoot = told.parse().map_err(|error| Foreign {
+        what: format!("the node tells no parameters of its next block: {error}"),
+        cure: "check the node's version and evbparams, and what stands between it and this operator",
+    })?;
+    rules.check_parameters(header, in_force)?;
+    Ok(())
 }
 
 /// The node's next block, and whether the node would take it.

@@ -4,15 +4,26 @@
 mod alive;
 mod files;
 mod methods;
+mod proposal;
 mod real;
 mod wallet;
 #[path = "../recovery/world.rs"]
 #[expect(dead_code, reason = "the tests of recovery use more of it")]
 mod world;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use federation_harness::{Middleman, Proxy};
 use serde_json::Value;
+use world::{World, change};
+
+/// Puts somebody between an operator and its node.
+async fn before(world: &World, index: usize, middleman: Arc<impl Middleman>) -> Proxy {
+    let url = world.nodes[index].rpc_url();
+    let proxy = Proxy::spawn(&url, middleman).await.expect("a port");
+    change(&world.config(index), &url, &proxy.url());
+    proxy
+}
 
 /// What `federation preflight` found.
 struct Found(Value);

@@ -6,12 +6,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use federation_harness::{Middleman, Proxy};
+use federation_harness::Middleman;
 use federation_ocean_rpc::{Method, Need};
 
 use crate::{
-    Found,
-    world::{Daemon, World, change},
+    Found, before,
+    world::{Daemon, World},
 };
 
 /// Lets some methods through, and notes which were called.
@@ -41,14 +41,6 @@ impl Middleman for Whitelist {
         let allowed = self.allowed.as_ref();
         allowed.is_some_and(|allowed| !allowed.contains(method))
     }
-}
-
-/// Puts a whitelist between an operator and its node.
-async fn before(world: &World, index: usize, list: Arc<Whitelist>) -> Proxy {
-    let url = world.nodes[index].rpc_url();
-    let proxy = Proxy::spawn(&url, list).await.expect("a port");
-    change(&world.config(index), &url, &proxy.url());
-    proxy
 }
 
 /// Those that are called on other chains only: below `classic_until`, without dynafed, with a

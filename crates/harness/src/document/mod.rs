@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Result<Document, Fault> {
-        Document::parse("docs/a.md", text)
+        Document::parse("a.md", text)
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         };
         assert_eq!(first.kind, Kind::Run(How::default()));
         assert_eq!(first.text, "true\n");
-        assert_eq!(first.to_string(), "docs/a.md:3");
+        assert_eq!(first.to_string(), "a.md:3");
         assert_eq!(second.text, "x \\\n  y\n");
         let how = How {
             needs: Some(Needs::Elementsd),
@@ -309,7 +309,7 @@ mod tests {
         ] {
             let fault = of(text).expect_err(text).to_string();
             assert!(fault.contains(what), "{fault}");
-            assert!(fault.starts_with("docs/a.md:"), "{fault}");
+            assert!(fault.starts_with("a.md:"), "{fault}");
         }
     }
 

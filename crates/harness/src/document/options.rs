@@ -191,7 +191,7 @@ mod tests {
             "docker run --name federation --network host",
             "cargo run --release --bin federation -- go --fast",
             "federation go # --slow",
-            "federation help some-topic",
+            "federation help operations",
         ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }

@@ -1,4 +1,4 @@
-//! Telling what the system refuses from what is damaged.
+//! Telling what the system refuses, and what a newer version wrote, from what is damaged.
 
 use core::error::Error;
 use std::io;
@@ -6,11 +6,15 @@ use std::io;
 use federation_signer::{GuardStoreError, SystemFault};
 use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
 
+use super::guard::UnknownStanding;
+
 /// Why a database failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cause {
     /// The system refuses it, and said why.
     System(SystemFault, String),
+    /// What is in it is whole, and a newer version's.
+    Newer(String),
     /// What is in it makes no sense.
     Damage(String),
 }
@@ -23,6 +27,9 @@ impl Cause {
                 GuardStoreError::Backend(source) => Self::of(source.as_ref()),
                 other => Self::Damage(other.to_string()),
             };
+        }
+        if let Some(unknown) = error.downcast_ref::<UnknownStanding>() {
+            return Self::Newer(unknown.to_string());
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return Self::of_system(error);

@@ -77,6 +77,14 @@ pub enum StoreError {
         /// What this program knows.
         known: u8,
     },
+    /// A newer version of this program wrote something that this one does not know.
+    #[error("{} holds {what}, which this program does not know: it was written by a newer version; use that one, or a newer one, and leave the store where it is", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
+    },
     /// A record that was altered.
     #[error("{} holds a record that was altered: restore the disk if that can be done, but no older store; else see `federation guard repair`, or move the store away and start with --observe", path.display())]
     Altered {
@@ -84,7 +92,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A record of another version.
-    #[error("{} holds a record that this program cannot read", path.display())]
+    #[error("{} holds a record that this program cannot read: use the version that wrote it, or a newer one", path.display())]
     Record {
         /// The database.
         path: PathBuf,
@@ -142,6 +150,7 @@ impl StoreError {
                 fault,
                 reason,
             },
+            Cause::Newer(what) => Self::Newer { path, what },
             Cause::Damage(reason) => Self::Damaged { path, reason },
         }
     }
@@ -153,6 +162,10 @@ impl StoreError {
                 path: path.to_owned(),
                 fault,
                 reason: with_owner(path, fault, reason),
+            },
+            Cause::Newer(what) => Self::Newer {
+                path: path.to_owned(),
+                what,
             },
             Cause::Damage(reason) => Self::Damaged {
                 path: path.to_owned(),

@@ -24,6 +24,11 @@ const FINAL: &str = "final";
 const STANDING: &str = "standing";
 const NUMBER: &str = "number";
 
+/// A standing of which a newer version knows what it means.
+#[derive(Debug, thiserror::Error)]
+#[error("a guard of standing {0}")]
+pub(super) struct UnknownStanding(u32);
+
 /// The guard's records of one block key on one chain, of a guard that lets the key sign.
 #[derive(Debug)]
 pub struct RedbGuardStore {
@@ -102,10 +107,7 @@ pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreErro
         None | Some(0) => GuardStanding::Active,
         Some(1) => GuardStanding::MovedAway,
         Some(2) => GuardStanding::Unproven,
-        Some(other) => {
-            let reason = format!("standing {other} is unknown");
-            return Err(GuardStoreError::backend(StorageError::Corrupted(reason)));
-        }
+        Some(other) => return Err(GuardStoreError::backend(UnknownStanding(other))),
     };
     let mut signed = Vec::new();
     match read.open_table(SIGNED) {

@@ -144,7 +144,7 @@ impl Store {
             return Ok(None);
         };
         let halt = Halt::from_text(&text);
-        halt.map(Some).ok_or_else(|| self.altered())
+        halt.map(Some).ok_or_else(|| self.newer(&text))
     }
 
     /// Keeps a halt, durably: the operator does not start again until it is cleared. The first of
@@ -180,7 +180,7 @@ impl Store {
     /// Who cleared the last halt, if one ever was.
     ///
     /// # Errors
-    /// If it cannot be read or was altered.
+    /// If it cannot be read, was altered, or is of a newer version.
     pub fn resumed(&self) -> Result<Option<Resumed>, StoreError> {
         let Some(text) = self.halt_text(RESUMED)? else {
             return Ok(None);
@@ -194,7 +194,7 @@ impl Store {
                 who: who.to_owned(),
             })
         };
-        parse(&text).map(Some).ok_or_else(|| self.altered())
+        parse(&text).map(Some).ok_or_else(|| self.newer(&text))
     }
 
     fn halt_text(&self, key: u8) -> Result<Option<String>, StoreError> {
@@ -237,6 +237,14 @@ impl Store {
             }
         }
         write.commit().map_err(|e| self.write_error(&e))
+    }
+
+    /// Its seal is whole, so it is as it was written, by a version that knows more.
+    fn newer(&self, text: &str) -> StoreError {
+        StoreError::Newer {
+            path: self.path.clone(),
+            what: format!("the halt `{}`", text.escape_debug()),
+        }
     }
 
     fn altered(&self) -> StoreError {
@@ -304,17 +312,41 @@ mod tests {
     }
 
     #[test]
-    fn a_halt_that_this_version_does_not_know_is_no_leave_to_start() {
+    fn a_halt_of_a_newer_version_is_no_leave_to_start_and_no_damage_and_is_not_lost() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
         for text in ["", "later-reason 7 1", "twin 7", "twin x 1", "twin 7 1 1"] {
             store
                 .change_halt(HALTED, Some(text), None)
                 .expect("written");
-            assert!(
-                matches!(store.halt(), Err(StoreError::Altered { .. })),
-                "{text}"
-            );
+            let error = store.halt().expect_err("not known");
+            assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+            assert!(!error.is_damage());
+            let said = error.to_string();
+            assert!(said.contains("written by a newer version"), "{said}");
+            for wrong in ["altered", "repair", "move the store away"] {
+                assert!(!said.contains(wrong), "{said}");
+            }
+            // Neither another halt nor a person without that version gets it out of the way.
+            let own = halt(HaltReason::Twin, 9);
+            assert!(store.write_halt(own).is_err(), "{text}");
+            assert!(store.resume(UnixTime::from_secs(1), "alice").is_err());
+            assert_eq!(store.halt_text(HALTED), Ok(Some(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_halt_that_was_altered_is_damage() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(folder.path());
+        let write = store.database.begin_write().expect("begun");
+        {
+            let mut table = write.open_table(HALT).expect("there");
+            let mut sealed = seal(b"twin 7 1");
+            sealed[0] ^= 1;
+            table.insert(HALTED, &*sealed).expect("written");
+        }
+        write.commit().expect("durable");
+        assert!(matches!(store.halt(), Err(StoreError::Altered { .. })));
     }
 }

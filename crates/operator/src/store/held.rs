@@ -89,7 +89,7 @@ mod tests {
     use secp256k1::{SECP256K1, SecretKey};
 
     use super::*;
-    use crate::RedbGuardStore;
+    use crate::{RedbGuardStore, store::database::META};
 
     fn key() -> PublicKey {
         SecretKey::from_slice(&[1; 32])
@@ -111,6 +111,26 @@ mod tests {
 
     fn hash(n: u8) -> BlockHash {
         BlockHash::from_bytes([n; 32])
+    }
+
+    #[test]
+    fn a_guard_of_a_standing_that_a_newer_version_knows_is_no_damage() {
+        let folder = tempfile::tempdir().expect("a folder");
+        used(folder.path());
+        let store = HeldGuardStore::open(folder.path(), &key(), genesis()).expect("there");
+        let write = store.database.begin_write().expect("begun");
+        {
+            let mut meta = write.open_table(META).expect("there");
+            let later: &[u8] = &7u32.to_le_bytes();
+            meta.insert("standing", later).expect("written");
+        }
+        write.commit().expect("durable");
+        let error = store.held().expect_err("not known");
+        assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+        assert!(!error.is_damage());
+        drop(store);
+        let refused = RedbGuardStore::open(folder.path(), &key(), genesis());
+        assert_eq!(refused.map(drop), Err(error));
     }
 
     /// A guard that has signed two blocks, the first of them final.
