@@ -143,8 +143,8 @@ pub enum Problem {
         /// The height.
         height: i64,
     },
-    /// A script that anyone satisfies, in a place where money or assets obey it.
-    #[error("{name}{} is a script that anyone satisfies: give one of the federation's", from_height(*.from))]
+    /// A script that is [anyone's](crate::Holder::Anyone), in a place where money or assets obey it.
+    #[error("{name}{} is a script that asks for no key and for no preimage of a hash, so anyone satisfies it: give one of the federation's", from_height(*.from))]
     ObeysAnyone {
         /// The setting.
         name: &'static str,

@@ -2,12 +2,11 @@
 
 use bitcoin::hashes::{Hash, hash160, sha256};
 use elements::Script;
-use elements::opcodes::all::{OP_PUSHNUM_1, OP_PUSHNUM_16, OP_PUSHNUM_NEG1};
-use elements::script::Instruction;
 use federation_multisig::{MultisigScript, RedeemScript, WitnessScript};
 
 use crate::{
     NodeKind,
+    asks::Asks,
     transaction::{OP_RETURN, OP_TRUE},
 };
 
@@ -31,7 +30,9 @@ pub fn federation_script(node: NodeKind, script: MultisigScript) -> Vec<u8> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Holder {
-    /// Anyone, without a key.
+    /// Anyone, without a key, or as good as: it asks for no signature by a key that stands in it, and
+    /// for no preimage of a hash that does, so nobody is known to hold it. Whether somebody finds what
+    /// satisfies it is not looked for.
     Anyone,
     /// Nobody.
     Nobody,
@@ -42,7 +43,8 @@ pub enum Holder {
         /// N.
         n: usize,
     },
-    /// Somebody: the script has a key or a hash, or more than can be seen through here.
+    /// Somebody: the script asks for a signature by a key that stands in it, or for the preimage of a
+    /// hash that does. Whether there is a way around that, as behind `OP_IF`, is not looked for.
     Somebody,
 }
 
@@ -66,11 +68,7 @@ impl Holder {
         if *script == [&[0xa9, 20], hash160_of(&[OP_TRUE]).as_slice(), &[0x87]].concat() {
             return Self::Anyone;
         }
-        match last_push(&parsed) {
-            Some(true) => Self::Anyone,
-            Some(false) => Self::Nobody,
-            None => Self::Somebody,
-        }
+        Asks::of(&parsed).map_or(Self::Nobody, Asks::holder)
     }
 
     /// Of a witness program: of one that hashes `OP_TRUE`, or that has a version without rules, anyone.
@@ -97,32 +95,6 @@ impl Holder {
 
 fn hash160_of(script: &[u8]) -> [u8; 20] {
     hash160::Hash::hash(script).to_byte_array()
-}
-
-/// What a script of pushes alone leaves on the stack, as true or false; none if it does more. An
-/// empty one leaves what its spender put there, which can be true.
-fn last_push(script: &Script) -> Option<bool> {
-    let (lowest, highest) = (OP_PUSHNUM_1.into_u8(), OP_PUSHNUM_16.into_u8());
-    let mut last = true;
-    for instruction in script.instructions() {
-        last = match instruction.ok()? {
-            Instruction::PushBytes(bytes) => is_true(bytes),
-            Instruction::Op(op) if (lowest..=highest).contains(&op.into_u8()) => true,
-            Instruction::Op(op) if op == OP_PUSHNUM_NEG1 => true,
-            // OP_NOP, OP_NOP1, OP_NOP4 to OP_NOP10.
-            Instruction::Op(op) if matches!(op.into_u8(), 0x61 | 0xb0 | 0xb3..=0xb9) => last,
-            Instruction::Op(_) => return None,
-        };
-    }
-    Some(last)
-}
-
-/// `CastToBool` of the script engine.
-fn is_true(bytes: &[u8]) -> bool {
-    match bytes.split_last() {
-        None => false,
-        Some((last, rest)) => !matches!(last, 0 | 0x80) || rest.iter().any(|byte| *byte != 0),
-    }
 }
 
 #[cfg(test)]
@@ -154,7 +126,8 @@ mod tests {
             (program(0, &[7; 20]), Holder::Somebody),
             (program(0x51, &[7; 32]), Holder::Somebody),
             (program(0x52, &[7; 32]), Holder::Anyone),
-            (vec![0x51, 0x75, 0x51], Holder::Somebody),
+            (vec![0x51, 0x75, 0x51], Holder::Anyone),
+            (vec![0x75, 0x51], Holder::Anyone),
         ] {
             assert_eq!(Holder::of(&script), holder, "{script:02x?}");
         }

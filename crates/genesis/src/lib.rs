@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod asks;
 mod chain;
 mod conf;
 mod dynafed;

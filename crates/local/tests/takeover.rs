@@ -18,7 +18,7 @@ use federation_local::{LocalConfig, LocalError, LocalFederation, LocalNode, Node
 use federation_messenger::Messenger;
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::Node;
-use federation_operator::OperatorEvent;
+use federation_operator::{OperatorEvent, StartError};
 use federation_roster::{EnvelopeHead, Federation, OperatorId, Round, UnsignedEnvelope};
 use federation_signer::{IdentitySigner, Secret, Signer, SoftwareIdentity, SoftwareSigner};
 
@@ -31,6 +31,11 @@ fn config(nodes: NodeKind) -> LocalConfig {
         .with_nodes(nodes)
         .with_interval(Duration::from_millis(300))
         .with_absent(LIARS)
+}
+
+fn elementsd() -> NodeKind {
+    let program = std::env::var("ELEMENTSD").expect("ELEMENTSD names a node");
+    NodeKind::Process(program.into())
 }
 
 /// The one key that would sign alone.
@@ -73,13 +78,14 @@ const fn is_foreign(alarm: &Alarm) -> bool {
     matches!(alarm, Alarm::ForeignTemplate { .. })
 }
 
-/// Puts a middleman between operators and their nodes, and starts them.
+/// Puts a middleman between these operators and their nodes, and starts them.
 async fn start_behind(
     federation: &mut LocalFederation,
+    liars: &[usize],
     middleman: &Arc<impl Middleman>,
 ) -> Result<Vec<Proxy>, LocalError> {
     let mut proxies = Vec::new();
-    for liar in LIARS {
+    for &liar in liars {
         let client = federation.node(liar).client().clone();
         let proxy = Proxy::spawn(&client.url(), middleman.clone()).await;
         let proxy = proxy.expect("a port");
@@ -93,7 +99,7 @@ async fn start_behind(
 async fn two_nodes_lie(nodes: NodeKind) -> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(nodes)).await?;
     let usurper = Usurper::new(stranger());
-    let _proxies = start_behind(&mut federation, &usurper).await?;
+    let _proxies = start_behind(&mut federation, &LIARS, &usurper).await?;
     // While they prevote for nil on all else no block can come; none of theirs may.
     for liar in LIARS {
         alarm(&federation, liar, is_foreign).await;
@@ -120,8 +126,71 @@ async fn two_of_five_whose_nodes_lie_do_not_take_the_chain_over() -> Result<(), 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ELEMENTSD"]
 async fn two_of_five_whose_nodes_lie_do_not_take_elementsds_chain_over() -> Result<(), LocalError> {
-    let program = std::env::var("ELEMENTSD").expect("ELEMENTSD names a node");
-    two_nodes_lie(NodeKind::Process(program.into())).await
+    two_nodes_lie(elementsd()).await
+}
+
+/// Four others are enough without the one, so that blocks come while it lies.
+async fn one_node_lies(nodes: NodeKind) -> Result<(), LocalError> {
+    let [liar, _] = LIARS;
+    let mut federation = LocalFederation::start(config(nodes).with_absent([liar])).await?;
+    let usurper = Usurper::new(stranger());
+    let _proxies = start_behind(&mut federation, &[liar], &usurper).await?;
+    alarm(&federation, liar, is_foreign).await;
+    // Two epochs and a block: what was proposed in the first would be in force.
+    federation.wait_for_height(21, LIMIT).await?;
+    while usurper.altered_templates() < 4 || usurper.refused_blocks() < 4 {
+        let height = federation.check_one_chain().await?;
+        federation.wait_for_height(height + 1, LIMIT).await?;
+    }
+    check_chain(&federation, federation.check_one_chain().await?).await;
+    federation.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_five_whose_node_lies_does_not_take_the_chain_over() -> Result<(), LocalError> {
+    one_node_lies(NodeKind::Devnet).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ELEMENTSD"]
+async fn one_of_five_whose_node_lies_does_not_take_elementsds_chain_over() -> Result<(), LocalError>
+{
+    one_node_lies(elementsd()).await
+}
+
+/// With epochs of fewer than five blocks, those of a few liars in a row change who signs.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ELEMENTSD"]
+async fn no_operator_starts_at_an_elementsd_with_short_epochs() -> Result<(), LocalError> {
+    let begin =
+        async |length: u32| -> Result<(LocalFederation, Result<(), LocalError>), LocalError> {
+            let config = LocalConfig::new(1, 1)
+                .with_nodes(elementsd())
+                .with_node_args([format!("-dynamic_epoch_length={length}")])
+                .with_absent([0]);
+            let mut federation = LocalFederation::start(config).await?;
+            let info = federation.node(0).client().blockchain_info().await?;
+            assert_eq!(info.epoch_length, Some(length), "the node tells it");
+            let started = federation.start_operator(0).await;
+            Ok((federation, started))
+        };
+    for short in [1, 2, 4] {
+        let (federation, started) = begin(short).await?;
+        assert!(
+            matches!(started, Err(LocalError::Start(StartError::ShortEpochs(found))) if found == short),
+            "{started:?}"
+        );
+        let text = started.expect_err("refused").to_string();
+        assert!(text.contains("dynamic_epoch_length"), "{text}");
+        assert_eq!(federation.check_one_chain().await?, 0, "it made no block");
+        federation.stop().await;
+    }
+    let (federation, started) = begin(5).await?;
+    started?;
+    federation.wait_for_height(1, LIMIT).await?;
+    federation.stop().await;
+    Ok(())
 }
 
 /// What two liars who play the protocol by hand have agreed on.

@@ -10,8 +10,10 @@ const MAX_TOPICS: usize = 256;
 
 /// Brokers, topics and limits of a [`TopicsProcess`](crate::TopicsProcess).
 ///
-/// Its `Debug` form shows the names of settings, not their values, some of which are secrets.
+/// Its `Debug` form shows the names of settings, not their values, some of which are secrets. What is
+/// deserialized has passed the same limits; more than 256 topics on a side are refused there.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "RawTopicsConfig")]
 pub struct TopicsConfig {
     brokers: String,
     client: String,
@@ -19,6 +21,46 @@ pub struct TopicsConfig {
     write: Vec<String>,
     read: Vec<(String, usize)>,
     largest: usize,
+}
+
+/// A configuration that has not been checked.
+#[derive(Deserialize)]
+#[serde(rename = "TopicsConfig")]
+struct RawTopicsConfig {
+    brokers: String,
+    client: String,
+    settings: BTreeMap<String, String>,
+    write: Vec<String>,
+    read: Vec<(String, usize)>,
+    largest: usize,
+}
+
+/// There are more topics than numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} topics to {1}, of which a client has at most {MAX_TOPICS}: start several clients")]
+struct TooManyTopics(usize, &'static str);
+
+impl TryFrom<RawTopicsConfig> for TopicsConfig {
+    type Error = TooManyTopics;
+
+    fn try_from(raw: RawTopicsConfig) -> Result<Self, TooManyTopics> {
+        for (count, what) in [(raw.write.len(), "write"), (raw.read.len(), "read")] {
+            if count > MAX_TOPICS {
+                return Err(TooManyTopics(count, what));
+            }
+        }
+        let mut config = Self::new(raw.brokers, raw.client, raw.largest);
+        for topic in raw.write {
+            config = config.with_written(topic);
+        }
+        for (topic, largest) in raw.read {
+            config = config.with_read(topic, largest);
+        }
+        for (name, value) in raw.settings {
+            config = config.with_setting(name, value);
+        }
+        Ok(config)
+    }
 }
 
 impl TopicsConfig {
@@ -101,5 +143,48 @@ impl fmt::Debug for TopicsConfig {
             .field("read", &self.read)
             .field("largest", &self.largest)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(config: &Value) -> Result<TopicsConfig, String> {
+        serde_json::from_value(config.clone()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_deserialized_is_as_what_is_made() {
+        let made = TopicsConfig::new("a:1,b:2", "anna", 1000)
+            .with_written("votes")
+            .with_read("blocks", 5000)
+            .with_setting("security.protocol", "ssl");
+        let text = serde_json::to_value(&made).expect("a value");
+        let again = read(&text).expect("it was made so");
+        assert_eq!(serde_json::to_value(&again).expect("a value"), text);
+        assert_eq!(again.read(), [("blocks".to_owned(), 1000)]);
+    }
+
+    #[test]
+    fn no_deserialized_configuration_goes_round_the_limits() {
+        let good = serde_json::to_value(TopicsConfig::new("a:1", "anna", 1000)).expect("a value");
+        let mut large = good.clone();
+        large["read"] = json!([["blocks", usize::MAX]]);
+        let read_largest = read(&large).expect("cut to the largest").read()[0].1;
+        assert_eq!(read_largest, 1000);
+        for (side, topic) in [("write", json!("votes")), ("read", json!(["votes", 1]))] {
+            let mut many = good.clone();
+            many[side] = Value::Array(vec![topic.clone(); MAX_TOPICS]);
+            assert!(read(&many).is_ok(), "{side}");
+            many[side] = Value::Array(vec![topic; MAX_TOPICS + 1]);
+            let refused = read(&many).expect_err("too many");
+            assert!(
+                refused.contains(&format!("257 topics to {side}, of which")),
+                "{refused}"
+            );
+        }
     }
 }

@@ -31,6 +31,9 @@ impl HsmConfig {
     /// its own; with this many, the key has ended ([`HsmError::Hangs`](crate::HsmError::Hangs)).
     pub const MAX_HANGING: usize = 8;
 
+    /// How long a signature, or the opening of a key, may take where nothing else is set.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+
     /// This key of this token: two sessions, a queue of 64 and a time-out of ten seconds.
     pub fn new(
         module: impl AsRef<Path>,
@@ -45,7 +48,7 @@ impl HsmConfig {
             pin: pin.into(),
             sessions: 2,
             queue: 64,
-            timeout: Duration::from_secs(10),
+            timeout: Self::TIMEOUT,
             expected: None,
         }
     }

@@ -199,6 +199,16 @@ pub enum HsmError {
     /// The module did not answer in time.
     #[error("the module did not answer within {0:?}")]
     Timeout(Duration),
+    /// The module did not come back in time when the key was opened.
+    #[error(
+        "the PKCS#11 module has not come back from {call} within {limit:?}: see to the module, its device and its network, or raise the time-out"
+    )]
+    Opening {
+        /// In which call it is.
+        call: &'static str,
+        /// How long it was waited for.
+        limit: Duration,
+    },
     /// So many calls hang that no more are made.
     #[error(
         "{0} calls of the PKCS#11 module have not come back: see to the module, its device and its network, then start again"
@@ -242,6 +252,7 @@ impl HsmError {
         matches!(
             self,
             Self::Timeout(_)
+                | Self::Opening { .. }
                 | Self::Busy(_)
                 | Self::TokenMissing { .. }
                 | Self::KeyMissing { .. }

@@ -35,7 +35,7 @@ impl HsmKey {
     /// runtime with a clock.
     ///
     /// # Errors
-    /// See [`HsmError`].
+    /// See [`HsmError`]; [`HsmError::Opening`] names the call that the module does not come back from.
     pub async fn open(config: HsmConfig) -> Result<Self, HsmError> {
         let patience = Arc::new(Patience::new(config.timeout));
         let (answer, waiting) = oneshot::channel();
@@ -44,8 +44,13 @@ impl HsmKey {
             // Nobody waits any more if it took too long.
             let _ = answer.send(open(config, opening));
         })?;
-        let key = pool::within(&patience, waiting).await?;
-        key.prove().await?;
+        let named = |error| match error {
+            HsmError::Timeout(_) => patience.opening(),
+            other => other,
+        };
+        let key = pool::within(&patience, waiting).await.map_err(named)?;
+        patience.begins("C_Sign");
+        key.prove().await.map_err(named)?;
         Ok(key)
     }
 

@@ -49,6 +49,8 @@ pub(crate) struct Patience {
     timeout: Duration,
     /// Whether a person types the PIN on the token's pad.
     at_pad: AtomicBool,
+    /// The call that was begun last, to be named should it not come back.
+    call: Mutex<&'static str>,
 }
 
 impl Patience {
@@ -56,6 +58,21 @@ impl Patience {
         Self {
             timeout,
             at_pad: AtomicBool::new(false),
+            call: Mutex::new("C_Initialize"),
+        }
+    }
+
+    /// Notes which call begins. Those of several threads are not told apart: it is asked for while a
+    /// key is opened, by one.
+    pub(crate) fn begins(&self, call: &'static str) {
+        *self.call.lock().unwrap_or_else(PoisonError::into_inner) = call;
+    }
+
+    /// What is wrong when a key is not open in time.
+    pub(crate) fn opening(&self) -> HsmError {
+        HsmError::Opening {
+            call: *self.call.lock().unwrap_or_else(PoisonError::into_inner),
+            limit: self.limit(),
         }
     }
 
@@ -193,6 +210,7 @@ impl KeySession {
         };
         tracing::debug!(error = %second, "opening the session again did not help");
         thread::sleep(PAUSE);
+        self.shared.patience.begins("C_Initialize");
         self.shared.module.clone().restart(generation)?;
         self.once(&act).map_err(|(error, _)| error)
     }
@@ -224,11 +242,13 @@ impl KeySession {
 
     fn open_at(&mut self, state: &State) -> Result<Open, HsmError> {
         let shared = self.shared.clone();
+        shared.patience.begins("C_GetTokenInfo");
         let token = find::token(&state.pkcs11, &shared.token)?;
         shared
             .patience
             .at_pad
             .store(token.has_pad(), Ordering::Relaxed);
+        shared.patience.begins("C_OpenSession");
         let session = session::open(&state.pkcs11, &token, Mode::Read, Closing::ByHand)?.session;
         match self.find(&session, &token) {
             Ok((key, public_key)) => {
@@ -253,12 +273,15 @@ impl KeySession {
     /// signature proves, else what two signatures tell.
     fn find(&self, session: &Session, token: &Token) -> Result<(FoundKey, PublicKey), HsmError> {
         let shared = &self.shared;
+        shared.patience.begins("C_Login");
         shared.log_in(session, token)?;
+        shared.patience.begins("C_FindObjects");
         let key = find::key(session, &token.label(), &shared.key)?;
         let told = key.certain();
         let public_key = match told.or(self.known).or(shared.expected) {
             Some(public_key) => public_key,
             None => {
+                shared.patience.begins("C_Sign");
                 let each_use = Cell::new(key.each_use);
                 let at = key_at(shared, session, token, &key, &each_use);
                 shared.noting_refusal(find::by_signatures(&at, &key, &shared.key))?

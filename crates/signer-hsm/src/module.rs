@@ -41,6 +41,9 @@ pub(crate) struct Module {
     raw: OnceLock<Result<Raw, HsmError>>,
 }
 
+/// Where one module is, once it is initialised.
+type Place = Arc<Mutex<Option<Arc<Module>>>>;
+
 /// The module for one call or a few; while this lives, no restart comes between.
 pub(crate) struct Entered<'a> {
     state: RwLockReadGuard<'a, State>,
@@ -67,13 +70,18 @@ impl Module {
     /// Loads a library, or finds it loaded.
     pub(crate) fn load(path: &Path) -> Result<Arc<Self>, HsmError> {
         /// All that were loaded. They stay: a library that was unloaded leaves threads behind.
-        static LOADED: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new());
+        static LOADED: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
 
         let path = path
             .canonicalize()
             .map_err(|_| HsmError::NoSuchModule(path.to_owned()))?;
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = loaded.get(&path) {
+        let place = {
+            let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+            loaded.entry(path.clone()).or_default().clone()
+        };
+        // A module that hangs as it is initialised holds up itself alone.
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = place.as_ref() {
             return Ok(module.clone());
         }
         let pkcs11 = Pkcs11::new(&path).map_err(|error| HsmError::NotAModule {
@@ -86,7 +94,7 @@ impl Module {
         })?;
         let threads = initialize(&pkcs11)?;
         let module = Arc::new(Self {
-            path: path.clone(),
+            path,
             one: (!threads).then(Mutex::default),
             raw: OnceLock::new(),
             state: RwLock::new(State {
@@ -95,7 +103,7 @@ impl Module {
                 begun: Instant::now(),
             }),
         });
-        loaded.insert(path, module.clone());
+        *place = Some(module.clone());
         Ok(module)
     }
 

@@ -1,13 +1,19 @@
 //! A PIN in memory, or typed at the token itself.
 
 use core::fmt;
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+};
 
 use cryptoki::types::AuthPin;
 use federation_signer::{SecretSource, SecretSourceError, TokenSelector};
 use zeroize::Zeroizing;
 
-use crate::{HsmError, admin};
+use crate::{HsmConfig, HsmError, admin, key_session::Patience, module::Module, pool};
 
 /// A PIN. Zeroed when dropped, never shown.
 #[derive(Clone)]
@@ -16,6 +22,26 @@ pub struct Pin {
     auth: Option<AuthPin>,
     /// In bytes, as tokens count.
     len: usize,
+}
+
+/// Asks a module, which may hang, whether a token has a pad.
+fn asked_for_pad(module: &Path, token: &TokenSelector) -> Result<bool, HsmError> {
+    let patience = Arc::new(Patience::new(HsmConfig::TIMEOUT));
+    let (answer, waiting) = mpsc::channel();
+    let (module, token, asking) = (module.to_owned(), token.clone(), patience.clone());
+    pool::spawn(move || {
+        let has_pad = Module::load(&module).and_then(|_| {
+            asking.begins("C_GetTokenInfo");
+            admin::has_pin_pad(&module, &token)
+        });
+        // Nobody waits any more if it took too long.
+        let _ = answer.send(has_pad);
+    })?;
+    match waiting.recv_timeout(patience.limit()) {
+        Ok(has_pad) => has_pad,
+        Err(RecvTimeoutError::Timeout) => Err(patience.opening()),
+        Err(RecvTimeoutError::Disconnected) => Err(HsmError::Stopped),
+    }
 }
 
 /// Why a PIN could not be had.
@@ -62,14 +88,15 @@ impl Pin {
     /// for there if the token has a PIN pad of its own. `what` says in the prompt what is wanted.
     ///
     /// # Errors
-    /// If the source does not give it, or the token is not found.
+    /// If the source does not give it, or the token is not found, or the module does not come back
+    /// within the time-out of an [`HsmConfig`](crate::HsmConfig) that sets none.
     pub fn read(
         source: &SecretSource,
         what: &str,
         module: &Path,
         token: &TokenSelector,
     ) -> Result<Self, PinError> {
-        if *source == SecretSource::Prompt && admin::has_pin_pad(module, token)? {
+        if *source == SecretSource::Prompt && asked_for_pad(module, token)? {
             return Ok(Self::at_pad());
         }
         Ok(source.read(what)?.into())

@@ -232,6 +232,15 @@ fn scripts_that_fees_and_issuances_obey_are_judged_too() {
         ocean("con_mandatorycoinbase=51"),
         [anyone("con_mandatorycoinbase", 0)]
     );
+    // Also what does more than pushing, and asks nobody for a key.
+    for script in ["7551", "5187", "515287", "5169515c", "517551"] {
+        for name in ["con_mandatorycoinbase", "issuecontrolscript"] {
+            let found = ocean(&format!("{name}={script}"));
+            assert_eq!(found, [anyone(name, 0)], "{script}");
+        }
+        let found = elements(&format!("con_mandatorycoinbase={script}"));
+        assert_eq!(found, [anyone("con_mandatorycoinbase", 0)], "{script}");
+    }
     assert_eq!(
         ocean("issuecontrolscript=51"),
         [anyone("issuecontrolscript", 0)]
@@ -430,7 +439,7 @@ fn coins_for_anyone_are_a_problem_without_a_sweep() {
     };
     assert_eq!(to(&format!("a914{}87", "07".repeat(20))), []);
     // Also where it is another script than OP_TRUE that anyone satisfies.
-    for script in ["51", "0101", "5261"] {
+    for script in ["51", "0101", "5261", "7551", "5187", "5169515c"] {
         assert!(
             matches!(to(script)[..], [Problem::AnyoneCanSpend { .. }]),
             "{script}"

@@ -60,6 +60,42 @@ fn check_bounded(name: &str, check: decoders::Check, bytes: &[u8]) -> Result<(),
     Ok(())
 }
 
+/// Runs so many random cases, and first those that failed before: a case that fails is kept in
+/// `proptest-regressions`, which is found by the test's source file.
+fn runner(cases: u32, source: &'static str) -> TestRunner {
+    TestRunner::new(Config {
+        cases,
+        ..Config::with_source_file(source)
+    })
+}
+
+#[test]
+fn a_case_that_fails_is_kept_and_tried_first_the_next_time() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("tests/main.rs");
+    std::fs::create_dir(folder.path().join("tests")).expect("created");
+    std::fs::write(&source, "").expect("written");
+    let source: &'static str = String::leak(source.to_str().expect("text").to_owned());
+    let rare = |number: &u32| number % 1000 == 0;
+    let run = |cases: u32| {
+        let tried = Mutex::new(Vec::new());
+        let result = runner(cases, source).run(&any::<u32>(), |number| {
+            tried.lock().expect("whole").push(number);
+            prop_assert!(!rare(&number));
+            Ok(())
+        });
+        assert!(result.is_err(), "it fails");
+        tried.into_inner().expect("whole")
+    };
+    run(100_000);
+    let kept = folder.path().join("proptest-regressions/main.txt");
+    let kept = std::fs::read_to_string(kept).expect("kept");
+    assert!(kept.lines().any(|line| line.starts_with("cc ")), "{kept}");
+    let tried = run(1);
+    assert!(rare(&tried[0]), "{tried:?}");
+}
+
 #[test]
 fn what_is_out_of_proportion_is_seen() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,11 +146,7 @@ fn no_length_that_is_claimed_is_believed() {
             // A large block takes long in a debug build, and lengths are the same in a small one.
             .filter(|bytes| bytes.len() < 20_000)
             .collect();
-        let mut runner = TestRunner::new(Config {
-            cases: 120,
-            failure_persistence: None,
-            ..Config::default()
-        });
+        let mut runner = runner(120, file!());
         let strategy = (
             any::<prop::sample::Index>(),
             any::<prop::sample::Index>(),
@@ -161,11 +193,7 @@ fn claims_that_were_believed_once_are_not_any_more() {
 fn bytes_of_no_meaning_are_read_in_proportion() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, check) in decoders::ALL {
-        let mut runner = TestRunner::new(Config {
-            cases: 100,
-            failure_persistence: None,
-            ..Config::default()
-        });
+        let mut runner = runner(100, file!());
         let bytes = prop::collection::vec(any::<u8>(), 0..400);
         let result = runner.run(&bytes, |bytes| check_bounded(name, *check, &bytes));
         assert!(result.is_ok(), "{name}: {result:?}");

@@ -99,7 +99,10 @@ fn a_module_that_hangs_at_the_start_costs_the_time_out() {
             let limit = Duration::from_millis(100);
             assert_eq!(
                 refused(faulty.config().with_timeout(limit)),
-                HsmError::Timeout(limit)
+                HsmError::Opening {
+                    call: "C_OpenSession",
+                    limit
+                }
             );
         },
     );

@@ -1,10 +1,18 @@
 //! A call that never comes back costs its thread, and not the key.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use federation_chain::BlockHash;
-use federation_signer::{Signer, SignerError};
-use federation_signer_hsm::{HsmConfig, HsmError, HsmKey, HsmSigner, testing::isolated};
+use federation_signer::{SecretSource, Signer, SignerError};
+use federation_signer_hsm::{
+    HsmConfig, HsmError, HsmKey, HsmSigner, Pin, PinError,
+    admin::generate_key,
+    testing::{USER_PIN, config, isolated, make_token, pin, softhsm},
+};
 
 use super::Quirky;
 use crate::run;
@@ -162,6 +170,115 @@ fn who_gives_up_early_does_not_hide_that_a_call_hangs() {
                     assert!(Instant::now() < deadline, "{error:?}");
                 }
             });
+        },
+    );
+}
+
+/// Does something that must end, though the module hangs.
+fn ends<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, waiting) = mpsc::channel();
+    thread::spawn(move || done.send(act()));
+    waiting.recv_timeout(LIMIT).expect("it ends")
+}
+
+/// A time-out that a test can wait for.
+const SHORT: Duration = Duration::from_millis(300);
+
+fn not_open(quirky: &Quirky) -> HsmError {
+    let config = quirky.config("block").with_timeout(SHORT);
+    ends(|| run(HsmKey::open(config)).expect_err("it hangs"))
+}
+
+/// The key, once calls that hung have come back.
+fn open_at_last(quirky: &Quirky) -> HsmKey {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match quirky.open("block") {
+            Ok(key) => return key,
+            Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_module_that_hangs_as_it_is_initialised_is_named_and_holds_up_no_other() {
+    isolated(
+        "quirks::hanging::a_module_that_hangs_as_it_is_initialised_is_named_and_holds_up_no_other",
+        || {
+            let quirky = Quirky::bare();
+            // By the module behind it, so that this one is not initialised yet.
+            make_token(&softhsm(), "operator");
+            let made = generate_key(&softhsm(), &Quirky::token(), &pin(USER_PIN), "block");
+            made.expect("a key");
+            quirky.set("inithang");
+            let call = "C_Initialize";
+            let expected = HsmError::Opening { call, limit: SHORT };
+            assert_eq!(not_open(&quirky), expected);
+            assert!(expected.is_transient() && !expected.is_final());
+            assert!(expected.to_string().contains(call), "{expected}");
+            // The other module's key is there all the same.
+            let other = config(&softhsm(), "operator", "block");
+            ends(|| run(HsmKey::open(other))).expect("the key");
+            // Neither does it hold up who would be asked for a PIN.
+            let module = quirky.module.clone();
+            let asked = ends(move || {
+                Pin::read(&SecretSource::Prompt, "the PIN", &module, &Quirky::token())
+            });
+            let limit = HsmConfig::TIMEOUT;
+            assert!(
+                matches!(&asked, Err(PinError::Module(error)) if *error == HsmError::Opening { call, limit }),
+                "{asked:?}"
+            );
+            assert_eq!(quirky.calls(call), 1, "once is enough");
+            quirky.set("");
+            drop(open_at_last(&quirky));
+        },
+    );
+}
+
+#[test]
+fn a_log_in_that_hangs_is_named_and_who_waits_for_it_can_be_dropped() {
+    isolated(
+        "quirks::hanging::a_log_in_that_hangs_is_named_and_who_waits_for_it_can_be_dropped",
+        || {
+            let (quirky, _) = Quirky::new();
+            quirky.set("loginhang");
+            let call = "C_Login";
+            let expected = HsmError::Opening { call, limit: SHORT };
+            assert_eq!(not_open(&quirky), expected);
+            assert!(expected.to_string().contains(call), "{expected}");
+            quirky.set("");
+            let key = open_at_last(&quirky);
+            drop(key);
+            // A session that is lost is to be opened again, which hangs then.
+            let config = quirky.config("block").with_timeout(Duration::from_secs(1));
+            let signer = HsmSigner::new(run(HsmKey::open(config)).expect("the key"));
+            quirky.set("every=1,code=b3,loginhang");
+            let (signer, hung) = ends(move || {
+                let hung = run(signer.sign_block(HASH));
+                (signer, hung)
+            });
+            let hung = unavailable(hung);
+            assert!(matches!(hung, HsmError::Timeout(_)), "{hung:?}");
+            ends(move || drop(signer));
+            quirky.set("");
+            drop(open_at_last(&quirky));
+        },
+    );
+}
+
+#[test]
+fn a_log_in_that_fails_is_named_and_tried_again_at_the_next_start() {
+    isolated(
+        "quirks::hanging::a_log_in_that_fails_is_named_and_tried_again_at_the_next_start",
+        || {
+            let (quirky, _) = Quirky::new();
+            quirky.set("loginfails");
+            let failed = quirky.open("block").expect_err("it fails");
+            assert_eq!(failed.to_string(), "C_Login failed: FunctionFailed");
+            assert!(failed.is_transient());
+            quirky.set("");
+            quirky.open("block").expect("no PIN was refused");
         },
     );
 }

@@ -69,6 +69,7 @@ static CK_RV initialize(void *args) {
     CK_C_INITIALIZE_ARGS *given = args;
     say("C_Initialize flags=%lx", given ? given->flags : 0);
     if (has("cantlock") && given && given->flags & CKF_OS_LOCKING_OK) return CKR_CANT_LOCK;
+    while (has("inithang")) usleep(2000);
     if (has("noenv")) return CKR_FUNCTION_FAILED; /* a variable or file is missing */
     return real->C_Initialize(args);
 }
@@ -147,6 +148,8 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
         given_for = session;
         return CKR_OK;
     }
+    while (has("loginhang")) usleep(2000);
+    if (has("loginfails")) return CKR_FUNCTION_FAILED;
     return real->C_Login(session, user, pin, len);
 }
 
