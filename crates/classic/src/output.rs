@@ -91,6 +91,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A share of a proposal was done when it was of no use any more.
+    TooLate {
+        /// The proposal's hash.
+        hash: BlockHash,
+        /// Which.
+        share: Share,
+    },
     /// Another operator's block was signed.
     Signed {
         /// Its height.

@@ -44,13 +44,17 @@ pub(crate) fn read(block: &Block, folder: &Path) -> Result<(), String> {
         ("toml", "operator") => toml(block, folder, "operator-0/operator.toml"),
         ("toml", "federation") => toml(block, folder, "federation.toml"),
         ("conf", "elements") => conf(NodeKind::Elements, &block.text),
+        // Some lines of one.
+        ("conf", "elements part") => {
+            conf(NodeKind::Elements, &format!("chain=part\n{}", block.text))
+        }
         ("conf", "ocean") => conf(NodeKind::Ocean, &block.text),
         ("ini", "systemd") => systemd(&block.text),
         ("json", "") => serde_json::from_str::<serde_json::Value>(&block.text)
             .map(drop)
             .map_err(|error| error.to_string()),
         _ => Err(format!(
-            "`{language} {mark}`: say whose file it is: toml operator, toml federation, conf elements, conf ocean, ini systemd"
+            "`{language} {mark}`: say whose file it is: toml operator, toml federation, conf elements, conf elements part, conf ocean, ini systemd"
         )),
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Jobs {
     pub(super) first_block: Arc<OnceLock<UnixTime>>,
     /// How long a signature may take.
     pub(super) key_limit: Duration,
+    /// How long what is reissued may take.
+    pub(super) reissuer_limit: Duration,
 }
 
 impl Jobs {
@@ -65,11 +67,11 @@ impl Jobs {
                 view: text(self.view().await),
             },
             Output::AskTemplate(turn) => {
-                let block = text(self.node.new_block().await);
+                let (block, reissuances) = tokio::join!(self.node.new_block(), self.reissuances());
                 Input::Template {
                     turn,
-                    reissuances: self.reissuances().await,
-                    block,
+                    reissuances,
+                    block: text(block),
                 }
             }
             Output::TestBlock { turn, block } => {
@@ -128,14 +130,19 @@ impl Jobs {
         let Some(reissuer) = &self.reissuer else {
             return Vec::new();
         };
-        let proposed = match self.node.block_count().await {
-            Ok(height) => reissuer.proposed(height.to_u32()).await,
-            Err(error) => Err(NodeError::from(error).into()),
+        let asked = async {
+            match self.node.block_count().await {
+                Ok(height) => reissuer.proposed(height.to_u32()).await,
+                Err(error) => Err(NodeError::from(error).into()),
+            }
         };
-        proposed.unwrap_or_else(|error| {
-            tracing::warn!(%error, "no reissuance is proposed");
-            Vec::new()
-        })
+        let error = match tokio::time::timeout(self.reissuer_limit, asked).await {
+            Ok(Ok(proposed)) => return proposed,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not known within {:?}", self.reissuer_limit),
+        };
+        tracing::warn!(error, "no reissuance is proposed");
+        Vec::new()
     }
 
     /// Own signatures of what the leader reissues.
@@ -146,13 +153,15 @@ impl Jobs {
     ) -> Option<Vec<String>> {
         let reissuer = self.reissuer.as_ref().filter(|_| !reissuances.is_empty())?;
         let height = block.height().previous()?.to_u32();
-        match reissuer.sign(height, reissuances).await {
-            Ok(signatures) => Some(signatures),
-            Err(error) => {
-                tracing::warn!(%height, %error, "reissuances are not signed");
-                None
-            }
-        }
+        // The block's signature is there already, and must not come too late for them.
+        let asked = reissuer.sign(height, reissuances);
+        let error = match tokio::time::timeout(self.reissuer_limit, asked).await {
+            Ok(Ok(signatures)) => return Some(signatures),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not signed within {:?}", self.reissuer_limit),
+        };
+        tracing::warn!(%height, error, "reissuances are not signed");
+        None
     }
 
     /// Sends what was reissued; it is tried again at later heights if that fails.

@@ -1,6 +1,6 @@
 //! Events as lines for people.
 
-use crate::Event;
+use crate::{Event, Share};
 
 /// Says each thing once, not at each turn.
 #[derive(Debug, Default)]
@@ -44,6 +44,13 @@ impl Log {
                 hash,
                 reason,
             } => tracing::warn!(%height, %hash, %reason, "not signed"),
+            Event::TooLate { hash, share } => {
+                let what = match share {
+                    Share::Test => "the own node's answer",
+                    Share::Sign => "the signature",
+                };
+                tracing::warn!(%hash, what, "too late, so it is not sent");
+            }
             Event::Signed { height, hash } => tracing::info!(%height, %hash, "signed"),
             Event::TooFewSignatures { height, have, need } => {
                 tracing::warn!(%height, have, need, "too few of the others signed");

@@ -19,8 +19,8 @@ use self::{
     shares::Shares,
 };
 use crate::{
-    BlockSigner, Config, Event, Input, LIMITS, Machine, Message, Output, Reissuer, TurnGuard,
-    TurnGuardError,
+    BlockSigner, Config, Event, Input, LIMITS, Machine, Message, Output, Reissuer, Share,
+    TurnGuard, TurnGuardError,
     wire::{Wire, WireError},
 };
 
@@ -40,6 +40,8 @@ const END: Duration = Duration::from_secs(3);
 pub struct CallLimits {
     /// A signature, 15 s if not set: longer than a hardware module waits itself.
     pub key: Duration,
+    /// To find out what is to be reissued, or to sign it, 5 s if not set: after that a block goes without.
+    pub reissuer: Duration,
     /// A question to node, key and reissuer as a whole, 120 s if not set.
     pub job: Duration,
     /// To hand a message to the wire, 5 s if not set.
@@ -50,6 +52,7 @@ impl Default for CallLimits {
     fn default() -> Self {
         Self {
             key: Duration::from_secs(15),
+            reissuer: Duration::from_secs(5),
             job: Duration::from_secs(120),
             wire: Duration::from_secs(5),
         }
@@ -223,18 +226,33 @@ impl Operator {
             rules: self.config.rules().clone(),
             first_block: Arc::new(OnceLock::new()),
             key_limit: self.limits.key,
+            reissuer_limit: self.limits.reissuer,
         };
-        let mut running: JoinSet<Option<Answer>> = JoinSet::new();
+        let mut running: JoinSet<Result<Answer, Option<Share>>> = JoinSet::new();
         let (to_wire, outgoing) = mpsc::channel(OUTGOING);
         let mut publishing = JoinSet::new();
         publishing.spawn(publish(self.wire.clone(), outgoing, self.limits.wire));
         let mut log = log::Log::default();
         let mut shares = Shares::default();
+        // A share that was done, unless the machine says that it came too late.
+        let mut done = None;
         machine.handle((self.clock)(), Input::Tick);
         loop {
             while let Some(output) = machine.poll_output() {
                 match output {
-                    Output::Event(event) => self.tell(&mut log, event),
+                    Output::Event(event) => {
+                        let missed = match &event {
+                            Event::TooLate { share, .. } => {
+                                done = None;
+                                shares.note(*share, Err("it came too late".to_owned()))
+                            }
+                            _ => None,
+                        };
+                        self.tell(&mut log, event);
+                        if let Some(event) = missed {
+                            self.tell(&mut log, event);
+                        }
+                    }
                     Output::Publish(message) => {
                         // It is worth nothing later: a turn is short.
                         if to_wire.try_send(message).is_err() {
@@ -244,11 +262,22 @@ impl Operator {
                     Output::Finish { .. } => return Ok(Ended::Reached),
                     job => {
                         let (jobs, limit) = (jobs.clone(), self.limits.job);
+                        let share = match &job {
+                            Output::TestBlock { .. } => Some(Share::Test),
+                            Output::SignBlock { .. } => Some(Share::Sign),
+                            _ => None,
+                        };
                         running.spawn(async move {
-                            tokio::time::timeout(limit, jobs.run(job)).await.ok()
+                            let answer = tokio::time::timeout(limit, jobs.run(job)).await;
+                            answer.map_err(|_| share)
                         });
                     }
                 }
+            }
+            if let Some(share) = done.take()
+                && let Some(event) = shares.note(share, Ok(()))
+            {
+                self.tell(&mut log, event);
             }
             let sleep = machine.poll_timeout().map_or(LONGEST_SLEEP, |at| {
                 at.since((self.clock)()).min(LONGEST_SLEEP)
@@ -256,17 +285,26 @@ impl Operator {
             let input = tokio::select! {
                 biased;
                 Some(answer) = running.join_next() => match answer {
-                    Ok(Some(Answer::Input(input))) => input,
-                    Ok(Some(Answer::Share(input, share, result))) => {
-                        if let Some(event) = shares.note(share, result) {
+                    Ok(Ok(Answer::Input(input))) => input,
+                    Ok(Ok(Answer::Share(input, share, Ok(())))) => {
+                        done = Some(share);
+                        input
+                    }
+                    Ok(Ok(Answer::Share(input, share, failed))) => {
+                        if let Some(event) = shares.note(share, failed) {
                             self.tell(&mut log, event);
                         }
                         input
                     }
-                    Ok(Some(Answer::GuardFailed(error))) => return Err(OperatorError::Guard(error)),
-                    Ok(None) => {
+                    Ok(Ok(Answer::GuardFailed(error))) => return Err(OperatorError::Guard(error)),
+                    Ok(Err(share)) => {
                         let limit = self.limits.job;
                         tracing::error!(?limit, "a question to the node was given up: no answer");
+                        let why = format!("given up after {limit:?}");
+                        let missed = share.and_then(|share| shares.note(share, Err(why)));
+                        if let Some(event) = missed {
+                            self.tell(&mut log, event);
+                        }
                         Input::Tick
                     }
                     Err(error) => return Err(OperatorError::Task(error.to_string())),

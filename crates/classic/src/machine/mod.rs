@@ -20,7 +20,7 @@ use federation_chain::{Block, BlockHash, BlockHeight, SigningRules, UnixTime};
 use secp256k1::ecdsa::Signature;
 
 use self::proposals::{Proposal, Proposals};
-use crate::{ChainView, Event, Input, Message, Output, RawReissuance, Schedule, Turn};
+use crate::{ChainView, Event, Input, Message, Output, RawReissuance, Schedule, Share, Turn};
 
 /// What does not change while an operator runs.
 #[derive(Debug, Clone)]
@@ -366,6 +366,10 @@ impl Machine {
         reissuances: Option<Vec<String>>,
     ) {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
+            if signatures.is_ok() {
+                let share = Share::Sign;
+                self.tell(Event::TooLate { hash, share });
+            }
             return;
         };
         match core::mem::replace(&mut active.state, State::Done) {

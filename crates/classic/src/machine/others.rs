@@ -5,7 +5,7 @@ use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
 use super::{Machine, Proposal, Proposals, State};
-use crate::{Event, Message, Output, RawReissuance, Turn, TxSignatures, Verdict};
+use crate::{Event, Message, Output, RawReissuance, Share, Turn, TxSignatures, Verdict};
 
 impl Machine {
     /// A proposal came: it is kept until it can be looked at.
@@ -90,6 +90,8 @@ impl Machine {
 
     pub(super) fn tested(&mut self, now: UnixTime, turn: Turn, hash: BlockHash, verdict: Verdict) {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
+            let share = Share::Test;
+            self.tell(Event::TooLate { hash, share });
             return;
         };
         let proposal = match core::mem::replace(&mut active.state, State::Done) {
@@ -114,7 +116,10 @@ impl Machine {
             }
             Verdict::Valid if now >= active.signatures_until() => {
                 // The leader has counted already: a signature now would lie about for anyone's use.
-                self.tell(refused("the own node's answer came too late".to_owned()));
+                self.tell(Event::TooLate {
+                    hash,
+                    share: Share::Test,
+                });
             }
             Verdict::Valid => {
                 active.state = State::Signing(proposal.clone());
@@ -144,15 +149,17 @@ impl Machine {
             let valid: Vec<_> = Self::valid(&self.config.rules, hash, signatures)
                 .map(|(_, signature)| signature)
                 .collect();
-            if late {
-                Err("the signature came too late".to_owned())
-            } else if valid.is_empty() {
+            if valid.is_empty() {
                 Err("the signer holds none of the chain's keys".to_owned())
             } else {
                 Ok(valid)
             }
         });
         match checked {
+            Ok(_) if late => self.tell(Event::TooLate {
+                hash,
+                share: Share::Sign,
+            }),
             Ok(signatures) => {
                 let id = self.config.me;
                 let message = Message::Signatures {

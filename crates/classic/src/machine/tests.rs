@@ -336,7 +336,7 @@ fn what_the_node_refuses_or_answers_late_is_not_signed() {
     );
     assert!(matches!(
         drain(&mut machine)[..],
-        [Output::Event(Event::Refused { .. })]
+        [Output::Event(Event::TooLate { .. })]
     ));
 }
 

@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use federation_chain::Block;
 use federation_classic::{
-    BlockSigner, Config, Event, GuardFile, Message, Operator, Schedule, Share, SignFailure,
-    TurnGuard,
+    BlockSigner, CallLimits, Config, Event, GuardFile, Message, Operator, Schedule, Share,
+    SignFailure, TurnGuard,
     wire::{Arrival, Wire, WireError},
 };
 use secp256k1::ecdsa::Signature;
@@ -30,6 +30,8 @@ enum Mood {
     Hangs,
     Refuses,
     Panics,
+    /// Signs when the leader has counted.
+    Late,
 }
 
 struct Fickle {
@@ -46,6 +48,10 @@ impl BlockSigner for Fickle {
             Mood::Hangs => core::future::pending().await,
             Mood::Refuses => Err(SignFailure::new("the PIN is locked")),
             Mood::Panics => panic!("a fickle key"),
+            Mood::Late => {
+                tokio::time::sleep(INTERVAL).await;
+                Ok(vec![self.node.signblock(block)])
+            }
         }
     }
 }
@@ -152,6 +158,32 @@ async fn a_key_that_fails_in_each_turn_is_told_with_its_reason_and_so_is_its_end
         assert_eq!(shares(&mut events), [Event::DoneAgain(Share::Sign)]);
         world.stop.cancel();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn signatures_that_come_when_the_leader_has_counted_are_told_as_missed() {
+    let world = World::new();
+    for place in 0..2 {
+        world.start(place, world.chain.node(place));
+    }
+    let key = Arc::new(Fickle {
+        node: world.chain.node(2),
+        mood: Mutex::new(Mood::Late),
+    });
+    let mut limits = CallLimits::default();
+    limits.key = INTERVAL * 2;
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let operator = world.operator(2, Arc::new(world.air.join(2)), key);
+    let operator = operator.with_events(sender).with_limits(limits);
+    tokio::spawn(operator.run(world.stop.clone()));
+    tokio::time::sleep(INTERVAL * 12).await;
+    let told = shares(&mut events);
+    assert!(
+        matches!(&told[..], [Event::Missed { share: Share::Sign, turns: 3, reason }, ..]
+            if reason.contains("too late")),
+        "{told:?}"
+    );
+    world.stop.cancel();
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ mod node;
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -16,6 +17,7 @@ use std::{
 
 use federation_block_signing::Part;
 use federation_signer::SignerError;
+use futures::{FutureExt, TryFutureExt};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -56,8 +58,17 @@ impl Default for CallLimits {
 /// After so many answers in time in a row a slow part is well again.
 const WELL: u32 = 3;
 
+/// How many answers in time it takes. A reissuance key is asked once in weeks.
+const fn answers_to_be_well(part: Part) -> u32 {
+    match part {
+        Part::ReissuanceKey => 1,
+        _ => WELL,
+    }
+}
+
 /// So many calls of a part may be under way in tasks of their own. A call that waits ends when it is
-/// given up; one that blocks its thread does not, and must not take every thread there is.
+/// given up. One that blocks its thread does not: it takes a worker of the runtime, so that parts which
+/// block need a runtime with more workers than this.
 const AT_ONCE: usize = 16;
 
 /// How a part answers, when that changes.
@@ -78,7 +89,7 @@ pub(crate) enum CallError {
     NoAnswer { part: Part, limit: Duration },
     #[error("the {part} panicked: {reason}")]
     Panicked { part: Part, reason: String },
-    #[error("{AT_ONCE} calls of the {part} block their threads: no more are made")]
+    #[error("{AT_ONCE} calls of the {part} are under way and do not come back: no more are made")]
     Blocked { part: Part },
     /// The operator or its runtime ends.
     #[error("the {part} was not waited for")]
@@ -167,9 +178,9 @@ impl Calls {
         }
     }
 
-    /// How long a call may take before asking once more is worth a try.
-    pub(crate) const fn patience(&self) -> Duration {
-        self.slow
+    /// How long the identity key may take before asking once more is worth a try.
+    pub(crate) fn patience(&self) -> Duration {
+        self.slow(Part::IdentityKey)
     }
 
     /// Makes a call in a task of its own. Dropping the returned future ends it.
@@ -199,7 +210,7 @@ impl Calls {
         }
     }
 
-    /// Waits for a call that is none of a task's own, and so must not block.
+    /// Waits for a call that is none of a task's own, and so must not block. A panic in it is an error.
     pub(crate) async fn wait<T>(
         &self,
         part: Part,
@@ -207,15 +218,20 @@ impl Calls {
     ) -> Result<T, CallError> {
         let begun = Instant::now();
         let (slow, limit) = (self.slow(part), self.limit(part));
+        let call = AssertUnwindSafe(call).catch_unwind().map_err(|panic| {
+            let reason = what_it_said(&*panic);
+            CallError::Panicked { part, reason }
+        });
         let mut call = core::pin::pin!(call);
         if let Ok(answer) = tokio::time::timeout(slow, &mut call).await {
             self.note(part, None);
-            return Ok(answer);
+            return answer;
         }
         if slow < limit {
             self.note(part, Some(Answering::Late(slow)));
-            if let Ok(answer) = tokio::time::timeout_at(begun + limit, &mut call).await {
-                return Ok(answer);
+            let rest = limit.saturating_sub(begun.elapsed());
+            if let Ok(answer) = tokio::time::timeout(rest, &mut call).await {
+                return answer;
             }
         }
         self.note(part, Some(Answering::GivenUp(limit)));
@@ -233,7 +249,7 @@ impl Calls {
         let is_news = match wrong {
             None => {
                 health.in_time = health.in_time.saturating_add(1);
-                let is_well = health.in_time >= WELL;
+                let is_well = health.in_time >= answers_to_be_well(part);
                 is_well && core::mem::take(&mut health.told) != (false, false)
             }
             Some(Answering::GivenUp(_)) => {

@@ -31,7 +31,6 @@ impl<N: ?Sized> LimitedNode<N> {
         match self.calls.wait(Part::Node, question).await {
             Ok(answer) => answer,
             Err(CallError::NoAnswer { limit, .. }) => Err(RpcError::Timeout(limit)),
-            // Of calls in tasks of their own only.
             Err(error) => Err(RpcError::Unexpected {
                 method: "the node".to_owned(),
                 reason: error.to_string(),

@@ -65,12 +65,13 @@ pub(super) struct Streak {
     fault: Fault,
     /// How many blocks came meanwhile for which it failed.
     pub(super) blocks: u32,
-    begun: Instant,
     failures: u32,
     /// Up to which height blocks were counted.
     counted: BlockHeight,
-    /// A height at which it failed whose block is not there yet.
-    open: Option<BlockHeight>,
+    /// The highest height at which it failed.
+    latest: BlockHeight,
+    /// A height at which it failed whose block is not there yet, and since when that waits.
+    open: Option<(BlockHeight, Instant)>,
     /// At how many blocks it was told.
     told: Option<u32>,
 }
@@ -109,6 +110,12 @@ impl Account {
         all.map(|(duty, streak)| (*duty, streak))
     }
 
+    /// Whether a share failed at a height whose block is not there yet, and was not done since.
+    pub(super) fn fails_at(&self, duty: Duty, height: BlockHeight) -> bool {
+        let open = self.streaks.get(&duty).and_then(|streak| streak.open);
+        open.is_some_and(|(open, _)| open == height)
+    }
+
     /// Notes what became of a share.
     pub(super) fn note(
         &mut self,
@@ -121,6 +128,10 @@ impl Account {
             Outcome::Done => {
                 let done = self.done.entry(duty).or_insert(height);
                 *done = height.max(*done);
+                // What was asked for earlier and comes now says nothing of what failed since.
+                self.streaks
+                    .get(&duty)
+                    .filter(|streak| streak.latest <= height)?;
                 let ended = self.streaks.remove(&duty)?;
                 ended.told.map(|_| Change::Mended(duty))
             }
@@ -157,7 +168,7 @@ impl Account {
             changes.extend(self.note(now, Duty::Test, height, Outcome::Done));
         }
         for (duty, streak) in &mut self.streaks {
-            if let Some(open) = streak.open.filter(|open| *open <= height) {
+            if let Some((open, _)) = streak.open.filter(|(open, _)| *open <= height) {
                 streak.open = None;
                 streak.count(open, open);
             }
@@ -170,7 +181,9 @@ impl Account {
     pub(super) fn look(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         for (duty, streak) in &mut self.streaks {
-            let is_stuck = streak.failures > 1 && streak.begun.elapsed() >= self.patience;
+            let waits = streak.open.map(|(_, since)| since.elapsed());
+            let is_stuck =
+                streak.failures > 1 && waits.is_some_and(|for_it| for_it >= self.patience);
             if is_stuck && streak.told.is_none() {
                 streak.told = Some(streak.blocks.max(1));
                 changes.push(Change::Raised(streak.alarm(*duty)));
@@ -186,24 +199,29 @@ impl Account {
         height: BlockHeight,
         fault: Fault,
     ) -> Option<Change> {
-        // What hung so long that later blocks had it is over.
-        if self.done.get(&duty).is_some_and(|done| *done >= height) {
+        // What hung so long that later blocks had it is over. At the height that is worked on a share is
+        // asked for in each round, and what was done in an earlier one does not help.
+        let is_over = height <= self.tip;
+        if is_over && self.done.get(&duty).is_some_and(|done| *done >= height) {
             return None;
         }
         let streak = self.streaks.entry(duty).or_insert_with(|| Streak {
             since: now,
             fault: fault.clone(),
             blocks: 0,
-            begun: Instant::now(),
             failures: 0,
             counted: BlockHeight::GENESIS,
+            latest: height,
             open: None,
             told: None,
         });
         streak.fault = fault;
         streak.failures = streak.failures.saturating_add(1);
-        if height > self.tip {
-            streak.open = Some(height);
+        streak.latest = streak.latest.max(height);
+        if !is_over {
+            if streak.open.is_none_or(|(open, _)| open != height) {
+                streak.open = Some((height, Instant::now()));
+            }
         } else {
             // All that came while it failed.
             streak.count(height, self.tip);

@@ -272,28 +272,6 @@ type Helpers = JoinSet<Result<(), OperatorError>>;
 
 impl Engine {
     async fn run(
-        self,
-        stop: CancellationToken,
-        begin: Begin,
-        helpers: Helpers,
-    ) -> Result<(), OperatorError> {
-        let (store, clock) = (self.store.clone(), self.clock.clone());
-        let tasks = self.jobs.calls.tasks().clone();
-        let result = self.run_until(stop, begin, helpers).await;
-        if let Some(halt) = result
-            .as_ref()
-            .err()
-            .and_then(|error| error.halt(clock.now()))
-        {
-            tracing::error!(%halt, "the operator halts: it does not start again before `federation guard resume`");
-            if let Err(error) = on_disk(&tasks, move || store.write_halt(halt)).await {
-                tracing::error!(%error, "the halt could not be stored: do not start the operator again");
-            }
-        }
-        result
-    }
-
-    async fn run_until(
         mut self,
         stop: CancellationToken,
         begin: Begin,
@@ -353,8 +331,6 @@ impl Engine {
                 Some(incoming) = inputs.recv() => self.note(incoming),
                 () = tokio::time::sleep(sleep) => {
                     self.peers.look(&self.federation);
-                    let changes = self.account.look();
-                    self.tell_changes(changes);
                     self.pending.push_back(Input::Tick);
                 }
             }
@@ -364,6 +340,9 @@ impl Engine {
             if let Some(error) = self.end.take() {
                 break Err(error);
             }
+            // Not in the branch of time alone: a flood of frames must not hold them up.
+            let changes = self.account.look();
+            self.tell_changes(changes);
             self.look_for_standstill();
         };
         if let Err(error) = &result {
@@ -372,18 +351,39 @@ impl Engine {
                 "nothing is said or signed any more"
             );
         }
+        // First: nothing is said any more. And before anything is waited for: a halt that is not stored
+        // yet is none.
+        self.abort(&mut helpers);
+        self.keep_halt(&result).await;
         self.end(helpers).await;
         tracing::info!(operator = %self.federation.name(self.me), "operator stopped");
         result
     }
 
-    /// Ends everything beside the loop. What does not end is told and left behind: a key that blocks its
-    /// thread must not keep the operator from stopping.
-    async fn end(&mut self, mut helpers: Helpers) {
-        // First: nothing is said any more.
+    /// Stops everything beside the loop at its next step.
+    fn abort(&mut self, helpers: &mut Helpers) {
         helpers.abort_all();
         self.reissuing.abort_all();
         self.running.abort_all();
+    }
+
+    /// Stores what ended the operator, if a later start must not get past it.
+    async fn keep_halt(&self, result: &Result<(), OperatorError>) {
+        let halt = result.as_ref().err();
+        let Some(halt) = halt.and_then(|error| error.halt(self.clock.now())) else {
+            return;
+        };
+        tracing::error!(%halt, "the operator halts: it does not start again before `federation guard resume`");
+        let store = self.store.clone();
+        let written = on_disk(self.jobs.calls.tasks(), move || store.write_halt(halt));
+        if let Err(error) = written.await {
+            tracing::error!(%error, "the halt could not be stored: do not start the operator again");
+        }
+    }
+
+    /// Waits for what is beside the loop. What does not end is told and left behind: a key that blocks its
+    /// thread must not keep the operator from stopping.
+    async fn end(&mut self, mut helpers: Helpers) {
         let messenger = self.speaker.messenger.clone();
         let closing = tokio::spawn(async move { messenger.close().await });
         if tokio::time::timeout(END, closing).await.is_err() {

@@ -4,13 +4,13 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use federation_block_signing::Tip;
+use federation_block_signing::{Duty, Tip};
 use federation_messenger::Peer;
 use federation_roster::OperatorId;
 use tokio::time::Instant;
 
 pub(super) use self::watch::Watch;
-use self::watch::{Moved, View};
+use self::watch::{Moved, OwnFailed, View};
 use super::Engine;
 use crate::OperatorEvent;
 
@@ -76,6 +76,10 @@ impl Engine {
             observing: machine.observing,
             node: &node,
             connected: &connected,
+            own_failed: OwnFailed {
+                to_sign: self.account.fails_at(Duty::Sign, machine.height),
+                to_vote: self.account.fails_at(Duty::Vote, machine.height),
+            },
         };
         let look = self.standstill.look(&view, now);
         if let Some(standstill) = look.standstill.as_ref().filter(|_| look.say) {

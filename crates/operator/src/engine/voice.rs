@@ -50,6 +50,13 @@ pub(super) enum Spoken {
     Mute(SignerError),
 }
 
+/// Whether the key has just signed a message, or it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    First,
+    Again,
+}
+
 /// A signature under way.
 struct UnderWay {
     saying: Saying,
@@ -126,7 +133,7 @@ impl Voice {
         let unsigned = envelope_of(&self.speaker.federation, self.speaker.me, &parts);
         let digest = digest(&unsigned).await;
         if let Some(signature) = self.known.of(&digest) {
-            self.say(saying, unsigned, signature).await;
+            self.say(saying, unsigned, signature, Said::Again).await;
             return;
         }
         if self.speaker.identity.signs_at_once() {
@@ -180,10 +187,10 @@ impl Voice {
                 self.known.keep(digest, signature);
                 // Repeats that came meanwhile.
                 self.line.forget(&saying);
-                self.say(saying, unsigned, signature).await;
+                self.say(saying, unsigned, signature, Said::First).await;
             }
             Err(error) => {
-                // It is repeated at the machine's beat.
+                // What stands is repeated at the machine's beat; a block's bytes are asked for.
                 self.log.complaint(
                     "the identity key did not sign a message",
                     &error.to_string(),
@@ -196,7 +203,13 @@ impl Voice {
         }
     }
 
-    async fn say(&self, saying: Saying, unsigned: UnsignedEnvelope, signature: [u8; 64]) {
+    async fn say(
+        &self,
+        saying: Saying,
+        unsigned: UnsignedEnvelope,
+        signature: [u8; 64],
+        said: Said,
+    ) {
         let frame = unsigned.with_signature(signature).encode();
         let Saying { message, to } = saying;
         if !matches!(message, Message::Body(_)) {
@@ -207,6 +220,8 @@ impl Voice {
             }));
         }
         let outcome = match self.speaker.send(to, frame).await {
+            // That an earlier vote goes out again proves nothing of the key.
+            Ok(()) if said == Said::Again => return,
             Ok(()) => Outcome::Done,
             Err(error) => {
                 self.log

@@ -44,7 +44,7 @@ pub enum StandstillCause {
     TooFew,
     /// Fewer take part than must sign, and this operator only observes.
     Observing {
-        /// Whether too few would take part even if all who are absent came back, since the others
+        /// Whether too few would take part even if all who are absent came back, if all who are silent
         /// observe, too.
         nobody_decides: bool,
     },
@@ -142,8 +142,9 @@ impl Standstill {
             StandstillCause::Observing {
                 nobody_decides: true,
             } => parts.push(
-                "so many only observe that nobody is left to decide. Bring back operators whose \
-                 stores are whole; if there are none, stop all daemons, raise `epoch` in everybody's \
+                "unless those who are silent only wait for their nodes (ask them: `federation status`), so \
+                 many observe that nobody is left to decide. Bring back operators whose stores are whole; \
+                 if there are none, stop all daemons, raise `epoch` in everybody's \
                  federation.toml to the same number, and do `federation guard repair --new-roster \
                  --no-other-daemon` at each whose guard is whole (M of them are enough); where fewer are \
                  whole, agree on the last block and do `federation guard repair --agreed-tip HASH \

@@ -181,3 +181,42 @@ async fn a_height_that_waits_for_this_share_alone_is_told_of_after_a_while() {
         assert_eq!(told, Vec::from_iter(expected));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_height_at_which_the_first_vote_was_said_and_no_later_one_is_told_of_too() {
+    let mut account = account();
+    account.block(6);
+    // With its key well in round 0, and locked since.
+    assert_eq!(account.does(Duty::Vote, 7), None);
+    for _ in 0..8 {
+        assert_eq!(account.fails(Duty::Vote, 7, "locked"), None);
+        tokio::time::sleep(SECOND).await;
+    }
+    assert_eq!(account.look(), [missed(Duty::Vote, 0, "locked")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_at_a_height_that_is_over_is_not_told_of_by_time_alone() {
+    let mut account = account();
+    // It led, its node was away, and another made the block.
+    for _ in 0..2 {
+        assert_eq!(account.fails(Duty::Propose, 7, "away"), None);
+    }
+    assert_eq!(account.block(7), []);
+    for height in 8..20 {
+        tokio::time::sleep(SECOND * 10).await;
+        assert_eq!(account.look(), []);
+        assert_eq!(account.block(height), []);
+    }
+}
+
+#[test]
+fn an_answer_of_an_earlier_height_does_not_excuse_a_later_one() {
+    let mut account = account();
+    for height in 1..=3 {
+        account.fails(Duty::Sign, height, "locked");
+        assert_eq!(account.does(Duty::Sign, height - 1), None);
+        let told = account.block(height);
+        assert_eq!(told.is_empty(), height < 3, "{told:?}");
+    }
+}

@@ -36,6 +36,15 @@ pub(super) struct View<'a> {
     pub(super) node: &'a NodeState,
     /// Who is connected, where the messenger can tell.
     pub(super) connected: &'a BTreeSet<OperatorId>,
+    /// Whether the own block key, or what says votes, was asked at this height and failed.
+    pub(super) own_failed: OwnFailed,
+}
+
+/// What of the own share failed at the height that is worked on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OwnFailed {
+    pub(super) to_sign: bool,
+    pub(super) to_vote: bool,
 }
 
 /// What a look found.
@@ -334,9 +343,11 @@ impl Watch {
             .iter()
             .filter_map(|id| Some((*id, self.others.get(id)?)));
         if view.phase == Phase::Decided {
+            let own = view.own_failed.to_sign.then_some(self.me);
             let missing: BTreeSet<_> = others
                 .filter(|(_, known)| known.signed != Some(view.height))
                 .map(|(id, _)| id)
+                .chain(own)
                 .collect();
             return if missing.is_empty() {
                 StandstillCause::NotTaken
@@ -360,7 +371,10 @@ impl Watch {
                 }
             }
         }
-        let voted = heard.len() - missing.len();
+        if view.own_failed.to_vote {
+            missing.insert(self.me, view.round);
+        }
+        let voted = heard.len().saturating_sub(missing.len());
         if voted < self.threshold {
             StandstillCause::NotVoted(missing)
         } else if blocks.len() > 1 {

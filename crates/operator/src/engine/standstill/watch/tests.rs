@@ -27,6 +27,7 @@ struct Scene {
     observing: bool,
     node: NodeState,
     connected: BTreeSet<OperatorId>,
+    own_failed: OwnFailed,
 }
 
 fn federation() -> Federation {
@@ -82,6 +83,7 @@ impl Scene {
             observing: false,
             node: NodeState::Up,
             connected: BTreeSet::new(),
+            own_failed: OwnFailed::default(),
         }
     }
 
@@ -133,6 +135,7 @@ impl Scene {
             observing: self.observing,
             node: &self.node,
             connected: &self.connected,
+            own_failed: self.own_failed,
         };
         self.watch.look(&view, self.begun + after)
     }
@@ -451,4 +454,26 @@ fn a_body_is_a_word_of_its_sender_too() {
     scene.watch.note(id(1), &input, at);
     let standstill = scene.look(MINUTE * 2).standstill.expect("it stands still");
     assert_eq!(standstill.heard, ids(&[0, 1]));
+}
+
+#[test]
+fn the_own_signature_and_the_own_vote_are_named_when_they_are_what_is_missing() {
+    let mut scene = Scene::stands(&[1, 2]);
+    scene.own_failed.to_vote = true;
+    let said = scene.says(MINUTE * 2);
+    assert!(said.contains("not voted in this round: alice"), "{said}");
+
+    let mut scene = Scene::stands(&[1, 2]);
+    scene.phase = Phase::Decided;
+    scene.own_failed.to_sign = true;
+    for who in [1, 2] {
+        let signed = Message::BlockSignature(BlockSignature {
+            height: BlockHeight::new(7),
+            hash: BlockHash::from_bytes([1; 32]),
+            signature: CompactSignature::from_bytes([1; 64]),
+        });
+        scene.message(who, signed, MINUTE * 2 - secs(1));
+    }
+    let said = scene.says(MINUTE * 2);
+    assert!(said.contains("no signature for it from: alice"), "{said}");
 }
