@@ -1,6 +1,6 @@
 //! Reissuances with a node that is made up.
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use elements::{
@@ -300,25 +300,4 @@ fn numbers_that_make_no_reissuance_are_refused() {
     assert_eq!(make(0.05, 0, minute), Err(ReissuanceConfigError::Period));
     let half = core::time::Duration::from_millis(500);
     assert_eq!(make(0.05, 10, half), Err(ReissuanceConfigError::Interval));
-}
-
-#[test]
-fn the_documents_row_has_what_reissuances_call_at_the_node() {
-    let source = include_str!("node.rs");
-    let called: BTreeSet<&str> = source
-        .split(".call(\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect();
-    assert!(called.contains("createrawreissuance"), "{called:?}");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
-    let text = std::fs::read_to_string(path).expect("the document");
-    let row = text
-        .lines()
-        .find(|line| line.starts_with("| reissuances by the flags of the Python program"))
-        .expect("the row");
-    let methods = row.split('|').nth(2).expect("a column");
-    // Every second piece stands between the marks.
-    let listed: BTreeSet<&str> = methods.split('`').skip(1).step_by(2).collect();
-    assert_eq!(listed, called);
 }

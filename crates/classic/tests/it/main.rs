@@ -3,6 +3,7 @@
 
 mod air;
 mod chain;
+mod documents;
 mod faulty;
 mod kafka;
 mod mixtures;
