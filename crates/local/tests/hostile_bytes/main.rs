@@ -77,7 +77,7 @@ fn a_case_that_fails_is_kept_and_tried_first_the_next_time() {
     std::fs::create_dir(folder.path().join("tests")).expect("created");
     std::fs::write(&source, "").expect("written");
     let source: &'static str = String::leak(source.to_str().expect("text").to_owned());
-    let rare = |number: &u32| number % 1000 == 0;
+    let rare = |number: &u32| number.is_multiple_of(1000);
     let run = |cases: u32| {
         let tried = Mutex::new(Vec::new());
         let result = runner(cases, source).run(&any::<u32>(), |number| {
