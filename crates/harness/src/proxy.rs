@@ -38,6 +38,12 @@ pub trait Middleman: Send + Sync + 'static {
         false
     }
 
+    /// Whether a call of a method is never answered, nor handed on.
+    fn hangs(&self, method: &str) -> bool {
+        let _ = method;
+        false
+    }
+
     /// Changes the node's result. None leaves the answer as the node wrote it, to the byte.
     fn alter(&self, method: &str, params: &Value, result: &Value) -> Option<Value> {
         let _ = (method, params, result);
@@ -135,6 +141,12 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         .is_some_and(|call| shared.middleman.forbids(&call.method))
     {
         return StatusCode::FORBIDDEN.into_response();
+    }
+    if call
+        .as_ref()
+        .is_some_and(|call| shared.middleman.hangs(&call.method))
+    {
+        core::future::pending::<()>().await;
     }
     if let Some(call) = &call
         && let Some(answer) = shared.middleman.answer(&call.method, &call.params)

@@ -236,6 +236,10 @@ impl LocalFederation {
             Some(identity) => Box::new(identity),
             None => Box::new(SoftwareIdentity::new(keys::identity_key(me.to_u8()))),
         };
+        let messenger = match substitutes.messenger {
+            Some(wrap) => wrap(messenger),
+            None => messenger,
+        };
         let mut options = self.config.options.clone();
         if !self.started[index] && options.new_key_until.is_none() {
             // This chain is new, and so are all keys on it that were not in use yet.

@@ -33,4 +33,4 @@ pub use error::LocalError;
 pub use federation::LocalFederation;
 pub use node::LocalNode;
 pub use ports::{HeldPorts, free_ports};
-pub use substitutes::Substitutes;
+pub use substitutes::{Substitutes, WrapMessenger};

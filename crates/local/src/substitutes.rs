@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use federation_messenger::Messenger;
 use federation_operator::BlockPolicy;
 use federation_signer::{IdentitySigner, Signer, SpendSigner};
+
+/// Puts something around a messenger.
+pub type WrapMessenger = Arc<dyn Fn(Arc<dyn Messenger>) -> Arc<dyn Messenger> + Send + Sync>;
 
 /// What an operator is given in place of its own. Keys must be those of the same operator.
 #[derive(Clone, Default)]
@@ -17,6 +21,8 @@ pub struct Substitutes {
     pub policy: Option<Arc<dyn BlockPolicy>>,
     /// What signs reissuances.
     pub spender: Option<Arc<dyn SpendSigner>>,
+    /// What is put around its messenger, which is the federation's.
+    pub messenger: Option<WrapMessenger>,
 }
 
 impl core::fmt::Debug for Substitutes {

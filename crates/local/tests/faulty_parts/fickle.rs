@@ -1,4 +1,4 @@
-//! Keys, policies and nodes that are slow, hang, fail now and then, refuse, or block their thread, and
+//! Keys, policies, messengers and nodes that are slow, hang, fail now and then, refuse, or block their thread, and
 //! are mended at a word.
 
 use std::{
@@ -10,8 +10,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use federation_chain::{Block, BlockHash};
 use federation_harness::Middleman;
+use federation_messenger::{Messenger, MessengerError, MessengerStats};
 use federation_operator::BlockPolicy;
 use federation_signer::{
     IdentitySigner, Secret, Signer, SignerError, SoftwareIdentity, SoftwareSigner, SoftwareSpender,
@@ -151,6 +153,35 @@ pub(crate) fn identity(key: Secret, mood: Mood) -> Arc<Fickle<SoftwareIdentity>>
 
 pub(crate) fn signer(key: Secret, mood: Mood) -> Arc<Fickle<SoftwareSigner>> {
     Fickle::new(SoftwareSigner::new(key), mood)
+}
+
+#[async_trait]
+impl Messenger for Fickle<Arc<dyn Messenger>> {
+    async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
+        self.suffer().await.map_err(|_| MessengerError::Closed)?;
+        self.inner.broadcast(frame).await
+    }
+
+    async fn recv(&self) -> Result<Bytes, MessengerError> {
+        self.inner.recv().await
+    }
+
+    fn stats(&self) -> MessengerStats {
+        self.inner.stats()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// A node that never answers, while it does not.
+pub(crate) struct Mute(pub(crate) std::sync::atomic::AtomicBool);
+
+impl Middleman for Mute {
+    fn hangs(&self, _: &str) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// A node that forbids one method, while it does.

@@ -91,7 +91,7 @@ async fn blocks_go_on_with_a_key_that_is_needed_and_fails_or_hangs_now_and_then(
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 24)]
+#[tokio::test(flavor = "multi_thread")]
 async fn shutdown_returns_and_all_tasks_end_whatever_the_key_does() -> Result<(), LocalError> {
     for mood in [Mood::Hangs, Mood::Blocks] {
         let mut federation = LocalFederation::start(config(3)).await?;

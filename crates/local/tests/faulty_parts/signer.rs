@@ -92,7 +92,7 @@ async fn a_key_that_never_answers_stops_no_height_for_good_and_signs_one_block_a
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 24)]
+#[tokio::test(flavor = "multi_thread")]
 async fn shutdown_returns_while_the_key_blocks_its_thread() -> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(3)).await?;
     let key = signer(federation.block_key(VICTIM), Mood::Blocks);

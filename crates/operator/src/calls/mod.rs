@@ -18,7 +18,12 @@ use std::{
 use federation_block_signing::Part;
 use federation_signer::SignerError;
 use futures::{FutureExt, TryFutureExt};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::mpsc,
+    task::block_in_place,
+    time::Instant,
+};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 pub(crate) use self::node::LimitedNode;
@@ -67,8 +72,7 @@ const fn answers_to_be_well(part: Part) -> u32 {
 }
 
 /// So many calls of a part may be under way in tasks of their own. A call that waits ends when it is
-/// given up. One that blocks its thread does not: it takes a worker of the runtime, so that parts which
-/// block need a runtime with more workers than this.
+/// given up. One that blocks its thread does not, and the runtime has to make another thread for it.
 const AT_ONCE: usize = 16;
 
 /// How a part answers, when that changes.
@@ -196,7 +200,7 @@ impl Calls {
         let under_way = UnderWay::new(count);
         let task = AbortOnDropHandle::new(self.tasks.spawn(async move {
             let _under_way = under_way;
-            call.await
+            beside(call).await
         }));
         match self.wait(part, task).await? {
             Ok(answer) => Ok(answer),
@@ -267,6 +271,22 @@ impl Calls {
             let _ = self.reports.send((part, wrong.unwrap_or(Answering::Well)));
         }
     }
+}
+
+/// Polls a call so that, should it block its thread, the runtime goes on with another one: with the
+/// thread blocked that last looked after time and sockets, nobody would before something else wakes one
+/// up. A runtime of one thread has no other.
+async fn beside<T>(call: impl Future<Output = T>) -> T {
+    let has_others = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    let mut call = core::pin::pin!(call);
+    core::future::poll_fn(|context| {
+        if has_others {
+            block_in_place(|| call.as_mut().poll(context))
+        } else {
+            call.as_mut().poll(context)
+        }
+    })
+    .await
 }
 
 fn what_it_said(panic: &(dyn core::any::Any + Send)) -> String {
@@ -343,6 +363,27 @@ mod tests {
             .await
             .expect("an answer");
         assert!(reports.try_recv().is_err(), "told once");
+    }
+
+    /// One worker is enough, though the call is made on it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_call_that_blocks_its_thread_is_given_up_and_stops_nothing_else() {
+        let (sender, _reports) = mpsc::unbounded_channel();
+        let limit = Duration::from_millis(100);
+        let limits = CallLimits {
+            policy: limit,
+            ..CallLimits::default()
+        };
+        let calls = Calls::new(limits, SECOND, sender);
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        let call = async move {
+            // Not for ever, so that the test ends if nothing else goes on.
+            let _ = blocked.recv_timeout(SECOND * 60);
+        };
+        let part = POLICY;
+        let given_up = calls.run(part, call).await;
+        assert_eq!(given_up, Err(CallError::NoAnswer { part, limit }));
+        drop(release);
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ use self::{
     ingress::Ingress,
     jobs::{Answer, Jobs, with_causes},
     peers::Peers,
-    standstill::Watch,
+    standstill::{Links, Watch},
     testing::Testing,
     voice::{Line, Spoken, Voice},
     watcher::{Hints, Watcher},
@@ -147,6 +147,7 @@ pub(crate) fn spawn(
         operator.federation.interval(),
     );
     let (closed, to_close) = watch::channel(None);
+    let links = Links::new(&speaker, log.clone());
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -162,6 +163,7 @@ pub(crate) fn spawn(
         },
         peers: Peers::new(&operator.federation, operator.me),
         standstill,
+        links,
         heard: Arc::new(Heard::default()),
         log,
         federation: operator.federation,
@@ -225,6 +227,8 @@ struct Engine {
     log: Arc<Log>,
     peers: Peers,
     standstill: Watch,
+    /// Who is connected, while that matters.
+    links: Links,
     /// At which heights others are heard, while that matters.
     heard: Arc<Heard>,
     federation: Arc<Federation>,

@@ -101,13 +101,14 @@ impl Speaker {
 
     /// Hands a frame to the messenger, for one operator or for all.
     pub(crate) async fn send(&self, to: Option<OperatorId>, frame: Bytes) -> Result<(), SayError> {
-        let call = async {
+        let messenger = self.messenger.clone();
+        let call = async move {
             match to {
-                Some(to) => self.messenger.send_to(to, frame).await,
-                None => self.messenger.broadcast(frame).await,
+                Some(to) => messenger.send_to(to, frame).await,
+                None => messenger.broadcast(frame).await,
             }
         };
-        let sent = self.calls.wait(Part::Messenger, call).await?;
+        let sent = self.calls.run(Part::Messenger, call).await?;
         sent.map_err(SayError::Messenger)
     }
 }

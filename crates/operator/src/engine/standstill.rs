@@ -1,47 +1,25 @@
 //! Telling when the chain stands still: what the engine hands to the [`Watch`], and says of it.
 
+mod links;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use federation_block_signing::{Duty, Tip};
-use federation_messenger::Peer;
-use federation_roster::OperatorId;
 use tokio::time::Instant;
 
-pub(super) use self::watch::Watch;
 use self::watch::{Moved, OwnFailed, View};
+pub(super) use self::{links::Links, watch::Watch};
 use super::Engine;
 use crate::OperatorEvent;
 
 impl Engine {
-    /// Who is connected, where the messenger knows whom it has at the other end of its links.
-    fn connected(&self) -> BTreeSet<OperatorId> {
-        let messenger = &self.speaker.messenger;
-        if !messenger.has_unicast() {
-            return BTreeSet::new();
-        }
-        let links = messenger.stats().peers;
-        let links = links.into_iter().filter(|link| link.connected);
-        let places: BTreeMap<&str, OperatorId> = self
-            .federation
-            .ids()
-            .filter_map(|id| Some((self.federation.operator(id)?.endpoint.as_str(), id)))
-            .collect();
-        links
-            .filter_map(|link| match &link.peer {
-                Peer::Operator(id) => Some(*id),
-                Peer::Address(address) => places.get(&**address).copied(),
-                _ => None,
-            })
-            .collect()
-    }
-
     /// Says that a standstill is over, if there was one.
     pub(super) fn end_standstill(&mut self, tip: &Tip) {
         let (now, clock) = (Instant::now(), self.clock.now());
         let moved = self.standstill.tip(tip.height, tip.time, now, clock);
         self.heard.rest();
+        self.links.rest();
         if let Some(Moved { after }) = moved {
             self.log.moves_again(tip.height, after);
             let height = tip.height;
@@ -58,7 +36,7 @@ impl Engine {
         let machine = self.machine.status();
         let mut connected = BTreeSet::new();
         if self.standstill.is_late(now) {
-            connected = self.connected();
+            connected = self.links.look();
             // Before there is a tip, those who are heard elsewhere are waited for, and told of by that.
             if self.standstill.knows_tip() {
                 for (id, height) in self.heard.listen() {
