@@ -212,7 +212,7 @@ fn where_fees_go_is_said_once_and_not_to_anyone() {
     };
     let error = refused(fees("51"));
     assert!(
-        error.contains("con_mandatorycoinbase is a script that anyone"),
+        error.contains("con_mandatorycoinbase is a script that asks for no key"),
         "{error}"
     );
     let twice = Proposal {
