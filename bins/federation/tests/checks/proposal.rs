@@ -98,3 +98,22 @@ async fn a_next_block_that_the_daemon_would_not_propose_is_red() {
         daemon.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_whose_epochs_are_too_short_is_red() {
+    let world = World::new().await;
+    let liar = Arc::new(Liar::default());
+    let _proxy = before(&world, 0, liar.clone()).await;
+    for (length, expected) in [(4, "red"), (5, "green")] {
+        liar.says(move |method, result| {
+            (method == "getblockchaininfo").then(|| {
+                let mut result = result.clone();
+                result["epoch_length"] = json!(length);
+                result
+            })
+        });
+        let found = Found::ask(&world.config(0), &[]);
+        let (light, what, _) = found.of("node", "epochs");
+        assert_eq!(light, expected, "{what}");
+    }
+}
