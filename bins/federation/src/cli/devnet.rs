@@ -9,7 +9,7 @@ use super::DialectArg;
 
 /// Runs embedded nodes, to try operators and wallets without a real one.
 ///
-/// With operator.toml files it is those operators' nodes: each has its RPC where its [node] table says,
+/// With operator.toml files it is those operators' nodes: each has its RPC at the `url` of its node table,
 /// writes its cookie file there, makes its chain of the node's configuration (node/elements.conf or
 /// node/ocean.conf beside operator.toml, as `federation init` writes it), finds the other nodes that
 /// this names, and keeps its blocks beside it.
