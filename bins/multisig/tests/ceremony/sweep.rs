@@ -55,7 +55,10 @@ fn coins_without_a_destination_are_refused_at_once() {
         &init("chain=fedchain\n", "--peg --coins-to peg-keys"),
         "no coins of the genesis",
     );
-    refused(&init("chain=fedchain\n", "--fees-to 51"), "that anyone");
+    refused(
+        &init("chain=fedchain\n", "--fees-to 51"),
+        "anyone satisfies it",
+    );
     refused(
         &init("chain=fedchain\ndynamic_epoch_length=4\n", ""),
         "dynamic_epoch_length=4",
