@@ -74,44 +74,6 @@ pub trait Signer: Send + Sync {
     }
 }
 
-#[async_trait]
-impl<S: Signer + ?Sized> Signer for Box<S> {
-    fn public_key(&self) -> PublicKey {
-        (**self).public_key()
-    }
-
-    async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
-        (**self).sign_block(hash).await
-    }
-
-    async fn sign_full_block(
-        &self,
-        hash: BlockHash,
-        block: &[u8],
-    ) -> Result<ecdsa::Signature, SignerError> {
-        (**self).sign_full_block(hash, block).await
-    }
-}
-
-#[async_trait]
-impl<S: Signer + ?Sized> Signer for Arc<S> {
-    fn public_key(&self) -> PublicKey {
-        (**self).public_key()
-    }
-
-    async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
-        (**self).sign_block(hash).await
-    }
-
-    async fn sign_full_block(
-        &self,
-        hash: BlockHash,
-        block: &[u8],
-    ) -> Result<ecdsa::Signature, SignerError> {
-        (**self).sign_full_block(hash, block).await
-    }
-}
-
 /// Holds a key that spends coins of the federation, reissuance tokens or the coins that back the
 /// peg, and signs their transactions with it. Never a block key.
 #[async_trait]
@@ -124,28 +86,6 @@ pub trait SpendSigner: Send + Sync {
     /// # Errors
     /// If the key cannot be reached or its keeper refuses.
     async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError>;
-}
-
-#[async_trait]
-impl<S: SpendSigner + ?Sized> SpendSigner for Box<S> {
-    fn public_key(&self) -> PublicKey {
-        (**self).public_key()
-    }
-
-    async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
-        (**self).sign_spend(sighash).await
-    }
-}
-
-#[async_trait]
-impl<S: SpendSigner + ?Sized> SpendSigner for Arc<S> {
-    fn public_key(&self) -> PublicKey {
-        (**self).public_key()
-    }
-
-    async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
-        (**self).sign_spend(sighash).await
-    }
 }
 
 /// Holds one operator's identity key and signs envelopes with it.
@@ -169,32 +109,54 @@ pub trait IdentitySigner: Send + Sync {
     }
 }
 
-#[async_trait]
-impl<S: IdentitySigner + ?Sized> IdentitySigner for Box<S> {
-    fn public_key(&self) -> XOnlyPublicKey {
-        (**self).public_key()
-    }
+/// What a pointer to a signer is: the same signer, with what it makes of each method itself.
+macro_rules! pointers {
+    ($($pointer:ident),+) => {$(
+        #[async_trait]
+        impl<S: Signer + ?Sized> Signer for $pointer<S> {
+            fn public_key(&self) -> PublicKey {
+                (**self).public_key()
+            }
 
-    async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
-        (**self).sign_envelope(digest).await
-    }
+            async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+                (**self).sign_block(hash).await
+            }
 
-    fn signs_at_once(&self) -> bool {
-        (**self).signs_at_once()
-    }
+            async fn sign_full_block(
+                &self,
+                hash: BlockHash,
+                block: &[u8],
+            ) -> Result<ecdsa::Signature, SignerError> {
+                (**self).sign_full_block(hash, block).await
+            }
+        }
+
+        #[async_trait]
+        impl<S: SpendSigner + ?Sized> SpendSigner for $pointer<S> {
+            fn public_key(&self) -> PublicKey {
+                (**self).public_key()
+            }
+
+            async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
+                (**self).sign_spend(sighash).await
+            }
+        }
+
+        #[async_trait]
+        impl<S: IdentitySigner + ?Sized> IdentitySigner for $pointer<S> {
+            fn public_key(&self) -> XOnlyPublicKey {
+                (**self).public_key()
+            }
+
+            async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
+                (**self).sign_envelope(digest).await
+            }
+
+            fn signs_at_once(&self) -> bool {
+                (**self).signs_at_once()
+            }
+        }
+    )+};
 }
 
-#[async_trait]
-impl<S: IdentitySigner + ?Sized> IdentitySigner for Arc<S> {
-    fn public_key(&self) -> XOnlyPublicKey {
-        (**self).public_key()
-    }
-
-    async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
-        (**self).sign_envelope(digest).await
-    }
-
-    fn signs_at_once(&self) -> bool {
-        (**self).signs_at_once()
-    }
-}
+pointers!(Box, Arc);
