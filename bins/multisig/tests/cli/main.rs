@@ -1,5 +1,7 @@
 //! The program as people and scripts meet it.
 
+mod script;
+
 use std::{
     io::Write,
     path::Path,

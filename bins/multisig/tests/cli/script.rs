@@ -1,33 +1,8 @@
 //! `multisig script`: which setting a script is for.
 
-use std::process::{Command, Output, Stdio};
-
 use serde_json::Value;
 
-const KEYS: [&str; 3] = [
-    "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5",
-    "02f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9",
-    "0379be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
-];
-
-fn multisig(args: &[&str]) -> Output {
-    command(args).output().expect("the program runs")
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_multisig"));
-    command.args(args).stdin(Stdio::null());
-    command
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use super::{KEYS, command, json, multisig, stderr};
 
 /// What `script` prints for people, of the same keys.
 fn printed(more: &[&str]) -> String {
