@@ -1,7 +1,8 @@
 //! Calls of what an operator was given, keys, policy, node and messenger: none holds it up.
 //!
-//! Each is made in a task of its own and has a time-out. One that takes long is an alarm before it
-//! ends, and so is one that is given up; that the part answers again is told, too.
+//! Each has a time-out, and all but those of the node, which are awaited in the task that asks, are
+//! made in tasks of their own. One that takes long is an alarm before it ends, and so is one that is
+//! given up; that the part answers again is told, too.
 
 mod node;
 
@@ -202,16 +203,11 @@ impl Calls {
             let _under_way = under_way;
             beside(call).await
         }));
-        match self.wait(part, task).await? {
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(match error.try_into_panic() {
-                Ok(panic) => CallError::Panicked {
-                    part,
-                    reason: what_it_said(&*panic),
-                },
-                Err(_) => CallError::Ended { part },
-            }),
-        }
+        let ended = task.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => panicked(part, &*panic),
+            Err(_) => CallError::Ended { part },
+        });
+        self.watch(part, ended).await
     }
 
     /// Waits for a call that is none of a task's own, and so must not block. A panic in it is an error.
@@ -220,15 +216,25 @@ impl Calls {
         part: Part,
         call: impl Future<Output = T>,
     ) -> Result<T, CallError> {
+        let call = AssertUnwindSafe(call).catch_unwind();
+        self.watch(part, call.map_err(|panic| panicked(part, &*panic)))
+            .await
+    }
+
+    /// Waits for a call up to its limit, and tells how long it takes.
+    async fn watch<T>(
+        &self,
+        part: Part,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         let begun = Instant::now();
         let (slow, limit) = (self.slow(part), self.limit(part));
-        let call = AssertUnwindSafe(call).catch_unwind().map_err(|panic| {
-            let reason = what_it_said(&*panic);
-            CallError::Panicked { part, reason }
-        });
         let mut call = core::pin::pin!(call);
         if let Ok(answer) = tokio::time::timeout(slow, &mut call).await {
-            self.note(part, None);
+            // Who panics has not answered.
+            if answer.is_ok() {
+                self.note(part, None);
+            }
             return answer;
         }
         if slow < limit {
@@ -289,12 +295,13 @@ async fn beside<T>(call: impl Future<Output = T>) -> T {
     .await
 }
 
-fn what_it_said(panic: &(dyn core::any::Any + Send)) -> String {
+fn panicked(part: Part, panic: &(dyn core::any::Any + Send)) -> CallError {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "it did not say why".to_owned())
+    let reason = text.unwrap_or_else(|| "it did not say why".to_owned());
+    CallError::Panicked { part, reason }
 }
 
 #[cfg(test)]
@@ -363,6 +370,21 @@ mod tests {
             .await
             .expect("an answer");
         assert!(reports.try_recv().is_err(), "told once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_panics_is_not_well_again() {
+        let (calls, mut reports) = calls();
+        let late = calls.run(POLICY, take(SECOND * 2));
+        late.await.expect("an answer");
+        assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Late(SECOND))));
+        for _ in 0..=WELL {
+            let at_once = calls.run(POLICY, async { panic!("a strange block") });
+            at_once.await.expect_err("it panicked");
+            let in_place = calls.wait(POLICY, async { panic!("a strange block") });
+            in_place.await.expect_err("it panicked");
+        }
+        assert!(reports.try_recv().is_err(), "it has not answered");
     }
 
     /// One worker is enough, though the call is made on it.
