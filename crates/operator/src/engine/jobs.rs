@@ -219,9 +219,9 @@ impl Jobs {
         core::future::pending().await
     }
 
-    /// Ends the operator if its guard's store failed, or its key will sign nothing any more. It would fail at each later call as well, and an
-    /// operator that votes and never signs is worse than one that is absent: its votes decide blocks
-    /// that then lack its signature.
+    /// Ends the operator if its guard's store failed, or its key will sign nothing any more. Either
+    /// would fail at each later call as well, and an operator that votes and never signs is worse than
+    /// one that is absent: its votes decide blocks that then lack its signature.
     fn end_without_guard(&self, error: GuardError) {
         let store = matches!(error, GuardError::Store(GuardStoreError::Backend(_)));
         if store || error.is_final() {
