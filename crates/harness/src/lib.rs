@@ -12,7 +12,9 @@
 
 pub mod document;
 mod proxy;
+mod script;
 mod usurper;
 
 pub use proxy::{Fault, Middleman, Proxy, ProxyError};
+pub use script::write_script;
 pub use usurper::{Usurper, forge_elided_root, propose};

@@ -3,12 +3,14 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     thread,
 };
 
-use federation_harness::document::{Block, Document, Fault, Kind, Session, is_in};
+use federation_harness::{
+    document::{Block, Document, Fault, Kind, Session, is_in},
+    write_script,
+};
 use federation_local::free_ports;
 use tempfile::TempDir;
 
@@ -43,8 +45,8 @@ impl People {
     fn new() -> Self {
         let root = tempfile::tempdir().expect("a folder");
         let editor = root.path().join("editor");
-        fs::write(&editor, format!("#!/bin/sh\necho '{PHRASE}' > \"$1\"\n")).expect("written");
-        fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).expect("a program");
+        let text = format!("#!/bin/sh\necho '{PHRASE}' > \"$1\"\n");
+        write_script(&editor, &text).expect("written");
         let people = NAMES.map(|name| {
             let folder = root.path().join(name);
             fs::create_dir(&folder).expect("made");

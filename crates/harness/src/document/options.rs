@@ -72,7 +72,7 @@ impl Programs {
             return Ok(());
         }
         let mut verbs = vec![name.to_owned()];
-        let mut help = self.help_of(&verbs).unwrap_or_default();
+        let mut help = self.help_of(block, &verbs)?.unwrap_or_default();
         for word in &words[1..] {
             // What stands behind `help` is a verb or a topic, whose options are not given there.
             if verbs.last().is_some_and(|last| last == "help") {
@@ -85,11 +85,10 @@ impl Programs {
                 verbs.push((*word).to_owned());
                 let usage = format!("Usage: {}", verbs.join(" "));
                 // A verb that people do not need is not listed.
-                if self
-                    .help_of(&verbs)
-                    .is_some_and(|help| help.contains(&usage))
+                if let Some(unlisted) = self.help_of(block, &verbs)?
+                    && unlisted.contains(&usage)
                 {
-                    help = self.help_of(&verbs).unwrap_or_default();
+                    help = unlisted;
                     continue;
                 }
                 let is_word = word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
@@ -103,7 +102,7 @@ impl Programs {
                 break;
             }
             verbs.push((*word).to_owned());
-            help = self.help_of(&verbs).unwrap_or_default();
+            help = self.help_of(block, &verbs)?.unwrap_or_default();
         }
         for word in words.iter().filter(|word| word.starts_with('-')) {
             let option = word.split('=').next().unwrap_or(word);
@@ -121,22 +120,28 @@ impl Programs {
         Ok(())
     }
 
-    fn help_of(&mut self, verbs: &[String]) -> Option<String> {
+    /// The help of a verb; `None` if the program does not know the verb.
+    fn help_of(&mut self, block: &Block, verbs: &[String]) -> Result<Option<String>, Fault> {
         if let Some(known) = self.help.get(verbs) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let (name, rest) = verbs.split_first()?;
-        let output = Command::new(self.paths.get(name)?)
+        let Some((path, rest)) = verbs
+            .split_first()
+            .and_then(|(name, rest)| Some((self.paths.get(name)?, rest)))
+        else {
+            return Ok(None);
+        };
+        let output = Command::new(path)
             .args(rest)
             .arg("--help")
             .output()
-            .ok()?;
+            .map_err(|error| Fault::new(block, format!("{}: {error}", path.display())))?;
         let help = output
             .status
             .success()
             .then(|| String::from_utf8_lossy(&output.stdout).into_owned());
         self.help.insert(verbs.to_vec(), help.clone());
-        help
+        Ok(help)
     }
 }
 
@@ -168,13 +173,9 @@ mod tests {
 
     /// A program that knows the verb `go` with the option `--fast`.
     fn programs(folder: &Path) -> Programs {
-        use std::os::unix::fs::PermissionsExt;
-
         let path = folder.join("federation");
         let text = "#!/bin/sh\nif [ \"$1\" = go ]; then echo '      --fast'; else echo 'Commands:'; echo '  go  Goes'; echo '  help  Helps'; fi\n";
-        std::fs::write(&path, text).expect("written");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&path, mode).expect("a program");
+        crate::write_script(&path, text).expect("written");
         Programs::new(&[&path])
     }
 
