@@ -1,14 +1,12 @@
 //! Calls of what an operator was given, keys, policy, node and messenger: none holds it up.
 //!
-//! Each has a time-out, and all but those of the node, which are awaited in the task that asks, are
-//! made in tasks of their own. One that takes long is an alarm before it ends, and so is one that is
-//! given up; that the part answers again is told, too.
+//! Each is made in a task of its own and has a time-out. One that takes long is an alarm before it
+//! ends, and so is one that is given up; that the part answers again is told, too.
 
 mod node;
 
 use std::{
     collections::BTreeMap,
-    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -18,7 +16,7 @@ use std::{
 
 use federation_block_signing::Part;
 use federation_signer::SignerError;
-use futures::{FutureExt, TryFutureExt};
+use futures::TryFutureExt;
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     sync::mpsc,
@@ -210,17 +208,6 @@ impl Calls {
         self.watch(part, ended).await
     }
 
-    /// Waits for a call that is none of a task's own, and so must not block. A panic in it is an error.
-    pub(crate) async fn wait<T>(
-        &self,
-        part: Part,
-        call: impl Future<Output = T>,
-    ) -> Result<T, CallError> {
-        let call = AssertUnwindSafe(call).catch_unwind();
-        self.watch(part, call.map_err(|panic| panicked(part, &*panic)))
-            .await
-    }
-
     /// Waits for a call up to its limit, and tells how long it takes.
     async fn watch<T>(
         &self,
@@ -381,8 +368,6 @@ mod tests {
         for _ in 0..=WELL {
             let at_once = calls.run(POLICY, async { panic!("a strange block") });
             at_once.await.expect_err("it panicked");
-            let in_place = calls.wait(POLICY, async { panic!("a strange block") });
-            in_place.await.expect_err("it panicked");
         }
         assert!(reports.try_recv().is_err(), "it has not answered");
     }

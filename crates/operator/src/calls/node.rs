@@ -24,11 +24,11 @@ impl<N: ?Sized> LimitedNode<N> {
         Self { node, calls }
     }
 
-    async fn ask<T: Send>(
+    async fn ask<T: Send + 'static>(
         &self,
-        question: impl Future<Output = Result<T, RpcError>> + Send,
+        question: impl Future<Output = Result<T, RpcError>> + Send + 'static,
     ) -> Result<T, RpcError> {
-        match self.calls.wait(Part::Node, question).await {
+        match self.calls.run(Part::Node, question).await {
             Ok(answer) => answer,
             Err(CallError::NoAnswer { limit, .. }) => Err(RpcError::Timeout(limit)),
             Err(error) => Err(RpcError::Unexpected {
@@ -39,80 +39,91 @@ impl<N: ?Sized> LimitedNode<N> {
     }
 }
 
+/// Asks the node in a task of its own, which owns what it asks with.
+macro_rules! ask {
+    ($this:ident.$method:ident($($argument:expr),*) $(with $($owned:ident),+)?) => {{
+        let node = $this.node.clone();
+        $($(let $owned = $owned.to_owned();)+)?
+        $this.ask(async move { node.$method($($argument),*).await }).await
+    }};
+}
+
 #[async_trait]
-impl<N: Node + ?Sized> Node for LimitedNode<N> {
+impl<N: Node + ?Sized + 'static> Node for LimitedNode<N> {
     async fn dialect(&self) -> Result<Dialect, RpcError> {
-        self.ask(self.node.dialect()).await
+        ask!(self.dialect())
     }
 
     async fn block_count(&self) -> Result<BlockHeight, RpcError> {
-        self.ask(self.node.block_count()).await
+        ask!(self.block_count())
     }
 
     async fn best_block_hash(&self) -> Result<BlockHash, RpcError> {
-        self.ask(self.node.best_block_hash()).await
+        ask!(self.best_block_hash())
     }
 
     async fn block_hash(&self, height: BlockHeight) -> Result<BlockHash, RpcError> {
-        self.ask(self.node.block_hash(height)).await
+        ask!(self.block_hash(height))
     }
 
     async fn header_info(&self, hash: BlockHash) -> Result<HeaderInfo, RpcError> {
-        self.ask(self.node.header_info(hash)).await
+        ask!(self.header_info(hash))
     }
 
     async fn header(&self, hash: BlockHash) -> Result<Bytes, RpcError> {
-        self.ask(self.node.header(hash)).await
+        ask!(self.header(hash))
     }
 
     async fn block(&self, hash: BlockHash) -> Result<Bytes, RpcError> {
-        self.ask(self.node.block(hash)).await
+        ask!(self.block(hash))
     }
 
     async fn new_block(&self) -> Result<Bytes, RpcError> {
-        self.ask(self.node.new_block()).await
+        ask!(self.new_block())
     }
 
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError> {
-        self.ask(self.node.test_proposed_block(block)).await
+        ask!(self.test_proposed_block(&block) with block)
     }
 
     async fn include_transaction(&self, txid: &str, transaction: &[u8]) -> Result<(), RpcError> {
-        self.ask(self.node.include_transaction(txid, transaction))
-            .await
+        ask!(self.include_transaction(&txid, &transaction) with txid, transaction)
     }
 
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError> {
-        self.ask(self.node.submit_block(block)).await
+        ask!(self.submit_block(&block) with block)
     }
 
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError> {
-        self.ask(self.node.blockchain_info()).await
+        ask!(self.blockchain_info())
     }
 
     async fn network_info(&self) -> Result<NetworkInfo, RpcError> {
-        self.ask(self.node.network_info()).await
+        ask!(self.network_info())
     }
 
     async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
-        self.ask(self.node.ask_chain()).await
+        ask!(self.ask_chain())
     }
 
     async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
-        self.ask(self.node.dynafed_can_begin()).await
+        ask!(self.dynafed_can_begin())
     }
 }
 
 #[async_trait]
-impl<N: ReissuanceNode + ?Sized> ReissuanceNode for LimitedNode<N> {
+impl<N: ReissuanceNode + ?Sized + 'static> ReissuanceNode for LimitedNode<N> {
     async fn send_transaction(&self, transaction: &[u8]) -> Result<String, RpcError> {
-        self.ask(self.node.send_transaction(transaction)).await
+        ask!(self.send_transaction(&transaction) with transaction)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        sync::{Mutex, PoisonError, mpsc::Receiver},
+        time::Duration,
+    };
 
     use tokio::sync::mpsc;
 
@@ -120,14 +131,30 @@ mod tests {
     use crate::{CallLimits, calls::Answering};
 
     /// A node that never answers.
-    struct Silent;
+    #[derive(Default)]
+    struct Silent {
+        /// If given, it blocks the thread of whoever asks until something comes from here, or its other
+        /// end is dropped.
+        blocked: Option<Mutex<Receiver<()>>>,
+    }
+
+    impl Silent {
+        async fn suffer<T>(&self) -> T {
+            if let Some(blocked) = &self.blocked {
+                let blocked = blocked.lock().unwrap_or_else(PoisonError::into_inner);
+                // Not for ever, so that the test ends if nothing else goes on.
+                let _ = blocked.recv_timeout(Duration::from_secs(60));
+            }
+            core::future::pending().await
+        }
+    }
 
     macro_rules! silent {
         ($($name:ident($($argument:ty),*) -> $answer:ty;)*) => {
             #[async_trait]
             impl Node for Silent {
                 $(async fn $name(&self, $(_: $argument),*) -> Result<$answer, RpcError> {
-                    core::future::pending().await
+                    self.suffer().await
                 })*
             }
         };
@@ -154,7 +181,7 @@ mod tests {
     #[async_trait]
     impl ReissuanceNode for Silent {
         async fn send_transaction(&self, _: &[u8]) -> Result<String, RpcError> {
-            core::future::pending().await
+            self.suffer().await
         }
     }
 
@@ -167,7 +194,7 @@ mod tests {
         };
         let (sender, mut reports) = mpsc::unbounded_channel();
         let calls = Arc::new(Calls::new(limits, limit, sender));
-        let node = LimitedNode::new(Arc::new(Silent), calls);
+        let node = LimitedNode::new(Arc::new(Silent::default()), calls);
         let hash = BlockHash::from_bytes([0; 32]);
         let answers = [
             node.dialect().await.err(),
@@ -195,5 +222,26 @@ mod tests {
         let told = Ok((Part::Node, Answering::GivenUp(limit)));
         assert_eq!(reports.try_recv(), told);
         assert!(reports.try_recv().is_err(), "once");
+    }
+
+    /// One worker is enough, though the call is made on it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_node_that_blocks_its_thread_is_told_of_and_given_up() {
+        let limit = Duration::from_millis(100);
+        let limits = CallLimits {
+            node: limit,
+            ..CallLimits::default()
+        };
+        let (sender, mut reports) = mpsc::unbounded_channel();
+        let calls = Arc::new(Calls::new(limits, limit, sender));
+        let (release, blocked) = std::sync::mpsc::channel();
+        let node = Silent {
+            blocked: Some(Mutex::new(blocked)),
+        };
+        let node = LimitedNode::new(Arc::new(node), calls);
+        assert_eq!(node.block_count().await, Err(RpcError::Timeout(limit)));
+        let told = Ok((Part::Node, Answering::GivenUp(limit)));
+        assert_eq!(reports.try_recv(), told);
+        drop(release);
     }
 }
