@@ -1,4 +1,4 @@
-//! What is checked before an operator runs: that keys, node, clock and store belong together.
+//! The checks before an operator runs: that keys, node, clock and store belong together.
 
 use std::time::Duration;
 
@@ -13,40 +13,41 @@ use crate::{
     policy::{SWEPT, check_swept},
 };
 
-/// The pause between two tries to reach the node.
+/// The pause between two attempts to reach the node.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How far the node's clock may be from ours if nothing is set.
+/// How far the node's clock may be from this machine's by default.
 const MAX_DRIFT: Duration = Duration::from_secs(10);
 
-/// How many blocks are searched for a signature by a key that is said to be new. Finding one proves
-/// that it is not; finding none proves nothing, as a block holds the M signatures that came first.
+/// How many blocks are searched for a signature by a key that is declared new. Finding one proves
+/// that the key is not new; finding none proves nothing, because a block contains only the M
+/// signatures that came first.
 const SEARCHED_BLOCKS: u32 = 1000;
 
-/// What the operator remembers of what its key has signed.
+/// What the operator knows of the signatures of its key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Memory {
-    /// It is an observer, which acts as if it had signed anything.
+    /// The operator is an observer, which acts as if its key could have signed anything.
     KnownToBeLost,
-    /// Nothing: then nothing was signed, or the store was lost.
+    /// Nothing is known: either the key has signed nothing, or the store was lost.
     Empty,
-    /// All up to this height, or it was set back.
+    /// Every signature up to this height is known, unless the store was restored from a backup.
     UpTo(Option<BlockHeight>),
 }
 
-/// How an operator begins.
+/// How an operator is to begin.
 pub(crate) struct Begin {
-    /// Whether it only watches at first.
+    /// Whether it begins as an observer.
     pub(crate) observe: bool,
-    /// Whether it knows nothing, on a chain that its node says has no block yet.
+    /// Whether the store is empty and, by the node's word, the chain has no block yet.
     pub(crate) fresh: bool,
-    /// The node's tip, at which somebody said that the key is new and no block denies it.
+    /// The node's tip, if the key was declared new and no block contradicts that.
     pub(crate) new_key_at: Option<BlockHeight>,
-    /// What the chain was compared with, up to the node's tip.
+    /// The comparison of the chain with the guard, done up to the node's tip.
     pub(crate) history: History,
 }
 
-/// Checks that the signers are this operator's.
+/// Checks that both keys are this operator's.
 pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
     let entry = operator
         .federation
@@ -71,8 +72,8 @@ pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Checks that the node is on the federation's chain and has a sane clock, waiting for it as long
-/// as it takes.
+/// Checks that the node is on the federation's chain and that its clock is right. Waits for the
+/// node as long as it takes.
 pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<Begin, StartError> {
     let mut told = false;
     loop {
@@ -89,7 +90,7 @@ pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<Be
     }
 }
 
-/// Whether waiting may help: the node is away, or its cookie file is not written yet.
+/// Whether waiting may help: the node is unreachable, or has not written its cookie file yet.
 fn may_pass(error: &RpcError) -> bool {
     error.is_transient() || matches!(error, RpcError::Cookie { .. })
 }
@@ -120,7 +121,7 @@ async fn try_check_node(operator: &Operator, memory: Memory) -> Result<Begin, St
     begin(operator, (info.blocks, info.best_block_hash), memory).await
 }
 
-/// Compares everything that the node tells of its chain with what was agreed on.
+/// Compares everything that the node reports about its chain with what was agreed on.
 async fn check_certificate(operator: &Operator) -> Result<(), StartError> {
     let Some(certificate) = &operator.options.certificate else {
         return Ok(());
@@ -152,7 +153,7 @@ async fn check_script(
     let rules = operator.federation.rules();
     let found = match told {
         Some(hex) => hex,
-        // Ocean does not tell; every header has the challenge of the next one.
+        // Ocean does not report it, but every header has the challenge of the next block.
         None => {
             let header = operator.node.header(tip).await?;
             match Header::decode(rules.dialect(), &header) {
@@ -169,7 +170,7 @@ async fn check_script(
     }
 }
 
-/// Checks that the chain began with the agreed sweep, if there is one and the node still has block 1.
+/// Checks that block 1 contains the agreed sweep, if there is one and the node still has the block.
 async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
     let Some(sweep) = operator.policy.sweep(SWEPT) else {
         return Ok(());
@@ -179,7 +180,7 @@ async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
         Ok(bytes) => bytes,
         Err(error) if may_pass(&error) => return Err(error.into()),
         Err(error) => {
-            tracing::warn!(%error, "the node does not give block 1, so its sweep is not checked");
+            tracing::warn!(%error, "block 1 not available from the node: sweep not checked");
             return Ok(());
         }
     };
@@ -189,14 +190,16 @@ async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
     checked.map_err(StartError::NoSweep)
 }
 
-/// Compares clocks by a template: its time is the node's, unless the chain is ahead of it.
+/// Compares the clocks by means of a template: its time is the node's, unless the chain is ahead of
+/// the node's clock.
 async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartError> {
     let template = match operator.node.new_block().await {
         Ok(template) => template,
         Err(error) if may_pass(&error) => return Err(error.into()),
-        // A node that is still catching up makes no templates; the protocol checks each time again.
+        // A node that is still catching up makes no templates. The protocol checks every block's
+        // time anyway.
         Err(error) => {
-            tracing::warn!(%error, "the node gives no template, so its clock is not checked now");
+            tracing::warn!(%error, "no template from the node: its clock is not checked now");
             return Ok(());
         }
     };
@@ -216,10 +219,11 @@ async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartE
     }
 }
 
-/// Decides how to begin, with what is remembered, on a chain with this tip.
+/// Decides how to begin on a chain with this tip, given what is known of the key's signatures.
 ///
-/// Memory that is missing is not guessed from the chain: a block holds M signatures, those that came
-/// first, so an operator that is a little slower than others may have signed each and stand in none.
+/// Missing knowledge is not inferred from the chain: a block contains only the M signatures that
+/// came first, so an operator that is a little slower than others may have signed every block and
+/// appear in none.
 async fn begin(
     operator: &Operator,
     tip: (BlockHeight, BlockHash),
@@ -256,8 +260,8 @@ async fn begin(
             }
             tracing::warn!(
                 tip = %height,
-                "the store or its guard is empty and the chain has blocks: whatever this key may have \
-                 signed is not known, so the operator observes until others have settled a block \
+                "the store or its guard is empty and the chain has blocks: what this key may have \
+                 signed is unknown, so the operator observes until others have settled a block \
                  without it"
             );
             history.known = Known::Since(now);
@@ -279,7 +283,7 @@ async fn begin(
     })
 }
 
-/// Whether somebody said that the key has signed nothing on this chain, and that still counts.
+/// Whether the key was declared new for this chain, and the declaration still holds at this tip.
 fn is_new_key(operator: &Operator, tip: BlockHeight) -> bool {
     match operator.options.new_key_until {
         Some(until) if tip <= until => true,
@@ -287,7 +291,7 @@ fn is_new_key(operator: &Operator, tip: BlockHeight) -> bool {
             tracing::warn!(
                 %until,
                 %tip,
-                "new_key_until is below the chain's tip, so it does not count any more"
+                "new_key_until is below the chain's tip and no longer in effect"
             );
             false
         }

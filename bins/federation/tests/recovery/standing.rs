@@ -292,7 +292,7 @@ async fn a_node_that_goes_away_and_others_that_are_not_heard_are_told() {
     let world = World::new().await;
     let config = world.config(0);
     let daemon = Daemon::start(&config);
-    daemon.says("the node answers").await;
+    daemon.says("node reachable").await;
     // Alone from the start.
     let line = until_check(&config, 2, "nobody is heard").await;
     assert!(line.contains("(never)"), "{line}");
@@ -360,7 +360,7 @@ async fn brokers_that_are_down_are_told() {
     let brokers = "[kafka]\nbrokers = [\"127.0.0.1:1\"]\n";
     std::fs::write(&config, format!("{text}\n{brokers}")).expect("written");
     let daemon = Daemon::start(&config);
-    daemon.says("the node answers").await;
+    daemon.says("node reachable").await;
     let line = until_check(&config, 2, "no Kafka broker is connected").await;
     assert!(line.contains("127.0.0.1:1"), "{line}");
     let shown = ask_json(&config, &["status"]);

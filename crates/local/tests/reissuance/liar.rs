@@ -332,7 +332,7 @@ async fn an_operator_whose_node_lies_says_so_and_goes_on_with_the_truth() {
     wait_until("the lie is told of", || {
         let now = status.borrow();
         let problem = now.first().and_then(|asset| asset.problem.as_deref());
-        problem.is_some_and(|problem| problem.contains("are not its own"))
+        problem.is_some_and(|problem| problem.contains("than its hash commits to"))
     })
     .await;
     liar.tell(None);

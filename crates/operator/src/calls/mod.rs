@@ -1,7 +1,9 @@
-//! Calls of what an operator was given, keys, policy, node and messenger: none holds it up.
+//! Calls of the operator's parts, that is its keys, policy, node and messenger, such that none of
+//! them can hold it up.
 //!
-//! Each is made in a task of its own and has a time-out. One that takes long is an alarm before it
-//! ends, and so is one that is given up; that the part answers again is told, too.
+//! Each call is made in a task of its own and has a timeout. A call that takes long raises an alarm
+//! before it ends, and so does one that is given up; when the part answers again, that is reported
+//! too.
 
 mod node;
 
@@ -27,23 +29,24 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 pub(crate) use self::node::LimitedNode;
 
-/// How long calls of what an operator was given may take. What overruns is given up, and asked for
-/// again.
+/// How long calls of an operator's parts may take. A call that exceeds its limit is given up and
+/// made again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallLimits {
-    /// A signature of any key, 15 s if not set. Longer than the time-out that the key has of its own,
-    /// ten seconds for a hardware module, so that it is the key which says what is wrong; where a PIN
-    /// is typed on a pad, longer than that takes.
+    /// The limit for a signature of any key; 15 s by default. It should exceed the key's own
+    /// timeout, which is ten seconds for a hardware module, so that the key reports what is wrong;
+    /// and if a PIN is typed on a pad, the time that takes.
     pub key: Duration,
-    /// An answer of the policy, 10 s if not set. Meanwhile no other block is tested.
+    /// The limit for an answer of the policy; 10 s by default. Meanwhile no other block is tested.
     pub policy: Duration,
-    /// An answer of the node, 60 s if not set: longer than the time-out of its client.
+    /// The limit for an answer of the node; 60 s by default, which exceeds the timeout of its
+    /// client.
     pub node: Duration,
-    /// To hand a frame to the messenger, 5 s if not set. Messengers return at once.
+    /// The limit for handing a frame to the messenger; 5 s by default. Messengers return at once.
     pub messenger: Duration,
-    /// After how long a key, the policy or the messenger is said to be slow; if none is set, a quarter
-    /// of the interval, at least a second, and at most half of the limit.
+    /// The time after which a key, the policy or the messenger is reported as slow; by default a
+    /// quarter of the interval, but at least a second and at most half of the limit.
     pub slow: Option<Duration>,
 }
 
@@ -59,10 +62,10 @@ impl Default for CallLimits {
     }
 }
 
-/// After so many answers in time in a row a slow part is well again.
+/// How many timely answers in a row it takes until a slow part has recovered.
 const WELL: u32 = 3;
 
-/// How many answers in time it takes. A reissuance key is asked once in weeks.
+/// How many timely answers it takes for this part. A reissuance key is asked once in weeks.
 const fn answers_to_be_well(part: Part) -> u32 {
     match part {
         Part::ReissuanceKey => 1,
@@ -70,32 +73,32 @@ const fn answers_to_be_well(part: Part) -> u32 {
     }
 }
 
-/// So many calls of a part may be under way in tasks of their own. A call that waits ends when it is
-/// given up. One that blocks its thread does not, and the runtime has to make another thread for it.
+/// How many calls of one part may be pending. A call that waits ends when it is given up. One that
+/// blocks its thread does not, and costs the runtime another thread.
 const AT_ONCE: usize = 16;
 
-/// How a part answers, when that changes.
+/// A change in how a part answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answering {
-    /// A call has taken so long, and has not come back.
+    /// A call is still pending after this long.
     Late(Duration),
-    /// A call was given up after so long.
+    /// A call was given up after this long.
     GivenUp(Duration),
-    /// It answers in time again.
+    /// The part answers in time again.
     Well,
 }
 
-/// Why a call gave nothing.
+/// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("the {part} did not answer within {limit:?}")]
     NoAnswer { part: Part, limit: Duration },
     #[error("the {part} panicked: {reason}")]
     Panicked { part: Part, reason: String },
-    #[error("{AT_ONCE} calls of the {part} are under way and do not come back: no more are made")]
+    #[error("{AT_ONCE} calls of the {part} are pending and do not return: no more are made")]
     Blocked { part: Part },
-    /// The operator or its runtime ends.
-    #[error("the {part} was not waited for")]
+    /// The operator or its runtime is ending.
+    #[error("the call of the {part} was cancelled")]
     Ended { part: Part },
 }
 
@@ -105,17 +108,17 @@ impl From<CallError> for SignerError {
     }
 }
 
-/// How it is with one part.
+/// The state of one part.
 #[derive(Debug, Default)]
 struct Health {
-    /// Whether it was told that it is slow, and that a call was given up.
+    /// Whether it was reported that the part is slow, and that a call was given up.
     told: (bool, bool),
-    /// Answers in time since the last late one.
+    /// The number of timely answers since the last late one.
     in_time: u32,
     under_way: Arc<AtomicUsize>,
 }
 
-/// Counts a call while its task lives.
+/// Counts a call as long as its task lives.
 struct UnderWay(Arc<AtomicUsize>);
 
 impl UnderWay {
@@ -142,7 +145,8 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// For a chain of this interval; what changes is said there.
+    /// Makes calls for a chain of this interval. Changes in how the parts answer are sent to
+    /// `reports`.
     pub(crate) fn new(
         limits: CallLimits,
         interval: Duration,
@@ -158,7 +162,7 @@ impl Calls {
         }
     }
 
-    /// The tasks of all calls, and of whoever else is to be waited for at the end.
+    /// The tasks of all calls, and others that are to be waited for at the end.
     pub(crate) const fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
@@ -172,7 +176,8 @@ impl Calls {
         }
     }
 
-    /// When a call of this part is late, before it is given up. Nodes take seconds for large blocks.
+    /// The time after which a call of this part is late. A node takes seconds for large blocks, so
+    /// its calls are only late when they are given up.
     fn slow(&self, part: Part) -> Duration {
         let limit = self.limit(part);
         match part {
@@ -181,12 +186,12 @@ impl Calls {
         }
     }
 
-    /// How long the identity key may take before asking once more is worth a try.
+    /// How long to wait for the identity key before a second attempt is worthwhile.
     pub(crate) fn patience(&self) -> Duration {
         self.slow(Part::IdentityKey)
     }
 
-    /// Makes a call in a task of its own. Dropping the returned future ends it.
+    /// Makes a call in a task of its own. Dropping the returned future aborts it.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         part: Part,
@@ -208,7 +213,7 @@ impl Calls {
         self.watch(part, ended).await
     }
 
-    /// Waits for a call up to its limit, and tells how long it takes.
+    /// Waits for a call up to its limit, and reports if it is late or given up.
     async fn watch<T>(
         &self,
         part: Part,
@@ -218,7 +223,7 @@ impl Calls {
         let (slow, limit) = (self.slow(part), self.limit(part));
         let mut call = core::pin::pin!(call);
         if let Ok(answer) = tokio::time::timeout(slow, &mut call).await {
-            // Who panics has not answered.
+            // A panic is not an answer.
             if answer.is_ok() {
                 self.note(part, None);
             }
@@ -239,7 +244,7 @@ impl Calls {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that an answer came in time, or what is wrong.
+    /// Records a timely answer, or what is wrong.
     fn note(&self, part: Part, wrong: Option<Answering>) {
         let mut all = self.health();
         let health = all.entry(part).or_default();
@@ -266,9 +271,9 @@ impl Calls {
     }
 }
 
-/// Polls a call so that, should it block its thread, the runtime goes on with another one: with the
-/// thread blocked that last looked after time and sockets, nobody would before something else wakes one
-/// up. A runtime of one thread has no other.
+/// Polls a call such that the runtime goes on with another thread if the call blocks its own. If it
+/// blocked the thread that drives timers and sockets, nothing would drive them until another thread
+/// wakes up. A runtime with a single thread has no other to go on with.
 async fn beside<T>(call: impl Future<Output = T>) -> T {
     let has_others = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
     let mut call = core::pin::pin!(call);
@@ -287,7 +292,7 @@ fn panicked(part: Part, panic: &(dyn core::any::Any + Send)) -> CallError {
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned());
-    let reason = text.unwrap_or_else(|| "it did not say why".to_owned());
+    let reason = text.unwrap_or_else(|| "without a message".to_owned());
     CallError::Panicked { part, reason }
 }
 
@@ -312,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_hangs_is_told_of_while_it_does_and_given_up_then() {
+    async fn a_call_that_hangs_is_reported_before_it_is_given_up() {
         let (calls, mut reports) = calls();
         let given_up = calls.run(POLICY, core::future::pending::<()>()).await;
         let limit = SECOND * 8;
@@ -324,16 +329,16 @@ mod tests {
         assert_eq!(
             reports.try_recv(),
             Ok((POLICY, Answering::Late(SECOND))),
-            "before it was given up"
+            "before it is given up"
         );
         assert_eq!(reports.try_recv(), Ok((POLICY, Answering::GivenUp(limit))));
-        // The task is gone with it.
+        // The call's task has ended too.
         calls.tasks().close();
         calls.tasks().wait().await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_is_well_again_when_it_has_answered_in_time_for_a_while() {
+    async fn a_part_has_recovered_after_some_timely_answers_in_a_row() {
         let (calls, mut reports) = calls();
         calls
             .run(POLICY, take(SECOND * 2))
@@ -345,7 +350,10 @@ mod tests {
             .expect("an answer");
         assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Late(SECOND))));
         for _ in 0..WELL {
-            assert!(reports.try_recv().is_err(), "told once, and not well yet");
+            assert!(
+                reports.try_recv().is_err(),
+                "reported once, and not recovered yet"
+            );
             calls
                 .run(POLICY, take(SECOND / 2))
                 .await
@@ -356,11 +364,11 @@ mod tests {
             .run(POLICY, take(SECOND / 2))
             .await
             .expect("an answer");
-        assert!(reports.try_recv().is_err(), "told once");
+        assert!(reports.try_recv().is_err(), "reported once");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_that_panics_is_not_well_again() {
+    async fn a_part_that_panics_has_not_recovered() {
         let (calls, mut reports) = calls();
         let late = calls.run(POLICY, take(SECOND * 2));
         late.await.expect("an answer");
@@ -369,12 +377,12 @@ mod tests {
             let at_once = calls.run(POLICY, async { panic!("a strange block") });
             at_once.await.expect_err("it panicked");
         }
-        assert!(reports.try_recv().is_err(), "it has not answered");
+        assert!(reports.try_recv().is_err(), "a panic is not an answer");
     }
 
-    /// One worker is enough, though the call is made on it.
+    /// A single worker is enough, although the call blocks it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_call_that_blocks_its_thread_is_given_up_and_stops_nothing_else() {
+    async fn a_call_that_blocks_its_thread_is_given_up_and_does_not_stop_others() {
         let (sender, _reports) = mpsc::unbounded_channel();
         let limit = Duration::from_millis(100);
         let limits = CallLimits {
@@ -384,7 +392,7 @@ mod tests {
         let calls = Calls::new(limits, SECOND, sender);
         let (release, blocked) = std::sync::mpsc::channel::<()>();
         let call = async move {
-            // Not for ever, so that the test ends if nothing else goes on.
+            // Bounded, so that the test ends even if nothing else makes progress.
             let _ = blocked.recv_timeout(SECOND * 60);
         };
         let part = POLICY;
@@ -394,7 +402,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_panics_is_an_error_and_no_more() {
+    async fn a_call_that_panics_is_only_an_error() {
         let (calls, _reports) = calls();
         let panicked = calls.run(POLICY, async { panic!("a strange block") }).await;
         let Err::<(), _>(error) = panicked else {

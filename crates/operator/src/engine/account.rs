@@ -1,8 +1,8 @@
-//! Whether this operator does its share: who is asked and fails, again and again, is out, however well
-//! the chain does without it.
+//! Whether this operator fulfils its duties. One that is asked and fails again and again is in
+//! effect absent, however well the chain does without it.
 //!
-//! Only what was asked for counts. An operator that is slower than the M fastest, so that a block is
-//! there before it was asked, has missed nothing.
+//! Only duties that were asked for count. If a block was complete before this operator was asked,
+//! because M others were faster, it has missed nothing.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,17 +10,17 @@ use federation_block_signing::{Alarm, Duty};
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use tokio::time::Instant;
 
-/// The least time after which a share that fails again and again at one height is told of.
+/// The shortest time after which a duty that fails repeatedly at one height is reported.
 const LEAST: Duration = Duration::from_secs(5);
 
-/// Blocks that were refused and are not final yet, at the most: a node works on one height.
+/// The most refused blocks that are kept until they are known to be final or not.
 const MOST_REFUSED: usize = 64;
 
-/// Why a share was not done.
+/// Why a duty was not fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) reason: String,
-    /// Whether somebody said no; otherwise it may pass.
+    /// Whether it was refused; otherwise the fault may be temporary.
     pub(super) refused: bool,
 }
 
@@ -40,54 +40,53 @@ impl Fault {
     }
 }
 
-/// What became of a share that was asked for.
+/// The outcome of a duty that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
     Failed(Fault),
-    /// The node or the policy refuses this block: that is wrong if it becomes final, and right
-    /// otherwise.
+    /// Node or policy refused this block: a fault if the block becomes final, and right otherwise.
     RefusedBlock(BlockHash, String),
 }
 
-/// Something to tell.
+/// A change to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     Raised(Alarm),
     Mended(Duty),
 }
 
-/// A share that was not done since the last time that it was.
+/// A duty's failures since it was last fulfilled.
 #[derive(Debug)]
 pub(super) struct Streak {
-    /// When it failed first.
+    /// When the duty first failed.
     pub(super) since: UnixTime,
     fault: Fault,
-    /// How many blocks came meanwhile for which it failed.
+    /// How many blocks came meanwhile for which the duty failed.
     pub(super) blocks: u32,
     failures: u32,
-    /// Up to which height blocks were counted.
+    /// The height up to which blocks were counted.
     counted: BlockHeight,
-    /// The highest height at which it failed.
+    /// The highest height at which the duty failed.
     latest: BlockHeight,
-    /// A height at which it failed whose block is not there yet, and since when that waits.
+    /// A height at which the duty failed and that has no block yet, and the time of the failure.
     open: Option<(BlockHeight, Instant)>,
-    /// At how many blocks it was told.
+    /// The number of blocks at the last report.
     told: Option<u32>,
 }
 
-/// Keeps account of the shares of one operator.
+/// Keeps track of one operator's duties.
 #[derive(Debug)]
 pub(super) struct Account {
-    /// So many blocks without a share are an alarm.
+    /// How many blocks without a duty raise an alarm.
     after: u32,
-    /// And so much time at one height.
+    /// How long a duty may keep failing at one height before that raises an alarm.
     patience: Duration,
     tip: BlockHeight,
     streaks: BTreeMap<Duty, Streak>,
-    /// The highest height of each duty that was done.
+    /// The highest height at which each duty was fulfilled.
     done: BTreeMap<Duty, BlockHeight>,
-    /// Blocks that node or policy refuse, until it is known whether they become final.
+    /// Blocks that node or policy refused, until it is known whether they become final.
     refused: BTreeMap<(BlockHeight, BlockHash), String>,
 }
 
@@ -104,19 +103,19 @@ impl Account {
         }
     }
 
-    /// What is told of as not done.
+    /// The duties that are reported as failing.
     pub(super) fn told(&self) -> impl Iterator<Item = (Duty, &Streak)> {
         let all = self.streaks.iter().filter(|(_, s)| s.told.is_some());
         all.map(|(duty, streak)| (*duty, streak))
     }
 
-    /// Whether a share failed at a height whose block is not there yet, and was not done since.
+    /// Whether a duty failed at a height that has no block yet, and was not fulfilled since.
     pub(super) fn fails_at(&self, duty: Duty, height: BlockHeight) -> bool {
         let open = self.streaks.get(&duty).and_then(|streak| streak.open);
         open.is_some_and(|(open, _)| open == height)
     }
 
-    /// Notes what became of a share.
+    /// Records the outcome of a duty.
     pub(super) fn note(
         &mut self,
         now: UnixTime,
@@ -128,7 +127,7 @@ impl Account {
             Outcome::Done => {
                 let done = self.done.entry(duty).or_insert(height);
                 *done = height.max(*done);
-                // What was asked for earlier and comes now says nothing of what failed since.
+                // A late answer for an earlier height does not make up for failures since.
                 self.streaks
                     .get(&duty)
                     .filter(|streak| streak.latest <= height)?;
@@ -146,7 +145,7 @@ impl Account {
         }
     }
 
-    /// The chain has a block more.
+    /// Records a new block of the chain.
     pub(super) fn over(
         &mut self,
         now: UnixTime,
@@ -177,7 +176,8 @@ impl Account {
         changes
     }
 
-    /// Time has passed: at a height that does not end for want of this share no blocks are counted.
+    /// Checks for duties that keep failing at one height: as long as that height lacks its block,
+    /// no blocks are counted.
     pub(super) fn look(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         for (duty, streak) in &mut self.streaks {
@@ -199,8 +199,9 @@ impl Account {
         height: BlockHeight,
         fault: Fault,
     ) -> Option<Change> {
-        // What hung so long that later blocks had it is over. At the height that is worked on a share is
-        // asked for in each round, and what was done in an earlier one does not help.
+        // A call that hung while the duty was fulfilled for later blocks no longer counts. At the
+        // height that is worked on the duty is asked for in each round, and having fulfilled it in
+        // an earlier round does not help.
         let is_over = height <= self.tip;
         if is_over && self.done.get(&duty).is_some_and(|done| *done >= height) {
             return None;
@@ -223,7 +224,7 @@ impl Account {
                 streak.open = Some((height, Instant::now()));
             }
         } else {
-            // All that came while it failed.
+            // All blocks that came while the duty failed.
             streak.count(height, self.tip);
         }
         streak.tell(duty, self.after)
@@ -242,7 +243,7 @@ impl Streak {
         }
     }
 
-    /// At so many blocks, at twice as many, and so on.
+    /// Reports the streak at `after` blocks, at twice as many, and so on.
     fn tell(&mut self, duty: Duty, after: u32) -> Option<Change> {
         let next = match self.told {
             None => after,

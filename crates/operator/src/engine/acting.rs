@@ -1,4 +1,4 @@
-//! Doing what the machine asks, in its order: the store first, then everything else.
+//! Performs the machine's outputs in order: the store first, then everything else.
 
 use federation_block_signing::{Alarm, Event, Evidence, Input, Output, Record, Standing, Verdict};
 use federation_chain::BlockHeight;
@@ -13,7 +13,7 @@ use super::{
 use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
 
 impl Engine {
-    /// Handles all pending inputs and does what the machine asks.
+    /// Handles all pending inputs and performs the machine's outputs.
     pub(super) async fn work(&mut self) -> Result<(), StoreError> {
         while self.end.is_none()
             && let Some(input) = self.pending.pop_front()
@@ -43,7 +43,7 @@ impl Engine {
             }
             for output in rest {
                 self.act(output).await;
-                // Nothing is said or signed after a twin was heard.
+                // Nothing may be sent or signed once another daemon of this operator was heard.
                 if self.end.is_some() {
                     break;
                 }
@@ -68,9 +68,10 @@ impl Engine {
         self.status.borrow().observing && records.iter().any(is_one)
     }
 
-    /// Closes the guard up to the tip. An observer's guard does not know what its former life signed below.
-    /// Were it closed after the operator is known to take part, a crash in between would make these
-    /// blocks those of an older store.
+    /// Closes the guard up to the tip. The guard of an observer does not know what its key signed
+    /// below, before its memory was lost. If it were closed after the operator is recorded as
+    /// taking part, a crash in between would make these blocks look like those of an outdated
+    /// store.
     async fn close_guard(&self) -> Result<(), OperatorError> {
         let tip = self.status.borrow().tip;
         match tip {
@@ -85,8 +86,8 @@ impl Engine {
         outdated: Vec<Vec<u8>>,
         forget: Option<BlockHeight>,
     ) -> Result<(), StoreError> {
-        // What may be forgotten goes with this write and not a later one, which may hold the same
-        // keys again.
+        // Removals belong in this write and not in a later one, which may contain the same keys
+        // again.
         if records.is_empty() && outdated.is_empty() && forget.is_none() {
             return Ok(());
         }
@@ -97,10 +98,10 @@ impl Engine {
         .await
     }
 
-    /// Does one thing that the machine asks, everything before it being durable.
+    /// Performs one output, once everything before it is durable.
     async fn act(&mut self, output: Output) {
         match output {
-            // Taken out before.
+            // Handled before.
             Output::Persist(_) | Output::Forget { .. } | Output::ForgetRecords { .. } => {}
             Output::Send(message) => self.line.add(Saying { message, to: None }),
             Output::SendTo { to, message } => self.line.add(Saying {
@@ -137,7 +138,7 @@ impl Engine {
         }
     }
 
-    /// Keeps what proves that an operator lied.
+    /// Stores the proof that an operator contradicted itself.
     async fn keep(&mut self, evidence: Box<Evidence>) {
         let culprit = evidence.first.sender;
         let (height, round) = (
@@ -152,11 +153,11 @@ impl Engine {
             %round,
             ?first,
             ?second,
-            "evidence: two messages that contradict each other"
+            "evidence: contradicting messages of one operator"
         );
         let store = self.store.clone();
-        // Who lies decides when this is written, and must not end who hears it. On a disk that is full
-        // the next record ends the operator.
+        // A faulty operator decides when this is written, so a failure must not end the operator
+        // that hears it. If the disk is full, the next record will end it anyway.
         let tasks = self.jobs.calls.tasks();
         let kept = on_disk(tasks, move || store.keep_evidence(&evidence).map(drop));
         if let Err(error) = kept.await {
@@ -177,7 +178,7 @@ impl Engine {
             Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),
             Event::Decided { .. } => self.hints.decided.notify_one(),
             Event::HeightFinished(report) => {
-                // Closing the height in the guard has no hurry: it refuses a second hash anyway.
+                // Closing the height in the guard is not urgent: it refuses a second hash anyway.
                 self.closed.send_replace(Some(report.height));
                 let now = self.clock.now();
                 let changes = self.account.over(now, report.height, report.hash);
@@ -207,7 +208,7 @@ impl Engine {
         self.tell(OperatorEvent::Protocol(event));
     }
 
-    /// Asks the node about a block, or says of one that was superseded that it was not asked.
+    /// Has the node test a block, or tells the machine that a superseded one was not tested.
     fn test(&mut self, next: Next) {
         match next {
             Next::Ask(candidate) => {
@@ -223,7 +224,7 @@ impl Engine {
         }
     }
 
-    /// A call beside the loop has come back.
+    /// Takes the result of a job.
     pub(super) fn finished(&mut self, answer: Answer) {
         if matches!(answer.input, Input::Tested { .. }) {
             let next = self.testing.finished();
@@ -236,7 +237,7 @@ impl Engine {
         self.pending.push_back(answer.input);
     }
 
-    /// Something was said, or not.
+    /// Takes the report on a message that was sent or could not be.
     pub(super) fn spoken(&mut self, spoken: Spoken) {
         match spoken {
             Spoken::Own(message) => self.pending.push_back(Input::Received(message)),
@@ -248,12 +249,13 @@ impl Engine {
         }
     }
 
-    /// The identity key says nothing any more in this process: the next start opens it anew.
+    /// Ends the operator because its identity key will sign nothing more in this process; the next
+    /// start opens the key anew.
     fn mute(&mut self, error: SignerError) {
         self.end.get_or_insert(OperatorError::Identity(error));
     }
 
-    /// Runs a call beside the loop; its answer comes back as an input.
+    /// Runs a call outside the loop; its result comes back as an input.
     fn job<F>(&mut self, what: &'static str, height: BlockHeight, call: impl FnOnce(Jobs) -> F)
     where
         F: Future<Output = Answer> + Send + 'static,

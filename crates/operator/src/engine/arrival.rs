@@ -1,9 +1,10 @@
-//! Before the machine hears of the first tip: whether the node is where the chain is.
+//! Whether the node has caught up with the chain, before the machine gets its first tip.
 //!
-//! A node that was set back together with the store, or is new, stands at an old height for a while
-//! after its start. A vote there is of no use, and may contradict one of before. So the first tip waits
-//! until the node is through with what it knows to be missing, and until others were listened to: who
-//! is heard at a height above the one that this node asks for has a longer chain.
+//! A node that is new, or was restored together with the store from a backup, is at an old height
+//! for a while after its start. A vote there is useless, and may contradict an earlier one. So the
+//! first tip waits until the node has every block that it knows to be missing, and until other
+//! operators had time to be heard: one that is heard above the height that follows this node's tip
+//! has a longer chain.
 
 use std::{
     collections::BTreeMap,
@@ -18,25 +19,26 @@ use std::{
 use federation_chain::BlockHeight;
 use federation_roster::{Federation, OperatorId};
 
-/// How long a node's word that it is in its initial download is believed, when nothing else says so:
-/// one whose tip is a day old says that until the next block comes, and that may be this operator's.
+/// How long a node that reports its initial download is believed if nothing else confirms it: a
+/// node whose tip is a day old reports that until the next block, which may have to come from this
+/// operator.
 const DOWNLOAD: Duration = Duration::from_secs(30);
 
-/// How long others are listened to, at most, where the tip is fresh.
+/// The longest time to listen for others if the tip is fresh.
 const LISTEN: Duration = Duration::from_secs(2);
 
-/// How long others are listened to, at most, where the tip is old: a height's talk, if there are others
-/// that make blocks.
+/// The longest time to listen for others if the tip is old: long enough to hear messages of a
+/// height if others make blocks.
 const LISTEN_LONG: Duration = Duration::from_secs(60);
 
-/// How long others at greater heights are believed, at most, while they may all be liars: one of whose
-/// blocks the node can get has got them by then.
+/// The longest time that others at greater heights are believed while all of them may be faulty: if
+/// their blocks exist, the node has them by then.
 const BEHIND: Duration = Duration::from_secs(120);
 
-/// The heights at which others were heard since the start, proven by their signatures.
+/// The heights at which other operators were heard since the start, verified by their signatures.
 #[derive(Debug)]
 pub(super) struct Heard {
-    /// Whether it matters.
+    /// Whether heights are recorded.
     open: AtomicBool,
     heights: Mutex<BTreeMap<OperatorId, BlockHeight>>,
 }
@@ -51,12 +53,12 @@ impl Default for Heard {
 }
 
 impl Heard {
-    /// Whether heights still matter.
+    /// Whether heights are recorded now.
     pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Notes at which height an operator was heard; the last one counts.
+    /// Records the height at which an operator was heard; the latest counts.
     pub(super) fn note(&self, sender: OperatorId, height: BlockHeight) {
         if self.is_open() {
             let mut heights = self.heights.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +70,8 @@ impl Heard {
         self.open.store(false, Ordering::Relaxed);
     }
 
-    /// Who was heard and where since this was asked last, from the first time on.
+    /// Returns and forgets the heights recorded since the last call, and starts recording if it had
+    /// stopped.
     pub(super) fn listen(&self) -> BTreeMap<OperatorId, BlockHeight> {
         let mut heights = self.heights.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = core::mem::take(&mut *heights);
@@ -79,12 +82,13 @@ impl Heard {
         }
     }
 
-    /// Nobody needs to know any more for now.
+    /// Stops recording until [`Self::listen`] is called.
     pub(super) fn rest(&self) {
         self.close();
     }
 
-    /// How many others were heard at the height above a tip or below, and how many above that.
+    /// Counts the others that were heard up to the height that follows a tip, and those that were
+    /// heard above it.
     pub(super) fn count(&self, me: OperatorId, tip: BlockHeight) -> (usize, usize) {
         let heights = self.heights.lock().unwrap_or_else(PoisonError::into_inner);
         let others = heights.iter().filter(|(id, _)| **id != me);
@@ -93,29 +97,29 @@ impl Heard {
     }
 }
 
-/// What a node says of its chain.
+/// What a node reports about its chain.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View {
     pub(super) blocks: BlockHeight,
     pub(super) headers: BlockHeight,
     pub(super) is_downloading: bool,
-    /// How old the tip is by this machine's clock.
+    /// The age of the tip by this machine's clock.
     pub(super) age: Duration,
 }
 
 /// Why the first tip waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// The node knows headers of blocks that it does not have.
+    /// The node knows headers of blocks that it does not have yet.
     Headers {
         blocks: BlockHeight,
         headers: BlockHeight,
     },
     /// Others are heard at greater heights.
     Behind { blocks: BlockHeight, ahead: usize },
-    /// The node says that it is in its initial download.
+    /// The node reports its initial download.
     Download { blocks: BlockHeight },
-    /// Others are being listened to.
+    /// Other operators may still be heard.
     Listen,
 }
 
@@ -125,17 +129,17 @@ impl fmt::Display for Wait {
             Self::Headers { blocks, headers } => {
                 write!(
                     f,
-                    "it has {blocks} blocks of the {headers} that it knows of"
+                    "it has {blocks} of the {headers} blocks that it knows of"
                 )
             }
             Self::Behind { blocks, ahead } => write!(
                 f,
-                "its tip is {blocks}, and {ahead} operators are heard at greater heights"
+                "its tip is at height {blocks}, and {ahead} operators are heard at greater heights"
             ),
             Self::Download { blocks } => {
-                write!(f, "it is in its initial download, at height {blocks}")
+                write!(f, "it is in its initial download at height {blocks}")
             }
-            Self::Listen => f.write_str("others are listened to first"),
+            Self::Listen => f.write_str("listening for other operators first"),
         }
     }
 }
@@ -159,7 +163,7 @@ impl Arrival {
         }
     }
 
-    /// What there is still to wait for, so long after the start.
+    /// Returns what is still to be waited for, this long after the start.
     pub(super) fn wait(&self, view: &View, heard: &Heard, waited: Duration) -> Option<Wait> {
         let View {
             blocks, headers, ..
@@ -168,14 +172,16 @@ impl Arrival {
             return Some(Wait::Headers { blocks, headers });
         }
         let (near, ahead) = heard.count(self.me, blocks);
-        // With so many others a block can be made here, whatever one says who is elsewhere. While
-        // there are fewer, nobody is kept waiting by this one.
+        // With this many others at the same height a block can be made here, whatever an operator
+        // at another height claims. With fewer there is no block anyway, so waiting holds up
+        // nobody.
         if near + 1 >= self.threshold {
             return None;
         }
-        // So many contain an honest one, if no more lie than one block per height stands. More than
-        // N - M contain one even if all lie that blocks come without: these are believed for good.
-        // While all wait nobody speaks, so fewer must not keep all waiting.
+        // 2M - N operators include an honest one if no more are faulty than safety tolerates. More
+        // than N - M include one even if everybody whose votes a block can do without is faulty:
+        // these are believed without a limit. Fewer are believed for a while only, because
+        // operators that wait send nothing, and so all of them could wait for each other.
         let enough = ahead > 0 && ahead >= 2 * self.threshold - self.size;
         if enough && (ahead > self.size - self.threshold || waited < BEHIND) {
             return Some(Wait::Behind { blocks, ahead });
@@ -195,7 +201,7 @@ impl Arrival {
         (waited < listen).then_some(Wait::Listen)
     }
 
-    /// Nothing is waited for any more.
+    /// Ends the waiting: heights are not recorded any more.
     pub(super) fn end(heard: &Heard) {
         heard.close();
     }
@@ -237,7 +243,7 @@ mod tests {
     const LATER: Duration = Duration::from_secs(3600);
 
     #[test]
-    fn a_fresh_chain_is_not_waited_for() {
+    fn nothing_is_waited_for_on_a_new_chain() {
         let mut view = at(0);
         view.is_downloading = true;
         view.age = LATER * 24 * 365;
@@ -246,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_without_blocks_are_waited_for_as_long_as_it_takes() {
+    fn blocks_whose_headers_are_known_are_waited_for_without_a_limit() {
         let mut view = at(8);
         view.headers = BlockHeight::new(17);
         let arrival = three_of_five();
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_stood_still_for_a_day_is_not_waited_for_for_ever() {
+    fn after_a_standstill_of_days_the_wait_for_the_initial_download_ends() {
         let mut view = at(8);
         view.is_downloading = true;
         view.age = LATER * 30;
@@ -266,19 +272,19 @@ mod tests {
         let nobody = heard(&[]);
         assert!(arrival.wait(&view, &nobody, Duration::ZERO).is_some());
         assert_eq!(arrival.wait(&view, &nobody, LATER), None);
-        // Enough others are at the same height: the chain is not elsewhere.
+        // Enough others are at the same height, so this is the chain's tip.
         let quorum = heard(&[(1, 9), (2, 9)]);
         assert_eq!(arrival.wait(&view, &quorum, Duration::ZERO), None);
     }
 
     #[test]
-    fn others_at_greater_heights_are_believed_unless_a_quorum_is_here() {
+    fn others_at_greater_heights_are_believed_unless_a_quorum_is_at_this_height() {
         let arrival = three_of_five();
-        // One above the height worked on is a block that is under way.
+        // One height further is possible while a block is on its way.
         let one = heard(&[(1, 9), (2, 10)]);
         let next = arrival.wait(&at(8), &one, Duration::ZERO);
         assert!(matches!(next, Some(Wait::Behind { ahead: 1, .. })));
-        // It may be a liar, and all that have just started may be waiting as this one does.
+        // It may be faulty, and all others may have just started and be waiting as well.
         assert_eq!(arrival.wait(&at(8), &one, LATER), None);
         let two = heard(&[(1, 900), (2, 900)]);
         assert_eq!(arrival.wait(&at(8), &two, LATER), None);
@@ -287,14 +293,14 @@ mod tests {
             arrival.wait(&at(8), &away, LATER),
             Some(Wait::Behind { ahead: 3, .. })
         ));
-        // The node has caught up.
+        // The node has caught up with them.
         assert_eq!(arrival.wait(&at(17), &away, LATER), None);
-        // A liar, and enough honest ones to make blocks with.
+        // One is faulty, and enough honest ones are here to make blocks.
         let liar = heard(&[(1, 900), (2, 9), (3, 9)]);
         assert_eq!(arrival.wait(&at(8), &liar, Duration::ZERO), None);
-        // What this operator said itself, in another life, is no other's word.
+        // A message of this operator from before its restart does not count as another's.
         assert_eq!(arrival.wait(&at(8), &heard(&[(0, 18)]), LATER), None);
-        // In 4 of 5 one alone may lie, and three contain an honest one.
+        // With 4 of 5, two may be faulty, and three include an honest one.
         let four = Arrival {
             threshold: 4,
             ..three_of_five()
@@ -304,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_tip_is_reason_to_listen_for_a_whole_height() {
+    fn with_an_old_tip_the_operator_listens_for_a_whole_height() {
         let arrival = three_of_five();
         let nobody = heard(&[]);
         let mut view = at(8);
@@ -327,19 +333,19 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_again_hears_what_came_since() {
+    fn listening_again_returns_only_what_came_since() {
         let heard = heard(&[(1, 18)]);
         Arrival::end(&heard);
         let note = |height| heard.note(OperatorId::new(2), BlockHeight::new(height));
         note(18);
-        assert!(heard.listen().is_empty(), "nobody listened");
+        assert!(heard.listen().is_empty(), "recording had stopped");
         note(19);
         let now = heard.listen();
         assert_eq!(
             now,
             BTreeMap::from([(OperatorId::new(2), BlockHeight::new(19))])
         );
-        assert!(heard.listen().is_empty(), "told once");
+        assert!(heard.listen().is_empty(), "each height once");
         note(20);
         heard.rest();
         note(21);
@@ -347,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_is_not_kept() {
+    fn heights_are_not_recorded_after_the_end() {
         let heard = heard(&[(1, 18)]);
         Arrival::end(&heard);
         heard.note(OperatorId::new(2), BlockHeight::new(18));

@@ -1,4 +1,4 @@
-//! What comes in from outside the loop.
+//! Handling of what comes in from outside the loop.
 
 use std::sync::atomic::Ordering;
 
@@ -14,17 +14,17 @@ pub(crate) enum Incoming {
     Message {
         sender: OperatorId,
         input: Input,
-        /// Held until the machine has it: a place among the large frames under way.
+        /// One of the slots for large frames, held until the machine has the input.
         room: Option<OwnedSemaphorePermit>,
     },
     Dropped(Dropped),
-    /// The node's best block, and whose signatures it has.
+    /// The node's best block, and the operators whose signatures it has.
     Tip(Tip, Vec<OperatorId>),
     Node(NodeState),
 }
 
 impl Engine {
-    /// Takes note of what came in, and makes inputs of it.
+    /// Records what came in, and turns it into inputs.
     pub(super) fn note(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Message {
@@ -43,9 +43,9 @@ impl Engine {
                 drop(room);
             }
             Incoming::Dropped(why) => {
-                // What a later version says is nothing to complain about.
+                // Later versions may send other kinds of messages: no reason for a warning.
                 if why != Dropped::UnknownKind {
-                    self.log.complaint("a frame was dropped", why.as_str());
+                    self.log.complaint("frame dropped", why.as_str());
                 }
                 self.status.send_modify(|status| {
                     let counters = &mut status.counters;
@@ -64,7 +64,7 @@ impl Engine {
             }
             Incoming::Tip(tip, signers) => {
                 self.peers.look(&self.federation);
-                // Known before the machine is told, so that the next height's messages pass.
+                // Set before the machine gets the tip, so that messages of the next height pass.
                 self.height
                     .store(tip.height.next().to_u32(), Ordering::Relaxed);
                 self.log.tip(tip.hash, &signers);
@@ -85,10 +85,10 @@ impl Engine {
                 let answers =
                     |state: &NodeState| matches!(state, NodeState::Up | NodeState::Waiting(_));
                 match &state {
-                    NodeState::Down(reason) => tracing::warn!(reason, "the node does not answer"),
-                    // What is waited for is said by who waits.
+                    NodeState::Down(reason) => tracing::warn!(reason, "node unreachable"),
+                    // The watcher logs what it waits for.
                     _ if answers(&self.status.borrow().node) => {}
-                    _ => tracing::info!("the node answers"),
+                    _ => tracing::info!("node reachable"),
                 }
                 self.status
                     .send_modify(|status| status.node = state.clone());

@@ -1,4 +1,4 @@
-//! What the machine asks of node, policy and signer: each in a task of its own.
+//! Requests of the machine to node, policy and signer, each in a task of its own.
 
 mod template;
 
@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use super::account::{Fault, Outcome};
 use crate::{BlockPolicy, OperatorError, calls::Calls, log::Log};
 
-/// What jobs need.
+/// The parts that jobs use.
 #[derive(Clone)]
 pub(crate) struct Jobs {
     pub(crate) federation: Arc<Federation>,
@@ -31,19 +31,19 @@ pub(crate) struct Jobs {
     pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
     pub(crate) policy: Arc<dyn BlockPolicy>,
     pub(crate) log: Arc<Log>,
-    /// What ends the operator.
+    /// Takes errors that end the operator.
     pub(crate) failed: mpsc::UnboundedSender<OperatorError>,
     pub(crate) alarms: mpsc::Sender<Alarm>,
     pub(crate) calls: Arc<Calls>,
-    /// The height that the machine works on.
+    /// The height the machine works on.
     pub(crate) height: Arc<AtomicU32>,
 }
 
-/// What came of a job.
+/// The result of a job.
 pub(super) struct Answer {
-    /// For the machine.
+    /// The result for the machine.
     pub(super) input: Input,
-    /// For the account of this operator's share.
+    /// Whether this operator fulfilled a duty.
     pub(super) share: Option<(Duty, BlockHeight, Outcome)>,
 }
 
@@ -56,13 +56,13 @@ impl Answer {
     }
 }
 
-/// What node and policy say of a block.
+/// The verdict of node and policy on a block.
 enum Opinion {
     Valid,
     Invalid(String),
-    /// They did not say.
+    /// There was no verdict.
     Failed(Fault),
-    /// The node's tip is another by now.
+    /// The node's tip has changed meanwhile.
     Outdated,
 }
 
@@ -75,8 +75,8 @@ impl From<RpcError> for Fault {
     }
 }
 
-/// Whether the node's error is its word on the block that it was given. Anything else is a fault
-/// of the node's own, and it is asked again.
+/// Whether the node's error is a verdict on the block that it was given. Any other error is a fault
+/// of the node itself, which is asked again.
 const fn is_refusal(code: i32) -> bool {
     matches!(
         code,
@@ -94,7 +94,7 @@ impl Jobs {
         let (verdict, outcome) = match opinion {
             Opinion::Valid => (Verdict::Valid, Some(Outcome::Done)),
             Opinion::Invalid(reason) => {
-                // A node refuses each block on another tip than its own.
+                // A node refuses every block that does not build on its tip.
                 let tip = self.node.best_block_hash().await;
                 let is_about_it = tip == Ok(candidate.previous);
                 let outcome = is_about_it.then(|| Outcome::RefusedBlock(hash, reason.clone()));
@@ -119,7 +119,7 @@ impl Jobs {
             }) => Opinion::Outdated,
             Err(error) => {
                 self.log
-                    .complaint("the node does not test a block", &error.to_string());
+                    .complaint("node does not test a block", &error.to_string());
                 let Fault { reason, refused } = error.into();
                 Opinion::Failed(Fault {
                     reason: format!("the node does not test blocks: {reason}"),
@@ -142,7 +142,7 @@ impl Jobs {
             Ok(Err(reason)) => Opinion::Invalid(reason),
             Err(error) => {
                 self.log
-                    .complaint("the policy judges no block", &error.to_string());
+                    .complaint("no answer from the block policy", &error.to_string());
                 Opinion::Failed(Fault::passing(error))
             }
         }
@@ -171,8 +171,7 @@ impl Jobs {
                     };
                     (input, outcome)
                 } else {
-                    self.log
-                        .complaint("a block is not signed yet", &fault.reason);
+                    self.log.complaint("block not signed yet", &fault.reason);
                     (Input::SignUnavailable { height, hash }, outcome)
                 }
             }
@@ -180,11 +179,12 @@ impl Jobs {
         Answer::new(input, Duty::Sign, height, outcome)
     }
 
-    /// The block's signature, or why there is none, and whether that is because the block is there
-    /// already: an operator that is slower than M others.
+    /// Signs the block. An error comes with a flag that says whether the block is on the chain
+    /// already, because M other operators were faster.
     async fn try_sign(&self, candidate: Candidate) -> Result<ecdsa::Signature, (Fault, bool)> {
         let (height, hash) = (candidate.height, candidate.hash);
-        // Of all that came in this was seen; what an older release kept in the store was not.
+        // The ingress has checked this for every block that came in, but not for one that an older
+        // release left in the store.
         self.check_before_signing(&candidate)
             .map_err(|reason| (Fault::refusal(reason), false))?;
         let signer = self.signer.clone();
@@ -205,7 +205,8 @@ impl Jobs {
         Err((fault, is_outdated))
     }
 
-    /// Tells the guard which heights are final, one at a time: of those that come meanwhile the last.
+    /// Tells the guard which heights are final, one call at a time; of the heights that become
+    /// final during a call only the last is passed on.
     pub(crate) async fn close_heights(&self, mut heights: watch::Receiver<Option<BlockHeight>>) {
         while heights.changed().await.is_ok() {
             let height = *heights.borrow_and_update();
@@ -215,13 +216,13 @@ impl Jobs {
                 self.end_without_guard(error);
             }
         }
-        // The engine is gone, and ends this task with it.
+        // The engine is gone and aborts this task.
         core::future::pending().await
     }
 
-    /// Ends the operator if its guard's store failed, or its key will sign nothing any more. Either
-    /// would fail at each later call as well, and an operator that votes and never signs is worse than
-    /// one that is absent: its votes decide blocks that then lack its signature.
+    /// Ends the operator if its guard's store failed or its key will sign nothing more. Every later
+    /// call would fail as well, and an operator that votes and never signs is worse than an absent
+    /// one: its votes decide blocks that then lack its signature.
     fn end_without_guard(&self, error: GuardError) {
         let store = matches!(error, GuardError::Store(GuardStoreError::Backend(_)));
         if store || error.is_final() {
@@ -263,20 +264,21 @@ impl Jobs {
             Ok(NodeOutcome::Accepted | NodeOutcome::Duplicate) => {
                 (SubmitOutcome::Accepted, Some(Outcome::Done))
             }
-            // It was stored, and is not on the best chain yet, or was not checked yet.
+            // The node has stored the block, but has not checked it yet or put it on the best
+            // chain.
             Ok(NodeOutcome::Rejected(reason)) if reason.ends_with("inconclusive") => {
                 self.log
-                    .complaint("the node has not decided on a block", &reason);
+                    .complaint("node has not decided on the block", &reason);
                 (SubmitOutcome::Unavailable, None)
             }
             Ok(NodeOutcome::Rejected(reason)) => rejected(reason),
-            Ok(other) => rejected(format!("{other:?}")),
+            Ok(other) => rejected(format!("unexpected answer of the node: {other:?}")),
             Err(RpcError::Node { code, message }) if is_refusal(code) => {
                 rejected(format!("{message} ({code})"))
             }
             Err(error) => {
                 self.log
-                    .complaint("the node does not take a block", &error.to_string());
+                    .complaint("node does not accept the block", &error.to_string());
                 let share = Outcome::Failed(error.into());
                 (SubmitOutcome::Unavailable, Some(share))
             }
@@ -310,7 +312,7 @@ fn rejected(reason: String) -> (SubmitOutcome, Option<Outcome>) {
     (SubmitOutcome::Rejected(reason), Some(share))
 }
 
-/// An error with its causes, in one line.
+/// Returns an error and its causes in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -57,31 +57,31 @@ use crate::{
     store::on_disk,
 };
 
-/// How many events a slow reader may lag behind.
+/// How many events a slow subscriber may lag behind before it misses some.
 const EVENTS: usize = 1024;
-/// How many checked frames may wait for the machine; a full queue makes the messenger wait, which
-/// drops by its own rules.
+/// How many checked frames may wait for the machine. A full queue makes the messenger wait, which
+/// then drops frames by its own rules.
 const INPUTS: usize = 1024;
-/// How many messages about reissuances may wait; they come again at each block.
+/// How many reissuance messages may wait; operators repeat them at each block.
 const REISSUANCES: usize = 64;
-/// How many alarms may wait; what comes above that says nothing new.
+/// How many alarms may wait. More than these would tell people nothing new.
 const ALARMS: usize = 64;
-/// The longest sleep, so that a clock that was set is noticed.
+/// The longest sleep, so that a change of the system clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
-/// How long tasks, and the messenger, may take to end. What blocks its thread is left behind.
+/// How long tasks and the messenger may take to end. A task that blocks its thread is abandoned.
 const END: Duration = Duration::from_secs(3);
 
-/// What calls of an operator's parts are made by, and what is heard of them.
+/// Makes the calls of an operator's parts, and receives the reports on how they answer.
 pub(crate) struct Watched {
     pub(crate) calls: Arc<Calls>,
     pub(crate) reports: mpsc::UnboundedReceiver<(Part, Answering)>,
 }
 
-/// Starts the loop and its helpers.
+/// Starts the loop and its helper tasks.
 ///
 /// # Errors
-/// If what is stored of reissuances cannot be read.
+/// If the stored reissuance state cannot be read.
 pub(crate) fn spawn(
     operator: Operator,
     machine: Machine,
@@ -227,9 +227,9 @@ struct Engine {
     log: Arc<Log>,
     peers: Peers,
     standstill: Watch,
-    /// Who is connected, while that matters.
+    /// Which operators are connected, as long as that matters.
     links: Links,
-    /// At which heights others are heard, while that matters.
+    /// The heights at which other operators are heard, as long as that matters.
     heard: Arc<Heard>,
     federation: Arc<Federation>,
     me: OperatorId,
@@ -238,37 +238,38 @@ struct Engine {
     clock: Arc<dyn Clock>,
     events: broadcast::Sender<OperatorEvent>,
     status: watch::Sender<OperatorStatus>,
-    /// The height that the machine works on, for the ingress.
+    /// The height the machine works on, for the ingress.
     height: Arc<AtomicU32>,
-    /// For the watcher.
+    /// Tells the watcher when the node's best block may have changed.
     hints: Arc<Hints>,
-    /// Calls to node and signer that have not answered yet.
+    /// Calls of node and signer that have not returned yet.
     running: JoinSet<Answer>,
-    /// Which of these is about a block to vote on.
+    /// Which block the node is testing, and which one waits.
     testing: Testing,
-    /// Inputs that arose while handling others.
+    /// Inputs that arose while others were being handled.
     pending: VecDeque<Input>,
     node: Arc<dyn federation_ocean_rpc::Node>,
-    /// What jobs beside the loop found that ends the operator.
+    /// Errors of jobs outside the loop that end the operator.
     failures: mpsc::UnboundedReceiver<OperatorError>,
-    /// What the machine found that ends the operator.
+    /// An error found in the loop that ends the operator.
     end: Option<OperatorError>,
-    /// Where messages about reissuances go.
+    /// Where reissuance messages go.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
-    /// Alarms of ingress and jobs.
+    /// Alarms raised by the ingress and by jobs.
     alarms: mpsc::Receiver<Alarm>,
     alarm_sender: mpsc::Sender<Alarm>,
-    /// The task that reissues. If its store fails, the operator ends: the next start opens it anew.
+    /// The reissuance task. If its store fails, the operator ends; the next start opens the store
+    /// anew.
     reissuing: JoinSet<Result<(), StoreError>>,
-    /// What is to be said.
+    /// Messages to be signed and sent.
     line: Arc<Line>,
-    /// What came of saying it.
+    /// What became of them.
     spoken: mpsc::UnboundedReceiver<Spoken>,
-    /// Whether this operator does its share.
+    /// Whether this operator fulfils its duties.
     account: Account,
-    /// How its parts answer.
+    /// How the operator's parts answer.
     reports: mpsc::UnboundedReceiver<(Part, Answering)>,
-    /// Up to which height the guard is to be closed.
+    /// The height up to which the guard is to be closed.
     closed: watch::Sender<Option<BlockHeight>>,
 }
 
@@ -315,7 +316,7 @@ impl Engine {
                 biased;
                 () = stop.cancelled() => break Ok(()),
                 Some(ended) = helpers.join_next() => break match ended {
-                    Ok(Ok(())) => Err(OperatorError::Task("a helper".to_owned())),
+                    Ok(Ok(())) => Err(OperatorError::Task("a helper task returned".to_owned())),
                     Ok(Err(error)) => Err(error),
                     Err(error) => Err(OperatorError::Task(error.to_string())),
                 },
@@ -352,11 +353,11 @@ impl Engine {
         if let Err(error) = &result {
             tracing::error!(
                 error = with_causes(error),
-                "nothing is said or signed any more"
+                "operator failed: nothing is sent or signed any more"
             );
         }
-        // First: nothing is said any more. And before anything is waited for: a halt that is not stored
-        // yet is none.
+        // First of all, nothing may be sent any more. Then the halt is stored, before anything is
+        // waited for: a halt counts only once it is on disk.
         self.abort(&mut helpers);
         self.keep_halt(&result).await;
         self.end(helpers).await;
@@ -364,34 +365,34 @@ impl Engine {
         result
     }
 
-    /// Stops everything beside the loop at its next step.
+    /// Stops everything outside the loop at its next await point.
     fn abort(&mut self, helpers: &mut Helpers) {
         helpers.abort_all();
         self.reissuing.abort_all();
         self.running.abort_all();
     }
 
-    /// Stores what ended the operator, if a later start must not get past it.
+    /// Stores the error that ended the operator, if a later start must not get past it.
     async fn keep_halt(&self, result: &Result<(), OperatorError>) {
         let halt = result.as_ref().err();
         let Some(halt) = halt.and_then(|error| error.halt(self.clock.now())) else {
             return;
         };
-        tracing::error!(%halt, "the operator halts: it does not start again before `federation guard resume`");
+        tracing::error!(%halt, "operator halted: it does not start again before `federation guard resume`");
         let store = self.store.clone();
         let written = on_disk(self.jobs.calls.tasks(), move || store.write_halt(halt));
         if let Err(error) = written.await {
-            tracing::error!(%error, "the halt could not be stored: do not start the operator again");
+            tracing::error!(%error, "halt not stored: do not start the operator again");
         }
     }
 
-    /// Waits for what is beside the loop. What does not end is told and left behind: a key that blocks its
-    /// thread must not keep the operator from stopping.
+    /// Waits for everything outside the loop. What does not end is logged and abandoned: a key that
+    /// blocks its thread must not keep the operator from stopping.
     async fn end(&mut self, mut helpers: Helpers) {
         let messenger = self.speaker.messenger.clone();
         let closing = tokio::spawn(async move { messenger.close().await });
         if tokio::time::timeout(END, closing).await.is_err() {
-            tracing::warn!("the messenger does not close, and is left behind");
+            tracing::warn!("messenger does not close: abandoned");
         }
         while helpers.try_join_next().is_some() {}
         let ended = async {
@@ -400,9 +401,7 @@ impl Engine {
             while self.running.join_next().await.is_some() {}
         };
         if tokio::time::timeout(END, ended).await.is_err() {
-            tracing::warn!(
-                "calls of a key, the policy or the node block their threads, which are left behind"
-            );
+            tracing::warn!("calls of a key, the policy or the node block their threads: abandoned");
         }
     }
 

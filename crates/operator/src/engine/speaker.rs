@@ -1,4 +1,4 @@
-//! Saying something to the other operators, signed.
+//! Signs messages and sends them to the other operators.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,26 +12,26 @@ use secp256k1::{Message, SECP256K1, schnorr};
 use super::{account::Fault, ingress::envelope_of, jobs::with_causes};
 use crate::calls::{CallError, Calls};
 
-/// The pause before a key that could not be reached is asked a second time.
+/// The pause before a second attempt at a key that could not be reached.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Why something was not said. Who says something says it again.
+/// Why a message was not sent. The caller sends it again later.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum SayError {
     #[error("the identity key did not sign: {}", with_causes(.0))]
     Key(SignerError),
     #[error(
-        "the signature that the identity key gave does not verify: another key signed, or the signature came damaged"
+        "the identity key's signature does not verify: another key signed, or the signature was damaged on the way"
     )]
     Forged,
-    #[error("the messenger did not take a message: {0}")]
+    #[error("the messenger did not accept the message: {0}")]
     Messenger(MessengerError),
     #[error(transparent)]
     Call(#[from] CallError),
 }
 
 impl SayError {
-    /// What it means to the operator's share.
+    /// What the error means for the operator's duties.
     pub(super) fn fault(&self) -> Fault {
         let may_pass = matches!(
             self,
@@ -45,7 +45,7 @@ impl SayError {
     }
 }
 
-/// Speaks for one operator.
+/// Signs and sends for one operator.
 #[derive(Clone)]
 pub(crate) struct Speaker {
     pub(crate) federation: Arc<Federation>,
@@ -56,7 +56,7 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    /// Signs what is to be said and sends it to all.
+    /// Signs a message and broadcasts it.
     pub(crate) async fn say(&self, parts: &MessageParts) -> Result<(), SayError> {
         let unsigned = envelope_of(&self.federation, self.me, parts);
         let signature = self.sign(unsigned.signing_digest()).await?;
@@ -64,7 +64,7 @@ impl Speaker {
             .await
     }
 
-    /// The identity key's signature, which verifies.
+    /// Returns the identity key's signature, verified.
     pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<[u8; 64], SayError> {
         let signature = match self.ask_key(digest).await {
             Err(SayError::Key(SignerError::Unavailable(_))) => {
@@ -73,7 +73,7 @@ impl Speaker {
             }
             other => other?,
         };
-        // A vote with a bad signature would spoil each certificate that it gets into.
+        // A vote with a bad signature would invalidate every certificate that contains it.
         let is_own = self.federation.operator(self.me).is_some_and(|own| {
             schnorr::Signature::from_slice(&signature)
                 .and_then(|signature| {
@@ -99,7 +99,7 @@ impl Speaker {
         answer.map_err(SayError::Key)
     }
 
-    /// Hands a frame to the messenger, for one operator or for all.
+    /// Hands a frame to the messenger, for one operator or for all of them.
     pub(crate) async fn send(&self, to: Option<OperatorId>, frame: Bytes) -> Result<(), SayError> {
         let messenger = self.messenger.clone();
         let call = async move {

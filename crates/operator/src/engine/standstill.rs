@@ -1,4 +1,4 @@
-//! Telling when the chain stands still: what the engine hands to the [`Watch`], and says of it.
+//! Reporting a standstill of the chain: feeds the [`Watch`], and reports what it finds.
 
 mod links;
 mod watch;
@@ -14,7 +14,7 @@ use super::Engine;
 use crate::OperatorEvent;
 
 impl Engine {
-    /// Says that a standstill is over, if there was one.
+    /// Reports the end of a standstill, if there was one.
     pub(super) fn end_standstill(&mut self, tip: &Tip) {
         let (now, clock) = (Instant::now(), self.clock.now());
         let moved = self.standstill.tip(tip.height, tip.time, now, clock);
@@ -27,7 +27,7 @@ impl Engine {
         }
     }
 
-    /// Says that the chain stands still, with who is missing, and puts it into the status.
+    /// Reports a standstill and who is missing, in the log, as an event and in the status.
     pub(super) fn look_for_standstill(&mut self) {
         let now = Instant::now();
         if !self.standstill.is_due(now) {
@@ -37,7 +37,8 @@ impl Engine {
         let mut connected = BTreeSet::new();
         if self.standstill.is_late(now) {
             connected = self.links.look();
-            // Before there is a tip, those who are heard elsewhere are waited for, and told of by that.
+            // Before there is a tip, the watcher waits for operators that are ahead, and reports
+            // them.
             if self.standstill.knows_tip() {
                 for (id, height) in self.heard.listen() {
                     if height.to_u32().abs_diff(machine.height.to_u32()) > 1 {

@@ -1,27 +1,27 @@
-//! One block at a time is tested: a node takes seconds for a large one, and rounds go on meanwhile.
+//! Testing one block at a time: a node takes seconds for a large block, and rounds go on meanwhile.
 
 use federation_block_signing::Candidate;
 
-/// The block that the node is asked about, and the one that waits for its turn.
+/// Whether the node is testing a block, and which block waits for its turn.
 #[derive(Debug, Default)]
 pub(super) struct Testing {
     under_way: bool,
     waiting: Option<Candidate>,
 }
 
-/// What becomes of blocks that are to be tested.
+/// What to do about blocks to test.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The node is to be asked about this one now.
+    /// Ask the node about this block now.
     Ask(Candidate),
-    /// This one was superseded by a later one, and the node is not asked about it.
+    /// A later block superseded this one: do not ask the node about it.
     Drop(Candidate),
-    /// Nothing.
+    /// Do nothing.
     Wait,
 }
 
 impl Testing {
-    /// A block is to be tested. It supersedes one that waits, as that is of an earlier round.
+    /// Takes a block to test. It supersedes one that waits, which is of an earlier round.
     pub(super) fn add(&mut self, candidate: Candidate) -> Next {
         if !self.under_way {
             self.under_way = true;
@@ -32,7 +32,7 @@ impl Testing {
             .map_or(Next::Wait, Next::Drop)
     }
 
-    /// The node has answered, or will not.
+    /// The node has answered, or the call was given up.
     pub(super) fn finished(&mut self) -> Next {
         self.under_way = false;
         match self.waiting.take() {

@@ -1,4 +1,5 @@
-//! Telling what is wrong with the operator itself, and when it is mended: log, status, events.
+//! Reporting what is wrong with the operator itself, and when it has recovered: in log, status and
+//! events.
 
 use federation_block_signing::{Alarm, Event, Part};
 
@@ -6,7 +7,7 @@ use super::{Engine, account::Change};
 use crate::{Concern, OperatorEvent, Trouble, calls::Answering, status::alarm_text};
 
 impl Engine {
-    /// A part has become slow, or answers again.
+    /// Reports a part that has become slow, or answers again.
     pub(super) fn answers(&mut self, part: Part, answering: Answering) {
         let (waited, given_up) = match answering {
             Answering::Late(waited) => (waited, false),
@@ -34,9 +35,9 @@ impl Engine {
         self.happened(Event::Alarm(alarm));
     }
 
-    /// Tells what the account of the operator's share has found.
+    /// Reports changes in how the operator fulfils its duties.
     pub(super) fn tell_changes(&mut self, changes: impl IntoIterator<Item = Change>) {
-        // The status first: who hears the event finds it there.
+        // The status first, so that it is up to date when the event arrives.
         self.show_missed();
         for change in changes {
             match change {
@@ -46,7 +47,7 @@ impl Engine {
         }
     }
 
-    /// Shows what goes on, with the number of blocks and the reason of now.
+    /// Updates the troubles in the status, with the current number of blocks and reason.
     fn show_missed(&self) {
         let told = self.account.told().map(|(duty, streak)| {
             let alarm = streak.alarm(duty);

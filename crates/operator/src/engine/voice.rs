@@ -1,8 +1,9 @@
-//! What the operator says: signed and sent beside the loop, so that no key holds the protocol up.
+//! Signs and sends the operator's messages outside the loop, so that a slow key does not hold up
+//! the protocol.
 //!
-//! The machine repeats at each beat what it said. What waits already is not put in line a second time,
-//! a later certificate takes the place of an earlier one, what the chain has passed is dropped, and
-//! what was signed once is sent again without asking the key.
+//! The machine repeats its messages at each retransmit interval. A message that is already queued
+//! is not queued a second time, a later certificate replaces an earlier one, messages of finished
+//! heights are dropped, and a message that was signed once is sent again without asking the key.
 
 mod line;
 
@@ -31,39 +32,40 @@ use super::{
 };
 use crate::log::Log;
 
-/// How many signatures may be awaited at a time: one that hangs must not keep the others from passing.
+/// How many signatures may be pending at a time: one that hangs must not hold up the others.
 const AT_ONCE: usize = 8;
 
-/// So long the next message waits for the one before it, so that what a fast key signs keeps its order.
+/// How long a message waits for the one before it, so that the messages of a fast key keep their
+/// order.
 const IN_ORDER: Duration = Duration::from_millis(20);
 
-/// How many signatures are kept, for repeats.
+/// How many signatures are kept for retransmissions.
 const KEPT: usize = 256;
 
-/// What came of speaking, for the engine.
+/// What became of a message, for the engine.
 pub(super) enum Spoken {
-    /// To be counted as everybody's is.
+    /// The operator's own message, which the machine counts like everybody else's.
     Own(SignedMessage),
-    /// What became of a vote.
+    /// Whether a vote was sent.
     Share(BlockHeight, Outcome),
-    /// The key signs nothing any more in this process.
+    /// The key will sign nothing more in this process.
     Mute(SignerError),
 }
 
-/// Whether the key has just signed a message, or it is repeated.
+/// Whether a message was just signed, or is a retransmission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
     First,
     Again,
 }
 
-/// A signature under way.
+/// A message whose signature is pending.
 struct UnderWay {
     saying: Saying,
     since: Instant,
 }
 
-/// What came of one.
+/// The key's answer for one message.
 struct Signed {
     number: u64,
     digest: [u8; 32],
@@ -71,7 +73,7 @@ struct Signed {
     signature: Result<[u8; 64], SayError>,
 }
 
-/// Says what is in the line, until it is dropped.
+/// Signs and sends what is queued, until it is dropped.
 pub(super) struct Voice {
     line: Arc<Line>,
     speaker: Speaker,
@@ -114,8 +116,8 @@ impl Voice {
         }
     }
 
-    /// What to sign next: nothing that is being signed, unless that takes so long that a second try
-    /// may be faster.
+    /// Returns the message to sign next: none whose signature is pending, unless that takes so long
+    /// that a second attempt may be faster.
     fn next(&self) -> Option<Saying> {
         if self.signing.len() >= AT_ONCE {
             return None;
@@ -166,7 +168,8 @@ impl Voice {
 
     async fn finished(&mut self, done: Result<Signed, tokio::task::JoinError>) {
         let Ok(done) = done else {
-            // Ended with the runtime: the calls in it are in tasks of their own.
+            // The runtime is ending: the calls of the key run in tasks of their own, so nothing
+            // here panics.
             return;
         };
         if let Some(UnderWay { saying, .. }) = self.under_way.remove(&done.number) {
@@ -185,16 +188,14 @@ impl Voice {
         match signature {
             Ok(signature) => {
                 self.known.keep(digest, signature);
-                // Repeats that came meanwhile.
+                // Retransmissions that were queued meanwhile.
                 self.line.forget(&saying);
                 self.say(saying, unsigned, signature, Said::First).await;
             }
             Err(error) => {
-                // What stands is repeated at the machine's beat; a block's bytes are asked for.
-                self.log.complaint(
-                    "the identity key did not sign a message",
-                    &error.to_string(),
-                );
+                // The machine retransmits what is still valid; a block's bytes are requested again.
+                self.log
+                    .complaint("message not signed by the identity key", &error.to_string());
                 if let SayError::Key(error @ SignerError::Ended(_)) = &error {
                     self.tell(Spoken::Mute(error.clone()));
                 }
@@ -220,19 +221,18 @@ impl Voice {
             }));
         }
         let outcome = match self.speaker.send(to, frame).await {
-            // That an earlier vote goes out again proves nothing of the key.
+            // A retransmitted vote does not show that the key works.
             Ok(()) if said == Said::Again => return,
             Ok(()) => Outcome::Done,
             Err(error) => {
-                self.log
-                    .complaint("a message was not sent", &error.to_string());
+                self.log.complaint("message not sent", &error.to_string());
                 Outcome::Failed(error.fault())
             }
         };
         self.account(&message, || outcome);
     }
 
-    /// Votes are what everybody says at each height.
+    /// Reports what became of a vote: votes are what every operator owes at each height.
     fn account(&self, message: &Message, outcome: impl FnOnce() -> Outcome) {
         if let Message::Vote(vote) = message {
             self.tell(Spoken::Share(vote.height, outcome()));
@@ -248,7 +248,7 @@ impl Voice {
 /// The duty that [`Spoken::Share`] is about.
 pub(super) const SHARE: Duty = Duty::Vote;
 
-/// A large message is hashed where it holds up nobody.
+/// Returns the digest to sign; a large message is hashed on a thread for blocking work.
 async fn digest(unsigned: &UnsignedEnvelope) -> [u8; 32] {
     if unsigned.payload.len() <= INLINE {
         return unsigned.signing_digest();
@@ -259,7 +259,7 @@ async fn digest(unsigned: &UnsignedEnvelope) -> [u8; 32] {
         .unwrap_or_else(|_| unsigned.signing_digest())
 }
 
-/// The last signatures.
+/// The most recent signatures, by digest.
 #[derive(Debug, Default)]
 struct Known {
     of: BTreeMap<[u8; 32], [u8; 64]>,

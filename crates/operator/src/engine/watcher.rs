@@ -1,4 +1,4 @@
-//! Watching the node's best block.
+//! Watches the node's best block.
 
 use std::{
     sync::{
@@ -26,55 +26,55 @@ use crate::{
     history::{History, HistoryError},
 };
 
-/// The pause between two questions when a block is about to come.
+/// The pause between two requests when a block is about to come.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// The pause before it is said again that the node is not where the chain is; it doubles up to the
-/// longest.
+/// The pause before it is logged again that the node is behind the chain. It doubles up to
+/// [`LONGEST_PAUSE`].
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 60);
 
-/// When the node's best block may have changed.
+/// Tells the watcher that the node's best block may have changed.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
-    /// It took a block just now.
+    /// The node has just accepted a block.
     pub(crate) submitted: Notify,
-    /// A block was decided, and one of the others may submit it first.
+    /// A block was decided, and another operator may submit it first.
     pub(crate) decided: Notify,
 }
 
-/// Asks the node for its best block again and again: seldom when nothing is to come, at once and
-/// often when a block is.
+/// Polls the node's best block: seldom when none is expected, at once and often when one is.
 pub(crate) struct Watcher {
     pub(crate) node: Arc<dyn Node>,
     pub(crate) genesis: BlockHash,
     pub(crate) inputs: mpsc::Sender<Incoming>,
     pub(crate) hints: Arc<Hints>,
-    /// The pause between two questions when nothing is to come.
+    /// The pause between two requests when no block is expected.
     pub(crate) idle: Duration,
-    /// What the key has signed by the chain's word, up to the tip that the start saw.
+    /// Compares the chain with the guard, beginning above the tip that was seen at the start.
     pub(crate) history: History,
-    /// Set where the operator began with an empty store on a chain without blocks: the first block
-    /// must not be older than that.
+    /// Set if the operator began with an empty store on a chain without blocks: the first block
+    /// must not be older than this.
     pub(crate) fresh_since: Option<UnixTime>,
-    /// When the first tip may pass.
+    /// Decides when the first tip may pass.
     pub(crate) arrival: Arrival,
     pub(crate) heard: Arc<Heard>,
-    /// The height that is worked on, for the ingress.
+    /// The height the machine works on, for the ingress.
     pub(crate) height: Arc<AtomicU32>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// What is known of the node.
+/// What is known about the node.
 #[derive(Debug, Default)]
 struct Known {
     tip: Option<BlockHash>,
     first_block_time: Option<UnixTime>,
-    /// Whether it answered the last time. A node that went away may come back as another one.
+    /// Whether the node answered the last time. A node that went away may come back with another
+    /// chain.
     is_same: bool,
 }
 
-/// Saying once that something is waited for, and again with growing pauses.
+/// Logs what is being waited for: once, and again with growing pauses.
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
@@ -92,7 +92,7 @@ impl Waiting {
     }
 
     fn say(&mut self, why: Wait) {
-        // Nothing is wrong with that.
+        // Listening is normal.
         if why == Wait::Listen {
             return;
         }
@@ -103,21 +103,21 @@ impl Waiting {
             None => SAY_AGAIN,
         };
         self.said = Some((now, pause));
-        tracing::warn!(%why, "the node is not where the chain is: waiting, nothing is voted for");
+        tracing::warn!(%why, "node is behind the chain: waiting for it, without voting");
     }
 
     fn end(&self) {
         if self.said.is_some() {
-            tracing::info!("the node has caught up");
+            tracing::info!("node has caught up");
         }
     }
 }
 
-/// Why there is no news of the tip.
+/// Why the tip could not be read.
 enum LookError {
-    /// The node does not answer, and is asked again.
+    /// The node does not answer and will be asked again.
     Down(String),
-    /// The operator must not go on.
+    /// The operator must end.
     End(OperatorError),
 }
 
@@ -142,15 +142,15 @@ impl From<HistoryError> for LookError {
 }
 
 impl Watcher {
-    /// A pause that suits an interval: a twentieth of it, from 20 ms to a second.
+    /// Returns the idle pause for an interval: a twentieth of it, between 20 ms and a second.
     pub(crate) fn idle_for(interval: Duration) -> Duration {
         (interval / 20).clamp(SHORT, Duration::from_secs(1))
     }
 
-    /// Watches until nobody wants to know any more.
+    /// Watches until the engine is gone.
     ///
     /// # Errors
-    /// What the chain says that ends the operator.
+    /// An error found on the chain that ends the operator.
     pub(crate) async fn run(mut self) -> Result<(), OperatorError> {
         let mut known = Known::default();
         let mut state = NodeState::Unknown;
@@ -167,7 +167,7 @@ impl Watcher {
                 Err(LookError::Down(reason)) => NodeState::Down(reason.clone()),
                 Err(LookError::End(error)) => return Err(error.clone()),
             };
-            // Said when it changes between up and down, not at each failing question.
+            // Reported when the node goes up or down, not at each failing request.
             let is_news = match (&now, &state) {
                 (NodeState::Waiting(now), NodeState::Waiting(before)) => now != before,
                 _ => core::mem::discriminant(&now) != core::mem::discriminant(&state),
@@ -189,7 +189,7 @@ impl Watcher {
         }
     }
 
-    /// Waits until it is time to ask again, and says how long to wait after that.
+    /// Waits until it is time to ask again, and sets the pause after that.
     async fn wait(&self, pause: &mut Duration) {
         tokio::select! {
             biased;
@@ -205,8 +205,8 @@ impl Watcher {
         }
     }
 
-    /// The tip and who signed it, if it is another than the known one, and all blocks below it were
-    /// looked at; otherwise why there is none.
+    /// Returns the node's tip and its signers if the tip has changed, after all blocks below it
+    /// were compared with the guard.
     async fn look(
         &mut self,
         known: &mut Known,
@@ -216,7 +216,7 @@ impl Watcher {
             let found = ask(self.node.block_hash(BlockHeight::GENESIS)).await?;
             if found != self.genesis {
                 return Err(LookError::Down(format!(
-                    "it is on another chain now, with genesis {found}"
+                    "the node is now on another chain, with genesis {found}"
                 )));
             }
         }
@@ -256,11 +256,11 @@ impl Watcher {
         Ok(Some((tip, signers)))
     }
 
-    /// What there is still to wait for before the first tip passes.
+    /// Returns what is still to be waited for before the first tip may pass.
     async fn ask_arrival(&self, waiting: &Waiting) -> Result<Option<Wait>, LookError> {
         let info = ask(self.node.blockchain_info()).await?;
         let tip = ask(self.node.header_info(info.best_block_hash)).await?;
-        // So that what others say of this height gets through meanwhile.
+        // So that messages of this height pass the ingress meanwhile.
         self.height
             .store(info.blocks.next().to_u32(), Ordering::Relaxed);
         let view = View {
@@ -274,8 +274,8 @@ impl Watcher {
             .wait(&view, &self.heard, waiting.since.elapsed()))
     }
 
-    /// Refuses a chain whose first block is from before the start of an operator that took the chain
-    /// for a new one: it knows nothing of what its key may have signed there.
+    /// Refuses a chain whose first block is older than the start of an operator that took the chain
+    /// for a new one: the operator does not know what its key may have signed there.
     fn check_fresh(&self, first_block: UnixTime) -> Result<(), LookError> {
         match self.fresh_since {
             Some(start) if first_block.after(self.history.max_drift * 2) < start => {

@@ -42,11 +42,11 @@ fn missed(duty: Duty, blocks: u32, reason: &str) -> Change {
 }
 
 #[test]
-fn a_share_that_fails_for_three_blocks_is_told_of_with_its_last_reason() {
+fn a_duty_that_fails_for_three_blocks_is_reported_with_its_last_reason() {
     let mut account = account();
     for height in 1..=2 {
         assert_eq!(account.fails(Duty::Sign, height, "locked"), None);
-        // Asked again at the beat.
+        // Asked again after the retransmit interval.
         assert_eq!(account.fails(Duty::Sign, height, "locked"), None);
         assert_eq!(account.block(height), []);
     }
@@ -55,7 +55,7 @@ fn a_share_that_fails_for_three_blocks_is_told_of_with_its_last_reason() {
 }
 
 #[test]
-fn a_refusal_that_comes_when_the_block_is_there_counts() {
+fn a_refusal_that_arrives_after_the_block_counts() {
     let mut account = account();
     for height in 1..=2 {
         assert_eq!(account.block(height), []);
@@ -67,7 +67,7 @@ fn a_refusal_that_comes_when_the_block_is_there_counts() {
 }
 
 #[test]
-fn a_call_that_hung_while_blocks_came_counts_for_them_all() {
+fn a_call_that_hung_while_blocks_came_counts_for_all_of_them() {
     let mut account = account();
     for height in 1..=5 {
         assert_eq!(account.block(height), []);
@@ -77,10 +77,14 @@ fn a_call_that_hung_while_blocks_came_counts_for_them_all() {
 }
 
 #[test]
-fn one_success_ends_it_and_is_told_if_the_trouble_was() {
+fn one_success_ends_a_streak_and_is_reported_if_the_streak_was() {
     let mut account = account();
     account.fails(Duty::Vote, 1, "x");
-    assert_eq!(account.does(Duty::Vote, 1), None, "nobody heard of it");
+    assert_eq!(
+        account.does(Duty::Vote, 1),
+        None,
+        "the failure was not reported"
+    );
     for height in 2..=9 {
         account.fails(Duty::Vote, height, "x");
         account.block(height);
@@ -93,7 +97,7 @@ fn one_success_ends_it_and_is_told_if_the_trouble_was() {
 }
 
 #[test]
-fn what_goes_on_is_told_again_ever_more_seldom() {
+fn a_lasting_failure_is_reported_less_and_less_often() {
     let mut account = account();
     let mut told = Vec::new();
     for height in 1..=100 {
@@ -109,7 +113,7 @@ fn what_goes_on_is_told_again_ever_more_seldom() {
 }
 
 #[test]
-fn who_fails_at_first_and_does_it_when_asked_again_has_missed_nothing() {
+fn an_operator_that_fails_first_and_succeeds_on_retry_has_missed_nothing() {
     let mut account = account();
     for height in 1..=20 {
         account.fails(Duty::Sign, height, "busy");
@@ -119,15 +123,15 @@ fn who_fails_at_first_and_does_it_when_asked_again_has_missed_nothing() {
 }
 
 #[test]
-fn who_is_slower_than_the_block_has_missed_nothing() {
+fn an_operator_slower_than_the_block_has_missed_nothing() {
     let mut account = account();
     for height in 1..=20 {
         assert_eq!(account.block(height), []);
-        // Its answer is there when the block has been for a while.
+        // Its answer comes long after the block.
         if height > 2 {
             assert_eq!(account.does(Duty::Test, height - 2), None);
         }
-        // One call hung, while those of later blocks did not.
+        // One call hung while those for later blocks did not.
         if height > 5 {
             assert_eq!(account.fails(Duty::Test, height - 5, "no answer"), None);
         }
@@ -135,7 +139,7 @@ fn who_is_slower_than_the_block_has_missed_nothing() {
 }
 
 #[test]
-fn who_is_not_asked_has_missed_nothing() {
+fn an_operator_that_is_not_asked_has_missed_nothing() {
     let mut account = account();
     account.fails(Duty::Sign, 1, "busy");
     account.fails(Duty::Sign, 2, "busy");
@@ -145,7 +149,7 @@ fn who_is_not_asked_has_missed_nothing() {
 }
 
 #[test]
-fn refusing_blocks_counts_only_if_they_become_final() {
+fn a_refused_block_counts_only_if_it_becomes_final() {
     let mut account = account();
     let refuse = |account: &mut Account, height, hash| {
         let outcome = Outcome::RefusedBlock(hash, "bad-txns".to_owned());
@@ -153,7 +157,7 @@ fn refusing_blocks_counts_only_if_they_become_final() {
     };
     for height in 1..=9 {
         assert_eq!(refuse(&mut account, height, hash(height + 100)), None);
-        assert_eq!(account.block(height), [], "a liar's blocks");
+        assert_eq!(account.block(height), [], "blocks of a faulty operator");
     }
     for height in 10..=11 {
         refuse(&mut account, height, hash(height));
@@ -165,15 +169,15 @@ fn refusing_blocks_counts_only_if_they_become_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_height_that_waits_for_this_share_alone_is_told_of_after_a_while() {
+async fn a_height_that_waits_for_this_duty_alone_is_reported_after_a_while() {
     let mut account = account();
     account.fails(Duty::Sign, 7, "no");
     tokio::time::advance(LEAST).await;
-    assert_eq!(account.look(), [], "it failed once, and is asked again");
+    assert_eq!(account.look(), [], "it failed once and is asked again");
     account.fails(Duty::Sign, 7, "no");
     assert_eq!(account.look(), [missed(Duty::Sign, 0, "no")]);
     assert_eq!(account.look(), [], "once");
-    // Later as many blocks as elsewhere.
+    // Blocks that come later are counted as usual.
     for height in 7..=12 {
         account.fails(Duty::Sign, height, "no");
         let told = account.block(height);
@@ -183,10 +187,10 @@ async fn a_height_that_waits_for_this_share_alone_is_told_of_after_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_height_at_which_the_first_vote_was_said_and_no_later_one_is_told_of_too() {
+async fn a_height_at_which_only_the_first_vote_was_sent_is_reported_too() {
     let mut account = account();
     account.block(6);
-    // With its key well in round 0, and locked since.
+    // Its key worked in round 0 and has been locked since.
     assert_eq!(account.does(Duty::Vote, 7), None);
     for _ in 0..8 {
         assert_eq!(account.fails(Duty::Vote, 7, "locked"), None);
@@ -196,9 +200,9 @@ async fn a_height_at_which_the_first_vote_was_said_and_no_later_one_is_told_of_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_failed_at_a_height_that_is_over_is_not_told_of_by_time_alone() {
+async fn a_failure_at_a_finished_height_is_not_reported_because_of_time_alone() {
     let mut account = account();
-    // It led, its node was away, and another made the block.
+    // It led while its node was unreachable, and another operator made the block.
     for _ in 0..2 {
         assert_eq!(account.fails(Duty::Propose, 7, "away"), None);
     }
@@ -211,7 +215,7 @@ async fn what_failed_at_a_height_that_is_over_is_not_told_of_by_time_alone() {
 }
 
 #[test]
-fn an_answer_of_an_earlier_height_does_not_excuse_a_later_one() {
+fn a_late_answer_for_an_earlier_height_does_not_excuse_a_later_failure() {
     let mut account = account();
     for height in 1..=3 {
         account.fails(Duty::Sign, height, "locked");

@@ -1,4 +1,5 @@
-//! Who is connected, as the messenger tells: asked beside the loop, noted for the next look.
+//! Which operators are connected, by the messenger's word. The messenger is asked outside the loop,
+//! and its answer is used at the next check.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{calls::Calls, engine::Speaker, log::Log};
 
-/// Asks the messenger who is at the other end of its links, one question at a time.
+/// Asks the messenger which operators are at the other end of its links, one call at a time.
 pub(in crate::engine) struct Links {
     federation: Arc<Federation>,
     messenger: Arc<dyn Messenger>,
@@ -34,8 +35,9 @@ impl Links {
         }
     }
 
-    /// Who was connected when the messenger last told; nobody if it has not, or does not know whom it
-    /// has at the other end of its links. Asks it again, for the next look.
+    /// Returns the operators that were connected by the messenger's last answer: none if it has not
+    /// answered, or does not know who is at the other end of its links. Asks it again, for the next
+    /// check.
     pub(super) fn look(&mut self) -> BTreeSet<OperatorId> {
         if self.asking.as_ref().is_none_or(|task| task.is_finished()) {
             self.ask();
@@ -43,9 +45,9 @@ impl Links {
         lock(&self.found).clone()
     }
 
-    /// Forgets what was told, which is of no use later.
+    /// Forgets the last answer, which is of no use later.
     pub(super) fn rest(&mut self) {
-        // A late answer goes nowhere.
+        // An answer that is still pending is discarded.
         (self.asking, self.found) = (None, Arc::default());
     }
 
@@ -58,7 +60,7 @@ impl Links {
             let connected = match calls.run(Part::Messenger, call).await {
                 Ok(links) => connected(&federation, links.unwrap_or_default()),
                 Err(error) => {
-                    let what = "the messenger does not tell who is connected";
+                    let what = "no answer from the messenger about connected operators";
                     log.complaint(what, &error.to_string());
                     BTreeSet::new()
                 }

@@ -1,7 +1,7 @@
-//! Noticing that the chain stands still, and who is missing.
+//! Detects that the chain stands still, and who is missing.
 //!
-//! Without I/O and without a clock: the engine hands in what it hears and the time, and is told what
-//! is so and whether to say it.
+//! Has neither I/O nor a clock: the engine passes in messages and times, and learns whether the
+//! chain stands still and whether to report that now.
 
 use std::{
     cmp::Ordering,
@@ -16,69 +16,70 @@ use tokio::time::Instant;
 
 use crate::{NodeState, Standstill, StandstillCause};
 
-/// A height that is due is given so long at least, whatever the interval: an absent leader or two
-/// take rounds, and are no standstill.
+/// The shortest time after which a height that is due counts as a standstill, whatever the
+/// interval: an absent leader or two cost rounds, which is normal.
 const LEAST: Duration = Duration::from_secs(3);
 
-/// Between two looks.
+/// The time between two checks.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The pause before it is said again; it doubles up to the longest.
+/// The pause before a standstill is reported again. It doubles up to [`LONGEST_PAUSE`].
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8 * 60);
 
-/// What the engine knows at a look.
+/// What the engine knows at a check.
 pub(super) struct View<'a> {
     pub(super) height: BlockHeight,
     pub(super) round: Round,
     pub(super) phase: Phase,
     pub(super) observing: bool,
     pub(super) node: &'a NodeState,
-    /// Who is connected, where the messenger can tell.
+    /// The operators that are connected, if the messenger can tell.
     pub(super) connected: &'a BTreeSet<OperatorId>,
-    /// Whether the own block key, or what says votes, was asked at this height and failed.
+    /// Which of this operator's duties were asked for at this height and failed.
     pub(super) own_failed: OwnFailed,
 }
 
-/// What of the own share failed at the height that is worked on.
+/// Which of this operator's duties failed at the height that is worked on.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OwnFailed {
     pub(super) to_sign: bool,
     pub(super) to_vote: bool,
 }
 
-/// What a look found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Look {
     /// The standstill, if the chain stands still.
     pub(super) standstill: Option<Standstill>,
-    /// Whether it is time to say so.
+    /// Whether to report it now.
     pub(super) say: bool,
 }
 
 /// The end of a standstill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moved {
-    /// How long it lasted.
+    /// How long the standstill lasted.
     pub(super) after: Duration,
 }
 
-/// Watches for a standstill.
+/// Watches for standstills.
 #[derive(Debug)]
 pub(in crate::engine) struct Watch {
     me: OperatorId,
     threshold: usize,
-    /// Without a block for longer than this it stands still.
+    /// The chain stands still if there is no block for longer than this,
     patience: Duration,
-    /// If the height has been due for as long as this, too.
+    /// and if the height has also been due for longer than this.
     due_patience: Duration,
-    /// Who was not heard for as long is absent: all who take part repeat themselves at the beat.
+    /// An operator that was not heard for this long is absent: everybody who takes part repeats its
+    /// messages at the retransmit interval.
     fresh: Duration,
     others: BTreeMap<OperatorId, Known>,
     began: Instant,
     began_at: UnixTime,
     tip: Option<LastBlock>,
-    /// Since when the height is past its start.
+    /// Since when the height has been due.
     due: Option<Instant>,
     next_look: Instant,
     said: Option<Said>,
@@ -88,11 +89,11 @@ pub(in crate::engine) struct Watch {
 struct LastBlock {
     height: BlockHeight,
     seen: Instant,
-    /// From when on there was no other.
+    /// Since when there has been no newer block.
     since: UnixTime,
 }
 
-/// What one of the others said last.
+/// What another operator's last messages show.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     heard: Option<Instant>,
@@ -100,11 +101,12 @@ struct Known {
     round: Round,
     prevote: Option<(BlockHeight, Round, Option<BlockHash>)>,
     signed: Option<BlockHeight>,
-    /// Where it was heard at a height that is too far from the own one to be of use.
+    /// When, and at which height, it was last heard at a height too far from this operator's to
+    /// matter.
     far: Option<(Instant, BlockHeight)>,
 }
 
-/// What was said of the standstill that lasts.
+/// The last report of the current standstill.
 #[derive(Debug)]
 struct Said {
     at: Instant,
@@ -146,7 +148,7 @@ impl Watch {
         }
     }
 
-    /// Notes a message of another operator.
+    /// Records a message of another operator.
     pub(in crate::engine) fn note(&mut self, sender: OperatorId, input: &Input, now: Instant) {
         let Some(known) = self.others.get_mut(&sender) else {
             return;
@@ -174,20 +176,20 @@ impl Watch {
         }
     }
 
-    /// Notes that an operator was heard at a height that is too far from the own one to be of use.
+    /// Records that an operator was heard at a height too far from this operator's to matter.
     pub(super) fn note_far(&mut self, sender: OperatorId, height: BlockHeight, now: Instant) {
         if let Some(known) = self.others.get_mut(&sender) {
             known.far = Some((now, height));
         }
     }
 
-    /// Whether a block is known, so that heights mean something.
+    /// Whether the node's tip is known, so that heights can be compared.
     pub(super) const fn knows_tip(&self) -> bool {
         self.tip.is_some()
     }
 
-    /// Notes the node's best block, made at this time by its header; the end of a standstill if it is
-    /// one.
+    /// Records the node's best block and its header's time. Returns the end of a standstill if the
+    /// block ends one.
     pub(super) fn tip(
         &mut self,
         height: BlockHeight,
@@ -200,13 +202,13 @@ impl Watch {
         }
         let stood = self.said.take().map(|said| {
             let since = said.what.since;
-            // A clock that was set meanwhile says nothing.
+            // The system clock may have been changed meanwhile.
             clock.since(since).max(now.duration_since(self.last_seen()))
         });
         self.tip = Some(LastBlock {
             height,
             seen: now,
-            // The genesis block was not made when it says.
+            // The genesis block's time does not say when it was made.
             since: if height == BlockHeight::GENESIS {
                 self.began_at
             } else {
@@ -218,12 +220,13 @@ impl Watch {
         stood.map(|after| Moved { after })
     }
 
-    /// Whether it is time for a look.
+    /// Whether it is time for a check.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         now >= self.next_look
     }
 
-    /// Whether half of the patience is over, so that more than usual is worth knowing.
+    /// Whether half of the time to a standstill is over, so that it is worth collecting more
+    /// information.
     pub(super) fn is_late(&self, now: Instant) -> bool {
         self.due.is_some_and(|due| {
             now >= (self.last_seen() + self.patience / 2).max(due + self.due_patience / 2)
@@ -234,14 +237,14 @@ impl Watch {
         self.tip.map_or(self.began, |tip| tip.seen)
     }
 
-    /// Looks whether the chain stands still.
+    /// Checks whether the chain stands still.
     pub(super) fn look(&mut self, view: &View<'_>, now: Instant) -> Look {
         self.next_look = now + LOOK;
         let nothing = Look {
             standstill: None,
             say: false,
         };
-        // What is waited for by design, and said by who waits.
+        // Waiting here is by design, and whoever waits logs it.
         if view.phase == Phase::Waiting
             || view.phase == Phase::Halted
             || matches!(view.node, NodeState::Waiting(_) | NodeState::Unknown)
@@ -261,7 +264,8 @@ impl Watch {
         }
     }
 
-    /// At first, then with growing pauses; and sooner when something else is the matter.
+    /// Whether to report a standstill: at first, then with growing pauses, and earlier when its
+    /// cause has changed.
     fn is_to_be_said(&mut self, standstill: &Standstill, now: Instant) -> bool {
         let pause = match &self.said {
             None => SAY_AGAIN,
@@ -337,7 +341,7 @@ impl Watch {
         }
     }
 
-    /// What keeps a block back though enough are heard.
+    /// Why there is no block although enough operators are heard.
     fn cause_among(&self, heard: &BTreeSet<OperatorId>, view: &View<'_>) -> StandstillCause {
         let others = heard
             .iter()
@@ -380,7 +384,7 @@ impl Watch {
         } else if blocks.len() > 1 {
             StandstillCause::Divided
         } else {
-            // With votes of all others for one block the own one is missing.
+            // All others have voted for one block, so this operator's vote is missing.
             if refused.is_empty() {
                 refused.insert(self.me);
             }
@@ -389,7 +393,7 @@ impl Watch {
     }
 }
 
-/// Whether a person would be told the same, but for rounds that go on.
+/// Whether two reports would say the same, apart from the round.
 fn is_same(one: &Standstill, other: &Standstill) -> bool {
     let cause = |of: &Standstill| core::mem::discriminant(&of.cause);
     let who = |of: &Standstill| [of.heard.clone(), of.absent.clone(), of.silent.clone()];

@@ -1,4 +1,4 @@
-//! What is to be said and waits for its signature.
+//! The queue of messages that wait for their signatures.
 
 use std::{
     collections::VecDeque,
@@ -10,11 +10,11 @@ use federation_chain::BlockHeight;
 use federation_roster::OperatorId;
 use tokio::sync::Notify;
 
-/// How many messages may wait. An operator says some ten at a height; beyond that the oldest is
-/// dropped, as the network may drop any.
+/// How many messages may wait. An operator sends about ten at a height. When the queue is full, the
+/// oldest is dropped, just as the network may drop any.
 const ROOM: usize = 256;
 
-/// Something to say, to one operator or to all.
+/// A message to one operator or to all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Saying {
     pub(crate) message: Message,
@@ -22,7 +22,7 @@ pub(crate) struct Saying {
 }
 
 impl Saying {
-    /// Whether this is said of the same thing as another, so that the later one says it all.
+    /// Whether this message makes an earlier one about the same thing redundant.
     fn replaces(&self, other: &Self) -> bool {
         self.to == other.to
             && match (&self.message, &other.message) {
@@ -37,8 +37,8 @@ impl Saying {
             }
     }
 
-    /// Whether anybody can use it while this height is worked on. What settles the last height helps
-    /// those who missed its end.
+    /// Whether the message is still useful while this height is worked on. Messages that settle the
+    /// previous height help operators that missed its end.
     fn is_of_use(&self, height: BlockHeight) -> bool {
         let own = self.message.height();
         match self.message {
@@ -48,7 +48,7 @@ impl Saying {
     }
 }
 
-/// Messages in their order.
+/// Messages in the order in which they are to be signed.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     waiting: Mutex<VecDeque<Saying>>,
@@ -60,7 +60,7 @@ impl Line {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something in line, or in the place of what it replaces.
+    /// Queues a message, or puts it in the place of the one that it replaces.
     pub(crate) fn add(&self, saying: Saying) {
         let mut waiting = self.lock();
         match waiting.iter_mut().find(|other| saying.replaces(other)) {
@@ -74,24 +74,24 @@ impl Line {
         self.added.notify_one();
     }
 
-    /// Drops what is of no use to anybody any more, now that this height is worked on.
+    /// Drops the messages that are of no use once this height is worked on.
     pub(crate) fn advance(&self, height: BlockHeight) {
         self.lock().retain(|saying| saying.is_of_use(height));
     }
 
-    /// Drops what says the same.
+    /// Drops messages that are equal to this one.
     pub(crate) fn forget(&self, said: &Saying) {
         self.lock().retain(|saying| saying != said);
     }
 
-    /// The first that is wanted.
+    /// Removes and returns the first message that fits.
     pub(crate) fn take(&self, is_wanted: impl Fn(&Saying) -> bool) -> Option<Saying> {
         let mut waiting = self.lock();
         let index = waiting.iter().position(is_wanted)?;
         waiting.remove(index)
     }
 
-    /// Waits until something was added.
+    /// Waits until a message is added.
     pub(crate) async fn wait(&self) {
         self.added.notified().await;
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_do_not_pile_up_behind_a_slow_key() {
+    fn retransmissions_do_not_pile_up_behind_a_slow_key() {
         let line = Line::default();
         for votes in 3..9 {
             line.add(vote(5, 0));
@@ -162,11 +162,15 @@ mod tests {
             line.add(vote(5, 1));
         }
         let expected = [vote(5, 0), over(5, 8), decision(5, 8), vote(5, 1)];
-        assert_eq!(all(&line), expected, "the last of each, in the first place");
+        assert_eq!(
+            all(&line),
+            expected,
+            "the latest of each, in the place of the first"
+        );
     }
 
     #[test]
-    fn what_the_chain_has_passed_is_dropped_but_for_what_helps_at_the_last_height() {
+    fn messages_of_finished_heights_are_dropped_except_those_that_settle_the_previous_height() {
         let line = Line::default();
         for saying in [decision(3, 3), vote(4, 0), decision(4, 3), vote(5, 0)] {
             line.add(saying);
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_bounded_and_drops_the_oldest() {
+    fn the_queue_is_bounded_and_drops_the_oldest_message() {
         let line = Line::default();
         for round in 0..1000 {
             line.add(vote(5, round));

@@ -1,5 +1,5 @@
-//! A chain whose script changed: what other keys have signed is the chain's if the federation has signed
-//! a block that stands on it.
+//! A chain whose script changed: blocks that other keys have signed belong to the chain if a block
+//! that the federation has signed builds on them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use secp256k1::{Message, SECP256K1, SecretKey};
 
 use super::*;
 
-/// The last block that the old keys have signed, and the last of all.
+/// The height of the last block that the old keys signed, and of the last block of all.
 const OLD: u32 = 4;
 const TIP: u32 = 7;
 
@@ -39,7 +39,7 @@ impl Signers {
         }
     }
 
-    /// A block with a coinbase that says something of its own.
+    /// A block whose coinbase contains the byte `said`.
     fn unsigned(&self, previous: BlockHash, height: u32, said: u8) -> Block {
         let coinbase = Transaction {
             version: 2,
@@ -86,7 +86,7 @@ impl Signers {
     }
 }
 
-/// A node that gives these blocks.
+/// A node that has these blocks.
 struct Given(Vec<Block>);
 
 fn nothing<T>() -> Result<T, RpcError> {
@@ -171,7 +171,8 @@ impl Reading for Nothing {
     fn said(&mut self, _: BlockHeight, _: usize, _: &LedgerEvent) {}
 }
 
-/// Blocks on each other: the genesis, those of the old keys, and those of the new ones.
+/// A chain: the genesis block, blocks signed with the old keys, and blocks signed with the new
+/// ones.
 fn chain(old: &Signers, new: &Signers) -> Vec<Block> {
     let mut blocks = vec![old.unsigned(BlockHash::from_bytes([0; 32]), 0, 0)];
     for height in 1..=TIP {
@@ -215,7 +216,7 @@ fn height(ledger: &Ledger) -> Option<u32> {
 }
 
 #[tokio::test]
-async fn blocks_of_the_keys_before_are_read_where_the_federations_stand_on_them() {
+async fn blocks_of_earlier_keys_are_read_if_the_federations_blocks_build_on_them() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let blocks = chain(&old, &new);
     let mut whole = ledger(&blocks, &new);
@@ -225,14 +226,14 @@ async fn blocks_of_the_keys_before_are_read_where_the_federations_stand_on_them(
             .is_ok()
     );
     assert_eq!(height(&whole), Some(TIP));
-    // Also up to a height of the old keys: what vouches for it is above.
+    // Also up to a height of the old keys, because the proof lies above it.
     let mut part = ledger(&blocks, &new);
     assert!(read(&mut part, blocks, &new.rules, 2).await.is_ok());
     assert_eq!(height(&part), Some(2));
 }
 
 #[tokio::test]
-async fn blocks_that_name_other_keys_and_have_none_of_the_federation_above_are_not_read() {
+async fn blocks_of_other_keys_without_a_block_of_the_federation_above_them_are_not_read() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let blocks = chain(&old, &new);
     let mut ledger = ledger(&blocks, &new);
@@ -247,17 +248,17 @@ async fn blocks_that_name_other_keys_and_have_none_of_the_federation_above_are_n
         ),
         "{error:?}"
     );
-    // The truth is read on.
+    // The true blocks are then read.
     assert!(read(&mut ledger, blocks, &new.rules, TIP).await.is_ok());
     assert_eq!(height(&ledger), Some(TIP));
 }
 
 #[tokio::test]
-async fn a_block_that_the_federations_do_not_stand_on_is_not_read() {
+async fn a_block_on_which_the_federations_blocks_do_not_build_is_not_read() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let truth = chain(&old, &new);
     let mut blocks = truth.clone();
-    // Nobody signs it, and it says that others would have to.
+    // It is unsigned, and names other signers than the federation.
     blocks[3] = old.unsigned(blocks[2].block_hash(), 3, 9);
     let mut ledger = ledger(&truth, &new);
     let error = read(&mut ledger, blocks, &new.rules, TIP).await;
@@ -270,13 +271,13 @@ async fn a_block_that_the_federations_do_not_stand_on_is_not_read() {
     assert_eq!(
         height(&ledger),
         Some(0),
-        "none of those below is proven then"
+        "none of the blocks below is proven then"
     );
     assert!(read(&mut ledger, truth, &new.rules, TIP).await.is_ok());
 }
 
 #[tokio::test]
-async fn the_federations_own_blocks_need_its_signatures() {
+async fn blocks_that_name_the_federations_script_need_its_signatures() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let truth = chain(&old, &new);
     let mut blocks = truth.clone();
@@ -295,7 +296,7 @@ async fn the_federations_own_blocks_need_its_signatures() {
         "{error:?}"
     );
     assert_eq!(height(&ledger), Some(TIP - 1));
-    // Signed, and not on what was read.
+    // Signed, but it does not build on what was read.
     blocks[at] = new.block(blocks[2].block_hash(), TIP, 9);
     let error = read(&mut ledger, blocks, &new.rules, TIP).await;
     assert!(

@@ -1,4 +1,4 @@
-//! When a standstill is noticed and said, and what is said of it, with given times.
+//! When a standstill is detected and reported, and what the report says, at given times.
 
 use bytes::Bytes;
 use federation_block_signing::{
@@ -14,10 +14,10 @@ use super::*;
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 const MINUTE: Duration = Duration::from_secs(60);
 const ME: OperatorId = OperatorId::new(0);
-/// When the last block was made by its header, in seconds.
+/// The time in the last block's header, in unix seconds.
 const MADE: u64 = 1_700_000_000;
 
-/// Three of five, alice's watch, a block of height 6 in it.
+/// A federation of 3 of 5 and alice's watch, which has seen a block at height 6.
 struct Scene {
     watch: Watch,
     federation: Federation,
@@ -60,7 +60,7 @@ const fn secs(seconds: u64) -> Duration {
 }
 
 impl Scene {
-    /// With a block that came just when it was made.
+    /// A scene with a block that arrived the moment it was made.
     fn new() -> Self {
         let mut scene = Self::without_block();
         let (now, clock) = (scene.begun, scene.clock(Duration::ZERO));
@@ -91,7 +91,7 @@ impl Scene {
         UnixTime::from_secs(MADE).after(after)
     }
 
-    /// Lets an operator say something of a height at a time.
+    /// Lets an operator send a vote for a height at a time.
     fn heard(&mut self, who: u8, height: u32, after: Duration) {
         self.vote(who, height, 4, Some(1), after);
     }
@@ -140,7 +140,7 @@ impl Scene {
         self.watch.look(&view, self.begun + after)
     }
 
-    /// What is said at a look that says something.
+    /// The report of a check that must report something.
     fn says(&mut self, after: Duration) -> String {
         let look = self.look(after);
         assert!(look.say, "{look:?}");
@@ -148,8 +148,8 @@ impl Scene {
         standstill.describe(&self.federation, self.clock(after))
     }
 
-    /// Two minutes after the block, the height having been due for one, with these who were heard a
-    /// second ago.
+    /// A scene two minutes after the block, with the height due for one minute, in which these
+    /// operators were heard a second ago.
     fn stands(heard: &[u8]) -> Self {
         let mut scene = Self::new();
         assert_eq!(scene.look(MINUTE).standstill, None);
@@ -161,7 +161,7 @@ impl Scene {
 }
 
 #[test]
-fn a_height_without_its_block_for_two_intervals_is_said_once_with_who_is_missing() {
+fn a_height_without_a_block_for_two_intervals_is_reported_once_with_who_is_missing() {
     let mut scene = Scene::stands(&[2]);
     assert_eq!(scene.look(MINUTE * 2 - secs(1)).standstill, None);
     assert_eq!(
@@ -170,12 +170,12 @@ fn a_height_without_its_block_for_two_intervals_is_said_once_with_who_is_missing
          absent: bob, dave, erin"
     );
     let again = scene.look(MINUTE * 2 + secs(1));
-    assert!(again.standstill.is_some(), "it still does");
+    assert!(again.standstill.is_some(), "it still stands still");
     assert!(!again.say);
 }
 
 #[test]
-fn it_is_said_again_with_pauses_that_double_up_to_eight_minutes() {
+fn it_is_reported_again_with_pauses_that_double_up_to_eight_minutes() {
     let mut scene = Scene::stands(&[]);
     let said: Vec<u64> = (0..3600)
         .filter(|second| scene.look(secs(*second)).say)
@@ -187,26 +187,26 @@ fn it_is_said_again_with_pauses_that_double_up_to_eight_minutes() {
 }
 
 #[test]
-fn what_has_changed_is_said_after_half_a_minute_however_long_the_pause_is() {
+fn a_change_is_reported_after_half_a_minute_however_long_the_pause_is() {
     let mut scene = Scene::stands(&[]);
     for second in 0..600 {
         scene.look(secs(second));
     }
-    // The next line would come at 1050.
+    // Without a change the next report would come at 1050.
     scene.heard(1, 7, secs(605));
     assert!(scene.says(secs(606)).contains("heard 2 of the 3"));
     assert!(!scene.look(secs(607)).say);
 }
 
 #[test]
-fn a_block_ends_it_and_says_how_long_it_lasted() {
+fn a_block_ends_a_standstill_and_its_length_is_reported() {
     let mut scene = Scene::stands(&[]);
     scene.says(MINUTE * 2);
     let (now, clock) = (scene.begun + MINUTE * 5, scene.clock(MINUTE * 5));
     let moved = scene.watch.tip(BlockHeight::new(7), clock, now, clock);
     assert_eq!(moved, Some(Moved { after: MINUTE * 5 }));
     assert_eq!(scene.look(MINUTE * 5 + secs(1)).standstill, None);
-    // One that was not said needs no end.
+    // A standstill that was not reported gets no report of its end.
     let (now, clock) = (scene.begun + MINUTE * 6, scene.clock(MINUTE * 6));
     assert_eq!(
         scene.watch.tip(BlockHeight::new(8), clock, now, clock),
@@ -215,7 +215,7 @@ fn a_block_ends_it_and_says_how_long_it_lasted() {
 }
 
 #[test]
-fn another_block_of_the_same_height_ends_nothing() {
+fn another_block_of_the_same_height_does_not_end_a_standstill() {
     let mut scene = Scene::stands(&[]);
     scene.says(MINUTE * 2);
     let (now, clock) = (scene.begun + MINUTE * 3, scene.clock(MINUTE * 3));
@@ -225,7 +225,7 @@ fn another_block_of_the_same_height_ends_nothing() {
 }
 
 #[test]
-fn what_waits_by_design_stands_not_still() {
+fn waiting_by_design_is_not_a_standstill() {
     // R2: a height may start two intervals after the block before it.
     let mut scene = Scene::new();
     scene.phase = Phase::Waiting;
@@ -234,7 +234,7 @@ fn what_waits_by_design_stands_not_still() {
     assert_eq!(scene.look(MINUTE * 2 + secs(1)).standstill, None);
     assert_eq!(scene.look(MINUTE * 3).standstill, None);
     assert!(scene.look(MINUTE * 3 + secs(1)).say);
-    // Who waits for its node says so by itself.
+    // An operator that waits for its node logs that by itself.
     let mut scene = Scene::without_block();
     scene.phase = Phase::NoTip;
     scene.node = NodeState::Waiting("it is in its initial download".to_owned());
@@ -242,7 +242,8 @@ fn what_waits_by_design_stands_not_still() {
 }
 
 #[test]
-fn an_old_block_is_no_standstill_before_others_could_be_heard_and_its_age_is_its_own() {
+fn an_old_tip_at_the_start_is_a_standstill_only_after_others_could_be_heard_and_counts_from_its_own_time()
+ {
     let mut scene = Scene::without_block();
     let now = scene.begun;
     // Made an hour before the operator started.
@@ -260,7 +261,7 @@ fn an_old_block_is_no_standstill_before_others_could_be_heard_and_its_age_is_its
 }
 
 #[test]
-fn before_the_first_block_it_stands_since_the_operator_started() {
+fn without_a_first_block_the_standstill_counts_from_the_operators_start() {
     let mut scene = Scene::without_block();
     let now = scene.begun;
     let genesis = UnixTime::from_secs(1_296_688_602);
@@ -279,7 +280,7 @@ fn before_the_first_block_it_stands_since_the_operator_started() {
 }
 
 #[test]
-fn who_was_heard_long_ago_or_at_another_height_does_not_count() {
+fn operators_heard_long_ago_or_at_other_heights_do_not_count() {
     let mut scene = Scene::stands(&[1]);
     scene.heard(2, 7, MINUTE);
     scene.heard(3, 6, MINUTE * 2 - secs(1));
@@ -304,7 +305,7 @@ fn who_was_heard_long_ago_or_at_another_height_does_not_count() {
 }
 
 #[test]
-fn others_that_are_ahead_tell_that_the_own_node_is_behind() {
+fn if_others_are_ahead_this_operators_node_is_behind() {
     let mut scene = Scene::stands(&[]);
     scene.heard(1, 8, MINUTE * 2 - secs(1));
     scene.far(2, 12, MINUTE * 2 - secs(1));
@@ -314,7 +315,8 @@ fn others_that_are_ahead_tell_that_the_own_node_is_behind() {
         "{said}"
     );
     assert!(!said.contains("absent"), "{said}");
-    // Enough are here: one who says that it is elsewhere may say anything.
+    // Enough operators are at this height: what a single one claims of another height does not
+    // matter.
     scene.heard(3, 7, MINUTE * 3);
     scene.heard(4, 7, MINUTE * 3);
     let said = scene.says(MINUTE * 3);
@@ -322,13 +324,13 @@ fn others_that_are_ahead_tell_that_the_own_node_is_behind() {
 }
 
 #[test]
-fn an_own_node_that_is_down_or_behind_is_the_reason() {
+fn if_this_operators_node_is_down_or_behind_that_is_the_reason() {
     let mut scene = Scene::stands(&[1, 2, 3]);
     scene.node = NodeState::Down("connection refused".to_owned());
     let said = scene.says(MINUTE * 2);
     assert_eq!(
         said,
-        "the own node has no new block for 2 min at height 7 round 4: the own node does not answer: \
+        "this operator's node has no new block for 2 min at height 7 round 4: this operator's node does not answer: \
          connection refused"
     );
     scene.node = NodeState::Up;
@@ -339,15 +341,11 @@ fn an_own_node_that_is_down_or_behind_is_the_reason() {
     scene.phase = Phase::NoTip;
     scene.node = NodeState::Down("no cookie".to_owned());
     scene.look(secs(0));
-    assert!(
-        scene
-            .says(secs(120))
-            .contains("at a height that is not known")
-    );
+    assert!(scene.says(secs(120)).contains("at an unknown height"));
 }
 
 #[test]
-fn one_that_only_observes_does_not_count_itself() {
+fn an_observer_does_not_count_itself() {
     let mut scene = Scene::stands(&[1, 2]);
     scene.observing = true;
     let said = scene.says(MINUTE * 2);
@@ -357,12 +355,12 @@ fn one_that_only_observes_does_not_count_itself() {
         ),
         "{said}"
     );
-    // Those who are absent may come back.
+    // The absent operators may come back.
     assert!(!said.contains("nobody is left"), "{said}");
 }
 
 #[test]
-fn when_more_than_may_be_missing_only_observe_nobody_is_left_to_decide_and_what_helps_is_said() {
+fn if_too_many_observe_nobody_is_left_to_decide_and_the_report_says_what_to_do() {
     let mut scene = Scene::stands(&[]);
     scene.observing = true;
     scene.connected = ids(&[1, 2]);
@@ -370,7 +368,7 @@ fn when_more_than_may_be_missing_only_observe_nobody_is_left_to_decide_and_what_
     for part in [
         "heard 0 of the 3 that must sign",
         "absent: dave, erin",
-        "connected and silent, so they observe, or wait for their nodes: bob, carol",
+        "connected but silent, so they observe or wait for their nodes: bob, carol",
         "nobody is left to decide",
         "guard repair --new-roster",
         "guard repair --agreed-tip",
@@ -380,7 +378,7 @@ fn when_more_than_may_be_missing_only_observe_nobody_is_left_to_decide_and_what_
 }
 
 #[test]
-fn when_all_are_heard_it_says_who_has_not_voted() {
+fn if_enough_are_heard_it_names_those_that_have_not_voted() {
     let mut scene = Scene::stands(&[1]);
     scene.vote(2, 7, 3, Some(1), MINUTE * 2 - secs(1));
     let said = scene.says(MINUTE * 2);
@@ -391,7 +389,7 @@ fn when_all_are_heard_it_says_who_has_not_voted() {
 }
 
 #[test]
-fn votes_for_no_block_and_for_different_blocks_are_told_apart() {
+fn votes_for_no_block_and_for_different_blocks_are_distinguished() {
     let mut scene = Scene::stands(&[1]);
     scene.vote(2, 7, 4, None, MINUTE * 2 - secs(1));
     let said = scene.says(MINUTE * 2);
@@ -404,7 +402,7 @@ fn votes_for_no_block_and_for_different_blocks_are_told_apart() {
 }
 
 #[test]
-fn after_the_decision_it_says_whose_signatures_are_missing() {
+fn after_the_decision_it_names_those_whose_signatures_are_missing() {
     let mut scene = Scene::stands(&[1, 2]);
     scene.phase = Phase::Decided;
     scene.message(
@@ -438,7 +436,7 @@ fn short_intervals_leave_time_for_rounds_without_their_leader() {
 }
 
 #[test]
-fn a_body_is_a_word_of_its_sender_too() {
+fn a_body_counts_as_a_message_of_its_sender() {
     let mut scene = Scene::stands(&[]);
     let input = Input::Body {
         from: id(1),
@@ -457,7 +455,7 @@ fn a_body_is_a_word_of_its_sender_too() {
 }
 
 #[test]
-fn the_own_signature_and_the_own_vote_are_named_when_they_are_what_is_missing() {
+fn this_operators_signature_or_vote_is_named_if_it_is_missing() {
     let mut scene = Scene::stands(&[1, 2]);
     scene.own_failed.to_vote = true;
     let said = scene.says(MINUTE * 2);
