@@ -170,7 +170,7 @@ impl StartError {
     /// Whether a person must act: a restart does not help, so a service manager should not attempt
     /// one.
     #[must_use]
-    pub const fn is_for_people(&self) -> bool {
+    pub const fn needs_intervention(&self) -> bool {
         matches!(
             self,
             Self::LostStore { .. }

@@ -194,7 +194,7 @@ pub enum OperatorEvent {
         txid: elements::Txid,
     },
     /// Something that was wrong with the operator itself, and was reported in an alarm, is over.
-    Mended(Concern),
+    Recovered(Concern),
     /// Two contradicting messages of one operator were stored as evidence.
     Evidence {
         /// The operator that sent them.

@@ -16,14 +16,14 @@ use federation_signer::{AUDIT_HEIGHTS, GuardError, GuardedSigner, Signer};
 use crate::Clock;
 
 /// How far below the last tip blocks are checked again when the node has replaced that tip.
-const REPLACED: u32 = 100;
+const RECHECKED_BLOCKS: u32 = 100;
 
 /// The number of blocks from which on a long check is logged.
-const MANY: u32 = 1000;
+const LONG_CHECK: u32 = 1000;
 
 /// Which blocks with this operator's signature the guard must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum Scope {
     /// All above this height, up to which the guard had knowledge at the start, if any.
     Above(Option<BlockHeight>),
     /// All that were made after this time. An observer does not know what its key signed before its
@@ -59,7 +59,7 @@ pub(crate) struct History {
     pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) max_drift: Duration,
-    pub(crate) known: Known,
+    pub(crate) known: Scope,
     /// The tip up to which everything was checked.
     pub(crate) seen: Option<(BlockHeight, BlockHash)>,
     /// The signers of the last tip that was checked.
@@ -72,7 +72,7 @@ impl History {
     /// # Errors
     /// The first block from above that the guard should know and does not; or an error of node or
     /// guard, and then nothing counts as checked.
-    pub(crate) async fn look(&mut self, tip: BlockHash) -> Result<(), HistoryError> {
+    pub(crate) async fn check(&mut self, tip: BlockHash) -> Result<(), HistoryError> {
         let mut hash = tip;
         let mut top = None;
         if self.seen.is_some_and(|seen| seen.1 == tip) {
@@ -95,14 +95,14 @@ impl History {
                 break;
             }
             let read = highest.to_u32() - height.to_u32();
-            if read == MANY {
+            if read == LONG_CHECK {
                 tracing::info!(
                     from = %highest,
                     "reading many headers, to find blocks signed by this operator's key"
                 );
             }
             if known.signed(height) != Some(hash) {
-                self.judge(height, hash, &header).await?;
+                self.check_block(height, hash, &header).await?;
             }
             hash = header.previous();
         }
@@ -115,20 +115,20 @@ impl History {
     /// Returns the height at and below which nothing is checked.
     fn floor(&self) -> BlockHeight {
         let seen = self.seen.map_or(0, |seen| seen.0.to_u32());
-        let again = BlockHeight::new(seen.saturating_sub(REPLACED));
+        let again = BlockHeight::new(seen.saturating_sub(RECHECKED_BLOCKS));
         match self.known {
-            Known::Above(known) => again.max(known.unwrap_or(BlockHeight::GENESIS)),
-            Known::Since(_) => again,
+            Scope::Above(known) => again.max(known.unwrap_or(BlockHeight::GENESIS)),
+            Scope::Since(_) => again,
         }
     }
 
-    async fn judge(
+    async fn check_block(
         &self,
         height: BlockHeight,
         hash: BlockHash,
         header: &Header,
     ) -> Result<(), HistoryError> {
-        if !self.counts(UnixTime::from_secs(header.time().into())) || !self.is_own(header) {
+        if !self.is_in_scope(UnixTime::from_secs(header.time().into())) || !self.is_own(header) {
             return Ok(());
         }
         let known = self.signer.records().await?.signed(height);
@@ -143,10 +143,10 @@ impl History {
     /// agreed on by operators whose clocks may be behind by the drift, and its time may be ahead of
     /// their clocks by the drift. Block times that run ahead of the clock, as on chains with
     /// several blocks per second, prove nothing.
-    fn counts(&self, time: UnixTime) -> bool {
+    fn is_in_scope(&self, time: UnixTime) -> bool {
         match self.known {
-            Known::Above(_) => true,
-            Known::Since(start) => {
+            Scope::Above(_) => true,
+            Scope::Since(start) => {
                 time > start.after(self.max_drift * 2)
                     && time <= self.clock.now().after(self.max_drift)
             }

@@ -19,7 +19,7 @@
 //! that drives the machine. Each call has a timeout ([`Options::calls`]). A part that hangs, fails
 //! or panics costs this operator's contribution and nothing more: it is called again, alarms say
 //! which part does not answer and which duties the operator has not fulfilled for some blocks
-//! ([`OperatorStatus::troubles`]), and [`OperatorEvent::Mended`] says when that is over. The parts'
+//! ([`OperatorStatus::troubles`]), and [`OperatorEvent::Recovered`] says when that is over. The parts'
 //! methods are asynchronous and must not block their threads; a call that does is abandoned when
 //! the operator stops.
 //!
@@ -54,9 +54,9 @@ pub use handle::{
     Concern, Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus,
     Trouble,
 };
-pub use money::{money_warnings, warn_of_money};
+pub use money::{log_money_warnings, money_warnings};
 pub use operator::{Operator, Options};
-pub use policy::{AcceptAll, BlockPolicy, WantSweep};
+pub use policy::{AcceptAll, BlockPolicy, RequireSweep};
 pub use reissuance::{
     AssetStatus, DueStatus, FollowError, IssueError, IssuedAsset, Reading, Reissuance,
     ReissuanceDifferences, ReissuanceError, ReissuanceNode, TokenAddresses, follow, issue,

@@ -12,7 +12,7 @@ use federation_roster::{Federation, OperatorId};
 
 use crate::{
     Standstill,
-    status::{alarm_text, words},
+    status::{alarm_text, format_duration},
     throttle::Throttle,
 };
 
@@ -35,7 +35,7 @@ impl Log {
     }
 
     /// Records who signed the node's best block, for that block's line.
-    pub(crate) fn tip(&self, hash: BlockHash, signers: &[OperatorId]) {
+    pub(crate) fn set_tip(&self, hash: BlockHash, signers: &[OperatorId]) {
         let mut tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
         *tip = Some((hash, signers.to_vec()));
     }
@@ -52,7 +52,7 @@ impl Log {
     }
 
     /// Logs that the chain stands still.
-    pub(crate) fn stands_still(&self, standstill: &Standstill, now: UnixTime) {
+    pub(crate) fn standstill(&self, standstill: &Standstill, now: UnixTime) {
         tracing::warn!(
             height = standstill.height.map(|height| height.to_u32()),
             round = standstill.round.to_u32(),
@@ -65,12 +65,12 @@ impl Log {
     }
 
     /// Logs the end of a standstill.
-    pub(crate) fn moves_again(&self, height: BlockHeight, after: Duration) {
+    pub(crate) fn standstill_end(&self, height: BlockHeight, after: Duration) {
         tracing::info!(
             %height,
             seconds = after.as_secs(),
             "the chain moves again after {}",
-            words(after)
+            format_duration(after)
         );
     }
 
@@ -158,7 +158,7 @@ impl Log {
     }
 
     /// Logs a problem with something that will be tried again by itself.
-    pub(crate) fn complaint(&self, what: &'static str, reason: &str) {
+    pub(crate) fn problem(&self, what: &'static str, reason: &str) {
         if self.throttle.passes(what, reason) {
             tracing::warn!(reason, "{what}");
         }

@@ -47,7 +47,7 @@ pub async fn money_warnings(
 }
 
 /// Logs a warning if anyone can take coins or fees, or if that cannot be found out.
-pub async fn warn_of_money(
+pub async fn log_money_warnings(
     node: &dyn Node,
     dialect: Dialect,
     certificate: Option<&Certificate>,

@@ -12,12 +12,12 @@ use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 use tokio::sync::mpsc;
 
 use crate::{
-    AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, StartError, Store,
-    SystemClock, WantSweep,
+    AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, RequireSweep,
+    StartError, Store, SystemClock,
     calls::{Calls, LimitedNode},
     engine::{self, Watched},
+    log_money_warnings,
     start::{self, Memory},
-    warn_of_money,
 };
 
 /// Optional settings of an operator; each has a default.
@@ -162,7 +162,7 @@ impl Operator {
         start::check_keys(&self)?;
         let watched = self.watch_calls();
         if let Some(sweep) = self.options.sweep.clone() {
-            self.policy = Arc::new(WantSweep::new(sweep, self.policy));
+            self.policy = Arc::new(RequireSweep::new(sweep, self.policy));
         }
         if let Some(halt) = self.store.halt()? {
             return Err(StartError::Halted { halt });
@@ -196,7 +196,7 @@ impl Operator {
             // signed anything or seen a height finished.
             self.signer.raise_final(tip).await?;
         }
-        warn_of_money(
+        log_money_warnings(
             self.node.as_ref(),
             self.federation.rules().dialect(),
             self.options.certificate.as_deref(),

@@ -7,7 +7,7 @@ use federation_chain::{Block, BlockHeight};
 use federation_genesis::Sweep;
 
 /// The height of the block that must contain the agreed sweep.
-pub(crate) const SWEPT: BlockHeight = BlockHeight::new(1);
+pub(crate) const SWEEP_HEIGHT: BlockHeight = BlockHeight::new(1);
 
 /// A rule on blocks. It is asked before the prevote about each proposal that the operator's node
 /// finds valid.
@@ -45,12 +45,12 @@ impl BlockPolicy for AcceptAll {
 
 /// Requires the agreed sweep in block 1, which secures the coins of the genesis block that anyone
 /// could take, and otherwise asks another policy.
-pub struct WantSweep {
+pub struct RequireSweep {
     sweep: Sweep,
     next: Arc<dyn BlockPolicy>,
 }
 
-impl WantSweep {
+impl RequireSweep {
     /// Requires this sweep in block 1, and asks another policy next.
     #[must_use]
     pub fn new(sweep: Sweep, next: Arc<dyn BlockPolicy>) -> Self {
@@ -59,7 +59,7 @@ impl WantSweep {
 }
 
 /// Checks that a block contains the sweep.
-pub(crate) fn check_swept(sweep: &Sweep, block: &Block) -> Result<(), String> {
+pub(crate) fn check_has_sweep(sweep: &Sweep, block: &Block) -> Result<(), String> {
     if has_transaction(block, sweep)? {
         Ok(())
     } else {
@@ -77,24 +77,24 @@ pub(crate) fn has_transaction(block: &Block, sweep: &Sweep) -> Result<bool, Stri
 }
 
 #[async_trait]
-impl BlockPolicy for WantSweep {
+impl BlockPolicy for RequireSweep {
     async fn check(&self, block: &Block) -> Result<(), String> {
-        if block.height() == SWEPT {
-            check_swept(&self.sweep, block)?;
+        if block.height() == SWEEP_HEIGHT {
+            check_has_sweep(&self.sweep, block)?;
         }
         self.next.check(block).await
     }
 
     fn sweep(&self, height: BlockHeight) -> Option<&Sweep> {
-        (height == SWEPT)
+        (height == SWEEP_HEIGHT)
             .then_some(&self.sweep)
             .or_else(|| self.next.sweep(height))
     }
 }
 
-impl core::fmt::Debug for WantSweep {
+impl core::fmt::Debug for RequireSweep {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("WantSweep")
+        f.debug_struct("RequireSweep")
             .field("sweep", &self.sweep.txid())
             .finish_non_exhaustive()
     }

@@ -9,8 +9,8 @@ use hex_conservative::DisplayHex;
 
 use crate::{
     Operator, StartError, check_chain_form,
-    history::{History, HistoryError, Known, last_signed},
-    policy::{SWEPT, check_swept},
+    history::{History, HistoryError, Scope, last_signed},
+    policy::{SWEEP_HEIGHT, check_has_sweep},
 };
 
 /// The pause between two attempts to reach the node.
@@ -36,7 +36,7 @@ pub(crate) enum Memory {
 }
 
 /// How an operator is to begin.
-pub(crate) struct Begin {
+pub(crate) struct StartState {
     /// Whether it begins as an observer.
     pub(crate) observe: bool,
     /// Whether the store is empty and, by the node's word, the chain has no block yet.
@@ -74,14 +74,17 @@ pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
 
 /// Checks that the node is on the federation's chain and that its clock is right. Waits for the
 /// node as long as it takes.
-pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<Begin, StartError> {
-    let mut told = false;
+pub(crate) async fn check_node(
+    operator: &Operator,
+    memory: Memory,
+) -> Result<StartState, StartError> {
+    let mut logged = false;
     loop {
         match try_check_node(operator, memory).await {
-            Err(StartError::Node(error)) if may_pass(&error) => {
-                if !told {
+            Err(StartError::Node(error)) if is_temporary(&error) => {
+                if !logged {
                     tracing::warn!(%error, "waiting for the node");
-                    told = true;
+                    logged = true;
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -91,11 +94,11 @@ pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<Be
 }
 
 /// Whether waiting may help: the node is unreachable, or has not written its cookie file yet.
-fn may_pass(error: &RpcError) -> bool {
+fn is_temporary(error: &RpcError) -> bool {
     error.is_transient() || matches!(error, RpcError::Cookie { .. })
 }
 
-async fn try_check_node(operator: &Operator, memory: Memory) -> Result<Begin, StartError> {
+async fn try_check_node(operator: &Operator, memory: Memory) -> Result<StartState, StartError> {
     let federation = &operator.federation;
     let node = &operator.node;
     let found = node.block_hash(BlockHeight::GENESIS).await?;
@@ -172,13 +175,13 @@ async fn check_script(
 
 /// Checks that block 1 contains the agreed sweep, if there is one and the node still has the block.
 async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
-    let Some(sweep) = operator.policy.sweep(SWEPT) else {
+    let Some(sweep) = operator.policy.sweep(SWEEP_HEIGHT) else {
         return Ok(());
     };
-    let hash = operator.node.block_hash(SWEPT).await?;
+    let hash = operator.node.block_hash(SWEEP_HEIGHT).await?;
     let bytes = match operator.node.block(hash).await {
         Ok(bytes) => bytes,
-        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) if is_temporary(&error) => return Err(error.into()),
         Err(error) => {
             tracing::warn!(%error, "block 1 not available from the node: sweep not checked");
             return Ok(());
@@ -186,7 +189,7 @@ async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
     };
     let checked = Block::decode(operator.federation.rules().dialect(), bytes)
         .map_err(|error| error.to_string())
-        .and_then(|block| check_swept(sweep, &block));
+        .and_then(|block| check_has_sweep(sweep, &block));
     checked.map_err(StartError::NoSweep)
 }
 
@@ -195,7 +198,7 @@ async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
 async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartError> {
     let template = match operator.node.new_block().await {
         Ok(template) => template,
-        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) if is_temporary(&error) => return Err(error.into()),
         // A node that is still catching up makes no templates. The protocol checks every block's
         // time anyway.
         Err(error) => {
@@ -210,9 +213,9 @@ async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartE
     let own = operator.clock.now();
     let drift = operator.options.max_drift.unwrap_or(MAX_DRIFT);
     let lowest_allowed = node.as_secs() == median_time + 1;
-    let fine = (node <= own.after(drift) || lowest_allowed)
+    let is_close = (node <= own.after(drift) || lowest_allowed)
         && node.after(Duration::from_secs(1)) >= own.before(drift);
-    if fine {
+    if is_close {
         Ok(())
     } else {
         Err(StartError::Clock { node, own })
@@ -228,7 +231,7 @@ async fn begin(
     operator: &Operator,
     tip: (BlockHeight, BlockHash),
     memory: Memory,
-) -> Result<Begin, StartError> {
+) -> Result<StartState, StartError> {
     let now = operator.clock.now();
     let mut history = History {
         federation: operator.federation.clone(),
@@ -237,7 +240,7 @@ async fn begin(
         signer: operator.signer.clone(),
         clock: operator.clock.clone(),
         max_drift: operator.options.max_drift.unwrap_or(MAX_DRIFT),
-        known: Known::Above(None),
+        known: Scope::Above(None),
         seen: Some(tip),
         signers: None,
     };
@@ -245,7 +248,7 @@ async fn begin(
     let mut observe = false;
     let mut new_key_at = None;
     match memory {
-        Memory::KnownToBeLost => history.known = Known::Since(now),
+        Memory::KnownToBeLost => history.known = Scope::Since(now),
         Memory::Empty if height == BlockHeight::GENESIS => {}
         Memory::Empty if is_new_key(operator, height) => {
             match last_signed(&history, hash, SEARCHED_BLOCKS).await {
@@ -264,18 +267,18 @@ async fn begin(
                  signed is unknown, so the operator observes until others have settled a block \
                  without it"
             );
-            history.known = Known::Since(now);
+            history.known = Scope::Since(now);
             observe = true;
         }
         Memory::UpTo(remembered) => {
-            history.known = Known::Above(remembered);
+            history.known = Scope::Above(remembered);
             history.seen = None;
-            let looked = history.look(hash).await;
-            looked.map_err(|error| start_error(error, remembered))?;
+            let checked = history.check(hash).await;
+            checked.map_err(|error| start_error(error, remembered))?;
             history.seen = Some(tip);
         }
     }
-    Ok(Begin {
+    Ok(StartState {
         observe,
         new_key_at,
         fresh: matches!(memory, Memory::Empty) && height == BlockHeight::GENESIS,

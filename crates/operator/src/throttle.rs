@@ -8,11 +8,11 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The time within which a line is not repeated and no kind gets more than [`LINES`] lines.
+/// The time within which a line is not repeated and no kind gets more than [`MAX_LINES`] lines.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// The most lines of one kind in a window.
-const LINES: u32 = 20;
+const MAX_LINES: u32 = 20;
 
 /// Decides which lines pass: new ones at once, a repeated one after a while, and never too many.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Throttle {
 #[derive(Debug)]
 struct Kind {
     last: String,
-    said: Instant,
+    logged: Instant,
     window: Instant,
     lines: u32,
 }
@@ -38,7 +38,7 @@ impl Throttle {
                 kind,
                 Kind {
                     last: line.to_owned(),
-                    said: now,
+                    logged: now,
                     window: now,
                     lines: 1,
                 },
@@ -49,12 +49,12 @@ impl Throttle {
             known.window = now;
             known.lines = 0;
         }
-        let is_new = known.last != line || now >= known.said + WINDOW;
-        if !is_new || known.lines == LINES {
+        let is_new = known.last != line || now >= known.logged + WINDOW;
+        if !is_new || known.lines == MAX_LINES {
             return false;
         }
         known.lines += 1;
-        known.said = now;
+        known.logged = now;
         line.clone_into(&mut known.last);
         true
     }

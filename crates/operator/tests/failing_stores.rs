@@ -217,7 +217,7 @@ async fn a_failing_guard_store_ends_the_operator_and_the_next_start_recovers() {
 }
 
 /// Sends contradicting prevotes, as a Byzantine operator does.
-async fn lie(world: &World, liar: &impl Messenger, identity: &Secret) {
+async fn contradict(world: &World, faulty: &impl Messenger, identity: &Secret) {
     use federation_block_signing::{Message, Vote, VoteKind};
     use federation_roster::{EnvelopeHead, Round, UnsignedEnvelope};
     use federation_signer::IdentitySigner;
@@ -243,7 +243,7 @@ async fn lie(world: &World, liar: &impl Messenger, identity: &Secret) {
         };
         let signature = identity.sign_envelope(unsigned.signing_digest()).await;
         let envelope = unsigned.with_signature(signature.expect("it signs"));
-        liar.broadcast(envelope.encode()).await.expect("sent");
+        faulty.broadcast(envelope.encode()).await.expect("sent");
     }
 }
 
@@ -251,8 +251,8 @@ async fn lie(world: &World, liar: &impl Messenger, identity: &Secret) {
 async fn evidence_that_cannot_be_stored_raises_an_alarm_and_does_not_end_the_operator() {
     const EVIDENCE: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("evidence");
 
-    let liar = Secret::generate();
-    let world = World::with_other(&liar).await;
+    let faulty = Secret::generate();
+    let world = World::with_other(&faulty).await;
     let folder = world.folder.path();
     drop(Store::open(folder, world.federation.id(), ME).expect("opens"));
     // An unreadable piece of evidence keeps others from being added.
@@ -271,22 +271,24 @@ async fn evidence_that_cannot_be_stored_raises_an_alarm_and_does_not_end_the_ope
     let messenger = world.hub.join(OperatorId::new(1));
     let handle = world.start(Fails::Record, &never).await;
     let mut status = handle.status();
-    let told = status.wait_for(|status| {
+    let reported = status.wait_for(|status| {
         matches!(
             status.last_alarm,
             Some(Alarm::EvidenceNotKept { culprit, .. }) if culprit == OperatorId::new(1)
         )
     });
-    let told = async {
+    let reported = async {
         tokio::select! {
-            told = told => drop(told.expect("it runs")),
+            reported = reported => drop(reported.expect("it runs")),
             () = async { loop {
-                lie(&world, &messenger, &liar).await;
+                contradict(&world, &messenger, &faulty).await;
                 tokio::time::sleep(Duration::from_millis(200)).await;
             } } => {}
         }
     };
-    tokio::time::timeout(LIMIT, told).await.expect("in time");
+    tokio::time::timeout(LIMIT, reported)
+        .await
+        .expect("in time");
     handle.shutdown().await.expect("it runs until then");
 }
 
@@ -321,13 +323,13 @@ async fn a_messenger_that_hangs_is_reported_and_stops_neither_blocks_nor_the_shu
     // The only operator of a federation needs no messages.
     world.reaches(3).await;
     let mut status = handle.status();
-    let told = status.wait_for(|status| {
+    let reported = status.wait_for(|status| {
         [Concern::Part(Part::Messenger), Concern::Duty(Duty::Vote)]
             .iter()
             .all(|concern| status.troubles.contains_key(concern))
     });
-    let told = tokio::time::timeout(LIMIT, told).await;
-    drop(told.expect("in time").expect("it runs"));
+    let reported = tokio::time::timeout(LIMIT, reported).await;
+    drop(reported.expect("in time").expect("it runs"));
     let stopped = tokio::time::timeout(LIMIT, handle.shutdown()).await;
     stopped.expect("it returns").expect("it ran until then");
 }

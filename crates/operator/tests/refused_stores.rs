@@ -66,7 +66,7 @@ fn used() -> tempfile::TempDir {
     folder
 }
 
-fn is_whole(folder: &Path) {
+fn check_intact(folder: &Path) {
     let store = open(folder).expect("it opens");
     assert_eq!(store.records(), Ok(vec![FINAL]));
     let guard = open_guard(folder).expect("it opens");
@@ -105,7 +105,7 @@ fn opens_what_it_may() {
 
 /// Runs that process from a shell that first runs a command. Returns the errors, or none if the
 /// shell could not run the command.
-fn told(folder: &Path, shell: &[&str], first: &str) -> Option<Vec<String>> {
+fn refusals(folder: &Path, shell: &[&str], first: &str) -> Option<Vec<String>> {
     let program = std::env::current_exe().expect("this program");
     let script = format!("{first} && exec \"$0\" --exact opens_what_it_may --ignored --nocapture");
     let (shell, arguments) = shell.split_first().expect("a shell");
@@ -127,14 +127,14 @@ fn told(folder: &Path, shell: &[&str], first: &str) -> Option<Vec<String>> {
         let at = line.find(REFUSED)? + REFUSED.len();
         Some(line[at..].to_owned())
     });
-    let told: Vec<_> = lines.collect();
-    assert!(told.len() >= 2, "{text}");
-    Some(told)
+    let errors: Vec<_> = lines.collect();
+    assert!(errors.len() >= 2, "{text}");
+    Some(errors)
 }
 
 /// Checks that each error names the fault and what to do about it, and that none speaks of damage.
-fn names(told: &[String], fault: SystemFault) {
-    for one in told {
+fn check_errors(errors: &[String], fault: SystemFault) {
+    for one in errors {
         let (is_damage, error) = one.split_once(' ').expect("both");
         assert_eq!(is_damage, "false", "{error}");
         assert!(error.contains(&fault.to_string()), "{error}");
@@ -146,7 +146,7 @@ fn names(told: &[String], fault: SystemFault) {
 }
 
 /// A shell in a mount namespace of its own.
-fn own_mounts() -> &'static [&'static str] {
+fn mount_namespace() -> &'static [&'static str] {
     if is_root() {
         &["unshare", "--mount", "sh", "-c"]
     } else {
@@ -164,10 +164,10 @@ fn a_store_on_a_read_only_mount_is_not_damaged() {
     let read_only = format!(
         "mount --bind \"${FOLDER}\" \"${FOLDER}\" && mount -o remount,ro,bind \"${FOLDER}\""
     );
-    if let Some(told) = told(folder.path(), own_mounts(), &read_only) {
-        names(&told, SystemFault::ReadOnly);
+    if let Some(errors) = refusals(folder.path(), mount_namespace(), &read_only) {
+        check_errors(&errors, SystemFault::ReadOnly);
     }
-    is_whole(folder.path());
+    check_intact(folder.path());
 }
 
 #[test]
@@ -194,11 +194,11 @@ fn a_store_of_another_user_is_not_damaged_and_the_error_names_the_owner() {
                 .expect("the owner may");
         }
     }
-    if let Some(told) = told(path, shell, "true") {
-        names(&told, SystemFault::NotAllowed);
+    if let Some(errors) = refusals(path, shell, "true") {
+        check_errors(&errors, SystemFault::NotAllowed);
         let owner = std::fs::metadata(Store::path(path)).expect("there").uid();
         let owned = format!("user {owner} owns it");
-        assert!(told.iter().all(|one| one.contains(&owned)), "{told:?}");
+        assert!(errors.iter().all(|one| one.contains(&owned)), "{errors:?}");
     }
     // A folder that may not be entered hides its files, which must not count as missing.
     let closed = if is_root() { 0o700 } else { 0o000 };
@@ -206,23 +206,23 @@ fn a_store_of_another_user_is_not_damaged_and_the_error_names_the_owner() {
         chown(path, Some(NOBODY), None).expect("root may");
     }
     std::fs::set_permissions(path, Permissions::from_mode(closed)).expect("the owner may");
-    if let Some(told) = told(path, shell, "true") {
-        names(&told, SystemFault::NotAllowed);
+    if let Some(errors) = refusals(path, shell, "true") {
+        check_errors(&errors, SystemFault::NotAllowed);
     }
     std::fs::set_permissions(path, Permissions::from_mode(0o700)).expect("the owner may");
     for file in files() {
         std::fs::set_permissions(file.path(), Permissions::from_mode(0o600)).expect("as before");
     }
-    is_whole(path);
+    check_intact(path);
 }
 
 #[test]
 fn a_store_is_not_damaged_if_no_file_descriptor_is_left() {
     let folder = used();
     let few = format!("ulimit -n 64 && export {GREEDY}=1");
-    let told = told(folder.path(), &["sh", "-c"], &few).expect("any shell can");
-    names(&told, SystemFault::NoDescriptors);
-    is_whole(folder.path());
+    let errors = refusals(folder.path(), &["sh", "-c"], &few).expect("any shell can");
+    check_errors(&errors, SystemFault::NoDescriptors);
+    check_intact(folder.path());
 }
 
 #[test]
@@ -231,8 +231,8 @@ fn a_store_that_cannot_be_created_for_lack_of_space_leaves_nothing_behind() {
     let full = format!(
         "mount -t tmpfs -o size=16k tmpfs \"${FOLDER}\" && {{ cat /dev/zero > \"${FOLDER}/filler\" 2> /dev/null; true; }}"
     );
-    if let Some(told) = told(folder.path(), own_mounts(), &full) {
-        names(&told, SystemFault::NoSpace);
-        assert_eq!(told.len(), 2, "nothing incomplete remains: {told:?}");
+    if let Some(errors) = refusals(folder.path(), mount_namespace(), &full) {
+        check_errors(&errors, SystemFault::NoSpace);
+        assert_eq!(errors.len(), 2, "nothing incomplete remains: {errors:?}");
     }
 }

@@ -215,7 +215,7 @@ impl ReissuanceNode for Liar {
 struct Heard(Vec<(BlockHeight, LedgerEvent)>);
 
 impl Reading for Heard {
-    fn said(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
+    fn on_event(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
         self.0.push((height, *event));
     }
 }
@@ -262,7 +262,7 @@ async fn no_block_is_believed_that_the_federation_did_not_sign() {
                     .await
                     .expect_err("it is a lie");
                 assert!(
-                    is_about(lie, &error) && error.is_false(),
+                    is_about(lie, &error) && error.is_false_data(),
                     "{lie:?}: {error}"
                 );
                 assert!(

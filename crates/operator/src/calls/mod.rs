@@ -63,19 +63,19 @@ impl Default for CallLimits {
 }
 
 /// How many timely answers in a row it takes until a slow part has recovered.
-const WELL: u32 = 3;
+const ANSWERS_TO_RECOVER: u32 = 3;
 
 /// How many timely answers it takes for this part. A reissuance key is asked once in weeks.
-const fn answers_to_be_well(part: Part) -> u32 {
+const fn answers_to_recover(part: Part) -> u32 {
     match part {
         Part::ReissuanceKey => 1,
-        _ => WELL,
+        _ => ANSWERS_TO_RECOVER,
     }
 }
 
 /// How many calls of one part may be pending. A call that waits ends when it is given up. One that
 /// blocks its thread does not, and costs the runtime another thread.
-const AT_ONCE: usize = 16;
+const MAX_PENDING: usize = 16;
 
 /// A change in how a part answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(crate) enum Answering {
     /// A call was given up after this long.
     GivenUp(Duration),
     /// The part answers in time again.
-    Well,
+    Recovered,
 }
 
 /// Why a call has no result.
@@ -95,7 +95,7 @@ pub(crate) enum CallError {
     NoAnswer { part: Part, limit: Duration },
     #[error("the {part} panicked: {reason}")]
     Panicked { part: Part, reason: String },
-    #[error("{AT_ONCE} calls of the {part} are pending and do not return: no more are made")]
+    #[error("{MAX_PENDING} calls of the {part} are pending and do not return: no more are made")]
     Blocked { part: Part },
     /// The operator or its runtime is ending.
     #[error("the call of the {part} was cancelled")]
@@ -112,23 +112,23 @@ impl From<CallError> for SignerError {
 #[derive(Debug, Default)]
 struct Health {
     /// Whether it was reported that the part is slow, and that a call was given up.
-    told: (bool, bool),
+    reported: (bool, bool),
     /// The number of timely answers since the last late one.
     in_time: u32,
-    under_way: Arc<AtomicUsize>,
+    pending: Arc<AtomicUsize>,
 }
 
 /// Counts a call as long as its task lives.
-struct UnderWay(Arc<AtomicUsize>);
+struct PendingCall(Arc<AtomicUsize>);
 
-impl UnderWay {
+impl PendingCall {
     fn new(count: Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for PendingCall {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -197,14 +197,14 @@ impl Calls {
         part: Part,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, CallError> {
-        let count = self.health().entry(part).or_default().under_way.clone();
-        if count.load(Ordering::Relaxed) >= AT_ONCE {
+        let count = self.health().entry(part).or_default().pending.clone();
+        if count.load(Ordering::Relaxed) >= MAX_PENDING {
             return Err(CallError::Blocked { part });
         }
-        let under_way = UnderWay::new(count);
+        let pending = PendingCall::new(count);
         let task = AbortOnDropHandle::new(self.tasks.spawn(async move {
-            let _under_way = under_way;
-            beside(call).await
+            let _pending = pending;
+            poll_in_place(call).await
         }));
         let ended = task.map_err(|error| match error.try_into_panic() {
             Ok(panic) => panicked(part, &*panic),
@@ -225,18 +225,18 @@ impl Calls {
         if let Ok(answer) = tokio::time::timeout(slow, &mut call).await {
             // A panic is not an answer.
             if answer.is_ok() {
-                self.note(part, None);
+                self.record(part, None);
             }
             return answer;
         }
         if slow < limit {
-            self.note(part, Some(Answering::Late(slow)));
+            self.record(part, Some(Answering::Late(slow)));
             let rest = limit.saturating_sub(begun.elapsed());
             if let Ok(answer) = tokio::time::timeout(rest, &mut call).await {
                 return answer;
             }
         }
-        self.note(part, Some(Answering::GivenUp(limit)));
+        self.record(part, Some(Answering::GivenUp(limit)));
         Err(CallError::NoAnswer { part, limit })
     }
 
@@ -245,28 +245,30 @@ impl Calls {
     }
 
     /// Records a timely answer, or what is wrong.
-    fn note(&self, part: Part, wrong: Option<Answering>) {
+    fn record(&self, part: Part, wrong: Option<Answering>) {
         let mut all = self.health();
         let health = all.entry(part).or_default();
         let is_news = match wrong {
             None => {
                 health.in_time = health.in_time.saturating_add(1);
-                let is_well = health.in_time >= answers_to_be_well(part);
-                is_well && core::mem::take(&mut health.told) != (false, false)
+                let has_recovered = health.in_time >= answers_to_recover(part);
+                has_recovered && core::mem::take(&mut health.reported) != (false, false)
             }
             Some(Answering::GivenUp(_)) => {
                 health.in_time = 0;
-                core::mem::replace(&mut health.told, (true, true)) != (true, true)
+                core::mem::replace(&mut health.reported, (true, true)) != (true, true)
             }
             Some(_) => {
                 health.in_time = 0;
-                !core::mem::replace(&mut health.told.0, true)
+                !core::mem::replace(&mut health.reported.0, true)
             }
         };
         drop(all);
         if is_news {
             // Gone only when the engine is.
-            let _ = self.reports.send((part, wrong.unwrap_or(Answering::Well)));
+            let _ = self
+                .reports
+                .send((part, wrong.unwrap_or(Answering::Recovered)));
         }
     }
 }
@@ -274,7 +276,7 @@ impl Calls {
 /// Polls a call such that the runtime goes on with another thread if the call blocks its own. If it
 /// blocked the thread that drives timers and sockets, nothing would drive them until another thread
 /// wakes up. A runtime with a single thread has no other to go on with.
-async fn beside<T>(call: impl Future<Output = T>) -> T {
+async fn poll_in_place<T>(call: impl Future<Output = T>) -> T {
     let has_others = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
     let mut call = core::pin::pin!(call);
     core::future::poll_fn(|context| {
@@ -349,7 +351,7 @@ mod tests {
             .await
             .expect("an answer");
         assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Late(SECOND))));
-        for _ in 0..WELL {
+        for _ in 0..ANSWERS_TO_RECOVER {
             assert!(
                 reports.try_recv().is_err(),
                 "reported once, and not recovered yet"
@@ -359,7 +361,7 @@ mod tests {
                 .await
                 .expect("an answer");
         }
-        assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Well)));
+        assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Recovered)));
         calls
             .run(POLICY, take(SECOND / 2))
             .await
@@ -373,7 +375,7 @@ mod tests {
         let late = calls.run(POLICY, take(SECOND * 2));
         late.await.expect("an answer");
         assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Late(SECOND))));
-        for _ in 0..=WELL {
+        for _ in 0..=ANSWERS_TO_RECOVER {
             let at_once = calls.run(POLICY, async { panic!("a strange block") });
             at_once.await.expect_err("it panicked");
         }

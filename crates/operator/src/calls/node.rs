@@ -138,7 +138,7 @@ mod tests {
     }
 
     impl Silent {
-        async fn suffer<T>(&self) -> T {
+        async fn hang<T>(&self) -> T {
             if let Some(blocked) = &self.blocked {
                 let blocked = blocked.lock().unwrap_or_else(PoisonError::into_inner);
                 // Bounded, so that the test ends even if nothing else makes progress.
@@ -153,7 +153,7 @@ mod tests {
             #[async_trait]
             impl Node for Silent {
                 $(async fn $name(&self, $(_: $argument),*) -> Result<$answer, RpcError> {
-                    self.suffer().await
+                    self.hang().await
                 })*
             }
         };
@@ -180,7 +180,7 @@ mod tests {
     #[async_trait]
     impl ReissuanceNode for Silent {
         async fn send_transaction(&self, _: &[u8]) -> Result<String, RpcError> {
-            self.suffer().await
+            self.hang().await
         }
     }
 
@@ -218,8 +218,8 @@ mod tests {
                 .iter()
                 .all(|error| *error == Some(RpcError::Timeout(limit)))
         );
-        let told = Ok((Part::Node, Answering::GivenUp(limit)));
-        assert_eq!(reports.try_recv(), told);
+        let reported = Ok((Part::Node, Answering::GivenUp(limit)));
+        assert_eq!(reports.try_recv(), reported);
         assert!(reports.try_recv().is_err(), "reported once");
     }
 
@@ -239,8 +239,8 @@ mod tests {
         };
         let node = LimitedNode::new(Arc::new(node), calls);
         assert_eq!(node.block_count().await, Err(RpcError::Timeout(limit)));
-        let told = Ok((Part::Node, Answering::GivenUp(limit)));
-        assert_eq!(reports.try_recv(), told);
+        let reported = Ok((Part::Node, Answering::GivenUp(limit)));
+        assert_eq!(reports.try_recv(), reported);
         drop(release);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Incoming {
         sender: OperatorId,
         input: Input,
         /// One of the slots for large frames, held until the machine has the input.
-        room: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
     },
     Dropped(Dropped),
     /// The node's best block, and the operators whose signatures it has.
@@ -25,27 +25,27 @@ pub(crate) enum Incoming {
 
 impl Engine {
     /// Records what came in, and turns it into inputs.
-    pub(super) fn note(&mut self, incoming: Incoming) {
+    pub(super) fn on_incoming(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Message {
                 sender,
                 input,
-                room,
+                permit,
             } => {
                 let now = self.clock.now();
-                self.standstill.note(sender, &input, Instant::now());
+                self.standstill.record(sender, &input, Instant::now());
                 self.status.send_modify(|status| {
                     status.counters.accepted += 1;
                     self.peers
-                        .note(sender, &input, now, &mut status.peers, &self.federation);
+                        .record(sender, &input, now, &mut status.peers, &self.federation);
                 });
                 self.pending.push_back(input);
-                drop(room);
+                drop(permit);
             }
             Incoming::Dropped(why) => {
                 // Later versions may send other kinds of messages: no reason for a warning.
                 if why != Dropped::UnknownKind {
-                    self.log.complaint("frame dropped", why.as_str());
+                    self.log.problem("frame dropped", why.as_str());
                 }
                 self.status.send_modify(|status| {
                     let counters = &mut status.counters;
@@ -63,19 +63,19 @@ impl Engine {
                 });
             }
             Incoming::Tip(tip, signers) => {
-                self.peers.look(&self.federation);
+                self.peers.log_silent(&self.federation);
                 // Set before the machine gets the tip, so that messages of the next height pass.
                 self.height
                     .store(tip.height.next().to_u32(), Ordering::Relaxed);
-                self.log.tip(tip.hash, &signers);
-                self.line.advance(tip.height.next());
+                self.log.set_tip(tip.hash, &signers);
+                self.outbox.start_height(tip.height.next());
                 self.end_standstill(&tip);
                 self.status.send_modify(|status| {
                     status.tip = Some((tip.height, tip.hash));
                     status.tip_time = Some(tip.time);
                     status.tip_signers = signers;
                 });
-                self.tell(OperatorEvent::Tip {
+                self.publish(OperatorEvent::Tip {
                     height: tip.height,
                     hash: tip.hash,
                 });
@@ -92,7 +92,7 @@ impl Engine {
                 }
                 self.status
                     .send_modify(|status| status.node = state.clone());
-                self.tell(OperatorEvent::Node(state));
+                self.publish(OperatorEvent::Node(state));
             }
         }
     }

@@ -24,8 +24,8 @@ use tokio::{
 
 use super::{
     Incoming,
-    arrival::Heard,
     blocks::{INLINE, NotOurs, decode_candidate},
+    catch_up::PeerHeights,
 };
 
 /// How many large frames may be between the messenger and the machine. They are checked in tasks of
@@ -88,7 +88,7 @@ pub(crate) struct Ingress {
     /// Where reissuance messages go, if this operator reissues.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
     /// The heights of the other operators, while this operator waits for its node.
-    heard: Option<Arc<Heard>>,
+    peer_heights: Option<Arc<PeerHeights>>,
     /// Where alarms go, if anybody takes them.
     alarms: Option<mpsc::Sender<Alarm>>,
 }
@@ -99,15 +99,15 @@ impl Ingress {
             federation,
             height,
             reissuances: None,
-            heard: None,
+            peer_heights: None,
             alarms: None,
         }
     }
 
     /// Records the heights of the other operators there, including those that are far from this
     /// operator's.
-    pub(super) fn with_heard(mut self, heard: Arc<Heard>) -> Self {
-        self.heard = Some(heard);
+    pub(super) fn with_peer_heights(mut self, heights: Arc<PeerHeights>) -> Self {
+        self.peer_heights = Some(heights);
         self
     }
 
@@ -129,7 +129,7 @@ impl Ingress {
         messenger: Arc<dyn Messenger>,
         inputs: mpsc::Sender<Incoming>,
     ) -> Result<(), MessengerError> {
-        let room = Arc::new(Semaphore::new(LARGE_FRAMES));
+        let permit = Arc::new(Semaphore::new(LARGE_FRAMES));
         let mut checks = JoinSet::new();
         loop {
             let frame = messenger.recv().await?;
@@ -137,7 +137,7 @@ impl Ingress {
                 Ok(head) => head,
                 Err(dropped) => {
                     if dropped == Dropped::FarHeight {
-                        self.note_far(&frame);
+                        self.record_far_height(&frame);
                     }
                     if inputs.send(Incoming::Dropped(dropped)).await.is_err() {
                         return Ok(());
@@ -146,7 +146,7 @@ impl Ingress {
                 }
             };
             if head.kind == REISSUANCE {
-                if let Err(dropped) = self.hand_on(head, &frame)
+                if let Err(dropped) = self.forward_reissuance(head, &frame)
                     && inputs.send(Incoming::Dropped(dropped)).await.is_err()
                 {
                     return Ok(());
@@ -160,7 +160,7 @@ impl Ingress {
                 continue;
             }
             // The semaphore is never closed.
-            let permit = room.clone().acquire_owned().await.ok();
+            let permit = permit.clone().acquire_owned().await.ok();
             let (ingress, inputs) = (self.clone(), inputs.clone());
             checks.spawn(async move {
                 let check = move || ingress.check(head, &frame, permit);
@@ -201,24 +201,24 @@ impl Ingress {
         &self,
         head: EnvelopeHead,
         frame: &Bytes,
-        room: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
     ) -> Incoming {
         match self.try_check(head, frame) {
             Ok(input) => Incoming::Message {
                 sender: head.sender,
                 input,
-                room,
+                permit,
             },
             Err(dropped) => Incoming::Dropped(dropped),
         }
     }
 
     /// Passes a reissuance message on without waiting: if there is no room, it will come again.
-    fn hand_on(&self, head: EnvelopeHead, frame: &Bytes) -> Result<(), Dropped> {
+    fn forward_reissuance(&self, head: EnvelopeHead, frame: &Bytes) -> Result<(), Dropped> {
         let Some(reissuances) = &self.reissuances else {
             return Err(Dropped::Unwanted);
         };
-        let envelope = self.proven(head.sender, frame)?;
+        let envelope = self.verified_envelope(head.sender, frame)?;
         let payload = envelope.payload().clone();
         let sender = head.sender;
         reissuances
@@ -227,7 +227,7 @@ impl Ingress {
     }
 
     /// Returns the envelope in a frame if its sender has signed it.
-    fn proven(&self, sender: OperatorId, frame: &Bytes) -> Result<Envelope, Dropped> {
+    fn verified_envelope(&self, sender: OperatorId, frame: &Bytes) -> Result<Envelope, Dropped> {
         let identity = self.identity(sender)?;
         let envelope = Envelope::decode(frame).map_err(|_| Dropped::Undecodable)?;
         envelope
@@ -238,9 +238,9 @@ impl Ingress {
 
     fn try_check(&self, head: EnvelopeHead, frame: &Bytes) -> Result<Input, Dropped> {
         let sender = head.sender;
-        let envelope = self.proven(sender, frame)?;
-        if let Some(heard) = &self.heard {
-            heard.note(sender, head.height);
+        let envelope = self.verified_envelope(sender, frame)?;
+        if let Some(heights) = &self.peer_heights {
+            heights.record(sender, head.height);
         }
         let parts = MessageParts {
             kind: head.kind,
@@ -267,8 +267,12 @@ impl Ingress {
     }
 
     /// Records the height of a message that is of no other use, if its sender has signed it.
-    fn note_far(&self, frame: &Bytes) {
-        let Some(heard) = self.heard.as_ref().filter(|heard| heard.is_open()) else {
+    fn record_far_height(&self, frame: &Bytes) {
+        let Some(heights) = self
+            .peer_heights
+            .as_ref()
+            .filter(|heights| heights.is_recording())
+        else {
             return;
         };
         // A large frame is a body, whose sender also sends small ones.
@@ -276,9 +280,9 @@ impl Ingress {
             return;
         }
         if let Ok(head) = EnvelopeHead::peek(frame)
-            && self.proven(head.sender, frame).is_ok()
+            && self.verified_envelope(head.sender, frame).is_ok()
         {
-            heard.note(head.sender, head.height);
+            heights.record(head.sender, head.height);
         }
     }
 

@@ -20,7 +20,7 @@ use federation_signer::{GuardError, GuardStoreError, GuardedSigner, Signer};
 use secp256k1::ecdsa;
 use tokio::sync::{mpsc, watch};
 
-use super::account::{Fault, Outcome};
+use super::duties::{DutyOutcome, Fault};
 use crate::{BlockPolicy, OperatorError, calls::Calls, log::Log};
 
 /// The parts that jobs use.
@@ -40,18 +40,18 @@ pub(crate) struct Jobs {
 }
 
 /// The result of a job.
-pub(super) struct Answer {
+pub(super) struct JobResult {
     /// The result for the machine.
     pub(super) input: Input,
     /// Whether this operator fulfilled a duty.
-    pub(super) share: Option<(Duty, BlockHeight, Outcome)>,
+    pub(super) duty: Option<(Duty, BlockHeight, DutyOutcome)>,
 }
 
-impl Answer {
-    fn new(input: Input, duty: Duty, height: BlockHeight, outcome: Option<Outcome>) -> Self {
+impl JobResult {
+    fn new(input: Input, duty: Duty, height: BlockHeight, outcome: Option<DutyOutcome>) -> Self {
         Self {
             input,
-            share: outcome.map(|outcome| (duty, height, outcome)),
+            duty: outcome.map(|outcome| (duty, height, outcome)),
         }
     }
 }
@@ -85,26 +85,27 @@ const fn is_refusal(code: i32) -> bool {
 }
 
 impl Jobs {
-    pub(super) async fn test(&self, candidate: Candidate) -> Answer {
+    pub(super) async fn test(&self, candidate: Candidate) -> JobResult {
         let opinion = match self.check_parameters(&candidate).await {
             Opinion::Valid => self.ask_node(&candidate).await,
             other => other,
         };
         let (height, hash) = (candidate.height, candidate.hash);
         let (verdict, outcome) = match opinion {
-            Opinion::Valid => (Verdict::Valid, Some(Outcome::Done)),
+            Opinion::Valid => (Verdict::Valid, Some(DutyOutcome::Done)),
             Opinion::Invalid(reason) => {
                 // A node refuses every block that does not build on its tip.
                 let tip = self.node.best_block_hash().await;
-                let is_about_it = tip == Ok(candidate.previous);
-                let outcome = is_about_it.then(|| Outcome::RefusedBlock(hash, reason.clone()));
+                let builds_on_tip = tip == Ok(candidate.previous);
+                let outcome =
+                    builds_on_tip.then(|| DutyOutcome::RefusedBlock(hash, reason.clone()));
                 (Verdict::Invalid(reason), outcome)
             }
-            Opinion::Failed(fault) => (Verdict::Unavailable, Some(Outcome::Failed(fault))),
+            Opinion::Failed(fault) => (Verdict::Unavailable, Some(DutyOutcome::Failed(fault))),
             Opinion::Outdated => (Verdict::Unavailable, None),
         };
         let input = Input::Tested { candidate, verdict };
-        Answer::new(input, Duty::Test, height, outcome)
+        JobResult::new(input, Duty::Test, height, outcome)
     }
 
     async fn ask_node(&self, candidate: &Candidate) -> Opinion {
@@ -119,7 +120,7 @@ impl Jobs {
             }) => Opinion::Outdated,
             Err(error) => {
                 self.log
-                    .complaint("node does not test a block", &error.to_string());
+                    .problem("node does not test a block", &error.to_string());
                 let Fault { reason, refused } = error.into();
                 Opinion::Failed(Fault {
                     reason: format!("the node does not test blocks: {reason}"),
@@ -142,13 +143,13 @@ impl Jobs {
             Ok(Err(reason)) => Opinion::Invalid(reason),
             Err(error) => {
                 self.log
-                    .complaint("no answer from the block policy", &error.to_string());
+                    .problem("no answer from the block policy", &error.to_string());
                 Opinion::Failed(Fault::passing(error))
             }
         }
     }
 
-    pub(super) async fn sign(&self, candidate: Candidate) -> Answer {
+    pub(super) async fn sign(&self, candidate: Candidate) -> JobResult {
         let (height, hash) = (candidate.height, candidate.hash);
         let (input, outcome) = match self.try_sign(candidate).await {
             Ok(signature) => {
@@ -158,10 +159,10 @@ impl Jobs {
                     hash,
                     signature,
                 };
-                (input, Some(Outcome::Done))
+                (input, Some(DutyOutcome::Done))
             }
-            Err((fault, is_outdated)) => {
-                let outcome = (!is_outdated).then(|| Outcome::Failed(fault.clone()));
+            Err((fault, is_late)) => {
+                let outcome = (!is_late).then(|| DutyOutcome::Failed(fault.clone()));
                 if fault.refused {
                     let reason = fault.reason;
                     let input = Input::SignRefused {
@@ -171,12 +172,12 @@ impl Jobs {
                     };
                     (input, outcome)
                 } else {
-                    self.log.complaint("block not signed yet", &fault.reason);
+                    self.log.problem("block not signed yet", &fault.reason);
                     (Input::SignUnavailable { height, hash }, outcome)
                 }
             }
         };
-        Answer::new(input, Duty::Sign, height, outcome)
+        JobResult::new(input, Duty::Sign, height, outcome)
     }
 
     /// Signs the block. An error comes with a flag that says whether the block is on the chain
@@ -196,13 +197,13 @@ impl Jobs {
             Err(error) => return Err((Fault::passing(error), false)),
         };
         let is_over = self.height.load(Ordering::Relaxed) > height.to_u32();
-        let is_outdated = is_over && matches!(error, GuardError::BelowFinal { .. });
+        let is_late = is_over && matches!(error, GuardError::BelowFinal { .. });
         let fault = Fault {
             reason: with_causes(&error),
             refused: !error.is_transient(),
         };
         self.end_without_guard(error);
-        Err((fault, is_outdated))
+        Err((fault, is_late))
     }
 
     /// Tells the guard which heights are final, one call at a time; of the heights that become
@@ -245,9 +246,9 @@ impl Jobs {
         &self,
         candidate: Candidate,
         signatures: BTreeMap<OperatorId, CompactSignature>,
-    ) -> Answer {
+    ) -> JobResult {
         let (height, hash) = (candidate.height, candidate.hash);
-        let (outcome, share) = match self.assemble(&candidate, &signatures) {
+        let (outcome, duty) = match self.assemble(&candidate, &signatures) {
             Ok(block) => self.hand_over(&block).await,
             Err(reason) => rejected(reason),
         };
@@ -256,19 +257,19 @@ impl Jobs {
             hash,
             outcome,
         };
-        Answer::new(input, Duty::Submit, height, share)
+        JobResult::new(input, Duty::Submit, height, duty)
     }
 
-    async fn hand_over(&self, block: &Block) -> (SubmitOutcome, Option<Outcome>) {
+    async fn hand_over(&self, block: &Block) -> (SubmitOutcome, Option<DutyOutcome>) {
         match self.node.submit_block(block.as_bytes()).await {
             Ok(NodeOutcome::Accepted | NodeOutcome::Duplicate) => {
-                (SubmitOutcome::Accepted, Some(Outcome::Done))
+                (SubmitOutcome::Accepted, Some(DutyOutcome::Done))
             }
             // The node has stored the block, but has not checked it yet or put it on the best
             // chain.
             Ok(NodeOutcome::Rejected(reason)) if reason.ends_with("inconclusive") => {
                 self.log
-                    .complaint("node has not decided on the block", &reason);
+                    .problem("node has not decided on the block", &reason);
                 (SubmitOutcome::Unavailable, None)
             }
             Ok(NodeOutcome::Rejected(reason)) => rejected(reason),
@@ -278,9 +279,9 @@ impl Jobs {
             }
             Err(error) => {
                 self.log
-                    .complaint("node does not accept the block", &error.to_string());
-                let share = Outcome::Failed(error.into());
-                (SubmitOutcome::Unavailable, Some(share))
+                    .problem("node does not accept the block", &error.to_string());
+                let duty = DutyOutcome::Failed(error.into());
+                (SubmitOutcome::Unavailable, Some(duty))
             }
         }
     }
@@ -307,9 +308,9 @@ impl Jobs {
     }
 }
 
-fn rejected(reason: String) -> (SubmitOutcome, Option<Outcome>) {
-    let share = Outcome::Failed(Fault::refusal(reason.clone()));
-    (SubmitOutcome::Rejected(reason), Some(share))
+fn rejected(reason: String) -> (SubmitOutcome, Option<DutyOutcome>) {
+    let duty = DutyOutcome::Failed(Fault::refusal(reason.clone()));
+    (SubmitOutcome::Rejected(reason), Some(duty))
 }
 
 /// Returns an error and its causes in one line.

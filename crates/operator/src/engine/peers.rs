@@ -16,14 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Peers {
     me: OperatorId,
-    heard: BTreeMap<OperatorId, Heard>,
+    heard: BTreeMap<OperatorId, PeerActivity>,
     patience: Duration,
     /// This operator's round, and when it began.
     round: (BlockHeight, Round, Instant),
 }
 
 #[derive(Debug)]
-struct Heard {
+struct PeerActivity {
     at: Instant,
     silent: bool,
 }
@@ -36,7 +36,7 @@ impl Peers {
             me,
             heard: others
                 .map(|id| {
-                    let nothing_yet = Heard {
+                    let nothing_yet = PeerActivity {
                         at: now,
                         silent: false,
                     };
@@ -54,7 +54,7 @@ impl Peers {
     }
 
     /// Records a message, and updates its sender's entry in the status.
-    pub(super) fn note(
+    pub(super) fn record(
         &mut self,
         sender: OperatorId,
         input: &Input,
@@ -98,7 +98,7 @@ impl Peers {
     }
 
     /// Logs each operator that has become silent.
-    pub(super) fn look(&mut self, federation: &Federation) {
+    pub(super) fn log_silent(&mut self, federation: &Federation) {
         for (id, heard) in &mut self.heard {
             if !heard.silent && heard.at.elapsed() > self.patience {
                 heard.silent = true;

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     Incoming,
-    arrival::{Arrival, Heard, View, Wait},
+    catch_up::{CatchUp, NodeView, PeerHeights, WaitReason},
 };
 use crate::{
     Clock, NodeState, OperatorError,
@@ -31,7 +31,7 @@ const SHORT: Duration = Duration::from_millis(20);
 
 /// The pause before it is logged again that the node is behind the chain. It doubles up to
 /// [`LONGEST_PAUSE`].
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 60);
 
 /// Tells the watcher that the node's best block may have changed.
@@ -57,8 +57,8 @@ pub(crate) struct Watcher {
     /// must not be older than this.
     pub(crate) fresh_since: Option<UnixTime>,
     /// Decides when the first tip may pass.
-    pub(crate) arrival: Arrival,
-    pub(crate) heard: Arc<Heard>,
+    pub(crate) catch_up: CatchUp,
+    pub(crate) peer_heights: Arc<PeerHeights>,
     /// The height the machine works on, for the ingress.
     pub(crate) height: Arc<AtomicU32>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -66,7 +66,7 @@ pub(crate) struct Watcher {
 
 /// What is known about the node.
 #[derive(Debug, Default)]
-struct Known {
+struct NodeKnowledge {
     tip: Option<BlockHash>,
     first_block_time: Option<UnixTime>,
     /// Whether the node answered the last time. A node that went away may come back with another
@@ -78,56 +78,56 @@ struct Known {
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
-    said: Option<(Instant, Duration)>,
-    why: Option<Wait>,
+    logged: Option<(Instant, Duration)>,
+    why: Option<WaitReason>,
 }
 
 impl Waiting {
     fn new() -> Self {
         Self {
             since: Instant::now(),
-            said: None,
+            logged: None,
             why: None,
         }
     }
 
-    fn say(&mut self, why: Wait) {
+    fn log(&mut self, why: WaitReason) {
         // Listening is normal.
-        if why == Wait::Listen {
+        if why == WaitReason::Listen {
             return;
         }
         let now = Instant::now();
-        let pause = match self.said {
+        let pause = match self.logged {
             Some((at, pause)) if now < at + pause => return,
             Some((_, pause)) => (pause * 2).min(LONGEST_PAUSE),
-            None => SAY_AGAIN,
+            None => FIRST_PAUSE,
         };
-        self.said = Some((now, pause));
+        self.logged = Some((now, pause));
         tracing::warn!(%why, "node is behind the chain: waiting for it, without voting");
     }
 
     fn end(&self) {
-        if self.said.is_some() {
+        if self.logged.is_some() {
             tracing::info!("node has caught up");
         }
     }
 }
 
 /// Why the tip could not be read.
-enum LookError {
+enum TipError {
     /// The node does not answer and will be asked again.
     Down(String),
     /// The operator must end.
     End(OperatorError),
 }
 
-impl From<String> for LookError {
+impl From<String> for TipError {
     fn from(reason: String) -> Self {
         Self::Down(reason)
     }
 }
 
-impl From<HistoryError> for LookError {
+impl From<HistoryError> for TipError {
     fn from(error: HistoryError) -> Self {
         match error {
             error @ (HistoryError::Node(_) | HistoryError::Header(..)) => {
@@ -152,20 +152,20 @@ impl Watcher {
     /// # Errors
     /// An error found on the chain that ends the operator.
     pub(crate) async fn run(mut self) -> Result<(), OperatorError> {
-        let mut known = Known::default();
+        let mut known = NodeKnowledge::default();
         let mut state = NodeState::Unknown;
         let mut pause = self.idle;
         let mut waiting = Some(Waiting::new());
         loop {
-            let answer = self.look(&mut known, &mut waiting).await;
+            let answer = self.check_tip(&mut known, &mut waiting).await;
             known.is_same = answer.is_ok();
             let now = match &answer {
                 Ok(_) => waiting
                     .as_ref()
                     .and_then(|waiting| waiting.why)
                     .map_or(NodeState::Up, |why| NodeState::Waiting(why.to_string())),
-                Err(LookError::Down(reason)) => NodeState::Down(reason.clone()),
-                Err(LookError::End(error)) => return Err(error.clone()),
+                Err(TipError::Down(reason)) => NodeState::Down(reason.clone()),
+                Err(TipError::End(error)) => return Err(error.clone()),
             };
             // Reported when the node goes up or down, not at each failing request.
             let is_news = match (&now, &state) {
@@ -207,28 +207,28 @@ impl Watcher {
 
     /// Returns the node's tip and its signers if the tip has changed, after all blocks below it
     /// were compared with the guard.
-    async fn look(
+    async fn check_tip(
         &mut self,
-        known: &mut Known,
+        known: &mut NodeKnowledge,
         waiting: &mut Option<Waiting>,
-    ) -> Result<Option<(Tip, Vec<OperatorId>)>, LookError> {
+    ) -> Result<Option<(Tip, Vec<OperatorId>)>, TipError> {
         if !known.is_same {
             let found = ask(self.node.block_hash(BlockHeight::GENESIS)).await?;
             if found != self.genesis {
-                return Err(LookError::Down(format!(
+                return Err(TipError::Down(format!(
                     "the node is now on another chain, with genesis {found}"
                 )));
             }
         }
         if let Some(pending) = waiting {
-            pending.why = self.ask_arrival(pending).await?;
+            pending.why = self.check_catch_up(pending).await?;
             if let Some(why) = pending.why {
-                pending.say(why);
+                pending.log(why);
                 return Ok(None);
             }
             pending.end();
             *waiting = None;
-            Arrival::end(&self.heard);
+            CatchUp::end(&self.peer_heights);
         }
         let hash = ask(self.node.best_block_hash()).await?;
         if known.tip == Some(hash) {
@@ -242,7 +242,7 @@ impl Watcher {
             self.check_fresh(time)?;
             known.first_block_time = Some(time);
         }
-        self.history.look(hash).await?;
+        self.history.check(hash).await?;
         let signers = self.history.signers(hash).await?;
         let tip = Tip {
             height: info.height,
@@ -257,29 +257,29 @@ impl Watcher {
     }
 
     /// Returns what is still to be waited for before the first tip may pass.
-    async fn ask_arrival(&self, waiting: &Waiting) -> Result<Option<Wait>, LookError> {
+    async fn check_catch_up(&self, waiting: &Waiting) -> Result<Option<WaitReason>, TipError> {
         let info = ask(self.node.blockchain_info()).await?;
         let tip = ask(self.node.header_info(info.best_block_hash)).await?;
         // So that messages of this height pass the ingress meanwhile.
         self.height
             .store(info.blocks.next().to_u32(), Ordering::Relaxed);
-        let view = View {
+        let view = NodeView {
             blocks: info.blocks,
             headers: info.headers,
             is_downloading: info.initial_block_download,
             age: self.clock.now().since(UnixTime::from_secs(tip.time)),
         };
         Ok(self
-            .arrival
-            .wait(&view, &self.heard, waiting.since.elapsed()))
+            .catch_up
+            .remaining(&view, &self.peer_heights, waiting.since.elapsed()))
     }
 
     /// Refuses a chain whose first block is older than the start of an operator that took the chain
     /// for a new one: the operator does not know what its key may have signed there.
-    fn check_fresh(&self, first_block: UnixTime) -> Result<(), LookError> {
+    fn check_fresh(&self, first_block: UnixTime) -> Result<(), TipError> {
         match self.fresh_since {
             Some(start) if first_block.after(self.history.max_drift * 2) < start => {
-                Err(LookError::End(OperatorError::ChainHadBegun))
+                Err(TipError::End(OperatorError::ChainHadBegun))
             }
             _ => Ok(()),
         }

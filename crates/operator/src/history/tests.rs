@@ -204,7 +204,7 @@ impl Chain {
     }
 
     /// The check of an operator whose guard has signed the blocks of these heights.
-    async fn history(&self, known: Known, seen: u32, signed: &[u32]) -> History {
+    async fn history(&self, known: Scope, seen: u32, signed: &[u32]) -> History {
         let key = Secret::from_hex(&self.keys[0].display_secret().to_string()).expect("a key");
         let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(key));
         let signer = GuardedSigner::new(signer, MemoryGuardStore::new()).expect("loads");
@@ -226,8 +226,8 @@ impl Chain {
     }
 }
 
-const fn above(height: u32) -> Known {
-    Known::Above(Some(BlockHeight::new(height)))
+const fn above(height: u32) -> Scope {
+    Scope::Above(Some(BlockHeight::new(height)))
 }
 
 /// The height of the block that the guard should know but does not.
@@ -245,13 +245,13 @@ async fn each_new_header_is_requested_once_however_many_come_at_a_time() {
     chain.push_many(5, &[1, 2]);
     let mut history = chain.history(above(5), 5, &[]).await;
     let tip = chain.push(&[1, 2]);
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
     assert_eq!(chain.node.asked(), 1);
     // Nothing new.
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
     assert_eq!(chain.node.asked(), 0);
     let tip = chain.push_many(3000, &[1, 2]);
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
     assert_eq!(chain.node.asked(), 3000);
     assert_eq!(history.seen, Some(chain.at(3006)));
 }
@@ -265,14 +265,14 @@ async fn a_signature_of_this_operator_anywhere_between_two_tips_must_be_known() 
     chain.push(&[0, 2]);
     let tip = chain.push_many(300, &[1, 2]);
     let mut old = chain.history(above(5), 5, &[]).await;
-    assert_eq!(found(old.look(tip).await), Some(signed));
+    assert_eq!(found(old.check(tip).await), Some(signed));
     // A tip that failed the check counts as unchecked.
-    assert_eq!(found(old.look(tip).await), Some(signed));
+    assert_eq!(found(old.check(tip).await), Some(signed));
     let mut newest = chain.history(above(5), 5, &[signed]).await;
-    assert_eq!(found(newest.look(tip).await), None);
+    assert_eq!(found(newest.check(tip).await), None);
     // Below the height that the guard knew at the start its records may be gone.
     let mut pruned = chain.history(above(signed), signed, &[]).await;
-    assert_eq!(found(pruned.look(tip).await), None);
+    assert_eq!(found(pruned.check(tip).await), None);
 }
 
 #[tokio::test]
@@ -284,7 +284,7 @@ async fn a_record_for_another_block_of_the_same_height_does_not_count() {
     let signed = history.signer.sign_block(BlockHeight::new(6), other).await;
     signed.expect("signs");
     let tip = chain.push(&[0, 1]);
-    assert_eq!(found(history.look(tip).await), Some(6));
+    assert_eq!(found(history.check(tip).await), Some(6));
 }
 
 #[tokio::test]
@@ -293,13 +293,13 @@ async fn a_replaced_tip_is_checked_again() {
     chain.push_many(5, &[1, 2]);
     let replaced = chain.push(&[1, 2]);
     let mut history = chain.history(above(3), 5, &[]).await;
-    assert_eq!(found(history.look(replaced).await), None);
+    assert_eq!(found(history.check(replaced).await), None);
     chain.blocks.pop();
     let mut other = chain.history(above(3), 5, &[]).await;
     other.seen = history.seen;
     let tip = chain.push(&[0, 1]);
     assert_ne!(tip, replaced);
-    assert_eq!(found(other.look(tip).await), Some(6));
+    assert_eq!(found(other.check(tip).await), Some(6));
 }
 
 #[tokio::test]
@@ -310,21 +310,21 @@ async fn an_observer_must_know_what_its_key_signs_after_its_start_and_nothing_be
     let tip = chain.push_many(5, &[0, 2]);
     let time = |height: u64| UnixTime::from_secs(BEGUN + 60 * height);
     let start = time(10).before(DRIFT);
-    let mut observer = chain.history(Known::Since(start), 5, &[]).await;
+    let mut observer = chain.history(Scope::Since(start), 5, &[]).await;
     assert_eq!(
-        found(observer.look(tip).await),
+        found(observer.check(tip).await),
         None,
         "a block that was already on its way"
     );
     let tip = chain.push(&[0, 2]);
-    assert_eq!(found(observer.look(tip).await), Some(11));
+    assert_eq!(found(observer.check(tip).await), Some(11));
     // It knows what it signs itself once it takes part.
-    let mut taking_part = chain.history(Known::Since(start), 10, &[11]).await;
-    assert_eq!(found(taking_part.look(tip).await), None);
+    let mut taking_part = chain.history(Scope::Since(start), 10, &[11]).await;
+    assert_eq!(found(taking_part.check(tip).await), None);
     // Block times ahead of the clock prove nothing.
-    let mut ahead = chain.history(Known::Since(start), 10, &[]).await;
+    let mut ahead = chain.history(Scope::Since(start), 10, &[]).await;
     ahead.clock = Arc::new(At(time(10)));
-    assert_eq!(found(ahead.look(tip).await), None);
+    assert_eq!(found(ahead.check(tip).await), None);
 }
 
 #[tokio::test]
@@ -337,7 +337,7 @@ async fn a_missing_or_wrong_header_fails_the_check() {
     let take = |hash| chain.node.known.lock().expect("not poisoned").remove(&hash);
     let bytes = take(hole).expect("there");
     assert!(matches!(
-        history.look(tip).await,
+        history.check(tip).await,
         Err(HistoryError::Node(_))
     ));
     assert_eq!(history.seen, Some(chain.at(5)));
@@ -352,11 +352,11 @@ async fn a_missing_or_wrong_header_fails_the_check() {
     };
     put(hole, chain.blocks[1].header().encode().into());
     assert!(matches!(
-        history.look(tip).await,
+        history.check(tip).await,
         Err(HistoryError::Header(..))
     ));
     put(hole, bytes);
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
 }
 
 #[tokio::test]
@@ -365,11 +365,11 @@ async fn signatures_of_a_key_declared_new_are_searched_from_the_tip_down() {
     chain.push_many(3, &[1, 2]);
     chain.push(&[0, 1]);
     let tip = chain.push_many(20, &[1, 2]);
-    let history = chain.history(Known::Above(None), 24, &[]).await;
+    let history = chain.history(Scope::Above(None), 24, &[]).await;
     let search = async |blocks| last_signed(&history, tip, blocks).await.expect("answers");
     assert_eq!(search(1000).await, Some(BlockHeight::new(4)));
     assert_eq!(search(20).await, None);
-    let never = chain.history(Known::Above(None), 24, &[]).await;
+    let never = chain.history(Scope::Above(None), 24, &[]).await;
     let below = chain.at(3).1;
     assert_eq!(
         last_signed(&never, below, 1000).await.expect("answers"),

@@ -8,17 +8,17 @@ use super::follow::FollowError;
 
 /// The most blocks of other signers that are proven at once, at 32 bytes each: eight years of
 /// blocks every minute.
-const MOST: usize = 1 << 22;
+const MAX_PROVEN: usize = 1 << 22;
 
 /// Blocks of other signers that are proven to belong to the chain.
 #[derive(Default)]
-pub(super) struct Earlier {
+pub(super) struct EarlierBlocks {
     /// The height of the first of them.
     first: BlockHeight,
     hashes: Vec<BlockHash>,
 }
 
-impl Earlier {
+impl EarlierBlocks {
     /// Whether a block was proven to belong to the chain.
     pub(super) fn knows(&self, block: &Block) -> bool {
         let above = block.height().to_u32().checked_sub(self.first.to_u32());
@@ -51,7 +51,7 @@ impl Earlier {
         let best = node.block_count().await?;
         let mut hashes = vec![block.block_hash()];
         let mut above = height;
-        while above < best && hashes.len() < MOST {
+        while above < best && hashes.len() < MAX_PROVEN {
             above = above.next();
             let header = ask(node, rules, above).await?;
             if hashes.last() != Some(&header.previous()) {

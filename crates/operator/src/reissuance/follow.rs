@@ -9,7 +9,7 @@ use federation_ocean_rpc::{Node, RpcError};
 use federation_reissuance::{Ledger, LedgerError, LedgerEvent};
 use tokio::time::Instant;
 
-use super::earlier::Earlier;
+use super::earlier::EarlierBlocks;
 
 /// Blocks larger than this, in bytes, are hashed on a thread for blocking work.
 const INLINE: usize = 32 * 1024;
@@ -64,7 +64,7 @@ pub enum FollowError {
 impl FollowError {
     /// Whether the node returned false data, as opposed to no data.
     #[must_use]
-    pub const fn is_false(&self) -> bool {
+    pub const fn is_false_data(&self) -> bool {
         !matches!(self, Self::Node(_) | Self::Ledger(_))
     }
 }
@@ -72,9 +72,9 @@ impl FollowError {
 /// Receives what happens while the chain is read into a ledger.
 pub trait Reading: Send {
     /// Receives an event of the asset with this index in the settings.
-    fn said(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent);
+    fn on_event(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent);
     /// Receives the progress of a long read now and then.
-    fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
+    fn on_progress(&mut self, height: BlockHeight, to: BlockHeight) {
         let _ = (height, to);
     }
 }
@@ -96,8 +96,8 @@ pub async fn follow(
     to: BlockHeight,
     reading: &mut dyn Reading,
 ) -> Result<(), FollowError> {
-    let mut told = Instant::now();
-    let mut earlier = Earlier::default();
+    let mut reported = Instant::now();
+    let mut earlier = EarlierBlocks::default();
     while ledger.next_height() <= to {
         let height = ledger.next_height();
         let block = ask(node, rules.dialect(), height).await?;
@@ -109,11 +109,11 @@ pub async fn follow(
             earlier.prove(&block, why, node, rules).await?;
         }
         for (index, event) in ledger.apply_block(&block)? {
-            reading.said(height, index, &event);
+            reading.on_event(height, index, &event);
         }
-        if told.elapsed() > PROGRESS {
-            told = Instant::now();
-            reading.progress(height, to);
+        if reported.elapsed() > PROGRESS {
+            reported = Instant::now();
+            reading.on_progress(height, to);
         }
     }
     Ok(())

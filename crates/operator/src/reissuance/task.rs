@@ -26,7 +26,7 @@ use super::{
 use crate::{
     OperatorEvent, OperatorStatus, ReissuanceStore, StoreError,
     calls::{CallError, Calls},
-    engine::{REISSUANCE, ReissuanceFrame, SayError, Speaker},
+    engine::{BroadcastError, Broadcaster, REISSUANCE, ReissuanceFrame},
     store::on_disk,
     throttle::Throttle,
 };
@@ -35,13 +35,13 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(2);
 
 /// A ledger of up to this many bytes is written at each block.
-const SMALL: usize = 64 * 1024;
+const SMALL_LEDGER: usize = 64 * 1024;
 /// A larger one is written once in this many blocks.
-const SELDOM: u32 = 64;
+const WRITE_INTERVAL: u32 = 64;
 
 /// What the task needs from the operator.
 pub(crate) struct Parts {
-    pub(crate) speaker: Speaker,
+    pub(crate) broadcaster: Broadcaster,
     pub(crate) operator: watch::Receiver<OperatorStatus>,
     pub(crate) frames: mpsc::Receiver<ReissuanceFrame>,
     pub(crate) events: broadcast::Sender<OperatorEvent>,
@@ -58,7 +58,7 @@ pub(crate) struct Task {
     spender: Arc<dyn SpendSigner>,
     node: Arc<dyn ReissuanceNode>,
     store: Arc<ReissuanceStore>,
-    work: Vec<Work>,
+    work: Vec<AssetWork>,
     differences: Differences,
     throttle: Throttle,
     /// The height of the stored ledger.
@@ -67,10 +67,10 @@ pub(crate) struct Task {
 
 /// The work on one asset.
 #[derive(Default)]
-struct Work {
+struct AssetWork {
     current: Option<Current>,
     /// The latest statements of others, in case this operator's plan is made later than theirs.
-    heard: BTreeMap<OperatorId, Statement>,
+    statements: BTreeMap<OperatorId, Statement>,
     paid: Option<(BlockHeight, Txid)>,
     problem: Option<String>,
 }
@@ -95,7 +95,7 @@ enum StepError {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error("the statement was not sent: {0}")]
-    Unsaid(#[from] SayError),
+    NotSent(#[from] BroadcastError),
     #[error(transparent)]
     PaysTwice(#[from] PaysTwice),
     #[error(transparent)]
@@ -120,13 +120,13 @@ impl Task {
             node,
             store,
         } = reissuance;
-        let federation = &parts.speaker.federation;
+        let federation = &parts.broadcaster.federation;
         let rules = federation.rules().clone();
         let chain = Chain {
             genesis: federation.genesis(),
             tokens: TokenForm::of(rules.dialect()),
         };
-        let work = assets.iter().map(|_| Work::default()).collect();
+        let work = assets.iter().map(|_| AssetWork::default()).collect();
         let ledger = restore(&store, chain, assets)?;
         Ok(Self {
             stored: ledger.tip().map(|(height, _)| height),
@@ -162,8 +162,8 @@ impl Task {
                 }
                 frame = self.parts.frames.recv() => {
                     let Some(frame) = frame else { return Ok(()) };
-                    if let Err(error) = self.hear(&frame).await {
-                        self.failed(error)?;
+                    if let Err(error) = self.on_message(&frame).await {
+                        self.log_error(error)?;
                     }
                     continue;
                 }
@@ -172,23 +172,23 @@ impl Task {
             again = match self.advance().await {
                 Ok(()) => false,
                 Err(error) => {
-                    self.failed(error)?;
+                    self.log_error(error)?;
                     true
                 }
             };
-            self.tell();
+            self.publish_status();
         }
     }
 
     /// Logs an error, and returns it if it ends the task.
-    fn failed(&self, error: StepError) -> Result<(), StoreError> {
+    fn log_error(&self, error: StepError) -> Result<(), StoreError> {
         if let StepError::Store(error) = error {
             tracing::error!(%error, "reissuance store failed");
             return Err(error);
         }
         if self.throttle.passes("reissuance", &error.to_string()) {
             match error {
-                StepError::Follow(error) if error.is_false() => {
+                StepError::Follow(error) if error.is_false_data() => {
                     tracing::error!(%error, "node does not return the federation's chain: nothing is reissued until it does");
                 }
                 error => tracing::warn!(%error, "reissuance delayed"),
@@ -227,7 +227,7 @@ impl Task {
     }
 
     async fn read_to(&mut self, height: BlockHeight) -> Result<(), StepError> {
-        let mut reading = Said {
+        let mut reading = LedgerLog {
             settings: self.ledger.settings().to_vec(),
             work: &mut self.work,
             events: &self.parts.events,
@@ -252,7 +252,7 @@ impl Task {
         let plan = match self.ledger.plan(index) {
             Ok(plan) => plan,
             Err(error) => {
-                self.idle(index, &error);
+                self.stop_work(index, &error);
                 return Ok(());
             }
         };
@@ -262,18 +262,18 @@ impl Task {
             .as_ref()
             .is_none_or(|current| current.plan != plan)
         {
-            self.begin(index, plan)?;
+            self.start_plan(index, plan)?;
         }
         self.sign(index).await?;
-        self.say(index, height).await?;
+        self.broadcast(index, height).await?;
         self.complete(index, height).await
     }
 
     /// Stops the work on an asset: nothing is due, or nothing can be made.
-    fn idle(&mut self, index: usize, why: &PlanError) {
+    fn stop_work(&mut self, index: usize, why: &PlanError) {
         let work = &mut self.work[index];
         work.current = None;
-        work.heard.clear();
+        work.statements.clear();
         work.problem = match why {
             PlanError::NothingDue { .. } => None,
             why => {
@@ -287,7 +287,7 @@ impl Task {
     }
 
     /// Begins to work on a plan, and takes the signatures that others have sent for it already.
-    fn begin(&mut self, index: usize, plan: Plan) -> Result<(), StepError> {
+    fn start_plan(&mut self, index: usize, plan: Plan) -> Result<(), StepError> {
         let Some(settings) = self.ledger.settings().get(index) else {
             return Ok(());
         };
@@ -304,9 +304,9 @@ impl Task {
             own: None,
             sent_at: None,
         });
-        let heard = self.work[index].heard.clone();
-        for (sender, statement) in heard {
-            self.take(index, sender, &statement);
+        let statements = self.work[index].statements.clone();
+        for (sender, statement) in statements {
+            self.add_statement(index, sender, &statement);
         }
         Ok(())
     }
@@ -356,7 +356,7 @@ impl Task {
     }
 
     /// Broadcasts plan and signatures.
-    async fn say(&self, index: usize, tip: BlockHeight) -> Result<(), StepError> {
+    async fn broadcast(&self, index: usize, tip: BlockHeight) -> Result<(), StepError> {
         let Some(current) = &self.work[index].current else {
             return Ok(());
         };
@@ -375,7 +375,7 @@ impl Task {
             round: Round::FIRST,
             payload: statement.encode().into(),
         };
-        Ok(self.parts.speaker.say(&parts).await?)
+        Ok(self.parts.broadcaster.broadcast(&parts).await?)
     }
 
     /// Hands the transaction to the node if it has enough signatures.
@@ -407,8 +407,13 @@ impl Task {
     }
 
     /// Handles a statement of another operator.
-    async fn hear(&mut self, frame: &ReissuanceFrame) -> Result<(), StepError> {
-        let name = self.parts.speaker.federation.name(frame.sender).to_owned();
+    async fn on_message(&mut self, frame: &ReissuanceFrame) -> Result<(), StepError> {
+        let name = self
+            .parts
+            .broadcaster
+            .federation
+            .name(frame.sender)
+            .to_owned();
         let statement = match Statement::decode(&frame.payload) {
             Ok(statement) => statement,
             Err(error) => {
@@ -419,8 +424,8 @@ impl Task {
             }
         };
         let asset = statement.plan.asset;
-        let is_it = |settings: &AssetSettings| settings.asset() == asset;
-        let Some(index) = self.ledger.settings().iter().position(is_it) else {
+        let is_asset = |settings: &AssetSettings| settings.asset() == asset;
+        let Some(index) = self.ledger.settings().iter().position(is_asset) else {
             let ours: Vec<_> = self
                 .ledger
                 .settings()
@@ -436,17 +441,17 @@ impl Task {
             }
             return Ok(());
         };
-        self.take(index, frame.sender, &statement);
-        self.work[index].heard.insert(frame.sender, statement);
+        self.add_statement(index, frame.sender, &statement);
+        self.work[index].statements.insert(frame.sender, statement);
         let tip = self.ledger.tip().map_or(BlockHeight::GENESIS, |tip| tip.0);
         let completed = self.complete(index, tip).await;
-        self.tell();
+        self.publish_status();
         completed
     }
 
     /// Takes another operator's signatures, or logs why not.
-    fn take(&mut self, index: usize, sender: OperatorId, statement: &Statement) {
-        let name = self.parts.speaker.federation.name(sender);
+    fn add_statement(&mut self, index: usize, sender: OperatorId, statement: &Statement) {
+        let name = self.parts.broadcaster.federation.name(sender);
         let asset = statement.plan.asset;
         let schedule = self
             .ledger
@@ -501,7 +506,7 @@ impl Task {
     }
 
     /// Publishes the status of all assets.
-    fn tell(&self) {
+    fn publish_status(&self) {
         let all = self
             .ledger
             .settings()
@@ -526,14 +531,14 @@ impl Task {
 }
 
 /// Logs the ledger's events, and keeps the last payments.
-struct Said<'a> {
+struct LedgerLog<'a> {
     settings: Vec<AssetSettings>,
-    work: &'a mut [Work],
+    work: &'a mut [AssetWork],
     events: &'a broadcast::Sender<OperatorEvent>,
 }
 
-impl Reading for Said<'_> {
-    fn said(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
+impl Reading for LedgerLog<'_> {
+    fn on_event(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
         let Some(asset) = self.settings.get(index).map(AssetSettings::asset) else {
             return;
         };
@@ -575,7 +580,7 @@ impl Reading for Said<'_> {
         }
     }
 
-    fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
+    fn on_progress(&mut self, height: BlockHeight, to: BlockHeight) {
         tracing::info!(%height, %to, "reading the chain for reissuances");
     }
 }
@@ -587,7 +592,7 @@ fn is_worth_writing(now: Option<BlockHeight>, stored: Option<BlockHeight>, bytes
         return now != stored;
     };
     let apart = now.to_u32().abs_diff(stored.to_u32());
-    apart > 0 && (bytes <= SMALL || now < stored || apart >= SELDOM)
+    apart > 0 && (bytes <= SMALL_LEDGER || now < stored || apart >= WRITE_INTERVAL)
 }
 
 /// Loads the stored ledger, or creates a new one if the stored one cannot be used.

@@ -20,6 +20,6 @@ pub use report::{
     AlarmReport, AssetReport, BlockReport, CountersReport, DifferenceReport, GuardReport,
     MessengerReport, PeerReport, SignedReport, StandstillReport, StatusReport, TroubleReport,
 };
-pub(crate) use standstill::words;
+pub(crate) use standstill::format_duration;
 pub use standstill::{Standstill, StandstillCause};
 pub use writer::StatusWriter;

@@ -76,7 +76,7 @@ impl Standstill {
         format!(
             "{} for {} {place}: {}",
             self.what(),
-            words(now.since(self.since)),
+            format_duration(now.since(self.since)),
             self.reason(federation)
         )
     }
@@ -188,7 +188,7 @@ fn names<'a>(federation: &Federation, ids: impl Iterator<Item = &'a OperatorId>)
 }
 
 /// Formats a span of time in its two largest units.
-pub(crate) fn words(span: Duration) -> String {
+pub(crate) fn format_duration(span: Duration) -> String {
     let seconds = span.as_secs();
     let two = |count: u64, unit: &str, rest: u64, smaller: &str| match rest {
         0 => format!("{count} {unit}"),
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn spans_of_time_show_their_two_largest_units() {
-        let said = |seconds| words(Duration::from_secs(seconds));
+        let said = |seconds| format_duration(Duration::from_secs(seconds));
         assert_eq!(said(59), "59 s");
         assert_eq!(said(120), "2 min");
         assert_eq!(said(125), "2 min 5 s");

@@ -27,11 +27,11 @@ use crate::{
 };
 
 /// The least time between two writes.
-const PAUSE: Duration = Duration::from_secs(1);
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest time between two writes: a file that is much older belongs to a daemon that hangs,
 /// waits to start, or is gone.
-const BEAT: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// How many alarms are kept.
 const ALARMS: usize = 16;
@@ -49,9 +49,9 @@ pub struct StatusWriter {
     alarms: VecDeque<AlarmReport>,
     tip: Option<(BlockHash, BlockReport)>,
     /// How many pieces of evidence were written last, if any write succeeded.
-    pieces: Option<usize>,
+    evidence_written: Option<usize>,
     /// The last error, so that it is logged only once.
-    complaint: Option<StatusError>,
+    last_error: Option<StatusError>,
 }
 
 /// Where the state of reissuances is read.
@@ -89,8 +89,8 @@ impl StatusWriter {
             started: None,
             alarms: VecDeque::new(),
             tip: None,
-            pieces: None,
-            complaint: None,
+            evidence_written: None,
+            last_error: None,
         }
     }
 
@@ -122,7 +122,7 @@ impl StatusWriter {
         mut events: broadcast::Receiver<OperatorEvent>,
     ) {
         let mut next = Instant::now();
-        let mut beat = next;
+        let mut latest = next;
         let mut dirty = true;
         loop {
             tokio::select! {
@@ -131,28 +131,28 @@ impl StatusWriter {
                     Err(_) => break,
                 },
                 event = events.recv() => match event {
-                    Ok(event) => self.note(&event),
+                    Ok(event) => self.on_event(&event),
                     // Alarms that were missed here are in the log.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => break,
                 },
-                () = tokio::time::sleep_until(if dirty { next } else { beat }) => {
+                () = tokio::time::sleep_until(if dirty { next } else { latest }) => {
                     let now = status.borrow_and_update().clone();
                     self.write(&now).await;
                     dirty = false;
-                    next = Instant::now() + PAUSE;
-                    beat = Instant::now() + BEAT;
+                    next = Instant::now() + MIN_PAUSE;
+                    latest = Instant::now() + MAX_PAUSE;
                 }
             }
         }
         while let Ok(event) = events.try_recv() {
-            self.note(&event);
+            self.on_event(&event);
         }
         let last = status.borrow().clone();
         self.write(&last).await;
     }
 
-    fn note(&mut self, event: &OperatorEvent) {
+    fn on_event(&mut self, event: &OperatorEvent) {
         let OperatorEvent::Protocol(Event::Alarm(alarm)) = event else {
             return;
         };
@@ -187,24 +187,24 @@ impl StatusWriter {
         let records = self.guard.records().await.ok();
         report.guard = records.map(|state| GuardReport::new(GuardStanding::Active, &state));
         let (folder, federation) = (self.folder.clone(), self.federation.clone());
-        let (evidence, pieces) = (self.evidence.clone(), self.pieces);
+        let (evidence, evidence_written) = (self.evidence.clone(), self.evidence_written);
         let written = tokio::task::spawn_blocking(move || {
             let found = evidence.read().unwrap_or_default();
             report.evidence = found.len();
             replace(&folder, STATUS, &report)?;
-            if pieces != Some(found.len()) {
+            if evidence_written != Some(found.len()) {
                 write_evidence(&folder, &federation, &found)?;
             }
             Ok(found.len())
         });
         match written.await {
-            Ok(Ok(pieces)) => {
-                self.pieces = Some(pieces);
-                self.complaint = None;
+            Ok(Ok(evidence_written)) => {
+                self.evidence_written = Some(evidence_written);
+                self.last_error = None;
             }
-            Ok(Err(error)) if self.complaint.as_ref() != Some(&error) => {
+            Ok(Err(error)) if self.last_error.as_ref() != Some(&error) => {
                 tracing::warn!(%error, "status not written");
-                self.complaint = Some(error);
+                self.last_error = Some(error);
             }
             // Logged before, or the runtime is ending.
             Ok(Err(_)) | Err(_) => {}

@@ -36,11 +36,11 @@ impl Members {
         let size = SigningRules::required_signature_size(Dialect::Elements, &script);
         let rules = SigningRules::new(Dialect::Elements, script, size).expect("they fit");
         let operators = (0..3)
-            .map(|place: usize| Operator {
-                name: format!("operator-{place}"),
-                identity: identities[place].x_only_public_key(),
-                block_key: blocks[place].public_key(),
-                endpoint: format!("127.0.0.1:{place}"),
+            .map(|index: usize| Operator {
+                name: format!("operator-{index}"),
+                identity: identities[index].x_only_public_key(),
+                block_key: blocks[index].public_key(),
+                endpoint: format!("127.0.0.1:{index}"),
             })
             .collect();
         let genesis = BlockHash::from_bytes([1; 32]);
@@ -189,20 +189,20 @@ async fn a_roster_that_returns_in_another_epoch_drops_messages_of_its_first_epoc
 #[tokio::test]
 async fn heights_of_far_messages_are_recorded_as_long_as_they_matter() {
     let members = Members::new(2);
-    let heard = Arc::new(Heard::default());
-    let ingress = members.ingress(HEIGHT).with_heard(heard.clone());
+    let heights = Arc::new(PeerHeights::default());
+    let ingress = members.ingress(HEIGHT).with_peer_heights(heights.clone());
     let far = Message::Vote(vote(BlockHeight::new(900)));
     let honest = members.frame(1, 1, &far).await;
     let forged = members.frame(2, 1, &far).await;
     assert_eq!(check(&ingress, &honest).err(), Some(Dropped::FarHeight));
     for frame in [&honest, &forged] {
-        ingress.note_far(frame);
+        ingress.record_far_height(frame);
     }
     let near = members.frame(0, 0, &Message::Vote(vote(HEIGHT))).await;
     assert!(check(&ingress, &near).is_ok());
     let me = OperatorId::new(2);
     let tip = BlockHeight::new(6);
-    assert_eq!(heard.count(me, tip), (1, 1));
+    assert_eq!(heights.count(me, tip), (1, 1));
 }
 
 #[tokio::test]
@@ -376,10 +376,10 @@ async fn a_change_of_any_byte_of_a_frame_is_detected() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     let frame = members.frame(1, 1, &Message::Vote(vote(HEIGHT))).await;
-    for place in 0..frame.len() {
+    for index in 0..frame.len() {
         let mut changed = frame.to_vec();
-        changed[place] ^= 1;
-        assert!(check(&ingress, &changed.into()).is_err(), "byte {place}");
+        changed[index] ^= 1;
+        assert!(check(&ingress, &changed.into()).is_err(), "byte {index}");
     }
 }
 

@@ -8,12 +8,12 @@ use federation_roster::Round;
 
 use super::{
     super::{
-        account::{Fault, Outcome},
         blocks::candidate,
+        duties::{DutyOutcome, Fault},
     },
-    Answer, Jobs, Opinion,
+    JobResult, Jobs, Opinion,
 };
-use crate::policy::{SWEPT, has_transaction};
+use crate::policy::{SWEEP_HEIGHT, has_transaction};
 
 /// Why a template is not proposed.
 enum NoTemplate {
@@ -32,7 +32,7 @@ impl From<Fault> for NoTemplate {
 }
 
 impl Jobs {
-    pub(in super::super) async fn template(&self, height: BlockHeight, round: Round) -> Answer {
+    pub(in super::super) async fn template(&self, height: BlockHeight, round: Round) -> JobResult {
         let failed = Input::TemplateFailed { height, round };
         let (input, outcome) = match self.try_template(height).await {
             Ok(candidate) => {
@@ -41,16 +41,15 @@ impl Jobs {
                     round,
                     candidate,
                 };
-                (input, Some(Outcome::Done))
+                (input, Some(DutyOutcome::Done))
             }
             Err(NoTemplate::Outdated(why)) => {
                 tracing::debug!(%height, why, "template outdated");
                 (failed, None)
             }
             Err(NoTemplate::Node(fault)) => {
-                self.log
-                    .complaint("no template from the node", &fault.reason);
-                (failed, Some(Outcome::Failed(fault)))
+                self.log.problem("no template from the node", &fault.reason);
+                (failed, Some(DutyOutcome::Failed(fault)))
             }
             Err(NoTemplate::Foreign(reason)) => {
                 // If the queue is full, many alarms are pending and one more says nothing new.
@@ -58,10 +57,10 @@ impl Jobs {
                     height,
                     reason: reason.clone(),
                 });
-                (failed, Some(Outcome::Failed(Fault::refusal(reason))))
+                (failed, Some(DutyOutcome::Failed(Fault::refusal(reason))))
             }
         };
-        Answer::new(input, Duty::Propose, height, outcome)
+        JobResult::new(input, Duty::Propose, height, outcome)
     }
 
     /// Returns the node's next block, checked like everybody else's: the node may lie, or an
@@ -95,7 +94,7 @@ impl Jobs {
             Ok(info) => info,
             Err(error) => {
                 self.log
-                    .complaint("no chain parameters from the node", &error.to_string());
+                    .problem("no chain parameters from the node", &error.to_string());
                 return Opinion::Failed(error.into());
             }
         };
@@ -148,6 +147,7 @@ impl Jobs {
         let dialect = self.federation.rules().dialect();
         let block = Block::decode(dialect, block.clone()).map_err(Fault::refusal)?;
         // The caller deals with a block of another height.
-        Ok(block.height() != SWEPT || has_transaction(&block, sweep).map_err(Fault::refusal)?)
+        Ok(block.height() != SWEEP_HEIGHT
+            || has_transaction(&block, sweep).map_err(Fault::refusal)?)
     }
 }

@@ -11,7 +11,7 @@ use federation_messenger::{Messenger, Peer, PeerStats};
 use federation_roster::{Federation, OperatorId};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{calls::Calls, engine::Speaker, log::Log};
+use crate::{calls::Calls, engine::Broadcaster, log::Log};
 
 /// Asks the messenger which operators are at the other end of its links, one call at a time.
 pub(in crate::engine) struct Links {
@@ -20,35 +20,35 @@ pub(in crate::engine) struct Links {
     calls: Arc<Calls>,
     log: Arc<Log>,
     found: Arc<Mutex<BTreeSet<OperatorId>>>,
-    asking: Option<AbortOnDropHandle<()>>,
+    request: Option<AbortOnDropHandle<()>>,
 }
 
 impl Links {
-    pub(in crate::engine) fn new(speaker: &Speaker, log: Arc<Log>) -> Self {
+    pub(in crate::engine) fn new(broadcaster: &Broadcaster, log: Arc<Log>) -> Self {
         Self {
-            federation: speaker.federation.clone(),
-            messenger: speaker.messenger.clone(),
-            calls: speaker.calls.clone(),
+            federation: broadcaster.federation.clone(),
+            messenger: broadcaster.messenger.clone(),
+            calls: broadcaster.calls.clone(),
             log,
             found: Arc::default(),
-            asking: None,
+            request: None,
         }
     }
 
     /// Returns the operators that were connected by the messenger's last answer: none if it has not
     /// answered, or does not know who is at the other end of its links. Asks it again, for the next
     /// check.
-    pub(super) fn look(&mut self) -> BTreeSet<OperatorId> {
-        if self.asking.as_ref().is_none_or(|task| task.is_finished()) {
+    pub(super) fn connected(&mut self) -> BTreeSet<OperatorId> {
+        if self.request.as_ref().is_none_or(|task| task.is_finished()) {
             self.ask();
         }
         lock(&self.found).clone()
     }
 
     /// Forgets the last answer, which is of no use later.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn forget(&mut self) {
         // An answer that is still pending is discarded.
-        (self.asking, self.found) = (None, Arc::default());
+        (self.request, self.found) = (None, Arc::default());
     }
 
     fn ask(&mut self) {
@@ -58,16 +58,16 @@ impl Links {
         let task = self.calls.tasks().spawn(async move {
             let call = async move { messenger.has_unicast().then(|| messenger.stats().peers) };
             let connected = match calls.run(Part::Messenger, call).await {
-                Ok(links) => connected(&federation, links.unwrap_or_default()),
+                Ok(links) => connected_operators(&federation, links.unwrap_or_default()),
                 Err(error) => {
                     let what = "no answer from the messenger about connected operators";
-                    log.complaint(what, &error.to_string());
+                    log.problem(what, &error.to_string());
                     BTreeSet::new()
                 }
             };
             *lock(&found) = connected;
         });
-        self.asking = Some(AbortOnDropHandle::new(task));
+        self.request = Some(AbortOnDropHandle::new(task));
     }
 }
 
@@ -75,8 +75,8 @@ fn lock(found: &Mutex<BTreeSet<OperatorId>>) -> MutexGuard<'_, BTreeSet<Operator
     found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn connected(federation: &Federation, links: Vec<PeerStats>) -> BTreeSet<OperatorId> {
-    let places: BTreeMap<&str, OperatorId> = federation
+fn connected_operators(federation: &Federation, links: Vec<PeerStats>) -> BTreeSet<OperatorId> {
+    let endpoints: BTreeMap<&str, OperatorId> = federation
         .ids()
         .filter_map(|id| Some((federation.operator(id)?.endpoint.as_str(), id)))
         .collect();
@@ -85,7 +85,7 @@ fn connected(federation: &Federation, links: Vec<PeerStats>) -> BTreeSet<Operato
         .filter(|link| link.connected)
         .filter_map(|link| match &link.peer {
             Peer::Operator(id) => Some(*id),
-            Peer::Address(address) => places.get(&**address).copied(),
+            Peer::Address(address) => endpoints.get(&**address).copied(),
             _ => None,
         })
         .collect()

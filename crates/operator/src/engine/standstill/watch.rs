@@ -18,13 +18,13 @@ use crate::{NodeState, Standstill, StandstillCause};
 
 /// The shortest time after which a height that is due counts as a standstill, whatever the
 /// interval: an absent leader or two cost rounds, which is normal.
-const LEAST: Duration = Duration::from_secs(3);
+const MIN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The time between two checks.
-const LOOK: Duration = Duration::from_millis(500);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The pause before a standstill is reported again. It doubles up to [`LONGEST_PAUSE`].
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8 * 60);
 
 /// What the engine knows at a check.
@@ -49,23 +49,23 @@ pub(super) struct OwnFailed {
 
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct CheckResult {
     /// The standstill, if the chain stands still.
     pub(super) standstill: Option<Standstill>,
     /// Whether to report it now.
-    pub(super) say: bool,
+    pub(super) report: bool,
 }
 
 /// The end of a standstill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moved {
+pub(super) struct StandstillEnd {
     /// How long the standstill lasted.
     pub(super) after: Duration,
 }
 
 /// Watches for standstills.
 #[derive(Debug)]
-pub(in crate::engine) struct Watch {
+pub(in crate::engine) struct StandstillWatch {
     me: OperatorId,
     threshold: usize,
     /// The chain stands still if there is no block for longer than this,
@@ -75,14 +75,14 @@ pub(in crate::engine) struct Watch {
     /// An operator that was not heard for this long is absent: everybody who takes part repeats its
     /// messages at the retransmit interval.
     fresh: Duration,
-    others: BTreeMap<OperatorId, Known>,
+    others: BTreeMap<OperatorId, PeerState>,
     began: Instant,
     began_at: UnixTime,
     tip: Option<LastBlock>,
     /// Since when the height has been due.
     due: Option<Instant>,
-    next_look: Instant,
-    said: Option<Said>,
+    next_check: Instant,
+    last_report: Option<LastReport>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +95,7 @@ struct LastBlock {
 
 /// What another operator's last messages show.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct PeerState {
     heard: Option<Instant>,
     height: BlockHeight,
     round: Round,
@@ -108,13 +108,13 @@ struct Known {
 
 /// The last report of the current standstill.
 #[derive(Debug)]
-struct Said {
+struct LastReport {
     at: Instant,
     pause: Duration,
     what: Standstill,
 }
 
-impl Watch {
+impl StandstillWatch {
     pub(in crate::engine) fn new(config: &Config, now: Instant, clock: UnixTime) -> Self {
         let others = (0..config.size())
             .filter_map(|index| u8::try_from(index).ok())
@@ -124,11 +124,11 @@ impl Watch {
             me: config.me(),
             threshold: config.threshold(),
             patience: config.interval() * 2,
-            due_patience: config.interval().max(LEAST),
-            fresh: (config.beat() * 4).max(LEAST),
+            due_patience: config.interval().max(MIN_PATIENCE),
+            fresh: (config.beat() * 4).max(MIN_PATIENCE),
             others: others
                 .map(|id| {
-                    let nothing = Known {
+                    let nothing = PeerState {
                         heard: None,
                         height: BlockHeight::GENESIS,
                         round: Round::FIRST,
@@ -143,13 +143,13 @@ impl Watch {
             began_at: clock,
             tip: None,
             due: None,
-            next_look: now,
-            said: None,
+            next_check: now,
+            last_report: None,
         }
     }
 
     /// Records a message of another operator.
-    pub(in crate::engine) fn note(&mut self, sender: OperatorId, input: &Input, now: Instant) {
+    pub(in crate::engine) fn record(&mut self, sender: OperatorId, input: &Input, now: Instant) {
         let Some(known) = self.others.get_mut(&sender) else {
             return;
         };
@@ -177,7 +177,12 @@ impl Watch {
     }
 
     /// Records that an operator was heard at a height too far from this operator's to matter.
-    pub(super) fn note_far(&mut self, sender: OperatorId, height: BlockHeight, now: Instant) {
+    pub(super) fn record_far_height(
+        &mut self,
+        sender: OperatorId,
+        height: BlockHeight,
+        now: Instant,
+    ) {
         if let Some(known) = self.others.get_mut(&sender) {
             known.far = Some((now, height));
         }
@@ -190,18 +195,18 @@ impl Watch {
 
     /// Records the node's best block and its header's time. Returns the end of a standstill if the
     /// block ends one.
-    pub(super) fn tip(
+    pub(super) fn record_tip(
         &mut self,
         height: BlockHeight,
         time: UnixTime,
         now: Instant,
         clock: UnixTime,
-    ) -> Option<Moved> {
+    ) -> Option<StandstillEnd> {
         if self.tip.is_some_and(|tip| height <= tip.height) {
             return None;
         }
-        let stood = self.said.take().map(|said| {
-            let since = said.what.since;
+        let stood = self.last_report.take().map(|last_report| {
+            let since = last_report.what.since;
             // The system clock may have been changed meanwhile.
             clock.since(since).max(now.duration_since(self.last_seen()))
         });
@@ -216,13 +221,13 @@ impl Watch {
             },
         });
         self.due = None;
-        self.next_look = now;
-        stood.map(|after| Moved { after })
+        self.next_check = now;
+        stood.map(|after| StandstillEnd { after })
     }
 
     /// Whether it is time for a check.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        now >= self.next_look
+        now >= self.next_check
     }
 
     /// Whether half of the time to a standstill is over, so that it is worth collecting more
@@ -238,11 +243,11 @@ impl Watch {
     }
 
     /// Checks whether the chain stands still.
-    pub(super) fn look(&mut self, view: &View<'_>, now: Instant) -> Look {
-        self.next_look = now + LOOK;
-        let nothing = Look {
+    pub(super) fn check(&mut self, view: &View<'_>, now: Instant) -> CheckResult {
+        self.next_check = now + CHECK_INTERVAL;
+        let nothing = CheckResult {
             standstill: None,
-            say: false,
+            report: false,
         };
         // Waiting here is by design, and whoever waits logs it.
         if view.phase == Phase::Waiting
@@ -257,24 +262,24 @@ impl Watch {
             return nothing;
         }
         let standstill = self.standstill(view, now);
-        let say = self.is_to_be_said(&standstill, now);
-        Look {
+        let report = self.should_report(&standstill, now);
+        CheckResult {
             standstill: Some(standstill),
-            say,
+            report,
         }
     }
 
     /// Whether to report a standstill: at first, then with growing pauses, and earlier when its
     /// cause has changed.
-    fn is_to_be_said(&mut self, standstill: &Standstill, now: Instant) -> bool {
-        let pause = match &self.said {
-            None => SAY_AGAIN,
-            Some(said) if now < said.at + SAY_AGAIN => return false,
-            Some(said) if !is_same(&said.what, standstill) => SAY_AGAIN,
-            Some(said) if now < said.at + said.pause => return false,
-            Some(said) => (said.pause * 2).min(LONGEST_PAUSE),
+    fn should_report(&mut self, standstill: &Standstill, now: Instant) -> bool {
+        let pause = match &self.last_report {
+            None => FIRST_PAUSE,
+            Some(last_report) if now < last_report.at + FIRST_PAUSE => return false,
+            Some(last_report) if !is_same(&last_report.what, standstill) => FIRST_PAUSE,
+            Some(last_report) if now < last_report.at + last_report.pause => return false,
+            Some(last_report) => (last_report.pause * 2).min(LONGEST_PAUSE),
         };
-        self.said = Some(Said {
+        self.last_report = Some(LastReport {
             at: now,
             pause,
             what: standstill.clone(),

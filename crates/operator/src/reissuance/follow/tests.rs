@@ -87,24 +87,24 @@ impl Signers {
 }
 
 /// A node that has these blocks.
-struct Given(Vec<Block>);
+struct FakeNode(Vec<Block>);
 
-fn nothing<T>() -> Result<T, RpcError> {
+fn not_found<T>() -> Result<T, RpcError> {
     Err(RpcError::Node {
         code: -8,
         message: "Block height out of range".to_owned(),
     })
 }
 
-impl Given {
+impl FakeNode {
     fn find(&self, hash: BlockHash) -> Result<&Block, RpcError> {
         let found = self.0.iter().find(|block| block.block_hash() == hash);
-        found.map_or_else(nothing, Ok)
+        found.map_or_else(not_found, Ok)
     }
 }
 
 #[async_trait]
-impl Node for Given {
+impl Node for FakeNode {
     async fn block_count(&self) -> Result<BlockHeight, RpcError> {
         Ok(BlockHeight::new(
             u32::try_from(self.0.len() - 1).expect("few"),
@@ -113,7 +113,7 @@ impl Node for Given {
 
     async fn block_hash(&self, height: BlockHeight) -> Result<BlockHash, RpcError> {
         let block = self.0.get(height.to_u32() as usize);
-        block.map_or_else(nothing, |block| Ok(block.block_hash()))
+        block.map_or_else(not_found, |block| Ok(block.block_hash()))
     }
 
     async fn header(&self, hash: BlockHash) -> Result<Bytes, RpcError> {
@@ -125,50 +125,50 @@ impl Node for Given {
     }
 
     async fn dialect(&self) -> Result<Dialect, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn best_block_hash(&self) -> Result<BlockHash, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn header_info(&self, _: BlockHash) -> Result<HeaderInfo, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn new_block(&self) -> Result<Bytes, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn test_proposed_block(&self, _: &[u8]) -> Result<(), RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn include_transaction(&self, _: &str, _: &[u8]) -> Result<(), RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn submit_block(&self, _: &[u8]) -> Result<SubmitOutcome, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn network_info(&self) -> Result<NetworkInfo, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
-        nothing()
+        not_found()
     }
 }
 
-struct Nothing;
+struct IgnoreEvents;
 
-impl Reading for Nothing {
-    fn said(&mut self, _: BlockHeight, _: usize, _: &LedgerEvent) {}
+impl Reading for IgnoreEvents {
+    fn on_event(&mut self, _: BlockHeight, _: usize, _: &LedgerEvent) {}
 }
 
 /// A chain: the genesis block, blocks signed with the old keys, and blocks signed with the new
@@ -208,7 +208,7 @@ async fn read(
     to: u32,
 ) -> Result<(), FollowError> {
     let to = BlockHeight::new(to);
-    follow(ledger, &Given(blocks), rules, to, &mut Nothing).await
+    follow(ledger, &FakeNode(blocks), rules, to, &mut IgnoreEvents).await
 }
 
 fn height(ledger: &Ledger) -> Option<u32> {
@@ -267,7 +267,7 @@ async fn a_block_on_which_the_federations_blocks_do_not_build_is_not_read() {
         matches!(error, Err(FollowError::Other(height)) if height == above),
         "{error:?}"
     );
-    assert!(error.is_err_and(|error| error.is_false()));
+    assert!(error.is_err_and(|error| error.is_false_data()));
     assert_eq!(
         height(&ledger),
         Some(0),

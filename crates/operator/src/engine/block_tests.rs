@@ -4,14 +4,14 @@ use federation_block_signing::Candidate;
 
 /// Whether the node is testing a block, and which block waits for its turn.
 #[derive(Debug, Default)]
-pub(super) struct Testing {
+pub(super) struct BlockTests {
     under_way: bool,
     waiting: Option<Candidate>,
 }
 
 /// What to do about blocks to test.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextTest {
     /// Ask the node about this block now.
     Ask(Candidate),
     /// A later block superseded this one: do not ask the node about it.
@@ -20,24 +20,24 @@ pub(super) enum Next {
     Wait,
 }
 
-impl Testing {
+impl BlockTests {
     /// Takes a block to test. It supersedes one that waits, which is of an earlier round.
-    pub(super) fn add(&mut self, candidate: Candidate) -> Next {
+    pub(super) fn add(&mut self, candidate: Candidate) -> NextTest {
         if !self.under_way {
             self.under_way = true;
-            return Next::Ask(candidate);
+            return NextTest::Ask(candidate);
         }
         self.waiting
             .replace(candidate)
-            .map_or(Next::Wait, Next::Drop)
+            .map_or(NextTest::Wait, NextTest::Drop)
     }
 
     /// The node has answered, or the call was given up.
-    pub(super) fn finished(&mut self) -> Next {
+    pub(super) fn finished(&mut self) -> NextTest {
         self.under_way = false;
         match self.waiting.take() {
             Some(candidate) => self.add(candidate),
-            None => Next::Wait,
+            None => NextTest::Wait,
         }
     }
 }
@@ -61,15 +61,15 @@ mod tests {
 
     #[test]
     fn the_node_is_asked_about_one_block_at_a_time_and_never_about_superseded_ones() {
-        let mut testing = Testing::default();
-        assert_eq!(testing.add(block(1)), Next::Ask(block(1)));
-        assert_eq!(testing.add(block(2)), Next::Wait);
-        assert_eq!(testing.add(block(3)), Next::Drop(block(2)));
-        assert_eq!(testing.add(block(4)), Next::Drop(block(3)));
-        assert_eq!(testing.finished(), Next::Ask(block(4)));
-        assert_eq!(testing.add(block(5)), Next::Wait);
-        assert_eq!(testing.finished(), Next::Ask(block(5)));
-        assert_eq!(testing.finished(), Next::Wait);
-        assert_eq!(testing.add(block(6)), Next::Ask(block(6)));
+        let mut tests = BlockTests::default();
+        assert_eq!(tests.add(block(1)), NextTest::Ask(block(1)));
+        assert_eq!(tests.add(block(2)), NextTest::Wait);
+        assert_eq!(tests.add(block(3)), NextTest::Drop(block(2)));
+        assert_eq!(tests.add(block(4)), NextTest::Drop(block(3)));
+        assert_eq!(tests.finished(), NextTest::Ask(block(4)));
+        assert_eq!(tests.add(block(5)), NextTest::Wait);
+        assert_eq!(tests.finished(), NextTest::Ask(block(5)));
+        assert_eq!(tests.finished(), NextTest::Wait);
+        assert_eq!(tests.add(block(6)), NextTest::Ask(block(6)));
     }
 }

@@ -12,18 +12,18 @@ use tokio::sync::Notify;
 
 /// How many messages may wait. An operator sends about ten at a height. When the queue is full, the
 /// oldest is dropped, just as the network may drop any.
-const ROOM: usize = 256;
+const CAPACITY: usize = 256;
 
 /// A message to one operator or to all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Saying {
+pub(crate) struct OutgoingMessage {
     pub(crate) message: Message,
     pub(crate) to: Option<OperatorId>,
 }
 
-impl Saying {
+impl OutgoingMessage {
     /// Whether this message makes an earlier one about the same thing redundant.
-    fn replaces(&self, other: &Self) -> bool {
+    fn supersedes(&self, other: &Self) -> bool {
         self.to == other.to
             && match (&self.message, &other.message) {
                 (Message::Certificate(a), Message::Certificate(b)) => a.vote() == b.vote(),
@@ -39,7 +39,7 @@ impl Saying {
 
     /// Whether the message is still useful while this height is worked on. Messages that settle the
     /// previous height help operators that missed its end.
-    fn is_of_use(&self, height: BlockHeight) -> bool {
+    fn is_useful_at(&self, height: BlockHeight) -> bool {
         let own = self.message.height();
         match self.message {
             Message::Proposal(_) | Message::Vote(_) | Message::BodyRequest(_) => own >= height,
@@ -50,49 +50,52 @@ impl Saying {
 
 /// Messages in the order in which they are to be signed.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
-    waiting: Mutex<VecDeque<Saying>>,
+pub(crate) struct OutboxQueue {
+    messages: Mutex<VecDeque<OutgoingMessage>>,
     added: Notify,
 }
 
-impl Line {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Saying>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl OutboxQueue {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<OutgoingMessage>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message, or puts it in the place of the one that it replaces.
-    pub(crate) fn add(&self, saying: Saying) {
-        let mut waiting = self.lock();
-        match waiting.iter_mut().find(|other| saying.replaces(other)) {
-            Some(other) => *other = saying,
-            None => waiting.push_back(saying),
+    /// Queues a message, or puts it in the place of the one that it supersedes.
+    pub(crate) fn push(&self, outgoing: OutgoingMessage) {
+        let mut messages = self.lock();
+        match messages.iter_mut().find(|other| outgoing.supersedes(other)) {
+            Some(other) => *other = outgoing,
+            None => messages.push_back(outgoing),
         }
-        while waiting.len() > ROOM {
-            waiting.pop_front();
+        while messages.len() > CAPACITY {
+            messages.pop_front();
         }
-        drop(waiting);
+        drop(messages);
         self.added.notify_one();
     }
 
     /// Drops the messages that are of no use once this height is worked on.
-    pub(crate) fn advance(&self, height: BlockHeight) {
-        self.lock().retain(|saying| saying.is_of_use(height));
+    pub(crate) fn start_height(&self, height: BlockHeight) {
+        self.lock().retain(|outgoing| outgoing.is_useful_at(height));
     }
 
     /// Drops messages that are equal to this one.
-    pub(crate) fn forget(&self, said: &Saying) {
-        self.lock().retain(|saying| saying != said);
+    pub(crate) fn remove(&self, outgoing: &OutgoingMessage) {
+        self.lock().retain(|other| other != outgoing);
     }
 
     /// Removes and returns the first message that fits.
-    pub(crate) fn take(&self, is_wanted: impl Fn(&Saying) -> bool) -> Option<Saying> {
-        let mut waiting = self.lock();
-        let index = waiting.iter().position(is_wanted)?;
-        waiting.remove(index)
+    pub(crate) fn take(
+        &self,
+        is_wanted: impl Fn(&OutgoingMessage) -> bool,
+    ) -> Option<OutgoingMessage> {
+        let mut messages = self.lock();
+        let index = messages.iter().position(is_wanted)?;
+        messages.remove(index)
     }
 
     /// Waits until a message is added.
-    pub(crate) async fn wait(&self) {
+    pub(crate) async fn added(&self) {
         self.added.notified().await;
     }
 }
@@ -109,11 +112,11 @@ mod tests {
 
     use super::*;
 
-    fn to_all(message: Message) -> Saying {
-        Saying { message, to: None }
+    fn to_all(message: Message) -> OutgoingMessage {
+        OutgoingMessage { message, to: None }
     }
 
-    fn vote(height: u32, round: u32) -> Saying {
+    fn vote(height: u32, round: u32) -> OutgoingMessage {
         to_all(Message::Vote(Vote {
             kind: VoteKind::Prevote,
             height: BlockHeight::new(height),
@@ -129,7 +132,7 @@ mod tests {
         })
     }
 
-    fn decision(height: u32, votes: u8) -> Saying {
+    fn decision(height: u32, votes: u8) -> OutgoingMessage {
         to_all(Message::Certificate(Certificate {
             kind: VoteKind::Precommit,
             height: BlockHeight::new(height),
@@ -139,7 +142,7 @@ mod tests {
         }))
     }
 
-    fn over(height: u32, round: u32) -> Saying {
+    fn round_certificate(height: u32, round: u32) -> OutgoingMessage {
         let votes: BTreeMap<_, _> = voters(3).map(|(id, by)| (id, (None, by))).collect();
         to_all(Message::RoundCertificate(RoundCertificate {
             height: BlockHeight::new(height),
@@ -148,22 +151,27 @@ mod tests {
         }))
     }
 
-    fn all(line: &Line) -> Vec<Saying> {
-        core::iter::from_fn(|| line.take(|_| true)).collect()
+    fn all(queue: &OutboxQueue) -> Vec<OutgoingMessage> {
+        core::iter::from_fn(|| queue.take(|_| true)).collect()
     }
 
     #[test]
     fn retransmissions_do_not_pile_up_behind_a_slow_key() {
-        let line = Line::default();
+        let queue = OutboxQueue::default();
         for votes in 3..9 {
-            line.add(vote(5, 0));
-            line.add(over(5, u32::from(votes)));
-            line.add(decision(5, votes));
-            line.add(vote(5, 1));
+            queue.push(vote(5, 0));
+            queue.push(round_certificate(5, u32::from(votes)));
+            queue.push(decision(5, votes));
+            queue.push(vote(5, 1));
         }
-        let expected = [vote(5, 0), over(5, 8), decision(5, 8), vote(5, 1)];
+        let expected = [
+            vote(5, 0),
+            round_certificate(5, 8),
+            decision(5, 8),
+            vote(5, 1),
+        ];
         assert_eq!(
-            all(&line),
+            all(&queue),
             expected,
             "the latest of each, in the place of the first"
         );
@@ -171,22 +179,22 @@ mod tests {
 
     #[test]
     fn messages_of_finished_heights_are_dropped_except_those_that_settle_the_previous_height() {
-        let line = Line::default();
-        for saying in [decision(3, 3), vote(4, 0), decision(4, 3), vote(5, 0)] {
-            line.add(saying);
+        let queue = OutboxQueue::default();
+        for outgoing in [decision(3, 3), vote(4, 0), decision(4, 3), vote(5, 0)] {
+            queue.push(outgoing);
         }
-        line.advance(BlockHeight::new(5));
-        assert_eq!(all(&line), [decision(4, 3), vote(5, 0)]);
+        queue.start_height(BlockHeight::new(5));
+        assert_eq!(all(&queue), [decision(4, 3), vote(5, 0)]);
     }
 
     #[test]
     fn the_queue_is_bounded_and_drops_the_oldest_message() {
-        let line = Line::default();
+        let queue = OutboxQueue::default();
         for round in 0..1000 {
-            line.add(vote(5, round));
+            queue.push(vote(5, round));
         }
-        let left = all(&line);
-        assert_eq!(left.len(), ROOM);
+        let left = all(&queue);
+        assert_eq!(left.len(), CAPACITY);
         assert_eq!(left.last(), Some(&vote(5, 999)));
     }
 }

@@ -11,10 +11,10 @@ use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use tokio::time::Instant;
 
 /// The shortest time after which a duty that fails repeatedly at one height is reported.
-const LEAST: Duration = Duration::from_secs(5);
+const MIN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most refused blocks that are kept until they are known to be final or not.
-const MOST_REFUSED: usize = 64;
+const MAX_REFUSED: usize = 64;
 
 /// Why a duty was not fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Fault {
 
 /// The outcome of a duty that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum DutyOutcome {
     Done,
     Failed(Fault),
     /// Node or policy refused this block: a fault if the block becomes final, and right otherwise.
@@ -51,9 +51,9 @@ pub(super) enum Outcome {
 
 /// A change to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum DutyChange {
     Raised(Alarm),
-    Mended(Duty),
+    Recovered(Duty),
 }
 
 /// A duty's failures since it was last fulfilled.
@@ -72,12 +72,12 @@ pub(super) struct Streak {
     /// A height at which the duty failed and that has no block yet, and the time of the failure.
     open: Option<(BlockHeight, Instant)>,
     /// The number of blocks at the last report.
-    told: Option<u32>,
+    reported: Option<u32>,
 }
 
 /// Keeps track of one operator's duties.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct DutyTracker {
     /// How many blocks without a duty raise an alarm.
     after: u32,
     /// How long a duty may keep failing at one height before that raises an alarm.
@@ -90,12 +90,12 @@ pub(super) struct Account {
     refused: BTreeMap<(BlockHeight, BlockHash), String>,
 }
 
-impl Account {
+impl DutyTracker {
     pub(super) fn new(after: u32, interval: Duration) -> Self {
         let after = after.max(1);
         Self {
             after,
-            patience: (interval * after).max(LEAST),
+            patience: (interval * after).max(MIN_PATIENCE),
             tip: BlockHeight::GENESIS,
             streaks: BTreeMap::new(),
             done: BTreeMap::new(),
@@ -104,8 +104,8 @@ impl Account {
     }
 
     /// The duties that are reported as failing.
-    pub(super) fn told(&self) -> impl Iterator<Item = (Duty, &Streak)> {
-        let all = self.streaks.iter().filter(|(_, s)| s.told.is_some());
+    pub(super) fn reported(&self) -> impl Iterator<Item = (Duty, &Streak)> {
+        let all = self.streaks.iter().filter(|(_, s)| s.reported.is_some());
         all.map(|(duty, streak)| (*duty, streak))
     }
 
@@ -116,15 +116,15 @@ impl Account {
     }
 
     /// Records the outcome of a duty.
-    pub(super) fn note(
+    pub(super) fn record(
         &mut self,
         now: UnixTime,
         duty: Duty,
         height: BlockHeight,
-        outcome: Outcome,
-    ) -> Option<Change> {
+        outcome: DutyOutcome,
+    ) -> Option<DutyChange> {
         match outcome {
-            Outcome::Done => {
+            DutyOutcome::Done => {
                 let done = self.done.entry(duty).or_insert(height);
                 *done = height.max(*done);
                 // A late answer for an earlier height does not make up for failures since.
@@ -132,12 +132,12 @@ impl Account {
                     .get(&duty)
                     .filter(|streak| streak.latest <= height)?;
                 let ended = self.streaks.remove(&duty)?;
-                ended.told.map(|_| Change::Mended(duty))
+                ended.reported.map(|_| DutyChange::Recovered(duty))
             }
-            Outcome::Failed(fault) => self.failed(now, duty, height, fault),
-            Outcome::RefusedBlock(hash, reason) => {
+            DutyOutcome::Failed(fault) => self.record_failure(now, duty, height, fault),
+            DutyOutcome::RefusedBlock(hash, reason) => {
                 self.refused.insert((height, hash), reason);
-                while self.refused.len() > MOST_REFUSED {
+                while self.refused.len() > MAX_REFUSED {
                     self.refused.pop_first();
                 }
                 None
@@ -146,12 +146,12 @@ impl Account {
     }
 
     /// Records a new block of the chain.
-    pub(super) fn over(
+    pub(super) fn on_block(
         &mut self,
         now: UnixTime,
         height: BlockHeight,
         hash: BlockHash,
-    ) -> Vec<Change> {
+    ) -> Vec<DutyChange> {
         self.tip = height.max(self.tip);
         let mut changes = Vec::new();
         let later = self
@@ -162,43 +162,43 @@ impl Account {
         let was_asked = settled.keys().any(|(at, _)| *at == height);
         if let Some(reason) = wrong {
             let fault = Fault::refusal(format!("refused block {hash}, which is final: {reason}"));
-            changes.extend(self.failed(now, Duty::Test, height, fault));
+            changes.extend(self.record_failure(now, Duty::Test, height, fault));
         } else if was_asked {
-            changes.extend(self.note(now, Duty::Test, height, Outcome::Done));
+            changes.extend(self.record(now, Duty::Test, height, DutyOutcome::Done));
         }
         for (duty, streak) in &mut self.streaks {
             if let Some((open, _)) = streak.open.filter(|(open, _)| *open <= height) {
                 streak.open = None;
                 streak.count(open, open);
             }
-            changes.extend(streak.tell(*duty, self.after));
+            changes.extend(streak.report_at(*duty, self.after));
         }
         changes
     }
 
     /// Checks for duties that keep failing at one height: as long as that height lacks its block,
     /// no blocks are counted.
-    pub(super) fn look(&mut self) -> Vec<Change> {
+    pub(super) fn check_stuck(&mut self) -> Vec<DutyChange> {
         let mut changes = Vec::new();
         for (duty, streak) in &mut self.streaks {
             let waits = streak.open.map(|(_, since)| since.elapsed());
             let is_stuck =
                 streak.failures > 1 && waits.is_some_and(|for_it| for_it >= self.patience);
-            if is_stuck && streak.told.is_none() {
-                streak.told = Some(streak.blocks.max(1));
-                changes.push(Change::Raised(streak.alarm(*duty)));
+            if is_stuck && streak.reported.is_none() {
+                streak.reported = Some(streak.blocks.max(1));
+                changes.push(DutyChange::Raised(streak.alarm(*duty)));
             }
         }
         changes
     }
 
-    fn failed(
+    fn record_failure(
         &mut self,
         now: UnixTime,
         duty: Duty,
         height: BlockHeight,
         fault: Fault,
-    ) -> Option<Change> {
+    ) -> Option<DutyChange> {
         // A call that hung while the duty was fulfilled for later blocks no longer counts. At the
         // height that is worked on the duty is asked for in each round, and having fulfilled it in
         // an earlier round does not help.
@@ -214,7 +214,7 @@ impl Account {
             counted: BlockHeight::GENESIS,
             latest: height,
             open: None,
-            told: None,
+            reported: None,
         });
         streak.fault = fault;
         streak.failures = streak.failures.saturating_add(1);
@@ -227,7 +227,7 @@ impl Account {
             // All blocks that came while the duty failed.
             streak.count(height, self.tip);
         }
-        streak.tell(duty, self.after)
+        streak.report_at(duty, self.after)
     }
 }
 
@@ -244,14 +244,14 @@ impl Streak {
     }
 
     /// Reports the streak at `after` blocks, at twice as many, and so on.
-    fn tell(&mut self, duty: Duty, after: u32) -> Option<Change> {
-        let next = match self.told {
+    fn report_at(&mut self, duty: Duty, after: u32) -> Option<DutyChange> {
+        let next = match self.reported {
             None => after,
-            Some(told) => told.max(after).saturating_mul(2),
+            Some(reported) => reported.max(after).saturating_mul(2),
         };
         (self.blocks >= next).then(|| {
-            self.told = Some(self.blocks);
-            Change::Raised(self.alarm(duty))
+            self.reported = Some(self.blocks);
+            DutyChange::Raised(self.alarm(duty))
         })
     }
 

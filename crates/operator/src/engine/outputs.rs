@@ -6,9 +6,9 @@ use federation_signer::SignerError;
 
 use super::{
     Engine,
-    jobs::{Answer, Jobs, with_causes},
-    testing::Next,
-    voice::{SHARE, Saying, Spoken},
+    block_tests::NextTest,
+    jobs::{JobResult, Jobs, with_causes},
+    outbox::{OutgoingMessage, SendReport, VOTE_DUTY},
 };
 use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
 
@@ -42,7 +42,7 @@ impl Engine {
                 return Err(error);
             }
             for output in rest {
-                self.act(output).await;
+                self.perform(output).await;
                 // Nothing may be sent or signed once another daemon of this operator was heard.
                 if self.end.is_some() {
                     break;
@@ -99,26 +99,26 @@ impl Engine {
     }
 
     /// Performs one output, once everything before it is durable.
-    async fn act(&mut self, output: Output) {
+    async fn perform(&mut self, output: Output) {
         match output {
             // Handled before.
             Output::Persist(_) | Output::Forget { .. } | Output::ForgetRecords { .. } => {}
-            Output::Send(message) => self.line.add(Saying { message, to: None }),
-            Output::SendTo { to, message } => self.line.add(Saying {
+            Output::Send(message) => self.outbox.push(OutgoingMessage { message, to: None }),
+            Output::SendTo { to, message } => self.outbox.push(OutgoingMessage {
                 message,
                 to: Some(to),
             }),
             Output::RequestTemplate { height, round } => {
-                self.job("template", height, move |jobs| async move {
+                self.spawn_job("template", height, move |jobs| async move {
                     jobs.template(height, round).await
                 });
             }
             Output::TestBlock { candidate } => {
-                let next = self.testing.add(candidate);
+                let next = self.block_tests.add(candidate);
                 self.test(next);
             }
             Output::SignBlock { candidate } => {
-                self.job("sign", candidate.height, move |jobs| async move {
+                self.spawn_job("sign", candidate.height, move |jobs| async move {
                     jobs.sign(candidate).await
                 });
             }
@@ -127,19 +127,19 @@ impl Engine {
                 signatures,
             } => {
                 let hints = self.hints.clone();
-                self.job("submit", candidate.height, move |jobs| async move {
+                self.spawn_job("submit", candidate.height, move |jobs| async move {
                     let answer = jobs.submit(candidate, signatures).await;
                     hints.submitted.notify_one();
                     answer
                 });
             }
-            Output::Evidence(evidence) => self.keep(evidence).await,
-            Output::Event(event) => self.happened(event),
+            Output::Evidence(evidence) => self.keep_evidence(evidence).await,
+            Output::Event(event) => self.on_event(event),
         }
     }
 
     /// Stores the proof that an operator contradicted itself.
-    async fn keep(&mut self, evidence: Box<Evidence>) {
+    async fn keep_evidence(&mut self, evidence: Box<Evidence>) {
         let culprit = evidence.first.sender;
         let (height, round) = (
             evidence.first.message.height(),
@@ -161,7 +161,7 @@ impl Engine {
         let tasks = self.jobs.calls.tasks();
         let kept = on_disk(tasks, move || store.keep_evidence(&evidence).map(drop));
         if let Err(error) = kept.await {
-            self.happened(Event::Alarm(Alarm::EvidenceNotKept {
+            self.on_event(Event::Alarm(Alarm::EvidenceNotKept {
                 culprit,
                 height,
                 reason: with_causes(&error),
@@ -169,10 +169,10 @@ impl Engine {
         }
         self.status
             .send_modify(|status| status.counters.evidence += 1);
-        self.tell(OperatorEvent::Evidence { culprit, height });
+        self.publish(OperatorEvent::Evidence { culprit, height });
     }
 
-    pub(super) fn happened(&mut self, event: Event) {
+    pub(super) fn on_event(&mut self, event: Event) {
         self.log.event(&event);
         match &event {
             Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),
@@ -181,8 +181,8 @@ impl Engine {
                 // Closing the height in the guard is not urgent: it refuses a second hash anyway.
                 self.closed.send_replace(Some(report.height));
                 let now = self.clock.now();
-                let changes = self.account.over(now, report.height, report.hash);
-                self.tell_changes(changes);
+                let changes = self.duties.on_block(now, report.height, report.hash);
+                self.report_changes(changes);
             }
             Event::Alarm(alarm) => {
                 self.end = self.end.take().or(match *alarm {
@@ -205,60 +205,66 @@ impl Engine {
             }
             _ => {}
         }
-        self.tell(OperatorEvent::Protocol(event));
+        self.publish(OperatorEvent::Protocol(event));
     }
 
     /// Has the node test a block, or tells the machine that a superseded one was not tested.
-    fn test(&mut self, next: Next) {
+    fn test(&mut self, next: NextTest) {
         match next {
-            Next::Ask(candidate) => {
-                self.job("test", candidate.height, move |jobs| async move {
+            NextTest::Ask(candidate) => {
+                self.spawn_job("test", candidate.height, move |jobs| async move {
                     jobs.test(candidate).await
                 });
             }
-            Next::Drop(candidate) => self.pending.push_back(Input::Tested {
+            NextTest::Drop(candidate) => self.pending.push_back(Input::Tested {
                 candidate,
                 verdict: Verdict::Unavailable,
             }),
-            Next::Wait => {}
+            NextTest::Wait => {}
         }
     }
 
     /// Takes the result of a job.
-    pub(super) fn finished(&mut self, answer: Answer) {
+    pub(super) fn on_job_result(&mut self, answer: JobResult) {
         if matches!(answer.input, Input::Tested { .. }) {
-            let next = self.testing.finished();
+            let next = self.block_tests.finished();
             self.test(next);
         }
-        if let Some((duty, height, outcome)) = answer.share {
-            let change = self.account.note(self.clock.now(), duty, height, outcome);
-            self.tell_changes(change);
+        if let Some((duty, height, outcome)) = answer.duty {
+            let change = self.duties.record(self.clock.now(), duty, height, outcome);
+            self.report_changes(change);
         }
         self.pending.push_back(answer.input);
     }
 
     /// Takes the report on a message that was sent or could not be.
-    pub(super) fn spoken(&mut self, spoken: Spoken) {
-        match spoken {
-            Spoken::Own(message) => self.pending.push_back(Input::Received(message)),
-            Spoken::Share(height, outcome) => {
-                let change = self.account.note(self.clock.now(), SHARE, height, outcome);
-                self.tell_changes(change);
+    pub(super) fn on_send_report(&mut self, report: SendReport) {
+        match report {
+            SendReport::OwnMessage(message) => self.pending.push_back(Input::Received(message)),
+            SendReport::Vote(height, outcome) => {
+                let change = self
+                    .duties
+                    .record(self.clock.now(), VOTE_DUTY, height, outcome);
+                self.report_changes(change);
             }
-            Spoken::Mute(error) => self.mute(error),
+            SendReport::KeyEnded(error) => self.on_key_ended(error),
         }
     }
 
     /// Ends the operator because its identity key will sign nothing more in this process; the next
     /// start opens the key anew.
-    fn mute(&mut self, error: SignerError) {
+    fn on_key_ended(&mut self, error: SignerError) {
         self.end.get_or_insert(OperatorError::Identity(error));
     }
 
     /// Runs a call outside the loop; its result comes back as an input.
-    fn job<F>(&mut self, what: &'static str, height: BlockHeight, call: impl FnOnce(Jobs) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
+    fn spawn_job<F>(
+        &mut self,
+        what: &'static str,
+        height: BlockHeight,
+        call: impl FnOnce(Jobs) -> F,
+    ) where
+        F: Future<Output = JobResult> + Send + 'static,
     {
         let call = call(self.jobs.clone());
         let events = self.events.clone();
@@ -277,7 +283,7 @@ impl Engine {
         self.running.spawn(tasks.track_future(task));
     }
 
-    pub(super) fn tell(&self, event: OperatorEvent) {
+    pub(super) fn publish(&self, event: OperatorEvent) {
         // Nobody may be listening.
         let _ = self.events.send(event);
     }
