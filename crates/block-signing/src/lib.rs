@@ -93,6 +93,7 @@
 #[cfg(test)]
 extern crate self as federation_block_signing;
 
+mod alarm;
 mod answers;
 mod ballots;
 mod bodies;
@@ -120,6 +121,7 @@ mod state;
 mod votes;
 mod work;
 
+pub use alarm::AlarmCode;
 pub use candidate::Candidate;
 pub use config::{Config, ConfigError, Limits, MAX_OPERATORS, Timeouts};
 pub use event::{Alarm, Duty, Event, HeightReport, Part, Refusal, RoundOutcome, RoundReport};

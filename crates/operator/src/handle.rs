@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use federation_block_signing::{Alarm, Duty, Event, Part, Phase};
+use federation_block_signing::{Alarm, AlarmCode, Duty, Event, Part, Phase};
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
 use federation_signer::GuardInUse;
@@ -142,6 +142,8 @@ impl core::fmt::Display for Concern {
 pub struct Trouble {
     /// When it began, by the operator's clock.
     pub since: UnixTime,
+    /// The code of the alarm that reported it.
+    pub code: AlarmCode,
     /// The number of blocks affected so far, if blocks are counted.
     pub blocks: Option<u32>,
     /// A description with the latest reason.

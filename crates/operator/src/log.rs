@@ -10,11 +10,18 @@ use federation_block_signing::{Alarm, Event, HeightReport, RoundOutcome, RoundRe
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{Federation, OperatorId};
 
-use crate::{
-    Standstill,
-    status::{alarm_text, format_duration},
-    throttle::Throttle,
-};
+use crate::{Standstill, status::format_duration, throttle::Throttle};
+
+/// Returns the span for all log lines of an operator. It is enabled at every level, and names the
+/// federation too, because operators of several federations may run in one process.
+pub(crate) fn operator_span(federation: &Federation, me: OperatorId) -> tracing::Span {
+    let id = federation.id().to_string();
+    tracing::error_span!(
+        "operator",
+        operator = %federation.name(me),
+        federation = id.get(..8).unwrap_or(&id),
+    )
+}
 
 /// Writes the log of one operator.
 #[derive(Debug)]
@@ -85,18 +92,33 @@ impl Log {
                 hash,
                 reason,
             } => {
-                if self
-                    .throttle
-                    .passes("refused", &format!("{hash}{reason:?}"))
-                {
-                    tracing::warn!(%height, %round, %hash, ?reason, "proposal refused");
+                if self.throttle.passes("refused", &format!("{hash}{reason}")) {
+                    tracing::warn!(%height, %round, %hash, %reason, "proposal refused");
                 }
             }
             Event::TakingPart { from } => {
                 tracing::info!(height = %from, "operator takes part again")
             }
             Event::Alarm(alarm) => self.alarm(alarm),
-            other => tracing::debug!(?other, "protocol"),
+            Event::HeightWaiting { height, start } => {
+                tracing::debug!(%height, %start, "waiting for the height's start");
+            }
+            Event::HeightStarted { height, late } => {
+                tracing::debug!(%height, late_ms = millis(*late), "height started");
+            }
+            Event::RoundStarted {
+                height,
+                round,
+                leader,
+            } => {
+                let leader = self.federation.name(*leader);
+                tracing::debug!(%height, %round, leader, "round started");
+            }
+            Event::Decided {
+                height,
+                round,
+                hash,
+            } => tracing::debug!(%height, %round, %hash, "block decided"),
         }
     }
 
@@ -152,8 +174,10 @@ impl Log {
     }
 
     fn alarm(&self, alarm: &Alarm) {
-        if self.throttle.passes(kind_of(alarm), &format!("{alarm:?}")) {
-            tracing::error!(?alarm, what = alarm_text(alarm), "alarm");
+        let (code, what) = (alarm.code().as_str(), alarm.to_string());
+        // By code, so that alarms of one kind do not hide those of another.
+        if self.throttle.passes(code, &what) {
+            tracing::error!(code, what, "alarm");
         }
     }
 
@@ -162,28 +186,6 @@ impl Log {
         if self.throttle.passes(what, reason) {
             tracing::warn!(reason, "{what}");
         }
-    }
-}
-
-/// Returns a key for the throttle, so that alarms of one kind do not hide those of another.
-const fn kind_of(alarm: &Alarm) -> &'static str {
-    match alarm {
-        Alarm::OwnMessageFromElsewhere { .. } => "own message from elsewhere",
-        Alarm::NodeBehind { .. } => "node behind",
-        Alarm::TipReplaced { .. } => "tip replaced",
-        Alarm::OtherThanDecided { .. } => "other than decided",
-        Alarm::DecidedAgainstVerdict { .. } => "decided against verdict",
-        Alarm::TwoDecisions { .. } => "two decisions",
-        Alarm::SignRefused { .. } => "sign refused",
-        Alarm::SubmitRejected { .. } => "submit rejected",
-        Alarm::UnfitTemplate { .. } => "unfit template",
-        Alarm::ForeignTemplate { .. } => "foreign template",
-        Alarm::ParametersProposed { .. } => "parameters proposed",
-        Alarm::NoAnswer { .. } => "no answer",
-        Alarm::Missed { .. } => "missed",
-        Alarm::EvidenceNotKept { .. } => "evidence not kept",
-        Alarm::Halted => "halted",
-        _ => "alarm",
     }
 }
 

@@ -10,12 +10,14 @@ use federation_roster::{Federation, OperatorId};
 use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::{
     AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, RequireSweep,
     StartError, Store, SystemClock,
     calls::{Calls, LimitedNode},
     engine::{self, Watched},
+    log::operator_span,
     log_money_warnings,
     start::{self, Memory},
 };
@@ -158,7 +160,12 @@ impl Operator {
     /// # Errors
     /// If node, keys or store belong to another federation, the store cannot be used, or the
     /// operator halted earlier ([`StartError::Halted`]).
-    pub async fn start(mut self) -> Result<OperatorHandle, StartError> {
+    pub async fn start(self) -> Result<OperatorHandle, StartError> {
+        let span = operator_span(&self.federation, self.me);
+        self.start_in_span().instrument(span).await
+    }
+
+    async fn start_in_span(mut self) -> Result<OperatorHandle, StartError> {
         start::check_keys(&self)?;
         let watched = self.watch_calls();
         if let Some(sweep) = self.options.sweep.clone() {
@@ -204,7 +211,6 @@ impl Operator {
         )
         .await;
         tracing::info!(
-            operator = %self.federation.name(self.me),
             federation = %self.federation.id(),
             epoch = self.federation.epoch(),
             threshold = self.federation.threshold(),

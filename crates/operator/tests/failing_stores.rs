@@ -2,8 +2,9 @@
 //! one that is absent. The next start opens the store anew and goes on. A failure to store
 //! evidence, or of the messenger, is reported but ends nothing.
 
+mod world;
+
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,22 +14,14 @@ use std::{
 
 use bytes::Bytes;
 use federation_block_signing::{Alarm, Duty, Part};
-use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
-use federation_devnet::{DevNode, DevNodeConfig};
-use federation_messenger::{Messenger, MessengerError, MessengerStats, hub::Hub};
-use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
-use federation_operator::{
-    Concern, Operator, OperatorError, OperatorHandle, Options, RedbGuardStore, StartError, Store,
-};
-use federation_roster::{Federation, Operator as RosterEntry, OperatorId};
+use federation_chain::{BlockHash, BlockHeight};
+use federation_messenger::{Messenger, MessengerError, MessengerStats};
+use federation_operator::{Concern, OperatorError, OperatorHandle, RedbGuardStore, Store};
+use federation_roster::OperatorId;
 use federation_signer::{
-    GuardError, GuardState, GuardStore, GuardStoreError, GuardedSigner, Secret, Signer,
-    SoftwareIdentity, SoftwareSigner,
+    GuardError, GuardState, GuardStore, GuardStoreError, Secret, SoftwareIdentity,
 };
-
-const ME: OperatorId = OperatorId::new(0);
-const LIMIT: Duration = Duration::from_secs(120);
+use world::{LIMIT, ME, World, copy};
 
 /// Which kind of write fails in a guard's store. As with a full disk, every write after the first
 /// failure fails too.
@@ -74,123 +67,36 @@ impl GuardStore for Failing {
     }
 }
 
-fn copy(secret: &Secret) -> Secret {
-    Secret::from_hex(&secret.to_hex()).expect("a key")
+/// Starts the operator of a world with a guard's store that can fail.
+async fn start_with(
+    world: &World,
+    messenger: Arc<dyn Messenger>,
+    fails: Fails,
+    is_full: &Arc<AtomicBool>,
+) -> OperatorHandle {
+    let guard = world.guard();
+    let is_new = guard.is_new();
+    let guard = Failing {
+        store: guard,
+        fails,
+        is_full: is_full.clone(),
+        has_failed: false,
+    };
+    let started = world.operator(messenger, guard, is_new).start().await;
+    started.expect("it starts")
 }
 
-/// A federation of one operator, its node, and the parts of the operator.
-struct World {
-    block_key: Secret,
-    identity: Secret,
-    federation: Arc<Federation>,
-    node: DevNode,
-    client: NodeClient,
-    hub: Hub,
-    folder: tempfile::TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        Self::of(None).await
-    }
-
-    /// Adds a second operator with this identity key, without which there is no block.
-    async fn with_other(identity: &Secret) -> Self {
-        Self::of(Some(identity)).await
-    }
-
-    async fn of(other: Option<&Secret>) -> Self {
-        let (block_key, identity) = (Secret::generate(), Secret::generate());
-        let mut roster = vec![RosterEntry {
-            name: "alone".to_owned(),
-            identity: identity.x_only_public_key(),
-            block_key: block_key.public_key(),
-            endpoint: "127.0.0.1:1".to_owned(),
-        }];
-        roster.extend(other.map(|identity| RosterEntry {
-            name: "other".to_owned(),
-            identity: identity.x_only_public_key(),
-            block_key: Secret::generate().public_key(),
-            endpoint: "127.0.0.1:2".to_owned(),
-        }));
-        let keys: Vec<_> = roster.iter().map(|entry| entry.block_key).collect();
-        let all = Threshold::new(u8::try_from(keys.len()).expect("few")).expect("small");
-        let script = MultisigScript::new(all, keys, KeyOrder::AsGiven).expect("a script");
-        let size = SigningRules::required_signature_size(Dialect::Dynafed, &script);
-        let rules = SigningRules::new(Dialect::Dynafed, script.clone(), size).expect("it fits");
-        let node = DevNode::spawn(DevNodeConfig::new(Dialect::Dynafed, script))
-            .await
-            .expect("a node");
-        let (user, password) = node.rpc_credentials();
-        let reach = NodeConfig::new(node.rpc_url())
-            .with_auth(Auth::basic(user, password))
-            .with_dialect(Dialect::Dynafed);
-        let interval = Duration::from_millis(200);
-        let federation = Federation::new(roster, rules, node.genesis_hash(), interval);
-        Self {
-            block_key,
-            identity,
-            federation: Arc::new(federation.expect("a federation")),
-            client: NodeClient::new(reach).expect("a client"),
-            node,
-            hub: Hub::new(1),
-            folder: tempfile::tempdir().expect("a folder"),
-        }
-    }
-
-    async fn start(&self, fails: Fails, is_full: &Arc<AtomicBool>) -> OperatorHandle {
-        let messenger = Arc::new(self.hub.join(ME));
-        self.start_with(messenger, fails, is_full).await
-    }
-
-    async fn start_with(
-        &self,
-        messenger: Arc<dyn Messenger>,
-        fails: Fails,
-        is_full: &Arc<AtomicBool>,
-    ) -> OperatorHandle {
-        let folder: &Path = self.folder.path();
-        let key = self.block_key.public_key();
-        let guard = RedbGuardStore::open(folder, &key, self.federation.genesis()).expect("opens");
-        let is_new = guard.is_new();
-        let guard = Failing {
-            store: guard,
-            fails,
-            is_full: is_full.clone(),
-            has_failed: false,
-        };
-        let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(copy(&self.block_key)));
-        let operator = Operator::new(
-            self.federation.clone(),
-            ME,
-            Arc::new(self.client.clone()),
-            GuardedSigner::new(signer, guard).expect("loads"),
-            Box::new(SoftwareIdentity::new(copy(&self.identity))),
-            messenger,
-            Store::open(folder, self.federation.id(), ME).expect("opens"),
-        );
-        let mut options = Options::default();
-        options.calls.messenger = Duration::from_millis(500);
-        let operator = operator.with_new_guard(is_new).with_options(options);
-        let started: Result<_, StartError> = operator.start().await;
-        started.expect("it starts")
-    }
-
-    async fn reaches(&self, height: u32) {
-        let deadline = tokio::time::Instant::now() + LIMIT;
-        while self.node.tip().0.to_u32() < height {
-            assert!(tokio::time::Instant::now() < deadline, "no block {height}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
+async fn start(world: &World, fails: Fails, is_full: &Arc<AtomicBool>) -> OperatorHandle {
+    let messenger = Arc::new(world.hub.join(ME));
+    start_with(world, messenger, fails, is_full).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_guard_store_ends_the_operator_and_the_next_start_recovers() {
     for fails in [Fails::Record, Fails::RaiseFinal] {
-        let world = World::new().await;
+        let world = World::new("alone", None).await;
         let is_full = Arc::new(AtomicBool::new(false));
-        let mut handle = world.start(fails, &is_full).await;
+        let mut handle = start(&world, fails, &is_full).await;
         world.reaches(2).await;
         is_full.store(true, Ordering::SeqCst);
         let ended = tokio::time::timeout(LIMIT, handle.wait()).await;
@@ -209,7 +115,7 @@ async fn a_failing_guard_store_ends_the_operator_and_the_next_start_recovers() {
         drop(handle);
 
         is_full.store(false, Ordering::SeqCst);
-        let handle = world.start(fails, &is_full).await;
+        let handle = start(&world, fails, &is_full).await;
         let height = world.node.tip().0.to_u32();
         world.reaches(height + 3).await;
         handle.shutdown().await.expect("it runs until then");
@@ -252,7 +158,7 @@ async fn evidence_that_cannot_be_stored_raises_an_alarm_and_does_not_end_the_ope
     const EVIDENCE: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("evidence");
 
     let faulty = Secret::generate();
-    let world = World::with_other(&faulty).await;
+    let world = World::new("alone", Some(&faulty)).await;
     let folder = world.folder.path();
     drop(Store::open(folder, world.federation.id(), ME).expect("opens"));
     // An unreadable piece of evidence keeps others from being added.
@@ -269,7 +175,7 @@ async fn evidence_that_cannot_be_stored_raises_an_alarm_and_does_not_end_the_ope
 
     let never = Arc::new(AtomicBool::new(false));
     let messenger = world.hub.join(OperatorId::new(1));
-    let handle = world.start(Fails::Record, &never).await;
+    let handle = start(&world, Fails::Record, &never).await;
     let mut status = handle.status();
     let reported = status.wait_for(|status| {
         matches!(
@@ -316,9 +222,9 @@ impl Messenger for Stuck {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_messenger_that_hangs_is_reported_and_stops_neither_blocks_nor_the_shutdown() {
-    let world = World::new().await;
+    let world = World::new("alone", None).await;
     let never = Arc::new(AtomicBool::new(false));
-    let started = world.start_with(Arc::new(Stuck), Fails::Record, &never);
+    let started = start_with(&world, Arc::new(Stuck), Fails::Record, &never);
     let handle = started.await;
     // The only operator of a federation needs no messages.
     world.reaches(3).await;

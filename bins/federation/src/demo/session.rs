@@ -478,6 +478,6 @@ fn alarm_text(alarm: &Alarm) -> String {
         Alarm::NodeBehind { tip, last_final } => {
             format!("its node is at {tip}, behind {last_final}")
         }
-        other => format!("{other:?}"),
+        other => other.to_string(),
     }
 }

@@ -74,7 +74,17 @@ pub(super) fn of(place: &Place, shown: &Shown, findings: &Findings, with_evidenc
     lines.push(format!("evidence    {}", evidence(shown, with_evidence)));
     if let Some(report) = &shown.daemon {
         for alarm in &report.alarms {
-            lines.push(format!("alarm       {}: {}", ago(alarm.at), alarm.text));
+            // Earlier versions wrote no codes.
+            let code = if alarm.code.is_empty() {
+                String::new()
+            } else {
+                format!("{} ", alarm.code)
+            };
+            lines.push(format!(
+                "alarm       {code}{}: {}",
+                ago(alarm.at),
+                alarm.text
+            ));
         }
         if shown.process == Process::Runs {
             peers(report, &mut lines);

@@ -2,6 +2,7 @@
 //! says why not. What the marks mean is in `federation_harness::document`.
 
 mod ceremony;
+mod codes;
 mod fixtures;
 mod formats;
 #[path = "../ceremony/programs.rs"]

@@ -50,7 +50,7 @@ async fn a_key_that_never_answers_costs_its_operator_alone_and_is_told() -> Resu
     hangs(&mut events, Part::IdentityKey).await;
     let (blocks, reason, refused) = misses(&mut events, Duty::Vote).await;
     assert!(blocks >= 3, "{blocks}");
-    assert_eq!(reason, "the identity key did not answer within 2s");
+    assert_eq!(reason, "the identity key did not answer within 2 s");
     assert!(!refused, "it may pass");
     let concerns: Vec<_> = troubles(&federation).into_iter().map(|t| t.0).collect();
     let expected = [Concern::Duty(Duty::Vote), Concern::Part(Part::IdentityKey)];

@@ -58,7 +58,7 @@ async fn a_messenger_that_takes_no_frame_is_told_and_the_others_go_on() -> Resul
     hangs(&mut events, Part::Messenger).await;
     let (blocks, reason, refused) = misses(&mut events, Duty::Vote).await;
     assert!(blocks >= 3, "{blocks}");
-    assert_eq!(reason, "the messenger did not answer within 2s");
+    assert_eq!(reason, "the messenger did not answer within 2 s");
     assert!(!refused, "it may pass");
     let concerns: Vec<_> = troubles(&federation).into_iter().map(|t| t.0).collect();
     assert!(

@@ -23,7 +23,7 @@ async fn a_policy_that_never_answers_is_told_and_the_others_go_on() -> Result<()
     hangs(&mut events, Part::Policy).await;
     let (blocks, reason, refused) = misses(&mut events, Duty::Test).await;
     assert!(blocks >= 3, "{blocks}");
-    assert_eq!(reason, "the block policy did not answer within 2s");
+    assert_eq!(reason, "the block policy did not answer within 2 s");
     assert!(!refused);
     goes_on(&federation, 3).await;
     policy.set(Mood::Well);

@@ -70,7 +70,7 @@ async fn a_key_that_never_answers_stops_no_height_for_good_and_signs_one_block_a
     goes_on(&federation, 4).await;
     key.set(Mood::Hangs);
     let (_, reason, refused) = misses(&mut events, Duty::Sign).await;
-    assert_eq!(reason, "the block key did not answer within 2s");
+    assert_eq!(reason, "the block key did not answer within 2 s");
     assert!(!refused);
     key.set(Mood::Well);
     goes_on(&federation, 3).await;

@@ -26,6 +26,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::Instrument;
 
 pub(crate) use self::node::LimitedNode;
 
@@ -91,7 +92,7 @@ pub(crate) enum Answering {
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    #[error("the {part} did not answer within {limit:?}")]
+    #[error("the {part} did not answer within {} s", .limit.as_secs_f64())]
     NoAnswer { part: Part, limit: Duration },
     #[error("the {part} panicked: {reason}")]
     Panicked { part: Part, reason: String },
@@ -202,10 +203,11 @@ impl Calls {
             return Err(CallError::Blocked { part });
         }
         let pending = PendingCall::new(count);
-        let task = AbortOnDropHandle::new(self.tasks.spawn(async move {
+        let task = async move {
             let _pending = pending;
             poll_in_place(call).await
-        }));
+        };
+        let task = AbortOnDropHandle::new(self.tasks.spawn(task.in_current_span()));
         let ended = task.map_err(|error| match error.try_into_panic() {
             Ok(panic) => panicked(part, &*panic),
             Err(_) => CallError::Ended { part },

@@ -273,7 +273,7 @@ impl Jobs {
                 (SubmitOutcome::Unavailable, None)
             }
             Ok(NodeOutcome::Rejected(reason)) => rejected(reason),
-            Ok(other) => rejected(format!("unexpected answer of the node: {other:?}")),
+            Ok(_) => rejected("the node's answer is unknown to this version".to_owned()),
             Err(RpcError::Node { code, message }) if is_refusal(code) => {
                 rejected(format!("{message} ({code})"))
             }

@@ -30,6 +30,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use self::{
     block_tests::BlockTests,
@@ -194,20 +195,23 @@ pub(crate) fn spawn(
     let mut engine = engine;
     let tasks = calls.tasks().clone();
     if let Some(task) = reissuing {
-        engine.reissuing.spawn(tasks.track_future(task.run()));
+        let task = task.run().in_current_span();
+        engine.reissuing.spawn(tasks.track_future(task));
     }
     let mut helpers = JoinSet::new();
-    helpers.spawn(tasks.track_future(async move {
+    let send = async move {
         outbox.run().await;
         Ok(())
-    }));
+    };
+    helpers.spawn(tasks.track_future(send.in_current_span()));
     let jobs = engine.jobs.clone();
-    helpers.spawn(tasks.track_future(async move {
+    let close = async move {
         jobs.close_heights(to_close).await;
         Ok(())
-    }));
+    };
+    helpers.spawn(tasks.track_future(close.in_current_span()));
     let guard = engine.jobs.signer.in_use();
-    let running = engine.run(stop.clone(), begin, helpers);
+    let running = engine.run(stop.clone(), begin, helpers).in_current_span();
     let task = tokio::spawn(tasks.track_future(running));
     Ok(OperatorHandle {
         status,
@@ -290,8 +294,8 @@ impl Engine {
             .with_alarms(self.alarm_sender.clone());
         let messenger = self.broadcaster.messenger.clone();
         let to_engine = sender.clone();
-        helpers
-            .spawn(tasks.track_future(async move { Ok(ingress.run(messenger, to_engine).await?) }));
+        let receive = async move { Ok(ingress.run(messenger, to_engine).await?) };
+        helpers.spawn(tasks.track_future(receive.in_current_span()));
         let watcher = Watcher {
             node: self.node.clone(),
             inputs: sender,
@@ -305,7 +309,7 @@ impl Engine {
             height: self.height.clone(),
             clock: self.clock.clone(),
         };
-        helpers.spawn(tasks.track_future(watcher.run()));
+        helpers.spawn(tasks.track_future(watcher.run().in_current_span()));
         let result = loop {
             let sleep = self.time_to_sleep();
             if sleep.is_zero() {
@@ -361,7 +365,7 @@ impl Engine {
         self.abort(&mut helpers);
         self.store_halt(&result).await;
         self.end(helpers).await;
-        tracing::info!(operator = %self.federation.name(self.me), "operator stopped");
+        tracing::info!("operator stopped");
         result
     }
 
@@ -390,7 +394,8 @@ impl Engine {
     /// blocks its thread must not keep the operator from stopping.
     async fn end(&mut self, mut helpers: Helpers) {
         let messenger = self.broadcaster.messenger.clone();
-        let closing = tokio::spawn(async move { messenger.close().await });
+        let close = async move { messenger.close().await };
+        let closing = tokio::spawn(close.in_current_span());
         if tokio::time::timeout(END, closing).await.is_err() {
             tracing::warn!("messenger does not close: abandoned");
         }

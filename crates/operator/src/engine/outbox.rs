@@ -22,6 +22,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 pub(super) use self::queue::{OutboxQueue, OutgoingMessage};
 use super::{
@@ -160,6 +161,7 @@ impl Outbox {
             }
         };
         let tasks = self.broadcaster.calls.tasks().clone();
+        let task = task.in_current_span();
         self.signing.spawn(tasks.track_future(task));
         while self.pending.contains_key(&number) {
             match timeout_at(since + ORDER_PATIENCE, self.signing.join_next()).await {

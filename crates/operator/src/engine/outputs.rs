@@ -3,14 +3,19 @@
 use federation_block_signing::{Alarm, Event, Evidence, Input, Output, Record, Standing, Verdict};
 use federation_chain::BlockHeight;
 use federation_signer::SignerError;
+use tracing::Instrument;
 
 use super::{
     Engine,
     block_tests::NextTest,
+    ingress::envelope_of,
     jobs::{JobResult, Jobs, with_causes},
     outbox::{OutgoingMessage, SendReport, VOTE_DUTY},
 };
-use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
+use crate::{
+    OperatorError, OperatorEvent, StoreError, StoredEvidence, status::EvidenceReport,
+    store::on_disk,
+};
 
 impl Engine {
     /// Handles all pending inputs and performs the machine's outputs.
@@ -145,14 +150,22 @@ impl Engine {
             evidence.first.message.height(),
             evidence.first.message.round(),
         );
-        let [first, second] =
-            [&evidence.first, &evidence.second].map(|signed| signed.message.clone());
+        let [first, second] = [&evidence.first, &evidence.second].map(|signed| {
+            envelope_of(&self.federation, culprit, &signed.message.to_parts())
+                .with_signature(signed.signature.to_bytes())
+        });
+        // With both envelopes, so that the log alone proves it.
+        let report = EvidenceReport::new(&StoredEvidence::new(0, first, second), &self.federation);
+        let [first, second] = &report.messages;
         tracing::error!(
-            operator = %self.federation.name(culprit),
+            peer = report.operator,
             %height,
             %round,
-            ?first,
-            ?second,
+            kind = report.kind,
+            first = first.block,
+            second = second.block,
+            first_envelope = first.envelope,
+            second_envelope = second.envelope,
             "evidence: contradicting messages of one operator"
         );
         let store = self.store.clone();
@@ -280,6 +293,7 @@ impl Engine {
             answer
         };
         let tasks = self.jobs.calls.tasks();
+        let task = task.in_current_span();
         self.running.spawn(tasks.track_future(task));
     }
 

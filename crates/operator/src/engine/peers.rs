@@ -67,7 +67,7 @@ impl Peers {
         };
         heard.at = Instant::now();
         if core::mem::take(&mut heard.silent) {
-            tracing::info!(operator = %federation.name(sender), "operator heard again");
+            tracing::info!(peer = %federation.name(sender), "operator heard again");
         }
         let (height, round) = match input {
             Input::Received(signed) => (signed.message.height(), signed.message.round()),
@@ -103,7 +103,7 @@ impl Peers {
             if !heard.silent && heard.at.elapsed() > self.patience {
                 heard.silent = true;
                 tracing::warn!(
-                    operator = %federation.name(*id),
+                    peer = %federation.name(*id),
                     seconds = heard.at.elapsed().as_secs(),
                     "operator not heard"
                 );

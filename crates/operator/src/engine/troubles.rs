@@ -4,7 +4,7 @@
 use federation_block_signing::{Alarm, Event, Part};
 
 use super::{Engine, duties::DutyChange};
-use crate::{Concern, OperatorEvent, Trouble, calls::Answering, status::alarm_text};
+use crate::{Concern, OperatorEvent, Trouble, calls::Answering};
 
 impl Engine {
     /// Reports a part that has become slow, or answers again.
@@ -20,14 +20,18 @@ impl Engine {
             given_up,
         };
         let since = self.clock.now();
-        let text = alarm_text(&alarm);
+        let (code, text) = (alarm.code(), alarm.to_string());
         self.status.send_modify(|status| {
             status
                 .troubles
                 .entry(Concern::Part(part))
-                .and_modify(|trouble| trouble.text.clone_from(&text))
+                .and_modify(|trouble| {
+                    trouble.code = code;
+                    trouble.text.clone_from(&text);
+                })
                 .or_insert(Trouble {
                     since,
+                    code,
                     blocks: None,
                     text,
                 });
@@ -53,8 +57,9 @@ impl Engine {
             let alarm = streak.alarm(duty);
             let trouble = Trouble {
                 since: streak.since,
+                code: alarm.code(),
                 blocks: Some(streak.blocks),
-                text: alarm_text(&alarm),
+                text: alarm.to_string(),
             };
             (Concern::Duty(duty), trouble)
         });

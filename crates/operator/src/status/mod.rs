@@ -6,14 +6,12 @@
 //! that a reader finds either the old or the new one. They are output only: no daemon ever reads
 //! them back.
 
-mod alarm;
 mod evidence;
 mod file;
 mod report;
 mod standstill;
 mod writer;
 
-pub(crate) use alarm::text as alarm_text;
 pub use evidence::{EvidenceReport, MessageReport, ReadEvidenceError};
 pub use file::{StatusError, read_status};
 pub use report::{

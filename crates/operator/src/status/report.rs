@@ -177,6 +177,9 @@ pub struct PeerReport {
 pub struct AlarmReport {
     /// When it was last raised.
     pub at: u64,
+    /// Its stable code, such as `FN001`. Empty if written by an earlier version.
+    #[serde(default)]
+    pub code: String,
     /// The alarm in words.
     pub text: String,
 }
@@ -187,6 +190,9 @@ pub struct AlarmReport {
 pub struct TroubleReport {
     /// When it began.
     pub since: u64,
+    /// The code of its alarm, such as `FD004`. Empty if written by an earlier version.
+    #[serde(default)]
+    pub code: String,
     /// The number of blocks affected so far, if blocks are counted.
     pub blocks: Option<u32>,
     /// A description.
@@ -348,6 +354,7 @@ impl StatusReport {
                 .values()
                 .map(|trouble| TroubleReport {
                     since: trouble.since.as_millis(),
+                    code: trouble.code.to_string(),
                     blocks: trouble.blocks,
                     text: trouble.text.clone(),
                 })

@@ -15,15 +15,16 @@ use tokio::{
     sync::{broadcast, watch},
     time::Instant,
 };
+use tracing::Instrument;
 
 use super::{
     AlarmReport, AssetReport, BlockReport, DifferenceReport, EvidenceReport, GuardReport,
-    MessengerReport, StatusError, StatusReport, alarm,
+    MessengerReport, StatusError, StatusReport,
     file::{EVIDENCE, STATUS, replace},
 };
 use crate::{
     AssetStatus, Clock, EvidenceReader, OperatorEvent, OperatorHandle, OperatorStatus,
-    ReissuanceDifferences, SystemClock,
+    ReissuanceDifferences, SystemClock, log::operator_span,
 };
 
 /// The least time between two writes.
@@ -117,6 +118,15 @@ impl StatusWriter {
     /// Writes until the operator stops, and once more then. If a file cannot be written, that is
     /// only logged: blocks do not wait for it.
     pub async fn run(
+        self,
+        status: watch::Receiver<OperatorStatus>,
+        events: broadcast::Receiver<OperatorEvent>,
+    ) {
+        let span = operator_span(&self.federation, self.me);
+        self.run_in_span(status, events).instrument(span).await;
+    }
+
+    async fn run_in_span(
         mut self,
         mut status: watch::Receiver<OperatorStatus>,
         mut events: broadcast::Receiver<OperatorEvent>,
@@ -156,9 +166,13 @@ impl StatusWriter {
         let OperatorEvent::Protocol(Event::Alarm(alarm)) = event else {
             return;
         };
-        let (at, text) = (SystemClock.now().as_millis(), alarm::text(alarm));
-        self.alarms.retain(|known| known.text != text);
-        self.alarms.push_back(AlarmReport { at, text });
+        let report = AlarmReport {
+            at: SystemClock.now().as_millis(),
+            code: alarm.code().to_string(),
+            text: alarm.to_string(),
+        };
+        self.alarms.retain(|known| known.text != report.text);
+        self.alarms.push_back(report);
         while self.alarms.len() > ALARMS {
             self.alarms.pop_front();
         }

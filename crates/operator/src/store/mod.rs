@@ -33,8 +33,9 @@ pub(crate) async fn on_disk(
     tasks: &TaskTracker,
     write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
 ) -> Result<(), StoreError> {
+    let span = tracing::Span::current();
     tasks
-        .spawn_blocking(write)
+        .spawn_blocking(move || span.in_scope(write))
         .await
         .unwrap_or_else(|error| Err(StoreError::Interrupted(error.to_string())))
 }

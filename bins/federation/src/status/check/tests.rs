@@ -276,6 +276,7 @@ fn each_state_has_its_level_and_its_words() {
             with(|report| {
                 report.troubles = vec![TroubleReport {
                     since: NOW - 2 * MINUTE,
+                    code: "FD004".to_owned(),
                     blocks: Some(3),
                     text: "has signed no block for 3 blocks: the PIN is locked".to_owned(),
                 }];
@@ -287,6 +288,7 @@ fn each_state_has_its_level_and_its_words() {
             with(|report| {
                 report.alarms = vec![AlarmReport {
                     at: NOW - MINUTE,
+                    code: "FN004".to_owned(),
                     text: "the node refuses a block".to_owned(),
                 }];
             }),
@@ -319,6 +321,7 @@ fn what_is_over_or_has_just_begun_is_no_trouble() {
     let old = with(|report| {
         report.alarms = vec![AlarmReport {
             at: NOW - ALARM_MILLIS - 1,
+            code: "FN004".to_owned(),
             text: "of yesterday".to_owned(),
         }];
     });

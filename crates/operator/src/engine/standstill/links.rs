@@ -10,6 +10,7 @@ use federation_block_signing::Part;
 use federation_messenger::{Messenger, Peer, PeerStats};
 use federation_roster::{Federation, OperatorId};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::{calls::Calls, engine::Broadcaster, log::Log};
 
@@ -55,7 +56,7 @@ impl Links {
         let (calls, log) = (self.calls.clone(), self.log.clone());
         let (federation, messenger) = (self.federation.clone(), self.messenger.clone());
         let found = self.found.clone();
-        let task = self.calls.tasks().spawn(async move {
+        let task = async move {
             let call = async move { messenger.has_unicast().then(|| messenger.stats().peers) };
             let connected = match calls.run(Part::Messenger, call).await {
                 Ok(links) => connected_operators(&federation, links.unwrap_or_default()),
@@ -66,7 +67,8 @@ impl Links {
                 }
             };
             *lock(&found) = connected;
-        });
+        };
+        let task = self.calls.tasks().spawn(task.in_current_span());
         self.request = Some(AbortOnDropHandle::new(task));
     }
 }
