@@ -35,8 +35,11 @@ fn generate() -> String {
     for (letter, codes) in areas {
         let known = AREAS.iter().find(|(of, _)| *of == letter);
         let (_, title) = known.unwrap_or_else(|| panic!("the area {letter} has no title"));
-        write!(text, "\n## {title}\n\n| code | meaning | what to do |\n|---|---|---|\n")
-            .expect("text");
+        write!(
+            text,
+            "\n## {title}\n\n| code | meaning | what to do |\n|---|---|---|\n"
+        )
+        .expect("text");
         for code in codes {
             let (meaning, help) = (code.meaning(), code.help());
             writeln!(text, "| {code} | {meaning} | {help} |").expect("text");
