@@ -252,7 +252,7 @@ fn mistakes_are_named_with_their_cure() {
         1,
         "there is no PKCS#11 module",
     );
-    hsm.refused(&["list", "--module", "pin"], 1, "is no PKCS#11 module");
+    hsm.refused(&["list", "--module", "pin"], 1, "is not a PKCS#11 module");
     hsm.refused(
         &["pubkey", "--key", "label:block"],
         1,
