@@ -49,7 +49,7 @@ fn coins_without_a_destination_are_refused_at_once() {
     );
     refused(
         &init(COINS, "--coins-to peg-keys --tokens-to peg-keys"),
-        "does not ask for",
+        "does not require",
     );
     refused(
         &init("chain=fedchain\n", "--peg --coins-to peg-keys"),
