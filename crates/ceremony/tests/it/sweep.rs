@@ -84,7 +84,7 @@ fn a_chain_without_such_coins_has_no_sweep() {
         tokens: None,
     });
     let reason = refused(Proposal { sweep, ..plain });
-    assert!(reason.contains("no coins of the genesis"), "{reason}");
+    assert!(reason.contains("no genesis coins"), "{reason}");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
         (
             Some(Destination::Script("51".to_owned())),
             tokens(),
-            "no output script of an address",
+            "not the output script of an address",
         ),
         (
             Some(Destination::Script("002".to_owned())),
@@ -212,7 +212,7 @@ fn the_destination_of_fees_is_set_once_and_is_not_anyone() {
     };
     let error = refused(fees("51"));
     assert!(
-        error.contains("con_mandatorycoinbase is a script that asks for no key"),
+        error.contains("con_mandatorycoinbase requires neither a key"),
         "{error}"
     );
     let twice = Proposal {
