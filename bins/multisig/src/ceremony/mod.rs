@@ -126,7 +126,7 @@ fn add(args: &AddArgs) -> Result<(), CliError> {
     };
     let (mut culprits, mut files) = (Vec::new(), Vec::new());
     for message in messages {
-        if let Added::TwoThings(evidence) = folder::take(&args.at.folder, &mut ceremony, message)? {
+        if let Added::Equivocation(evidence) = folder::take(&args.at.folder, &mut ceremony, message)? {
             let path = folder::put_evidence(&args.at.folder, &evidence)?;
             let file = format!("`{}`", path.display());
             if !files.contains(&file) {

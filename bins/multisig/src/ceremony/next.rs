@@ -56,7 +56,7 @@ pub(super) fn next(ceremony: &Ceremony, at: &Path, me: Option<&Me>) -> Next {
                 missing(ceremony, has_approved)
             )),
         },
-        Err(CeremonyError::TwoThings(name)) => wait(format!(
+        Err(CeremonyError::Equivocation(name)) => wait(format!(
             "{name} said two things: send its evidence to the others; `multisig ceremony again --without {name}` begins anew"
         )),
         Err(error @ CeremonyError::Disagrees { .. }) => wait(format!(

@@ -52,7 +52,7 @@ fn tell(chain: &Chain) -> Result<(), CliError> {
     }
     for asset in genesis.assets() {
         let destination = asset.destination().to_lower_hex_string();
-        let whose = if asset.is_anyones() {
+        let whose = if asset.anyone_can_spend() {
             ", which anyone can spend"
         } else {
             ""
@@ -117,8 +117,8 @@ fn tell(chain: &Chain) -> Result<(), CliError> {
 fn explain(chain: &Chain) -> Result<(), CliError> {
     let genesis = &chain.genesis;
     out::line(&format!("header, SHA256d of which is {}", genesis.hash()))?;
-    for piece in genesis.header() {
-        out::line(&format!("  {piece}"))?;
+    for fragment in genesis.header() {
+        out::line(&format!("  {fragment}"))?;
     }
     for transaction in genesis.transactions() {
         out::line(&format!(
@@ -126,8 +126,8 @@ fn explain(chain: &Chain) -> Result<(), CliError> {
             transaction.txid(),
             transaction.name()
         ))?;
-        for piece in transaction.pieces() {
-            out::line(&format!("  {piece}"))?;
+        for fragment in transaction.fragments() {
+            out::line(&format!("  {fragment}"))?;
         }
     }
     out::line("\nthese leave the genesis hash alone and are in the manifest hash")?;
@@ -168,7 +168,7 @@ fn to_json(chain: &Chain) -> Result<Value, CliError> {
                 "amount": asset.amount(),
                 "outputs": asset.outputs().len(),
                 "destination": asset.destination().to_lower_hex_string(),
-                "anyone_can_spend": asset.is_anyones(),
+                "anyone_can_spend": asset.anyone_can_spend(),
             })
         })
         .collect();

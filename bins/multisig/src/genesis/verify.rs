@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use federation_cli::{CliError, out};
-use federation_genesis::{Compared, Told, compare};
+use federation_genesis::{FieldCheck, NodeReport, compare};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
 use federation_signer::SecretSource;
 use serde_json::json;
@@ -25,14 +25,14 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
             "check --node-url, and how to log in: --cookie, or --user and --password-file",
         )
     })?;
-    let right = checks.iter().all(Compared::is_right);
+    let right = checks.iter().all(FieldCheck::is_match);
     if args.json {
         let list: Vec<_> = checks
             .iter()
             .map(|check| {
                 json!({
                     "name": check.name,
-                    "right": check.is_right(),
+                    "right": check.is_match(),
                     "expected": check.expected,
                     "found": check.found,
                 })
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
         out::json(&json!({ "right": right, "checks": list }))?;
     } else {
         for check in &checks {
-            if check.is_right() {
+            if check.is_match() {
                 out::line(&format!("right  {}", check.name))?;
             } else {
                 out::line(&format!(
@@ -89,13 +89,13 @@ fn client(args: &VerifyArgs) -> Result<NodeClient, CliError> {
         .map_err(|error| CliError::usage(error, "give --node-url as http://host:port"))
 }
 
-async fn ask(node: &NodeClient, chain: &Chain) -> Result<Vec<Compared>, RpcError> {
+async fn ask(node: &NodeClient, chain: &Chain) -> Result<Vec<FieldCheck>, RpcError> {
     let answers = node.ask_chain().await?;
-    let told = Told {
+    let report = NodeReport {
         genesis: answers.genesis,
         blockchain: &answers.blockchain,
         sidechain: &answers.sidechain,
         first_block: answers.first_block.as_ref(),
     };
-    Ok(compare(&chain.settings, &chain.genesis, &told))
+    Ok(compare(&chain.settings, &chain.genesis, &report))
 }

@@ -169,7 +169,7 @@ fn who_drops_out_is_left_behind_and_nothing_that_was_said_carries_over() {
     // Two of three is a majority, and so is three; three of two is none.
     refused(
         &again("--without party-4 --without party-3 --without party-2"),
-        "no majority",
+        "not a majority",
     );
     let answer: Value = serde_json::from_str(&text(&again("--without party-4"))).expect("json");
     let proposal = parties
@@ -179,7 +179,7 @@ fn who_drops_out_is_left_behind_and_nothing_that_was_said_carries_over() {
         text(&parties.ceremony(party, &second(&format!("add {}", proposal.display()))));
     }
     let add_old = parties.ceremony(0, &second(&format!("add {}", old.display())));
-    refused(&add_old, "is of the ceremony");
+    refused(&add_old, "is for ceremony");
     let gone = parties.ceremony(4, &second(&format!("add {}", proposal.display())));
     text(&gone);
     refused(

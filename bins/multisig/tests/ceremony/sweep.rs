@@ -45,19 +45,19 @@ fn coins_without_a_destination_are_refused_at_once() {
     refused(&tokens, "--tokens-to");
     refused(
         &init(COINS, "--coins-to 51 --tokens-to 51"),
-        "no output script of an address",
+        "not the output script of an address",
     );
     refused(
         &init(COINS, "--coins-to peg-keys --tokens-to peg-keys"),
-        "does not ask for",
+        "does not require",
     );
     refused(
         &init("chain=fedchain\n", "--peg --coins-to peg-keys"),
-        "no coins of the genesis",
+        "no genesis coins that anyone can spend",
     );
     refused(
         &init("chain=fedchain\n", "--fees-to 51"),
-        "anyone satisfies it",
+        "anyone can satisfy it",
     );
     refused(
         &init("chain=fedchain\ndynamic_epoch_length=4\n", ""),

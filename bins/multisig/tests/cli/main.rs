@@ -249,7 +249,7 @@ fn a_chain_is_computed_and_one_that_cannot_live_is_refused() {
     let wrong = write(folder.path(), "wrong.conf", "rpcport=5\n");
     let refused = compute(&wrong, &[]);
     assert!(
-        stderr(&refused).contains("line 3: rpcport stands outside"),
+        stderr(&refused).contains("line 3: rpcport is outside"),
         "{}",
         stderr(&refused)
     );
@@ -348,7 +348,7 @@ fn who_signs_from_which_height_on_is_listed_and_judged() {
         .any(|line| line.starts_with("from height 1000") && line.trim_end().ends_with("2 of 3"));
     assert!(listed, "{text}");
     for (script, reason) in [
-        ("51", "no M-of-N of compressed keys"),
+        ("51", "not M-of-N of compressed keys"),
         (minority.as_str(), "1 of 3 operators sign"),
     ] {
         let changes = format!("signblockscriptchange={script}:1000\n");

@@ -131,7 +131,7 @@ fn begin(plan: &InitPlan, conf: &str, script: &MultisigScript) -> Result<Begun, 
     let none = |error: &dyn core::fmt::Display| InitError::Genesis(error.to_string());
     let settings = Settings::parse(node_kind(plan.dialect), conf).map_err(|error| none(&error))?;
     let genesis = Genesis::compute(&settings, None).map_err(|error| none(&error))?;
-    let is_for_anyone = genesis.assets().any(InitialAsset::is_anyones);
+    let is_for_anyone = genesis.assets().any(InitialAsset::anyone_can_spend);
     let sweep = match pay_script(plan, &plan.coins, script) {
         Some(to) if is_for_anyone => Some(Sweep::new(&genesis, |_| Some(to.clone()))?),
         _ => None,

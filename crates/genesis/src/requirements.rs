@@ -1,4 +1,4 @@
-//! What a script asks of who would satisfy it, as far as its opcodes tell without running it.
+//! What a script requires of its spender, judged by its opcodes without running it.
 
 use elements::Script;
 use elements::opcodes::All;
@@ -12,7 +12,7 @@ use elements::script::Instruction;
 
 use crate::Holder;
 
-const SIGNED: [All; 6] = [
+const CHECK_SIGNATURE: [All; 6] = [
     OP_CHECKSIG,
     OP_CHECKSIGVERIFY,
     OP_CHECKMULTISIG,
@@ -20,11 +20,11 @@ const SIGNED: [All; 6] = [
     OP_CHECKSIGFROMSTACK,
     OP_CHECKSIGFROMSTACKVERIFY,
 ];
-const HASHES: [All; 5] = [OP_RIPEMD160, OP_SHA1, OP_SHA256, OP_HASH160, OP_HASH256];
-const COMPARES: [All; 2] = [OP_EQUAL, OP_EQUALVERIFY];
-const BRANCHES: [All; 2] = [OP_IF, OP_NOTIF];
-/// What a script can fail at before its end for want of a signature or a preimage.
-const DEMANDS: [All; 8] = [
+const HASH: [All; 5] = [OP_RIPEMD160, OP_SHA1, OP_SHA256, OP_HASH160, OP_HASH256];
+const COMPARE: [All; 2] = [OP_EQUAL, OP_EQUALVERIFY];
+const BRANCH: [All; 2] = [OP_IF, OP_NOTIF];
+/// Opcodes at which a script can fail before its end if a signature or a preimage is missing.
+const CAN_FAIL: [All; 8] = [
     OP_VERIFY,
     OP_EQUALVERIFY,
     OP_NUMEQUALVERIFY,
@@ -35,38 +35,38 @@ const DEMANDS: [All; 8] = [
     OP_NOTIF,
 ];
 
-/// What was seen in a script.
+/// What was found in a script.
 #[derive(Debug, Default)]
-pub(crate) struct Asks {
-    /// Something that may be a key, and something that checks signatures.
+pub(crate) struct Requirements {
+    /// A push that may be a key, and an opcode that checks signatures.
     key: bool,
     signature: bool,
-    /// Something that may be a hash, something that hashes, and a comparison behind that.
+    /// A push that may be a hash, an opcode that hashes, and a comparison after that.
     hash: bool,
     hashes: bool,
     compares: bool,
     branches: bool,
-    demands: bool,
+    can_fail: bool,
     returns: bool,
-    /// Whether it ends with a push of true or false; an empty script leaves what its spender put
-    /// there, which can be true.
+    /// Whether it ends with a push of true or false. An empty script leaves whatever its spender
+    /// pushed, which can be true.
     end: Option<bool>,
 }
 
-impl Asks {
-    /// Reads a script; none if it breaks off in a push, which fails wherever it stands.
+impl Requirements {
+    /// Reads a script; none if it ends within a push, which makes it fail in any case.
     pub(crate) fn of(script: &Script) -> Option<Self> {
-        let mut asks = Self {
+        let mut found = Self {
             end: Some(true),
             ..Self::default()
         };
         for instruction in script.instructions() {
             match instruction.ok()? {
-                Instruction::PushBytes(bytes) => asks.push(bytes),
-                Instruction::Op(op) => asks.op(op),
+                Instruction::PushBytes(bytes) => found.push(bytes),
+                Instruction::Op(op) => found.op(op),
             }
         }
-        Some(asks)
+        Some(found)
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -81,24 +81,24 @@ impl Asks {
         if matches!(code, 0x61 | 0xb0 | 0xb3..=0xb9) {
             return;
         }
-        self.signature |= SIGNED.contains(&op);
-        self.compares |= self.hashes && COMPARES.contains(&op);
-        self.hashes |= HASHES.contains(&op);
-        self.branches |= BRANCHES.contains(&op);
-        self.demands |= DEMANDS.contains(&op);
+        self.signature |= CHECK_SIGNATURE.contains(&op);
+        self.compares |= self.hashes && COMPARE.contains(&op);
+        self.hashes |= HASH.contains(&op);
+        self.branches |= BRANCH.contains(&op);
+        self.can_fail |= CAN_FAIL.contains(&op);
         self.returns |= op == OP_RETURN;
         let is_number = (OP_PUSHNUM_1.into_u8()..=OP_PUSHNUM_16.into_u8()).contains(&code)
             || op == OP_PUSHNUM_NEG1;
         self.end = is_number.then_some(true);
     }
 
-    /// Who can give what is asked for.
+    /// Returns who can meet the requirements.
     pub(crate) fn holder(self) -> Holder {
-        let asks = (self.signature && self.key) || (self.compares && self.hash);
-        // Branches that are open at the end fail, so an end of false is one wherever it stands.
+        let has_requirement = (self.signature && self.key) || (self.compares && self.hash);
+        // A branch still open at the end fails, so a final push of false always counts.
         if self.end == Some(false) || (self.returns && !self.branches) {
             Holder::Nobody
-        } else if asks && (self.demands || self.end.is_none()) {
+        } else if has_requirement && (self.can_fail || self.end.is_none()) {
             Holder::Somebody
         } else {
             Holder::Anyone
@@ -131,45 +131,45 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_no_key_and_no_preimage_is_anyones() {
+    fn anyone_can_spend_a_script_that_requires_no_key_or_preimage() {
         for script in [
             "7551",         // DROP 1
             "517551",       // 1 DROP 1
             "5187",         // 1 EQUAL
             "5169515c",     // 1 VERIFY 1 12
-            "515287",       // never true: not looked for
+            "515287",       // never true, which is not examined
             "76",           // DUP
             "9163516851",   // NOT IF 1 ENDIF 1
             "635167006851", // IF 1 ELSE 0 ENDIF 1
             "02e803b17551", // not before block 1000
-            "02e803b275",   // nor before 1000 blocks have passed
+            "02e803b275",   // not before 1000 blocks have passed
             "a8",           // SHA256, which is never false
-            "a987",         // HASH160 EQUAL, both given
-            "ac",           // CHECKSIG, the key given
-            "5151ae",       // 1 1 CHECKMULTISIG, the key given
-            "KEY7551",      // a key that nothing is checked by
-            "HASH7551",     // a hash that nothing is compared with
-            "KEYac51",      // a signature that is checked, and need not be there
-            "a9HASH8751",   // a preimage likewise
-            "KEYac7551b0",  // and with a NOP behind it
+            "a987",         // HASH160 EQUAL, both chosen by the spender
+            "ac",           // CHECKSIG, the key chosen by the spender
+            "5151ae",       // 1 1 CHECKMULTISIG, the key chosen by the spender
+            "KEY7551",      // a key that is not used
+            "HASH7551",     // a hash that is not used
+            "KEYac51",      // a signature check whose result is ignored
+            "a9HASH8751",   // a preimage check whose result is ignored
+            "KEYac7551b0",  // likewise, with a NOP at the end
         ] {
             assert_eq!(holder(script), Holder::Anyone, "{script}");
         }
     }
 
     #[test]
-    fn what_asks_for_a_key_or_a_preimage_in_it_is_somebodys() {
+    fn somebody_can_spend_a_script_that_requires_a_key_or_preimage() {
         for script in [
             "KEYac",           // P2PK
             "76a9HASH88ac",    // P2PKH
             "a9HASH87",        // P2SH
             "a8LONG87",        // a preimage
-            "aaLONG8851",      // a preimage that must be there
-            "KEYad51",         // a signature that must be there
+            "aaLONG8851",      // a required preimage
+            "KEYad51",         // a required signature
             "KEYac6951",       // likewise
-            "02e803b175KEYac", // and not before block 1000
-            "63KEYac6751ac68", // behind a branch
-            "51KEY51af51",     // one of one key that must be there
+            "02e803b175KEYac", // not before block 1000
+            "63KEYac6751ac68", // in a branch
+            "51KEY51af51",     // a required 1-of-1 multisig
             "KEYc1",           // CHECKSIGFROMSTACK
         ] {
             assert_eq!(holder(script), Holder::Somebody, "{script}");
@@ -177,20 +177,20 @@ mod tests {
     }
 
     #[test]
-    fn what_always_fails_is_nobodys() {
+    fn nobody_can_spend_a_script_that_always_fails() {
         for script in [
             "517500",  // ends with false
-            "KEYac00", // whoever signs
+            "KEYac00", // likewise, despite a signature
             "516a",    // RETURN
             "KEYad6a", // likewise
-            "5102ff",  // breaks off
+            "5102ff",  // ends within a push
         ] {
             assert_eq!(holder(script), Holder::Nobody, "{script}");
         }
         assert_eq!(
             holder("636a6851"),
             Holder::Anyone,
-            "a branch that need not be taken"
+            "the branch need not be taken"
         );
     }
 }

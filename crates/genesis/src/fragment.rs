@@ -1,63 +1,63 @@
-//! Bytes with a note for each stretch of where it comes from, so that an explanation is the thing
-//! itself taken apart and cannot drift from it.
+//! Byte strings whose fragments are annotated with their source. The explanation of a block is made
+//! of the same fragments as the block, so the two cannot diverge.
 
 use core::fmt;
 
 use bitcoin::hashes::{Hash, sha256d};
 use hex_conservative::DisplayHex;
 
-/// A stretch of bytes in a transaction or header.
+/// An annotated field of a transaction or header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct Fragment {
     field: String,
     bytes: Vec<u8>,
     source: String,
 }
 
-impl Piece {
-    /// What it is.
+impl Fragment {
+    /// The name of the field.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// Its bytes, as on the wire.
+    /// The bytes, as on the wire.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The setting that it comes from, what it is computed from, or `constant`.
+    /// The setting that the bytes come from, what they are computed from, or `constant`.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 }
 
-impl fmt::Display for Piece {
+impl fmt::Display for Fragment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.bytes.to_lower_hex_string();
         write!(f, "{:<28} {:<24} {bytes}", self.field, self.source)
     }
 }
 
-/// What is the same in every chain.
+/// The source of bytes that are the same on every chain.
 pub(crate) const CONSTANT: &str = "constant";
 
-/// Puts pieces one behind the other.
+/// A byte string under construction, fragment by fragment.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pieces(Vec<Piece>);
+pub(crate) struct Fragments(Vec<Fragment>);
 
-impl Pieces {
+impl Fragments {
     pub(crate) fn push(&mut self, field: impl Into<String>, bytes: &[u8], source: &str) {
-        self.0.push(Piece {
+        self.0.push(Fragment {
             field: field.into(),
             bytes: bytes.to_vec(),
             source: source.to_owned(),
         });
     }
 
-    /// A length and what it counts.
+    /// Appends a length and the bytes that it counts.
     pub(crate) fn push_counted(&mut self, field: &str, bytes: &[u8], source: &str) {
         self.push(
             format!("{field}, length"),
@@ -77,24 +77,24 @@ impl Pieces {
         sha256d::Hash::hash(&self.bytes()).to_byte_array()
     }
 
-    pub(crate) fn into_inner(self) -> Vec<Piece> {
+    pub(crate) fn into_inner(self) -> Vec<Fragment> {
         self.0
     }
 }
 
-pub(crate) fn concat(pieces: &[Piece]) -> Vec<u8> {
-    pieces
+pub(crate) fn concat(fragments: &[Fragment]) -> Vec<u8> {
+    fragments
         .iter()
-        .flat_map(|piece| piece.bytes.clone())
+        .flat_map(|fragment| fragment.bytes.clone())
         .collect()
 }
 
-/// A count as it stands before what it counts.
+/// Encodes a length or count as a compact size.
 pub(crate) fn compact_size(number: usize) -> Vec<u8> {
     match (u8::try_from(number), u16::try_from(number)) {
         (Ok(small @ 0..=252), _) => vec![small],
         (_, Ok(middle)) => [&[0xfd][..], &middle.to_le_bytes()].concat(),
-        // A configuration file has at most a megabyte.
+        // A configuration file is limited to one megabyte.
         _ => [
             &[0xfe][..],
             &u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes(),
@@ -103,14 +103,14 @@ pub(crate) fn compact_size(number: usize) -> Vec<u8> {
     }
 }
 
-/// Pushes bytes as `CScript << vector` does.
+/// Encodes a push of the bytes, as `CScript << vector` does.
 pub(crate) fn push_script(bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len();
     let mut script = match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=75), _) => vec![short],
         (Ok(short), _) => vec![0x4c, short],
         (_, Ok(middle)) => [&[0x4d][..], &middle.to_le_bytes()].concat(),
-        // A configuration file has at most a megabyte.
+        // A configuration file is limited to one megabyte.
         _ => [
             &[0x4e][..],
             &u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes(),

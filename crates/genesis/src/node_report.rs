@@ -1,4 +1,4 @@
-//! What a running node tells of its chain, against what its settings should be.
+//! Comparing what a running node reports about its chain with its settings.
 
 use bytes::Bytes;
 use federation_chain::{Block, BlockHash, Dialect, Params, Proof};
@@ -6,53 +6,57 @@ use serde_json::Value;
 
 use crate::{Genesis, NodeKind, Settings};
 
-/// What a node answers. Not every node tells everything; what it does not tell is not compared.
+/// What a node reports. Nodes differ in what they report; what is missing is not compared.
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_structs, reason = "it is handed over whole")]
-pub struct Told<'a> {
+#[expect(clippy::exhaustive_structs, reason = "built by the caller")]
+pub struct NodeReport<'a> {
     /// The hash of its genesis block.
     pub genesis: BlockHash,
-    /// `getblockchaininfo`.
+    /// The result of `getblockchaininfo`.
     pub blockchain: &'a Value,
-    /// `getsidechaininfo`; null if the node has no such call.
+    /// The result of `getsidechaininfo`; null if the node has no such call.
     pub sidechain: &'a Value,
     /// Block 1, if there is one and the node has it.
     pub first_block: Option<&'a Bytes>,
 }
 
-/// One thing that was compared.
+/// One field that was compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Compared {
-    /// What it is.
+pub struct FieldCheck {
+    /// The name of the field.
     pub name: &'static str,
-    /// What follows from the settings.
+    /// The value that follows from the settings.
     pub expected: String,
-    /// What the node tells.
+    /// The value that the node reports.
     pub found: String,
 }
 
-impl Compared {
-    /// Whether the node is right.
+impl FieldCheck {
+    /// Whether the node reports the expected value.
     #[must_use]
-    pub fn is_right(&self) -> bool {
+    pub fn is_match(&self) -> bool {
         self.expected == self.found
     }
 }
 
-/// Compares everything that a node tells with the settings of a chain.
+/// Compares everything that a node reports with the settings of a chain.
 #[must_use]
-pub fn compare(settings: &Settings, genesis: &Genesis, told: &Told<'_>) -> Vec<Compared> {
-    let (state, side) = (told.blockchain, told.sidechain);
+pub fn compare(
+    settings: &Settings,
+    genesis: &Genesis,
+    report: &NodeReport<'_>,
+) -> Vec<FieldCheck> {
+    let (state, side) = (report.blockchain, report.sidechain);
     let mut list = List(Vec::new());
     list.add("chain", settings.chain(), text(&state["chain"]));
     list.add(
         "genesis hash",
         &genesis.hash().to_string(),
-        told.genesis.to_string(),
+        report.genesis.to_string(),
     );
     let asset = genesis.pegged_asset().to_string();
-    list.add_if_told("pegged asset", &asset, &side["pegged_asset"]);
+    list.add_if_reported("pegged asset", &asset, &side["pegged_asset"]);
     for (name, field, setting) in [
         ("fedpegscript", "fedpegscript", "fedpegscript"),
         (
@@ -67,7 +71,7 @@ pub fn compare(settings: &Settings, genesis: &Genesis, told: &Told<'_>) -> Vec<C
         ),
         ("enforced PAK", "enforce_pak", "enforce_pak"),
     ] {
-        list.add_if_told(name, &expected(settings, setting), &side[field]);
+        list.add_if_reported(name, &expected(settings, setting), &side[field]);
     }
     for (name, field, setting) in [
         ("epoch length", "epoch_length", "dynamic_epoch_length"),
@@ -80,7 +84,7 @@ pub fn compare(settings: &Settings, genesis: &Genesis, told: &Told<'_>) -> Vec<C
     ] {
         // Ocean has none of these.
         if settings.node() == NodeKind::Elements {
-            list.add_if_told(name, &expected(settings, setting), &state[field]);
+            list.add_if_reported(name, &expected(settings, setting), &state[field]);
         }
     }
     if settings.node() == NodeKind::Elements {
@@ -88,7 +92,7 @@ pub fn compare(settings: &Settings, genesis: &Genesis, told: &Told<'_>) -> Vec<C
         let expected = genesis
             .block_1_params()
             .map_or_else(|| NONE.to_owned(), root);
-        if let Some(found) = first_root(told) {
+        if let Some(found) = first_root(report) {
             list.add("root of block 1's parameters", &expected, found);
         }
     }
@@ -97,27 +101,27 @@ pub fn compare(settings: &Settings, genesis: &Genesis, told: &Told<'_>) -> Vec<C
 
 const NONE: &str = "none";
 
-struct List(Vec<Compared>);
+struct List(Vec<FieldCheck>);
 
 impl List {
     fn add(&mut self, name: &'static str, expected: &str, found: String) {
-        self.0.push(Compared {
+        self.0.push(FieldCheck {
             name,
             expected: expected.to_owned(),
             found,
         });
     }
 
-    fn add_if_told(&mut self, name: &'static str, expected: &str, found: &Value) {
+    fn add_if_reported(&mut self, name: &'static str, expected: &str, found: &Value) {
         if !found.is_null() {
             self.add(name, expected, text(found));
         }
     }
 }
 
-/// The root of the parameters that block 1 has or will have; none if nobody can tell.
-fn first_root(told: &Told<'_>) -> Option<String> {
-    let state = told.blockchain;
+/// The root of the parameters that block 1 has or will have; none if it is unknown.
+fn first_root(report: &NodeReport<'_>) -> Option<String> {
+    let state = report.blockchain;
     if state["blocks"] == 0 {
         return Some(match &state["current_params_root"] {
             Value::Null => NONE.to_owned(),
@@ -125,12 +129,12 @@ fn first_root(told: &Told<'_>) -> Option<String> {
         });
     }
     Some(
-        match Block::decode(Dialect::Dynafed, told.first_block?.clone()) {
+        match Block::decode(Dialect::Dynafed, report.first_block?.clone()) {
             Ok(block) => match &block.header().fields().proof {
                 Proof::Dynafed { current, .. } => current.calculate_root().to_string(),
                 _ => NONE.to_owned(),
             },
-            Err(error) => format!("block 1 cannot be read: {error}"),
+            Err(error) => format!("block 1 cannot be decoded: {error}"),
         },
     )
 }
@@ -149,7 +153,7 @@ fn expected(settings: &Settings, name: &str) -> String {
     }
 }
 
-/// A value without the quotes of a text.
+/// The value as text, strings without quotes.
 fn text(value: &Value) -> String {
     value
         .as_str()
@@ -162,7 +166,9 @@ mod tests {
 
     use super::*;
 
-    fn wrong(change: impl FnOnce(&mut Value, &mut Value)) -> Vec<(&'static str, String, String)> {
+    fn mismatches(
+        change: impl FnOnce(&mut Value, &mut Value),
+    ) -> Vec<(&'static str, String, String)> {
         let settings = Settings::new(NodeKind::Elements, "fedchain").expect("a chain");
         let genesis = Genesis::compute(&settings, None).expect("a genesis");
         let root = genesis.block_1_params().expect("dynafed").calculate_root();
@@ -176,40 +182,40 @@ mod tests {
             "enforce_pak": false, "pegin_confirmation_depth": 8,
         });
         change(&mut state, &mut side);
-        let told = Told {
+        let report = NodeReport {
             genesis: genesis.hash(),
             blockchain: &state,
             sidechain: &side,
             first_block: None,
         };
-        let compared = compare(&settings, &genesis, &told).into_iter();
-        compared
-            .filter(|one| !one.is_right())
-            .map(|one| (one.name, one.expected, one.found))
+        let checks = compare(&settings, &genesis, &report).into_iter();
+        checks
+            .filter(|check| !check.is_match())
+            .map(|check| (check.name, check.expected, check.found))
             .collect()
     }
 
     #[test]
-    fn a_node_of_the_chain_is_right_and_each_difference_is_named() {
-        assert_eq!(wrong(|_, _| {}), []);
+    fn a_node_on_the_chain_matches_and_each_difference_is_named() {
+        assert_eq!(mismatches(|_, _| {}), []);
         assert_eq!(
-            wrong(|state, _| state["max_block_witness"] = json!(400)),
+            mismatches(|state, _| state["max_block_witness"] = json!(400)),
             [("limit on signatures", "74".to_owned(), "400".to_owned())]
         );
         assert_eq!(
-            wrong(|_, side| side["enforce_pak"] = json!(true)),
+            mismatches(|_, side| side["enforce_pak"] = json!(true)),
             [("enforced PAK", "false".to_owned(), "true".to_owned())]
         );
-        assert_eq!(wrong(|state, _| state["chain"] = json!("x"))[0].0, "chain");
-        let without = wrong(|state, _| state["current_params_root"] = Value::Null);
+        assert_eq!(mismatches(|state, _| state["chain"] = json!("x"))[0].0, "chain");
+        let without = mismatches(|state, _| state["current_params_root"] = Value::Null);
         assert_eq!(without[0].0, "root of block 1's parameters");
         assert_eq!(without[0].2, "none");
     }
 
     #[test]
-    fn what_a_node_does_not_tell_is_not_compared() {
-        assert_eq!(wrong(|_, side| *side = Value::Null), []);
-        // It has blocks, and block 1 no more.
-        assert_eq!(wrong(|state, _| state["blocks"] = json!(7)), []);
+    fn what_a_node_does_not_report_is_not_compared() {
+        assert_eq!(mismatches(|_, side| *side = Value::Null), []);
+        // It has blocks, but block 1 was not given.
+        assert_eq!(mismatches(|state, _| state["blocks"] = json!(7)), []);
     }
 }
