@@ -29,7 +29,7 @@ fn the_documents_line_has_what_every_daemon_calls() {
 #[test]
 fn the_documents_table_has_what_else_is_called() {
     let text = documented();
-    let (_, table) = text.split_once("| besides, for |").expect("the table");
+    let (_, table) = text.split_once("| also needed for |").expect("the table");
     let (table, _) = table.split_once("\n\n").expect("its end");
     // Every second piece stands between the marks.
     let of_row = |about: &str| -> BTreeSet<String> {
