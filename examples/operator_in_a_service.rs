@@ -1,10 +1,10 @@
-//! An operator as one part of a program that does other things too, and stops as a whole.
+//! An operator as one part of a program that also does other work and shuts down as a whole.
 //!
-//! Around it stands a small world: one devnet node, and two more operators without which two of
-//! three would not sign. The part to copy is `service`.
+//! The rest of the example is its environment: one devnet node, and two more operators for a
+//! threshold of two of three. The part to copy is `service`.
 //!
-//! Run it with `cargo run -p federation-examples --example operator_in_a_service`. It ends at block
-//! 3, or at Ctrl-C.
+//! Run it with `cargo run -p federation-examples --example operator_in_a_service`. It ends at
+//! block 3, or on Ctrl-C.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -21,22 +21,23 @@ use federation_roster::{Federation, Operator as RosterEntry, OperatorId};
 use federation_signer::{GuardedSigner, Secret, Signer, SoftwareIdentity, SoftwareSigner};
 use tokio::sync::{broadcast::error::RecvError, oneshot, watch};
 
-/// The block at which the example has seen enough.
-const ENOUGH: BlockHeight = BlockHeight::new(3);
+/// The height at which the example ends.
+const LAST_HEIGHT: BlockHeight = BlockHeight::new(3);
 
-/// How long that may take before something must be wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which the example gives up.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Runs an operator among other work until `shutdown` is ready; `seen` follows its blocks.
+/// Runs an operator next to other work until `shutdown` completes; `seen` receives the height of
+/// each block.
 async fn service(
     operator: Operator,
     seen: watch::Sender<BlockHeight>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     tokio::pin!(shutdown);
-    // The start waits for a node that is away, perhaps for hours: it must be stoppable as well.
+    // `start` waits for an unreachable node, perhaps for hours, so it must be interruptible too.
     let mut handle = tokio::select! {
         started = operator.start() => started?,
         () = &mut shutdown => return Ok(()),
@@ -46,8 +47,8 @@ async fn service(
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            // An operator stops by itself if its store or messenger fails, and it says why. Do not
-            // just start it again: the reason is one that a person has to see.
+            // An operator stops by itself if its store or messenger fails, and returns the reason.
+            // Do not simply restart it: a person must see the reason.
             stopped = handle.wait() => {
                 stopped?;
                 return Ok(());
@@ -58,33 +59,32 @@ async fn service(
                     seen.send_replace(report.height);
                 }
                 Ok(OperatorEvent::Protocol(Event::Alarm(alarm))) => println!("alarm: {alarm:?}"),
-                // The rest is for logs and metrics. A reader that is too slow misses events, and
-                // the operator does not wait for it.
+                // The other events are for logs and metrics. A slow reader misses events; the
+                // operator does not wait for it.
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
-                // The end of the events is the end of the operator, which `wait` tells.
+                // The events end when the operator ends, which `wait` reports.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
-            // Whatever else the program does; here it looks at the operator's status.
+            // The other work of the program: here, printing the operator's status.
             _ = other_work.tick() => {
                 let status = handle.status().borrow().clone();
                 println!("at height {}, {:?}", status.height, status.phase);
             }
         }
     }
-    // Returns when node, messenger and store are let go of; the store can be opened again.
+    // Returns once node, messenger and store are released; the store can then be reopened.
     handle.shutdown().await?;
     Ok(())
 }
 
-/// What only operator `id` has. A real one reads its keys from files: see
-/// `federation_signer::key_file`.
+/// The keys of operator `id`. Real keys are read from files: see `federation_signer::key_file`.
 struct Keys {
     id: OperatorId,
     block: Secret,
     identity: Secret,
 }
 
-/// Puts an operator together from its parts.
+/// Assembles an operator from its parts.
 fn operator(
     federation: &Arc<Federation>,
     keys: Keys,
@@ -96,11 +96,12 @@ fn operator(
     let store = Store::open(&folder, federation.id(), keys.id)?;
     let block_key = keys.block.public_key();
     let guard = RedbGuardStore::open(&folder, &block_key, federation.genesis())?;
-    // On a chain with blocks an operator without memory begins as an observer.
+    // On a chain with blocks, an operator with an empty guard starts as an observer.
     let guard_is_new = guard.is_new();
-    // These keys are new, though two of them may have made block 1 before the third starts.
+    // These keys have never signed, although two of them may have made block 1 before the third
+    // operator starts.
     let mut options = Options::default();
-    options.new_key_until = Some(ENOUGH);
+    options.new_key_until = Some(LAST_HEIGHT);
     let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(keys.block));
     Ok(Operator::new(
         Arc::clone(federation),
@@ -125,7 +126,7 @@ async fn main() -> Result<(), Failure> {
         })
         .collect();
 
-    // The chain: its script, its rules, and a node. Usually each operator has a node of its own.
+    // The chain: its script, its rules, and a node. In production each operator has its own node.
     let block_keys = keys.iter().map(|keys| keys.block.public_key()).collect();
     let script = MultisigScript::new(Threshold::new(2)?, block_keys, KeyOrder::Lexicographic)?;
     let size = SigningRules::required_signature_size(Dialect::Dynafed, &script);
@@ -138,14 +139,14 @@ async fn main() -> Result<(), Failure> {
             .with_dialect(Dialect::Dynafed),
     )?;
 
-    // The federation: the same for all of them, or they do not hear each other.
+    // The federation must be identical for all operators, or they reject each other's messages.
     let roster = keys
         .iter()
         .map(|keys| RosterEntry {
             name: format!("operator-{}", keys.id),
             identity: keys.identity.x_only_public_key(),
             block_key: keys.block.public_key(),
-            // Where a messenger over the network would find it.
+            // The address at which a network messenger would connect.
             endpoint: format!("127.0.0.1:{}", 9000 + u16::from(keys.id.to_u8())),
         })
         .collect();
@@ -159,27 +160,27 @@ async fn main() -> Result<(), Failure> {
         .map(|keys| operator(&federation, keys, &client, &hub, folder.path()))
         .collect::<Result<Vec<_>, _>>()?;
 
-    // Ours, and the signal by which the rest of the program stops it.
+    // This program's operator, and the signal with which the rest of the program stops it.
     let ours = operators.remove(0);
     let (stop, stopped) = oneshot::channel::<()>();
     let (seen, mut blocks) = watch::channel(BlockHeight::GENESIS);
     let ours = tokio::spawn(service(ours, seen, async {
         tokio::select! {
-            // A dropped sender is a program that is going down: stop, too.
+            // A dropped sender means that the program is ending: stop as well.
             _ = stopped => {}
             _ = tokio::signal::ctrl_c() => {}
         }
     }));
-    // The others: somewhere else, in real life.
+    // The other operators: on other machines in production.
     let mut others = Vec::new();
     for other in operators {
         others.push(other.start().await?);
     }
 
-    // An error is a service that has stopped by itself; it tells why below.
-    let enough = blocks.wait_for(|height| *height >= ENOUGH);
-    let _ = tokio::time::timeout(PATIENCE, enough).await?;
-    // If nobody listens any more, it has stopped already.
+    // An error means that the service stopped by itself; its result below says why.
+    let reached = blocks.wait_for(|height| *height >= LAST_HEIGHT);
+    let _ = tokio::time::timeout(DEADLINE, reached).await?;
+    // Fails if the service has already stopped.
     let _ = stop.send(());
     ours.await??;
     println!("stopped");
@@ -191,6 +192,6 @@ async fn main() -> Result<(), Failure> {
 }
 
 #[test]
-fn runs_to_its_end() {
+fn runs_to_completion() {
     main().expect("the example runs");
 }

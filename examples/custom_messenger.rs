@@ -1,9 +1,9 @@
-//! A messenger of one's own: here over Unix sockets in a folder, for operators on one machine.
+//! A custom messenger: Unix sockets in a folder, for operators on one machine.
 //!
-//! Shows what it takes to bring one's own network: something that carries frames, the queues of
-//! `federation_messenger` where it might stall, and the contract to prove it.
+//! A custom network needs something that carries frames, the queues of `federation_messenger` where
+//! it might stall, and the contract suite that tests it.
 //!
-//! Run it with `cargo run -p federation-examples --example own_messenger`.
+//! Run it with `cargo run -p federation-examples --example custom_messenger`.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -33,19 +33,19 @@ use tokio::{
     time::timeout,
 };
 
-/// The pause between two tries to reach a peer.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The pause between two attempts to reach a peer.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a caller may take to say who it is.
-const GREETING: Duration = Duration::from_secs(1);
+/// The time within which a connecting peer must send its id.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is known of one peer, and what waits from and for it.
+/// One peer: its queues in both directions and its counters.
 struct Link {
     peer: OperatorId,
-    /// Into the messenger's inbox. A lane of its own, so that its flood drops its own frames only.
+    /// This peer's lane into the messenger's inbox, so that a flood drops only its own frames.
     inward: Lane,
-    /// The way out needs the same queue, as `broadcast` must not wait for a peer that does not
-    /// read: an inbox that the writing task reads, and the one lane into it.
+    /// The queue of outgoing frames, because `broadcast` must not wait for a peer that does not
+    /// read: an inbox that the sending task reads, with a single lane into it.
     outbox: Inbox,
     outward: Lane,
     connected: AtomicBool,
@@ -54,8 +54,8 @@ struct Link {
 
 type Links = Arc<Mutex<BTreeMap<OperatorId, Arc<Link>>>>;
 
-/// Carries frames over sockets `<folder>/<operator>`. Whoever may open the folder may send: what
-/// is in the frames proves itself, and the folder's rights keep out those who only disturb.
+/// Carries frames over the sockets `<folder>/<operator>`. Anyone with access to the folder may send:
+/// frames are authenticated by their content, and the folder's permissions keep out nuisances.
 struct UnixMessenger {
     folder: PathBuf,
     me: OperatorId,
@@ -65,15 +65,15 @@ struct UnixMessenger {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds these locks half way through a change.
+    // No code panics in the middle of a change while it holds one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl UnixMessenger {
-    /// Opens the own socket.
+    /// Opens this operator's socket.
     fn bind(folder: &Path, me: OperatorId) -> Result<Self, MessengerError> {
         let path = folder.join(me.to_string());
-        // What a crash left behind would be in the way.
+        // Removes the socket that a crash left behind.
         if let Err(error) = std::fs::remove_file(&path)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -92,7 +92,7 @@ impl UnixMessenger {
         })
     }
 
-    /// Whether a frame can be taken.
+    /// Checks that a frame can be accepted.
     fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
         if self.inbox.is_closed() {
             return Err(MessengerError::Closed);
@@ -106,7 +106,7 @@ impl UnixMessenger {
         Ok(())
     }
 
-    /// Adds an operator to send to and to hear; it need not be there yet.
+    /// Adds a peer to send to and receive from; it need not be running yet.
     fn add_peer(&self, peer: OperatorId) {
         if self.inbox.is_closed() || lock(&self.links).contains_key(&peer) {
             return;
@@ -126,25 +126,25 @@ impl UnixMessenger {
     }
 }
 
-/// Hears those who call. A peer that calls again replaces its earlier call, so there are never
-/// more readers than peers.
+/// Accepts connections. A peer that connects again replaces its earlier connection, so there are
+/// never more readers than peers.
 async fn accept(listener: UnixListener, links: Links) {
     let mut readers = JoinSet::new();
     let mut by_peer: BTreeMap<OperatorId, AbortHandle> = BTreeMap::new();
     loop {
         let Ok((mut stream, _)) = listener.accept().await else {
-            // Out of file handles, say: others may be closed soon.
-            tokio::time::sleep(PAUSE).await;
+            // For example out of file descriptors; others may be closed soon.
+            tokio::time::sleep(RETRY_PAUSE).await;
             continue;
         };
-        let Ok(Ok(id)) = timeout(GREETING, stream.read_u8()).await else {
+        let Ok(Ok(id)) = timeout(GREETING_TIMEOUT, stream.read_u8()).await else {
             continue;
         };
         let Some(link) = lock(&links).get(&OperatorId::new(id)).cloned() else {
             continue;
         };
         let reader = readers.spawn(async move {
-            // The end of a connection is no error here: the peer calls again.
+            // The end of a connection needs no handling: the peer reconnects.
             let _ = read(stream, &link.inward).await;
         });
         if let Some(earlier) = by_peer.insert(OperatorId::new(id), reader) {
@@ -154,14 +154,14 @@ async fn accept(listener: UnixListener, links: Links) {
     }
 }
 
-/// Reads frames, each after its length, until the connection ends.
+/// Reads length-prefixed frames until the connection ends.
 async fn read(mut stream: UnixStream, inward: &Lane) -> io::Result<()> {
     loop {
         let length = stream.read_u32_le().await?;
         if length as usize > MAX_FRAME {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        // Grows with what comes, not with what is announced.
+        // Allocates for the bytes that arrive, not for the length that the peer claims.
         let mut frame = Vec::new();
         (&mut stream)
             .take(length.into())
@@ -170,12 +170,12 @@ async fn read(mut stream: UnixStream, inward: &Lane) -> io::Result<()> {
         if frame.len() < length as usize {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // Never waits: if the lane is full, its oldest frame goes.
+        // Never waits: a full lane drops its oldest frame.
         inward.push(frame.into());
     }
 }
 
-/// Sends what waits for a peer, over one connection after the other.
+/// Sends the frames queued for a peer, reconnecting as needed.
 async fn keep_sending(path: PathBuf, me: OperatorId, link: Arc<Link>) {
     let mut first = true;
     loop {
@@ -185,11 +185,11 @@ async fn keep_sending(path: PathBuf, me: OperatorId, link: Arc<Link>) {
             }
             first = false;
             link.connected.store(true, Ordering::Relaxed);
-            // A frame that a broken connection takes along is lost, as frames may be.
+            // A frame in transit on a broken connection is lost, which the contract permits.
             let _ = send(stream, me, &link.outbox).await;
             link.connected.store(false, Ordering::Relaxed);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -214,7 +214,7 @@ impl Messenger for UnixMessenger {
         Ok(())
     }
 
-    // Without these two, a frame for one operator goes to all.
+    // By default, `send_to` broadcasts.
     async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
         self.check(&frame)?;
         if let Some(link) = lock(&self.links).get(&to) {
@@ -252,18 +252,18 @@ impl Messenger for UnixMessenger {
         self.inbox.close();
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         tasks.shutdown().await;
-        // Gone already when closed twice.
+        // Already removed if `close` is called twice.
         let _ = std::fs::remove_file(self.folder.join(self.me.to_string()));
     }
 }
 
-/// How the contract's tests get their messengers.
+/// Creates messengers for the contract suite.
 struct Folders;
 
 #[async_trait]
 impl contract::Cluster for Folders {
     type Messenger = UnixMessenger;
-    /// The folder goes when a test ends.
+    /// The folder is removed when a test ends.
     type Network = tempfile::TempDir;
 
     async fn start(&self, size: u8) -> (tempfile::TempDir, Vec<UnixMessenger>) {
@@ -289,25 +289,25 @@ impl contract::Cluster for Folders {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let anna = UnixMessenger::bind(folder.path(), OperatorId::new(0))?;
-    anna.add_peer(OperatorId::new(1));
-    // Sent before there is anyone: it waits for a while, in a queue that has an end.
-    anna.broadcast(Bytes::from_static(b"a frame")).await?;
-    let bert = UnixMessenger::bind(folder.path(), OperatorId::new(1))?;
-    bert.add_peer(anna.me);
-    println!("bert got {:?}", bert.recv().await?);
-    println!("frames that anna handed over: {}", anna.stats().frames_out);
-    anna.close().await;
-    bert.close().await;
+    let alice = UnixMessenger::bind(folder.path(), OperatorId::new(0))?;
+    alice.add_peer(OperatorId::new(1));
+    // Sent before bob exists: the frame waits in a bounded queue.
+    alice.broadcast(Bytes::from_static(b"a frame")).await?;
+    let bob = UnixMessenger::bind(folder.path(), OperatorId::new(1))?;
+    bob.add_peer(alice.me);
+    println!("bob received {:?}", bob.recv().await?);
+    println!("frames sent by alice: {}", alice.stats().frames_out);
+    alice.close().await;
+    bob.close().await;
 
-    // An operator takes any `Arc<dyn Messenger>`. This is what makes one as good as those that are
-    // here already.
+    // An operator takes any `Arc<dyn Messenger>`. The contract suite checks that a messenger is as
+    // good as those of this project.
     contract::run(&Folders).await;
     println!("the contract holds");
     Ok(())
 }
 
 #[test]
-fn runs_to_its_end() {
+fn runs_to_completion() {
     main().expect("the example runs");
 }

@@ -1,9 +1,9 @@
-//! A block key of one's own kind: here one that a service keeps and signs with over TCP.
+//! A custom signer: a block key that a service holds and signs with over TCP.
 //!
-//! Shows what it takes to put an HSM, a cloud's key store or a machine without network behind an
-//! operator: implement `Signer`, run its contract, give it to the guard.
+//! To use an HSM, a cloud key store or an air-gapped machine with an operator, implement `Signer`,
+//! run its contract suite, and pass the signer to the guard.
 //!
-//! Run it with `cargo run -p federation-examples --example own_signer`.
+//! Run it with `cargo run -p federation-examples --example custom_signer`.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -23,35 +23,35 @@ use tokio::{
     time::timeout,
 };
 
-/// How long the service may take. The protocol asks again, so a signer had better give up.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The timeout of a request. A signer should give up in time: the protocol asks again.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The key service. To each connection it gives its public key (33 bytes), and for each hash
-/// (32 bytes) a signature (`r` and `s`, 64 bytes).
+/// The key service. It sends its public key (33 bytes) on each connection, and answers each hash
+/// (32 bytes) with a signature (`r` and `s`, 64 bytes).
 ///
-/// A real one proves who it is and asks who is calling, and stands on another machine.
+/// A real service runs on another machine, and both sides authenticate each other.
 async fn serve(listener: TcpListener, key: SoftwareSigner) -> io::Result<()> {
     loop {
-        let (mut caller, _) = listener.accept().await?;
-        caller.write_all(&key.public_key().serialize()).await?;
+        let (mut client, _) = listener.accept().await?;
+        client.write_all(&key.public_key().serialize()).await?;
         let mut hash = [0; 32];
-        // One caller after the other; the end of one is no reason to stop.
-        while caller.read_exact(&mut hash).await.is_ok() {
+        // Serves one client after another; a closed connection does not stop the service.
+        while client.read_exact(&mut hash).await.is_ok() {
             let signature = key.sign_block(BlockHash::from_bytes(hash)).await;
             let signature = signature.map_err(io::Error::other)?;
-            caller.write_all(&signature.serialize_compact()).await?;
+            client.write_all(&signature.serialize_compact()).await?;
         }
     }
 }
 
-/// A signer whose key is kept by a service.
+/// A signer whose key is held by a service.
 struct RemoteSigner {
     service: SocketAddr,
     public_key: PublicKey,
 }
 
 impl RemoteSigner {
-    /// Asks the service for its key, so that a wrong one is noticed at the start.
+    /// Fetches the service's public key, so that a wrong key is noticed at start.
     async fn connect(service: SocketAddr) -> Result<Self, SignerError> {
         let (_, public_key) = call(service).await?;
         Ok(Self {
@@ -60,8 +60,8 @@ impl RemoteSigner {
         })
     }
 
-    async fn ask(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
-        // A connection for each signature: nothing to mend when the service restarts.
+    async fn request(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
+        // Opens a connection for each signature, so that a restart of the service needs no handling.
         let (mut stream, public_key) = call(self.service).await?;
         if public_key != self.public_key {
             return Err(SignerError::Refused {
@@ -74,7 +74,7 @@ impl RemoteSigner {
             stream.read_exact(&mut signature).await
         };
         exchange.await.map_err(SignerError::unavailable)?;
-        // Whether it is a signature of this hash is the guard's to check.
+        // The guard verifies that this is a signature of the hash.
         ecdsa::Signature::from_compact(&signature).map_err(SignerError::unavailable)
     }
 }
@@ -86,7 +86,7 @@ async fn call(service: SocketAddr) -> Result<(TcpStream, PublicKey), SignerError
         stream.read_exact(&mut key).await?;
         Ok::<_, io::Error>(stream)
     };
-    let stream = timeout(PATIENCE, greeting)
+    let stream = timeout(TIMEOUT, greeting)
         .await
         .map_err(SignerError::unavailable)?
         .map_err(SignerError::unavailable)?;
@@ -101,8 +101,8 @@ impl Signer for RemoteSigner {
     }
 
     async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
-        // `Unavailable` is what may pass: the operator tries again. `Refused` is for good.
-        timeout(PATIENCE, self.ask(hash))
+        // `Unavailable` is transient: the operator tries again. `Refused` is permanent.
+        timeout(TIMEOUT, self.request(hash))
             .await
             .map_err(SignerError::unavailable)?
     }
@@ -117,18 +117,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let signer = RemoteSigner::connect(address).await?;
     println!("the service signs with {}", signer.public_key());
 
-    // What every signer has to do, checked by 32 signatures.
+    // Checks what every signer must do, with 32 signatures.
     contract::signer(&signer).await;
     println!("the contract holds");
 
-    // An operator takes it only behind a guard, and the guard's store must outlive the process:
-    // `RedbGuardStore` of federation-operator does, this one is for examples.
+    // An operator uses a signer only through a guard, whose store must outlive the process.
+    // `RedbGuardStore` of federation-operator does; this one is for examples.
     let guarded = GuardedSigner::new(signer, MemoryGuardStore::new())?;
     let (height, hash) = (BlockHeight::new(7), BlockHash::from_bytes([1; 32]));
     let signature = guarded.sign_block(height, hash).await?;
     println!("signed {hash} at {height}: {signature}");
 
-    // A second block at the height: the service is not even asked.
+    // A second block at the same height is refused without asking the service.
     let other = BlockHash::from_bytes([2; 32]);
     let refused = guarded.sign_block(height, other).await;
     assert!(matches!(refused, Err(GuardError::Conflict { .. })));
@@ -137,18 +137,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         refused.expect_err("the guard has another block on record")
     );
 
-    // The service goes away: no signature, and the operator knows that trying again may help.
+    // Without the service there is no signature, and the error says that it may pass.
     service.abort();
-    // Aborted, so its end is no news.
+    // Returns the expected cancellation error.
     let _ = service.await;
     let failed = guarded.sign_block(height.next(), other).await;
-    let failed = failed.expect_err("nobody is there to sign");
+    let failed = failed.expect_err("the service has stopped");
     assert!(failed.is_transient(), "{failed:?}");
     println!("without the service: {failed}");
     Ok(())
 }
 
 #[test]
-fn runs_to_its_end() {
+fn runs_to_completion() {
     main().expect("the example runs");
 }
