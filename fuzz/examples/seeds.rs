@@ -121,7 +121,7 @@ fn messages() -> Vec<(&'static str, Message)> {
 fn records() -> Vec<Record> {
     let mut records = vec![
         Record::Final(HEIGHT),
-        Record::Standing(Standing::TakingPart),
+        Record::Standing(Standing::Participating),
         Record::Round(HEIGHT, ROUND),
         Record::Body(Candidate {
             hash: HASH,

@@ -91,7 +91,7 @@ impl Log {
                     tracing::warn!(%height, %round, %hash, ?reason, "proposal refused");
                 }
             }
-            Event::TakingPart { from } => tracing::info!(height = %from, "takes part again"),
+            Event::Participating { from } => tracing::info!(height = %from, "takes part again"),
             Event::Alarm(alarm) => self.alarm(alarm),
             other => tracing::debug!(?other, "protocol"),
         }

@@ -178,7 +178,7 @@ impl Operator {
         let records = self.store.records()?;
         let mut config = self.machine_config()?;
         // An observer stays one over restarts, until it takes part.
-        let mut observing = self.options.observe || records.iter().any(Record::is_of_an_observer);
+        let mut observing = self.options.observe || records.iter().any(Record::is_observing);
         let memory = if observing {
             Memory::KnownToBeLost
         } else if records.is_empty() || self.guard_is_new {
@@ -243,7 +243,7 @@ impl Operator {
             config = config.with_timeouts(timeouts);
         }
         if let Some(beat) = self.options.beat {
-            config = config.with_beat(beat);
+            config = config.with_retransmit_interval(beat);
         }
         if let Some(max_drift) = self.options.max_drift {
             config = config.with_max_drift(max_drift);

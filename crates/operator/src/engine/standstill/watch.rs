@@ -123,7 +123,7 @@ impl Watch {
             threshold: config.threshold(),
             patience: config.interval() * 2,
             due_patience: config.interval().max(LEAST),
-            fresh: (config.beat() * 4).max(LEAST),
+            fresh: (config.retransmit_interval() * 4).max(LEAST),
             others: others
                 .map(|id| {
                     let nothing = Known {

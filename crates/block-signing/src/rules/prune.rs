@@ -1,31 +1,35 @@
-//! What a long height leaves behind is forgotten, in the store as well (rule R27).
+//! Pruning of what a long height leaves behind, in the store as well (rule R27).
 
 use std::collections::BTreeSet;
 
 use federation_chain::BlockHash;
 use federation_roster::Round;
 
-use crate::{Output, Record, VoteKind, ballots::Window};
+use crate::{Output, Record, VoteKind, vote_keeper::Window};
 
-use super::Work;
+use super::Rules;
 
-impl Work<'_> {
-    /// Lets the records go that no later word of this operator can depend on, once a round. Runs
-    /// after all rules, so that nothing goes that was stored in the same batch and is needed.
-    pub(super) fn tidy(&mut self) {
-        let place = Some((
+impl Rules<'_> {
+    /// Deletes the records that no later message of this operator can depend on, once per round.
+    /// Runs after all rules, so that nothing is deleted that was stored in the same batch and is
+    /// needed.
+    pub(super) fn prune(&mut self) {
+        let progress = Some((
             self.height.round,
             self.height.step == crate::state::Step::Decided,
         ));
-        if self.observing || self.height.marks.height.is_none() || self.height.tidied == place {
+        if self.observing
+            || self.height.timestamps.height.is_none()
+            || self.height.pruned == progress
+        {
             return;
         }
-        self.height.tidied = place;
+        self.height.pruned = progress;
         let low = Window::around(self.height.round, self.config).low();
         let mut keys = self.forget_own(low);
         self.forget_bodies(&mut keys);
         #[cfg(test)]
-        if self.config.mutation == Some(crate::mutation::Mutation::KeepRounds) {
+        if self.config.mutation == Some(crate::mutation::Mutation::NeverPrune) {
             return;
         }
         if !keys.is_empty() {
@@ -33,8 +37,8 @@ impl Work<'_> {
         }
     }
 
-    /// What was said in rounds long left, but for the lock: rounds only rise, and votes are cast in
-    /// the current round or later ones, so nothing can be said there again.
+    /// Deletes what was sent in rounds below `low`, except the lock. Rounds only increase and votes
+    /// are cast only in the current round, so nothing can be sent there again.
     fn forget_own(&mut self, low: Round) -> Vec<Vec<u8>> {
         let number = self.height.number();
         let own = &self.height.own;
@@ -56,12 +60,12 @@ impl Work<'_> {
                 }
             }
         }
-        self.height.own.forget_rounds(low);
+        self.height.own.prune_rounds(low);
         keys
     }
 
-    /// Proofs but for the latest and that of the lock, and the blocks that neither these nor the
-    /// decision nor the own proposal of this round name.
+    /// Deletes the proofs except the latest and the lock's, and the blocks that neither these nor
+    /// the decision nor this operator's proposal of this round refer to.
     fn forget_bodies(&mut self, keys: &mut Vec<Vec<u8>>) {
         let (number, round) = (self.height.number(), self.height.round);
         let lock = self.height.own.lock();
@@ -82,7 +86,7 @@ impl Work<'_> {
         let wanted = [
             proposal.map(|proposal| proposal.hash),
             lock.map(|(_, hash)| hash),
-            self.ballots().settled(self.quorum()),
+            self.keeper().settled(self.quorum()),
         ];
         let wanted: BTreeSet<BlockHash> = wanted.into_iter().flatten().chain(proven).collect();
         let stored = &mut self.height.stored_bodies;

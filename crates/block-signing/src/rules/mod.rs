@@ -1,62 +1,62 @@
-//! The rules of `docs/protocol.md`, applied to one height until none applies any more.
+//! The rules of `docs/protocol.md`, applied to one height until none applies.
 //!
-//! Inputs only note facts (`handle`); what follows from the facts and the time is here. Nothing
+//! Inputs only record facts (`handle`); what follows from the facts and the time is here. Nothing
 //! is sent, signed or decided anywhere else.
 
+mod fetch;
 mod propose;
-mod repeat;
+mod prune;
+mod retransmit;
 mod round;
-mod search;
 mod settle;
-mod tidy;
 mod vote;
 
 use federation_chain::UnixTime;
 
 use crate::{
     Config,
-    ballots::{Ballots, RoundBallots},
     outbox::Outbox,
-    pace::Pace,
     state::{Height, Step},
+    timing::BodyTiming,
+    vote_keeper::{RoundEntry, VoteKeeper},
 };
 
-/// One height, with what the rules need besides.
-pub(crate) struct Work<'a> {
+/// One height, with everything else that the rules need.
+pub(crate) struct Rules<'a> {
     pub(crate) config: &'a Config,
     pub(crate) observing: bool,
     pub(crate) now: UnixTime,
     pub(crate) height: &'a mut Height,
-    pub(crate) pace: &'a mut Pace,
+    pub(crate) timing: &'a mut BodyTiming,
     pub(crate) out: &'a mut Outbox,
 }
 
-impl Work<'_> {
+impl Rules<'_> {
     /// Applies rules until none applies.
     pub(crate) fn run(&mut self) {
         while self.apply() {}
-        self.search_body();
-        self.beat();
-        self.tidy();
+        self.fetch_missing_body();
+        self.retransmit_if_due();
+        self.prune();
     }
 
     const fn quorum(&self) -> usize {
         self.config.quorum()
     }
 
-    fn ballots(&self) -> &Ballots {
-        &self.height.ballots
+    fn keeper(&self) -> &VoteKeeper {
+        &self.height.keeper
     }
 
-    fn current(&self) -> Option<&RoundBallots> {
-        self.ballots().round(self.height.round)
+    fn current(&self) -> Option<&RoundEntry> {
+        self.keeper().round(self.height.round)
     }
 
-    fn leads(&self) -> bool {
+    fn is_leader(&self) -> bool {
         self.config.leader(self.height.number(), self.height.round) == self.config.me()
     }
 
-    /// Applies one rule; false if none applies.
+    /// Applies one rule; returns false if none applies.
     fn apply(&mut self) -> bool {
         if self.submit() {
             return true; // R18
@@ -64,13 +64,13 @@ impl Work<'_> {
         if self.height.step == Step::Decided {
             return self.sign(); // R17
         }
-        if self.ballots().decision.is_some() {
+        if self.keeper().decision.is_some() {
             return self.decide(); // R16
         }
         if let Step::Waiting { start } = self.height.step {
             return start <= self.now && self.begin(); // R2
         }
-        if self.follow() || self.next_round() {
+        if self.follow_round_certificate() || self.next_round() {
             return true; // R14; R12, R13
         }
         match self.height.step {

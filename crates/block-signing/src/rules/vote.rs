@@ -4,23 +4,23 @@ use federation_chain::{BlockHash, UnixTime};
 use federation_roster::Round;
 
 use crate::{
-    Event, Message, Output, Proposal, Record, Refusal, VoteKind, bodies::Judgement, state::Step,
+    Event, Message, Output, Proposal, Record, Refusal, VoteKind, bodies::Validity, state::Step,
 };
 
-use super::Work;
+use super::Rules;
 
-/// What a proposal deserves.
+/// What to do about a proposal.
 enum Opinion {
-    /// A prevote for it.
+    /// Prevote for it.
     Accept,
-    /// A prevote for nil.
+    /// Prevote nil.
     Refuse(Refusal),
     /// Not known yet: a body, a proof or an answer is missing.
     Open,
 }
 
-impl Work<'_> {
-    /// R5, R6, R7: a prevote for the round's proposal, or for nil if it cannot have one.
+impl Rules<'_> {
+    /// R5, R6, R7: prevotes for the round's proposal, or nil if it is not acceptable.
     pub(super) fn prevote(&mut self) -> bool {
         let Some(proposal) = self.proposal() else {
             return false;
@@ -35,11 +35,11 @@ impl Work<'_> {
         }
     }
 
-    /// R8: nil, as there is nothing to prevote for. A block from a clock that is ahead was waited
-    /// for until now, so it is said only here.
+    /// R8: prevotes nil at the timeout. A block from a clock that is ahead was waited for until
+    /// now, so its refusal is reported only here.
     pub(super) fn prevote_late(&mut self) -> bool {
         if let Some(proposal) = self.proposal()
-            && let Some(candidate) = self.ballots().bodies.any(proposal.hash)
+            && let Some(candidate) = self.keeper().bodies.any(proposal.hash)
             && self.check(candidate) == Err(Refusal::TooLate)
         {
             self.refuse(&proposal, Refusal::TooLate);
@@ -63,9 +63,9 @@ impl Work<'_> {
     fn judge(&mut self, proposal: &Proposal) -> Opinion {
         let hash = proposal.hash;
         if let Some((locked_in, locked)) = self.lock() {
-            let proof = self.ballots().proof_round(hash, self.height.round);
+            let proof = self.keeper().proof_round(hash, self.height.round);
             if locked != hash && proof < Some(locked_in) {
-                // R7: the proof that the leader speaks of may still come.
+                // R7: the proof that the leader refers to may still arrive.
                 return if proposal.valid_round >= Some(locked_in) {
                     Opinion::Open
                 } else {
@@ -73,21 +73,21 @@ impl Work<'_> {
                 };
             }
         }
-        let bodies = &mut self.height.ballots.bodies;
+        let bodies = &mut self.height.keeper.bodies;
         let Some(candidate) = bodies.any(hash).cloned() else {
             return Opinion::Open;
         };
         match self.check(&candidate) {
             Ok(()) => {}
-            // The clock goes on, and with it what is too late now.
+            // What is too late now may be on time as the clock advances.
             Err(Refusal::TooLate) => return Opinion::Open,
             Err(reason) => return Opinion::Refuse(reason),
         }
-        let bodies = &mut self.height.ballots.bodies;
-        match bodies.judgement(hash) {
-            Some(Judgement::Valid) => Opinion::Accept,
-            Some(Judgement::Invalid(reason)) => Opinion::Refuse(Refusal::Invalid(reason.clone())),
-            Some(Judgement::Unknown) if !self.observing => {
+        let bodies = &mut self.height.keeper.bodies;
+        match bodies.validity(hash) {
+            Some(Validity::Valid) => Opinion::Accept,
+            Some(Validity::Invalid(reason)) => Opinion::Refuse(Refusal::Invalid(reason.clone())),
+            Some(Validity::Unknown) if !self.observing => {
                 if let Some(candidate) = bodies.start_test(hash) {
                     self.out.push(Output::TestBlock { candidate });
                 }
@@ -105,15 +105,11 @@ impl Work<'_> {
         self.height.own.lock()
     }
 
-    /// R9: M prevotes for a block that is held and not refused: lock it and precommit it.
+    /// R9: M prevotes for a block that is held and not rejected: locks it and precommits it.
     pub(super) fn precommit_block(&mut self) -> bool {
         let round = self.height.round;
-        let usable = |hash: &BlockHash| self.ballots().bodies.usable(*hash).is_some();
-        let mut proven = self
-            .ballots()
-            .proofs
-            .of_round(round)
-            .map(|proof| proof.hash);
+        let usable = |hash: &BlockHash| self.keeper().bodies.usable(*hash).is_some();
+        let mut proven = self.keeper().proofs.of_round(round).map(|proof| proof.hash);
         let Some(hash) = proven.find(usable) else {
             return false;
         };
@@ -123,7 +119,7 @@ impl Work<'_> {
         self.cast(VoteKind::Precommit, Some(hash))
     }
 
-    /// R10, R11: M prevotes for nil, or M prevotes and no agreement in time.
+    /// R10, R11: precommits nil on M prevotes for nil, or on M prevotes without agreement in time.
     pub(super) fn precommit_nil(&mut self, until: Option<UnixTime>) -> bool {
         let Some(current) = self.current() else {
             return false;
@@ -139,7 +135,7 @@ impl Work<'_> {
             Some(until) => until <= self.now && self.cast(VoteKind::Precommit, None),
             None => {
                 let timeout = self.config.timeouts().prevote;
-                let wait = self.config.grown(timeout, self.height.round);
+                let wait = self.config.timeout_in_round(timeout, self.height.round);
                 self.height.step = Step::Prevote {
                     until: Some(self.now.after(wait)),
                 };
@@ -148,7 +144,7 @@ impl Work<'_> {
         }
     }
 
-    /// R25: a vote is recorded, then sent; at most one of a kind in a round.
+    /// R25: a vote is recorded, then sent; at most one of each kind per round.
     pub(super) fn record_vote(&mut self, kind: VoteKind, round: Round, value: Option<BlockHash>) {
         let vote = self.height.vote(kind, round, value);
         if self.observing || self.height.own.votes(kind).contains_key(&round) {
@@ -162,14 +158,14 @@ impl Work<'_> {
     /// Votes in the current round, and takes the step that follows.
     pub(super) fn cast(&mut self, kind: VoteKind, value: Option<BlockHash>) -> bool {
         self.record_vote(kind, self.height.round, value);
-        let marks = &mut self.height.marks;
+        let timestamps = &mut self.height.timestamps;
         match kind {
             VoteKind::Prevote => {
-                marks.prevote = Some(self.now);
+                timestamps.prevote = Some(self.now);
                 self.height.step = Step::Prevote { until: None };
             }
             VoteKind::Precommit => {
-                marks.precommit = Some(self.now);
+                timestamps.precommit = Some(self.now);
                 self.height.step = Step::Precommit;
                 #[cfg(test)]
                 self.sign_too_early(value);
@@ -178,15 +174,15 @@ impl Work<'_> {
         true
     }
 
-    /// R9, R4: keeps the proof of lock of a round with its block, to propose it again.
+    /// R9, R4: records the proof of lock of a round with its block, to propose it again.
     pub(super) fn remember_proofs(&mut self, round: Round) {
         if self.observing {
             return;
         }
-        let ballots = &self.height.ballots;
-        let held = ballots.proofs.of_round(round).filter(|proof| {
+        let keeper = &self.height.keeper;
+        let held = keeper.proofs.of_round(round).filter(|proof| {
             let stored = self.height.stored_proofs.contains(&(round, proof.hash));
-            !stored && ballots.bodies.usable(proof.hash).is_some()
+            !stored && keeper.bodies.usable(proof.hash).is_some()
         });
         let held: Vec<_> = held.cloned().collect();
         for proof in held {
@@ -201,7 +197,7 @@ impl Work<'_> {
         if self.observing {
             return;
         }
-        if let Some(candidate) = self.height.ballots.bodies.any(hash)
+        if let Some(candidate) = self.height.keeper.bodies.any(hash)
             && self.height.stored_bodies.insert(hash)
         {
             self.out.persist(Record::Body(candidate.clone()));

@@ -1,6 +1,7 @@
-//! What operators said about one height: proposals, votes, certificates, bodies, block signatures.
+//! Collects what operators sent about one height: proposals, votes, certificates, bodies and block
+//! signatures.
 //!
-//! Collecting is the same for the height worked on and the one above it; what follows from the
+//! The height being worked on and the one above it collect in the same way; what follows from a
 //! collection is in `rules`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,39 +14,40 @@ use crate::{
     Proposal, RoundCertificate, SignedMessage, VoteKind,
     bodies::Bodies,
     proofs::Proofs,
-    votes::{Cast, RoundVotes},
+    votes::{RoundVotes, SignedVote},
 };
 
-/// A leader's proposal; the own one has no signature until it has come back from the driver.
+/// A leader's proposal. This operator's own has no signature until the driver has sent it back.
 #[derive(Debug, Clone, Copy, Hash)]
-pub(crate) struct Proposed {
+pub(crate) struct KnownProposal {
     pub(crate) proposal: Proposal,
     pub(crate) signature: Option<IdentitySignature>,
 }
 
 #[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct RoundBallots {
-    pub(crate) proposed: Option<Proposed>,
+pub(crate) struct RoundEntry {
+    pub(crate) proposed: Option<KnownProposal>,
     pub(crate) votes: RoundVotes,
 }
 
 /// Everything collected at one height.
 #[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct Ballots {
-    rounds: BTreeMap<Round, RoundBallots>,
+pub(crate) struct VoteKeeper {
+    rounds: BTreeMap<Round, RoundEntry>,
     pub(crate) proofs: Proofs,
-    /// M precommits of the highest round that is known to be over: what a later one is entered by.
-    pub(crate) over: Option<RoundCertificate>,
+    /// M precommits of the highest round known to be over. They justify entering the round after
+    /// it.
+    pub(crate) round_certificate: Option<RoundCertificate>,
     /// The first decision seen.
     pub(crate) decision: Option<Certificate>,
     pub(crate) bodies: Bodies,
-    /// Without the signature of an envelope if somebody else passed it on.
+    /// The envelope's signature is missing if another operator passed the block signature on.
     signatures: BTreeMap<OperatorId, (BlockSignature, Option<IdentitySignature>)>,
-    /// For which steps evidence was put out already: operator, kind byte, round.
+    /// The steps for which evidence has been reported: operator, kind byte, round.
     accused: BTreeSet<(OperatorId, u8, Round)>,
 }
 
-/// Which rounds' messages are kept, seen from the own round.
+/// The rounds whose messages are kept, relative to this operator's round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
     low: u32,
@@ -70,12 +72,12 @@ impl Window {
     }
 }
 
-impl Ballots {
-    pub(crate) fn round(&self, round: Round) -> Option<&RoundBallots> {
+impl VoteKeeper {
+    pub(crate) fn round(&self, round: Round) -> Option<&RoundEntry> {
         self.rounds.get(&round)
     }
 
-    /// Keeps a proposal of the round's leader.
+    /// Adds a proposal by the round's leader.
     pub(crate) fn add_proposal(
         &mut self,
         window: Window,
@@ -89,7 +91,7 @@ impl Ballots {
         let proposed = &mut self.rounds.entry(proposal.round).or_default().proposed;
         match proposed {
             None => {
-                *proposed = Some(Proposed {
+                *proposed = Some(KnownProposal {
                     proposal,
                     signature,
                 });
@@ -112,15 +114,15 @@ impl Ballots {
         }
     }
 
-    /// Keeps a vote, and makes the certificate when it completes one.
+    /// Adds a vote, and builds the certificate if it completes a quorum.
     pub(crate) fn add_vote(
         &mut self,
         window: Window,
         quorum: usize,
         sender: OperatorId,
-        cast: Cast,
+        signed_vote: SignedVote,
     ) -> Option<Evidence> {
-        let vote = cast.vote;
+        let vote = signed_vote.vote;
         if !window.contains(vote.round) {
             return None;
         }
@@ -130,13 +132,19 @@ impl Ballots {
             Some(first) if first.vote == vote => return None,
             Some(first) => {
                 let first = first.into_signed(sender);
-                return self.accuse(first, cast.into_signed(sender));
+                return self.accuse(first, signed_vote.into_signed(sender));
             }
-            None => votes.insert(sender, cast),
+            None => votes.insert(sender, signed_vote),
         }
         let ends_round = vote.kind == VoteKind::Precommit && votes.total() >= quorum;
-        if ends_round && self.over.as_ref().map(|over| over.round) < Some(vote.round) {
-            self.over = Some(votes.round_certificate(vote.height, vote.round));
+        if ends_round
+            && self
+                .round_certificate
+                .as_ref()
+                .map(|certificate| certificate.round)
+                < Some(vote.round)
+        {
+            self.round_certificate = Some(votes.round_certificate(vote.height, vote.round));
         }
         let hash = vote.value?;
         if votes.count(vote.value) >= quorum {
@@ -156,7 +164,7 @@ impl Ballots {
         None
     }
 
-    /// Keeps a certificate with a quorum of votes, and the votes in it.
+    /// Adds a certificate with a quorum of votes, and the votes in it.
     pub(crate) fn add_certificate(
         &mut self,
         window: Window,
@@ -165,11 +173,11 @@ impl Ballots {
     ) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         for (sender, signature) in &certificate.votes {
-            let cast = Cast {
+            let signed_vote = SignedVote {
                 vote: certificate.vote(),
                 signature: *signature,
             };
-            evidence.extend(self.add_vote(window, quorum, *sender, cast));
+            evidence.extend(self.add_vote(window, quorum, *sender, signed_vote));
         }
         match certificate.kind {
             VoteKind::Prevote => self.proofs.insert(certificate.clone()),
@@ -182,7 +190,7 @@ impl Ballots {
         evidence
     }
 
-    /// Keeps a quorum of precommits of one round, and the votes in it. It counts also if its round
+    /// Adds a quorum of precommits of one round, and the votes in it. It counts even if its round
     /// is outside the window.
     pub(crate) fn add_round_certificate(
         &mut self,
@@ -192,21 +200,21 @@ impl Ballots {
     ) -> Vec<Evidence> {
         let mut evidence = Vec::new();
         for (sender, vote, signature) in certificate.votes() {
-            let cast = Cast { vote, signature };
-            evidence.extend(self.add_vote(window, quorum, sender, cast));
+            let signed_vote = SignedVote { vote, signature };
+            evidence.extend(self.add_vote(window, quorum, sender, signed_vote));
         }
-        self.keep_over(certificate);
+        self.keep_round_certificate(certificate);
         evidence
     }
 
-    /// Keeps the certificate of the highest round that is over.
-    pub(crate) fn keep_over(&mut self, certificate: RoundCertificate) {
-        if self.over.as_ref().map(|over| over.round) < Some(certificate.round) {
-            self.over = Some(certificate);
+    /// Keeps whichever round certificate is of the higher round.
+    pub(crate) fn keep_round_certificate(&mut self, certificate: RoundCertificate) {
+        if self.round_certificate.as_ref().map(|known| known.round) < Some(certificate.round) {
+            self.round_certificate = Some(certificate);
         }
     }
 
-    /// The highest round below `round` in which M operators prevoted for a block.
+    /// Returns the highest round below `round` in which M operators prevoted for the block.
     pub(crate) fn proof_round(&self, hash: BlockHash, round: Round) -> Option<Round> {
         let mut below = self.proofs.below(round);
         below
@@ -214,8 +222,8 @@ impl Ballots {
             .map(|proof| proof.round)
     }
 
-    /// Keeps a block signature: one per operator, but a later one for the decided block counts.
-    /// Evidence takes the envelopes of both.
+    /// Adds a block signature: one per operator, though a later one for the decided block replaces
+    /// it. Evidence needs the envelopes of both.
     pub(crate) fn add_signature(
         &mut self,
         sender: OperatorId,
@@ -243,7 +251,7 @@ impl Ballots {
         self.accuse(wrap(known, known_signature?), wrap(signed, signature?))
     }
 
-    /// The block signatures for a block, as they go into it.
+    /// Returns the signatures of a block in the form that goes into it.
     pub(crate) fn compact_signatures(
         &self,
         hash: BlockHash,
@@ -252,7 +260,7 @@ impl Ballots {
         held.map(|(id, signed)| (id, signed.signature)).collect()
     }
 
-    /// The block signatures for a block.
+    /// Returns the block signatures for a block.
     pub(crate) fn signatures(
         &self,
         hash: BlockHash,
@@ -263,7 +271,7 @@ impl Ballots {
             .map(|(id, (signed, _))| (*id, signed))
     }
 
-    /// Evidence, the first time for this operator, kind and round.
+    /// Returns evidence the first time it is found for this operator, kind and round.
     pub(crate) fn accuse(
         &mut self,
         first: SignedMessage,
@@ -275,18 +283,22 @@ impl Ballots {
             .then_some(Evidence { first, second })
     }
 
-    /// Whether the first vote of an operator in a round is another one than this.
-    pub(crate) fn contradicting(&self, sender: OperatorId, cast: &Cast) -> Option<SignedMessage> {
-        let votes = &self.rounds.get(&cast.vote.round)?.votes;
-        let known = match cast.vote.kind {
+    /// Returns the operator's first vote of the round if it conflicts with this one.
+    pub(crate) fn conflicting_vote(
+        &self,
+        sender: OperatorId,
+        signed_vote: &SignedVote,
+    ) -> Option<SignedMessage> {
+        let votes = &self.rounds.get(&signed_vote.vote.round)?.votes;
+        let known = match signed_vote.vote.kind {
             VoteKind::Prevote => votes.prevotes.get(sender),
             VoteKind::Precommit => votes.precommits.get(sender),
         }?;
-        (known.vote != cast.vote).then(|| known.into_signed(sender))
+        (known.vote != signed_vote.vote).then(|| known.into_signed(sender))
     }
 
-    /// The block that is settled: decided, or with a quorum of block signatures, each of which
-    /// an honest operator makes only after a decision.
+    /// Returns the block that is settled: decided, or with a quorum of block signatures. An honest
+    /// operator signs only after a decision.
     pub(crate) fn settled(&self, quorum: usize) -> Option<BlockHash> {
         if let Some(decision) = &self.decision {
             return Some(decision.hash);
@@ -300,10 +312,10 @@ impl Ballots {
             .find(|hash| self.signatures(*hash).count() >= quorum)
     }
 
-    /// The highest round after this one in which so many operators voted.
+    /// Returns the highest later round in which at least this many operators voted.
     #[cfg(test)]
-    pub(crate) fn spoken_after(&self, round: Round, operators: usize) -> Option<Round> {
-        let spoken = |(later, of_round): (&Round, &RoundBallots)| {
+    pub(crate) fn latest_round_with_votes(&self, round: Round, operators: usize) -> Option<Round> {
+        let spoken = |(later, of_round): (&Round, &RoundEntry)| {
             let votes = &of_round.votes;
             let total = votes.prevotes.total().max(votes.precommits.total());
             (total >= operators).then_some(*later)
@@ -311,7 +323,7 @@ impl Ballots {
         self.rounds.range(round.next()..).rev().find_map(spoken)
     }
 
-    /// Who proposed a block; its body should have come from there already.
+    /// Returns the operators that proposed a block and should therefore have sent its body.
     pub(crate) fn proposers(&self, hash: BlockHash, config: &Config) -> Vec<OperatorId> {
         let proposed = self.rounds.values().filter_map(|round| round.proposed);
         let of_it = proposed.map(|p| p.proposal).filter(|p| p.hash == hash);
@@ -320,7 +332,7 @@ impl Ballots {
         others.into_iter().collect()
     }
 
-    /// Who is known to have held a block: its voters and signers.
+    /// Returns the operators known to hold a block: its voters and signers.
     pub(crate) fn holders(&self, hash: BlockHash, config: &Config) -> Vec<OperatorId> {
         let mut holders = Vec::new();
         let mut add = |id: OperatorId| {
@@ -346,8 +358,8 @@ impl Ballots {
         holders
     }
 
-    /// Drops rounds that are out of the window.
-    pub(crate) fn forget_rounds(&mut self, window: Window) {
+    /// Drops the rounds outside the window.
+    pub(crate) fn prune_rounds(&mut self, window: Window) {
         self.rounds.retain(|round, _| window.contains(*round));
         self.accused
             .retain(|(_, _, round)| *round == Round::FIRST || window.contains(*round));

@@ -4,20 +4,19 @@ use federation_chain::UnixTime;
 use federation_roster::Round;
 
 use crate::{
-    Event, Record, RoundOutcome, RoundReport,
-    ballots::Window,
-    schedule,
-    state::{Errand, Step},
+    Event, Record, RoundOutcome, RoundReport, schedule,
+    state::{RequestState, Step},
+    vote_keeper::Window,
 };
 
-use super::Work;
+use super::Rules;
 
-impl Work<'_> {
+impl Rules<'_> {
     /// R2: the height begins.
     pub(super) fn begin(&mut self) -> bool {
         let target = schedule::target(&self.height.tip, self.config.interval());
-        self.height.marks.height = Some(self.now);
-        self.height.beat_at = Some(self.now.after(self.config.beat()));
+        self.height.timestamps.height = Some(self.now);
+        self.height.retransmit_at = Some(self.now.after(self.config.retransmit_interval()));
         self.out.event(Event::HeightStarted {
             height: self.height.number(),
             late: target.map_or_else(Default::default, |target| self.now.since(target)),
@@ -26,37 +25,39 @@ impl Work<'_> {
         true
     }
 
-    /// R26: goes on in the round of before the restart, after the last step taken in it, and
-    /// repeats what was said there.
+    /// R26: resumes in the round of before the restart, after the last step taken there, and
+    /// retransmits what was sent in it.
     pub(crate) fn resume(&mut self) {
         let round = self.height.round;
         self.begin();
         if let Some(proposal) = self.height.own.proposals.get(&round).copied() {
-            self.note_own_proposal(proposal);
+            self.record_own_proposal(proposal);
         }
         if self.height.own.precommits.contains_key(&round) {
             self.height.step = Step::Precommit;
         } else if self.height.own.prevotes.contains_key(&round) {
             self.height.step = Step::Prevote { until: None };
         }
-        self.height.beat_at = Some(self.now);
+        self.height.retransmit_at = Some(self.now);
     }
 
-    /// Starts the clock of a round; what it says is up to the rules.
+    /// Starts a round; the rules determine what is sent in it.
     pub(crate) fn enter(&mut self, round: Round) {
-        let until = self.config.grown(self.config.timeouts().propose, round);
+        let until = self
+            .config
+            .timeout_in_round(self.config.timeouts().propose, round);
         self.height.round = round;
         self.height.step = Step::Propose {
             until: self.now.after(until),
         };
-        self.height.round_until = None;
-        self.height.template = Errand::Idle;
-        self.height.marks.round = Some(self.now);
-        self.height.marks.prevote = None;
-        self.height.marks.precommit = None;
-        self.height.ballots.bodies.retry_refused();
+        self.height.round_deadline = None;
+        self.height.template = RequestState::Idle;
+        self.height.timestamps.round = Some(self.now);
+        self.height.timestamps.prevote = None;
+        self.height.timestamps.precommit = None;
+        self.height.keeper.bodies.retry_refused();
         let window = Window::around(round, self.config);
-        self.height.ballots.forget_rounds(window);
+        self.height.keeper.prune_rounds(window);
         self.trim_bodies();
         self.out.event(Event::RoundStarted {
             height: self.height.number(),
@@ -65,40 +66,43 @@ impl Work<'_> {
         });
     }
 
-    /// R15: leaves the round for a later one, with the reason why all rounds before that are over,
-    /// which is repeated (R20) so that nobody stays behind.
-    fn move_on(&mut self, outcome: RoundOutcome) -> bool {
-        let Some(over) = self.height.ballots.over.clone() else {
+    /// R15: leaves the round for a later one, with the proof that all rounds before that are over.
+    /// It is retransmitted (R20), so that no operator is left behind.
+    fn enter_next_round(&mut self, outcome: RoundOutcome) -> bool {
+        let Some(certificate) = self.height.keeper.round_certificate.clone() else {
             return false;
         };
         self.report_round(outcome);
-        let round = over.round.next();
+        let round = certificate.round.next();
         if !self.observing {
             let number = self.height.number();
             self.out.persist(Record::Round(number, round));
-            self.out.persist(Record::RoundCertificate(over));
+            self.out.persist(Record::RoundCertificate(certificate));
         }
         self.enter(round);
         true
     }
 
-    /// R14: M precommits of a later round: that round is over for everybody.
-    pub(super) fn follow(&mut self) -> bool {
+    /// R14: M precommits of a later round: that round is over for every operator.
+    pub(super) fn follow_round_certificate(&mut self) -> bool {
         #[cfg(test)]
-        if self.follow_few() {
+        if self.follow_minority() {
             return true;
         }
-        let over = self.ballots().over.as_ref();
-        over.is_some_and(|over| over.round > self.height.round) && self.move_on(RoundOutcome::Left)
+        let certificate = self.keeper().round_certificate.as_ref();
+        certificate.is_some_and(|certificate| certificate.round > self.height.round)
+            && self.enter_next_round(RoundOutcome::Left)
     }
 
     #[cfg(test)]
-    fn follow_few(&mut self) -> bool {
-        if self.config.mutation != Some(crate::mutation::Mutation::FollowFew) {
+    fn follow_minority(&mut self) -> bool {
+        if self.config.mutation != Some(crate::mutation::Mutation::FollowMinority) {
             return false;
         }
-        let few = self.config.one_honest();
-        let later = self.ballots().spoken_after(self.height.round, few);
+        let few = self.config.quorum_overlap();
+        let later = self
+            .keeper()
+            .latest_round_with_votes(self.height.round, few);
         later.is_some_and(|round| {
             self.out.persist(Record::Round(self.height.number(), round));
             self.enter(round);
@@ -113,26 +117,28 @@ impl Work<'_> {
         };
         let precommits = &current.votes.precommits;
         let round = self.height.round;
-        // Only in the first turn of leaders: rounds that fail at once must not spin.
+        // Only in the first N rounds: rounds that fail at once must not spin.
         let first_turn = (round.to_u32() as usize) < self.config.size();
         if first_turn && precommits.count(None) >= self.quorum() {
-            return self.move_on(RoundOutcome::NotDecided);
+            return self.enter_next_round(RoundOutcome::NotDecided);
         }
         if precommits.total() < self.quorum() {
             return false;
         }
-        let wait = self.config.grown(self.config.timeouts().precommit, round);
+        let wait = self
+            .config
+            .timeout_in_round(self.config.timeouts().precommit, round);
         let until = *self
             .height
-            .round_until
+            .round_deadline
             .get_or_insert_with(|| self.now.after(wait));
-        until <= self.now && self.move_on(RoundOutcome::NotDecided)
+        until <= self.now && self.enter_next_round(RoundOutcome::NotDecided)
     }
 
     pub(super) fn report_round(&mut self, outcome: RoundOutcome) {
-        let marks = self.height.marks;
+        let timestamps = self.height.timestamps;
         let (number, round) = (self.height.number(), self.height.round);
-        let Some(started) = marks.round else {
+        let Some(started) = timestamps.round else {
             return;
         };
         let current = self.current();
@@ -149,17 +155,17 @@ impl Work<'_> {
             precommits: current
                 .map(|c| c.votes.precommits.iter().collect())
                 .unwrap_or_default(),
-            until_prevote: since(marks.prevote),
-            until_precommit: since(marks.precommit),
+            until_prevote: since(timestamps.prevote),
+            until_precommit: since(timestamps.precommit),
             until_end: self.now.since(started),
         };
         self.out.event(Event::RoundEnded(Box::new(report)));
     }
 
-    /// R19: the height is over; the round that was under way, if any, is reported as left.
+    /// R19: the height is over; a round still under way is reported as left.
     pub(crate) fn leave(&mut self) {
         let decided = self.height.step == Step::Decided;
-        if !decided && self.height.marks.round.is_some() {
+        if !decided && self.height.timestamps.round.is_some() {
             self.report_round(RoundOutcome::Left);
         }
     }

@@ -1,4 +1,4 @@
-//! Frames on their way between operators.
+//! Delivery of frames between operators.
 
 use std::rc::Rc;
 
@@ -7,25 +7,30 @@ use federation_roster::OperatorId;
 use crate::{Input, Message, VoteKind};
 
 use super::{
-    check::Breach,
-    exercise::Exercise,
+    check::Violation,
+    coverage::CoveragePoint,
     network::Frame,
-    world::{Happening, MEMORY, World, signed},
+    world::{MAX_RECENT, SimEvent, World, signed},
 };
 
 impl World {
-    /// Honest operators hear each other unless the network is split; a twin is heard on its side.
-    pub(super) fn audible(&self, a: usize, b: usize) -> bool {
+    /// Whether frames from one slot reach another. Honest operators reach each other unless the
+    /// network is partitioned; a twin reaches only its own side.
+    pub(super) fn can_reach(&self, a: usize, b: usize) -> bool {
         let honest = self.slots[a].honest && self.slots[b].honest;
         (honest && !self.split) || self.sides.connected(a, b)
     }
 
-    pub(super) const fn count(&mut self, what: Exercise) {
-        self.summary.exercised.count(what);
+    pub(super) const fn cover(&mut self, what: CoveragePoint) {
+        self.summary.coverage.cover(what);
     }
 
     pub(super) fn frame_delay(&mut self) -> u64 {
-        let longest = if self.storm { self.scenario.delay } else { 20 };
+        let longest = if self.faults_active {
+            self.scenario.delay
+        } else {
+            20
+        };
         self.rng.between(1, longest.max(1))
     }
 
@@ -35,19 +40,19 @@ impl World {
         slot: usize,
         message: Message,
         only: Option<OperatorId>,
-    ) -> Result<(), Breach> {
+    ) -> Result<(), Violation> {
         let sender = self.slots[slot].id;
         let parts = message.to_parts();
         let again = Message::from_parts(parts.clone());
         if again.as_ref() != Ok(&message) {
-            return Err(Breach::FalseAlarm {
+            return Err(Violation::FalseAlarm {
                 operator: sender,
-                alarm: format!("message does not survive its encoding: {message:?}"),
+                alarm: format!("message changes when encoded and decoded: {message:?}"),
             });
         }
-        self.note(|| format!("operator {sender} (slot {slot}) sends {message:?}"));
+        self.trace_line(|| format!("operator {sender} (slot {slot}) sends {message:?}"));
         if matches!(message, Message::SignatureSet(_)) {
-            self.count(Exercise::SignaturesPassedOn);
+            self.cover(CoveragePoint::SignaturesPassedOn);
         }
         let frame = Rc::new(Frame::new(signed(sender, message)));
         if let Message::Certificate(certificate) = &frame.signed.message
@@ -60,22 +65,22 @@ impl World {
             self.feed(slot, 0, Input::Received(frame.signed.clone()));
         }
         match only {
-            None => self.spread(slot, &frame, 1000),
-            Some(receiver) => self.spread_to(slot, &frame, 1000, receiver),
+            None => self.broadcast(slot, &frame, 1000),
+            Some(receiver) => self.unicast(slot, &frame, 1000, receiver),
         }
         Ok(())
     }
 
-    /// Puts a frame on its way to everybody who hears the slot, each with this chance.
-    pub(super) fn spread(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64) {
-        self.spread_where(slot, frame, permille, |_| true);
+    /// Sends a frame to everyone that the slot can reach, to each with this probability.
+    pub(super) fn broadcast(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64) {
+        self.send_where(slot, frame, permille, |_| true);
     }
 
-    fn spread_to(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64, receiver: OperatorId) {
-        self.spread_where(slot, frame, permille, |id| id == receiver);
+    fn unicast(&mut self, slot: usize, frame: &Rc<Frame>, permille: u64, receiver: OperatorId) {
+        self.send_where(slot, frame, permille, |id| id == receiver);
     }
 
-    fn spread_where(
+    fn send_where(
         &mut self,
         slot: usize,
         frame: &Rc<Frame>,
@@ -87,9 +92,9 @@ impl World {
             if to == slot || !is_meant(self.slots[to].id) {
                 continue;
             }
-            if !self.audible(slot, to) {
+            if !self.can_reach(slot, to) {
                 if self.split {
-                    self.count(Exercise::Partition);
+                    self.cover(CoveragePoint::Partition);
                 }
                 continue;
             }
@@ -102,46 +107,46 @@ impl World {
             {
                 continue;
             }
-            let deaf = self.deaf[to][slot] & (1 << frame.signed.message.kind()) != 0;
-            if self.storm && (deaf || self.rng.chance(self.scenario.loss)) {
-                self.count(if deaf {
-                    Exercise::Deafness
+            let kind_lost = self.kind_loss[to][slot] & (1 << frame.signed.message.kind()) != 0;
+            if self.faults_active && (kind_lost || self.rng.chance(self.scenario.loss)) {
+                self.cover(if kind_lost {
+                    CoveragePoint::KindLoss
                 } else {
-                    Exercise::Loss
+                    CoveragePoint::Loss
                 });
                 continue;
             }
             self.transmit(slot, to, frame);
-            if self.storm && self.rng.chance(self.scenario.duplicates) {
-                self.count(Exercise::Duplicate);
-                self.dispatch(to, frame);
+            if self.faults_active && self.rng.chance(self.scenario.duplicates) {
+                self.cover(CoveragePoint::Duplicate);
+                self.deliver_later(to, frame);
             }
         }
-        if self.storm && self.rng.chance(self.scenario.replays) {
-            self.count(Exercise::Replay);
+        if self.faults_active && self.rng.chance(self.scenario.replays) {
+            self.cover(CoveragePoint::Replay);
             let old = self.recent[self.rng.index(self.recent.len())].clone();
             let to = self.rng.index(self.slots.len());
-            self.dispatch(to, &old);
+            self.deliver_later(to, &old);
         }
     }
 
-    pub(super) fn dispatch(&mut self, to: usize, frame: &Rc<Frame>) {
+    pub(super) fn deliver_later(&mut self, to: usize, frame: &Rc<Frame>) {
         let delay = self.frame_delay();
         let arrival = self.now + delay;
         if arrival < self.latest[to] {
-            self.count(Exercise::Reordering);
+            self.cover(CoveragePoint::Reordering);
         }
         self.latest[to] = self.latest[to].max(arrival);
         let frame = Rc::clone(frame);
-        self.later(delay, Happening::Deliver { to, frame });
+        self.schedule(delay, SimEvent::Deliver { to, frame });
     }
 
     fn remember_frame(&mut self, frame: &Rc<Frame>) {
-        if self.recent.len() < MEMORY {
+        if self.recent.len() < MAX_RECENT {
             self.recent.push(Rc::clone(frame));
         } else {
-            let place = self.rng.index(MEMORY);
-            self.recent[place] = Rc::clone(frame);
+            let index = self.rng.index(MAX_RECENT);
+            self.recent[index] = Rc::clone(frame);
         }
     }
 }

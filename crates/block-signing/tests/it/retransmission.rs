@@ -1,4 +1,4 @@
-//! Repeats, requests and help for those who missed something.
+//! Retransmission, body requests, and help for operators that missed something.
 
 use core::time::Duration;
 
@@ -26,7 +26,7 @@ fn is_decision(message: &Message) -> bool {
 }
 
 #[test]
-fn votes_of_this_round_and_what_ended_the_one_before_are_repeated_at_the_beat() {
+fn votes_of_this_round_and_the_certificate_of_the_previous_one_are_retransmitted() {
     let mut driver = Driver::prevoted(0, 7);
     for sender in [1, 2, 3] {
         driver.receive(sender, precommit(1, 0, None));
@@ -42,7 +42,7 @@ fn votes_of_this_round_and_what_ended_the_one_before_are_repeated_at_the_beat() 
     assert!(!out.has_sent(&prevote(1, 0, Some(7))));
 }
 
-/// Whom this asks for a body.
+/// Returns the operators asked for a body.
 fn asked(out: &Out) -> Vec<u8> {
     let of = |message: &Message| match message {
         Message::BodyRequest(request) => Some(request.asked.to_u8()),
@@ -51,12 +51,12 @@ fn asked(out: &Out) -> Vec<u8> {
     out.sent.iter().filter_map(of).collect()
 }
 
-/// The propose time-out of the tests' federation, after which a body of which nothing is known
-/// counts as lost.
+/// The propose timeout of the tests' federation, after which a body of unknown timing counts as
+/// lost.
 const PROPOSE: u64 = 500;
 
 #[test]
-fn proposed_block_is_given_time_to_come_and_then_asked_for_from_one_after_the_other() {
+fn proposed_block_is_awaited_and_then_requested_from_one_operator_after_another() {
     // A round that is long enough to ask twice.
     let mut driver = Driver::started(0);
     for round in 0..5 {
@@ -67,14 +67,14 @@ fn proposed_block_is_given_time_to_come_and_then_asked_for_from_one_after_the_ot
     driver.receive(1, proposal(1, 5, 7, None));
     driver.receive(3, prevote(1, 5, Some(7)));
     assert_eq!(asked(&driver.pass(PROPOSE - 1)), []);
-    // Who has voted for it has it; whether the leader's is still to come nobody knows.
+    // Its voter has it; whether the leader's copy is still under way is unknown.
     assert_eq!(asked(&driver.pass(1)), [3]);
     assert_eq!(asked(&driver.pass(PROPOSE - 1)), []);
     assert_eq!(asked(&driver.pass(1)), [1]);
 }
 
-/// A machine to which the proposals' bodies came after so many milliseconds at height 1, now at the
-/// beginning of height 2, whose leader is operator 2.
+/// Returns a machine that received the proposal's body after this many milliseconds at height 1,
+/// now at the beginning of height 2, whose leader is operator 2.
 fn paced(millis: u64) -> Driver {
     let mut driver = Driver::started(0);
     driver.receive(1, proposal(1, 0, 7, None));
@@ -90,7 +90,7 @@ fn paced(millis: u64) -> Driver {
 }
 
 #[test]
-fn pauses_follow_what_bodies_took_lately() {
+fn waiting_times_follow_recent_bodies() {
     for (took, waits) in [(10, PROPOSE / 4), (100, 200), (200, 400)] {
         let mut driver = paced(took);
         driver.receive(2, proposal(2, 0, 9, None));
@@ -100,19 +100,19 @@ fn pauses_follow_what_bodies_took_lately() {
 }
 
 #[test]
-fn proven_block_is_asked_for_at_once_but_not_while_it_is_under_way() {
+fn proven_block_is_requested_at_once_unless_it_is_under_way() {
     let proof = || certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]);
     let mut driver = Driver::started(0);
     driver.receive(1, proposal(1, 0, 7, None));
     assert_eq!(asked(&driver.receive(2, proof())), []);
     assert_eq!(asked(&driver.pass(PROPOSE)), [1]);
-    // Nobody has announced it here.
+    // Here no operator has announced it.
     let mut driver = Driver::started(0);
     assert_eq!(asked(&driver.receive(2, proof())), [1]);
 }
 
 #[test]
-fn block_of_an_older_proof_is_asked_for_as_well() {
+fn block_of_an_older_proof_is_requested_as_well() {
     let mut driver = Driver::started(0);
     for sender in [1, 2, 3] {
         driver.receive(sender, precommit(1, 0, None));
@@ -123,7 +123,7 @@ fn block_of_an_older_proof_is_asked_for_as_well() {
 }
 
 #[test]
-fn another_copy_of_a_proven_block_is_sought_when_the_node_refuses_the_one_held() {
+fn another_copy_of_a_proven_block_is_requested_when_the_node_rejects_the_one_held() {
     let mut driver = Driver::started(0);
     let mut bad = candidate(0, 7);
     bad.bytes = bytes::Bytes::from_static(b"same hash, bad witness");
@@ -133,9 +133,9 @@ fn another_copy_of_a_proven_block_is_sought_when_the_node_refuses_the_one_held()
     assert_eq!(asked(&driver.tested_copy(bad, refusal)), []);
     let proof = certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]);
     driver.receive(2, proof);
-    // The leader's may still be under way.
+    // The leader's copy may still be under way.
     assert_eq!(asked(&driver.pass(PROPOSE)).len(), 1);
-    // In the next round the node is asked again, and the search goes on.
+    // In the next round the node is asked again, and the requests continue.
     for sender in [1, 2, 3] {
         driver.receive(sender, precommit(1, 0, None));
     }
@@ -146,7 +146,7 @@ fn another_copy_of_a_proven_block_is_sought_when_the_node_refuses_the_one_held()
 }
 
 #[test]
-fn a_block_is_no_longer_asked_for_once_its_round_is_voted_on() {
+fn a_block_is_no_longer_requested_once_its_round_is_voted_on() {
     let mut driver = Driver::started(0);
     driver.receive(1, proposal(1, 0, 7, None));
     driver.now += PROPOSE;
@@ -163,19 +163,19 @@ fn body(on: u32, fill: u8) -> Message {
 }
 
 #[test]
-fn only_who_is_asked_answers_and_only_to_who_asks() {
+fn only_the_operator_addressed_replies_and_only_to_the_requester() {
     let mut driver = Driver::prevoted(0, 7);
     assert!(driver.receive(3, request(1, 7, 1)).sent_nothing());
     let out = driver.receive(3, request(1, 7, 0));
     assert_eq!((out.sent, out.sent_to), (vec![], vec![(op(3), body(0, 7))]));
     let again = driver.receive(3, request(1, 7, 0));
-    assert!(again.sent_nothing(), "it is under way");
+    assert!(again.sent_nothing(), "it is already under way");
     let other = driver.receive(4, request(1, 7, 0));
     assert_eq!(other.sent_to, [(op(4), body(0, 7))]);
 }
 
 #[test]
-fn leader_does_not_send_again_what_is_on_its_way_to_all() {
+fn leader_does_not_send_a_body_again_while_its_broadcast_is_under_way() {
     let mut leader = Driver::started(1);
     assert!(leader.template(1, 0, candidate(0, 7)).has_sent(&body(0, 7)));
     for millis in [0, 1000, 1000, 1000] {
@@ -185,13 +185,13 @@ fn leader_does_not_send_again_what_is_on_its_way_to_all() {
             assert_eq!(out.sent_to, [], "operator {sender}");
         }
     }
-    // As long as a round may last: it must be lost.
+    // After as long as a round may last it must be lost.
     leader.pass(2000);
     assert_eq!(leader.receive(3, request(1, 7, 1)).sent_to.len(), 1);
 }
 
 #[test]
-fn a_block_that_is_long_under_way_is_sent_once() {
+fn a_slow_block_is_sent_once() {
     let config = |me: u8| Config::new(20, 11, op(me), Duration::from_secs(60)).unwrap();
     let mut leader = Driver::with(config(1));
     leader.input(Input::Tip(tip(0)));
@@ -215,14 +215,15 @@ fn a_block_that_is_long_under_way_is_sent_once() {
             }
         }
     }
-    // In ten seconds each of them asks the only one that has it, or not at all: its round is over.
+    // In ten seconds each of them asks the only operator that has it, or not at all because its
+    // round is over.
     assert!(requests <= 19, "{requests}");
     assert_eq!(copies, 0);
 }
 
 #[test]
-fn one_operator_cannot_make_another_send_without_end() {
-    // The last height, and the one that is worked on.
+fn the_bodies_sent_to_one_requester_are_bounded() {
+    // The last height, and the current one.
     let mut last = Driver::decided(0, 7);
     let mut next = tip(1);
     next.hash = hash(7);
@@ -240,13 +241,16 @@ fn one_operator_cannot_make_another_send_without_end() {
 }
 
 #[test]
-fn who_still_speaks_of_the_last_height_is_sent_its_decision_once_a_beat() {
+fn an_operator_still_at_the_last_height_is_sent_its_decision_once_per_interval() {
     let mut driver = Driver::decided(0, 7);
     let mut next = tip(1);
     next.hash = hash(7);
     driver.input(Input::Tip(next));
     let late = driver.receive(3, precommit(1, 0, Some(7)));
-    assert!(late.sent_nothing(), "a message that is merely late is none");
+    assert!(
+        late.sent_nothing(),
+        "a message that is merely late gets no help"
+    );
     driver.pass(600);
     let out = driver.receive(3, prevote(1, 1, None));
     assert!(out.sent.iter().any(is_decision));
@@ -255,7 +259,7 @@ fn who_still_speaks_of_the_last_height_is_sent_its_decision_once_a_beat() {
     assert_eq!(asked.sent_to, [(op(3), body(0, 7))]);
 }
 
-/// An operator that submitted block 7 of height 1, signed by the operators 0 to 2.
+/// Returns an operator that submitted block 7 of height 1, signed by operators 0 to 2.
 fn finished() -> Driver {
     let mut driver = Driver::decided(0, 7);
     driver.input(Input::Signed {
@@ -273,7 +277,7 @@ fn finished() -> Driver {
 }
 
 #[test]
-fn one_helper_has_all_that_a_laggard_needs() {
+fn one_helper_has_everything_that_a_laggard_needs() {
     let mut helper = finished();
     let help = helper.receive(3, prevote(1, 1, None));
     let mut laggard = Driver::started(3);
@@ -287,7 +291,7 @@ fn one_helper_has_all_that_a_laggard_needs() {
             }
         }
     }
-    // The body is awaited from the leader first.
+    // The body is first expected from the leader.
     while submits.is_empty() {
         for request in laggard.timeout().sent {
             if helper.receive(3, request).sent_to.len() == 1 {
@@ -308,7 +312,7 @@ fn signature_set(fill: u8, signers: &[u8]) -> Message {
 }
 
 #[test]
-fn signatures_passed_on_count_once_each_and_strangers_not_at_all() {
+fn signatures_passed_on_count_once_each_and_those_of_strangers_do_not() {
     let mut driver = Driver::started(0);
     driver.body(1, candidate(0, 7));
     let set = |signers| signature_set(7, signers);
@@ -316,11 +320,11 @@ fn signatures_passed_on_count_once_each_and_strangers_not_at_all() {
     assert_eq!(driver.receive(3, set(&[1, 2, 5, 19])).submits, []);
     let out = driver.receive(3, set(&[2, 4]));
     assert_eq!(out.submits, [(candidate(0, 7), 3)]);
-    assert!(out.signs.is_empty(), "nothing is known to be decided");
+    assert!(out.signs.is_empty(), "no decision is known");
 }
 
 #[test]
-fn own_signature_that_somebody_passes_on_and_nobody_made_here_is_an_alarm() {
+fn a_signature_in_this_operators_name_that_it_never_made_is_an_alarm() {
     let mut driver = Driver::started(0);
     let out = driver.receive(3, signature_set(7, &[0, 1]));
     let alarm = Alarm::OwnMessageFromElsewhere {
@@ -328,7 +332,7 @@ fn own_signature_that_somebody_passes_on_and_nobody_made_here_is_an_alarm() {
         round: federation_roster::Round::FIRST,
     };
     assert!(out.events.contains(&Event::Alarm(alarm)));
-    // What an observer signed before it lost its memory does not count.
+    // Signatures that an observer made before it lost its store do not count.
     let mut observer = Driver::with(Driver::config(0).as_observer());
     observer.input(Input::Tip(tip(0)));
     observer.body(1, candidate(0, 7));
@@ -338,18 +342,18 @@ fn own_signature_that_somebody_passes_on_and_nobody_made_here_is_an_alarm() {
 }
 
 #[test]
-fn signatures_passed_on_are_no_evidence() {
+fn signatures_passed_on_are_not_evidence() {
     let mut driver = Driver::started(0);
     assert_eq!(driver.receive(3, signature_set(7, &[1, 2])).evidence, 0);
     assert_eq!(driver.receive(3, signature_set(8, &[1, 2])).evidence, 0);
     assert_eq!(driver.receive(1, block_signature(1, 8)).evidence, 0);
-    // With the envelopes of both it is.
+    // With the envelopes of both they are.
     driver.receive(4, block_signature(1, 7));
     assert_eq!(driver.receive(4, block_signature(1, 8)).evidence, 1);
 }
 
 #[test]
-fn decision_and_signature_are_repeated_until_the_block_is_there() {
+fn decision_and_signature_are_retransmitted_until_the_node_has_the_block() {
     let mut driver = Driver::decided(0, 7);
     driver.input(Input::Signed {
         height: BlockHeight::new(1),
