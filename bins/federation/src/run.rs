@@ -181,7 +181,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
 fn start_error(error: &StartError) -> CliError {
     let text = with_causes(error);
     let cure = cures::of_start(error);
-    if error.is_for_people() {
+    if error.needs_intervention() {
         CliError::for_people(text, cure)
     } else {
         CliError::failure(text, cure)

@@ -89,7 +89,7 @@ async fn a_lost_store_makes_an_observer_that_takes_part_again() -> Result<(), Lo
     let Err(LocalError::Start(error @ StartError::LostStore { .. })) = &refused else {
         panic!("{refused:?}");
     };
-    assert!(error.is_for_people());
+    assert!(error.needs_intervention());
     // A height that has passed is no such word any more.
     let mut options = Options::default();
     options.new_key_until = Some(BlockHeight::new(3));
@@ -207,7 +207,7 @@ async fn where_all_must_sign_an_empty_store_is_refused_unless_the_key_is_new()
     let Err(LocalError::Start(error @ StartError::EmptyStore { .. })) = &refused else {
         panic!("{refused:?}");
     };
-    assert!(error.is_for_people());
+    assert!(error.needs_intervention());
     assert!(error.to_string().contains("--new-key-until 1"), "{error}");
     std::fs::remove_dir_all(&here).expect("removed");
     std::fs::rename(&away, &here).expect("moved");
@@ -461,7 +461,7 @@ async fn two_daemons_with_the_same_keys_stop_when_they_hear_each_other() -> Resu
             panic!("{again:?}");
         };
         assert_eq!(halt.reason, HaltReason::Twin);
-        assert!(error.is_for_people());
+        assert!(error.needs_intervention());
         assert!(error.to_string().contains("guard resume"), "{error}");
     }
     for index in [2, 3, 4] {

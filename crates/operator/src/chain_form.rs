@@ -1,16 +1,16 @@
-//! Whether a chain keeps its form and its signers for as long as operators run.
+//! Whether a chain keeps its block format and its signers while operators run.
 
 use federation_chain::Dialect;
 use federation_ocean_rpc::{BlockchainInfo, Node};
 
 use crate::{MIN_EPOCH_LENGTH, StartError};
 
-/// Refuses a chain of this dialect that changes on the way: one on which dynafed can begin, and one
-/// with epochs so short that proposals of one, two or three blocks change who signs.
+/// Refuses a chain that may change later: one on which dynafed can still activate, and one with
+/// epochs so short that proposals in one, two or three blocks could change who signs.
 ///
 /// # Errors
-/// [`StartError::FormatChanges`] or [`StartError::ShortEpochs`] if it does, [`StartError::Node`] if the
-/// node does not tell.
+/// [`StartError::FormatChanges`] or [`StartError::ShortEpochs`] if it may, [`StartError::Node`] if
+/// the node does not answer.
 pub async fn check_chain_form(
     node: &dyn Node,
     dialect: Dialect,

@@ -1,12 +1,12 @@
-//! Where the operator's time comes from.
+//! The source of the operator's time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use federation_chain::UnixTime;
 
-/// A clock of unix time. It may jump, as computers' clocks do.
+/// A source of unix time. It may jump, as computers' clocks do.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> UnixTime;
 }
 

@@ -1,4 +1,4 @@
-//! A running operator as seen from outside.
+//! A running operator, seen from outside.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,117 +14,119 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{AssetStatus, OperatorError, ReissuanceDifferences, Standstill};
 
-/// How long a stopping operator is waited for: its tasks, its messenger, its store.
+/// How long to wait for an operator that stops: for its tasks, its messenger and its store.
 const STOP: Duration = Duration::from_secs(15);
 
-/// How long what was ended is waited for.
+/// How long to wait for tasks that were aborted.
 const END: Duration = Duration::from_secs(3);
 
-/// How often a guard that is being closed is looked at.
+/// The time between two checks whether the guard is still in use.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// How the own node is.
+/// The state of this operator's node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NodeState {
-    /// Not asked yet.
+    /// It has not been asked yet.
     #[default]
     Unknown,
     /// It answers.
     Up,
-    /// It does not, and why.
+    /// It does not answer, for this reason.
     Down(String),
-    /// It answers, and is not where the chain is: the operator waits for it, and why.
+    /// It answers but is behind the chain; the operator waits for it, for this reason.
     Waiting(String),
 }
 
-/// What is known of another operator.
+/// What is known about another operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStatus {
     /// When it was last heard.
     pub heard: UnixTime,
-    /// The height that its last message was about.
+    /// The height of its latest messages.
     pub height: BlockHeight,
-    /// The round that its last message was about.
+    /// The round of its latest messages.
     pub round: Round,
-    /// How long after the own round began its prevote came, the last time it came in that round.
+    /// How long after the start of this operator's round its prevote arrived, the last time it
+    /// arrived in the same round.
     pub prevoted_after: Option<Duration>,
 }
 
-/// What was dropped or refused, and how often. They only grow.
+/// Counters of what was received, dropped or refused since the start. They only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counters {
     /// Messages that were verified and handed to the machine.
     pub accepted: u64,
-    /// Frames that are no envelope, or whose inside is no message.
+    /// Frames that are malformed as envelopes or as messages.
     pub undecodable: u64,
     /// Envelopes of a kind that this version does not know.
     pub unknown_kind: u64,
     /// Envelopes of another federation.
     pub foreign_federation: u64,
-    /// Envelopes of a sender that the roster does not have.
+    /// Envelopes of a sender that is not in the roster.
     pub unknown_sender: u64,
-    /// Envelopes of a height that is far from the own.
+    /// Envelopes of a height that is far from this operator's.
     pub far_height: u64,
-    /// Frames above the limit of their kind.
+    /// Frames above the size limit of their kind.
     pub too_large: u64,
     /// Envelopes, votes or block signatures whose signature is not the sender's.
     pub bad_signature: u64,
-    /// Bodies that are no block of this chain, or that propose other parameters for it.
+    /// Bodies that are not a block of this chain, or that propose other parameters for it.
     pub bad_body: u64,
-    /// Messages about reissuances, where none are made or too many come at once.
+    /// Reissuance messages that arrived although this operator does not reissue, or too many at
+    /// once.
     pub unwanted: u64,
-    /// Pieces of evidence.
+    /// Pieces of evidence that were found.
     pub evidence: u64,
 }
 
-/// A running operator at one moment.
+/// The status of a running operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperatorStatus {
-    /// The height that it works on.
+    /// The height the operator works on.
     pub height: BlockHeight,
-    /// The round.
+    /// The round it is in.
     pub round: Round,
-    /// Who leads the round.
+    /// The leader of the round.
     pub leader: OperatorId,
-    /// What it does.
+    /// The phase of the round.
     pub phase: Phase,
-    /// Whether it only watches.
+    /// Whether it only observes.
     pub observing: bool,
     /// The node's best block, once known.
     pub tip: Option<(BlockHeight, BlockHash)>,
-    /// When that block was made, by its header.
+    /// The time in that block's header.
     pub tip_time: Option<UnixTime>,
-    /// Whose signatures that block has; nobody's, where others than this federation have signed it.
+    /// The operators whose signatures that block has; none if it was not signed by this federation.
     pub tip_signers: Vec<OperatorId>,
-    /// How and why the chain stands still, if it does.
+    /// The current standstill, if the chain stands still.
     pub standstill: Option<Standstill>,
-    /// How the node is.
+    /// The state of its node.
     pub node: NodeState,
-    /// The other operators that were heard.
+    /// The other operators, as far as they were heard.
     pub peers: BTreeMap<OperatorId, PeerStatus>,
-    /// What was dropped or refused.
+    /// What was received, dropped or refused.
     pub counters: Counters,
-    /// The last alarm.
+    /// The latest alarm.
     pub last_alarm: Option<Alarm>,
-    /// What is wrong with this operator now, until it is mended.
+    /// What is wrong with this operator at the moment.
     pub troubles: BTreeMap<Concern, Trouble>,
 }
 
-/// What may be wrong with an operator itself.
+/// What can be wrong with an operator itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Concern {
-    /// It is asked for its share, and fails each time.
+    /// It keeps failing a duty.
     Duty(Duty),
-    /// A part of it answers late or not at all.
+    /// One of its parts answers late or not at all.
     Part(Part),
 }
 
-/// That it is mended.
+/// Displays the message for the end of the trouble.
 impl core::fmt::Display for Concern {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
@@ -134,23 +136,23 @@ impl core::fmt::Display for Concern {
     }
 }
 
-/// What is wrong.
+/// Something that is wrong with an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trouble {
-    /// Since when, by the operator's clock.
+    /// When it began, by the operator's clock.
     pub since: UnixTime,
-    /// For how many blocks that are on the chain, where blocks count.
+    /// The number of blocks affected so far, if blocks are counted.
     pub blocks: Option<u32>,
-    /// What it is, with the last reason.
+    /// A description with the latest reason.
     pub text: String,
 }
 
-/// Something that happened to a running operator.
+/// An event of a running operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OperatorEvent {
-    /// Something happened in the protocol.
+    /// An event of the protocol.
     Protocol(Event),
     /// The node's best block changed.
     Tip {
@@ -159,49 +161,50 @@ pub enum OperatorEvent {
         /// Its hash.
         hash: BlockHash,
     },
-    /// The node stopped or began to answer.
+    /// The node's state changed.
     Node(NodeState),
-    /// The chain stands still: said at first, and again with growing pauses while it lasts.
+    /// The chain stands still. Sent at first, and again with growing pauses while the standstill
+    /// lasts.
     StandsStill(Standstill),
-    /// A standstill that was said is over.
+    /// A standstill that was reported is over.
     MovesAgain {
         /// The height of the block that came.
         height: BlockHeight,
         /// How long the chain stood still.
         after: Duration,
     },
-    /// How long a call to the node took.
+    /// A call of node or signer has returned.
     NodeCall {
-        /// Which call.
+        /// The call.
         what: &'static str,
-        /// The height it was about.
+        /// The height that it was about.
         height: BlockHeight,
         /// How long it took.
         took: Duration,
     },
-    /// A payment that was owed at a point, or one instead of it, is in a block.
+    /// The payment for a point of the schedule is in a block, in the scheduled amount or another.
     Reissued {
         /// The asset.
         asset: elements::AssetId,
         /// The point's height.
         point: BlockHeight,
-        /// What was made, in satoshi.
+        /// The amount that was made, in satoshi.
         amount: u64,
         /// The transaction.
         txid: elements::Txid,
     },
-    /// What was wrong with the operator itself, and told in an alarm, is mended.
-    Mended(Concern),
-    /// Two messages that contradict each other were kept.
+    /// Something that was wrong with the operator itself, and was reported in an alarm, is over.
+    Recovered(Concern),
+    /// Two contradicting messages of one operator were stored as evidence.
     Evidence {
-        /// Who sent them.
+        /// The operator that sent them.
         culprit: OperatorId,
         /// The height that they are about.
         height: BlockHeight,
     },
 }
 
-/// A running operator. Dropping the handle stops it.
+/// A handle to a running operator. Dropping it stops the operator.
 #[derive(Debug)]
 pub struct OperatorHandle {
     pub(crate) status: watch::Receiver<OperatorStatus>,
@@ -216,25 +219,26 @@ pub struct OperatorHandle {
 }
 
 impl OperatorHandle {
-    /// The status, as it is now and as it changes.
+    /// Returns the current status and its changes.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<OperatorStatus> {
         self.status.clone()
     }
 
-    /// How it is with the assets that are reissued, as it is now and as it changes.
+    /// Returns the current status of the reissued assets and its changes.
     #[must_use]
     pub fn reissuance(&self) -> watch::Receiver<Vec<AssetStatus>> {
         self.reissuance.clone()
     }
 
-    /// Which operators reissue otherwise than this one, as it is now and as it changes.
+    /// Returns the current differences from other operators' reissuances, and their changes.
     #[must_use]
     pub fn reissuance_differences(&self) -> watch::Receiver<ReissuanceDifferences> {
         self.reissuance_differences.clone()
     }
 
-    /// What happens from now on. A reader that is too slow misses events, and is told how many.
+    /// Subscribes to the events from now on. A subscriber that is too slow misses events and learns
+    /// how many.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<OperatorEvent> {
         self.events.subscribe()
@@ -243,7 +247,7 @@ impl OperatorHandle {
     /// Waits until the operator stops by itself.
     ///
     /// # Errors
-    /// Why it stopped.
+    /// The error that stopped it.
     pub async fn wait(&mut self) -> Result<(), OperatorError> {
         match self.task.as_mut() {
             Some(task) => {
@@ -255,34 +259,35 @@ impl OperatorHandle {
         }
     }
 
-    /// Stops the operator and waits until it has let go of node, messenger and store, for some seconds
-    /// at the most: a key that blocks its thread, or a disk that hangs, is left behind.
+    /// Stops the operator and waits until it has released node, messenger and store, but only for
+    /// some seconds: a key that blocks its thread, or a disk that hangs, is abandoned.
     ///
     /// # Errors
-    /// If it had stopped before by itself: why. If it does not stop in time.
+    /// If it had stopped by itself before, the error that stopped it; or if it does not stop in
+    /// time.
     pub async fn shutdown(mut self) -> Result<(), OperatorError> {
         self.stop.cancel();
         let Ok(result) = tokio::time::timeout(STOP, self.wait()).await else {
             self.end().await;
-            let why = format!("the engine did not stop within {STOP:?}");
+            let why = format!("the engine did not stop within {} s", STOP.as_secs());
             return Err(OperatorError::Task(why));
         };
         self.end().await;
         result
     }
 
-    /// Stops the operator as a crash would: between any two steps.
+    /// Stops the operator abruptly, as a crash would.
     pub async fn kill(mut self) {
         self.end().await;
     }
 
-    /// Ends all tasks, and waits for those that end.
+    /// Aborts all tasks and waits for those that end.
     async fn end(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
         }
         self.tasks.close();
-        // What blocks its thread is left behind.
+        // Tasks that block their threads are abandoned.
         let ended = async {
             self.tasks.wait().await;
             while !self.guard.is_over() {

@@ -1,9 +1,10 @@
-//! What the chain says that the operator's block key has signed, against what its guard remembers.
+//! Compares the signatures of the operator's block key on the chain with those that its guard
+//! knows.
 //!
-//! At the start all blocks above the guard's memory are looked at, and later each new one before the
-//! machine hears of it: a machine that was set back together with its node learns from the blocks
-//! that come in what its former life signed, before it can vote where that one has voted. Headers are
-//! asked for one by one, from the tip down: nothing is kept of them.
+//! At the start all blocks above the guard's knowledge are checked, and later each new block before
+//! the machine gets it. So a host that was restored from a backup together with its node learns
+//! from the blocks that come in what its key had signed, before it can vote where it has voted
+//! already. Headers are requested one by one from the tip down, and are not kept.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,41 +15,43 @@ use federation_signer::{AUDIT_HEIGHTS, GuardError, GuardedSigner, Signer};
 
 use crate::Clock;
 
-/// How far below the last tip is looked again when the node has put another block in its place.
-const REPLACED: u32 = 100;
+/// How far below the last tip blocks are checked again when the node has replaced that tip.
+const RECHECKED_BLOCKS: u32 = 100;
 
-/// From so many blocks on it is said that they are being read.
-const MANY: u32 = 1000;
+/// The number of blocks from which on a long check is logged.
+const LONG_CHECK: u32 = 1000;
 
-/// Which blocks with an own signature the guard must know.
+/// Which blocks with this operator's signature the guard must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// All above this height: it is what the guard knew at the start, if anything.
+pub(crate) enum Scope {
+    /// All above this height, up to which the guard had knowledge at the start, if any.
     Above(Option<BlockHeight>),
-    /// An observer knows nothing of what its former life signed, but that one is over: all that were
-    /// made after this time.
+    /// All that were made after this time. An observer does not know what its key signed before its
+    /// memory was lost, but nothing signs with the key any more since then.
     Since(UnixTime),
 }
 
-/// Why a block was not passed.
+/// Why the check of a block failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HistoryError {
     #[error(transparent)]
     Node(#[from] RpcError),
     #[error(transparent)]
     Guard(#[from] GuardError),
-    /// A header of the node's that is none of this federation's.
+    /// The node returned a header that does not belong to this federation.
     #[error("block {0}: {1}")]
     Header(BlockHash, String),
-    /// The key signed a block that the guard does not know of.
-    #[error("block {hash} at height {height} has an unknown own signature")]
+    /// The key has signed a block that the guard does not know.
+    #[error(
+        "block {hash} at height {height} has a signature by this operator's key that its guard does not know"
+    )]
     Unknown {
         height: BlockHeight,
         hash: BlockHash,
     },
 }
 
-/// Compares chain and guard.
+/// Compares the chain with the guard.
 pub(crate) struct History {
     pub(crate) federation: Arc<Federation>,
     pub(crate) me: OperatorId,
@@ -56,29 +59,29 @@ pub(crate) struct History {
     pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) max_drift: Duration,
-    pub(crate) known: Known,
-    /// The tip up to which all was looked at.
+    pub(crate) known: Scope,
+    /// The tip up to which everything was checked.
     pub(crate) seen: Option<(BlockHeight, BlockHash)>,
-    /// Who signed the last tip that was looked at.
+    /// The signers of the last tip that was checked.
     pub(crate) signers: Option<(BlockHash, Vec<OperatorId>)>,
 }
 
 impl History {
-    /// Looks at all blocks from this tip down to what was looked at before.
+    /// Checks all blocks from this tip down to those that were checked before.
     ///
     /// # Errors
-    /// The first block from above that the guard should know and does not; or what kept node or
-    /// guard from answering: then nothing counts as looked at.
-    pub(crate) async fn look(&mut self, tip: BlockHash) -> Result<(), HistoryError> {
+    /// The first block from above that the guard should know and does not; or an error of node or
+    /// guard, and then nothing counts as checked.
+    pub(crate) async fn check(&mut self, tip: BlockHash) -> Result<(), HistoryError> {
         let mut hash = tip;
         let mut top = None;
         if self.seen.is_some_and(|seen| seen.1 == tip) {
             return Ok(());
         }
-        // What the guard knows needs no look at its signatures, and that is most blocks.
+        // Most blocks are known to the guard, and their signatures need no check.
         let known = self.signer.records().await?;
-        // Of what is so far below the highest final height the guard keeps nothing: a node that has lost
-        // its blocks and loads them again shows nothing new there.
+        // The guard keeps no records this far below the highest final height, so when a node that
+        // has lost its blocks loads them again, there is nothing to compare.
         let kept = known.highest_final().map_or(0, BlockHeight::to_u32);
         let kept = BlockHeight::new(kept.saturating_sub(AUDIT_HEIGHTS));
         while self.seen.is_none_or(|seen| seen.1 != hash) {
@@ -92,40 +95,40 @@ impl History {
                 break;
             }
             let read = highest.to_u32() - height.to_u32();
-            if read == MANY {
+            if read == LONG_CHECK {
                 tracing::info!(
                     from = %highest,
-                    "reading many headers, for blocks with an own signature"
+                    "reading many headers, to find blocks signed by this operator's key"
                 );
             }
             if known.signed(height) != Some(hash) {
-                self.judge(height, hash, &header).await?;
+                self.check_block(height, hash, &header).await?;
             }
             hash = header.previous();
         }
-        // Never lower: a node that is set back shows its old blocks again on the way up.
+        // Never lower: a node that was reset shows its old blocks again on its way up.
         let higher = |top: &(BlockHeight, BlockHash)| self.seen.is_none_or(|seen| seen.0 <= top.0);
         self.seen = top.filter(higher).or(self.seen);
         Ok(())
     }
 
-    /// The height at and below which nothing is looked at.
+    /// Returns the height at and below which nothing is checked.
     fn floor(&self) -> BlockHeight {
         let seen = self.seen.map_or(0, |seen| seen.0.to_u32());
-        let again = BlockHeight::new(seen.saturating_sub(REPLACED));
+        let again = BlockHeight::new(seen.saturating_sub(RECHECKED_BLOCKS));
         match self.known {
-            Known::Above(known) => again.max(known.unwrap_or(BlockHeight::GENESIS)),
-            Known::Since(_) => again,
+            Scope::Above(known) => again.max(known.unwrap_or(BlockHeight::GENESIS)),
+            Scope::Since(_) => again,
         }
     }
 
-    async fn judge(
+    async fn check_block(
         &self,
         height: BlockHeight,
         hash: BlockHash,
         header: &Header,
     ) -> Result<(), HistoryError> {
-        if !self.counts(UnixTime::from_secs(header.time().into())) || !self.is_own(header) {
+        if !self.is_in_scope(UnixTime::from_secs(header.time().into())) || !self.is_own(header) {
             return Ok(());
         }
         let known = self.signer.records().await?.signed(height);
@@ -136,24 +139,24 @@ impl History {
         }
     }
 
-    /// Whether a block of this time must be known. One of after the start of the observing was
+    /// Whether a block of this time must be known. A block from after the start as an observer was
     /// agreed on by operators whose clocks may be behind by the drift, and its time may be ahead of
-    /// theirs by the drift. Times that run ahead of the clock, as those of chains with blocks faster
-    /// than their seconds do, tell nothing.
-    fn counts(&self, time: UnixTime) -> bool {
+    /// their clocks by the drift. Block times that run ahead of the clock, as on chains with
+    /// several blocks per second, prove nothing.
+    fn is_in_scope(&self, time: UnixTime) -> bool {
         match self.known {
-            Known::Above(_) => true,
-            Known::Since(start) => {
+            Scope::Above(_) => true,
+            Scope::Since(start) => {
                 time > start.after(self.max_drift * 2)
                     && time <= self.clock.now().after(self.max_drift)
             }
         }
     }
 
-    /// Whose signatures a block has, as its header shows them.
+    /// Returns the operators that signed a block, as its header shows.
     ///
     /// # Errors
-    /// What kept the node from answering, if the block was not looked at just before.
+    /// If the header has to be requested and the node does not return a valid one.
     pub(crate) async fn signers(
         &mut self,
         hash: BlockHash,
@@ -167,8 +170,8 @@ impl History {
         }
     }
 
-    /// Whose signatures a block has. One that another script has signed, before the chain changed to
-    /// the federation's, has none.
+    /// Returns the operators that signed a header. One that was signed with another script, before
+    /// the chain changed to the federation's, has none.
     fn signers_of(&self, header: &Header) -> Vec<OperatorId> {
         let positions = self.federation.rules().signers(header).unwrap_or_default();
         positions
@@ -189,15 +192,19 @@ impl History {
             Ok(header)
         } else {
             let found = header.block_hash();
-            Err(HistoryError::Header(hash, format!("the node gave {found}")))
+            Err(HistoryError::Header(
+                hash,
+                format!("the node returned block {found}"),
+            ))
         }
     }
 }
 
-/// The highest of the last blocks, from this tip down, that has a signature by the operator's key.
+/// Returns the highest of the last blocks, from this tip down, that has a signature by the
+/// operator's key.
 ///
 /// # Errors
-/// If the node does not answer, or a header is none of this federation's.
+/// If the node does not answer, or a header does not belong to this federation.
 pub(crate) async fn last_signed(
     history: &History,
     tip: BlockHash,

@@ -15,17 +15,18 @@
 //!                        answers ─────────────────────┴───── 3. node, signer: jobs <─┘
 //! ```
 //!
-//! Nothing that the operator was given, keys, policy, node, messenger, is called in the loop that
-//! drives the machine. Each call has a time-out ([`Options::calls`]), and what hangs, fails or panics
-//! costs this operator's share and no more: it is asked again, an alarm says which part does not answer
-//! and what the operator has not done for some blocks ([`OperatorStatus::troubles`]), and
-//! [`OperatorEvent::Mended`] when it does. Their methods are asynchronous and must not block their
-//! threads; one that does is left behind when the operator stops.
+//! The operator's parts, that is its keys, policy, node and messenger, are never called in the loop
+//! that drives the machine. Each call has a timeout ([`Options::calls`]). A part that hangs, fails
+//! or panics costs this operator's contribution and nothing more: it is called again, alarms say
+//! which part does not answer and which duties the operator has not fulfilled for some blocks
+//! ([`OperatorStatus::troubles`]), and [`OperatorEvent::Recovered`] says when that is over. The parts'
+//! methods are asynchronous and must not block their threads; a call that does is abandoned when
+//! the operator stops.
 //!
 //! The node may go away and come back, restart, or lose its wallet: the operator waits for it. A
 //! store that fails stops the operator, because going on without memory is how chains fork.
 //!
-//! See `examples/operator_in_a_service.rs` in the repository for a whole program.
+//! See `examples/operator_in_a_service.rs` in the repository for a complete program.
 
 mod calls;
 mod chain_form;
@@ -53,9 +54,9 @@ pub use handle::{
     Concern, Counters, NodeState, OperatorEvent, OperatorHandle, OperatorStatus, PeerStatus,
     Trouble,
 };
-pub use money::{money_warnings, warn_of_money};
+pub use money::{log_money_warnings, money_warnings};
 pub use operator::{Operator, Options};
-pub use policy::{AcceptAll, BlockPolicy, WantSweep};
+pub use policy::{AcceptAll, BlockPolicy, RequireSweep};
 pub use reissuance::{
     AssetStatus, DueStatus, FollowError, IssueError, IssuedAsset, Reading, Reissuance,
     ReissuanceDifferences, ReissuanceError, ReissuanceNode, TokenAddresses, follow, issue,

@@ -1,4 +1,4 @@
-//! The operator's log: one line a round, one a block, and one for each change of something.
+//! The operator's log: one line per round, one per block, and one for each change of state.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use federation_roster::{Federation, OperatorId};
 
 use crate::{
     Standstill,
-    status::{alarm_text, words},
+    status::{alarm_text, format_duration},
     throttle::Throttle,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Log {
     federation: Arc<Federation>,
     throttle: Throttle,
-    /// The node's best block, and who signed it.
+    /// The node's best block, and the operators that signed it.
     tip: Mutex<Option<(BlockHash, Vec<OperatorId>)>>,
 }
 
@@ -34,14 +34,15 @@ impl Log {
         }
     }
 
-    /// Notes whose signatures the node's best block has, for the line about it.
-    pub(crate) fn tip(&self, hash: BlockHash, signers: &[OperatorId]) {
+    /// Records who signed the node's best block, for that block's line.
+    pub(crate) fn set_tip(&self, hash: BlockHash, signers: &[OperatorId]) {
         let mut tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
         *tip = Some((hash, signers.to_vec()));
     }
 
-    /// Who signed a block: whose signatures it has, and not whose were seen, for more than those may
-    /// come in, and none where the block came from another node.
+    /// Returns who signed a block, by the signatures that the block contains. Those that were
+    /// received as messages do not count: there may be more of them, or none if the block came from
+    /// another node.
     fn signers(&self, report: &HeightReport) -> String {
         let tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
         match &*tip {
@@ -50,8 +51,8 @@ impl Log {
         }
     }
 
-    /// Says that the chain stands still.
-    pub(crate) fn stands_still(&self, standstill: &Standstill, now: UnixTime) {
+    /// Logs that the chain stands still.
+    pub(crate) fn standstill(&self, standstill: &Standstill, now: UnixTime) {
         tracing::warn!(
             height = standstill.height.map(|height| height.to_u32()),
             round = standstill.round.to_u32(),
@@ -63,17 +64,17 @@ impl Log {
         );
     }
 
-    /// Says that a standstill is over.
-    pub(crate) fn moves_again(&self, height: BlockHeight, after: Duration) {
+    /// Logs the end of a standstill.
+    pub(crate) fn standstill_end(&self, height: BlockHeight, after: Duration) {
         tracing::info!(
             %height,
             seconds = after.as_secs(),
             "the chain moves again after {}",
-            words(after)
+            format_duration(after)
         );
     }
 
-    /// Writes one event of the protocol.
+    /// Logs one event of the protocol.
     pub(crate) fn event(&self, event: &Event) {
         match event {
             Event::RoundEnded(report) => self.round(report),
@@ -91,7 +92,9 @@ impl Log {
                     tracing::warn!(%height, %round, %hash, ?reason, "proposal refused");
                 }
             }
-            Event::Participating { from } => tracing::info!(height = %from, "takes part again"),
+            Event::Participating { from } => {
+                tracing::info!(height = %from, "operator takes part again")
+            }
             Event::Alarm(alarm) => self.alarm(alarm),
             other => tracing::debug!(?other, "protocol"),
         }
@@ -128,7 +131,7 @@ impl Log {
         );
     }
 
-    /// Who voted for a block, and behind a dash who for none.
+    /// Returns who voted for a block and, after a dash, who voted for none.
     fn votes(&self, votes: &BTreeMap<OperatorId, Option<BlockHash>>) -> String {
         let of = |some: bool| {
             let voters = votes.iter().filter(|(_, value)| value.is_some() == some);
@@ -154,15 +157,15 @@ impl Log {
         }
     }
 
-    /// Says that something does not work that is tried again by itself.
-    pub(crate) fn complaint(&self, what: &'static str, reason: &str) {
+    /// Logs a problem with something that will be tried again by itself.
+    pub(crate) fn problem(&self, what: &'static str, reason: &str) {
         if self.throttle.passes(what, reason) {
             tracing::warn!(reason, "{what}");
         }
     }
 }
 
-/// One kind of alarm must not hide another.
+/// Returns a key for the throttle, so that alarms of one kind do not hide those of another.
 const fn kind_of(alarm: &Alarm) -> &'static str {
     match alarm {
         Alarm::OwnMessageFromElsewhere { .. } => "own message from elsewhere",

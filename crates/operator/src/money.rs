@@ -1,14 +1,16 @@
-//! Who can take a chain's coins and fees without a key, as far as certificate and node tell.
+//! Finds out whether anyone can take a chain's coins or fees without a key, as far as certificate
+//! and node show.
 
 use federation_ceremony::Certificate;
 use federation_chain::{Block, BlockHeight, Dialect};
 use federation_genesis::{Holder, Sweep, warnings};
 use federation_ocean_rpc::{Node, RpcError};
 
-/// What people should know of the chain's money: nothing if nobody can take any without a key.
+/// Returns warnings about the chain's coins and fees: none if nobody can take any without a key.
 ///
-/// With a certificate all settings are known. Without one, the genesis block tells of coins, and the
-/// node's best block and next one of fees, if they have any: no node tells where fees must go.
+/// With a certificate all settings are known. Without one, the genesis block shows the coins, and
+/// the node's best and next blocks show the fees, if they have any: no node reports where fees must
+/// go.
 ///
 /// # Errors
 /// If the node does not answer.
@@ -27,7 +29,7 @@ pub async fn money_warnings(
     let first = node.block_hash(BlockHeight::GENESIS).await?;
     if sweep.is_none() && coins_for_anyone(&node.block(first).await?, dialect) {
         found.push(
-            "anyone can take coins of the genesis block, unless they were taken: whoever makes block 1 does. No `sweep` stands in federation.toml"
+            "anyone can take coins of the genesis block unless they were taken already: the maker of block 1 can. federation.toml has no `sweep`"
                 .to_owned(),
         );
     }
@@ -37,15 +39,15 @@ pub async fn money_warnings(
     blocks.extend(node.new_block().await.ok());
     if blocks.iter().any(|block| fees_for_anyone(block, dialect)) {
         found.push(
-            "anyone can take the fees: the node's blocks pay them to a script that needs no key. Set con_mandatorycoinbase to one of the federation's, on all nodes of a new chain"
+            "anyone can take the fees: the node's blocks pay them to a script that needs no key. Set con_mandatorycoinbase to a script of the federation, on all nodes of a new chain"
                 .to_owned(),
         );
     }
     Ok(found)
 }
 
-/// Says it loudly in the log when coins or fees are for anyone to take, and when that is not known.
-pub async fn warn_of_money(
+/// Logs a warning if anyone can take coins or fees, or if that cannot be found out.
+pub async fn log_money_warnings(
     node: &dyn Node,
     dialect: Dialect,
     certificate: Option<&Certificate>,
@@ -58,14 +60,14 @@ pub async fn warn_of_money(
             }
         }
         Err(error) => {
-            tracing::warn!(%error, "not known who can take coins and fees: the node does not tell");
+            tracing::warn!(%error, "unknown whether anyone can take coins or fees: no answer from the node");
         }
     }
 }
 
 /// Whether a genesis block pays something to a script that needs no key.
 fn coins_for_anyone(block: &[u8], dialect: Dialect) -> bool {
-    // A dynafed chain's genesis block has a header of the older form.
+    // The genesis block of a dynafed chain has a header of the older form.
     let form = match dialect {
         Dialect::Ocean => Dialect::Ocean,
         Dialect::Elements | Dialect::Dynafed => Dialect::Elements,
@@ -78,9 +80,9 @@ fn fees_for_anyone(block: &[u8], dialect: Dialect) -> bool {
     pays_anyone(block, dialect, 1)
 }
 
-/// Whether one of a block's first transactions does.
+/// Whether one of a block's first transactions pays something to a script that needs no key.
 fn pays_anyone(block: &[u8], dialect: Dialect, first: usize) -> bool {
-    // What cannot be read tells nothing; whether it is a block is another's question.
+    // An unreadable block shows nothing; whether it is valid is checked elsewhere.
     let Ok(block) = Block::decode(dialect, block.to_vec().into()) else {
         return false;
     };

@@ -1,4 +1,4 @@
-//! Putting an operator together.
+//! Assembling an operator from its parts.
 
 use std::sync::Arc;
 
@@ -12,46 +12,46 @@ use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 use tokio::sync::mpsc;
 
 use crate::{
-    AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, StartError, Store,
-    SystemClock, WantSweep,
+    AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, RequireSweep,
+    StartError, Store, SystemClock,
     calls::{Calls, LimitedNode},
     engine::{self, Watched},
+    log_money_warnings,
     start::{self, Memory},
-    warn_of_money,
 };
 
-/// What may be chosen; everything has a default.
+/// Optional settings of an operator; each has a default.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Time-outs of the protocol; they follow from the interval if not set.
+    /// Timeouts of the protocol; derived from the interval by default.
     pub timeouts: Option<Timeouts>,
-    /// How often messages of an unfinished height are repeated.
+    /// The retransmit interval: how often messages of an unfinished height are repeated.
     pub beat: Option<std::time::Duration>,
-    /// How far a block's time may be from this machine's clock.
+    /// How far a block's time may differ from this machine's clock.
     pub max_drift: Option<std::time::Duration>,
-    /// Begin as an observer, because the store was lost.
+    /// Begin as an observer because the store was lost.
     pub observe: bool,
-    /// The key is new, believed while the node's tip is at or below this height: it has signed
+    /// Declares the key new as long as the node's tip is at or below this height: it has signed
     /// nothing on this chain, so with an empty store the operator takes part at once instead of
-    /// beginning as an observer. The height keeps a setting that was forgotten from hiding that a
-    /// store was lost later.
+    /// beginning as an observer. The height keeps a forgotten setting from hiding the loss of a
+    /// store later.
     pub new_key_until: Option<BlockHeight>,
     /// How long calls of keys, policy, node and messenger may take.
     pub calls: CallLimits,
-    /// After how many blocks for which this operator was asked for its share, a proposal, a test, a
-    /// vote, a signature, and failed, that is an alarm; 3 if not set.
+    /// The number of blocks for which this operator failed a duty (a proposal, a test, a vote, a
+    /// signature) after which an alarm is raised; 3 by default.
     pub missed_blocks: Option<core::num::NonZeroU32>,
-    /// The agreed transaction without which there is no block 1, because it takes the coins of the
-    /// genesis that anyone could take.
+    /// The agreed transaction that block 1 must contain, because it secures the coins of the
+    /// genesis block that anyone could take.
     pub sweep: Option<federation_genesis::Sweep>,
-    /// What all parties of the ceremony have agreed on: what the node tells of its chain is compared
-    /// with it.
+    /// What all parties of the ceremony agreed on. The chain settings that the node reports are
+    /// compared with it.
     pub certificate: Option<Arc<federation_ceremony::Certificate>>,
 }
 
 impl Options {
-    /// How many blocks without this operator's share are an alarm.
+    /// Returns how many blocks without a duty raise an alarm.
     pub(crate) const fn missed_blocks(&self) -> u32 {
         match self.missed_blocks {
             Some(blocks) => blocks.get(),
@@ -60,10 +60,10 @@ impl Options {
     }
 }
 
-/// How many blocks without this operator's share are an alarm if nothing is set.
+/// How many blocks without a duty raise an alarm by default.
 const MISSED_BLOCKS: u32 = 3;
 
-/// Everything that makes an operator, before it runs.
+/// An operator that is not running yet, with all of its parts.
 pub struct Operator {
     pub(crate) federation: Arc<Federation>,
     pub(crate) me: OperatorId,
@@ -80,7 +80,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// An operator of this federation with these parts.
+    /// Assembles an operator of this federation from its parts.
     #[must_use]
     pub fn new(
         federation: Arc<Federation>,
@@ -107,62 +107,62 @@ impl Operator {
         }
     }
 
-    /// Says that the guard's store was made just now: on a chain that has blocks the operator then
-    /// begins as an observer, as nobody knows what its key has signed.
+    /// Declares the guard's store newly created: on a chain that has blocks the operator then
+    /// begins as an observer, because it is unknown what its key has signed.
     #[must_use]
     pub const fn with_new_guard(mut self, is_new: bool) -> Self {
         self.guard_is_new = is_new;
         self
     }
 
-    /// The guarded block key, for showing what it has signed while the operator runs.
+    /// Returns the guarded block key, to show what it has signed while the operator runs.
     #[must_use]
     pub fn guard(&self) -> Arc<GuardedSigner<Box<dyn Signer>>> {
         self.signer.clone()
     }
 
-    /// Sets another clock than the computer's.
+    /// Replaces the computer's clock by another one.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Sets a rule on blocks.
+    /// Sets the block policy.
     #[must_use]
     pub fn with_policy(mut self, policy: Arc<dyn BlockPolicy>) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Takes part in reissuing assets.
+    /// Makes the operator take part in reissuances.
     #[must_use]
     pub fn with_reissuance(mut self, reissuance: Reissuance) -> Self {
         self.reissuance = Some(reissuance);
         self
     }
 
-    /// Sets what may be chosen.
+    /// Sets the options.
     #[must_use]
     pub fn with_options(mut self, options: Options) -> Self {
         self.options = options;
         self
     }
 
-    /// Checks that all parts belong together, and starts. Waits for a node that is away or still
-    /// warming up.
+    /// Checks that all parts belong together, and starts. Waits for a node that is unreachable or
+    /// still warming up.
     ///
-    /// With an empty store on a chain that has blocks it begins as an observer, unless
-    /// [`Options::new_key_until`] says that the key is new.
+    /// With an empty store on a chain that has blocks the operator begins as an observer, unless
+    /// [`Options::new_key_until`] declares the key new.
     ///
     /// # Errors
-    /// If node, keys or store are of another federation, the store cannot be used, or the operator
-    /// halted earlier ([`StartError::Halted`]).
+    /// If node, keys or store belong to another federation, the store cannot be used, or the
+    /// operator halted earlier ([`StartError::Halted`]).
     pub async fn start(mut self) -> Result<OperatorHandle, StartError> {
         start::check_keys(&self)?;
         let watched = self.watch_calls();
         if let Some(sweep) = self.options.sweep.clone() {
-            self.policy = Arc::new(WantSweep::new(sweep, self.policy));
+            self.policy = Arc::new(RequireSweep::new(sweep, self.policy));
         }
         if let Some(halt) = self.store.halt()? {
             return Err(StartError::Halted { halt });
@@ -177,7 +177,7 @@ impl Operator {
         }
         let records = self.store.records()?;
         let mut config = self.machine_config()?;
-        // An observer stays one over restarts, until it takes part.
+        // An observer remains one across restarts until it takes part.
         let mut observing = self.options.observe || records.iter().any(Record::is_observing);
         let memory = if observing {
             Memory::KnownToBeLost
@@ -192,11 +192,11 @@ impl Operator {
             observing = true;
         }
         if !observing && let Some(tip) = begin.new_key_at {
-            // From now on the guard is one that knows what the key has signed, also if the operator is
-            // started again before it has signed anything or seen a height finished.
+            // From now on the guard counts as complete, even if the operator restarts before it has
+            // signed anything or seen a height finished.
             self.signer.raise_final(tip).await?;
         }
-        warn_of_money(
+        log_money_warnings(
             self.node.as_ref(),
             self.federation.rules().dialect(),
             self.options.certificate.as_deref(),
@@ -218,7 +218,7 @@ impl Operator {
         Ok(engine::spawn(self, machine, begin, watched)?)
     }
 
-    /// Gives every call from now on a time-out.
+    /// Gives every call from now on a timeout.
     fn watch_calls(&mut self) -> Watched {
         let (sender, reports) = mpsc::unbounded_channel();
         let (limits, interval) = (self.options.calls, self.federation.interval());

@@ -1,4 +1,4 @@
-//! What is checked before an operator runs: that keys, node, clock and store belong together.
+//! The checks before an operator runs: that keys, node, clock and store belong together.
 
 use std::time::Duration;
 
@@ -9,44 +9,45 @@ use hex_conservative::DisplayHex;
 
 use crate::{
     Operator, StartError, check_chain_form,
-    history::{History, HistoryError, Known, last_signed},
-    policy::{SWEPT, check_swept},
+    history::{History, HistoryError, Scope, last_signed},
+    policy::{SWEEP_HEIGHT, check_has_sweep},
 };
 
-/// The pause between two tries to reach the node.
+/// The pause between two attempts to reach the node.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How far the node's clock may be from ours if nothing is set.
+/// How far the node's clock may be from this machine's by default.
 const MAX_DRIFT: Duration = Duration::from_secs(10);
 
-/// How many blocks are searched for a signature by a key that is said to be new. Finding one proves
-/// that it is not; finding none proves nothing, as a block holds the M signatures that came first.
+/// How many blocks are searched for a signature by a key that is declared new. Finding one proves
+/// that the key is not new; finding none proves nothing, because a block contains only the M
+/// signatures that came first.
 const SEARCHED_BLOCKS: u32 = 1000;
 
-/// What the operator remembers of what its key has signed.
+/// What the operator knows of the signatures of its key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Memory {
-    /// It is an observer, which acts as if it had signed anything.
+    /// The operator is an observer, which acts as if its key could have signed anything.
     KnownToBeLost,
-    /// Nothing: then nothing was signed, or the store was lost.
+    /// Nothing is known: either the key has signed nothing, or the store was lost.
     Empty,
-    /// All up to this height, or it was set back.
+    /// Every signature up to this height is known, unless the store was restored from a backup.
     UpTo(Option<BlockHeight>),
 }
 
-/// How an operator begins.
-pub(crate) struct Begin {
-    /// Whether it only watches at first.
+/// How an operator is to begin.
+pub(crate) struct StartState {
+    /// Whether it begins as an observer.
     pub(crate) observe: bool,
-    /// Whether it knows nothing, on a chain that its node says has no block yet.
+    /// Whether the store is empty and, by the node's word, the chain has no block yet.
     pub(crate) fresh: bool,
-    /// The node's tip, at which somebody said that the key is new and no block denies it.
+    /// The node's tip, if the key was declared new and no block contradicts that.
     pub(crate) new_key_at: Option<BlockHeight>,
-    /// What the chain was compared with, up to the node's tip.
+    /// The comparison of the chain with the guard, done up to the node's tip.
     pub(crate) history: History,
 }
 
-/// Checks that the signers are this operator's.
+/// Checks that both keys are this operator's.
 pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
     let entry = operator
         .federation
@@ -71,16 +72,19 @@ pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Checks that the node is on the federation's chain and has a sane clock, waiting for it as long
-/// as it takes.
-pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<Begin, StartError> {
-    let mut told = false;
+/// Checks that the node is on the federation's chain and that its clock is right. Waits for the
+/// node as long as it takes.
+pub(crate) async fn check_node(
+    operator: &Operator,
+    memory: Memory,
+) -> Result<StartState, StartError> {
+    let mut logged = false;
     loop {
         match try_check_node(operator, memory).await {
-            Err(StartError::Node(error)) if may_pass(&error) => {
-                if !told {
+            Err(StartError::Node(error)) if is_temporary(&error) => {
+                if !logged {
                     tracing::warn!(%error, "waiting for the node");
-                    told = true;
+                    logged = true;
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -89,12 +93,12 @@ pub(crate) async fn check_node(operator: &Operator, memory: Memory) -> Result<Be
     }
 }
 
-/// Whether waiting may help: the node is away, or its cookie file is not written yet.
-fn may_pass(error: &RpcError) -> bool {
+/// Whether waiting may help: the node is unreachable, or has not written its cookie file yet.
+fn is_temporary(error: &RpcError) -> bool {
     error.is_transient() || matches!(error, RpcError::Cookie { .. })
 }
 
-async fn try_check_node(operator: &Operator, memory: Memory) -> Result<Begin, StartError> {
+async fn try_check_node(operator: &Operator, memory: Memory) -> Result<StartState, StartError> {
     let federation = &operator.federation;
     let node = &operator.node;
     let found = node.block_hash(BlockHeight::GENESIS).await?;
@@ -120,7 +124,7 @@ async fn try_check_node(operator: &Operator, memory: Memory) -> Result<Begin, St
     begin(operator, (info.blocks, info.best_block_hash), memory).await
 }
 
-/// Compares everything that the node tells of its chain with what was agreed on.
+/// Compares everything that the node reports about its chain with what was agreed on.
 async fn check_certificate(operator: &Operator) -> Result<(), StartError> {
     let Some(certificate) = &operator.options.certificate else {
         return Ok(());
@@ -152,7 +156,7 @@ async fn check_script(
     let rules = operator.federation.rules();
     let found = match told {
         Some(hex) => hex,
-        // Ocean does not tell; every header has the challenge of the next one.
+        // Ocean does not report it, but every header has the challenge of the next block.
         None => {
             let header = operator.node.header(tip).await?;
             match Header::decode(rules.dialect(), &header) {
@@ -169,34 +173,36 @@ async fn check_script(
     }
 }
 
-/// Checks that the chain began with the agreed sweep, if there is one and the node still has block 1.
+/// Checks that block 1 contains the agreed sweep, if there is one and the node still has the block.
 async fn check_sweep(operator: &Operator) -> Result<(), StartError> {
-    let Some(sweep) = operator.policy.sweep(SWEPT) else {
+    let Some(sweep) = operator.policy.sweep(SWEEP_HEIGHT) else {
         return Ok(());
     };
-    let hash = operator.node.block_hash(SWEPT).await?;
+    let hash = operator.node.block_hash(SWEEP_HEIGHT).await?;
     let bytes = match operator.node.block(hash).await {
         Ok(bytes) => bytes,
-        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) if is_temporary(&error) => return Err(error.into()),
         Err(error) => {
-            tracing::warn!(%error, "the node does not give block 1, so its sweep is not checked");
+            tracing::warn!(%error, "block 1 not available from the node: sweep not checked");
             return Ok(());
         }
     };
     let checked = Block::decode(operator.federation.rules().dialect(), bytes)
         .map_err(|error| error.to_string())
-        .and_then(|block| check_swept(sweep, &block));
+        .and_then(|block| check_has_sweep(sweep, &block));
     checked.map_err(StartError::NoSweep)
 }
 
-/// Compares clocks by a template: its time is the node's, unless the chain is ahead of it.
+/// Compares the clocks by means of a template: its time is the node's, unless the chain is ahead of
+/// the node's clock.
 async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartError> {
     let template = match operator.node.new_block().await {
         Ok(template) => template,
-        Err(error) if may_pass(&error) => return Err(error.into()),
-        // A node that is still catching up makes no templates; the protocol checks each time again.
+        Err(error) if is_temporary(&error) => return Err(error.into()),
+        // A node that is still catching up makes no templates. The protocol checks every block's
+        // time anyway.
         Err(error) => {
-            tracing::warn!(%error, "the node gives no template, so its clock is not checked now");
+            tracing::warn!(%error, "no template from the node: its clock is not checked now");
             return Ok(());
         }
     };
@@ -207,24 +213,25 @@ async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartE
     let own = operator.clock.now();
     let drift = operator.options.max_drift.unwrap_or(MAX_DRIFT);
     let lowest_allowed = node.as_secs() == median_time + 1;
-    let fine = (node <= own.after(drift) || lowest_allowed)
+    let is_close = (node <= own.after(drift) || lowest_allowed)
         && node.after(Duration::from_secs(1)) >= own.before(drift);
-    if fine {
+    if is_close {
         Ok(())
     } else {
         Err(StartError::Clock { node, own })
     }
 }
 
-/// Decides how to begin, with what is remembered, on a chain with this tip.
+/// Decides how to begin on a chain with this tip, given what is known of the key's signatures.
 ///
-/// Memory that is missing is not guessed from the chain: a block holds M signatures, those that came
-/// first, so an operator that is a little slower than others may have signed each and stand in none.
+/// Missing knowledge is not inferred from the chain: a block contains only the M signatures that
+/// came first, so an operator that is a little slower than others may have signed every block and
+/// appear in none.
 async fn begin(
     operator: &Operator,
     tip: (BlockHeight, BlockHash),
     memory: Memory,
-) -> Result<Begin, StartError> {
+) -> Result<StartState, StartError> {
     let now = operator.clock.now();
     let mut history = History {
         federation: operator.federation.clone(),
@@ -233,7 +240,7 @@ async fn begin(
         signer: operator.signer.clone(),
         clock: operator.clock.clone(),
         max_drift: operator.options.max_drift.unwrap_or(MAX_DRIFT),
-        known: Known::Above(None),
+        known: Scope::Above(None),
         seen: Some(tip),
         signers: None,
     };
@@ -241,7 +248,7 @@ async fn begin(
     let mut observe = false;
     let mut new_key_at = None;
     match memory {
-        Memory::KnownToBeLost => history.known = Known::Since(now),
+        Memory::KnownToBeLost => history.known = Scope::Since(now),
         Memory::Empty if height == BlockHeight::GENESIS => {}
         Memory::Empty if is_new_key(operator, height) => {
             match last_signed(&history, hash, SEARCHED_BLOCKS).await {
@@ -256,22 +263,22 @@ async fn begin(
             }
             tracing::warn!(
                 tip = %height,
-                "the store or its guard is empty and the chain has blocks: whatever this key may have \
-                 signed is not known, so the operator observes until others have settled a block \
+                "the store or its guard is empty and the chain has blocks: what this key may have \
+                 signed is unknown, so the operator observes until others have settled a block \
                  without it"
             );
-            history.known = Known::Since(now);
+            history.known = Scope::Since(now);
             observe = true;
         }
         Memory::UpTo(remembered) => {
-            history.known = Known::Above(remembered);
+            history.known = Scope::Above(remembered);
             history.seen = None;
-            let looked = history.look(hash).await;
-            looked.map_err(|error| start_error(error, remembered))?;
+            let checked = history.check(hash).await;
+            checked.map_err(|error| start_error(error, remembered))?;
             history.seen = Some(tip);
         }
     }
-    Ok(Begin {
+    Ok(StartState {
         observe,
         new_key_at,
         fresh: matches!(memory, Memory::Empty) && height == BlockHeight::GENESIS,
@@ -279,7 +286,7 @@ async fn begin(
     })
 }
 
-/// Whether somebody said that the key has signed nothing on this chain, and that still counts.
+/// Whether the key was declared new for this chain, and the declaration still holds at this tip.
 fn is_new_key(operator: &Operator, tip: BlockHeight) -> bool {
     match operator.options.new_key_until {
         Some(until) if tip <= until => true,
@@ -287,7 +294,7 @@ fn is_new_key(operator: &Operator, tip: BlockHeight) -> bool {
             tracing::warn!(
                 %until,
                 %tip,
-                "new_key_until is below the chain's tip, so it does not count any more"
+                "new_key_until is below the chain's tip and no longer in effect"
             );
             false
         }

@@ -1,4 +1,4 @@
-//! Keeping the log short when something goes wrong again and again.
+//! Keeps the log short when something goes wrong again and again.
 
 use std::{
     collections::BTreeMap,
@@ -8,13 +8,13 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The time in which a line is not repeated, and in which no kind gets more than [`LINES`].
+/// The time within which a line is not repeated and no kind gets more than [`MAX_LINES`] lines.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// The most lines of one kind in a window.
-const LINES: u32 = 20;
+const MAX_LINES: u32 = 20;
 
-/// Says which lines pass: new ones at once, the same again after a while, and never too many.
+/// Decides which lines pass: new ones at once, a repeated one after a while, and never too many.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     kinds: Mutex<BTreeMap<&'static str, Kind>>,
@@ -23,13 +23,13 @@ pub(crate) struct Throttle {
 #[derive(Debug)]
 struct Kind {
     last: String,
-    said: Instant,
+    logged: Instant,
     window: Instant,
     lines: u32,
 }
 
 impl Throttle {
-    /// Whether a line of this kind is worth writing now.
+    /// Whether to write a line of this kind now.
     pub(crate) fn passes(&self, kind: &'static str, line: &str) -> bool {
         let now = Instant::now();
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,7 +38,7 @@ impl Throttle {
                 kind,
                 Kind {
                     last: line.to_owned(),
-                    said: now,
+                    logged: now,
                     window: now,
                     lines: 1,
                 },
@@ -49,12 +49,12 @@ impl Throttle {
             known.window = now;
             known.lines = 0;
         }
-        let is_new = known.last != line || now >= known.said + WINDOW;
-        if !is_new || known.lines == LINES {
+        let is_new = known.last != line || now >= known.logged + WINDOW;
+        if !is_new || known.lines == MAX_LINES {
             return false;
         }
         known.lines += 1;
-        known.said = now;
+        known.logged = now;
         line.clone_into(&mut known.last);
         true
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ever_new_lines_are_bounded_too() {
+    async fn lines_that_always_differ_are_bounded_too() {
         let throttle = Throttle::default();
         let lines = |throttle: &Throttle| {
             (0..1000)

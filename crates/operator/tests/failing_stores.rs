@@ -1,6 +1,6 @@
-//! Stores that fail end the operator: one that votes and does not sign, or does not remember, is worse
-//! than one that is absent. The next start opens them anew and goes on. What is no memory, evidence and
-//! the messenger, ends nobody, and is told.
+//! A failing store ends the operator: one that votes without signing or remembering is worse than
+//! one that is absent. The next start opens the store anew and goes on. A failure to store
+//! evidence, or of the messenger, is reported but ends nothing.
 
 use std::{
     path::Path,
@@ -30,15 +30,16 @@ use federation_signer::{
 const ME: OperatorId = OperatorId::new(0);
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Which writes of a guard's store fail, as those of a full disk do: from the first on, all.
+/// Which kind of write fails in a guard's store. As with a full disk, every write after the first
+/// failure fails too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fails {
     Record,
     RaiseFinal,
 }
 
-/// A guard's store whose disk is full while the switch is on. What failed once fails until it is opened
-/// anew, as redb has it.
+/// A guard's store whose disk is full while the switch is on. Once it has failed, it fails until it
+/// is opened anew, as redb does.
 struct Failing {
     store: RedbGuardStore,
     fails: Fails,
@@ -77,7 +78,7 @@ fn copy(secret: &Secret) -> Secret {
     Secret::from_hex(&secret.to_hex()).expect("a key")
 }
 
-/// A federation of one, its node, and what its operator is made of.
+/// A federation of one operator, its node, and the parts of the operator.
 struct World {
     block_key: Secret,
     identity: Secret,
@@ -93,7 +94,7 @@ impl World {
         Self::of(None).await
     }
 
-    /// With a second operator of this identity key, without whom there is no block.
+    /// Adds a second operator with this identity key, without which there is no block.
     async fn with_other(identity: &Secret) -> Self {
         Self::of(Some(identity)).await
     }
@@ -185,7 +186,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guard_whose_store_fails_ends_the_operator_and_the_next_start_heals_it() {
+async fn a_failing_guard_store_ends_the_operator_and_the_next_start_recovers() {
     for fails in [Fails::Record, Fails::RaiseFinal] {
         let world = World::new().await;
         let is_full = Arc::new(AtomicBool::new(false));
@@ -193,7 +194,9 @@ async fn a_guard_whose_store_fails_ends_the_operator_and_the_next_start_heals_it
         world.reaches(2).await;
         is_full.store(true, Ordering::SeqCst);
         let ended = tokio::time::timeout(LIMIT, handle.wait()).await;
-        let error = ended.expect("in time").expect_err("it ends by itself");
+        let error = ended
+            .expect("in time")
+            .expect_err("the operator ends by itself");
         assert!(
             matches!(
                 error,
@@ -201,7 +204,7 @@ async fn a_guard_whose_store_fails_ends_the_operator_and_the_next_start_heals_it
             ),
             "{fails:?}: {error:?}"
         );
-        // A restart may help, and nobody needs to clear anything.
+        // A restart may help, and no halt has to be cleared.
         assert_eq!(error.halt(federation_chain::UnixTime::from_secs(1)), None);
         drop(handle);
 
@@ -213,8 +216,8 @@ async fn a_guard_whose_store_fails_ends_the_operator_and_the_next_start_heals_it
     }
 }
 
-/// Contradicting prevotes of an operator, as a liar signs them.
-async fn lie(world: &World, liar: &impl Messenger, identity: &Secret) {
+/// Sends contradicting prevotes, as a Byzantine operator does.
+async fn contradict(world: &World, faulty: &impl Messenger, identity: &Secret) {
     use federation_block_signing::{Message, Vote, VoteKind};
     use federation_roster::{EnvelopeHead, Round, UnsignedEnvelope};
     use federation_signer::IdentitySigner;
@@ -240,19 +243,19 @@ async fn lie(world: &World, liar: &impl Messenger, identity: &Secret) {
         };
         let signature = identity.sign_envelope(unsigned.signing_digest()).await;
         let envelope = unsigned.with_signature(signature.expect("it signs"));
-        liar.broadcast(envelope.encode()).await.expect("sent");
+        faulty.broadcast(envelope.encode()).await.expect("sent");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn evidence_that_cannot_be_kept_is_an_alarm_and_no_end() {
+async fn evidence_that_cannot_be_stored_raises_an_alarm_and_does_not_end_the_operator() {
     const EVIDENCE: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("evidence");
 
-    let liar = Secret::generate();
-    let world = World::with_other(&liar).await;
+    let faulty = Secret::generate();
+    let world = World::with_other(&faulty).await;
     let folder = world.folder.path();
     drop(Store::open(folder, world.federation.id(), ME).expect("opens"));
-    // What is there cannot be read, so nothing is added.
+    // An unreadable piece of evidence keeps others from being added.
     let path = folder.join("operator.redb");
     let database = redb::Database::open(path).expect("a database");
     let write = database.begin_write().expect("a transaction");
@@ -268,26 +271,28 @@ async fn evidence_that_cannot_be_kept_is_an_alarm_and_no_end() {
     let messenger = world.hub.join(OperatorId::new(1));
     let handle = world.start(Fails::Record, &never).await;
     let mut status = handle.status();
-    let told = status.wait_for(|status| {
+    let reported = status.wait_for(|status| {
         matches!(
             status.last_alarm,
             Some(Alarm::EvidenceNotKept { culprit, .. }) if culprit == OperatorId::new(1)
         )
     });
-    let told = async {
+    let reported = async {
         tokio::select! {
-            told = told => drop(told.expect("it runs")),
+            reported = reported => drop(reported.expect("it runs")),
             () = async { loop {
-                lie(&world, &messenger, &liar).await;
+                contradict(&world, &messenger, &faulty).await;
                 tokio::time::sleep(Duration::from_millis(200)).await;
             } } => {}
         }
     };
-    tokio::time::timeout(LIMIT, told).await.expect("in time");
+    tokio::time::timeout(LIMIT, reported)
+        .await
+        .expect("in time");
     handle.shutdown().await.expect("it runs until then");
 }
 
-/// A messenger that takes nothing, gives nothing and does not close.
+/// A messenger that neither sends nor receives nor closes.
 struct Stuck;
 
 #[async_trait::async_trait]
@@ -310,22 +315,21 @@ impl Messenger for Stuck {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_messenger_that_hangs_is_told_stops_no_own_block_and_does_not_keep_the_operator_from_stopping()
- {
+async fn a_messenger_that_hangs_is_reported_and_stops_neither_blocks_nor_the_shutdown() {
     let world = World::new().await;
     let never = Arc::new(AtomicBool::new(false));
     let started = world.start_with(Arc::new(Stuck), Fails::Record, &never);
     let handle = started.await;
-    // Alone, it needs nobody.
+    // The only operator of a federation needs no messages.
     world.reaches(3).await;
     let mut status = handle.status();
-    let told = status.wait_for(|status| {
+    let reported = status.wait_for(|status| {
         [Concern::Part(Part::Messenger), Concern::Duty(Duty::Vote)]
             .iter()
             .all(|concern| status.troubles.contains_key(concern))
     });
-    let told = tokio::time::timeout(LIMIT, told).await;
-    drop(told.expect("in time").expect("it runs"));
+    let reported = tokio::time::timeout(LIMIT, reported).await;
+    drop(reported.expect("in time").expect("it runs"));
     let stopped = tokio::time::timeout(LIMIT, handle.shutdown()).await;
     stopped.expect("it returns").expect("it ran until then");
 }

@@ -1,8 +1,8 @@
-//! A store that the system refuses is no damaged store: nobody is told to move it away, and it opens
-//! again once the system lets it.
+//! A store that the system refuses is not damaged: the error does not advise to move it away, and
+//! it opens again once the system allows it.
 //!
-//! Each case opens the store in a process of its own, which is this program again, in a place where the
-//! system refuses it.
+//! Each case opens the store in a process of its own, which is this program again, in conditions in
+//! which the system refuses it.
 
 #![cfg(target_os = "linux")]
 
@@ -20,13 +20,13 @@ use federation_roster::{FederationId, OperatorId};
 use federation_signer::{GuardStore, Secret, SystemFault};
 use secp256k1::PublicKey;
 
-/// Where the process of a case finds the store.
+/// The variable with the store's folder for the process of a case.
 const FOLDER: &str = "FEDERATION_TEST_STORE";
-/// Set if it first opens as many files as it may.
+/// The variable that makes the process first open as many files as it may.
 const GREEDY: &str = "FEDERATION_TEST_GREEDY";
-/// What it says before each error.
+/// What the process prints before each error.
 const REFUSED: &str = "refused: ";
-/// What it says of a store that opens.
+/// What the process prints for a store that opens.
 const OPENED: &str = "opened";
 
 const NOBODY: u32 = 65534;
@@ -54,7 +54,7 @@ fn open_guard(folder: &Path) -> Result<RedbGuardStore, StoreError> {
 
 const FINAL: Record = Record::Final(BlockHeight::new(4));
 
-/// A store and a guard that hold something.
+/// A store and a guard with content.
 fn used() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path()).expect("new");
@@ -66,7 +66,7 @@ fn used() -> tempfile::TempDir {
     folder
 }
 
-fn is_whole(folder: &Path) {
+fn check_intact(folder: &Path) {
     let store = open(folder).expect("it opens");
     assert_eq!(store.records(), Ok(vec![FINAL]));
     let guard = open_guard(folder).expect("it opens");
@@ -74,9 +74,9 @@ fn is_whole(folder: &Path) {
     assert!(state.signed(BlockHeight::new(5)).is_some());
 }
 
-/// The process of a case: opens everything, and says what came of it.
+/// The process of a case: opens everything and prints the results.
 #[test]
-#[ignore = "the other tests run it where the system refuses the store"]
+#[ignore = "run by the other tests under conditions in which the system refuses the store"]
 fn opens_what_it_may() {
     let Some(folder) = std::env::var_os(FOLDER) else {
         return;
@@ -103,9 +103,9 @@ fn opens_what_it_may() {
     }
 }
 
-/// Runs that process by a shell, which first does something; what it was told, or none where the shell
-/// could not do it.
-fn told(folder: &Path, shell: &[&str], first: &str) -> Option<Vec<String>> {
+/// Runs that process from a shell that first runs a command. Returns the errors, or none if the
+/// shell could not run the command.
+fn refusals(folder: &Path, shell: &[&str], first: &str) -> Option<Vec<String>> {
     let program = std::env::current_exe().expect("this program");
     let script = format!("{first} && exec \"$0\" --exact opens_what_it_may --ignored --nocapture");
     let (shell, arguments) = shell.split_first().expect("a shell");
@@ -127,14 +127,14 @@ fn told(folder: &Path, shell: &[&str], first: &str) -> Option<Vec<String>> {
         let at = line.find(REFUSED)? + REFUSED.len();
         Some(line[at..].to_owned())
     });
-    let told: Vec<_> = lines.collect();
-    assert!(told.len() >= 2, "{text}");
-    Some(told)
+    let errors: Vec<_> = lines.collect();
+    assert!(errors.len() >= 2, "{text}");
+    Some(errors)
 }
 
-/// Each error names the fault and what to do about it, and nobody is told of damage.
-fn names(told: &[String], fault: SystemFault) {
-    for one in told {
+/// Checks that each error names the fault and what to do about it, and that none speaks of damage.
+fn check_errors(errors: &[String], fault: SystemFault) {
+    for one in errors {
         let (is_damage, error) = one.split_once(' ').expect("both");
         assert_eq!(is_damage, "false", "{error}");
         assert!(error.contains(&fault.to_string()), "{error}");
@@ -145,8 +145,8 @@ fn names(told: &[String], fault: SystemFault) {
     }
 }
 
-/// A shell with mounts of its own.
-fn own_mounts() -> &'static [&'static str] {
+/// A shell in a mount namespace of its own.
+fn mount_namespace() -> &'static [&'static str] {
     if is_root() {
         &["unshare", "--mount", "sh", "-c"]
     } else {
@@ -164,17 +164,17 @@ fn a_store_on_a_read_only_mount_is_not_damaged() {
     let read_only = format!(
         "mount --bind \"${FOLDER}\" \"${FOLDER}\" && mount -o remount,ro,bind \"${FOLDER}\""
     );
-    if let Some(told) = told(folder.path(), own_mounts(), &read_only) {
-        names(&told, SystemFault::ReadOnly);
+    if let Some(errors) = refusals(folder.path(), mount_namespace(), &read_only) {
+        check_errors(&errors, SystemFault::ReadOnly);
     }
-    is_whole(folder.path());
+    check_intact(folder.path());
 }
 
 #[test]
-fn a_store_of_another_user_is_not_damaged_and_its_owner_is_named() {
+fn a_store_of_another_user_is_not_damaged_and_the_error_names_the_owner() {
     let folder = used();
     let path = folder.path();
-    // Root may do anything but for these two.
+    // Root may do anything unless it lacks these two capabilities.
     let shell: &[&str] = if is_root() {
         &[
             "setpriv",
@@ -194,45 +194,45 @@ fn a_store_of_another_user_is_not_damaged_and_its_owner_is_named() {
                 .expect("the owner may");
         }
     }
-    if let Some(told) = told(path, shell, "true") {
-        names(&told, SystemFault::NotAllowed);
+    if let Some(errors) = refusals(path, shell, "true") {
+        check_errors(&errors, SystemFault::NotAllowed);
         let owner = std::fs::metadata(Store::path(path)).expect("there").uid();
         let owned = format!("user {owner} owns it");
-        assert!(told.iter().all(|one| one.contains(&owned)), "{told:?}");
+        assert!(errors.iter().all(|one| one.contains(&owned)), "{errors:?}");
     }
-    // A folder that may not be entered hides what is in it, which is not missing for that.
+    // A folder that may not be entered hides its files, which must not count as missing.
     let closed = if is_root() { 0o700 } else { 0o000 };
     if is_root() {
         chown(path, Some(NOBODY), None).expect("root may");
     }
     std::fs::set_permissions(path, Permissions::from_mode(closed)).expect("the owner may");
-    if let Some(told) = told(path, shell, "true") {
-        names(&told, SystemFault::NotAllowed);
+    if let Some(errors) = refusals(path, shell, "true") {
+        check_errors(&errors, SystemFault::NotAllowed);
     }
     std::fs::set_permissions(path, Permissions::from_mode(0o700)).expect("the owner may");
     for file in files() {
         std::fs::set_permissions(file.path(), Permissions::from_mode(0o600)).expect("as before");
     }
-    is_whole(path);
+    check_intact(path);
 }
 
 #[test]
-fn a_store_for_which_no_file_descriptor_is_left_is_not_damaged() {
+fn a_store_is_not_damaged_if_no_file_descriptor_is_left() {
     let folder = used();
     let few = format!("ulimit -n 64 && export {GREEDY}=1");
-    let told = told(folder.path(), &["sh", "-c"], &few).expect("any shell can");
-    names(&told, SystemFault::NoDescriptors);
-    is_whole(folder.path());
+    let errors = refusals(folder.path(), &["sh", "-c"], &few).expect("any shell can");
+    check_errors(&errors, SystemFault::NoDescriptors);
+    check_intact(folder.path());
 }
 
 #[test]
-fn a_store_that_cannot_be_made_for_lack_of_space_leaves_nothing_behind() {
+fn a_store_that_cannot_be_created_for_lack_of_space_leaves_nothing_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let full = format!(
         "mount -t tmpfs -o size=16k tmpfs \"${FOLDER}\" && {{ cat /dev/zero > \"${FOLDER}/filler\" 2> /dev/null; true; }}"
     );
-    if let Some(told) = told(folder.path(), own_mounts(), &full) {
-        names(&told, SystemFault::NoSpace);
-        assert_eq!(told.len(), 2, "nothing half made is left: {told:?}");
+    if let Some(errors) = refusals(folder.path(), mount_namespace(), &full) {
+        check_errors(&errors, SystemFault::NoSpace);
+        assert_eq!(errors.len(), 2, "nothing incomplete remains: {errors:?}");
     }
 }

@@ -14,7 +14,7 @@ use federation_classic::{
 use federation_cli::CliError;
 use federation_multisig::{MultisigScript, Network};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
-use federation_operator::{StartError, check_chain_form, warn_of_money};
+use federation_operator::{StartError, check_chain_form, log_money_warnings};
 use federation_signer::{SoftwareSigner, key_file};
 use tokio_util::sync::CancellationToken;
 
@@ -140,7 +140,7 @@ async fn operate(
     let client = connect(args, common)?;
     let rules = waiting(|| rules(args, &client)).await?;
     let genesis = waiting(|| async { client.genesis_hash().await.map_err(Trouble::from) }).await?;
-    warn_of_money(&client, rules.dialect(), None, None).await;
+    log_money_warnings(&client, rules.dialect(), None, None).await;
     let operators = operators(args);
     let schedule = Schedule::new(args.blocktime, operators)
         .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;

@@ -23,7 +23,7 @@ use federation_ocean_rpc::{Node, NodeClient, RpcError};
 use federation_operator::{
     RedbGuardStore, StartError, Store, check_chain_form,
     config::{Config, MessengerAccess},
-    warn_of_money,
+    log_money_warnings,
 };
 use federation_signer::{GuardStore, Signer, SignerError};
 use secp256k1::ecdsa;
@@ -193,7 +193,7 @@ async fn check_chain(config: &Config, node: &NodeClient) -> Result<(), CliError>
         }
     }
     let certificate = config.certificate.as_deref();
-    warn_of_money(node, dialect, certificate, config.sweep.as_ref()).await;
+    log_money_warnings(node, dialect, certificate, config.sweep.as_ref()).await;
     Ok(())
 }
 

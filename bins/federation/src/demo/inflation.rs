@@ -118,7 +118,7 @@ struct Counted {
 }
 
 impl Reading for Counted {
-    fn said(&mut self, _: BlockHeight, _: usize, event: &LedgerEvent) {
+    fn on_event(&mut self, _: BlockHeight, _: usize, event: &LedgerEvent) {
         match event {
             LedgerEvent::Paid {
                 scheduled,

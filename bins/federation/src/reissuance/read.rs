@@ -29,7 +29,7 @@ struct Collected {
 }
 
 impl Reading for Collected {
-    fn said(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
+    fn on_event(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
         self.said.push(Said {
             height,
             index,
@@ -37,7 +37,7 @@ impl Reading for Collected {
         });
     }
 
-    fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
+    fn on_progress(&mut self, height: BlockHeight, to: BlockHeight) {
         if !self.quiet {
             out::note(&format!("read {height} of {to} blocks"));
         }
@@ -71,7 +71,7 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> 
         follow(&mut ledger, &node, rules, to, &mut collected)
             .await
             .map_err(|error| {
-                if error.is_false() {
+                if error.is_false_data() {
                     CliError::failure(
                         error,
                         "this node does not give the federation's chain: read it from another one, and look into this one",

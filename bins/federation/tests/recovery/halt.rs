@@ -127,7 +127,7 @@ async fn a_daemon_on_a_full_disk_ends_and_a_restart_heals_it() {
     world.blocks(2).await;
     disk.fill();
     let log = daemon.fails().await;
-    assert!(log.contains("nothing is said or signed any more"), "{log}");
+    assert!(log.contains("nothing is sent or signed any more"), "{log}");
     // No halt is for people: there is nothing to clear.
     disk.empty();
     daemon = Daemon::start(&config);

@@ -202,7 +202,7 @@ async fn a_lost_store_makes_an_observer_and_a_key_that_signed_is_not_new() {
     let new = Daemon::start_with(&config, &["--new-key-until", "1000000"]);
     if has_signed {
         let log = new.halts().await;
-        assert!(log.contains("the key is said to be new"), "{log}");
+        assert!(log.contains("the key was declared new"), "{log}");
     } else {
         new.says("observing=false").await;
         new.stop().await;
@@ -210,7 +210,7 @@ async fn a_lost_store_makes_an_observer_and_a_key_that_signed_is_not_new() {
     }
     // Some time later, when the setting was forgotten.
     let stale = Daemon::start_with(&config, &["--new-key-until", "1"]);
-    stale.says("does not count any more").await;
+    stale.says("no longer in effect").await;
     stale.says("observing=true").await;
     stale.stop().await;
     let daemon = Daemon::start(&config);

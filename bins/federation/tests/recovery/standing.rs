@@ -293,7 +293,7 @@ async fn a_node_that_goes_away_and_others_that_are_not_heard_are_told() {
     let world = World::new().await;
     let config = world.config(0);
     let daemon = Daemon::start(&config);
-    daemon.says("the node answers").await;
+    daemon.says("node reachable").await;
     // Alone from the start.
     until_check(&config, 2, ["nobody is heard", "(never)", "links are up"]).await;
     daemon.stop().await;
@@ -358,7 +358,7 @@ async fn brokers_that_are_down_are_told() {
     let brokers = "[kafka]\nbrokers = [\"127.0.0.1:1\"]\n";
     std::fs::write(&config, format!("{text}\n{brokers}")).expect("written");
     let daemon = Daemon::start(&config);
-    daemon.says("the node answers").await;
+    daemon.says("node reachable").await;
     // What is wrong with the broker is known a moment later than that none is connected.
     let words = ["no Kafka broker is connected", "127.0.0.1:1"];
     until_check(&config, 2, words).await;

@@ -75,7 +75,7 @@ async fn a_daemon_stops_when_another_answers_at_its_place_with_its_keys() {
     // On another machine: the operator's place in the roster is not where it listens.
     let flags = ["--listen", "127.0.0.1:0"];
     let daemon = Daemon::start_with(&world.config(0), &flags);
-    daemon.says("the node answers").await;
+    daemon.says("node reachable").await;
     world.blocks(1).await;
     while !daemon.log().contains("another daemon spoke") {
         impostor.precommit(world.height() + 1, 1).await;

@@ -249,7 +249,7 @@ fn what_a_node_leaves_out_is_noticed(world: &World, mut audit: Vec<String>) {
     let output = federation(&audit);
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("are not its own"), "{said}");
+    assert!(said.contains("than its hash commits to"), "{said}");
     assert!(said.contains("read it from another one"), "{said}");
     assert!(
         output.stdout.is_empty(),

@@ -94,7 +94,7 @@ pub(crate) async fn hangs(events: &mut Receiver<OperatorEvent>, wanted: Part) {
 /// Waits until the operator says that something is mended.
 pub(crate) async fn mended(events: &mut Receiver<OperatorEvent>, wanted: Concern) {
     hears(events, "the end of it", |event| match event {
-        OperatorEvent::Mended(concern) if *concern == wanted => Some(()),
+        OperatorEvent::Recovered(concern) if *concern == wanted => Some(()),
         _ => None,
     })
     .await;

@@ -215,7 +215,7 @@ impl ReissuanceNode for Liar {
 struct Heard(Vec<(BlockHeight, LedgerEvent)>);
 
 impl Reading for Heard {
-    fn said(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
+    fn on_event(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
         self.0.push((height, *event));
     }
 }
@@ -262,7 +262,7 @@ async fn no_block_is_believed_that_the_federation_did_not_sign() {
                     .await
                     .expect_err("it is a lie");
                 assert!(
-                    is_about(lie, &error) && error.is_false(),
+                    is_about(lie, &error) && error.is_false_data(),
                     "{lie:?}: {error}"
                 );
                 assert!(
@@ -332,7 +332,7 @@ async fn an_operator_whose_node_lies_says_so_and_goes_on_with_the_truth() {
     wait_until("the lie is told of", || {
         let now = status.borrow();
         let problem = now.first().and_then(|asset| asset.problem.as_deref());
-        problem.is_some_and(|problem| problem.contains("are not its own"))
+        problem.is_some_and(|problem| problem.contains("than its hash commits to"))
     })
     .await;
     liar.tell(None);

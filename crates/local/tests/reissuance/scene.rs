@@ -144,7 +144,7 @@ pub(crate) fn check_payments(said: &[(BlockHeight, LedgerEvent)]) -> usize {
 struct Said(Vec<(BlockHeight, LedgerEvent)>);
 
 impl Reading for Said {
-    fn said(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
+    fn on_event(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
         self.0.push((height, *event));
     }
 }

@@ -1,7 +1,9 @@
-//! Calls of what an operator was given, keys, policy, node and messenger: none holds it up.
+//! Calls of the operator's parts, that is its keys, policy, node and messenger, such that none of
+//! them can hold it up.
 //!
-//! Each is made in a task of its own and has a time-out. One that takes long is an alarm before it
-//! ends, and so is one that is given up; that the part answers again is told, too.
+//! Each call is made in a task of its own and has a timeout. A call that takes long raises an alarm
+//! before it ends, and so does one that is given up; when the part answers again, that is reported
+//! too.
 
 mod node;
 
@@ -27,23 +29,24 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 pub(crate) use self::node::LimitedNode;
 
-/// How long calls of what an operator was given may take. What overruns is given up, and asked for
-/// again.
+/// How long calls of an operator's parts may take. A call that exceeds its limit is given up and
+/// made again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallLimits {
-    /// A signature of any key, 15 s if not set. Longer than the time-out that the key has of its own,
-    /// ten seconds for a hardware module, so that it is the key which says what is wrong; where a PIN
-    /// is typed on a pad, longer than that takes.
+    /// The limit for a signature of any key; 15 s by default. It should exceed the key's own
+    /// timeout, which is ten seconds for a hardware module, so that the key reports what is wrong;
+    /// and if a PIN is typed on a pad, the time that takes.
     pub key: Duration,
-    /// An answer of the policy, 10 s if not set. Meanwhile no other block is tested.
+    /// The limit for an answer of the policy; 10 s by default. Meanwhile no other block is tested.
     pub policy: Duration,
-    /// An answer of the node, 60 s if not set: longer than the time-out of its client.
+    /// The limit for an answer of the node; 60 s by default, which exceeds the timeout of its
+    /// client.
     pub node: Duration,
-    /// To hand a frame to the messenger, 5 s if not set. Messengers return at once.
+    /// The limit for handing a frame to the messenger; 5 s by default. Messengers return at once.
     pub messenger: Duration,
-    /// After how long a key, the policy or the messenger is said to be slow; if none is set, a quarter
-    /// of the interval, at least a second, and at most half of the limit.
+    /// The time after which a key, the policy or the messenger is reported as slow; by default a
+    /// quarter of the interval, but at least a second and at most half of the limit.
     pub slow: Option<Duration>,
 }
 
@@ -59,43 +62,43 @@ impl Default for CallLimits {
     }
 }
 
-/// After so many answers in time in a row a slow part is well again.
-const WELL: u32 = 3;
+/// How many timely answers in a row it takes until a slow part has recovered.
+const ANSWERS_TO_RECOVER: u32 = 3;
 
-/// How many answers in time it takes. A reissuance key is asked once in weeks.
-const fn answers_to_be_well(part: Part) -> u32 {
+/// How many timely answers it takes for this part. A reissuance key is asked once in weeks.
+const fn answers_to_recover(part: Part) -> u32 {
     match part {
         Part::ReissuanceKey => 1,
-        _ => WELL,
+        _ => ANSWERS_TO_RECOVER,
     }
 }
 
-/// So many calls of a part may be under way in tasks of their own. A call that waits ends when it is
-/// given up. One that blocks its thread does not, and the runtime has to make another thread for it.
-const AT_ONCE: usize = 16;
+/// How many calls of one part may be pending. A call that waits ends when it is given up. One that
+/// blocks its thread does not, and costs the runtime another thread.
+const MAX_PENDING: usize = 16;
 
-/// How a part answers, when that changes.
+/// A change in how a part answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answering {
-    /// A call has taken so long, and has not come back.
+    /// A call is still pending after this long.
     Late(Duration),
-    /// A call was given up after so long.
+    /// A call was given up after this long.
     GivenUp(Duration),
-    /// It answers in time again.
-    Well,
+    /// The part answers in time again.
+    Recovered,
 }
 
-/// Why a call gave nothing.
+/// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("the {part} did not answer within {limit:?}")]
     NoAnswer { part: Part, limit: Duration },
     #[error("the {part} panicked: {reason}")]
     Panicked { part: Part, reason: String },
-    #[error("{AT_ONCE} calls of the {part} are under way and do not come back: no more are made")]
+    #[error("{MAX_PENDING} calls of the {part} are pending and do not return: no more are made")]
     Blocked { part: Part },
-    /// The operator or its runtime ends.
-    #[error("the {part} was not waited for")]
+    /// The operator or its runtime is ending.
+    #[error("the call of the {part} was cancelled")]
     Ended { part: Part },
 }
 
@@ -105,27 +108,27 @@ impl From<CallError> for SignerError {
     }
 }
 
-/// How it is with one part.
+/// The state of one part.
 #[derive(Debug, Default)]
 struct Health {
-    /// Whether it was told that it is slow, and that a call was given up.
-    told: (bool, bool),
-    /// Answers in time since the last late one.
+    /// Whether it was reported that the part is slow, and that a call was given up.
+    reported: (bool, bool),
+    /// The number of timely answers since the last late one.
     in_time: u32,
-    under_way: Arc<AtomicUsize>,
+    pending: Arc<AtomicUsize>,
 }
 
-/// Counts a call while its task lives.
-struct UnderWay(Arc<AtomicUsize>);
+/// Counts a call as long as its task lives.
+struct PendingCall(Arc<AtomicUsize>);
 
-impl UnderWay {
+impl PendingCall {
     fn new(count: Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for PendingCall {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -142,7 +145,8 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// For a chain of this interval; what changes is said there.
+    /// Makes calls for a chain of this interval. Changes in how the parts answer are sent to
+    /// `reports`.
     pub(crate) fn new(
         limits: CallLimits,
         interval: Duration,
@@ -158,7 +162,7 @@ impl Calls {
         }
     }
 
-    /// The tasks of all calls, and of whoever else is to be waited for at the end.
+    /// The tasks of all calls, and others that are to be waited for at the end.
     pub(crate) const fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
@@ -172,7 +176,8 @@ impl Calls {
         }
     }
 
-    /// When a call of this part is late, before it is given up. Nodes take seconds for large blocks.
+    /// The time after which a call of this part is late. A node takes seconds for large blocks, so
+    /// its calls are only late when they are given up.
     fn slow(&self, part: Part) -> Duration {
         let limit = self.limit(part);
         match part {
@@ -181,25 +186,25 @@ impl Calls {
         }
     }
 
-    /// How long the identity key may take before asking once more is worth a try.
+    /// How long to wait for the identity key before a second attempt is worthwhile.
     pub(crate) fn patience(&self) -> Duration {
         self.slow(Part::IdentityKey)
     }
 
-    /// Makes a call in a task of its own. Dropping the returned future ends it.
+    /// Makes a call in a task of its own. Dropping the returned future aborts it.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         part: Part,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, CallError> {
-        let count = self.health().entry(part).or_default().under_way.clone();
-        if count.load(Ordering::Relaxed) >= AT_ONCE {
+        let count = self.health().entry(part).or_default().pending.clone();
+        if count.load(Ordering::Relaxed) >= MAX_PENDING {
             return Err(CallError::Blocked { part });
         }
-        let under_way = UnderWay::new(count);
+        let pending = PendingCall::new(count);
         let task = AbortOnDropHandle::new(self.tasks.spawn(async move {
-            let _under_way = under_way;
-            beside(call).await
+            let _pending = pending;
+            poll_in_place(call).await
         }));
         let ended = task.map_err(|error| match error.try_into_panic() {
             Ok(panic) => panicked(part, &*panic),
@@ -208,7 +213,7 @@ impl Calls {
         self.watch(part, ended).await
     }
 
-    /// Waits for a call up to its limit, and tells how long it takes.
+    /// Waits for a call up to its limit, and reports if it is late or given up.
     async fn watch<T>(
         &self,
         part: Part,
@@ -218,20 +223,20 @@ impl Calls {
         let (slow, limit) = (self.slow(part), self.limit(part));
         let mut call = core::pin::pin!(call);
         if let Ok(answer) = tokio::time::timeout(slow, &mut call).await {
-            // Who panics has not answered.
+            // A panic is not an answer.
             if answer.is_ok() {
-                self.note(part, None);
+                self.record(part, None);
             }
             return answer;
         }
         if slow < limit {
-            self.note(part, Some(Answering::Late(slow)));
+            self.record(part, Some(Answering::Late(slow)));
             let rest = limit.saturating_sub(begun.elapsed());
             if let Ok(answer) = tokio::time::timeout(rest, &mut call).await {
                 return answer;
             }
         }
-        self.note(part, Some(Answering::GivenUp(limit)));
+        self.record(part, Some(Answering::GivenUp(limit)));
         Err(CallError::NoAnswer { part, limit })
     }
 
@@ -239,37 +244,39 @@ impl Calls {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that an answer came in time, or what is wrong.
-    fn note(&self, part: Part, wrong: Option<Answering>) {
+    /// Records a timely answer, or what is wrong.
+    fn record(&self, part: Part, wrong: Option<Answering>) {
         let mut all = self.health();
         let health = all.entry(part).or_default();
         let is_news = match wrong {
             None => {
                 health.in_time = health.in_time.saturating_add(1);
-                let is_well = health.in_time >= answers_to_be_well(part);
-                is_well && core::mem::take(&mut health.told) != (false, false)
+                let has_recovered = health.in_time >= answers_to_recover(part);
+                has_recovered && core::mem::take(&mut health.reported) != (false, false)
             }
             Some(Answering::GivenUp(_)) => {
                 health.in_time = 0;
-                core::mem::replace(&mut health.told, (true, true)) != (true, true)
+                core::mem::replace(&mut health.reported, (true, true)) != (true, true)
             }
             Some(_) => {
                 health.in_time = 0;
-                !core::mem::replace(&mut health.told.0, true)
+                !core::mem::replace(&mut health.reported.0, true)
             }
         };
         drop(all);
         if is_news {
             // Gone only when the engine is.
-            let _ = self.reports.send((part, wrong.unwrap_or(Answering::Well)));
+            let _ = self
+                .reports
+                .send((part, wrong.unwrap_or(Answering::Recovered)));
         }
     }
 }
 
-/// Polls a call so that, should it block its thread, the runtime goes on with another one: with the
-/// thread blocked that last looked after time and sockets, nobody would before something else wakes one
-/// up. A runtime of one thread has no other.
-async fn beside<T>(call: impl Future<Output = T>) -> T {
+/// Polls a call such that the runtime goes on with another thread if the call blocks its own. If it
+/// blocked the thread that drives timers and sockets, nothing would drive them until another thread
+/// wakes up. A runtime with a single thread has no other to go on with.
+async fn poll_in_place<T>(call: impl Future<Output = T>) -> T {
     let has_others = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
     let mut call = core::pin::pin!(call);
     core::future::poll_fn(|context| {
@@ -287,7 +294,7 @@ fn panicked(part: Part, panic: &(dyn core::any::Any + Send)) -> CallError {
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned());
-    let reason = text.unwrap_or_else(|| "it did not say why".to_owned());
+    let reason = text.unwrap_or_else(|| "without a message".to_owned());
     CallError::Panicked { part, reason }
 }
 
@@ -312,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_hangs_is_told_of_while_it_does_and_given_up_then() {
+    async fn a_call_that_hangs_is_reported_before_it_is_given_up() {
         let (calls, mut reports) = calls();
         let given_up = calls.run(POLICY, core::future::pending::<()>()).await;
         let limit = SECOND * 8;
@@ -324,16 +331,16 @@ mod tests {
         assert_eq!(
             reports.try_recv(),
             Ok((POLICY, Answering::Late(SECOND))),
-            "before it was given up"
+            "before it is given up"
         );
         assert_eq!(reports.try_recv(), Ok((POLICY, Answering::GivenUp(limit))));
-        // The task is gone with it.
+        // The call's task has ended too.
         calls.tasks().close();
         calls.tasks().wait().await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_is_well_again_when_it_has_answered_in_time_for_a_while() {
+    async fn a_part_has_recovered_after_some_timely_answers_in_a_row() {
         let (calls, mut reports) = calls();
         calls
             .run(POLICY, take(SECOND * 2))
@@ -344,37 +351,40 @@ mod tests {
             .await
             .expect("an answer");
         assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Late(SECOND))));
-        for _ in 0..WELL {
-            assert!(reports.try_recv().is_err(), "told once, and not well yet");
+        for _ in 0..ANSWERS_TO_RECOVER {
+            assert!(
+                reports.try_recv().is_err(),
+                "reported once, and not recovered yet"
+            );
             calls
                 .run(POLICY, take(SECOND / 2))
                 .await
                 .expect("an answer");
         }
-        assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Well)));
+        assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Recovered)));
         calls
             .run(POLICY, take(SECOND / 2))
             .await
             .expect("an answer");
-        assert!(reports.try_recv().is_err(), "told once");
+        assert!(reports.try_recv().is_err(), "reported once");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_part_that_panics_is_not_well_again() {
+    async fn a_part_that_panics_has_not_recovered() {
         let (calls, mut reports) = calls();
         let late = calls.run(POLICY, take(SECOND * 2));
         late.await.expect("an answer");
         assert_eq!(reports.try_recv(), Ok((POLICY, Answering::Late(SECOND))));
-        for _ in 0..=WELL {
+        for _ in 0..=ANSWERS_TO_RECOVER {
             let at_once = calls.run(POLICY, async { panic!("a strange block") });
             at_once.await.expect_err("it panicked");
         }
-        assert!(reports.try_recv().is_err(), "it has not answered");
+        assert!(reports.try_recv().is_err(), "a panic is not an answer");
     }
 
-    /// One worker is enough, though the call is made on it.
+    /// A single worker is enough, although the call blocks it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_call_that_blocks_its_thread_is_given_up_and_stops_nothing_else() {
+    async fn a_call_that_blocks_its_thread_is_given_up_and_does_not_stop_others() {
         let (sender, _reports) = mpsc::unbounded_channel();
         let limit = Duration::from_millis(100);
         let limits = CallLimits {
@@ -384,7 +394,7 @@ mod tests {
         let calls = Calls::new(limits, SECOND, sender);
         let (release, blocked) = std::sync::mpsc::channel::<()>();
         let call = async move {
-            // Not for ever, so that the test ends if nothing else goes on.
+            // Bounded, so that the test ends even if nothing else makes progress.
             let _ = blocked.recv_timeout(SECOND * 60);
         };
         let part = POLICY;
@@ -394,7 +404,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_panics_is_an_error_and_no_more() {
+    async fn a_call_that_panics_is_only_an_error() {
         let (calls, _reports) = calls();
         let panicked = calls.run(POLICY, async { panic!("a strange block") }).await;
         let Err::<(), _>(error) = panicked else {

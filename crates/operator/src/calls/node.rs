@@ -1,4 +1,4 @@
-//! A node whose every call has a time-out.
+//! A node all of whose calls have a timeout.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use federation_ocean_rpc::{
 use super::{CallError, Calls};
 use crate::ReissuanceNode;
 
-/// A node, and how long it may take.
+/// A node, and the limit for its calls.
 pub(crate) struct LimitedNode<N: ?Sized> {
     node: Arc<N>,
     calls: Arc<Calls>,
@@ -39,7 +39,7 @@ impl<N: ?Sized> LimitedNode<N> {
     }
 }
 
-/// Asks the node in a task of its own, which owns what it asks with.
+/// Calls the node in a task of its own, which owns the arguments.
 macro_rules! ask {
     ($this:ident.$method:ident($($argument:expr),*) $(with $($owned:ident),+)?) => {{
         let node = $this.node.clone();
@@ -133,16 +133,15 @@ mod tests {
     /// A node that never answers.
     #[derive(Default)]
     struct Silent {
-        /// If given, it blocks the thread of whoever asks until something comes from here, or its other
-        /// end is dropped.
+        /// If set, a call blocks its thread until a message arrives here or the sender is dropped.
         blocked: Option<Mutex<Receiver<()>>>,
     }
 
     impl Silent {
-        async fn suffer<T>(&self) -> T {
+        async fn hang<T>(&self) -> T {
             if let Some(blocked) = &self.blocked {
                 let blocked = blocked.lock().unwrap_or_else(PoisonError::into_inner);
-                // Not for ever, so that the test ends if nothing else goes on.
+                // Bounded, so that the test ends even if nothing else makes progress.
                 let _ = blocked.recv_timeout(Duration::from_secs(60));
             }
             core::future::pending().await
@@ -154,7 +153,7 @@ mod tests {
             #[async_trait]
             impl Node for Silent {
                 $(async fn $name(&self, $(_: $argument),*) -> Result<$answer, RpcError> {
-                    self.suffer().await
+                    self.hang().await
                 })*
             }
         };
@@ -181,12 +180,12 @@ mod tests {
     #[async_trait]
     impl ReissuanceNode for Silent {
         async fn send_transaction(&self, _: &[u8]) -> Result<String, RpcError> {
-            self.suffer().await
+            self.hang().await
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_call_of_a_node_that_never_answers_is_waited_for_for_ever() {
+    async fn every_call_of_a_node_that_never_answers_times_out() {
         let limit = Duration::from_secs(3);
         let limits = CallLimits {
             node: limit,
@@ -219,14 +218,14 @@ mod tests {
                 .iter()
                 .all(|error| *error == Some(RpcError::Timeout(limit)))
         );
-        let told = Ok((Part::Node, Answering::GivenUp(limit)));
-        assert_eq!(reports.try_recv(), told);
-        assert!(reports.try_recv().is_err(), "once");
+        let reported = Ok((Part::Node, Answering::GivenUp(limit)));
+        assert_eq!(reports.try_recv(), reported);
+        assert!(reports.try_recv().is_err(), "reported once");
     }
 
-    /// One worker is enough, though the call is made on it.
+    /// A single worker is enough, although the call blocks it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_node_that_blocks_its_thread_is_told_of_and_given_up() {
+    async fn a_node_that_blocks_its_thread_is_reported_and_given_up() {
         let limit = Duration::from_millis(100);
         let limits = CallLimits {
             node: limit,
@@ -240,8 +239,8 @@ mod tests {
         };
         let node = LimitedNode::new(Arc::new(node), calls);
         assert_eq!(node.block_count().await, Err(RpcError::Timeout(limit)));
-        let told = Ok((Part::Node, Answering::GivenUp(limit)));
-        assert_eq!(reports.try_recv(), told);
+        let reported = Ok((Part::Node, Answering::GivenUp(limit)));
+        assert_eq!(reports.try_recv(), reported);
         drop(release);
     }
 }

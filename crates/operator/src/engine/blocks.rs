@@ -1,4 +1,4 @@
-//! From a block's bytes to what the machine gets of it.
+//! Decodes a block's bytes into the candidate that the machine gets.
 
 use bytes::Bytes;
 use federation_block_signing::Candidate;
@@ -6,16 +6,16 @@ use federation_chain::{Block, CheckError, UnixTime};
 use federation_roster::Federation;
 use std::sync::Arc;
 
-/// Frames and blocks above this, in bytes, are hashed on a thread for blocking work.
+/// Frames and blocks larger than this, in bytes, are hashed on a thread for blocking work.
 pub(super) const INLINE: usize = 32 * 1024;
 
-/// Why a block is none of this chain's, or none that a federation signs.
+/// Why a block does not belong to this chain, or must not be signed by its federation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotOurs {
-    /// It would change who signs, or what else dynafed's parameters say.
+    /// It proposes dynafed parameters, which could change who signs.
     #[error("{0}")]
     Proposes(CheckError),
-    /// Anything else.
+    /// Any other reason.
     #[error("{0}")]
     Other(String),
 }
@@ -26,7 +26,7 @@ impl NotOurs {
     }
 }
 
-/// As [`decode_candidate`], where it does not hold up other tasks.
+/// Does the same as [`decode_candidate`] without holding up other tasks.
 pub(super) async fn candidate(
     federation: &Arc<Federation>,
     bytes: Bytes,
@@ -40,9 +40,10 @@ pub(super) async fn candidate(
         .unwrap_or_else(|error| Err(NotOurs::other(&error)))
 }
 
-/// An unsigned block of this chain from its bytes: dialect, challenge, no signatures, no proposal of
-/// other parameters, and transactions as the header commits to them. The machine gets no other, so
-/// none can be locked, decided or signed, whoever votes for it.
+/// Decodes an unsigned block of this chain, and checks its dialect and challenge, that it has no
+/// signatures and proposes no other parameters, and that its header commits to its transactions.
+/// The machine gets no other blocks, so no other block can be locked, decided or signed, however
+/// many operators vote for it.
 pub(super) fn decode_candidate(
     federation: &Federation,
     bytes: Bytes,
@@ -56,9 +57,7 @@ pub(super) fn decode_candidate(
         .check_proposed(block.header())
         .map_err(NotOurs::Proposes)?;
     if !block.is_unsigned() {
-        return Err(NotOurs::Other(
-            "the block has signatures already".to_owned(),
-        ));
+        return Err(NotOurs::Other("the block is already signed".to_owned()));
     }
     block
         .check_commitments()

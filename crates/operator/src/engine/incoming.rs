@@ -1,4 +1,4 @@
-//! What comes in from outside the loop.
+//! Handling of what comes in from outside the loop.
 
 use std::sync::atomic::Ordering;
 
@@ -14,38 +14,38 @@ pub(crate) enum Incoming {
     Message {
         sender: OperatorId,
         input: Input,
-        /// Held until the machine has it: a place among the large frames under way.
-        room: Option<OwnedSemaphorePermit>,
+        /// One of the slots for large frames, held until the machine has the input.
+        permit: Option<OwnedSemaphorePermit>,
     },
     Dropped(Dropped),
-    /// The node's best block, and whose signatures it has.
+    /// The node's best block, and the operators whose signatures it has.
     Tip(Tip, Vec<OperatorId>),
     Node(NodeState),
 }
 
 impl Engine {
-    /// Takes note of what came in, and makes inputs of it.
-    pub(super) fn note(&mut self, incoming: Incoming) {
+    /// Records what came in, and turns it into inputs.
+    pub(super) fn on_incoming(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Message {
                 sender,
                 input,
-                room,
+                permit,
             } => {
                 let now = self.clock.now();
-                self.standstill.note(sender, &input, Instant::now());
+                self.standstill.record(sender, &input, Instant::now());
                 self.status.send_modify(|status| {
                     status.counters.accepted += 1;
                     self.peers
-                        .note(sender, &input, now, &mut status.peers, &self.federation);
+                        .record(sender, &input, now, &mut status.peers, &self.federation);
                 });
                 self.pending.push_back(input);
-                drop(room);
+                drop(permit);
             }
             Incoming::Dropped(why) => {
-                // What a later version says is nothing to complain about.
+                // Later versions may send other kinds of messages: no reason for a warning.
                 if why != Dropped::UnknownKind {
-                    self.log.complaint("a frame was dropped", why.as_str());
+                    self.log.problem("frame dropped", why.as_str());
                 }
                 self.status.send_modify(|status| {
                     let counters = &mut status.counters;
@@ -63,19 +63,19 @@ impl Engine {
                 });
             }
             Incoming::Tip(tip, signers) => {
-                self.peers.look(&self.federation);
-                // Known before the machine is told, so that the next height's messages pass.
+                self.peers.log_silent(&self.federation);
+                // Set before the machine gets the tip, so that messages of the next height pass.
                 self.height
                     .store(tip.height.next().to_u32(), Ordering::Relaxed);
-                self.log.tip(tip.hash, &signers);
-                self.line.advance(tip.height.next());
+                self.log.set_tip(tip.hash, &signers);
+                self.outbox.start_height(tip.height.next());
                 self.end_standstill(&tip);
                 self.status.send_modify(|status| {
                     status.tip = Some((tip.height, tip.hash));
                     status.tip_time = Some(tip.time);
                     status.tip_signers = signers;
                 });
-                self.tell(OperatorEvent::Tip {
+                self.publish(OperatorEvent::Tip {
                     height: tip.height,
                     hash: tip.hash,
                 });
@@ -85,14 +85,14 @@ impl Engine {
                 let answers =
                     |state: &NodeState| matches!(state, NodeState::Up | NodeState::Waiting(_));
                 match &state {
-                    NodeState::Down(reason) => tracing::warn!(reason, "the node does not answer"),
-                    // What is waited for is said by who waits.
+                    NodeState::Down(reason) => tracing::warn!(reason, "node unreachable"),
+                    // The watcher logs what it waits for.
                     _ if answers(&self.status.borrow().node) => {}
-                    _ => tracing::info!("the node answers"),
+                    _ => tracing::info!("node reachable"),
                 }
                 self.status
                     .send_modify(|status| status.node = state.clone());
-                self.tell(OperatorEvent::Node(state));
+                self.publish(OperatorEvent::Node(state));
             }
         }
     }

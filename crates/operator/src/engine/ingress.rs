@@ -1,4 +1,5 @@
-//! From a foreign frame to an input: everything that can be checked without the protocol's state.
+//! Turns a frame from the network into an input, after every check that does not need the
+//! protocol's state.
 
 use std::sync::{
     Arc,
@@ -23,20 +24,21 @@ use tokio::{
 
 use super::{
     Incoming,
-    arrival::Heard,
     blocks::{INLINE, NotOurs, decode_candidate},
+    catch_up::PeerHeights,
 };
 
-/// How many large frames may be under way between the messenger and the machine. They are checked
-/// beside the others, so that votes pass them.
+/// How many large frames may be between the messenger and the machine. They are checked in tasks of
+/// their own, so that votes can overtake them.
 const LARGE_FRAMES: usize = 4;
 
-/// The kind byte of messages about reissuances, above those of the block-signing protocol.
+/// The kind byte of reissuance messages, above those of the block-signing protocol.
 pub(crate) const REISSUANCE: u8 = 64;
-/// The longest payload of such a message, in bytes: a plan and a signature for each of its inputs.
+/// The longest payload of a reissuance message, in bytes: a plan and a signature for each of its
+/// inputs.
 pub(crate) const MAX_REISSUANCE: usize = 64 * 1024;
 
-/// A message about a reissuance, its sender proven.
+/// A reissuance message whose sender has been verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReissuanceFrame {
     pub(crate) sender: OperatorId,
@@ -47,7 +49,7 @@ pub(crate) struct ReissuanceFrame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dropped {
     Undecodable,
-    /// Of a kind that a later version may know.
+    /// A kind of message that a later version may know.
     UnknownKind,
     ForeignFederation,
     UnknownSender,
@@ -59,10 +61,10 @@ pub(crate) enum Dropped {
 }
 
 impl Dropped {
-    /// For the log.
+    /// The reason as text, for the log.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Undecodable => "no message",
+            Self::Undecodable => "malformed message",
             Self::UnknownKind => "unknown kind",
             Self::ForeignFederation => "another federation",
             Self::UnknownSender => "unknown sender",
@@ -70,22 +72,24 @@ impl Dropped {
             Self::TooLarge => "too large",
             Self::BadSignature => "bad signature",
             Self::BadBody => "bad block",
-            Self::Unwanted => "about a reissuance, which is not made here or comes too fast",
+            Self::Unwanted => {
+                "reissuance message, but this operator does not reissue or too many came at once"
+            }
         }
     }
 }
 
-/// Checks frames of one federation.
+/// Checks the frames of one federation.
 #[derive(Debug, Clone)]
 pub(crate) struct Ingress {
     federation: Arc<Federation>,
-    /// The height that the machine works on, shared with the engine.
+    /// The height the machine works on, shared with the engine.
     height: Arc<AtomicU32>,
-    /// Where messages about reissuances go, if this operator makes any.
+    /// Where reissuance messages go, if this operator reissues.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
-    /// At which heights others are, while the operator waits for its node.
-    heard: Option<Arc<Heard>>,
-    /// Where alarms go.
+    /// The heights of the other operators, while this operator waits for its node.
+    peer_heights: Option<Arc<PeerHeights>>,
+    /// Where alarms go, if anybody takes them.
     alarms: Option<mpsc::Sender<Alarm>>,
 }
 
@@ -95,36 +99,37 @@ impl Ingress {
             federation,
             height,
             reissuances: None,
-            heard: None,
+            peer_heights: None,
             alarms: None,
         }
     }
 
-    /// Notes at which heights others are, also if these are far from the own one.
-    pub(super) fn with_heard(mut self, heard: Arc<Heard>) -> Self {
-        self.heard = Some(heard);
+    /// Records the heights of the other operators there, including those that are far from this
+    /// operator's.
+    pub(super) fn with_peer_heights(mut self, heights: Arc<PeerHeights>) -> Self {
+        self.peer_heights = Some(heights);
         self
     }
 
-    /// Says there what people should know; nobody is told otherwise.
+    /// Sends alarms there; without this they are dropped.
     pub(crate) fn with_alarms(mut self, to: mpsc::Sender<Alarm>) -> Self {
         self.alarms = Some(to);
         self
     }
 
-    /// Hands messages about reissuances on; they are dropped otherwise.
+    /// Sends reissuance messages there; without this they are dropped.
     pub(crate) fn with_reissuances(mut self, to: Option<mpsc::Sender<ReissuanceFrame>>) -> Self {
         self.reissuances = to;
         self
     }
 
-    /// Receives until the messenger is closed, and hands on what passes.
+    /// Receives frames until the messenger is closed, and passes on what survives the checks.
     pub(crate) async fn run(
         self,
         messenger: Arc<dyn Messenger>,
         inputs: mpsc::Sender<Incoming>,
     ) -> Result<(), MessengerError> {
-        let room = Arc::new(Semaphore::new(LARGE_FRAMES));
+        let permit = Arc::new(Semaphore::new(LARGE_FRAMES));
         let mut checks = JoinSet::new();
         loop {
             let frame = messenger.recv().await?;
@@ -132,7 +137,7 @@ impl Ingress {
                 Ok(head) => head,
                 Err(dropped) => {
                     if dropped == Dropped::FarHeight {
-                        self.note_far(&frame);
+                        self.record_far_height(&frame);
                     }
                     if inputs.send(Incoming::Dropped(dropped)).await.is_err() {
                         return Ok(());
@@ -141,7 +146,7 @@ impl Ingress {
                 }
             };
             if head.kind == REISSUANCE {
-                if let Err(dropped) = self.hand_on(head, &frame)
+                if let Err(dropped) = self.forward_reissuance(head, &frame)
                     && inputs.send(Incoming::Dropped(dropped)).await.is_err()
                 {
                     return Ok(());
@@ -155,7 +160,7 @@ impl Ingress {
                 continue;
             }
             // The semaphore is never closed.
-            let permit = room.clone().acquire_owned().await.ok();
+            let permit = permit.clone().acquire_owned().await.ok();
             let (ingress, inputs) = (self.clone(), inputs.clone());
             checks.spawn(async move {
                 let check = move || ingress.check(head, &frame, permit);
@@ -168,7 +173,7 @@ impl Ingress {
         }
     }
 
-    /// What can be told without cryptography.
+    /// Checks what can be checked without cryptography.
     fn check_head(&self, frame: &Bytes) -> Result<EnvelopeHead, Dropped> {
         let head = EnvelopeHead::peek(frame).map_err(|error| match error {
             EnvelopeError::TooLarge(_) => Dropped::TooLarge,
@@ -184,36 +189,36 @@ impl Ingress {
             REISSUANCE => MAX_REISSUANCE,
             kind => Message::max_payload(kind).map_err(|_| Dropped::UnknownKind)?,
         };
-        // An envelope has less than two hundred bytes of its own.
+        // The envelope itself takes less than two hundred bytes.
         if frame.len() > limit + 200 {
             return Err(Dropped::TooLarge);
         }
         Ok(head)
     }
 
-    /// From a frame with a good head to what the engine gets of it.
+    /// Turns a frame with a valid head into what the engine gets.
     fn check(
         &self,
         head: EnvelopeHead,
         frame: &Bytes,
-        room: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
     ) -> Incoming {
         match self.try_check(head, frame) {
             Ok(input) => Incoming::Message {
                 sender: head.sender,
                 input,
-                room,
+                permit,
             },
             Err(dropped) => Incoming::Dropped(dropped),
         }
     }
 
-    /// Hands a message about a reissuance to who makes them, without waiting: it comes again.
-    fn hand_on(&self, head: EnvelopeHead, frame: &Bytes) -> Result<(), Dropped> {
+    /// Passes a reissuance message on without waiting: if there is no room, it will come again.
+    fn forward_reissuance(&self, head: EnvelopeHead, frame: &Bytes) -> Result<(), Dropped> {
         let Some(reissuances) = &self.reissuances else {
             return Err(Dropped::Unwanted);
         };
-        let envelope = self.proven(head.sender, frame)?;
+        let envelope = self.verified_envelope(head.sender, frame)?;
         let payload = envelope.payload().clone();
         let sender = head.sender;
         reissuances
@@ -221,8 +226,8 @@ impl Ingress {
             .map_err(|_| Dropped::Unwanted)
     }
 
-    /// The envelope in a frame, if its sender has signed it.
-    fn proven(&self, sender: OperatorId, frame: &Bytes) -> Result<Envelope, Dropped> {
+    /// Returns the envelope in a frame if its sender has signed it.
+    fn verified_envelope(&self, sender: OperatorId, frame: &Bytes) -> Result<Envelope, Dropped> {
         let identity = self.identity(sender)?;
         let envelope = Envelope::decode(frame).map_err(|_| Dropped::Undecodable)?;
         envelope
@@ -233,9 +238,9 @@ impl Ingress {
 
     fn try_check(&self, head: EnvelopeHead, frame: &Bytes) -> Result<Input, Dropped> {
         let sender = head.sender;
-        let envelope = self.proven(sender, frame)?;
-        if let Some(heard) = &self.heard {
-            heard.note(sender, head.height);
+        let envelope = self.verified_envelope(sender, frame)?;
+        if let Some(heights) = &self.peer_heights {
+            heights.record(sender, head.height);
         }
         let parts = MessageParts {
             kind: head.kind,
@@ -261,19 +266,23 @@ impl Ingress {
         }))
     }
 
-    /// Notes the height of a message that is of no other use, if its sender has signed it.
-    fn note_far(&self, frame: &Bytes) {
-        let Some(heard) = self.heard.as_ref().filter(|heard| heard.is_open()) else {
+    /// Records the height of a message that is of no other use, if its sender has signed it.
+    fn record_far_height(&self, frame: &Bytes) {
+        let Some(heights) = self
+            .peer_heights
+            .as_ref()
+            .filter(|heights| heights.is_recording())
+        else {
             return;
         };
-        // A large one is a body, whose sender says other things as well.
+        // A large frame is a body, whose sender also sends small ones.
         if frame.len() > INLINE {
             return;
         }
         if let Ok(head) = EnvelopeHead::peek(frame)
-            && self.proven(head.sender, frame).is_ok()
+            && self.verified_envelope(head.sender, frame).is_ok()
         {
-            heard.note(head.sender, head.height);
+            heights.record(head.sender, head.height);
         }
     }
 
@@ -282,7 +291,8 @@ impl Ingress {
         Ok(operator.identity)
     }
 
-    /// The height worked on, the one before (a laggard's, to be helped) and the one after count.
+    /// Accepts the height that is worked on, the one before, of an operator that needs help to
+    /// catch up, and the one after.
     fn check_height(&self, height: BlockHeight) -> Result<(), Dropped> {
         let own = self.height.load(Ordering::Relaxed);
         let near = own.saturating_sub(1)..=own.saturating_add(1);
@@ -327,7 +337,7 @@ impl Ingress {
             .map_err(|_| Dropped::BadSignature)
     }
 
-    /// Checks every vote in a certificate as if it had come by itself.
+    /// Checks every vote in a certificate as if it had come on its own.
     fn check_certificate(&self, certificate: &Certificate) -> Result<(), Dropped> {
         let vote = certificate.vote();
         let votes = certificate.votes.iter();
@@ -352,12 +362,12 @@ impl Ingress {
         Ok(())
     }
 
-    /// The block in a body, if it is an unsigned one of this chain.
+    /// Returns the block in a body if it is an unsigned block of this chain.
     fn candidate(&self, sender: OperatorId, body: &Body) -> Result<Candidate, Dropped> {
         let candidate =
             decode_candidate(&self.federation, body.bytes.clone()).map_err(|not_ours| {
                 if let (NotOurs::Proposes(error), Some(alarms)) = (&not_ours, &self.alarms) {
-                    // With many under way one more says nothing new.
+                    // If the queue is full, many alarms are pending and one more says nothing new.
                     let _ = alarms.try_send(Alarm::ParametersProposed {
                         height: body.height,
                         sender,
@@ -373,7 +383,7 @@ impl Ingress {
     }
 }
 
-/// The envelope in which an operator says something.
+/// Returns the unsigned envelope of an operator's message.
 pub(crate) fn envelope_of(
     federation: &Federation,
     sender: OperatorId,

@@ -1,4 +1,4 @@
-//! What the machine asks of node, policy and signer: each in a task of its own.
+//! Requests of the machine to node, policy and signer, each in a task of its own.
 
 mod template;
 
@@ -20,10 +20,10 @@ use federation_signer::{GuardError, GuardStoreError, GuardedSigner, Signer};
 use secp256k1::ecdsa;
 use tokio::sync::{mpsc, watch};
 
-use super::account::{Fault, Outcome};
+use super::duties::{DutyOutcome, Fault};
 use crate::{BlockPolicy, OperatorError, calls::Calls, log::Log};
 
-/// What jobs need.
+/// The parts that jobs use.
 #[derive(Clone)]
 pub(crate) struct Jobs {
     pub(crate) federation: Arc<Federation>,
@@ -31,38 +31,38 @@ pub(crate) struct Jobs {
     pub(crate) signer: Arc<GuardedSigner<Box<dyn Signer>>>,
     pub(crate) policy: Arc<dyn BlockPolicy>,
     pub(crate) log: Arc<Log>,
-    /// What ends the operator.
+    /// Takes errors that end the operator.
     pub(crate) failed: mpsc::UnboundedSender<OperatorError>,
     pub(crate) alarms: mpsc::Sender<Alarm>,
     pub(crate) calls: Arc<Calls>,
-    /// The height that the machine works on.
+    /// The height the machine works on.
     pub(crate) height: Arc<AtomicU32>,
 }
 
-/// What came of a job.
-pub(super) struct Answer {
-    /// For the machine.
+/// The result of a job.
+pub(super) struct JobResult {
+    /// The result for the machine.
     pub(super) input: Input,
-    /// For the account of this operator's share.
-    pub(super) share: Option<(Duty, BlockHeight, Outcome)>,
+    /// Whether this operator fulfilled a duty.
+    pub(super) duty: Option<(Duty, BlockHeight, DutyOutcome)>,
 }
 
-impl Answer {
-    fn new(input: Input, duty: Duty, height: BlockHeight, outcome: Option<Outcome>) -> Self {
+impl JobResult {
+    fn new(input: Input, duty: Duty, height: BlockHeight, outcome: Option<DutyOutcome>) -> Self {
         Self {
             input,
-            share: outcome.map(|outcome| (duty, height, outcome)),
+            duty: outcome.map(|outcome| (duty, height, outcome)),
         }
     }
 }
 
-/// What node and policy say of a block.
+/// The verdict of node and policy on a block.
 enum Opinion {
     Valid,
     Invalid(String),
-    /// They did not say.
+    /// There was no verdict.
     Failed(Fault),
-    /// The node's tip is another by now.
+    /// The node's tip has changed meanwhile.
     Outdated,
 }
 
@@ -75,8 +75,8 @@ impl From<RpcError> for Fault {
     }
 }
 
-/// Whether the node's error is its word on the block that it was given. Anything else is a fault
-/// of the node's own, and it is asked again.
+/// Whether the node's error is a verdict on the block that it was given. Any other error is a fault
+/// of the node itself, which is asked again.
 const fn is_refusal(code: i32) -> bool {
     matches!(
         code,
@@ -85,26 +85,27 @@ const fn is_refusal(code: i32) -> bool {
 }
 
 impl Jobs {
-    pub(super) async fn test(&self, candidate: Candidate) -> Answer {
+    pub(super) async fn test(&self, candidate: Candidate) -> JobResult {
         let opinion = match self.check_parameters(&candidate).await {
             Opinion::Valid => self.ask_node(&candidate).await,
             other => other,
         };
         let (height, hash) = (candidate.height, candidate.hash);
         let (verdict, outcome) = match opinion {
-            Opinion::Valid => (Verdict::Valid, Some(Outcome::Done)),
+            Opinion::Valid => (Verdict::Valid, Some(DutyOutcome::Done)),
             Opinion::Invalid(reason) => {
-                // A node refuses each block on another tip than its own.
+                // A node refuses every block that does not build on its tip.
                 let tip = self.node.best_block_hash().await;
-                let is_about_it = tip == Ok(candidate.previous);
-                let outcome = is_about_it.then(|| Outcome::RefusedBlock(hash, reason.clone()));
+                let builds_on_tip = tip == Ok(candidate.previous);
+                let outcome =
+                    builds_on_tip.then(|| DutyOutcome::RefusedBlock(hash, reason.clone()));
                 (Verdict::Invalid(reason), outcome)
             }
-            Opinion::Failed(fault) => (Verdict::Unavailable, Some(Outcome::Failed(fault))),
+            Opinion::Failed(fault) => (Verdict::Unavailable, Some(DutyOutcome::Failed(fault))),
             Opinion::Outdated => (Verdict::Unavailable, None),
         };
         let input = Input::Tested { candidate, verdict };
-        Answer::new(input, Duty::Test, height, outcome)
+        JobResult::new(input, Duty::Test, height, outcome)
     }
 
     async fn ask_node(&self, candidate: &Candidate) -> Opinion {
@@ -119,7 +120,7 @@ impl Jobs {
             }) => Opinion::Outdated,
             Err(error) => {
                 self.log
-                    .complaint("the node does not test a block", &error.to_string());
+                    .problem("node does not test a block", &error.to_string());
                 let Fault { reason, refused } = error.into();
                 Opinion::Failed(Fault {
                     reason: format!("the node does not test blocks: {reason}"),
@@ -142,13 +143,13 @@ impl Jobs {
             Ok(Err(reason)) => Opinion::Invalid(reason),
             Err(error) => {
                 self.log
-                    .complaint("the policy judges no block", &error.to_string());
+                    .problem("no answer from the block policy", &error.to_string());
                 Opinion::Failed(Fault::passing(error))
             }
         }
     }
 
-    pub(super) async fn sign(&self, candidate: Candidate) -> Answer {
+    pub(super) async fn sign(&self, candidate: Candidate) -> JobResult {
         let (height, hash) = (candidate.height, candidate.hash);
         let (input, outcome) = match self.try_sign(candidate).await {
             Ok(signature) => {
@@ -158,10 +159,10 @@ impl Jobs {
                     hash,
                     signature,
                 };
-                (input, Some(Outcome::Done))
+                (input, Some(DutyOutcome::Done))
             }
-            Err((fault, is_outdated)) => {
-                let outcome = (!is_outdated).then(|| Outcome::Failed(fault.clone()));
+            Err((fault, is_late)) => {
+                let outcome = (!is_late).then(|| DutyOutcome::Failed(fault.clone()));
                 if fault.refused {
                     let reason = fault.reason;
                     let input = Input::SignRefused {
@@ -171,20 +172,20 @@ impl Jobs {
                     };
                     (input, outcome)
                 } else {
-                    self.log
-                        .complaint("a block is not signed yet", &fault.reason);
+                    self.log.problem("block not signed yet", &fault.reason);
                     (Input::SignUnavailable { height, hash }, outcome)
                 }
             }
         };
-        Answer::new(input, Duty::Sign, height, outcome)
+        JobResult::new(input, Duty::Sign, height, outcome)
     }
 
-    /// The block's signature, or why there is none, and whether that is because the block is there
-    /// already: an operator that is slower than M others.
+    /// Signs the block. An error comes with a flag that says whether the block is on the chain
+    /// already, because M other operators were faster.
     async fn try_sign(&self, candidate: Candidate) -> Result<ecdsa::Signature, (Fault, bool)> {
         let (height, hash) = (candidate.height, candidate.hash);
-        // Of all that came in this was seen; what an older release kept in the store was not.
+        // The ingress has checked this for every block that came in, but not for one that an older
+        // release left in the store.
         self.check_before_signing(&candidate)
             .map_err(|reason| (Fault::refusal(reason), false))?;
         let signer = self.signer.clone();
@@ -196,16 +197,17 @@ impl Jobs {
             Err(error) => return Err((Fault::passing(error), false)),
         };
         let is_over = self.height.load(Ordering::Relaxed) > height.to_u32();
-        let is_outdated = is_over && matches!(error, GuardError::BelowFinal { .. });
+        let is_late = is_over && matches!(error, GuardError::BelowFinal { .. });
         let fault = Fault {
             reason: with_causes(&error),
             refused: !error.is_transient(),
         };
         self.end_without_guard(error);
-        Err((fault, is_outdated))
+        Err((fault, is_late))
     }
 
-    /// Tells the guard which heights are final, one at a time: of those that come meanwhile the last.
+    /// Tells the guard which heights are final, one call at a time; of the heights that become
+    /// final during a call only the last is passed on.
     pub(crate) async fn close_heights(&self, mut heights: watch::Receiver<Option<BlockHeight>>) {
         while heights.changed().await.is_ok() {
             let height = *heights.borrow_and_update();
@@ -215,13 +217,13 @@ impl Jobs {
                 self.end_without_guard(error);
             }
         }
-        // The engine is gone, and ends this task with it.
+        // The engine is gone and aborts this task.
         core::future::pending().await
     }
 
-    /// Ends the operator if its guard's store failed, or its key will sign nothing any more. Either
-    /// would fail at each later call as well, and an operator that votes and never signs is worse than
-    /// one that is absent: its votes decide blocks that then lack its signature.
+    /// Ends the operator if its guard's store failed or its key will sign nothing more. Every later
+    /// call would fail as well, and an operator that votes and never signs is worse than an absent
+    /// one: its votes decide blocks that then lack its signature.
     fn end_without_guard(&self, error: GuardError) {
         let store = matches!(error, GuardError::Store(GuardStoreError::Backend(_)));
         if store || error.is_final() {
@@ -244,9 +246,9 @@ impl Jobs {
         &self,
         candidate: Candidate,
         signatures: BTreeMap<OperatorId, CompactSignature>,
-    ) -> Answer {
+    ) -> JobResult {
         let (height, hash) = (candidate.height, candidate.hash);
-        let (outcome, share) = match self.assemble(&candidate, &signatures) {
+        let (outcome, duty) = match self.assemble(&candidate, &signatures) {
             Ok(block) => self.hand_over(&block).await,
             Err(reason) => rejected(reason),
         };
@@ -255,30 +257,31 @@ impl Jobs {
             hash,
             outcome,
         };
-        Answer::new(input, Duty::Submit, height, share)
+        JobResult::new(input, Duty::Submit, height, duty)
     }
 
-    async fn hand_over(&self, block: &Block) -> (SubmitOutcome, Option<Outcome>) {
+    async fn hand_over(&self, block: &Block) -> (SubmitOutcome, Option<DutyOutcome>) {
         match self.node.submit_block(block.as_bytes()).await {
             Ok(NodeOutcome::Accepted | NodeOutcome::Duplicate) => {
-                (SubmitOutcome::Accepted, Some(Outcome::Done))
+                (SubmitOutcome::Accepted, Some(DutyOutcome::Done))
             }
-            // It was stored, and is not on the best chain yet, or was not checked yet.
+            // The node has stored the block, but has not checked it yet or put it on the best
+            // chain.
             Ok(NodeOutcome::Rejected(reason)) if reason.ends_with("inconclusive") => {
                 self.log
-                    .complaint("the node has not decided on a block", &reason);
+                    .problem("node has not decided on the block", &reason);
                 (SubmitOutcome::Unavailable, None)
             }
             Ok(NodeOutcome::Rejected(reason)) => rejected(reason),
-            Ok(other) => rejected(format!("{other:?}")),
+            Ok(other) => rejected(format!("unexpected answer of the node: {other:?}")),
             Err(RpcError::Node { code, message }) if is_refusal(code) => {
                 rejected(format!("{message} ({code})"))
             }
             Err(error) => {
                 self.log
-                    .complaint("the node does not take a block", &error.to_string());
-                let share = Outcome::Failed(error.into());
-                (SubmitOutcome::Unavailable, Some(share))
+                    .problem("node does not accept the block", &error.to_string());
+                let duty = DutyOutcome::Failed(error.into());
+                (SubmitOutcome::Unavailable, Some(duty))
             }
         }
     }
@@ -305,12 +308,12 @@ impl Jobs {
     }
 }
 
-fn rejected(reason: String) -> (SubmitOutcome, Option<Outcome>) {
-    let share = Outcome::Failed(Fault::refusal(reason.clone()));
-    (SubmitOutcome::Rejected(reason), Some(share))
+fn rejected(reason: String) -> (SubmitOutcome, Option<DutyOutcome>) {
+    let duty = DutyOutcome::Failed(Fault::refusal(reason.clone()));
+    (SubmitOutcome::Rejected(reason), Some(duty))
 }
 
-/// An error with its causes, in one line.
+/// Returns an error and its causes in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,18 +1,18 @@
 //! The loop that drives the machine.
 
-mod account;
-mod acting;
-mod arrival;
+mod block_tests;
 mod blocks;
+mod broadcaster;
+mod catch_up;
+mod duties;
 mod incoming;
 mod ingress;
 mod jobs;
+mod outbox;
+mod outputs;
 mod peers;
-mod speaker;
 mod standstill;
-mod testing;
 mod troubles;
-mod voice;
 mod watcher;
 
 use std::{
@@ -32,20 +32,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    account::Account,
-    arrival::{Arrival, Heard},
+    block_tests::BlockTests,
+    catch_up::{CatchUp, PeerHeights},
+    duties::DutyTracker,
     incoming::Incoming,
     ingress::Ingress,
-    jobs::{Answer, Jobs, with_causes},
+    jobs::{JobResult, Jobs, with_causes},
+    outbox::{Outbox, OutboxQueue, SendReport},
     peers::Peers,
-    standstill::{Links, Watch},
-    testing::Testing,
-    voice::{Line, Spoken, Voice},
+    standstill::{Links, StandstillWatch},
     watcher::{Hints, Watcher},
 };
 pub(crate) use self::{
+    broadcaster::{BroadcastError, Broadcaster},
     ingress::{REISSUANCE, ReissuanceFrame},
-    speaker::{SayError, Speaker},
 };
 use crate::{
     Clock, Counters, NodeState, Operator, OperatorError, OperatorEvent, OperatorHandle,
@@ -53,39 +53,39 @@ use crate::{
     calls::{Answering, Calls},
     log::Log,
     reissuance::{Parts, Task},
-    start::Begin,
+    start::StartState,
     store::on_disk,
 };
 
-/// How many events a slow reader may lag behind.
+/// How many events a slow subscriber may lag behind before it misses some.
 const EVENTS: usize = 1024;
-/// How many checked frames may wait for the machine; a full queue makes the messenger wait, which
-/// drops by its own rules.
+/// How many checked frames may wait for the machine. A full queue makes the messenger wait, which
+/// then drops frames by its own rules.
 const INPUTS: usize = 1024;
-/// How many messages about reissuances may wait; they come again at each block.
+/// How many reissuance messages may wait; operators repeat them at each block.
 const REISSUANCES: usize = 64;
-/// How many alarms may wait; what comes above that says nothing new.
+/// How many alarms may wait. More than these would tell people nothing new.
 const ALARMS: usize = 64;
-/// The longest sleep, so that a clock that was set is noticed.
+/// The longest sleep, so that a change of the system clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 
-/// How long tasks, and the messenger, may take to end. What blocks its thread is left behind.
+/// How long tasks and the messenger may take to end. A task that blocks its thread is abandoned.
 const END: Duration = Duration::from_secs(3);
 
-/// What calls of an operator's parts are made by, and what is heard of them.
+/// Makes the calls of an operator's parts, and receives the reports on how they answer.
 pub(crate) struct Watched {
     pub(crate) calls: Arc<Calls>,
     pub(crate) reports: mpsc::UnboundedReceiver<(Part, Answering)>,
 }
 
-/// Starts the loop and its helpers.
+/// Starts the loop and its helper tasks.
 ///
 /// # Errors
-/// If what is stored of reissuances cannot be read.
+/// If the stored reissuance state cannot be read.
 pub(crate) fn spawn(
     operator: Operator,
     machine: Machine,
-    begin: Begin,
+    begin: StartState,
     watched: Watched,
 ) -> Result<OperatorHandle, StoreError> {
     let Watched { calls, reports } = watched;
@@ -108,7 +108,7 @@ pub(crate) fn spawn(
         last_alarm: None,
         troubles: BTreeMap::new(),
     });
-    let speaker = Speaker {
+    let broadcaster = Broadcaster {
         federation: operator.federation.clone(),
         me: operator.me,
         identity: operator.identity,
@@ -121,7 +121,7 @@ pub(crate) fn spawn(
             let (sender, frames) = mpsc::channel(REISSUANCES);
             let (status_sender, reissuance_status) = watch::channel(Vec::new());
             let parts = Parts {
-                speaker: speaker.clone(),
+                broadcaster: broadcaster.clone(),
                 operator: status.clone(),
                 frames,
                 events: events.clone(),
@@ -137,17 +137,17 @@ pub(crate) fn spawn(
     let log = Arc::new(Log::new(operator.federation.clone()));
     let (failed, failures) = mpsc::unbounded_channel();
     let (alarm_sender, alarms) = mpsc::channel(ALARMS);
-    let standstill = Watch::new(machine.config(), Instant::now(), operator.clock.now());
+    let standstill = StandstillWatch::new(machine.config(), Instant::now(), operator.clock.now());
     let height = Arc::new(AtomicU32::new(0));
-    let line = Arc::new(Line::default());
-    let (to_engine, spoken) = mpsc::unbounded_channel();
-    let voice = Voice::new(line.clone(), speaker.clone(), to_engine, log.clone());
-    let account = Account::new(
+    let queue = Arc::new(OutboxQueue::default());
+    let (to_engine, send_reports) = mpsc::unbounded_channel();
+    let outbox = Outbox::new(queue.clone(), broadcaster.clone(), to_engine, log.clone());
+    let duties = DutyTracker::new(
         operator.options.missed_blocks(),
         operator.federation.interval(),
     );
     let (closed, to_close) = watch::channel(None);
-    let links = Links::new(&speaker, log.clone());
+    let links = Links::new(&broadcaster, log.clone());
     let engine = Engine {
         machine,
         jobs: Jobs {
@@ -164,11 +164,11 @@ pub(crate) fn spawn(
         peers: Peers::new(&operator.federation, operator.me),
         standstill,
         links,
-        heard: Arc::new(Heard::default()),
+        peer_heights: Arc::new(PeerHeights::default()),
         log,
         federation: operator.federation,
         me: operator.me,
-        speaker,
+        broadcaster,
         store: Arc::new(operator.store),
         clock: operator.clock,
         events: events.clone(),
@@ -176,7 +176,7 @@ pub(crate) fn spawn(
         height,
         hints: Arc::new(Hints::default()),
         running: JoinSet::new(),
-        testing: Testing::default(),
+        block_tests: BlockTests::default(),
         pending: VecDeque::new(),
         node: operator.node,
         failures,
@@ -185,9 +185,9 @@ pub(crate) fn spawn(
         alarms,
         alarm_sender,
         reissuing: JoinSet::new(),
-        line,
-        spoken,
-        account,
+        outbox: queue,
+        send_reports,
+        duties,
         reports,
         closed,
     };
@@ -198,7 +198,7 @@ pub(crate) fn spawn(
     }
     let mut helpers = JoinSet::new();
     helpers.spawn(tasks.track_future(async move {
-        voice.run().await;
+        outbox.run().await;
         Ok(())
     }));
     let jobs = engine.jobs.clone();
@@ -226,49 +226,50 @@ struct Engine {
     jobs: Jobs,
     log: Arc<Log>,
     peers: Peers,
-    standstill: Watch,
-    /// Who is connected, while that matters.
+    standstill: StandstillWatch,
+    /// Which operators are connected, as long as that matters.
     links: Links,
-    /// At which heights others are heard, while that matters.
-    heard: Arc<Heard>,
+    /// The heights at which other operators are heard, as long as that matters.
+    peer_heights: Arc<PeerHeights>,
     federation: Arc<Federation>,
     me: OperatorId,
-    speaker: Speaker,
+    broadcaster: Broadcaster,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     events: broadcast::Sender<OperatorEvent>,
     status: watch::Sender<OperatorStatus>,
-    /// The height that the machine works on, for the ingress.
+    /// The height the machine works on, for the ingress.
     height: Arc<AtomicU32>,
-    /// For the watcher.
+    /// Tells the watcher when the node's best block may have changed.
     hints: Arc<Hints>,
-    /// Calls to node and signer that have not answered yet.
-    running: JoinSet<Answer>,
-    /// Which of these is about a block to vote on.
-    testing: Testing,
-    /// Inputs that arose while handling others.
+    /// Calls of node and signer that have not returned yet.
+    running: JoinSet<JobResult>,
+    /// Which block the node is testing, and which one waits.
+    block_tests: BlockTests,
+    /// Inputs that arose while others were being handled.
     pending: VecDeque<Input>,
     node: Arc<dyn federation_ocean_rpc::Node>,
-    /// What jobs beside the loop found that ends the operator.
+    /// Errors of jobs outside the loop that end the operator.
     failures: mpsc::UnboundedReceiver<OperatorError>,
-    /// What the machine found that ends the operator.
+    /// An error found in the loop that ends the operator.
     end: Option<OperatorError>,
-    /// Where messages about reissuances go.
+    /// Where reissuance messages go.
     reissuances: Option<mpsc::Sender<ReissuanceFrame>>,
-    /// Alarms of ingress and jobs.
+    /// Alarms raised by the ingress and by jobs.
     alarms: mpsc::Receiver<Alarm>,
     alarm_sender: mpsc::Sender<Alarm>,
-    /// The task that reissues. If its store fails, the operator ends: the next start opens it anew.
+    /// The reissuance task. If its store fails, the operator ends; the next start opens the store
+    /// anew.
     reissuing: JoinSet<Result<(), StoreError>>,
-    /// What is to be said.
-    line: Arc<Line>,
-    /// What came of saying it.
-    spoken: mpsc::UnboundedReceiver<Spoken>,
-    /// Whether this operator does its share.
-    account: Account,
-    /// How its parts answer.
+    /// Messages to be signed and sent.
+    outbox: Arc<OutboxQueue>,
+    /// What became of them.
+    send_reports: mpsc::UnboundedReceiver<SendReport>,
+    /// Whether this operator fulfils its duties.
+    duties: DutyTracker,
+    /// How the operator's parts answer.
     reports: mpsc::UnboundedReceiver<(Part, Answering)>,
-    /// Up to which height the guard is to be closed.
+    /// The height up to which the guard is to be closed.
     closed: watch::Sender<Option<BlockHeight>>,
 }
 
@@ -278,16 +279,16 @@ impl Engine {
     async fn run(
         mut self,
         stop: CancellationToken,
-        begin: Begin,
+        begin: StartState,
         mut helpers: Helpers,
     ) -> Result<(), OperatorError> {
         let (sender, mut inputs) = mpsc::channel(INPUTS);
         let tasks = self.jobs.calls.tasks().clone();
         let ingress = Ingress::new(self.federation.clone(), self.height.clone())
-            .with_heard(self.heard.clone())
+            .with_peer_heights(self.peer_heights.clone())
             .with_reissuances(self.reissuances.take())
             .with_alarms(self.alarm_sender.clone());
-        let messenger = self.speaker.messenger.clone();
+        let messenger = self.broadcaster.messenger.clone();
         let to_engine = sender.clone();
         helpers
             .spawn(tasks.track_future(async move { Ok(ingress.run(messenger, to_engine).await?) }));
@@ -299,8 +300,8 @@ impl Engine {
             idle: Watcher::idle_for(self.federation.interval()),
             fresh_since: begin.fresh.then(|| self.clock.now()),
             history: begin.history,
-            arrival: Arrival::new(&self.federation, self.me),
-            heard: self.heard.clone(),
+            catch_up: CatchUp::new(&self.federation, self.me),
+            peer_heights: self.peer_heights.clone(),
             height: self.height.clone(),
             clock: self.clock.clone(),
         };
@@ -315,7 +316,7 @@ impl Engine {
                 biased;
                 () = stop.cancelled() => break Ok(()),
                 Some(ended) = helpers.join_next() => break match ended {
-                    Ok(Ok(())) => Err(OperatorError::Task("a helper".to_owned())),
+                    Ok(Ok(())) => Err(OperatorError::Task("a helper task returned".to_owned())),
                     Ok(Err(error)) => Err(error),
                     Err(error) => Err(OperatorError::Task(error.to_string())),
                 },
@@ -326,15 +327,15 @@ impl Engine {
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
                 Some(done) = self.running.join_next() => match done {
-                    Ok(answer) => self.finished(answer),
+                    Ok(answer) => self.on_job_result(answer),
                     Err(error) => break Err(OperatorError::Task(error.to_string())),
                 },
-                Some(spoken) = self.spoken.recv() => self.spoken(spoken),
-                Some((part, answering)) = self.reports.recv() => self.answers(part, answering),
-                Some(alarm) = self.alarms.recv() => self.happened(Event::Alarm(alarm)),
-                Some(incoming) = inputs.recv() => self.note(incoming),
+                Some(report) = self.send_reports.recv() => self.on_send_report(report),
+                Some((part, answering)) = self.reports.recv() => self.on_answering(part, answering),
+                Some(alarm) = self.alarms.recv() => self.on_event(Event::Alarm(alarm)),
+                Some(incoming) = inputs.recv() => self.on_incoming(incoming),
                 () = tokio::time::sleep(sleep) => {
-                    self.peers.look(&self.federation);
+                    self.peers.log_silent(&self.federation);
                     self.pending.push_back(Input::Tick);
                 }
             }
@@ -345,53 +346,53 @@ impl Engine {
                 break Err(error);
             }
             // Not in the branch of time alone: a flood of frames must not hold them up.
-            let changes = self.account.look();
-            self.tell_changes(changes);
-            self.look_for_standstill();
+            let changes = self.duties.check_stuck();
+            self.report_changes(changes);
+            self.check_standstill();
         };
         if let Err(error) = &result {
             tracing::error!(
                 error = with_causes(error),
-                "nothing is said or signed any more"
+                "operator failed: nothing is sent or signed any more"
             );
         }
-        // First: nothing is said any more. And before anything is waited for: a halt that is not stored
-        // yet is none.
+        // First of all, nothing may be sent any more. Then the halt is stored, before anything is
+        // waited for: a halt counts only once it is on disk.
         self.abort(&mut helpers);
-        self.keep_halt(&result).await;
+        self.store_halt(&result).await;
         self.end(helpers).await;
         tracing::info!(operator = %self.federation.name(self.me), "operator stopped");
         result
     }
 
-    /// Stops everything beside the loop at its next step.
+    /// Stops everything outside the loop at its next await point.
     fn abort(&mut self, helpers: &mut Helpers) {
         helpers.abort_all();
         self.reissuing.abort_all();
         self.running.abort_all();
     }
 
-    /// Stores what ended the operator, if a later start must not get past it.
-    async fn keep_halt(&self, result: &Result<(), OperatorError>) {
+    /// Stores the error that ended the operator, if a later start must not get past it.
+    async fn store_halt(&self, result: &Result<(), OperatorError>) {
         let halt = result.as_ref().err();
         let Some(halt) = halt.and_then(|error| error.halt(self.clock.now())) else {
             return;
         };
-        tracing::error!(%halt, "the operator halts: it does not start again before `federation guard resume`");
+        tracing::error!(%halt, "operator halted: it does not start again before `federation guard resume`");
         let store = self.store.clone();
         let written = on_disk(self.jobs.calls.tasks(), move || store.write_halt(halt));
         if let Err(error) = written.await {
-            tracing::error!(%error, "the halt could not be stored: do not start the operator again");
+            tracing::error!(%error, "halt not stored: do not start the operator again");
         }
     }
 
-    /// Waits for what is beside the loop. What does not end is told and left behind: a key that blocks its
-    /// thread must not keep the operator from stopping.
+    /// Waits for everything outside the loop. What does not end is logged and abandoned: a key that
+    /// blocks its thread must not keep the operator from stopping.
     async fn end(&mut self, mut helpers: Helpers) {
-        let messenger = self.speaker.messenger.clone();
+        let messenger = self.broadcaster.messenger.clone();
         let closing = tokio::spawn(async move { messenger.close().await });
         if tokio::time::timeout(END, closing).await.is_err() {
-            tracing::warn!("the messenger does not close, and is left behind");
+            tracing::warn!("messenger does not close: abandoned");
         }
         while helpers.try_join_next().is_some() {}
         let ended = async {
@@ -400,9 +401,7 @@ impl Engine {
             while self.running.join_next().await.is_some() {}
         };
         if tokio::time::timeout(END, ended).await.is_err() {
-            tracing::warn!(
-                "calls of a key, the policy or the node block their threads, which are left behind"
-            );
+            tracing::warn!("calls of a key, the policy or the node block their threads: abandoned");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who of the other operators is heard.
+//! Which of the other operators are heard.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,21 +9,21 @@ use tokio::time::Instant;
 
 use crate::PeerStatus;
 
-/// Besides three intervals, how long an operator may be silent before that is worth a line.
+/// How long an operator may be silent, in addition to three intervals, before that is logged.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Watches when whom was heard.
+/// Watches when each operator was last heard.
 #[derive(Debug)]
 pub(super) struct Peers {
     me: OperatorId,
-    heard: BTreeMap<OperatorId, Heard>,
+    heard: BTreeMap<OperatorId, PeerActivity>,
     patience: Duration,
-    /// The own round and when it began.
+    /// This operator's round, and when it began.
     round: (BlockHeight, Round, Instant),
 }
 
 #[derive(Debug)]
-struct Heard {
+struct PeerActivity {
     at: Instant,
     silent: bool,
 }
@@ -36,7 +36,7 @@ impl Peers {
             me,
             heard: others
                 .map(|id| {
-                    let nothing_yet = Heard {
+                    let nothing_yet = PeerActivity {
                         at: now,
                         silent: false,
                     };
@@ -48,13 +48,13 @@ impl Peers {
         }
     }
 
-    /// Notes that the own operator began a round.
+    /// Records that this operator began a round.
     pub(super) fn round_began(&mut self, height: BlockHeight, round: Round) {
         self.round = (height, round, Instant::now());
     }
 
-    /// Notes a message, and puts what it tells of its sender into the status.
-    pub(super) fn note(
+    /// Records a message, and updates its sender's entry in the status.
+    pub(super) fn record(
         &mut self,
         sender: OperatorId,
         input: &Input,
@@ -90,15 +90,15 @@ impl Peers {
             && let Message::Vote(vote) = &signed.message
             && vote.kind == VoteKind::Prevote
             && (vote.height, vote.round) == (own_height, own_round)
-            // A repeated vote says nothing about how fast the operator is.
+            // A retransmitted vote does not show how fast the operator is.
             && (is_later || peer.prevoted_after.is_none())
         {
             peer.prevoted_after = Some(began.elapsed());
         }
     }
 
-    /// Writes a line about each operator that has become silent.
-    pub(super) fn look(&mut self, federation: &Federation) {
+    /// Logs each operator that has become silent.
+    pub(super) fn log_silent(&mut self, federation: &Federation) {
         for (id, heard) in &mut self.heard {
             if !heard.silent && heard.at.elapsed() > self.patience {
                 heard.silent = true;

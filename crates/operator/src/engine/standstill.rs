@@ -1,4 +1,4 @@
-//! Telling when the chain stands still: what the engine hands to the [`Watch`], and says of it.
+//! Reporting a standstill of the chain: feeds the [`StandstillWatch`], and reports what it finds.
 
 mod links;
 mod watch;
@@ -8,27 +8,27 @@ use std::collections::BTreeSet;
 use federation_block_signing::{Duty, Tip};
 use tokio::time::Instant;
 
-use self::watch::{Moved, OwnFailed, View};
-pub(super) use self::{links::Links, watch::Watch};
+use self::watch::{OwnFailed, StandstillEnd, View};
+pub(super) use self::{links::Links, watch::StandstillWatch};
 use super::Engine;
 use crate::OperatorEvent;
 
 impl Engine {
-    /// Says that a standstill is over, if there was one.
+    /// Reports the end of a standstill, if there was one.
     pub(super) fn end_standstill(&mut self, tip: &Tip) {
         let (now, clock) = (Instant::now(), self.clock.now());
-        let moved = self.standstill.tip(tip.height, tip.time, now, clock);
-        self.heard.rest();
-        self.links.rest();
-        if let Some(Moved { after }) = moved {
-            self.log.moves_again(tip.height, after);
+        let moved = self.standstill.record_tip(tip.height, tip.time, now, clock);
+        self.peer_heights.pause();
+        self.links.forget();
+        if let Some(StandstillEnd { after }) = moved {
+            self.log.standstill_end(tip.height, after);
             let height = tip.height;
-            self.tell(OperatorEvent::MovesAgain { height, after });
+            self.publish(OperatorEvent::MovesAgain { height, after });
         }
     }
 
-    /// Says that the chain stands still, with who is missing, and puts it into the status.
-    pub(super) fn look_for_standstill(&mut self) {
+    /// Reports a standstill and who is missing, in the log, as an event and in the status.
+    pub(super) fn check_standstill(&mut self) {
         let now = Instant::now();
         if !self.standstill.is_due(now) {
             return;
@@ -36,12 +36,13 @@ impl Engine {
         let machine = self.machine.status();
         let mut connected = BTreeSet::new();
         if self.standstill.is_late(now) {
-            connected = self.links.look();
-            // Before there is a tip, those who are heard elsewhere are waited for, and told of by that.
+            connected = self.links.connected();
+            // Before there is a tip, the watcher waits for operators that are ahead, and reports
+            // them.
             if self.standstill.knows_tip() {
-                for (id, height) in self.heard.listen() {
+                for (id, height) in self.peer_heights.take_new() {
                     if height.to_u32().abs_diff(machine.height.to_u32()) > 1 {
-                        self.standstill.note_far(id, height, now);
+                        self.standstill.record_far_height(id, height, now);
                     }
                 }
             }
@@ -55,18 +56,18 @@ impl Engine {
             node: &node,
             connected: &connected,
             own_failed: OwnFailed {
-                to_sign: self.account.fails_at(Duty::Sign, machine.height),
-                to_vote: self.account.fails_at(Duty::Vote, machine.height),
+                to_sign: self.duties.fails_at(Duty::Sign, machine.height),
+                to_vote: self.duties.fails_at(Duty::Vote, machine.height),
             },
         };
-        let look = self.standstill.look(&view, now);
-        if let Some(standstill) = look.standstill.as_ref().filter(|_| look.say) {
-            self.log.stands_still(standstill, self.clock.now());
-            self.tell(OperatorEvent::StandsStill(standstill.clone()));
+        let result = self.standstill.check(&view, now);
+        if let Some(standstill) = result.standstill.as_ref().filter(|_| result.report) {
+            self.log.standstill(standstill, self.clock.now());
+            self.publish(OperatorEvent::StandsStill(standstill.clone()));
         }
         self.status.send_if_modified(|status| {
-            let is_new = status.standstill != look.standstill;
-            status.standstill = look.standstill;
+            let is_new = status.standstill != result.standstill;
+            status.standstill = result.standstill;
             is_new
         });
     }

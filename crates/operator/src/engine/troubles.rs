@@ -1,17 +1,18 @@
-//! Telling what is wrong with the operator itself, and when it is mended: log, status, events.
+//! Reporting what is wrong with the operator itself, and when it has recovered: in log, status and
+//! events.
 
 use federation_block_signing::{Alarm, Event, Part};
 
-use super::{Engine, account::Change};
+use super::{Engine, duties::DutyChange};
 use crate::{Concern, OperatorEvent, Trouble, calls::Answering, status::alarm_text};
 
 impl Engine {
-    /// A part has become slow, or answers again.
-    pub(super) fn answers(&mut self, part: Part, answering: Answering) {
+    /// Reports a part that has become slow, or answers again.
+    pub(super) fn on_answering(&mut self, part: Part, answering: Answering) {
         let (waited, given_up) = match answering {
             Answering::Late(waited) => (waited, false),
             Answering::GivenUp(waited) => (waited, true),
-            Answering::Well => return self.mended(Concern::Part(part)),
+            Answering::Recovered => return self.on_recovered(Concern::Part(part)),
         };
         let alarm = Alarm::NoAnswer {
             part,
@@ -31,24 +32,24 @@ impl Engine {
                     text,
                 });
         });
-        self.happened(Event::Alarm(alarm));
+        self.on_event(Event::Alarm(alarm));
     }
 
-    /// Tells what the account of the operator's share has found.
-    pub(super) fn tell_changes(&mut self, changes: impl IntoIterator<Item = Change>) {
-        // The status first: who hears the event finds it there.
-        self.show_missed();
+    /// Reports changes in how the operator fulfils its duties.
+    pub(super) fn report_changes(&mut self, changes: impl IntoIterator<Item = DutyChange>) {
+        // The status first, so that it is up to date when the event arrives.
+        self.update_troubles();
         for change in changes {
             match change {
-                Change::Raised(alarm) => self.happened(Event::Alarm(alarm)),
-                Change::Mended(duty) => self.mended(Concern::Duty(duty)),
+                DutyChange::Raised(alarm) => self.on_event(Event::Alarm(alarm)),
+                DutyChange::Recovered(duty) => self.on_recovered(Concern::Duty(duty)),
             }
         }
     }
 
-    /// Shows what goes on, with the number of blocks and the reason of now.
-    fn show_missed(&self) {
-        let told = self.account.told().map(|(duty, streak)| {
+    /// Updates the troubles in the status, with the current number of blocks and reason.
+    fn update_troubles(&self) {
+        let reported = self.duties.reported().map(|(duty, streak)| {
             let alarm = streak.alarm(duty);
             let trouble = Trouble {
                 since: streak.since,
@@ -57,10 +58,10 @@ impl Engine {
             };
             (Concern::Duty(duty), trouble)
         });
-        let told: Vec<_> = told.collect();
+        let reported: Vec<_> = reported.collect();
         self.status.send_if_modified(|status| {
             let mut is_news = false;
-            for (concern, trouble) in told {
+            for (concern, trouble) in reported {
                 is_news |= status.troubles.get(&concern) != Some(&trouble);
                 status.troubles.insert(concern, trouble);
             }
@@ -68,10 +69,10 @@ impl Engine {
         });
     }
 
-    fn mended(&self, concern: Concern) {
+    fn on_recovered(&self, concern: Concern) {
         self.status
             .send_if_modified(|status| status.troubles.remove(&concern).is_some());
         tracing::info!("{concern}");
-        self.tell(OperatorEvent::Mended(concern));
+        self.publish(OperatorEvent::Recovered(concern));
     }
 }

@@ -1,4 +1,4 @@
-//! Watching the node's best block.
+//! Watches the node's best block.
 
 use std::{
     sync::{
@@ -19,115 +19,115 @@ use tokio::{
 
 use super::{
     Incoming,
-    arrival::{Arrival, Heard, View, Wait},
+    catch_up::{CatchUp, NodeView, PeerHeights, WaitReason},
 };
 use crate::{
     Clock, NodeState, OperatorError,
     history::{History, HistoryError},
 };
 
-/// The pause between two questions when a block is about to come.
+/// The pause between two requests when a block is about to come.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// The pause before it is said again that the node is not where the chain is; it doubles up to the
-/// longest.
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+/// The pause before it is logged again that the node is behind the chain. It doubles up to
+/// [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 60);
 
-/// When the node's best block may have changed.
+/// Tells the watcher that the node's best block may have changed.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
-    /// It took a block just now.
+    /// The node has just accepted a block.
     pub(crate) submitted: Notify,
-    /// A block was decided, and one of the others may submit it first.
+    /// A block was decided, and another operator may submit it first.
     pub(crate) decided: Notify,
 }
 
-/// Asks the node for its best block again and again: seldom when nothing is to come, at once and
-/// often when a block is.
+/// Polls the node's best block: seldom when none is expected, at once and often when one is.
 pub(crate) struct Watcher {
     pub(crate) node: Arc<dyn Node>,
     pub(crate) genesis: BlockHash,
     pub(crate) inputs: mpsc::Sender<Incoming>,
     pub(crate) hints: Arc<Hints>,
-    /// The pause between two questions when nothing is to come.
+    /// The pause between two requests when no block is expected.
     pub(crate) idle: Duration,
-    /// What the key has signed by the chain's word, up to the tip that the start saw.
+    /// Compares the chain with the guard, beginning above the tip that was seen at the start.
     pub(crate) history: History,
-    /// Set where the operator began with an empty store on a chain without blocks: the first block
-    /// must not be older than that.
+    /// Set if the operator began with an empty store on a chain without blocks: the first block
+    /// must not be older than this.
     pub(crate) fresh_since: Option<UnixTime>,
-    /// When the first tip may pass.
-    pub(crate) arrival: Arrival,
-    pub(crate) heard: Arc<Heard>,
-    /// The height that is worked on, for the ingress.
+    /// Decides when the first tip may pass.
+    pub(crate) catch_up: CatchUp,
+    pub(crate) peer_heights: Arc<PeerHeights>,
+    /// The height the machine works on, for the ingress.
     pub(crate) height: Arc<AtomicU32>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// What is known of the node.
+/// What is known about the node.
 #[derive(Debug, Default)]
-struct Known {
+struct NodeKnowledge {
     tip: Option<BlockHash>,
     first_block_time: Option<UnixTime>,
-    /// Whether it answered the last time. A node that went away may come back as another one.
+    /// Whether the node answered the last time. A node that went away may come back with another
+    /// chain.
     is_same: bool,
 }
 
-/// Saying once that something is waited for, and again with growing pauses.
+/// Logs what is being waited for: once, and again with growing pauses.
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
-    said: Option<(Instant, Duration)>,
-    why: Option<Wait>,
+    logged: Option<(Instant, Duration)>,
+    why: Option<WaitReason>,
 }
 
 impl Waiting {
     fn new() -> Self {
         Self {
             since: Instant::now(),
-            said: None,
+            logged: None,
             why: None,
         }
     }
 
-    fn say(&mut self, why: Wait) {
-        // Nothing is wrong with that.
-        if why == Wait::Listen {
+    fn log(&mut self, why: WaitReason) {
+        // Listening is normal.
+        if why == WaitReason::Listen {
             return;
         }
         let now = Instant::now();
-        let pause = match self.said {
+        let pause = match self.logged {
             Some((at, pause)) if now < at + pause => return,
             Some((_, pause)) => (pause * 2).min(LONGEST_PAUSE),
-            None => SAY_AGAIN,
+            None => FIRST_PAUSE,
         };
-        self.said = Some((now, pause));
-        tracing::warn!(%why, "the node is not where the chain is: waiting, nothing is voted for");
+        self.logged = Some((now, pause));
+        tracing::warn!(%why, "node is behind the chain: waiting for it, without voting");
     }
 
     fn end(&self) {
-        if self.said.is_some() {
-            tracing::info!("the node has caught up");
+        if self.logged.is_some() {
+            tracing::info!("node has caught up");
         }
     }
 }
 
-/// Why there is no news of the tip.
-enum LookError {
-    /// The node does not answer, and is asked again.
+/// Why the tip could not be read.
+enum TipError {
+    /// The node does not answer and will be asked again.
     Down(String),
-    /// The operator must not go on.
+    /// The operator must end.
     End(OperatorError),
 }
 
-impl From<String> for LookError {
+impl From<String> for TipError {
     fn from(reason: String) -> Self {
         Self::Down(reason)
     }
 }
 
-impl From<HistoryError> for LookError {
+impl From<HistoryError> for TipError {
     fn from(error: HistoryError) -> Self {
         match error {
             error @ (HistoryError::Node(_) | HistoryError::Header(..)) => {
@@ -142,32 +142,32 @@ impl From<HistoryError> for LookError {
 }
 
 impl Watcher {
-    /// A pause that suits an interval: a twentieth of it, from 20 ms to a second.
+    /// Returns the idle pause for an interval: a twentieth of it, between 20 ms and a second.
     pub(crate) fn idle_for(interval: Duration) -> Duration {
         (interval / 20).clamp(SHORT, Duration::from_secs(1))
     }
 
-    /// Watches until nobody wants to know any more.
+    /// Watches until the engine is gone.
     ///
     /// # Errors
-    /// What the chain says that ends the operator.
+    /// An error found on the chain that ends the operator.
     pub(crate) async fn run(mut self) -> Result<(), OperatorError> {
-        let mut known = Known::default();
+        let mut known = NodeKnowledge::default();
         let mut state = NodeState::Unknown;
         let mut pause = self.idle;
         let mut waiting = Some(Waiting::new());
         loop {
-            let answer = self.look(&mut known, &mut waiting).await;
+            let answer = self.check_tip(&mut known, &mut waiting).await;
             known.is_same = answer.is_ok();
             let now = match &answer {
                 Ok(_) => waiting
                     .as_ref()
                     .and_then(|waiting| waiting.why)
                     .map_or(NodeState::Up, |why| NodeState::Waiting(why.to_string())),
-                Err(LookError::Down(reason)) => NodeState::Down(reason.clone()),
-                Err(LookError::End(error)) => return Err(error.clone()),
+                Err(TipError::Down(reason)) => NodeState::Down(reason.clone()),
+                Err(TipError::End(error)) => return Err(error.clone()),
             };
-            // Said when it changes between up and down, not at each failing question.
+            // Reported when the node goes up or down, not at each failing request.
             let is_news = match (&now, &state) {
                 (NodeState::Waiting(now), NodeState::Waiting(before)) => now != before,
                 _ => core::mem::discriminant(&now) != core::mem::discriminant(&state),
@@ -189,7 +189,7 @@ impl Watcher {
         }
     }
 
-    /// Waits until it is time to ask again, and says how long to wait after that.
+    /// Waits until it is time to ask again, and sets the pause after that.
     async fn wait(&self, pause: &mut Duration) {
         tokio::select! {
             biased;
@@ -205,30 +205,30 @@ impl Watcher {
         }
     }
 
-    /// The tip and who signed it, if it is another than the known one, and all blocks below it were
-    /// looked at; otherwise why there is none.
-    async fn look(
+    /// Returns the node's tip and its signers if the tip has changed, after all blocks below it
+    /// were compared with the guard.
+    async fn check_tip(
         &mut self,
-        known: &mut Known,
+        known: &mut NodeKnowledge,
         waiting: &mut Option<Waiting>,
-    ) -> Result<Option<(Tip, Vec<OperatorId>)>, LookError> {
+    ) -> Result<Option<(Tip, Vec<OperatorId>)>, TipError> {
         if !known.is_same {
             let found = ask(self.node.block_hash(BlockHeight::GENESIS)).await?;
             if found != self.genesis {
-                return Err(LookError::Down(format!(
-                    "it is on another chain now, with genesis {found}"
+                return Err(TipError::Down(format!(
+                    "the node is now on another chain, with genesis {found}"
                 )));
             }
         }
         if let Some(pending) = waiting {
-            pending.why = self.ask_arrival(pending).await?;
+            pending.why = self.check_catch_up(pending).await?;
             if let Some(why) = pending.why {
-                pending.say(why);
+                pending.log(why);
                 return Ok(None);
             }
             pending.end();
             *waiting = None;
-            Arrival::end(&self.heard);
+            CatchUp::end(&self.peer_heights);
         }
         let hash = ask(self.node.best_block_hash()).await?;
         if known.tip == Some(hash) {
@@ -242,7 +242,7 @@ impl Watcher {
             self.check_fresh(time)?;
             known.first_block_time = Some(time);
         }
-        self.history.look(hash).await?;
+        self.history.check(hash).await?;
         let signers = self.history.signers(hash).await?;
         let tip = Tip {
             height: info.height,
@@ -256,30 +256,30 @@ impl Watcher {
         Ok(Some((tip, signers)))
     }
 
-    /// What there is still to wait for before the first tip passes.
-    async fn ask_arrival(&self, waiting: &Waiting) -> Result<Option<Wait>, LookError> {
+    /// Returns what is still to be waited for before the first tip may pass.
+    async fn check_catch_up(&self, waiting: &Waiting) -> Result<Option<WaitReason>, TipError> {
         let info = ask(self.node.blockchain_info()).await?;
         let tip = ask(self.node.header_info(info.best_block_hash)).await?;
-        // So that what others say of this height gets through meanwhile.
+        // So that messages of this height pass the ingress meanwhile.
         self.height
             .store(info.blocks.next().to_u32(), Ordering::Relaxed);
-        let view = View {
+        let view = NodeView {
             blocks: info.blocks,
             headers: info.headers,
             is_downloading: info.initial_block_download,
             age: self.clock.now().since(UnixTime::from_secs(tip.time)),
         };
         Ok(self
-            .arrival
-            .wait(&view, &self.heard, waiting.since.elapsed()))
+            .catch_up
+            .remaining(&view, &self.peer_heights, waiting.since.elapsed()))
     }
 
-    /// Refuses a chain whose first block is from before the start of an operator that took the chain
-    /// for a new one: it knows nothing of what its key may have signed there.
-    fn check_fresh(&self, first_block: UnixTime) -> Result<(), LookError> {
+    /// Refuses a chain whose first block is older than the start of an operator that took the chain
+    /// for a new one: the operator does not know what its key may have signed there.
+    fn check_fresh(&self, first_block: UnixTime) -> Result<(), TipError> {
         match self.fresh_since {
             Some(start) if first_block.after(self.history.max_drift * 2) < start => {
-                Err(LookError::End(OperatorError::ChainHadBegun))
+                Err(TipError::End(OperatorError::ChainHadBegun))
             }
             _ => Ok(()),
         }

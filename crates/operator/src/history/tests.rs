@@ -1,4 +1,4 @@
-//! Which blocks are looked at, how often the node is asked, and what counts against the guard.
+//! Which blocks are checked, how often the node is asked, and which signatures the guard must know.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,7 +23,7 @@ const ME: OperatorId = OperatorId::new(0);
 const BEGUN: u64 = 1_700_000_000;
 const DRIFT: Duration = Duration::from_secs(10);
 
-/// A chain of blocks of one minute each, of three operators two of whom sign, and the node that has it.
+/// A chain of 2 of 3 operators with an interval of a minute, and a node that has it.
 struct Chain {
     keys: Vec<SecretKey>,
     federation: Arc<Federation>,
@@ -31,7 +31,7 @@ struct Chain {
     node: Arc<Headers>,
 }
 
-/// A node that knows headers only, and counts how often it is asked.
+/// A node that knows only headers and counts the requests.
 #[derive(Default)]
 struct Headers {
     known: Mutex<HashMap<BlockHash, Bytes>>,
@@ -47,7 +47,7 @@ impl Headers {
 fn unknown<T>() -> Result<T, RpcError> {
     Err(RpcError::Node {
         code: -5,
-        message: "not known here".to_owned(),
+        message: "unknown to this node".to_owned(),
     })
 }
 
@@ -100,7 +100,7 @@ impl Node for Headers {
     }
 }
 
-/// A clock that stands.
+/// A clock that stands still.
 #[derive(Debug)]
 struct At(UnixTime);
 
@@ -148,7 +148,7 @@ impl Chain {
         chain
     }
 
-    /// Another block, signed by these operators.
+    /// Adds a block signed by these operators.
     fn push(&mut self, signers: &[usize]) -> BlockHash {
         let height = u32::try_from(self.blocks.len()).expect("few");
         let previous = self
@@ -163,7 +163,7 @@ impl Chain {
             time: u32::try_from(BEGUN).expect("this century") + 60 * height,
             height: BlockHeight::new(height),
             proof: Proof::Ocean {
-                // So that other signers sign another block.
+                // So that different signers make different blocks.
                 contract: [signers
                     .first()
                     .map_or(9, |first| u8::try_from(*first).expect("few"));
@@ -174,7 +174,7 @@ impl Chain {
                 solution: Vec::new(),
             },
         });
-        // One transaction is announced; nobody here looks into it.
+        // The block announces one transaction, which nobody reads here.
         let bytes = [header.encode(), vec![1, 0]].concat();
         let mut block = Block::decode(Dialect::Ocean, bytes.into()).expect("a block");
         if !signers.is_empty() {
@@ -203,8 +203,8 @@ impl Chain {
         (block.height(), block.block_hash())
     }
 
-    /// What an operator sees whose guard has signed these heights' blocks.
-    async fn history(&self, known: Known, seen: u32, signed: &[u32]) -> History {
+    /// The check of an operator whose guard has signed the blocks of these heights.
+    async fn history(&self, known: Scope, seen: u32, signed: &[u32]) -> History {
         let key = Secret::from_hex(&self.keys[0].display_secret().to_string()).expect("a key");
         let signer: Box<dyn Signer> = Box::new(SoftwareSigner::new(key));
         let signer = GuardedSigner::new(signer, MemoryGuardStore::new()).expect("loads");
@@ -226,11 +226,11 @@ impl Chain {
     }
 }
 
-const fn above(height: u32) -> Known {
-    Known::Above(Some(BlockHeight::new(height)))
+const fn above(height: u32) -> Scope {
+    Scope::Above(Some(BlockHeight::new(height)))
 }
 
-/// The height of the block that the guard should know and does not.
+/// The height of the block that the guard should know but does not.
 fn found(result: Result<(), HistoryError>) -> Option<u32> {
     match result {
         Ok(()) => None,
@@ -240,24 +240,24 @@ fn found(result: Result<(), HistoryError>) -> Option<u32> {
 }
 
 #[tokio::test]
-async fn each_new_block_is_asked_for_once_however_many_come_at_a_time() {
+async fn each_new_header_is_requested_once_however_many_come_at_a_time() {
     let mut chain = Chain::new();
     chain.push_many(5, &[1, 2]);
     let mut history = chain.history(above(5), 5, &[]).await;
     let tip = chain.push(&[1, 2]);
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
     assert_eq!(chain.node.asked(), 1);
     // Nothing new.
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
     assert_eq!(chain.node.asked(), 0);
     let tip = chain.push_many(3000, &[1, 2]);
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
     assert_eq!(chain.node.asked(), 3000);
     assert_eq!(history.seen, Some(chain.at(3006)));
 }
 
 #[tokio::test]
-async fn an_own_signature_anywhere_between_two_tips_must_be_known() {
+async fn a_signature_of_this_operator_anywhere_between_two_tips_must_be_known() {
     let mut chain = Chain::new();
     chain.push_many(5, &[1, 2]);
     chain.push_many(200, &[1, 2]);
@@ -265,18 +265,18 @@ async fn an_own_signature_anywhere_between_two_tips_must_be_known() {
     chain.push(&[0, 2]);
     let tip = chain.push_many(300, &[1, 2]);
     let mut old = chain.history(above(5), 5, &[]).await;
-    assert_eq!(found(old.look(tip).await), Some(signed));
-    // What was refused counts as not looked at.
-    assert_eq!(found(old.look(tip).await), Some(signed));
+    assert_eq!(found(old.check(tip).await), Some(signed));
+    // A tip that failed the check counts as unchecked.
+    assert_eq!(found(old.check(tip).await), Some(signed));
     let mut newest = chain.history(above(5), 5, &[signed]).await;
-    assert_eq!(found(newest.look(tip).await), None);
-    // Below what the guard knew at the start its records may be gone.
+    assert_eq!(found(newest.check(tip).await), None);
+    // Below the height that the guard knew at the start its records may be gone.
     let mut pruned = chain.history(above(signed), signed, &[]).await;
-    assert_eq!(found(pruned.look(tip).await), None);
+    assert_eq!(found(pruned.check(tip).await), None);
 }
 
 #[tokio::test]
-async fn a_signature_of_another_block_at_a_height_that_the_guard_knows_is_no_own_one() {
+async fn a_record_for_another_block_of_the_same_height_does_not_count() {
     let mut chain = Chain::new();
     chain.push_many(5, &[1, 2]);
     let mut history = chain.history(above(5), 5, &[]).await;
@@ -284,47 +284,51 @@ async fn a_signature_of_another_block_at_a_height_that_the_guard_knows_is_no_own
     let signed = history.signer.sign_block(BlockHeight::new(6), other).await;
     signed.expect("signs");
     let tip = chain.push(&[0, 1]);
-    assert_eq!(found(history.look(tip).await), Some(6));
+    assert_eq!(found(history.check(tip).await), Some(6));
 }
 
 #[tokio::test]
-async fn a_tip_that_was_replaced_is_looked_at_again() {
+async fn a_replaced_tip_is_checked_again() {
     let mut chain = Chain::new();
     chain.push_many(5, &[1, 2]);
     let replaced = chain.push(&[1, 2]);
     let mut history = chain.history(above(3), 5, &[]).await;
-    assert_eq!(found(history.look(replaced).await), None);
+    assert_eq!(found(history.check(replaced).await), None);
     chain.blocks.pop();
     let mut other = chain.history(above(3), 5, &[]).await;
     other.seen = history.seen;
     let tip = chain.push(&[0, 1]);
     assert_ne!(tip, replaced);
-    assert_eq!(found(other.look(tip).await), Some(6));
+    assert_eq!(found(other.check(tip).await), Some(6));
 }
 
 #[tokio::test]
-async fn an_observer_is_told_of_what_its_key_signs_after_it_began_and_of_nothing_before() {
+async fn an_observer_must_know_what_its_key_signs_after_its_start_and_nothing_before() {
     let mut chain = Chain::new();
     chain.push_many(5, &[1, 2]);
-    // Its former life, up to height 10.
+    // Signed before its memory was lost, up to height 10.
     let tip = chain.push_many(5, &[0, 2]);
     let time = |height: u64| UnixTime::from_secs(BEGUN + 60 * height);
     let start = time(10).before(DRIFT);
-    let mut observer = chain.history(Known::Since(start), 5, &[]).await;
-    assert_eq!(found(observer.look(tip).await), None, "a block under way");
+    let mut observer = chain.history(Scope::Since(start), 5, &[]).await;
+    assert_eq!(
+        found(observer.check(tip).await),
+        None,
+        "a block that was already on its way"
+    );
     let tip = chain.push(&[0, 2]);
-    assert_eq!(found(observer.look(tip).await), Some(11));
-    // What it signs itself, once it takes part, it knows.
-    let mut taking_part = chain.history(Known::Since(start), 10, &[11]).await;
-    assert_eq!(found(taking_part.look(tip).await), None);
-    // Where times run ahead of the clock they tell nothing.
-    let mut ahead = chain.history(Known::Since(start), 10, &[]).await;
+    assert_eq!(found(observer.check(tip).await), Some(11));
+    // It knows what it signs itself once it takes part.
+    let mut taking_part = chain.history(Scope::Since(start), 10, &[11]).await;
+    assert_eq!(found(taking_part.check(tip).await), None);
+    // Block times ahead of the clock prove nothing.
+    let mut ahead = chain.history(Scope::Since(start), 10, &[]).await;
     ahead.clock = Arc::new(At(time(10)));
-    assert_eq!(found(ahead.look(tip).await), None);
+    assert_eq!(found(ahead.check(tip).await), None);
 }
 
 #[tokio::test]
-async fn what_the_node_does_not_give_is_not_passed() {
+async fn a_missing_or_wrong_header_fails_the_check() {
     let mut chain = Chain::new();
     chain.push_many(5, &[1, 2]);
     let mut history = chain.history(above(5), 5, &[]).await;
@@ -333,7 +337,7 @@ async fn what_the_node_does_not_give_is_not_passed() {
     let take = |hash| chain.node.known.lock().expect("not poisoned").remove(&hash);
     let bytes = take(hole).expect("there");
     assert!(matches!(
-        history.look(tip).await,
+        history.check(tip).await,
         Err(HistoryError::Node(_))
     ));
     assert_eq!(history.seen, Some(chain.at(5)));
@@ -348,24 +352,24 @@ async fn what_the_node_does_not_give_is_not_passed() {
     };
     put(hole, chain.blocks[1].header().encode().into());
     assert!(matches!(
-        history.look(tip).await,
+        history.check(tip).await,
         Err(HistoryError::Header(..))
     ));
     put(hole, bytes);
-    assert_eq!(found(history.look(tip).await), None);
+    assert_eq!(found(history.check(tip).await), None);
 }
 
 #[tokio::test]
-async fn a_key_that_is_said_to_be_new_is_searched_for_from_the_tip_down() {
+async fn signatures_of_a_key_declared_new_are_searched_from_the_tip_down() {
     let mut chain = Chain::new();
     chain.push_many(3, &[1, 2]);
     chain.push(&[0, 1]);
     let tip = chain.push_many(20, &[1, 2]);
-    let history = chain.history(Known::Above(None), 24, &[]).await;
+    let history = chain.history(Scope::Above(None), 24, &[]).await;
     let search = async |blocks| last_signed(&history, tip, blocks).await.expect("answers");
     assert_eq!(search(1000).await, Some(BlockHeight::new(4)));
     assert_eq!(search(20).await, None);
-    let never = chain.history(Known::Above(None), 24, &[]).await;
+    let never = chain.history(Scope::Above(None), 24, &[]).await;
     let below = chain.at(3).1;
     assert_eq!(
         last_signed(&never, below, 1000).await.expect("answers"),

@@ -1,4 +1,4 @@
-//! Which operators reissue otherwise than this one, and how.
+//! Which operators' reissuances differ from this operator's, and how.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,11 @@ use elements::AssetId;
 use federation_roster::OperatorId;
 use tokio::sync::watch;
 
-/// What other operators said last of an asset that is not what this one would say, by who said it.
+/// By operator and asset, how another operator's latest statement about the asset differs from this
+/// operator's.
 pub type ReissuanceDifferences = BTreeMap<(OperatorId, AssetId), String>;
 
-/// Keeps it for whoever asks, until the operator says what this one says.
+/// Keeps differences until the other operator agrees with this one.
 #[derive(Debug)]
 pub(super) struct Differences(watch::Sender<ReissuanceDifferences>);
 
@@ -18,13 +19,13 @@ impl Differences {
         Self(to)
     }
 
-    /// An operator says the same of an asset.
+    /// Records that an operator agrees about an asset.
     pub(super) fn agrees(&self, who: OperatorId, asset: AssetId) {
         self.0
             .send_if_modified(|all| all.remove(&(who, asset)).is_some());
     }
 
-    /// An operator says something else of an asset that is reissued here.
+    /// Records that an operator differs about an asset that is reissued here.
     pub(super) fn differs(&self, who: OperatorId, asset: AssetId, how: &str) {
         self.0.send_if_modified(|all| {
             let before = all.insert((who, asset), how.to_owned());
@@ -32,15 +33,16 @@ impl Differences {
         });
     }
 
-    /// An operator reissues an asset that is not reissued here. Of each operator one is kept: it may
-    /// speak of any number.
+    /// Records that an operator reissues an asset that is not reissued here. One such asset is kept
+    /// for each operator, because a faulty one may name any number of them.
     pub(super) fn is_foreign(&self, who: OperatorId, asset: AssetId, ours: &[AssetId]) {
         self.0.send_if_modified(|all| {
             let known = all.contains_key(&(who, asset));
             all.retain(|(other, other_asset), _| *other != who || ours.contains(other_asset));
             all.insert(
                 (who, asset),
-                "it reissues this asset, which federation.toml does not have here".to_owned(),
+                "it reissues this asset, which is not in this operator's federation.toml"
+                    .to_owned(),
             );
             !known
         });
@@ -56,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn who_differs_is_known_until_it_agrees() {
+    fn a_difference_is_kept_until_the_operator_agrees() {
         let (to, all) = watch::channel(BTreeMap::new());
         let differences = Differences::new(to);
         let (who, other) = (OperatorId::new(1), OperatorId::new(2));
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn of_assets_that_are_not_ours_one_is_kept_for_each_operator() {
+    fn one_foreign_asset_is_kept_for_each_operator() {
         let (to, all) = watch::channel(BTreeMap::new());
         let differences = Differences::new(to);
         let who = OperatorId::new(1);

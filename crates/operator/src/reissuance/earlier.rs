@@ -1,25 +1,25 @@
-//! Blocks from before a change of the chain's script: other keys have signed them, and what vouches for
-//! them is a later block of the federation that stands on them.
+//! Blocks from before a change of the chain's script. They are signed with other keys, and are
+//! proven by a later block of the federation that builds on them.
 
 use federation_chain::{Block, BlockHash, BlockHeight, CheckError, Header, SigningRules};
 use federation_ocean_rpc::Node;
 
 use super::follow::FollowError;
 
-/// The most blocks of other signers that are proven at once, 32 bytes each: eight years of a block a
-/// minute.
-const MOST: usize = 1 << 22;
+/// The most blocks of other signers that are proven at once, at 32 bytes each: eight years of
+/// blocks every minute.
+const MAX_PROVEN: usize = 1 << 22;
 
-/// The blocks of other signers that are known to be the chain's.
+/// Blocks of other signers that are proven to belong to the chain.
 #[derive(Default)]
-pub(super) struct Earlier {
-    /// The height of the first one.
+pub(super) struct EarlierBlocks {
+    /// The height of the first of them.
     first: BlockHeight,
     hashes: Vec<BlockHash>,
 }
 
-impl Earlier {
-    /// Whether a block was proven to be the chain's.
+impl EarlierBlocks {
+    /// Whether a block was proven to belong to the chain.
     pub(super) fn knows(&self, block: &Block) -> bool {
         let above = block.height().to_u32().checked_sub(self.first.to_u32());
         above
@@ -27,12 +27,12 @@ impl Earlier {
             .is_some_and(|known| *known == block.block_hash())
     }
 
-    /// Proves a block that is not signed as the federation signs: by the headers that stand on it, up to
+    /// Proves a block that is not signed by the federation, by the headers that build on it up to
     /// the first one that is.
     ///
     /// # Errors
-    /// If it names the federation's script and so ought to be signed, or none of those above it is, or
-    /// they do not stand on each other.
+    /// If the block names the federation's script, and so must be signed with it; if no header
+    /// above it is signed by the federation; or if the headers do not build on each other.
     pub(super) async fn prove(
         &mut self,
         block: &Block,
@@ -51,7 +51,7 @@ impl Earlier {
         let best = node.block_count().await?;
         let mut hashes = vec![block.block_hash()];
         let mut above = height;
-        while above < best && hashes.len() < MOST {
+        while above < best && hashes.len() < MAX_PROVEN {
             above = above.next();
             let header = ask(node, rules, above).await?;
             if hashes.last() != Some(&header.previous()) {
@@ -68,7 +68,7 @@ impl Earlier {
     }
 }
 
-/// The node's header at a height.
+/// Requests the node's header at a height.
 async fn ask(
     node: &dyn Node,
     rules: &SigningRules,

@@ -1,4 +1,4 @@
-//! Reading the node's chain into a ledger, and believing of it only what the federation has signed.
+//! Reads the node's chain into a ledger, and believes only what the federation has signed.
 
 use std::time::Duration;
 
@@ -9,52 +9,50 @@ use federation_ocean_rpc::{Node, RpcError};
 use federation_reissuance::{Ledger, LedgerError, LedgerEvent};
 use tokio::time::Instant;
 
-use super::earlier::Earlier;
+use super::earlier::EarlierBlocks;
 
-/// Blocks above this, in bytes, are hashed on a thread for blocking work.
+/// Blocks larger than this, in bytes, are hashed on a thread for blocking work.
 const INLINE: usize = 32 * 1024;
 
-/// How often a long reading says how far it has come.
+/// How often the progress of a long read is reported.
 const PROGRESS: Duration = Duration::from_secs(2);
 
-/// Why the chain could not be read on.
+/// Why reading the chain stopped.
 ///
-/// Whatever the node gave was not believed, and nothing is lost by it: reading goes on where it was, as
-/// soon as the node gives the federation's blocks.
+/// What the node returned was not believed, and nothing is lost: reading continues at the same
+/// height as soon as the node returns the federation's blocks.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
-    /// The node gave no answer.
-    #[error("the node gave no block: {0}")]
+    /// The node did not answer.
+    #[error("no block from the node: {0}")]
     Node(#[from] RpcError),
     /// The block does not continue what was read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// A block that cannot be read.
-    #[error("the block that the node gave for height {height} cannot be read: {why}")]
+    /// A block could not be decoded.
+    #[error("the node's block for height {height} cannot be decoded: {why}")]
     Block {
         /// The height that was asked for.
         height: BlockHeight,
         /// What is wrong with it.
         why: DecodeError,
     },
-    /// The node gave another block than the one asked for.
-    #[error("the node gave another block than asked for at height {0}")]
+    /// The node returned another block than the one asked for.
+    #[error("the node returned another block than the one asked for at height {0}")]
     Other(BlockHeight),
-    /// A block with other transactions than those that its hash commits to.
+    /// A block's transactions are not those that its hash commits to.
     #[error(
-        "the transactions that the node gave for the block at height {height} are not its own: {why}"
+        "the node returned other transactions for the block at height {height} than its hash commits to: {why}"
     )]
     Commitments {
         /// The block's height.
         height: BlockHeight,
-        /// What differs.
+        /// Which commitment differs.
         why: CommitmentError,
     },
-    /// A block that the federation did not sign.
-    #[error(
-        "the block that the node gave for height {height} is not signed by the federation: {why}"
-    )]
+    /// A block is not signed by the federation.
+    #[error("the node's block for height {height} is not signed by the federation: {why}")]
     Unsigned {
         /// The block's height.
         height: BlockHeight,
@@ -64,33 +62,33 @@ pub enum FollowError {
 }
 
 impl FollowError {
-    /// Whether the node said something that is not so, rather than nothing.
+    /// Whether the node returned false data, as opposed to no data.
     #[must_use]
-    pub const fn is_false(&self) -> bool {
+    pub const fn is_false_data(&self) -> bool {
         !matches!(self, Self::Node(_) | Self::Ledger(_))
     }
 }
 
-/// What comes of reading, besides the ledger.
+/// Receives what happens while the chain is read into a ledger.
 pub trait Reading: Send {
-    /// A block said something of the asset at a place in the settings.
-    fn said(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent);
-    /// Now and then, how far a long reading has come.
-    fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
+    /// Receives an event of the asset with this index in the settings.
+    fn on_event(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent);
+    /// Receives the progress of a long read now and then.
+    fn on_progress(&mut self, height: BlockHeight, to: BlockHeight) {
         let _ = (height, to);
     }
 }
 
 /// Reads the node's blocks into a ledger, up to a height.
 ///
-/// A block is read if its hash is the one that follows the last block that was read, its transactions
-/// and witnesses are those which the hash commits to, and M of the federation's keys have signed it. The
-/// genesis block is known by its hash. Blocks that name other signers, from before a change of the
-/// chain's script, are read if a later block which the federation signed stands on them.
+/// A block is read if it builds on the last block that was read, its hash commits to its
+/// transactions and witnesses, and M of the federation's keys have signed it. The genesis block is
+/// known by its hash. Blocks that name other signers, from before a change of the chain's script,
+/// are read if a later block that the federation signed builds on them.
 ///
 /// # Errors
-/// If the node gives no block, or one that is not believed or does not continue the ledger; what was
-/// read before stays.
+/// If the node returns no block, or one that is not believed or does not continue the ledger. What
+/// was read before stays in the ledger.
 pub async fn follow(
     ledger: &mut Ledger,
     node: &dyn Node,
@@ -98,12 +96,12 @@ pub async fn follow(
     to: BlockHeight,
     reading: &mut dyn Reading,
 ) -> Result<(), FollowError> {
-    let mut told = Instant::now();
-    let mut earlier = Earlier::default();
+    let mut reported = Instant::now();
+    let mut earlier = EarlierBlocks::default();
     while ledger.next_height() <= to {
         let height = ledger.next_height();
         let block = ask(node, rules.dialect(), height).await?;
-        // The ledger knows the genesis block, which nobody signs.
+        // The ledger knows the genesis block, which is not signed.
         if height > BlockHeight::GENESIS
             && !earlier.knows(&block)
             && let Err(why) = rules.check_stored_block(block.header())
@@ -111,17 +109,17 @@ pub async fn follow(
             earlier.prove(&block, why, node, rules).await?;
         }
         for (index, event) in ledger.apply_block(&block)? {
-            reading.said(height, index, &event);
+            reading.on_event(height, index, &event);
         }
-        if told.elapsed() > PROGRESS {
-            told = Instant::now();
-            reading.progress(height, to);
+        if reported.elapsed() > PROGRESS {
+            reported = Instant::now();
+            reading.on_progress(height, to);
         }
     }
     Ok(())
 }
 
-/// The node's block at a height, whole and with its own transactions.
+/// Requests the node's block at a height, and checks its hash and transactions.
 async fn ask(node: &dyn Node, dialect: Dialect, height: BlockHeight) -> Result<Block, FollowError> {
     let hash = node.block_hash(height).await?;
     let bytes = node.block(hash).await?;
@@ -134,8 +132,8 @@ async fn ask(node: &dyn Node, dialect: Dialect, height: BlockHeight) -> Result<B
         .map_err(|why| FollowError::Commitments { height, why })
 }
 
-/// The block, if its transactions are its own; a large one is hashed where it does not hold up other
-/// tasks.
+/// Returns the block if its hash commits to its transactions. A large block is hashed on a thread
+/// for blocking work.
 async fn check_commitments(block: Block) -> Result<Block, CommitmentError> {
     let check = |block: Block| block.check_stored_commitments().map(|()| block);
     if block.as_bytes().len() <= INLINE {
@@ -147,12 +145,13 @@ async fn check_commitments(block: Block) -> Result<Block, CommitmentError> {
     });
     match checked.await {
         Ok(checked) => checked,
-        // The thread is gone, as when the runtime ends.
+        // The thread is gone because the runtime is ending.
         Err(_) => check(block),
     }
 }
 
-/// A block in the chain's form. The genesis block of a dynafed chain is still one of the older form.
+/// Decodes a block in the chain's format. The genesis block of a dynafed chain still has the older
+/// one.
 fn decode(
     dialect: Dialect,
     bytes: bytes::Bytes,

@@ -1,5 +1,6 @@
-//! Never two payments for one point: what was signed is durable before a signature leaves, and
-//! another transaction is signed only if at most one of all of them can be confirmed.
+//! Prevents two payments for one point: a transaction is recorded durably before its signature
+//! leaves, and another one for the same point is signed only if at most one of all of them can be
+//! confirmed.
 
 use elements::{OutPoint, Txid};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A transaction that was signed for a point, or is about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Signed {
-    /// Its id; signatures are no part of it.
+    /// Its id, which does not cover signatures.
     pub(crate) txid: Txid,
     /// The output with the reissuance tokens that it spends.
     pub(crate) token: OutPoint,
@@ -16,7 +17,7 @@ pub(crate) struct Signed {
 /// Why a transaction is not signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{txid} was signed for the same point and can still be confirmed: it spends the tokens in {token}"
+    "transaction {txid} was signed for the same point and can still be confirmed: it spends the tokens in {token}"
 )]
 pub(crate) struct PaysTwice {
     /// The transaction that was signed.
@@ -25,16 +26,16 @@ pub(crate) struct PaysTwice {
     token: OutPoint,
 }
 
-/// All that was signed for one asset and point.
+/// The transactions that were signed for one asset and point.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignedForPoint(Vec<Signed>);
 
 impl SignedForPoint {
-    /// The same with one more, if that can do no harm: each earlier one spends the same tokens, so
-    /// that the chain takes one of them at most, or spends tokens that something else has spent.
+    /// Adds a transaction if that is safe: each earlier one must spend the same tokens, so that at
+    /// most one of them can be confirmed, or tokens that another transaction has already spent.
     ///
-    /// `is_gone` says whether an output was there and has been spent in a block; of one that was never
-    /// seen it must not, since a block may still have it.
+    /// `is_gone` tells whether an output existed and was spent in a block. It must return false for
+    /// an output that was never seen, because a later block may still contain it.
     pub(crate) fn with(
         mut self,
         asked: Signed,
@@ -53,8 +54,8 @@ impl SignedForPoint {
                 token: *token,
             }),
             None => {
-                // Of those that spend the same tokens one says as much as all, and a stranger's coins
-                // can make any number of them.
+                // Of several that spend the same tokens one record is enough; with other people's
+                // coins for the fee there can be any number of them.
                 self.0.retain(|signed| signed.token != asked.token);
                 self.0.push(asked);
                 Ok(self)
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_transaction_is_signed_again() {
+    fn the_same_transaction_may_be_signed_again() {
         let once = SignedForPoint::default().with(signed(1, 1), nothing);
         let twice = once
             .clone()
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_spend_the_same_tokens_one_is_confirmed_at_most() {
+    fn two_transactions_that_spend_the_same_tokens_may_be_signed() {
         let both = SignedForPoint::default()
             .with(signed(1, 1), nothing)
             .and_then(|one| one.with(signed(2, 1), nothing));
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_that_spend_the_same_tokens_are_one_on_record() {
+    fn transactions_that_spend_the_same_tokens_take_one_record() {
         let mut record = SignedForPoint::default();
         for txid in 0..200 {
             record = record.with(signed(txid, 1), nothing).expect("the same");
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn other_tokens_are_spent_only_when_the_first_are_gone() {
+    fn other_tokens_may_be_spent_only_when_the_first_are_gone() {
         let one = SignedForPoint::default()
             .with(signed(1, 1), nothing)
             .expect("the first");
@@ -114,7 +115,7 @@ mod tests {
         let first = signed(1, 1).token;
         let both = one
             .with(signed(2, 2), |outpoint| outpoint == first)
-            .expect("the first cannot be confirmed any more");
+            .expect("the first can no longer be confirmed");
         let third = both
             .clone()
             .with(signed(3, 3), |outpoint| outpoint == first);

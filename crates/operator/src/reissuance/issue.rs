@@ -1,4 +1,4 @@
-//! Making an asset whose reissuance tokens belong to the federation.
+//! Issues assets whose reissuance tokens belong to the federation.
 
 use elements::AddressParams;
 use federation_chain::{BlockHash, Dialect};
@@ -13,14 +13,15 @@ pub struct IssuedAsset {
     pub asset: String,
     /// Its reissuance token's id.
     pub token: String,
-    /// The transaction that issued it, to the node's wallet.
+    /// The transaction that issued it to the node's wallet.
     pub issuance: String,
     /// The transaction that paid the tokens to the federation's script.
     pub tokens_paid: String,
 }
 
-/// The addresses of the script that holds reissuance tokens. `chain` is the chain's name at the node,
-/// for the prefixes of its addresses; none if the script is too long for pay-to-script-hash.
+/// Returns the addresses of the script that holds reissuance tokens, or none if the script is too
+/// long for pay-to-script-hash. `chain` is the node's name of the chain, which determines the
+/// address prefixes.
 #[must_use]
 pub fn token_addresses(
     tokens: &TokenScript,
@@ -51,25 +52,26 @@ pub fn token_addresses(
 /// The addresses of a script that holds reissuance tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenAddresses {
-    /// For the tokens: on Elements the confidential one.
+    /// The address for tokens; on Elements it is confidential.
     pub tokens: String,
-    /// For coins that pay fees: not confidential, since everybody must see what they hold.
+    /// The address for coins that pay fees. It is not confidential, because all operators must see
+    /// the amounts.
     pub coins: String,
 }
 
-/// Issues an asset by the node's wallet, in an amount that everybody can read, and pays all its
-/// reissuance tokens to an address of the federation's script. What was issued stays in the wallet.
+/// Issues an asset from the node's wallet, with an explicit amount, and pays all of its reissuance
+/// tokens to an address of the federation's script. The issued amount stays in the wallet.
 ///
 /// # Errors
-/// If the node's wallet cannot do it. If the asset was issued but its tokens were not paid on, the
-/// error says so, and the wallet still has both.
+/// If the node's wallet cannot issue the asset. If it was issued but its tokens were not paid to
+/// the address, the error says so, and the wallet still holds both.
 pub async fn issue(
     node: &NodeClient,
     address: &str,
     amount: Amount,
     tokens: Amount,
 ) -> Result<IssuedAsset, IssueError> {
-    // Asked first, so that a node that does not answer has issued nothing.
+    // Asked first, so that nothing is issued if the node does not answer.
     node.dialect().await?;
     let issued = node.issue_asset(amount, tokens).await?;
     let paid = node.send_whole_asset(address, tokens, &issued.token).await;
@@ -88,14 +90,14 @@ pub async fn issue(
     }
 }
 
-/// Why an asset was not issued, or not wholly.
+/// Why an asset was not issued, or its tokens were not paid to the federation.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueError {
     /// Nothing was issued.
     #[error("nothing was issued: {0}")]
     Nothing(#[from] RpcError),
-    /// The tokens are in the wallet.
+    /// The asset was issued, but its tokens are still in the wallet.
     #[error(
         "asset {asset} was issued, but its tokens {token} are still in the node's wallet: {source}; pay them to the federation's address with `sendtoaddress`"
     )]
@@ -104,7 +106,7 @@ pub enum IssueError {
         asset: String,
         /// Its reissuance token.
         token: String,
-        /// What the node said.
+        /// The node's error.
         source: RpcError,
     },
 }

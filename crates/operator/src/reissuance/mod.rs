@@ -1,10 +1,11 @@
-//! Reissuance by the operators: no leader, and never in the way of block signing.
+//! Reissuance by the operators, without a leader and without delaying block signing.
 //!
-//! At each new block an operator reads it into its ledger. If something is owed at a point, it makes
-//! the transaction that follows from the ledger, remembers durably that it will sign it, signs, and
-//! tells plan and signatures to all. Who holds the signatures of M keys completes the transaction
-//! and hands it to its own node; that several do is no harm. It is all said again at each block
-//! until the payment is in one. What fails is logged and tried again at the next block.
+//! An operator reads each new block into its ledger. If a payment is due at a point of the
+//! schedule, it builds the transaction that follows from the ledger, durably records that it will
+//! sign it, signs it, and broadcasts plan and signatures. An operator that holds the signatures of
+//! M keys completes the transaction and hands it to its node; it does no harm if several do. Plan
+//! and signatures are broadcast again at each block until the payment is in a block. Failures are
+//! logged, and the next block brings another attempt.
 
 mod differences;
 mod earlier;
@@ -36,7 +37,7 @@ use crate::ReissuanceStore;
 /// The most assets that one federation reissues.
 const MAX_ASSETS: usize = 64;
 
-/// What an operator needs to reissue.
+/// The parts an operator needs to reissue assets.
 pub struct Reissuance {
     pub(crate) assets: Vec<AssetSettings>,
     pub(crate) spender: Arc<dyn SpendSigner>,
@@ -44,11 +45,11 @@ pub struct Reissuance {
     pub(crate) store: ReissuanceStore,
 }
 
-/// Parts that do not belong together.
+/// Why the parts of a reissuance do not belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReissuanceError {
-    /// The operator's key cannot spend the tokens.
+    /// The operator's key is not among those that can spend the tokens.
     #[error(
         "the reissuance key {key} is not in the script that holds the tokens of {asset}: use the key that belongs to this operator"
     )]
@@ -58,22 +59,23 @@ pub enum ReissuanceError {
         /// The asset.
         asset: AssetId,
     },
-    /// One asset twice.
-    #[error("{0} is to be reissued by two schedules: keep one")]
+    /// An asset is configured twice.
+    #[error("asset {0} has two schedules: keep one")]
     Twice(AssetId),
-    /// More than can be kept in step.
-    #[error("{0} assets are to be reissued, at most {MAX_ASSETS} can be")]
+    /// More assets are configured than the limit.
+    #[error("{0} assets are configured for reissuance, but at most {MAX_ASSETS} are supported")]
     TooMany(usize),
-    /// Settings that this chain cannot follow.
+    /// The settings are not possible on this chain.
     #[error(transparent)]
     Settings(#[from] SettingsError),
 }
 
 impl Reissuance {
-    /// Reissues these assets with this key.
+    /// Combines the parts to reissue these assets with this key.
     ///
     /// # Errors
-    /// If the key is not in one of the scripts, or an asset is there twice.
+    /// If the key is missing from one of the scripts, an asset is listed twice, or there are too many
+    /// assets.
     pub fn new(
         assets: Vec<AssetSettings>,
         spender: Arc<dyn SpendSigner>,
@@ -89,10 +91,11 @@ impl Reissuance {
         })
     }
 
-    /// Whether these assets can be made more of with this key.
+    /// Checks that these assets can be reissued with this key.
     ///
     /// # Errors
-    /// If the key is not in one of the scripts, or an asset is there twice.
+    /// If the key is missing from one of the scripts, an asset is listed twice, or there are too many
+    /// assets.
     pub fn check(assets: &[AssetSettings], key: PublicKey) -> Result<(), ReissuanceError> {
         if assets.len() > MAX_ASSETS {
             return Err(ReissuanceError::TooMany(assets.len()));
@@ -118,32 +121,32 @@ impl core::fmt::Debug for Reissuance {
     }
 }
 
-/// How it is with one asset.
+/// The state of one asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AssetStatus {
     /// The asset.
     pub asset: AssetId,
-    /// What is in circulation, in satoshi.
+    /// The amount in circulation, in satoshi.
     pub circulation: u64,
-    /// What is owed next, if anything is.
+    /// The next payment that is due, if any.
     pub due: Option<DueStatus>,
-    /// The last payment that was seen in a block since the start.
+    /// The point and transaction of the last payment seen in a block since the start.
     pub paid: Option<(BlockHeight, Txid)>,
-    /// Why nothing can be made, if so.
+    /// Why nothing can be reissued, if so.
     pub problem: Option<String>,
 }
 
-/// What is owed.
+/// A payment that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DueStatus {
     /// The point's height.
     pub point: BlockHeight,
-    /// How much, in satoshi.
+    /// The amount, in satoshi.
     pub amount: u64,
-    /// The keys whose signatures are here.
+    /// The number of keys whose signatures have been collected.
     pub signatures: usize,
-    /// The keys whose signatures it takes.
+    /// The number of keys whose signatures are required.
     pub needed: usize,
 }

@@ -1,34 +1,34 @@
-//! What operators say to each other about a reissuance: the whole plan, so that one who comes to
-//! another can tell in what, and the signatures of one key.
+//! The message that operators exchange about a reissuance: the complete plan, so that an operator
+//! with another plan can tell in what they differ, and the signatures of one key.
 
 use elements::Txid;
 use federation_reissuance::{PartialSignatures, Plan};
 use serde::{Deserialize, Serialize};
 
-/// The only version there is.
+/// The only version so far.
 const VERSION: u8 = 1;
 
 /// One operator's plan and signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Statement {
     pub(crate) plan: Plan,
-    /// The id of the transaction, without signatures.
+    /// The id of the transaction, which does not depend on its signatures.
     pub(crate) id: Txid,
     pub(crate) signatures: PartialSignatures,
 }
 
-/// Bytes that are no statement.
+/// Why bytes are not a valid statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeStatementError {
-    #[error("version {0} is unknown")]
+    #[error("unknown version {0}")]
     Version(u8),
-    #[error("it does not decode")]
+    #[error("malformed encoding")]
     Malformed,
 }
 
 impl Statement {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        // Writing to memory what has a length cannot fail.
+        // Encoding plain data to memory cannot fail.
         postcard::to_extend(self, vec![VERSION]).unwrap_or_default()
     }
 
@@ -52,7 +52,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn decoding_arbitrary_bytes_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             let _ = Statement::decode(&bytes);
             let versioned: Vec<u8> = core::iter::once(VERSION).chain(bytes).collect();
             let _ = Statement::decode(&versioned);

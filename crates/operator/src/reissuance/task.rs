@@ -1,4 +1,4 @@
-//! The task that reissues, beside the one that makes blocks.
+//! The reissuance task, which runs next to the one that makes blocks.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -26,22 +26,22 @@ use super::{
 use crate::{
     OperatorEvent, OperatorStatus, ReissuanceStore, StoreError,
     calls::{CallError, Calls},
-    engine::{REISSUANCE, ReissuanceFrame, SayError, Speaker},
+    engine::{BroadcastError, Broadcaster, REISSUANCE, ReissuanceFrame},
     store::on_disk,
     throttle::Throttle,
 };
 
-/// The pause before something that failed is tried again, when no block comes meanwhile.
+/// The pause before a failed step is tried again if no block comes meanwhile.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// A ledger of so many bytes is written at each block.
-const SMALL: usize = 64 * 1024;
-/// A larger one is written after so many blocks.
-const SELDOM: u32 = 64;
+/// A ledger of up to this many bytes is written at each block.
+const SMALL_LEDGER: usize = 64 * 1024;
+/// A larger one is written once in this many blocks.
+const WRITE_INTERVAL: u32 = 64;
 
-/// What the task needs of the operator.
+/// What the task needs from the operator.
 pub(crate) struct Parts {
-    pub(crate) speaker: Speaker,
+    pub(crate) broadcaster: Broadcaster,
     pub(crate) operator: watch::Receiver<OperatorStatus>,
     pub(crate) frames: mpsc::Receiver<ReissuanceFrame>,
     pub(crate) events: broadcast::Sender<OperatorEvent>,
@@ -50,7 +50,7 @@ pub(crate) struct Parts {
     pub(crate) calls: Arc<Calls>,
 }
 
-/// Reissues, until the operator stops.
+/// Reissues until the operator stops.
 pub(crate) struct Task {
     parts: Parts,
     ledger: Ledger,
@@ -58,34 +58,34 @@ pub(crate) struct Task {
     spender: Arc<dyn SpendSigner>,
     node: Arc<dyn ReissuanceNode>,
     store: Arc<ReissuanceStore>,
-    work: Vec<Work>,
+    work: Vec<AssetWork>,
     differences: Differences,
     throttle: Throttle,
-    /// The height of the ledger that is stored.
+    /// The height of the stored ledger.
     stored: Option<BlockHeight>,
 }
 
-/// What is going on for one asset.
+/// The work on one asset.
 #[derive(Default)]
-struct Work {
+struct AssetWork {
     current: Option<Current>,
-    /// What others said last, for when the own plan is made later than theirs.
-    heard: BTreeMap<OperatorId, Statement>,
+    /// The latest statements of others, in case this operator's plan is made later than theirs.
+    statements: BTreeMap<OperatorId, Statement>,
     paid: Option<(BlockHeight, Txid)>,
     problem: Option<String>,
 }
 
-/// The payment that is worked on.
+/// The payment that is being prepared.
 struct Current {
     plan: Plan,
     id: Txid,
     collection: Collection,
     own: Option<PartialSignatures>,
-    /// The tip at which it was handed to the node last.
+    /// The tip when it was last handed to the node.
     sent_at: Option<BlockHeight>,
 }
 
-/// Why a step was not made; the next block brings another try.
+/// Why a step failed; the next block brings another attempt.
 #[derive(Debug, thiserror::Error)]
 enum StepError {
     #[error(transparent)]
@@ -94,25 +94,25 @@ enum StepError {
     Signer(#[from] SignerError),
     #[error(transparent)]
     Call(#[from] CallError),
-    #[error("nothing was said of it: {0}")]
-    Unsaid(#[from] SayError),
+    #[error("the statement was not sent: {0}")]
+    NotSent(#[from] BroadcastError),
     #[error(transparent)]
     PaysTwice(#[from] PaysTwice),
     #[error(transparent)]
     Build(#[from] federation_reissuance::BuildError),
     #[error(transparent)]
     Own(#[from] federation_reissuance::SignatureError),
-    #[error("what was signed for this point cannot be read")]
+    #[error("the record of what was signed for this point cannot be read")]
     Record,
     #[error("the node refused the complete transaction {0}: {1}")]
     Refused(Txid, RpcError),
-    /// Ends the task, and the operator with it: without memory nothing may be signed.
+    /// Ends the task and with it the operator: without its memory it may not sign.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Task {
-    /// The task, with its ledger as it was stored.
+    /// Creates the task and loads its ledger from the store.
     pub(crate) fn new(reissuance: Reissuance, parts: Parts) -> Result<Self, StoreError> {
         let Reissuance {
             assets,
@@ -120,13 +120,13 @@ impl Task {
             node,
             store,
         } = reissuance;
-        let federation = &parts.speaker.federation;
+        let federation = &parts.broadcaster.federation;
         let rules = federation.rules().clone();
         let chain = Chain {
             genesis: federation.genesis(),
             tokens: TokenForm::of(rules.dialect()),
         };
-        let work = assets.iter().map(|_| Work::default()).collect();
+        let work = assets.iter().map(|_| AssetWork::default()).collect();
         let ledger = restore(&store, chain, assets)?;
         Ok(Self {
             stored: ledger.tip().map(|(height, _)| height),
@@ -142,7 +142,7 @@ impl Task {
         })
     }
 
-    /// Works until the operator is gone.
+    /// Runs until the operator is gone.
     ///
     /// # Errors
     /// If the store failed.
@@ -162,8 +162,8 @@ impl Task {
                 }
                 frame = self.parts.frames.recv() => {
                     let Some(frame) = frame else { return Ok(()) };
-                    if let Err(error) = self.hear(&frame).await {
-                        self.failed(error)?;
+                    if let Err(error) = self.on_message(&frame).await {
+                        self.log_error(error)?;
                     }
                     continue;
                 }
@@ -172,32 +172,32 @@ impl Task {
             again = match self.advance().await {
                 Ok(()) => false,
                 Err(error) => {
-                    self.failed(error)?;
+                    self.log_error(error)?;
                     true
                 }
             };
-            self.tell();
+            self.publish_status();
         }
     }
 
-    /// Logs what went wrong, unless it is the end.
-    fn failed(&self, error: StepError) -> Result<(), StoreError> {
+    /// Logs an error, and returns it if it ends the task.
+    fn log_error(&self, error: StepError) -> Result<(), StoreError> {
         if let StepError::Store(error) = error {
-            tracing::error!(%error, "the store of reissuances failed");
+            tracing::error!(%error, "reissuance store failed");
             return Err(error);
         }
         if self.throttle.passes("reissuance", &error.to_string()) {
             match error {
-                StepError::Follow(error) if error.is_false() => {
-                    tracing::error!(%error, "the node does not give the federation's chain: nothing is reissued until it does");
+                StepError::Follow(error) if error.is_false_data() => {
+                    tracing::error!(%error, "node does not return the federation's chain: nothing is reissued until it does");
                 }
-                error => tracing::warn!(%error, "a reissuance has to wait"),
+                error => tracing::warn!(%error, "reissuance delayed"),
             }
         }
         Ok(())
     }
 
-    /// Reads the chain up to its tip, and does what is to be done for each asset.
+    /// Reads the chain up to its tip, and works on each asset.
     async fn advance(&mut self) -> Result<(), StepError> {
         let Some((height, _)) = self.parts.operator.borrow().tip else {
             return Ok(());
@@ -211,7 +211,7 @@ impl Task {
         }
         let mut result = Ok(());
         for index in 0..self.work.len() {
-            // One asset's trouble is not another's.
+            // A problem with one asset does not hold up the others.
             let done = self.work_on(index, height).await;
             let work = &mut self.work[index];
             if let Err(error) = &done {
@@ -227,7 +227,7 @@ impl Task {
     }
 
     async fn read_to(&mut self, height: BlockHeight) -> Result<(), StepError> {
-        let mut reading = Said {
+        let mut reading = LedgerLog {
             settings: self.ledger.settings().to_vec(),
             work: &mut self.work,
             events: &self.parts.events,
@@ -235,7 +235,7 @@ impl Task {
         let node = self.node.clone();
         let read = follow(&mut self.ledger, &*node, &self.rules, height, &mut reading).await;
         if let Err(FollowError::Ledger(LedgerError::Previous { .. })) = &read {
-            // Only a node that went back: one block is final.
+            // Blocks are final, so the node was reset: the chain is read again from its beginning.
             let settings = self.ledger.settings().to_vec();
             self.ledger = Ledger::new(*self.ledger.chain(), settings);
         }
@@ -252,7 +252,7 @@ impl Task {
         let plan = match self.ledger.plan(index) {
             Ok(plan) => plan,
             Err(error) => {
-                self.idle(index, &error);
+                self.stop_work(index, &error);
                 return Ok(());
             }
         };
@@ -262,32 +262,32 @@ impl Task {
             .as_ref()
             .is_none_or(|current| current.plan != plan)
         {
-            self.begin(index, plan)?;
+            self.start_plan(index, plan)?;
         }
         self.sign(index).await?;
-        self.say(index, height).await?;
+        self.broadcast(index, height).await?;
         self.complete(index, height).await
     }
 
-    /// Nothing to do, or no way to do it.
-    fn idle(&mut self, index: usize, why: &PlanError) {
+    /// Stops the work on an asset: nothing is due, or nothing can be made.
+    fn stop_work(&mut self, index: usize, why: &PlanError) {
         let work = &mut self.work[index];
         work.current = None;
-        work.heard.clear();
+        work.statements.clear();
         work.problem = match why {
             PlanError::NothingDue { .. } => None,
             why => {
                 let text = why.to_string();
                 if self.throttle.passes("reissuance", &text) {
-                    tracing::warn!(problem = text, "nothing can be reissued");
+                    tracing::warn!(problem = text, "reissuance impossible");
                 }
                 Some(text)
             }
         };
     }
 
-    /// Begins to work on a plan, with what others have said of it already.
-    fn begin(&mut self, index: usize, plan: Plan) -> Result<(), StepError> {
+    /// Begins to work on a plan, and takes the signatures that others have sent for it already.
+    fn start_plan(&mut self, index: usize, plan: Plan) -> Result<(), StepError> {
         let Some(settings) = self.ledger.settings().get(index) else {
             return Ok(());
         };
@@ -295,7 +295,7 @@ impl Task {
         let id = unsigned.id();
         tracing::info!(
             asset = %plan.asset, point = %plan.point, amount = plan.amount, circulation = plan.circulation, %id,
-            "a reissuance is due"
+            "reissuance due"
         );
         self.work[index].current = Some(Current {
             plan,
@@ -304,14 +304,14 @@ impl Task {
             own: None,
             sent_at: None,
         });
-        let heard = self.work[index].heard.clone();
-        for (sender, statement) in heard {
-            self.take(index, sender, &statement);
+        let statements = self.work[index].statements.clone();
+        for (sender, statement) in statements {
+            self.add_statement(index, sender, &statement);
         }
         Ok(())
     }
 
-    /// Signs the current transaction, once it is remembered that it is.
+    /// Signs the current transaction after recording durably that it will be signed.
     async fn sign(&mut self, index: usize) -> Result<(), StepError> {
         let Some(current) = &self.work[index].current else {
             return Ok(());
@@ -355,8 +355,8 @@ impl Task {
         Ok(())
     }
 
-    /// Tells the others plan and signatures.
-    async fn say(&self, index: usize, tip: BlockHeight) -> Result<(), StepError> {
+    /// Broadcasts plan and signatures.
+    async fn broadcast(&self, index: usize, tip: BlockHeight) -> Result<(), StepError> {
         let Some(current) = &self.work[index].current else {
             return Ok(());
         };
@@ -370,15 +370,15 @@ impl Task {
         };
         let parts = MessageParts {
             kind: REISSUANCE,
-            // The height that everybody works on: old statements are not passed on for ever.
+            // The height that everybody works on, so that old statements are not relayed forever.
             height: tip.next(),
             round: Round::FIRST,
             payload: statement.encode().into(),
         };
-        Ok(self.parts.speaker.say(&parts).await?)
+        Ok(self.parts.broadcaster.broadcast(&parts).await?)
     }
 
-    /// Hands the transaction to the node, if the signatures suffice.
+    /// Hands the transaction to the node if it has enough signatures.
     async fn complete(&mut self, index: usize, tip: BlockHeight) -> Result<(), StepError> {
         let Some(current) = &mut self.work[index].current else {
             return Ok(());
@@ -393,7 +393,7 @@ impl Task {
         match self.node.send_transaction(&serialize(&transaction)).await {
             Ok(_) => {
                 if current.sent_at.is_none() {
-                    tracing::info!(%txid, point = %current.plan.point, "a reissuance is complete and was handed to the node");
+                    tracing::info!(%txid, point = %current.plan.point, "reissuance complete and handed to the node");
                 }
                 current.sent_at = Some(tip);
                 Ok(())
@@ -406,21 +406,26 @@ impl Task {
         }
     }
 
-    /// Takes what another operator says.
-    async fn hear(&mut self, frame: &ReissuanceFrame) -> Result<(), StepError> {
-        let name = self.parts.speaker.federation.name(frame.sender).to_owned();
+    /// Handles a statement of another operator.
+    async fn on_message(&mut self, frame: &ReissuanceFrame) -> Result<(), StepError> {
+        let name = self
+            .parts
+            .broadcaster
+            .federation
+            .name(frame.sender)
+            .to_owned();
         let statement = match Statement::decode(&frame.payload) {
             Ok(statement) => statement,
             Err(error) => {
                 if self.throttle.passes("reissuance statement", &name) {
-                    tracing::warn!(from = name, %error, "what an operator says of a reissuance is none");
+                    tracing::warn!(from = name, %error, "malformed reissuance message");
                 }
                 return Ok(());
             }
         };
         let asset = statement.plan.asset;
-        let is_it = |settings: &AssetSettings| settings.asset() == asset;
-        let Some(index) = self.ledger.settings().iter().position(is_it) else {
+        let is_asset = |settings: &AssetSettings| settings.asset() == asset;
+        let Some(index) = self.ledger.settings().iter().position(is_asset) else {
             let ours: Vec<_> = self
                 .ledger
                 .settings()
@@ -432,21 +437,21 @@ impl Task {
                 .throttle
                 .passes("reissuance asset", &format!("{name}{asset}"))
             {
-                tracing::warn!(from = name, %asset, "an operator reissues an asset that is not in federation.toml here");
+                tracing::warn!(from = name, %asset, "operator reissues an asset that is not in this operator's federation.toml");
             }
             return Ok(());
         };
-        self.take(index, frame.sender, &statement);
-        self.work[index].heard.insert(frame.sender, statement);
+        self.add_statement(index, frame.sender, &statement);
+        self.work[index].statements.insert(frame.sender, statement);
         let tip = self.ledger.tip().map_or(BlockHeight::GENESIS, |tip| tip.0);
         let completed = self.complete(index, tip).await;
-        self.tell();
+        self.publish_status();
         completed
     }
 
-    /// Adds another operator's signatures, or says why not.
-    fn take(&mut self, index: usize, sender: OperatorId, statement: &Statement) {
-        let name = self.parts.speaker.federation.name(sender);
+    /// Takes another operator's signatures, or logs why not.
+    fn add_statement(&mut self, index: usize, sender: OperatorId, statement: &Statement) {
+        let name = self.parts.broadcaster.federation.name(sender);
         let asset = statement.plan.asset;
         let schedule = self
             .ledger
@@ -455,7 +460,9 @@ impl Task {
             .map(AssetSettings::schedule);
         let point = statement.plan.point.height();
         if schedule.is_some_and(|schedule| schedule.point_at(point).is_none()) {
-            let how = format!("it pays for height {point}, which is no point of the schedule here");
+            let how = format!(
+                "it pays for height {point}, which is not a point of this operator's schedule"
+            );
             self.differences.differs(sender, asset, &how);
         }
         let Some(current) = &mut self.work[index].current else {
@@ -463,7 +470,7 @@ impl Task {
         };
         if statement.id != current.id {
             if statement.plan.point < current.plan.point {
-                // It has not seen the last payment yet.
+                // The sender has not seen the last payment yet.
                 return;
             }
             let differences: Vec<String> = current
@@ -483,7 +490,7 @@ impl Task {
                 tracing::warn!(
                     from = name,
                     differences = line,
-                    "an operator plans another reissuance"
+                    "operator plans a different reissuance"
                 );
             }
             return;
@@ -494,12 +501,12 @@ impl Task {
                 .throttle
                 .passes("reissuance signature", &format!("{name}{error}"))
         {
-            tracing::warn!(from = name, %error, "an operator's signatures for a reissuance are not taken");
+            tracing::warn!(from = name, %error, "signatures for a reissuance refused");
         }
     }
 
-    /// Shows how it is.
-    fn tell(&self) {
+    /// Publishes the status of all assets.
+    fn publish_status(&self) {
         let all = self
             .ledger
             .settings()
@@ -523,15 +530,15 @@ impl Task {
     }
 }
 
-/// Logs what the chain says, and keeps the last payments.
-struct Said<'a> {
+/// Logs the ledger's events, and keeps the last payments.
+struct LedgerLog<'a> {
     settings: Vec<AssetSettings>,
-    work: &'a mut [Work],
+    work: &'a mut [AssetWork],
     events: &'a broadcast::Sender<OperatorEvent>,
 }
 
-impl Reading for Said<'_> {
-    fn said(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
+impl Reading for LedgerLog<'_> {
+    fn on_event(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
         let Some(asset) = self.settings.get(index).map(AssetSettings::asset) else {
             return;
         };
@@ -546,7 +553,7 @@ impl Reading for Said<'_> {
                 if scheduled == amount && in_order {
                     tracing::info!(%asset, %point, amount, %txid, %height, "reissued");
                 } else {
-                    tracing::error!(%asset, %point, scheduled, amount, in_order, %txid, %height, "reissued otherwise than scheduled");
+                    tracing::error!(%asset, %point, scheduled, amount, in_order, %txid, %height, "reissued differently than scheduled");
                 }
                 self.work[index].paid = Some((point.height(), txid));
                 // Nobody may be listening.
@@ -558,37 +565,37 @@ impl Reading for Said<'_> {
                 });
             }
             LedgerEvent::Unscheduled { amount, txid } => {
-                tracing::warn!(%asset, amount, %txid, %height, "more was made that no point asked for");
+                tracing::warn!(%asset, amount, %txid, %height, "unscheduled reissuance");
             }
             LedgerEvent::Uncountable(why) => {
-                tracing::error!(%asset, %height, %why, "nothing more can be reissued");
+                tracing::error!(%asset, %height, %why, "asset can no longer be reissued");
             }
             LedgerEvent::PassedOver { what, most, total } => {
-                tracing::warn!(%asset, %height, most, total, "the chain has more {what} than are kept: the rest is not used");
+                tracing::warn!(%asset, %height, most, total, "more {what} on the chain than are kept: the rest is not used");
             }
             LedgerEvent::NoAmount { point, error } => {
-                tracing::error!(%asset, %point, %error, "nothing more can be reissued");
+                tracing::error!(%asset, %point, %error, "asset can no longer be reissued");
             }
             _ => {}
         }
     }
 
-    fn progress(&mut self, height: BlockHeight, to: BlockHeight) {
+    fn on_progress(&mut self, height: BlockHeight, to: BlockHeight) {
         tracing::info!(%height, %to, "reading the chain for reissuances");
     }
 }
 
-/// Whether the ledger is to be written: at each new block while it is small, and now and then once it
-/// has grown. It can be read again from the chain, so a written one saves reading and nothing else.
+/// Whether to write the ledger: at each new block while it is small, and now and then once it has
+/// grown. It can always be read again from the chain, so storing it only saves time.
 fn is_worth_writing(now: Option<BlockHeight>, stored: Option<BlockHeight>, bytes: usize) -> bool {
     let (Some(now), Some(stored)) = (now, stored) else {
         return now != stored;
     };
     let apart = now.to_u32().abs_diff(stored.to_u32());
-    apart > 0 && (bytes <= SMALL || now < stored || apart >= SELDOM)
+    apart > 0 && (bytes <= SMALL_LEDGER || now < stored || apart >= WRITE_INTERVAL)
 }
 
-/// The ledger as it was stored, or a new one where that is of no use.
+/// Loads the stored ledger, or creates a new one if the stored one cannot be used.
 fn restore(
     store: &ReissuanceStore,
     chain: Chain,
@@ -600,13 +607,13 @@ fn restore(
     match Ledger::from_bytes(&bytes, chain, assets.clone()) {
         Ok(ledger) => Ok(ledger),
         Err(why) => {
-            tracing::info!(%why, "the chain is read again from its beginning for reissuances");
+            tracing::info!(%why, "reading the chain again from its beginning for reissuances");
             Ok(Ledger::new(chain, assets))
         }
     }
 }
 
-/// The key of what was signed for an asset and point.
+/// Returns the store's key for what was signed for an asset and point.
 fn record_key(plan: &Plan) -> [u8; 36] {
     let mut key = [0; 36];
     key[..32].copy_from_slice(&plan.asset.to_byte_array());
@@ -614,7 +621,7 @@ fn record_key(plan: &Plan) -> [u8; 36] {
     key
 }
 
-/// Whether the node has the transaction already, waiting or in a block.
+/// Whether the error means that the node has the transaction already, in its mempool or in a block.
 fn is_known(error: &RpcError) -> bool {
     let text = error.to_string();
     [

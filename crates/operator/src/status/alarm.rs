@@ -1,35 +1,35 @@
-//! Alarms in words, with what to do.
+//! Alarms in words, with what to do about them.
 
 use federation_block_signing::Alarm;
 
-/// What an alarm says to people.
+/// Describes an alarm and what to do about it.
 pub(crate) fn text(alarm: &Alarm) -> String {
     match alarm {
         Alarm::OwnMessageFromElsewhere { height, round } => format!(
             "another daemon spoke for this operator at height {height}, round {round}: stop both, and start only the one with the newer store"
         ),
         Alarm::NodeBehind { tip, last_final } => format!(
-            "the node is at height {tip}, and nothing is voted for or signed up to {last_final}, which is final or was set by `guard repair`: it must come so far first"
+            "the node is at height {tip}, below height {last_final}, which is final or was set by `guard repair`: this operator does not vote or sign until its node has caught up"
         ),
         Alarm::TipReplaced { height, old, new } => format!(
-            "the node put block {new} in the place of {old} at height {height}: compare it with the other operators' nodes"
+            "the node replaced block {old} by {new} at height {height}: compare it with the other operators' nodes"
         ),
         Alarm::OtherThanDecided {
             height,
             decided,
             tip,
         } => format!(
-            "the node has block {tip} at height {height}, {decided} was decided: compare it with the other operators' nodes"
+            "the node has block {tip} at height {height}, but {decided} was decided: compare it with the other operators' nodes"
         ),
         Alarm::DecidedAgainstVerdict { height, hash } => format!(
-            "block {hash} was decided at height {height}, which the own node or policy had refused: compare versions and settings"
+            "block {hash} was decided at height {height}, but this operator's node or policy had refused it: compare versions and settings"
         ),
         Alarm::TwoDecisions {
             height,
             first,
             second,
         } => format!(
-            "blocks {first} and {second} were both decided at height {height}: more operators lie than the threshold allows"
+            "blocks {first} and {second} were both decided at height {height}: more operators are faulty than the threshold tolerates"
         ),
         Alarm::SignRefused {
             height,
@@ -41,20 +41,20 @@ pub(crate) fn text(alarm: &Alarm) -> String {
             hash,
             reason,
         } => format!(
-            "the node refuses the decided block {hash} at height {height}: {reason}; compare versions and settings"
+            "the node refused the decided block {hash} at height {height}: {reason}; compare versions and settings"
         ),
         Alarm::UnfitTemplate { height, reason } => {
             format!("the node's template for height {height} does not fit: {reason:?}")
         }
         Alarm::ForeignTemplate { height, reason } => format!(
-            "the own node's template for height {height} is not used: {reason}. If it has another form or other signers, stop the node, set chain, signblockscript and evbparams as all others have them (evbparams=dynafed:-1::: with dynafed from block 1, dynafed:-2::: without), and start it again; if it proposes parameters, whoever made it so has changed this node or stands between it and this operator"
+            "the template of this operator's node for height {height} is not used: {reason}. If it has another format or other signers, stop the node, set chain, signblockscript and evbparams as on all other nodes (evbparams=dynafed:-1::: with dynafed from block 1, dynafed:-2::: without), and start it again; if it proposes parameters, somebody has tampered with this node or with its connection to this operator"
         ),
         Alarm::ParametersProposed {
             height,
             sender,
             reason,
         } => format!(
-            "operator {sender} sent a block for height {height} that is refused: {reason}. Tell its people: its node, or what stands between the two, is not theirs any more"
+            "operator {sender} sent a block for height {height} that is refused: {reason}. Inform its administrators: somebody has tampered with its node or with its connection to that node"
         ),
         Alarm::NoAnswer {
             part,
@@ -62,7 +62,7 @@ pub(crate) fn text(alarm: &Alarm) -> String {
             given_up: false,
         } => format!("the {part} has not answered for {waited:?}: it hangs or is too slow"),
         Alarm::NoAnswer { part, waited, .. } => format!(
-            "the {part} did not answer within {waited:?}, and is asked again: see to it, and to what lies between"
+            "the {part} did not answer within {waited:?} and is asked again: check it and the connection to it"
         ),
         Alarm::Missed {
             duty,
@@ -73,14 +73,14 @@ pub(crate) fn text(alarm: &Alarm) -> String {
             "this operator {}: {}{reason}; {}",
             duty.not_done(),
             match blocks {
-                0 => "the height worked on waits: ".to_owned(),
+                0 => "the current height waits for it: ".to_owned(),
                 1 => "1 block came without it: ".to_owned(),
                 _ => format!("{blocks} blocks came without it: "),
             },
             if *refused {
-                "that does not pass by itself"
+                "this will not pass by itself"
             } else {
-                "it is tried again and may pass"
+                "it is tried again and may succeed"
             }
         ),
         Alarm::EvidenceNotKept {
@@ -88,9 +88,9 @@ pub(crate) fn text(alarm: &Alarm) -> String {
             height,
             reason,
         } => format!(
-            "evidence against operator {culprit} at height {height} is not kept, so keep this log: {reason}"
+            "evidence against operator {culprit} at height {height} could not be stored, so keep this log: {reason}"
         ),
-        Alarm::Halted => "the store failed: nothing is said or signed any more".to_owned(),
+        Alarm::Halted => "the store failed: nothing is sent or signed any more".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -1,5 +1,5 @@
-//! Evidence as JSON, with both messages as they were signed: whoever has the federation's roster
-//! can check it.
+//! Evidence as JSON, with both messages as they were signed, so that anybody with the federation's
+//! roster can verify it.
 
 use bytes::Bytes;
 use federation_block_signing::Message;
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 use super::file::{self, EVIDENCE, StatusError};
 use crate::{EvidenceError, StoredEvidence, store::message_of};
 
-/// A piece of evidence.
+/// A piece of evidence: two contradicting messages of one operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct EvidenceReport {
     /// Its number in the store.
     pub number: u64,
-    /// Who said both.
+    /// The operator that signed both messages.
     pub operator: String,
-    /// The height that both are about.
+    /// The height of both messages.
     pub height: u32,
-    /// The round that both are about; 0 for block signatures, which know none.
+    /// The round of both messages; 0 for block signatures, which have no round.
     pub round: u32,
     /// `proposal`, `prevote`, `precommit` or `block signature`.
     pub kind: String,
@@ -32,33 +32,33 @@ pub struct EvidenceReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct MessageReport {
-    /// The block that it is about, or `nil`.
+    /// The hash of the block that the message is about, or `nil`.
     pub block: String,
     /// The 32 bytes that were signed, in hex.
     pub digest: String,
     /// The BIP 340 signature by the operator's identity key, in hex.
     pub signature: String,
-    /// The whole envelope as it was sent, in hex; its form is that of `federation-roster`.
+    /// The whole envelope as it was sent, in hex, in the format of `federation-roster`.
     pub envelope: String,
 }
 
-/// Why a report is no evidence.
+/// Why a report does not prove anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadEvidenceError {
-    /// A message is not in hexadecimal.
-    #[error("an envelope is not in hexadecimal")]
+    /// An envelope is not hexadecimal.
+    #[error("an envelope is not hexadecimal")]
     Hex,
-    /// A message is no envelope.
-    #[error("a message is no envelope")]
+    /// An envelope is malformed.
+    #[error("an envelope is malformed")]
     Envelope(#[from] EnvelopeError),
-    /// The messages prove nothing.
+    /// The messages do not contradict each other, or are not signed by the operator.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
 }
 
 impl EvidenceReport {
-    /// Evidence of an operator of this federation.
+    /// Describes evidence against an operator of this federation.
     #[must_use]
     pub fn new(evidence: &StoredEvidence, federation: &Federation) -> Self {
         Self {
@@ -71,11 +71,11 @@ impl EvidenceReport {
         }
     }
 
-    /// The evidence behind the report, checked: that one operator of this federation signed both
-    /// messages and that they contradict each other. Nothing but the envelopes is believed.
+    /// Returns the evidence in the report after checking that one operator of this federation
+    /// signed both messages and that they contradict each other. Only the envelopes are believed.
     ///
     /// # Errors
-    /// What is not so.
+    /// The check that failed.
     pub fn check(&self, federation: &Federation) -> Result<StoredEvidence, ReadEvidenceError> {
         let [first, second] = &self.messages;
         let envelope = |report: &MessageReport| {
@@ -87,7 +87,7 @@ impl EvidenceReport {
         Ok(evidence)
     }
 
-    /// What the daemon of a store has written of its evidence; empty if there is none.
+    /// Reads the evidence that the daemon of a store has written; empty if there is none.
     ///
     /// # Errors
     /// If the file cannot be read.

@@ -1,4 +1,4 @@
-//! The files' places, and how they are replaced and read.
+//! Paths, replacement and reading of the files.
 
 use std::{
     fs::File,
@@ -10,28 +10,28 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::StatusReport;
 
-/// The status, in the store's folder.
+/// The name of the status file in the store's folder.
 pub(super) const STATUS: &str = "status.json";
-/// The evidence, in the store's folder.
+/// The name of the evidence file in the store's folder.
 pub(super) const EVIDENCE: &str = "evidence.json";
 
-/// More than either file ever has, in bytes.
+/// The limit for reading either file, in bytes; real files are much smaller.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// Why a file of the status cannot be written or read.
+/// Why a status file cannot be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatusError {
-    /// The system said no.
+    /// An error of the operating system.
     #[error("{} cannot be used: {reason}", path.display())]
     System {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// It is not what a daemon of this version writes.
-    #[error("{} is not as a daemon of this version writes it ({reason}): remove it, the daemon makes it anew", path.display())]
+    /// The file was not written by a daemon of this version.
+    #[error("{} was not written by a daemon of this version ({reason}): remove it, the daemon will write it again", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -47,8 +47,8 @@ fn system(path: &Path, error: &std::io::Error) -> StatusError {
     }
 }
 
-/// Puts a value in the place of a file, so that a reader finds the old or the new one. Not synced:
-/// after a loss of power the file is written again by the next daemon.
+/// Replaces a file atomically, so that a reader finds either the old or the new content. The file
+/// is not synced: after a power failure the next daemon writes it again.
 pub(super) fn replace(
     folder: &Path,
     name: &str,
@@ -65,7 +65,7 @@ pub(super) fn replace(
         .map_err(|error| system(&path, &error))
 }
 
-/// Reads a file if there is one.
+/// Reads a file if it exists.
 pub(super) fn read<T: DeserializeOwned>(
     folder: &Path,
     name: &str,
@@ -88,10 +88,10 @@ pub(super) fn read<T: DeserializeOwned>(
         })
 }
 
-/// What the daemon of a store last wrote of itself, if it ever ran.
+/// Reads the status that the daemon of a store last wrote; none if it never ran.
 ///
 /// # Errors
-/// If the file cannot be read, or is of another version.
+/// If the file cannot be read or has another format.
 pub fn read_status(folder: &Path) -> Result<Option<StatusReport>, StatusError> {
     let report: Option<StatusReport> = read(folder, STATUS)?;
     match report {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_missing_is_none_and_one_of_another_form_is_an_error() {
+    fn a_missing_file_is_none_and_one_in_another_format_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(read_status(folder.path()), Ok(None));
         for text in ["", "{}", "[1, 2", "{\"format\":1}"] {
@@ -130,6 +130,6 @@ mod tests {
             assert_eq!(read.as_deref(), Some(value));
         }
         let names = std::fs::read_dir(folder.path()).expect("readable").count();
-        assert_eq!(names, 1, "nothing else stays");
+        assert_eq!(names, 1, "no other file remains");
     }
 }

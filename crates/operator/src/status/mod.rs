@@ -1,9 +1,10 @@
-//! What a running operator tells other programs of its machine: files beside its store.
+//! Files next to the store through which a running operator informs other programs on its machine.
 //!
-//! The store is locked by the daemon that runs, so nobody else can read it. Instead the daemon
-//! writes `status.json` when something has changed, at most once a second and at least every ten, and
-//! `evidence.json` when there is new evidence. Each is replaced as a whole, so that a reader finds the old or the new
-//! one. They are for reading only: no daemon ever takes anything from them.
+//! The store is locked by the running daemon, so no other process can read it. Instead the daemon
+//! writes `status.json` when something has changed, at most once a second and at least every ten
+//! seconds, and `evidence.json` when there is new evidence. Each file is replaced atomically, so
+//! that a reader finds either the old or the new one. They are output only: no daemon ever reads
+//! them back.
 
 mod alarm;
 mod evidence;
@@ -19,6 +20,6 @@ pub use report::{
     AlarmReport, AssetReport, BlockReport, CountersReport, DifferenceReport, GuardReport,
     MessengerReport, PeerReport, SignedReport, StandstillReport, StatusReport, TroubleReport,
 };
-pub(crate) use standstill::words;
+pub(crate) use standstill::format_duration;
 pub use standstill::{Standstill, StandstillCause};
 pub use writer::StatusWriter;

@@ -1,4 +1,4 @@
-//! The status as JSON. Hashes and ids are hexadecimal as nodes display them, times are in
+//! The status as JSON. Hashes and ids are hexadecimal as nodes display them; times are in
 //! milliseconds since 1970.
 
 use federation_block_signing::Phase;
@@ -9,65 +9,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AssetStatus, Counters, NodeState, OperatorStatus, ReissuanceDifferences, Standstill};
 
-/// How many of the last signed blocks a report of a guard has.
+/// How many of the last signed blocks a guard's report contains.
 const SIGNED_SHOWN: usize = 8;
 
-/// A running operator at one moment.
+/// The status of a running operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct StatusReport {
-    /// The version of this form.
+    /// The version of this format.
     pub format: u32,
-    /// When it was written.
+    /// When the report was written.
     pub written: u64,
-    /// When the operator started; 0 from earlier versions.
+    /// When the operator started; 0 if written by an earlier version.
     #[serde(default)]
     pub started: u64,
-    /// The process that wrote it.
+    /// The id of the process that wrote it.
     pub process: u32,
     /// The federation's id.
     pub federation: String,
     /// The operator's name.
     pub operator: String,
-    /// The height that it works on.
+    /// The height the operator works on.
     pub height: u32,
-    /// The round.
+    /// The round it is in.
     pub round: u32,
-    /// Who leads the round.
+    /// The leader of the round.
     pub leader: String,
-    /// What it does.
+    /// The phase of the round, in words.
     pub phase: String,
-    /// Whether it only watches.
+    /// Whether it only observes.
     pub observing: bool,
     /// The node's best block, once known.
     pub tip: Option<BlockReport>,
-    /// `up`, `unknown`, `down: ` and why it does not answer, or `waits: ` and what the operator waits
-    /// for there.
+    /// The state of the node: `up`, `unknown`, `down: ` and why it does not answer, or `waits: `
+    /// and what the operator waits for.
     pub node: String,
-    /// How and why the chain stands still, if it does.
+    /// The current standstill, if the chain stands still.
     #[serde(default)]
     pub standstill: Option<StandstillReport>,
-    /// The way to the other operators, where it can tell.
+    /// The state of the messenger, if it reports any.
     #[serde(default)]
     pub messenger: Option<MessengerReport>,
     /// The assets that are reissued.
     #[serde(default)]
     pub reissuance: Vec<AssetReport>,
-    /// Who reissues otherwise.
+    /// Operators whose reissuances differ from this operator's.
     #[serde(default)]
     pub differences: Vec<DifferenceReport>,
     /// The other operators.
     pub peers: Vec<PeerReport>,
-    /// The last alarms, newest last.
+    /// The latest alarms, newest last.
     pub alarms: Vec<AlarmReport>,
-    /// What is wrong with this operator now. Not written by earlier versions.
+    /// What is wrong with this operator at the moment. Not written by earlier versions.
     #[serde(default)]
     pub troubles: Vec<TroubleReport>,
-    /// How many pieces of evidence the store has.
+    /// The number of pieces of evidence in the store.
     pub evidence: usize,
-    /// What the block key may sign.
+    /// The state of the block key's guard.
     pub guard: Option<GuardReport>,
-    /// What was dropped or refused since the daemon started.
+    /// What was received, dropped or refused since the daemon started.
     pub counters: CountersReport,
 }
 
@@ -79,12 +79,12 @@ pub struct BlockReport {
     pub height: u32,
     /// Its hash.
     pub hash: String,
-    /// When the node was first seen with it.
+    /// When the daemon first saw it at the node.
     pub seen: u64,
-    /// When it was made, by its header. Not written by earlier versions.
+    /// The time in its header. Not written by earlier versions.
     #[serde(default)]
     pub time: Option<u64>,
-    /// Whose signatures it has.
+    /// The operators whose signatures it has.
     #[serde(default)]
     pub signers: Vec<String>,
 }
@@ -93,59 +93,59 @@ pub struct BlockReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct StandstillReport {
-    /// The time of the last block, or of the operator's start if there is none.
+    /// The time of the last block, or of the operator's start if there is no block.
     pub since: u64,
-    /// The height that has no block, once known.
+    /// The height that lacks its block, once known.
     pub height: Option<u32>,
     /// The round that this operator is in.
     pub round: u32,
-    /// How many must sign.
+    /// How many operators must sign.
     pub needed: usize,
-    /// Who takes part, this operator among them unless it observes.
+    /// The operators that take part, including this one unless it observes.
     pub heard: Vec<String>,
-    /// Who is heard at heights below.
+    /// The operators that are heard at lower heights.
     pub behind: Vec<String>,
-    /// Who is not heard.
+    /// The operators that are not heard.
     pub absent: Vec<String>,
-    /// Who is connected and says nothing.
+    /// The operators that are connected but silent.
     pub silent: Vec<String>,
-    /// `the chain stands still`, or `the own node has no new block`.
+    /// `the chain stands still`, or `this operator's node has no new block`.
     pub what: String,
     /// Why, and who is missing, in words.
     pub reason: String,
 }
 
-/// The way to the other operators.
+/// The state of the messenger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct MessengerReport {
     /// `zmq` or `kafka`.
     pub kind: String,
-    /// Whether anything can travel: a link is up, or a broker is connected.
+    /// Whether messages can pass: a link is up, or a broker is connected.
     pub connected: bool,
     /// How many links, or brokers, are up.
     pub up: usize,
-    /// How many there are.
+    /// How many links or brokers there are.
     pub of: usize,
-    /// What is wrong.
+    /// What is wrong with the messenger.
     pub faults: Vec<String>,
 }
 
-/// An asset that is reissued.
+/// The state of an asset that is reissued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct AssetReport {
     /// The asset's id.
     pub asset: String,
-    /// What is in circulation, in satoshi.
+    /// The amount in circulation, in satoshi.
     pub circulation: u64,
-    /// The height of the point that is owed, if one is.
+    /// The height of the point whose payment is due, if any.
     pub due: Option<u32>,
-    /// Why nothing can be made, if so.
+    /// Why nothing can be reissued, if so.
     pub problem: Option<String>,
 }
 
-/// An operator that reissues otherwise.
+/// An operator whose reissuance differs from this operator's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct DifferenceReport {
@@ -153,7 +153,7 @@ pub struct DifferenceReport {
     pub operator: String,
     /// The asset's id.
     pub asset: String,
-    /// In what it differs.
+    /// The difference.
     pub how: String,
 }
 
@@ -163,11 +163,11 @@ pub struct DifferenceReport {
 pub struct PeerReport {
     /// Its name.
     pub operator: String,
-    /// When it was last heard, if it was since the daemon started.
+    /// When it was last heard; none if it was not since the daemon started.
     pub heard: Option<u64>,
-    /// The height that it last spoke of.
+    /// The height of its latest messages.
     pub height: Option<u32>,
-    /// The round that it last spoke of.
+    /// The round of its latest messages.
     pub round: Option<u32>,
 }
 
@@ -175,34 +175,34 @@ pub struct PeerReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct AlarmReport {
-    /// When it was raised the last time.
+    /// When it was last raised.
     pub at: u64,
-    /// What it says.
+    /// The alarm in words.
     pub text: String,
 }
 
-/// Something that is wrong with the operator and was not mended yet.
+/// Something that is wrong with the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct TroubleReport {
-    /// Since when.
+    /// When it began.
     pub since: u64,
-    /// For how many blocks, where blocks count.
+    /// The number of blocks affected so far, if blocks are counted.
     pub blocks: Option<u32>,
-    /// What it is.
+    /// A description.
     pub text: String,
 }
 
-/// What a block key may sign.
+/// The state of a block key's guard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct GuardReport {
     /// `active`, `moved away` or `unproven`.
     pub standing: String,
-    /// The highest final height, at or below which nothing is signed.
+    /// The highest final height; nothing is signed at or below it.
     #[serde(rename = "final")]
     pub highest_final: Option<u32>,
-    /// The last blocks that were signed, lowest height first.
+    /// The latest signed blocks, lowest height first.
     pub signed: Vec<SignedReport>,
 }
 
@@ -216,7 +216,7 @@ pub struct SignedReport {
     pub hash: String,
 }
 
-/// What was dropped or refused, and how often.
+/// Counters of what was received, dropped or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 #[expect(
@@ -243,7 +243,7 @@ pub struct CountersReport {
 
 impl From<Counters> for CountersReport {
     fn from(counters: Counters) -> Self {
-        // Taken apart, so that none is forgotten.
+        // Destructured, so that no counter is forgotten.
         let Counters {
             accepted,
             undecodable,
@@ -274,7 +274,7 @@ impl From<Counters> for CountersReport {
 }
 
 impl GuardReport {
-    /// A guard of this standing that has signed this.
+    /// Describes a guard with this standing and state.
     #[must_use]
     pub fn new(standing: GuardStanding, state: &GuardState) -> Self {
         let skipped = state.records().count().saturating_sub(SIGNED_SHOWN);
@@ -294,10 +294,10 @@ impl GuardReport {
 }
 
 impl StatusReport {
-    /// The version of this form.
+    /// The version of this format.
     pub const FORMAT: u32 = 1;
 
-    /// The part of a report that the operator's status has.
+    /// Fills in the part of a report that comes from the operator's status.
     pub(super) fn new(
         federation: &Federation,
         me: OperatorId,
@@ -360,7 +360,7 @@ impl StatusReport {
 }
 
 impl BlockReport {
-    /// The node's best block, first seen at this time.
+    /// Describes the node's best block, first seen at this time.
     pub(super) fn new(
         (height, hash): (BlockHeight, BlockHash),
         status: &OperatorStatus,

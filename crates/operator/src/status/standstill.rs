@@ -1,4 +1,4 @@
-//! A chain that stands still: what one operator knows of why, as data and in words.
+//! A standstill of the chain and what one operator knows about its cause, as data and in words.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,62 +6,64 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_chain::{BlockHeight, UnixTime};
 use federation_roster::{Federation, OperatorId, Round};
 
-/// A height that has been without its block for longer than it should, as one operator sees it.
+/// A height that has lacked its block for too long, as one operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Standstill {
-    /// The height that has no block; none while the own node's tip is not known.
+    /// The height that lacks its block; none while the node's tip is unknown.
     pub height: Option<BlockHeight>,
     /// The round that this operator is in.
     pub round: Round,
-    /// The time of the last block, by its header; when this operator started, if there is none.
+    /// The time in the last block's header; the time of this operator's start if there is no block.
     pub since: UnixTime,
-    /// How many must sign: M.
+    /// How many operators must sign: M.
     pub needed: usize,
-    /// Who takes part at this height, this operator among them unless it observes.
+    /// The operators that take part at this height, including this one unless it observes.
     pub heard: BTreeSet<OperatorId>,
-    /// Who is heard at heights below this one, and at which: their nodes are behind.
+    /// The operators that are heard at lower heights, and those heights: their nodes are behind.
     pub behind: BTreeMap<OperatorId, BlockHeight>,
-    /// Who is not heard and, as far as is known, not connected.
+    /// The operators that are not heard and, as far as is known, not connected.
     pub absent: BTreeSet<OperatorId>,
-    /// Who is connected and says nothing: an operator that observes, waits for its node, or hangs.
+    /// The operators that are connected but silent: they observe, wait for their nodes, or hang.
     pub silent: BTreeSet<OperatorId>,
-    /// What is known of why.
+    /// The cause, as far as it is known.
     pub cause: StandstillCause,
 }
 
-/// Why a chain stands still, as far as one operator can tell.
+/// The cause of a standstill, as far as one operator can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StandstillCause {
-    /// The own node does not answer, and why.
+    /// This operator's node does not answer, for this reason.
     NodeDown(String),
-    /// The own node is below a height that is known to be final.
+    /// This operator's node is below a height that is known to be final.
     NodeBelowFinal,
-    /// Others are heard at greater heights: the own node does not get their blocks.
+    /// Others are heard at greater heights: this operator's node does not get their blocks.
     NodeBehind(BTreeMap<OperatorId, BlockHeight>),
-    /// Fewer take part than must sign.
+    /// Fewer operators take part than must sign.
     TooFew,
-    /// Fewer take part than must sign, and this operator only observes.
+    /// Fewer operators take part than must sign, and this one only observes.
     Observing {
-        /// Whether too few would take part even if all who are absent came back, if all who are silent
-        /// observe, too.
+        /// Whether too few would take part even if all absent operators came back, assuming that
+        /// all silent ones observe.
         nobody_decides: bool,
     },
-    /// Enough are heard, and some have not voted in this round; with the round where each was heard.
+    /// Enough are heard, but some have not voted in this round; with the round in which each was
+    /// heard.
     NotVoted(BTreeMap<OperatorId, Round>),
-    /// Enough voted, these of them for no block.
+    /// Enough have voted, but these for no block.
     Refused(BTreeSet<OperatorId>),
-    /// Enough voted, and not for one block.
+    /// Enough have voted, but for different blocks.
     Divided,
-    /// A block is decided, and these have not been heard with their signature for it.
+    /// A block is decided, but no signature for it was received from these.
     NotSigned(BTreeSet<OperatorId>),
-    /// A block is decided and was signed by all who are heard, and the own node does not have it.
+    /// A block is decided and signed by all who are heard, but this operator's node does not have
+    /// it.
     NotTaken,
 }
 
 impl Standstill {
-    /// What it says to people, at this time.
+    /// Describes the standstill at this time.
     #[must_use]
     pub fn describe(&self, federation: &Federation, now: UnixTime) -> String {
         let place = match self.height {
@@ -69,28 +71,29 @@ impl Standstill {
                 "before its first block".to_owned()
             }
             Some(height) => format!("at height {height} round {}", self.round),
-            None => "at a height that is not known".to_owned(),
+            None => "at an unknown height".to_owned(),
         };
         format!(
             "{} for {} {place}: {}",
             self.what(),
-            words(now.since(self.since)),
+            format_duration(now.since(self.since)),
             self.reason(federation)
         )
     }
 
-    /// Who stands still: the chain, or the own node, behind whose back the chain may go on.
+    /// Returns what stands still: the chain, or only this operator's node while the chain may go
+    /// on.
     #[must_use]
     pub const fn what(&self) -> &'static str {
         match self.cause {
             StandstillCause::NodeDown(_)
             | StandstillCause::NodeBelowFinal
-            | StandstillCause::NodeBehind(_) => "the own node has no new block",
+            | StandstillCause::NodeBehind(_) => "this operator's node has no new block",
             _ => "the chain stands still",
         }
     }
 
-    /// Why it stands still, in words.
+    /// Describes the cause and who is missing.
     #[must_use]
     pub fn reason(&self, federation: &Federation) -> String {
         let names = |ids: &BTreeSet<OperatorId>| names(federation, ids.iter());
@@ -102,17 +105,17 @@ impl Standstill {
         let mut parts = Vec::new();
         match &self.cause {
             StandstillCause::NodeDown(why) => {
-                return format!("the own node does not answer: {why}");
+                return format!("this operator's node does not answer: {why}");
             }
             StandstillCause::NodeBelowFinal => {
-                return "the own node is below a height that is known to be final, and must catch up \
+                return "this operator's node is below a height that is known to be final, and must catch up \
                         first"
                     .to_owned();
             }
             StandstillCause::NodeBehind(ahead) => {
                 return format!(
-                    "others are heard at greater heights ({}): the own node does not get their \
-                     blocks, look at its peers",
+                    "others are heard at greater heights ({}): this operator's node does not get their \
+                     blocks, check its peers",
                     places(ahead)
                 );
             }
@@ -134,7 +137,7 @@ impl Standstill {
         }
         if !self.silent.is_empty() {
             parts.push(format!(
-                "connected and silent, so they observe, or wait for their nodes: {}",
+                "connected but silent, so they observe or wait for their nodes: {}",
                 names(&self.silent)
             ));
         }
@@ -142,12 +145,12 @@ impl Standstill {
             StandstillCause::Observing {
                 nobody_decides: true,
             } => parts.push(
-                "unless those who are silent only wait for their nodes (ask them: `federation status`), so \
-                 many observe that nobody is left to decide. Bring back operators whose stores are whole; \
+                "unless the silent operators only wait for their nodes (ask them: `federation status`), so \
+                 many observe that nobody is left to decide. Bring back operators whose stores are intact; \
                  if there are none, stop all daemons, raise `epoch` in everybody's \
-                 federation.toml to the same number, and do `federation guard repair --new-roster \
-                 --no-other-daemon` at each whose guard is whole (M of them are enough); where fewer are \
-                 whole, agree on the last block and do `federation guard repair --agreed-tip HASH \
+                 federation.toml to the same number, and run `federation guard repair --new-roster \
+                 --no-other-daemon` for each whose guard is intact (M of them are enough); if fewer are \
+                 intact, agree on the last block and run `federation guard repair --agreed-tip HASH \
                  --no-other-daemon`"
                     .to_owned(),
             ),
@@ -169,7 +172,7 @@ impl Standstill {
                 names(missing)
             )),
             StandstillCause::NotTaken => parts.push(
-                "a block is decided and signed, and the own node does not have it: see the alarms"
+                "a block is decided and signed, but this operator's node does not have it: see the alarms"
                     .to_owned(),
             ),
             _ => {}
@@ -184,8 +187,8 @@ fn names<'a>(federation: &Federation, ids: impl Iterator<Item = &'a OperatorId>)
         .join(", ")
 }
 
-/// A span of time in words: its two greatest units.
-pub(crate) fn words(span: Duration) -> String {
+/// Formats a span of time in its two largest units.
+pub(crate) fn format_duration(span: Duration) -> String {
     let seconds = span.as_secs();
     let two = |count: u64, unit: &str, rest: u64, smaller: &str| match rest {
         0 => format!("{count} {unit}"),
@@ -204,8 +207,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_of_time_have_their_two_greatest_units() {
-        let said = |seconds| words(Duration::from_secs(seconds));
+    fn spans_of_time_show_their_two_largest_units() {
+        let said = |seconds| format_duration(Duration::from_secs(seconds));
         assert_eq!(said(59), "59 s");
         assert_eq!(said(120), "2 min");
         assert_eq!(said(125), "2 min 5 s");

@@ -1,4 +1,4 @@
-//! Writing the files while an operator runs.
+//! Writes the files while an operator runs.
 
 use std::{
     collections::VecDeque,
@@ -27,16 +27,16 @@ use crate::{
 };
 
 /// The least time between two writes.
-const PAUSE: Duration = Duration::from_secs(1);
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest time between two writes: a file that is much older is of a daemon that hangs, waits
-/// to start, or is gone.
-const BEAT: Duration = Duration::from_secs(10);
+/// The longest time between two writes: a file that is much older belongs to a daemon that hangs,
+/// waits to start, or is gone.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// How many alarms are told.
+/// How many alarms are kept.
 const ALARMS: usize = 16;
 
-/// Writes `status.json` and `evidence.json` beside the store of a running operator.
+/// Writes `status.json` and `evidence.json` next to the store of a running operator.
 pub struct StatusWriter {
     folder: PathBuf,
     federation: Arc<Federation>,
@@ -48,13 +48,13 @@ pub struct StatusWriter {
     started: Option<UnixTime>,
     alarms: VecDeque<AlarmReport>,
     tip: Option<(BlockHash, BlockReport)>,
-    /// How many pieces of evidence were written, once they were.
-    pieces: Option<usize>,
-    /// What went wrong the last time, so that it is said once.
-    complaint: Option<StatusError>,
+    /// How many pieces of evidence were written last, if any write succeeded.
+    evidence_written: Option<usize>,
+    /// The last error, so that it is logged only once.
+    last_error: Option<StatusError>,
 }
 
-/// What is known of reissuances.
+/// Where the state of reissuances is read.
 struct Reissuance {
     assets: watch::Receiver<Vec<AssetStatus>>,
     differences: watch::Receiver<ReissuanceDifferences>,
@@ -69,7 +69,7 @@ impl core::fmt::Debug for StatusWriter {
 }
 
 impl StatusWriter {
-    /// A writer for the operator whose store is in this folder.
+    /// Creates a writer for the operator whose store is in this folder.
     #[must_use]
     pub const fn new(
         folder: PathBuf,
@@ -89,12 +89,12 @@ impl StatusWriter {
             started: None,
             alarms: VecDeque::new(),
             tip: None,
-            pieces: None,
-            complaint: None,
+            evidence_written: None,
+            last_error: None,
         }
     }
 
-    /// Tells of the way to the other operators, too.
+    /// Includes the state of the messenger.
     #[must_use]
     pub fn with_messenger(
         mut self,
@@ -104,7 +104,7 @@ impl StatusWriter {
         self
     }
 
-    /// Tells of the assets that this operator reissues, too.
+    /// Includes the assets that this operator reissues.
     #[must_use]
     pub fn with_reissuance(mut self, operator: &OperatorHandle) -> Self {
         self.reissuance = Some(Reissuance {
@@ -114,15 +114,15 @@ impl StatusWriter {
         self
     }
 
-    /// Writes until the operator stops, and once more then. A file that cannot be written is a
-    /// line in the log and nothing else: blocks do not wait for it.
+    /// Writes until the operator stops, and once more then. If a file cannot be written, that is
+    /// only logged: blocks do not wait for it.
     pub async fn run(
         mut self,
         mut status: watch::Receiver<OperatorStatus>,
         mut events: broadcast::Receiver<OperatorEvent>,
     ) {
         let mut next = Instant::now();
-        let mut beat = next;
+        let mut latest = next;
         let mut dirty = true;
         loop {
             tokio::select! {
@@ -131,28 +131,28 @@ impl StatusWriter {
                     Err(_) => break,
                 },
                 event = events.recv() => match event {
-                    Ok(event) => self.note(&event),
-                    // Missed alarms are in the log.
+                    Ok(event) => self.on_event(&event),
+                    // Alarms that were missed here are in the log.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => break,
                 },
-                () = tokio::time::sleep_until(if dirty { next } else { beat }) => {
+                () = tokio::time::sleep_until(if dirty { next } else { latest }) => {
                     let now = status.borrow_and_update().clone();
                     self.write(&now).await;
                     dirty = false;
-                    next = Instant::now() + PAUSE;
-                    beat = Instant::now() + BEAT;
+                    next = Instant::now() + MIN_PAUSE;
+                    latest = Instant::now() + MAX_PAUSE;
                 }
             }
         }
         while let Ok(event) = events.try_recv() {
-            self.note(&event);
+            self.on_event(&event);
         }
         let last = status.borrow().clone();
         self.write(&last).await;
     }
 
-    fn note(&mut self, event: &OperatorEvent) {
+    fn on_event(&mut self, event: &OperatorEvent) {
         let OperatorEvent::Protocol(Event::Alarm(alarm)) = event else {
             return;
         };
@@ -183,30 +183,30 @@ impl StatusWriter {
             report.differences = DifferenceReport::all(&differences, &self.federation);
         }
         report.alarms = self.alarms.iter().cloned().collect();
-        // A guard that cannot be read is told by the alarm of the next signature.
+        // If the guard cannot be read, the next signature raises an alarm.
         let records = self.guard.records().await.ok();
         report.guard = records.map(|state| GuardReport::new(GuardStanding::Active, &state));
         let (folder, federation) = (self.folder.clone(), self.federation.clone());
-        let (evidence, pieces) = (self.evidence.clone(), self.pieces);
+        let (evidence, evidence_written) = (self.evidence.clone(), self.evidence_written);
         let written = tokio::task::spawn_blocking(move || {
             let found = evidence.read().unwrap_or_default();
             report.evidence = found.len();
             replace(&folder, STATUS, &report)?;
-            if pieces != Some(found.len()) {
+            if evidence_written != Some(found.len()) {
                 write_evidence(&folder, &federation, &found)?;
             }
             Ok(found.len())
         });
         match written.await {
-            Ok(Ok(pieces)) => {
-                self.pieces = Some(pieces);
-                self.complaint = None;
+            Ok(Ok(evidence_written)) => {
+                self.evidence_written = Some(evidence_written);
+                self.last_error = None;
             }
-            Ok(Err(error)) if self.complaint.as_ref() != Some(&error) => {
-                tracing::warn!(%error, "the status is not written");
-                self.complaint = Some(error);
+            Ok(Err(error)) if self.last_error.as_ref() != Some(&error) => {
+                tracing::warn!(%error, "status not written");
+                self.last_error = Some(error);
             }
-            // Said before, or the runtime is going down.
+            // Logged before, or the runtime is ending.
             Ok(Err(_)) | Err(_) => {}
         }
     }

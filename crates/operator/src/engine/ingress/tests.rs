@@ -1,4 +1,4 @@
-//! What passes the ingress, and what is dropped for which reason.
+//! What passes the ingress, and what is dropped and why.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::*;
 
 const HEIGHT: BlockHeight = BlockHeight::new(7);
 
-/// A federation of three, with all its keys.
+/// A federation of three and all of its keys.
 struct Members {
     federation: Arc<Federation>,
     identities: Vec<SoftwareIdentity>,
@@ -36,11 +36,11 @@ impl Members {
         let size = SigningRules::required_signature_size(Dialect::Elements, &script);
         let rules = SigningRules::new(Dialect::Elements, script, size).expect("they fit");
         let operators = (0..3)
-            .map(|place: usize| Operator {
-                name: format!("operator-{place}"),
-                identity: identities[place].x_only_public_key(),
-                block_key: blocks[place].public_key(),
-                endpoint: format!("127.0.0.1:{place}"),
+            .map(|index: usize| Operator {
+                name: format!("operator-{index}"),
+                identity: identities[index].x_only_public_key(),
+                block_key: blocks[index].public_key(),
+                endpoint: format!("127.0.0.1:{index}"),
             })
             .collect();
         let genesis = BlockHash::from_bytes([1; 32]);
@@ -52,13 +52,13 @@ impl Members {
         }
     }
 
-    /// The ingress of an operator that works at this height.
+    /// The ingress of an operator that works on this height.
     fn ingress(&self, height: BlockHeight) -> Ingress {
         let height = Arc::new(AtomicU32::new(height.to_u32()));
         Ingress::new(self.federation.clone(), height)
     }
 
-    /// What the operator at a place sends, signed by the identity at another.
+    /// A frame from the operator with index `sender`, signed by the identity with index `signer`.
     async fn frame(&self, sender: u8, signer: usize, message: &Message) -> Bytes {
         let parts = message.to_parts();
         let unsigned = envelope_of(&self.federation, OperatorId::new(sender), &parts);
@@ -93,21 +93,21 @@ const fn vote(height: BlockHeight) -> Vote {
     }
 }
 
-/// What comes of a frame: an input, or the reason why there is none.
+/// The input from a frame, or the reason why the frame is dropped.
 fn check(ingress: &Ingress, frame: &Bytes) -> Result<Input, Dropped> {
     let head = ingress.check_head(frame)?;
     ingress.try_check(head, frame)
 }
 
 #[tokio::test]
-async fn a_message_of_the_roster_near_the_own_height_passes() {
+async fn a_message_from_the_roster_near_this_operators_height_passes() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     for height in [6, 7, 8].map(BlockHeight::new) {
         let message = Message::Vote(vote(height));
         let frame = members.frame(1, 1, &message).await;
         let Ok(Input::Received(signed)) = check(&ingress, &frame) else {
-            panic!("a good vote at {height} was dropped");
+            panic!("a valid vote at {height} was dropped");
         };
         assert_eq!((signed.sender.to_u8(), signed.message), (1, message));
         let frame = members
@@ -118,11 +118,11 @@ async fn a_message_of_the_roster_near_the_own_height_passes() {
 }
 
 #[tokio::test]
-async fn far_heights_cost_no_cryptography() {
+async fn messages_of_far_heights_are_dropped_without_cryptography() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     for height in [0, 5, 9, u32::MAX].map(BlockHeight::new) {
-        // Signed by nobody: that is not even looked at.
+        // The signature is invalid, but is not even checked.
         let message = Message::Vote(vote(height));
         let unsigned = envelope_of(&members.federation, OperatorId::new(1), &message.to_parts());
         let frame = unsigned.with_signature([0; 64]).encode();
@@ -143,10 +143,10 @@ async fn other_federations_and_unknown_senders_are_dropped() {
     assert_eq!(dropped, Some(Dropped::UnknownSender));
 }
 
-/// A roster that comes back, A, B, A, at one height: what was said in its first time is of another
-/// federation, also inside a certificate that is sent in the new one.
+/// A roster that returns, A, B, A, at one height: messages of its first epoch belong to another
+/// federation, even inside a certificate that is sent in the new epoch.
 #[tokio::test]
-async fn a_roster_that_comes_back_in_another_epoch_hears_nothing_of_its_first_time() {
+async fn a_roster_that_returns_in_another_epoch_drops_messages_of_its_first_epoch() {
     let mut members = Members::new(2);
     let message = Message::Vote(vote(HEIGHT));
     let old = members.frame(1, 1, &message).await;
@@ -167,7 +167,7 @@ async fn a_roster_that_comes_back_in_another_epoch_hears_nothing_of_its_first_ti
     let first = members.frame(1, 1, &certificate).await;
     assert!(check(&members.ingress(HEIGHT), &first).is_ok());
 
-    // The same roster, chain and interval: without an epoch it is the same federation.
+    // The same roster, chain and interval would be the same federation without an epoch.
     let first_time = Federation::clone(&members.federation);
     members.federation = Arc::new(first_time.with_epoch(2));
     let ingress = members.ingress(HEIGHT);
@@ -185,33 +185,33 @@ async fn a_roster_that_comes_back_in_another_epoch_hears_nothing_of_its_first_ti
     assert!(check(&ingress, &new).is_ok());
 }
 
-/// While an operator waits for its node, the heights of others count, if they are theirs.
+/// While an operator waits for its node, the heights of others count if they have signed them.
 #[tokio::test]
-async fn heights_are_noted_from_far_messages_as_long_as_they_matter() {
+async fn heights_of_far_messages_are_recorded_as_long_as_they_matter() {
     let members = Members::new(2);
-    let heard = Arc::new(Heard::default());
-    let ingress = members.ingress(HEIGHT).with_heard(heard.clone());
+    let heights = Arc::new(PeerHeights::default());
+    let ingress = members.ingress(HEIGHT).with_peer_heights(heights.clone());
     let far = Message::Vote(vote(BlockHeight::new(900)));
     let honest = members.frame(1, 1, &far).await;
     let forged = members.frame(2, 1, &far).await;
     assert_eq!(check(&ingress, &honest).err(), Some(Dropped::FarHeight));
     for frame in [&honest, &forged] {
-        ingress.note_far(frame);
+        ingress.record_far_height(frame);
     }
     let near = members.frame(0, 0, &Message::Vote(vote(HEIGHT))).await;
     assert!(check(&ingress, &near).is_ok());
     let me = OperatorId::new(2);
     let tip = BlockHeight::new(6);
-    assert_eq!(heard.count(me, tip), (1, 1));
+    assert_eq!(heights.count(me, tip), (1, 1));
 }
 
 #[tokio::test]
-async fn nobody_speaks_for_another() {
+async fn no_operator_can_send_for_another() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     let forged = members.frame(1, 2, &Message::Vote(vote(HEIGHT))).await;
     assert_eq!(check(&ingress, &forged).err(), Some(Dropped::BadSignature));
-    // An envelope of one's own around another's block signature.
+    // A valid envelope around another operator's block signature.
     let stolen = members.block_signature(1, HEIGHT).await;
     let frame = members.frame(2, 2, &stolen).await;
     assert_eq!(check(&ingress, &frame).err(), Some(Dropped::BadSignature));
@@ -289,7 +289,7 @@ async fn a_round_certificate_needs_the_precommits_of_a_quorum_each_signed_by_its
 }
 
 #[tokio::test]
-async fn signatures_that_are_passed_on_are_each_by_the_block_key_of_their_operator() {
+async fn each_signature_of_a_set_must_be_by_the_block_key_of_its_operator() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     let hash = BlockHash::from_bytes([3; 32]);
@@ -306,7 +306,7 @@ async fn signatures_that_are_passed_on_are_each_by_the_block_key_of_their_operat
             hash,
             signatures: set,
         });
-        // Whoever passes them on need not be among them.
+        // The sender of a set need not be among its signers.
         check(&ingress, &members.frame(0, 0, &message).await)
     };
     assert!(passed_on(&[(1, 1), (2, 2)]).await.is_ok());
@@ -317,7 +317,7 @@ async fn signatures_that_are_passed_on_are_each_by_the_block_key_of_their_operat
 }
 
 #[tokio::test]
-async fn a_message_of_an_unknown_kind_is_told_apart() {
+async fn a_message_of_an_unknown_kind_has_its_own_reason() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     let mut parts = Message::Vote(vote(HEIGHT)).to_parts();
@@ -361,7 +361,7 @@ async fn a_body_must_be_an_unsigned_block_of_this_chain_with_the_hash_it_claims(
 }
 
 #[tokio::test]
-async fn a_vote_of_many_bytes_is_dropped_by_its_length() {
+async fn an_oversized_vote_is_dropped_because_of_its_length() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     let mut parts = Message::Vote(vote(HEIGHT)).to_parts();
@@ -372,14 +372,14 @@ async fn a_vote_of_many_bytes_is_dropped_by_its_length() {
 }
 
 #[tokio::test]
-async fn each_changed_byte_of_a_frame_is_noticed() {
+async fn a_change_of_any_byte_of_a_frame_is_detected() {
     let members = Members::new(2);
     let ingress = members.ingress(HEIGHT);
     let frame = members.frame(1, 1, &Message::Vote(vote(HEIGHT))).await;
-    for place in 0..frame.len() {
+    for index in 0..frame.len() {
         let mut changed = frame.to_vec();
-        changed[place] ^= 1;
-        assert!(check(&ingress, &changed.into()).is_err(), "byte {place}");
+        changed[index] ^= 1;
+        assert!(check(&ingress, &changed.into()).is_err(), "byte {index}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The own node's next block, for when this operator leads.
+//! The next block of the operator's node, for rounds that this operator leads.
 
 use bytes::Bytes;
 use federation_block_signing::{Alarm, Candidate, Duty, Input};
@@ -8,20 +8,20 @@ use federation_roster::Round;
 
 use super::{
     super::{
-        account::{Fault, Outcome},
         blocks::candidate,
+        duties::{DutyOutcome, Fault},
     },
-    Answer, Jobs, Opinion,
+    JobResult, Jobs, Opinion,
 };
-use crate::policy::{SWEPT, has_transaction};
+use crate::policy::{SWEEP_HEIGHT, has_transaction};
 
 /// Why a template is not proposed.
 enum NoTemplate {
-    /// The node gives none, for now.
+    /// The node gives no template for now.
     Node(Fault),
-    /// What it gives is none of this chain.
+    /// The template does not belong to this chain.
     Foreign(String),
-    /// Nothing is wrong: the chain goes on meanwhile.
+    /// The chain has moved on; nothing is wrong.
     Outdated(String),
 }
 
@@ -32,7 +32,7 @@ impl From<Fault> for NoTemplate {
 }
 
 impl Jobs {
-    pub(in super::super) async fn template(&self, height: BlockHeight, round: Round) -> Answer {
+    pub(in super::super) async fn template(&self, height: BlockHeight, round: Round) -> JobResult {
         let failed = Input::TemplateFailed { height, round };
         let (input, outcome) = match self.try_template(height).await {
             Ok(candidate) => {
@@ -41,39 +41,38 @@ impl Jobs {
                     round,
                     candidate,
                 };
-                (input, Some(Outcome::Done))
+                (input, Some(DutyOutcome::Done))
             }
             Err(NoTemplate::Outdated(why)) => {
-                tracing::debug!(%height, why, "no template for this height");
+                tracing::debug!(%height, why, "template outdated");
                 (failed, None)
             }
             Err(NoTemplate::Node(fault)) => {
-                self.log
-                    .complaint("the node gives no template", &fault.reason);
-                (failed, Some(Outcome::Failed(fault)))
+                self.log.problem("no template from the node", &fault.reason);
+                (failed, Some(DutyOutcome::Failed(fault)))
             }
             Err(NoTemplate::Foreign(reason)) => {
-                // With many under way one more says nothing new.
+                // If the queue is full, many alarms are pending and one more says nothing new.
                 let _ = self.alarms.try_send(Alarm::ForeignTemplate {
                     height,
                     reason: reason.clone(),
                 });
-                (failed, Some(Outcome::Failed(Fault::refusal(reason))))
+                (failed, Some(DutyOutcome::Failed(Fault::refusal(reason))))
             }
         };
-        Answer::new(input, Duty::Propose, height, outcome)
+        JobResult::new(input, Duty::Propose, height, outcome)
     }
 
-    /// The node's next block, judged as everybody else's is: a node may lie, or another may have put
-    /// itself between.
+    /// Returns the node's next block, checked like everybody else's: the node may lie, or an
+    /// attacker may sit between it and the operator.
     async fn try_template(&self, height: BlockHeight) -> Result<Candidate, NoTemplate> {
         let bytes = self.new_block(height).await?;
         let candidate = candidate(&self.federation, bytes)
             .await
             .map_err(|error| NoTemplate::Foreign(error.to_string()))?;
         if candidate.height != height {
-            // The node has a block more than the watcher has seen; the tip is on its way.
-            let why = format!("it is for {}", candidate.height);
+            // The node has a block that the watcher has not seen yet; the new tip is on its way.
+            let why = format!("it is for height {}", candidate.height);
             return Err(NoTemplate::Outdated(why));
         }
         match self.check_parameters(&candidate).await {
@@ -84,8 +83,8 @@ impl Jobs {
         }
     }
 
-    /// Compares the dynafed parameters that a block shows with those that the own node has in force
-    /// for the next block.
+    /// Compares the dynafed parameters in a block's header with those that the operator's node has
+    /// in force for the next block.
     pub(super) async fn check_parameters(&self, candidate: &Candidate) -> Opinion {
         let rules = self.federation.rules();
         if rules.dialect() != Dialect::Dynafed {
@@ -94,21 +93,20 @@ impl Jobs {
         let info = match self.node.blockchain_info().await {
             Ok(info) => info,
             Err(error) => {
-                self.log.complaint(
-                    "the node does not tell the chain's parameters",
-                    &error.to_string(),
-                );
+                self.log
+                    .problem("no chain parameters from the node", &error.to_string());
                 return Opinion::Failed(error.into());
             }
         };
-        // What it tells is of the block above its tip, in the first block of an epoch too.
+        // The node reports the parameters of the block above its tip, also for the first block of
+        // an epoch.
         if info.best_block_hash != candidate.previous {
             return Opinion::Outdated;
         }
         let told = info.current_params_root.unwrap_or_default();
         let checked = told
             .parse::<ParamsRoot>()
-            .map_err(|error| format!("the own node tells no parameters of its next block: {error}"))
+            .map_err(|error| format!("this operator's node does not report valid parameters for its next block: {error}"))
             .and_then(|in_force| {
                 let block = Block::decode(rules.dialect(), candidate.bytes.clone())
                     .map_err(|error| error.to_string())?;
@@ -119,8 +117,8 @@ impl Jobs {
         checked.map_or_else(Opinion::Invalid, |()| Opinion::Valid)
     }
 
-    /// The node's next block, with the agreed sweep in it if it has its place there. A leader's own
-    /// policy is not asked about it, so there is none without the sweep.
+    /// Returns the node's next block, with the agreed sweep in it if the block must contain it. A
+    /// leader does not ask its own policy about its template, so the sweep is ensured here.
     async fn new_block(&self, height: BlockHeight) -> Result<Bytes, Fault> {
         let bytes = self.node.new_block().await?;
         let Some(sweep) = self.policy.sweep(height) else {
@@ -134,13 +132,13 @@ impl Jobs {
         let taken = self.node.include_transaction(&txid, &transaction);
         taken.await.map_err(|error| Fault {
             refused: !error.is_transient(),
-            reason: format!("it does not take the agreed sweep {txid}: {error}"),
+            reason: format!("the node does not accept the agreed sweep {txid}: {error}"),
         })?;
         let bytes = self.node.new_block().await?;
         if self.has(&bytes, sweep)? {
             Ok(bytes)
         } else {
-            let reason = format!("it leaves the agreed sweep {txid} out");
+            let reason = format!("the node's template lacks the agreed sweep {txid}");
             Err(Fault::refusal(reason))
         }
     }
@@ -148,7 +146,8 @@ impl Jobs {
     fn has(&self, block: &Bytes, sweep: &Sweep) -> Result<bool, Fault> {
         let dialect = self.federation.rules().dialect();
         let block = Block::decode(dialect, block.clone()).map_err(Fault::refusal)?;
-        // One of another height is for the caller to see.
-        Ok(block.height() != SWEPT || has_transaction(&block, sweep).map_err(Fault::refusal)?)
+        // The caller deals with a block of another height.
+        Ok(block.height() != SWEEP_HEIGHT
+            || has_transaction(&block, sweep).map_err(Fault::refusal)?)
     }
 }

@@ -1,4 +1,5 @@
-//! Who is connected, as the messenger tells: asked beside the loop, noted for the next look.
+//! Which operators are connected, by the messenger's word. The messenger is asked outside the loop,
+//! and its answer is used at the next check.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,43 +11,44 @@ use federation_messenger::{Messenger, Peer, PeerStats};
 use federation_roster::{Federation, OperatorId};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{calls::Calls, engine::Speaker, log::Log};
+use crate::{calls::Calls, engine::Broadcaster, log::Log};
 
-/// Asks the messenger who is at the other end of its links, one question at a time.
+/// Asks the messenger which operators are at the other end of its links, one call at a time.
 pub(in crate::engine) struct Links {
     federation: Arc<Federation>,
     messenger: Arc<dyn Messenger>,
     calls: Arc<Calls>,
     log: Arc<Log>,
     found: Arc<Mutex<BTreeSet<OperatorId>>>,
-    asking: Option<AbortOnDropHandle<()>>,
+    request: Option<AbortOnDropHandle<()>>,
 }
 
 impl Links {
-    pub(in crate::engine) fn new(speaker: &Speaker, log: Arc<Log>) -> Self {
+    pub(in crate::engine) fn new(broadcaster: &Broadcaster, log: Arc<Log>) -> Self {
         Self {
-            federation: speaker.federation.clone(),
-            messenger: speaker.messenger.clone(),
-            calls: speaker.calls.clone(),
+            federation: broadcaster.federation.clone(),
+            messenger: broadcaster.messenger.clone(),
+            calls: broadcaster.calls.clone(),
             log,
             found: Arc::default(),
-            asking: None,
+            request: None,
         }
     }
 
-    /// Who was connected when the messenger last told; nobody if it has not, or does not know whom it
-    /// has at the other end of its links. Asks it again, for the next look.
-    pub(super) fn look(&mut self) -> BTreeSet<OperatorId> {
-        if self.asking.as_ref().is_none_or(|task| task.is_finished()) {
+    /// Returns the operators that were connected by the messenger's last answer: none if it has not
+    /// answered, or does not know who is at the other end of its links. Asks it again, for the next
+    /// check.
+    pub(super) fn connected(&mut self) -> BTreeSet<OperatorId> {
+        if self.request.as_ref().is_none_or(|task| task.is_finished()) {
             self.ask();
         }
         lock(&self.found).clone()
     }
 
-    /// Forgets what was told, which is of no use later.
-    pub(super) fn rest(&mut self) {
-        // A late answer goes nowhere.
-        (self.asking, self.found) = (None, Arc::default());
+    /// Forgets the last answer, which is of no use later.
+    pub(super) fn forget(&mut self) {
+        // An answer that is still pending is discarded.
+        (self.request, self.found) = (None, Arc::default());
     }
 
     fn ask(&mut self) {
@@ -56,16 +58,16 @@ impl Links {
         let task = self.calls.tasks().spawn(async move {
             let call = async move { messenger.has_unicast().then(|| messenger.stats().peers) };
             let connected = match calls.run(Part::Messenger, call).await {
-                Ok(links) => connected(&federation, links.unwrap_or_default()),
+                Ok(links) => connected_operators(&federation, links.unwrap_or_default()),
                 Err(error) => {
-                    let what = "the messenger does not tell who is connected";
-                    log.complaint(what, &error.to_string());
+                    let what = "no answer from the messenger about connected operators";
+                    log.problem(what, &error.to_string());
                     BTreeSet::new()
                 }
             };
             *lock(&found) = connected;
         });
-        self.asking = Some(AbortOnDropHandle::new(task));
+        self.request = Some(AbortOnDropHandle::new(task));
     }
 }
 
@@ -73,8 +75,8 @@ fn lock(found: &Mutex<BTreeSet<OperatorId>>) -> MutexGuard<'_, BTreeSet<Operator
     found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn connected(federation: &Federation, links: Vec<PeerStats>) -> BTreeSet<OperatorId> {
-    let places: BTreeMap<&str, OperatorId> = federation
+fn connected_operators(federation: &Federation, links: Vec<PeerStats>) -> BTreeSet<OperatorId> {
+    let endpoints: BTreeMap<&str, OperatorId> = federation
         .ids()
         .filter_map(|id| Some((federation.operator(id)?.endpoint.as_str(), id)))
         .collect();
@@ -83,7 +85,7 @@ fn connected(federation: &Federation, links: Vec<PeerStats>) -> BTreeSet<Operato
         .filter(|link| link.connected)
         .filter_map(|link| match &link.peer {
             Peer::Operator(id) => Some(*id),
-            Peer::Address(address) => places.get(&**address).copied(),
+            Peer::Address(address) => endpoints.get(&**address).copied(),
             _ => None,
         })
         .collect()

@@ -1,7 +1,7 @@
-//! Noticing that the chain stands still, and who is missing.
+//! Detects that the chain stands still, and who is missing.
 //!
-//! Without I/O and without a clock: the engine hands in what it hears and the time, and is told what
-//! is so and whether to say it.
+//! Has neither I/O nor a clock: the engine passes in messages and times, and learns whether the
+//! chain stands still and whether to report that now.
 
 use std::{
     cmp::Ordering,
@@ -16,103 +16,105 @@ use tokio::time::Instant;
 
 use crate::{NodeState, Standstill, StandstillCause};
 
-/// A height that is due is given so long at least, whatever the interval: an absent leader or two
-/// take rounds, and are no standstill.
-const LEAST: Duration = Duration::from_secs(3);
+/// The shortest time after which a height that is due counts as a standstill, whatever the
+/// interval: an absent leader or two cost rounds, which is normal.
+const MIN_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(500);
+/// The time between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The pause before it is said again; it doubles up to the longest.
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+/// The pause before a standstill is reported again. It doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8 * 60);
 
-/// What the engine knows at a look.
+/// What the engine knows at a check.
 pub(super) struct View<'a> {
     pub(super) height: BlockHeight,
     pub(super) round: Round,
     pub(super) phase: Phase,
     pub(super) observing: bool,
     pub(super) node: &'a NodeState,
-    /// Who is connected, where the messenger can tell.
+    /// The operators that are connected, if the messenger can tell.
     pub(super) connected: &'a BTreeSet<OperatorId>,
-    /// Whether the own block key, or what says votes, was asked at this height and failed.
+    /// Which of this operator's duties were asked for at this height and failed.
     pub(super) own_failed: OwnFailed,
 }
 
-/// What of the own share failed at the height that is worked on.
+/// Which of this operator's duties failed at the height that is worked on.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OwnFailed {
     pub(super) to_sign: bool,
     pub(super) to_vote: bool,
 }
 
-/// What a look found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct CheckResult {
     /// The standstill, if the chain stands still.
     pub(super) standstill: Option<Standstill>,
-    /// Whether it is time to say so.
-    pub(super) say: bool,
+    /// Whether to report it now.
+    pub(super) report: bool,
 }
 
 /// The end of a standstill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moved {
-    /// How long it lasted.
+pub(super) struct StandstillEnd {
+    /// How long the standstill lasted.
     pub(super) after: Duration,
 }
 
-/// Watches for a standstill.
+/// Watches for standstills.
 #[derive(Debug)]
-pub(in crate::engine) struct Watch {
+pub(in crate::engine) struct StandstillWatch {
     me: OperatorId,
     threshold: usize,
-    /// Without a block for longer than this it stands still.
+    /// The chain stands still if there is no block for longer than this,
     patience: Duration,
-    /// If the height has been due for as long as this, too.
+    /// and if the height has also been due for longer than this.
     due_patience: Duration,
-    /// Who was not heard for as long is absent: all who take part repeat themselves at the beat.
+    /// An operator that was not heard for this long is absent: everybody who takes part repeats its
+    /// messages at the retransmit interval.
     fresh: Duration,
-    others: BTreeMap<OperatorId, Known>,
+    others: BTreeMap<OperatorId, PeerState>,
     began: Instant,
     began_at: UnixTime,
     tip: Option<LastBlock>,
-    /// Since when the height is past its start.
+    /// Since when the height has been due.
     due: Option<Instant>,
-    next_look: Instant,
-    said: Option<Said>,
+    next_check: Instant,
+    last_report: Option<LastReport>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct LastBlock {
     height: BlockHeight,
     seen: Instant,
-    /// From when on there was no other.
+    /// Since when there has been no newer block.
     since: UnixTime,
 }
 
-/// What one of the others said last.
+/// What another operator's last messages show.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct PeerState {
     heard: Option<Instant>,
     height: BlockHeight,
     round: Round,
     prevote: Option<(BlockHeight, Round, Option<BlockHash>)>,
     signed: Option<BlockHeight>,
-    /// Where it was heard at a height that is too far from the own one to be of use.
+    /// When, and at which height, it was last heard at a height too far from this operator's to
+    /// matter.
     far: Option<(Instant, BlockHeight)>,
 }
 
-/// What was said of the standstill that lasts.
+/// The last report of the current standstill.
 #[derive(Debug)]
-struct Said {
+struct LastReport {
     at: Instant,
     pause: Duration,
     what: Standstill,
 }
 
-impl Watch {
+impl StandstillWatch {
     pub(in crate::engine) fn new(config: &Config, now: Instant, clock: UnixTime) -> Self {
         let others = (0..config.size())
             .filter_map(|index| u8::try_from(index).ok())
@@ -122,11 +124,11 @@ impl Watch {
             me: config.me(),
             threshold: config.threshold(),
             patience: config.interval() * 2,
-            due_patience: config.interval().max(LEAST),
-            fresh: (config.retransmit_interval() * 4).max(LEAST),
+            due_patience: config.interval().max(MIN_PATIENCE),
+            fresh: (config.retransmit_interval() * 4).max(MIN_PATIENCE),
             others: others
                 .map(|id| {
-                    let nothing = Known {
+                    let nothing = PeerState {
                         heard: None,
                         height: BlockHeight::GENESIS,
                         round: Round::FIRST,
@@ -141,13 +143,13 @@ impl Watch {
             began_at: clock,
             tip: None,
             due: None,
-            next_look: now,
-            said: None,
+            next_check: now,
+            last_report: None,
         }
     }
 
-    /// Notes a message of another operator.
-    pub(in crate::engine) fn note(&mut self, sender: OperatorId, input: &Input, now: Instant) {
+    /// Records a message of another operator.
+    pub(in crate::engine) fn record(&mut self, sender: OperatorId, input: &Input, now: Instant) {
         let Some(known) = self.others.get_mut(&sender) else {
             return;
         };
@@ -174,39 +176,44 @@ impl Watch {
         }
     }
 
-    /// Notes that an operator was heard at a height that is too far from the own one to be of use.
-    pub(super) fn note_far(&mut self, sender: OperatorId, height: BlockHeight, now: Instant) {
+    /// Records that an operator was heard at a height too far from this operator's to matter.
+    pub(super) fn record_far_height(
+        &mut self,
+        sender: OperatorId,
+        height: BlockHeight,
+        now: Instant,
+    ) {
         if let Some(known) = self.others.get_mut(&sender) {
             known.far = Some((now, height));
         }
     }
 
-    /// Whether a block is known, so that heights mean something.
+    /// Whether the node's tip is known, so that heights can be compared.
     pub(super) const fn knows_tip(&self) -> bool {
         self.tip.is_some()
     }
 
-    /// Notes the node's best block, made at this time by its header; the end of a standstill if it is
-    /// one.
-    pub(super) fn tip(
+    /// Records the node's best block and its header's time. Returns the end of a standstill if the
+    /// block ends one.
+    pub(super) fn record_tip(
         &mut self,
         height: BlockHeight,
         time: UnixTime,
         now: Instant,
         clock: UnixTime,
-    ) -> Option<Moved> {
+    ) -> Option<StandstillEnd> {
         if self.tip.is_some_and(|tip| height <= tip.height) {
             return None;
         }
-        let stood = self.said.take().map(|said| {
-            let since = said.what.since;
-            // A clock that was set meanwhile says nothing.
+        let stood = self.last_report.take().map(|last_report| {
+            let since = last_report.what.since;
+            // The system clock may have been changed meanwhile.
             clock.since(since).max(now.duration_since(self.last_seen()))
         });
         self.tip = Some(LastBlock {
             height,
             seen: now,
-            // The genesis block was not made when it says.
+            // The genesis block's time does not say when it was made.
             since: if height == BlockHeight::GENESIS {
                 self.began_at
             } else {
@@ -214,16 +221,17 @@ impl Watch {
             },
         });
         self.due = None;
-        self.next_look = now;
-        stood.map(|after| Moved { after })
+        self.next_check = now;
+        stood.map(|after| StandstillEnd { after })
     }
 
-    /// Whether it is time for a look.
+    /// Whether it is time for a check.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        now >= self.next_look
+        now >= self.next_check
     }
 
-    /// Whether half of the patience is over, so that more than usual is worth knowing.
+    /// Whether half of the time to a standstill is over, so that it is worth collecting more
+    /// information.
     pub(super) fn is_late(&self, now: Instant) -> bool {
         self.due.is_some_and(|due| {
             now >= (self.last_seen() + self.patience / 2).max(due + self.due_patience / 2)
@@ -234,14 +242,14 @@ impl Watch {
         self.tip.map_or(self.began, |tip| tip.seen)
     }
 
-    /// Looks whether the chain stands still.
-    pub(super) fn look(&mut self, view: &View<'_>, now: Instant) -> Look {
-        self.next_look = now + LOOK;
-        let nothing = Look {
+    /// Checks whether the chain stands still.
+    pub(super) fn check(&mut self, view: &View<'_>, now: Instant) -> CheckResult {
+        self.next_check = now + CHECK_INTERVAL;
+        let nothing = CheckResult {
             standstill: None,
-            say: false,
+            report: false,
         };
-        // What is waited for by design, and said by who waits.
+        // Waiting here is by design, and whoever waits logs it.
         if view.phase == Phase::Waiting
             || view.phase == Phase::Halted
             || matches!(view.node, NodeState::Waiting(_) | NodeState::Unknown)
@@ -254,23 +262,24 @@ impl Watch {
             return nothing;
         }
         let standstill = self.standstill(view, now);
-        let say = self.is_to_be_said(&standstill, now);
-        Look {
+        let report = self.should_report(&standstill, now);
+        CheckResult {
             standstill: Some(standstill),
-            say,
+            report,
         }
     }
 
-    /// At first, then with growing pauses; and sooner when something else is the matter.
-    fn is_to_be_said(&mut self, standstill: &Standstill, now: Instant) -> bool {
-        let pause = match &self.said {
-            None => SAY_AGAIN,
-            Some(said) if now < said.at + SAY_AGAIN => return false,
-            Some(said) if !is_same(&said.what, standstill) => SAY_AGAIN,
-            Some(said) if now < said.at + said.pause => return false,
-            Some(said) => (said.pause * 2).min(LONGEST_PAUSE),
+    /// Whether to report a standstill: at first, then with growing pauses, and earlier when its
+    /// cause has changed.
+    fn should_report(&mut self, standstill: &Standstill, now: Instant) -> bool {
+        let pause = match &self.last_report {
+            None => FIRST_PAUSE,
+            Some(last_report) if now < last_report.at + FIRST_PAUSE => return false,
+            Some(last_report) if !is_same(&last_report.what, standstill) => FIRST_PAUSE,
+            Some(last_report) if now < last_report.at + last_report.pause => return false,
+            Some(last_report) => (last_report.pause * 2).min(LONGEST_PAUSE),
         };
-        self.said = Some(Said {
+        self.last_report = Some(LastReport {
             at: now,
             pause,
             what: standstill.clone(),
@@ -337,7 +346,7 @@ impl Watch {
         }
     }
 
-    /// What keeps a block back though enough are heard.
+    /// Why there is no block although enough operators are heard.
     fn cause_among(&self, heard: &BTreeSet<OperatorId>, view: &View<'_>) -> StandstillCause {
         let others = heard
             .iter()
@@ -380,7 +389,7 @@ impl Watch {
         } else if blocks.len() > 1 {
             StandstillCause::Divided
         } else {
-            // With votes of all others for one block the own one is missing.
+            // All others have voted for one block, so this operator's vote is missing.
             if refused.is_empty() {
                 refused.insert(self.me);
             }
@@ -389,7 +398,7 @@ impl Watch {
     }
 }
 
-/// Whether a person would be told the same, but for rounds that go on.
+/// Whether two reports would say the same, apart from the round.
 fn is_same(one: &Standstill, other: &Standstill) -> bool {
     let cause = |of: &Standstill| core::mem::discriminant(&of.cause);
     let who = |of: &Standstill| [of.heard.clone(), of.absent.clone(), of.silent.clone()];

@@ -1,5 +1,5 @@
-//! A chain whose script changed: what other keys have signed is the chain's if the federation has signed
-//! a block that stands on it.
+//! A chain whose script changed: blocks that other keys have signed belong to the chain if a block
+//! that the federation has signed builds on them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use secp256k1::{Message, SECP256K1, SecretKey};
 
 use super::*;
 
-/// The last block that the old keys have signed, and the last of all.
+/// The height of the last block that the old keys signed, and of the last block of all.
 const OLD: u32 = 4;
 const TIP: u32 = 7;
 
@@ -39,7 +39,7 @@ impl Signers {
         }
     }
 
-    /// A block with a coinbase that says something of its own.
+    /// A block whose coinbase contains the byte `said`.
     fn unsigned(&self, previous: BlockHash, height: u32, said: u8) -> Block {
         let coinbase = Transaction {
             version: 2,
@@ -86,25 +86,25 @@ impl Signers {
     }
 }
 
-/// A node that gives these blocks.
-struct Given(Vec<Block>);
+/// A node that has these blocks.
+struct FakeNode(Vec<Block>);
 
-fn nothing<T>() -> Result<T, RpcError> {
+fn not_found<T>() -> Result<T, RpcError> {
     Err(RpcError::Node {
         code: -8,
         message: "Block height out of range".to_owned(),
     })
 }
 
-impl Given {
+impl FakeNode {
     fn find(&self, hash: BlockHash) -> Result<&Block, RpcError> {
         let found = self.0.iter().find(|block| block.block_hash() == hash);
-        found.map_or_else(nothing, Ok)
+        found.map_or_else(not_found, Ok)
     }
 }
 
 #[async_trait]
-impl Node for Given {
+impl Node for FakeNode {
     async fn block_count(&self) -> Result<BlockHeight, RpcError> {
         Ok(BlockHeight::new(
             u32::try_from(self.0.len() - 1).expect("few"),
@@ -113,7 +113,7 @@ impl Node for Given {
 
     async fn block_hash(&self, height: BlockHeight) -> Result<BlockHash, RpcError> {
         let block = self.0.get(height.to_u32() as usize);
-        block.map_or_else(nothing, |block| Ok(block.block_hash()))
+        block.map_or_else(not_found, |block| Ok(block.block_hash()))
     }
 
     async fn header(&self, hash: BlockHash) -> Result<Bytes, RpcError> {
@@ -125,53 +125,54 @@ impl Node for Given {
     }
 
     async fn dialect(&self) -> Result<Dialect, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn best_block_hash(&self) -> Result<BlockHash, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn header_info(&self, _: BlockHash) -> Result<HeaderInfo, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn new_block(&self) -> Result<Bytes, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn test_proposed_block(&self, _: &[u8]) -> Result<(), RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn include_transaction(&self, _: &str, _: &[u8]) -> Result<(), RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn submit_block(&self, _: &[u8]) -> Result<SubmitOutcome, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn network_info(&self) -> Result<NetworkInfo, RpcError> {
-        nothing()
+        not_found()
     }
 
     async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
-        nothing()
+        not_found()
     }
 }
 
-struct Nothing;
+struct IgnoreEvents;
 
-impl Reading for Nothing {
-    fn said(&mut self, _: BlockHeight, _: usize, _: &LedgerEvent) {}
+impl Reading for IgnoreEvents {
+    fn on_event(&mut self, _: BlockHeight, _: usize, _: &LedgerEvent) {}
 }
 
-/// Blocks on each other: the genesis, those of the old keys, and those of the new ones.
+/// A chain: the genesis block, blocks signed with the old keys, and blocks signed with the new
+/// ones.
 fn chain(old: &Signers, new: &Signers) -> Vec<Block> {
     let mut blocks = vec![old.unsigned(BlockHash::from_bytes([0; 32]), 0, 0)];
     for height in 1..=TIP {
@@ -207,7 +208,7 @@ async fn read(
     to: u32,
 ) -> Result<(), FollowError> {
     let to = BlockHeight::new(to);
-    follow(ledger, &Given(blocks), rules, to, &mut Nothing).await
+    follow(ledger, &FakeNode(blocks), rules, to, &mut IgnoreEvents).await
 }
 
 fn height(ledger: &Ledger) -> Option<u32> {
@@ -215,7 +216,7 @@ fn height(ledger: &Ledger) -> Option<u32> {
 }
 
 #[tokio::test]
-async fn blocks_of_the_keys_before_are_read_where_the_federations_stand_on_them() {
+async fn blocks_of_earlier_keys_are_read_if_the_federations_blocks_build_on_them() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let blocks = chain(&old, &new);
     let mut whole = ledger(&blocks, &new);
@@ -225,14 +226,14 @@ async fn blocks_of_the_keys_before_are_read_where_the_federations_stand_on_them(
             .is_ok()
     );
     assert_eq!(height(&whole), Some(TIP));
-    // Also up to a height of the old keys: what vouches for it is above.
+    // Also up to a height of the old keys, because the proof lies above it.
     let mut part = ledger(&blocks, &new);
     assert!(read(&mut part, blocks, &new.rules, 2).await.is_ok());
     assert_eq!(height(&part), Some(2));
 }
 
 #[tokio::test]
-async fn blocks_that_name_other_keys_and_have_none_of_the_federation_above_are_not_read() {
+async fn blocks_of_other_keys_without_a_block_of_the_federation_above_them_are_not_read() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let blocks = chain(&old, &new);
     let mut ledger = ledger(&blocks, &new);
@@ -247,17 +248,17 @@ async fn blocks_that_name_other_keys_and_have_none_of_the_federation_above_are_n
         ),
         "{error:?}"
     );
-    // The truth is read on.
+    // The true blocks are then read.
     assert!(read(&mut ledger, blocks, &new.rules, TIP).await.is_ok());
     assert_eq!(height(&ledger), Some(TIP));
 }
 
 #[tokio::test]
-async fn a_block_that_the_federations_do_not_stand_on_is_not_read() {
+async fn a_block_on_which_the_federations_blocks_do_not_build_is_not_read() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let truth = chain(&old, &new);
     let mut blocks = truth.clone();
-    // Nobody signs it, and it says that others would have to.
+    // It is unsigned, and names other signers than the federation.
     blocks[3] = old.unsigned(blocks[2].block_hash(), 3, 9);
     let mut ledger = ledger(&truth, &new);
     let error = read(&mut ledger, blocks, &new.rules, TIP).await;
@@ -266,17 +267,17 @@ async fn a_block_that_the_federations_do_not_stand_on_is_not_read() {
         matches!(error, Err(FollowError::Other(height)) if height == above),
         "{error:?}"
     );
-    assert!(error.is_err_and(|error| error.is_false()));
+    assert!(error.is_err_and(|error| error.is_false_data()));
     assert_eq!(
         height(&ledger),
         Some(0),
-        "none of those below is proven then"
+        "none of the blocks below is proven then"
     );
     assert!(read(&mut ledger, truth, &new.rules, TIP).await.is_ok());
 }
 
 #[tokio::test]
-async fn the_federations_own_blocks_need_its_signatures() {
+async fn blocks_that_name_the_federations_script_need_its_signatures() {
     let (old, new) = (Signers::new(1), Signers::new(7));
     let truth = chain(&old, &new);
     let mut blocks = truth.clone();
@@ -295,7 +296,7 @@ async fn the_federations_own_blocks_need_its_signatures() {
         "{error:?}"
     );
     assert_eq!(height(&ledger), Some(TIP - 1));
-    // Signed, and not on what was read.
+    // Signed, but it does not build on what was read.
     blocks[at] = new.block(blocks[2].block_hash(), TIP, 9);
     let error = read(&mut ledger, blocks, &new.rules, TIP).await;
     assert!(

@@ -1,4 +1,4 @@
-//! When a standstill is noticed and said, and what is said of it, with given times.
+//! When a standstill is detected and reported, and what the report says, at given times.
 
 use bytes::Bytes;
 use federation_block_signing::{
@@ -14,12 +14,12 @@ use super::*;
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 const MINUTE: Duration = Duration::from_secs(60);
 const ME: OperatorId = OperatorId::new(0);
-/// When the last block was made by its header, in seconds.
+/// The time in the last block's header, in unix seconds.
 const MADE: u64 = 1_700_000_000;
 
-/// Three of five, alice's watch, a block of height 6 in it.
+/// A federation of 3 of 5 and alice's watch, which has seen a block at height 6.
 struct Scene {
-    watch: Watch,
+    watch: StandstillWatch,
     federation: Federation,
     begun: Instant,
     round: Round,
@@ -60,12 +60,14 @@ const fn secs(seconds: u64) -> Duration {
 }
 
 impl Scene {
-    /// With a block that came just when it was made.
+    /// A scene with a block that arrived the moment it was made.
     fn new() -> Self {
         let mut scene = Self::without_block();
         let (now, clock) = (scene.begun, scene.clock(Duration::ZERO));
         assert_eq!(
-            scene.watch.tip(BlockHeight::new(6), clock, now, clock),
+            scene
+                .watch
+                .record_tip(BlockHeight::new(6), clock, now, clock),
             None
         );
         scene
@@ -75,7 +77,7 @@ impl Scene {
         let begun = Instant::now();
         let config = Config::new(5, 3, ME, MINUTE).expect("a majority");
         Self {
-            watch: Watch::new(&config, begun, UnixTime::from_secs(MADE)),
+            watch: StandstillWatch::new(&config, begun, UnixTime::from_secs(MADE)),
             federation: federation(),
             begun,
             round: Round::new(4),
@@ -91,8 +93,8 @@ impl Scene {
         UnixTime::from_secs(MADE).after(after)
     }
 
-    /// Lets an operator say something of a height at a time.
-    fn heard(&mut self, who: u8, height: u32, after: Duration) {
+    /// Lets an operator send a vote for a height at a time.
+    fn hears(&mut self, who: u8, height: u32, after: Duration) {
         self.vote(who, height, 4, Some(1), after);
     }
 
@@ -115,15 +117,16 @@ impl Scene {
             message,
             signature: IdentitySignature::from_bytes([0; 64]),
         });
-        self.watch.note(id(who), &input, self.begun + after);
+        self.watch.record(id(who), &input, self.begun + after);
     }
 
     fn far(&mut self, who: u8, height: u32, after: Duration) {
         let at = self.begun + after;
-        self.watch.note_far(id(who), BlockHeight::new(height), at);
+        self.watch
+            .record_far_height(id(who), BlockHeight::new(height), at);
     }
 
-    fn look(&mut self, after: Duration) -> Look {
+    fn check(&mut self, after: Duration) -> CheckResult {
         let height = self
             .watch
             .tip
@@ -137,154 +140,161 @@ impl Scene {
             connected: &self.connected,
             own_failed: self.own_failed,
         };
-        self.watch.look(&view, self.begun + after)
+        self.watch.check(&view, self.begun + after)
     }
 
-    /// What is said at a look that says something.
-    fn says(&mut self, after: Duration) -> String {
-        let look = self.look(after);
-        assert!(look.say, "{look:?}");
-        let standstill = look.standstill.expect("it stands still");
+    /// The report of a check that must report something.
+    fn report(&mut self, after: Duration) -> String {
+        let result = self.check(after);
+        assert!(result.report, "{result:?}");
+        let standstill = result.standstill.expect("it stands still");
         standstill.describe(&self.federation, self.clock(after))
     }
 
-    /// Two minutes after the block, the height having been due for one, with these who were heard a
-    /// second ago.
+    /// A scene two minutes after the block, with the height due for one minute, in which these
+    /// operators were heard a second ago.
     fn stands(heard: &[u8]) -> Self {
         let mut scene = Self::new();
-        assert_eq!(scene.look(MINUTE).standstill, None);
+        assert_eq!(scene.check(MINUTE).standstill, None);
         for who in heard {
-            scene.heard(*who, 7, MINUTE * 2 - secs(1));
+            scene.hears(*who, 7, MINUTE * 2 - secs(1));
         }
         scene
     }
 }
 
 #[test]
-fn a_height_without_its_block_for_two_intervals_is_said_once_with_who_is_missing() {
+fn a_height_without_a_block_for_two_intervals_is_reported_once_with_who_is_missing() {
     let mut scene = Scene::stands(&[2]);
-    assert_eq!(scene.look(MINUTE * 2 - secs(1)).standstill, None);
+    assert_eq!(scene.check(MINUTE * 2 - secs(1)).standstill, None);
     assert_eq!(
-        scene.says(MINUTE * 2),
+        scene.report(MINUTE * 2),
         "the chain stands still for 2 min at height 7 round 4: heard 2 of the 3 that must sign; \
          absent: bob, dave, erin"
     );
-    let again = scene.look(MINUTE * 2 + secs(1));
-    assert!(again.standstill.is_some(), "it still does");
-    assert!(!again.say);
+    let again = scene.check(MINUTE * 2 + secs(1));
+    assert!(again.standstill.is_some(), "it still stands still");
+    assert!(!again.report);
 }
 
 #[test]
-fn it_is_said_again_with_pauses_that_double_up_to_eight_minutes() {
+fn it_is_reported_again_with_pauses_that_double_up_to_eight_minutes() {
     let mut scene = Scene::stands(&[]);
-    let said: Vec<u64> = (0..3600)
-        .filter(|second| scene.look(secs(*second)).say)
+    let reports: Vec<u64> = (0..3600)
+        .filter(|second| scene.check(secs(*second)).report)
         .collect();
-    assert_eq!(said[..6], [120, 150, 210, 330, 570, 1050]);
-    let pauses: Vec<u64> = said.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(reports[..6], [120, 150, 210, 330, 570, 1050]);
+    let pauses: Vec<u64> = reports.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(pauses.iter().max(), Some(&480));
     assert_eq!(pauses.last(), Some(&480));
 }
 
 #[test]
-fn what_has_changed_is_said_after_half_a_minute_however_long_the_pause_is() {
+fn a_change_is_reported_after_half_a_minute_however_long_the_pause_is() {
     let mut scene = Scene::stands(&[]);
     for second in 0..600 {
-        scene.look(secs(second));
+        scene.check(secs(second));
     }
-    // The next line would come at 1050.
-    scene.heard(1, 7, secs(605));
-    assert!(scene.says(secs(606)).contains("heard 2 of the 3"));
-    assert!(!scene.look(secs(607)).say);
+    // Without a change the next report would come at 1050.
+    scene.hears(1, 7, secs(605));
+    assert!(scene.report(secs(606)).contains("heard 2 of the 3"));
+    assert!(!scene.check(secs(607)).report);
 }
 
 #[test]
-fn a_block_ends_it_and_says_how_long_it_lasted() {
+fn a_block_ends_a_standstill_and_its_length_is_reported() {
     let mut scene = Scene::stands(&[]);
-    scene.says(MINUTE * 2);
+    scene.report(MINUTE * 2);
     let (now, clock) = (scene.begun + MINUTE * 5, scene.clock(MINUTE * 5));
-    let moved = scene.watch.tip(BlockHeight::new(7), clock, now, clock);
-    assert_eq!(moved, Some(Moved { after: MINUTE * 5 }));
-    assert_eq!(scene.look(MINUTE * 5 + secs(1)).standstill, None);
-    // One that was not said needs no end.
+    let moved = scene
+        .watch
+        .record_tip(BlockHeight::new(7), clock, now, clock);
+    assert_eq!(moved, Some(StandstillEnd { after: MINUTE * 5 }));
+    assert_eq!(scene.check(MINUTE * 5 + secs(1)).standstill, None);
+    // A standstill that was not reported gets no report of its end.
     let (now, clock) = (scene.begun + MINUTE * 6, scene.clock(MINUTE * 6));
     assert_eq!(
-        scene.watch.tip(BlockHeight::new(8), clock, now, clock),
+        scene
+            .watch
+            .record_tip(BlockHeight::new(8), clock, now, clock),
         None
     );
 }
 
 #[test]
-fn another_block_of_the_same_height_ends_nothing() {
+fn another_block_of_the_same_height_does_not_end_a_standstill() {
     let mut scene = Scene::stands(&[]);
-    scene.says(MINUTE * 2);
+    scene.report(MINUTE * 2);
     let (now, clock) = (scene.begun + MINUTE * 3, scene.clock(MINUTE * 3));
-    let moved = scene.watch.tip(BlockHeight::new(6), clock, now, clock);
+    let moved = scene
+        .watch
+        .record_tip(BlockHeight::new(6), clock, now, clock);
     assert_eq!(moved, None);
-    assert!(scene.look(MINUTE * 3 + secs(1)).standstill.is_some());
+    assert!(scene.check(MINUTE * 3 + secs(1)).standstill.is_some());
 }
 
 #[test]
-fn what_waits_by_design_stands_not_still() {
+fn waiting_by_design_is_not_a_standstill() {
     // R2: a height may start two intervals after the block before it.
     let mut scene = Scene::new();
     scene.phase = Phase::Waiting;
-    assert_eq!(scene.look(MINUTE * 2).standstill, None);
+    assert_eq!(scene.check(MINUTE * 2).standstill, None);
     scene.phase = Phase::Propose;
-    assert_eq!(scene.look(MINUTE * 2 + secs(1)).standstill, None);
-    assert_eq!(scene.look(MINUTE * 3).standstill, None);
-    assert!(scene.look(MINUTE * 3 + secs(1)).say);
-    // Who waits for its node says so by itself.
+    assert_eq!(scene.check(MINUTE * 2 + secs(1)).standstill, None);
+    assert_eq!(scene.check(MINUTE * 3).standstill, None);
+    assert!(scene.check(MINUTE * 3 + secs(1)).report);
+    // An operator that waits for its node logs that by itself.
     let mut scene = Scene::without_block();
     scene.phase = Phase::NoTip;
     scene.node = NodeState::Waiting("it is in its initial download".to_owned());
-    assert_eq!(scene.look(MINUTE * 60).standstill, None);
+    assert_eq!(scene.check(MINUTE * 60).standstill, None);
 }
 
 #[test]
-fn an_old_block_is_no_standstill_before_others_could_be_heard_and_its_age_is_its_own() {
+fn an_old_tip_at_the_start_is_a_standstill_only_after_others_could_be_heard_and_counts_from_its_own_time()
+ {
     let mut scene = Scene::without_block();
     let now = scene.begun;
     // Made an hour before the operator started.
     let made = UnixTime::from_secs(MADE).before(secs(3600));
     scene
         .watch
-        .tip(BlockHeight::new(6), made, now, scene.clock(secs(0)));
-    assert_eq!(scene.look(secs(0)).standstill, None);
-    assert_eq!(scene.look(secs(119)).standstill, None);
-    let said = scene.says(secs(120));
+        .record_tip(BlockHeight::new(6), made, now, scene.clock(secs(0)));
+    assert_eq!(scene.check(secs(0)).standstill, None);
+    assert_eq!(scene.check(secs(119)).standstill, None);
+    let report = scene.report(secs(120));
     assert!(
-        said.starts_with("the chain stands still for 1 h 2 min at height 7"),
-        "{said}"
+        report.starts_with("the chain stands still for 1 h 2 min at height 7"),
+        "{report}"
     );
 }
 
 #[test]
-fn before_the_first_block_it_stands_since_the_operator_started() {
+fn without_a_first_block_the_standstill_counts_from_the_operators_start() {
     let mut scene = Scene::without_block();
     let now = scene.begun;
     let genesis = UnixTime::from_secs(1_296_688_602);
     scene
         .watch
-        .tip(BlockHeight::GENESIS, genesis, now, scene.clock(secs(0)));
+        .record_tip(BlockHeight::GENESIS, genesis, now, scene.clock(secs(0)));
     scene.round = Round::FIRST;
-    scene.look(secs(0));
-    let said = scene.says(secs(125));
+    scene.check(secs(0));
+    let report = scene.report(secs(125));
     assert!(
-        said.starts_with(
+        report.starts_with(
             "the chain stands still for 2 min 5 s before its first block: heard 1 of the 3"
         ),
-        "{said}"
+        "{report}"
     );
 }
 
 #[test]
-fn who_was_heard_long_ago_or_at_another_height_does_not_count() {
+fn operators_heard_long_ago_or_at_other_heights_do_not_count() {
     let mut scene = Scene::stands(&[1]);
-    scene.heard(2, 7, MINUTE);
-    scene.heard(3, 6, MINUTE * 2 - secs(1));
+    scene.hears(2, 7, MINUTE);
+    scene.hears(3, 6, MINUTE * 2 - secs(1));
     scene.connected = ids(&[4]);
-    let standstill = scene.look(MINUTE * 2).standstill.expect("it stands still");
+    let standstill = scene.check(MINUTE * 2).standstill.expect("it stands still");
     assert_eq!(standstill.heard, ids(&[0, 1]));
     assert_eq!(standstill.absent, ids(&[2]));
     assert_eq!(
@@ -293,118 +303,115 @@ fn who_was_heard_long_ago_or_at_another_height_does_not_count() {
     );
     assert_eq!(standstill.silent, ids(&[4]));
     scene.far(2, 3, MINUTE * 2 - secs(1));
-    let standstill = scene.look(MINUTE * 2).standstill.expect("it stands still");
-    let said = standstill.reason(&scene.federation);
+    let standstill = scene.check(MINUTE * 2).standstill.expect("it stands still");
+    let report = standstill.reason(&scene.federation);
     assert!(
-        said.contains(
+        report.contains(
             "heard 2 of the 3 that must sign; their nodes are behind: carol at 3, dave at 6"
         ),
-        "{said}"
+        "{report}"
     );
 }
 
 #[test]
-fn others_that_are_ahead_tell_that_the_own_node_is_behind() {
+fn if_others_are_ahead_this_operators_node_is_behind() {
     let mut scene = Scene::stands(&[]);
-    scene.heard(1, 8, MINUTE * 2 - secs(1));
+    scene.hears(1, 8, MINUTE * 2 - secs(1));
     scene.far(2, 12, MINUTE * 2 - secs(1));
-    let said = scene.says(MINUTE * 2);
+    let report = scene.report(MINUTE * 2);
     assert!(
-        said.contains("others are heard at greater heights (bob at 8, carol at 12)"),
-        "{said}"
+        report.contains("others are heard at greater heights (bob at 8, carol at 12)"),
+        "{report}"
     );
-    assert!(!said.contains("absent"), "{said}");
-    // Enough are here: one who says that it is elsewhere may say anything.
-    scene.heard(3, 7, MINUTE * 3);
-    scene.heard(4, 7, MINUTE * 3);
-    let said = scene.says(MINUTE * 3);
-    assert!(said.contains("heard 3 of the 3"), "{said}");
+    assert!(!report.contains("absent"), "{report}");
+    // Enough operators are at this height: what a single one claims of another height does not
+    // matter.
+    scene.hears(3, 7, MINUTE * 3);
+    scene.hears(4, 7, MINUTE * 3);
+    let report = scene.report(MINUTE * 3);
+    assert!(report.contains("heard 3 of the 3"), "{report}");
 }
 
 #[test]
-fn an_own_node_that_is_down_or_behind_is_the_reason() {
+fn if_this_operators_node_is_down_or_behind_that_is_the_reason() {
     let mut scene = Scene::stands(&[1, 2, 3]);
     scene.node = NodeState::Down("connection refused".to_owned());
-    let said = scene.says(MINUTE * 2);
+    let report = scene.report(MINUTE * 2);
     assert_eq!(
-        said,
-        "the own node has no new block for 2 min at height 7 round 4: the own node does not answer: \
+        report,
+        "this operator's node has no new block for 2 min at height 7 round 4: this operator's node does not answer: \
          connection refused"
     );
     scene.node = NodeState::Up;
     scene.phase = Phase::NoTip;
-    assert!(scene.says(MINUTE * 3).contains("known to be final"));
+    assert!(scene.report(MINUTE * 3).contains("known to be final"));
     // Never answered since the start.
     let mut scene = Scene::without_block();
     scene.phase = Phase::NoTip;
     scene.node = NodeState::Down("no cookie".to_owned());
-    scene.look(secs(0));
-    assert!(
-        scene
-            .says(secs(120))
-            .contains("at a height that is not known")
-    );
+    scene.check(secs(0));
+    assert!(scene.report(secs(120)).contains("at an unknown height"));
 }
 
 #[test]
-fn one_that_only_observes_does_not_count_itself() {
+fn an_observer_does_not_count_itself() {
     let mut scene = Scene::stands(&[1, 2]);
     scene.observing = true;
-    let said = scene.says(MINUTE * 2);
+    let report = scene.report(MINUTE * 2);
     assert!(
-        said.contains(
+        report.contains(
             "this operator only observes; heard 2 of the 3 that must sign; absent: dave, erin"
         ),
-        "{said}"
+        "{report}"
     );
-    // Those who are absent may come back.
-    assert!(!said.contains("nobody is left"), "{said}");
+    // The absent operators may come back.
+    assert!(!report.contains("nobody is left"), "{report}");
 }
 
 #[test]
-fn when_more_than_may_be_missing_only_observe_nobody_is_left_to_decide_and_what_helps_is_said() {
+fn if_too_many_observe_nobody_is_left_to_decide_and_the_report_says_what_to_do() {
     let mut scene = Scene::stands(&[]);
     scene.observing = true;
     scene.connected = ids(&[1, 2]);
-    let said = scene.says(MINUTE * 2);
+    let report = scene.report(MINUTE * 2);
     for part in [
         "heard 0 of the 3 that must sign",
         "absent: dave, erin",
-        "connected and silent, so they observe, or wait for their nodes: bob, carol",
+        "connected but silent, so they observe or wait for their nodes: bob, carol",
         "nobody is left to decide",
         "guard repair --new-roster",
         "guard repair --agreed-tip",
     ] {
-        assert!(said.contains(part), "{part} in {said}");
+        assert!(report.contains(part), "{part} in {report}");
     }
 }
 
 #[test]
-fn when_all_are_heard_it_says_who_has_not_voted() {
+fn if_enough_are_heard_it_names_those_that_have_not_voted() {
     let mut scene = Scene::stands(&[1]);
     scene.vote(2, 7, 3, Some(1), MINUTE * 2 - secs(1));
-    let said = scene.says(MINUTE * 2);
+    let report = scene.report(MINUTE * 2);
     assert!(
-        said.contains("heard 3 of the 3 that must sign; absent: dave, erin; not voted in this round: carol (heard in round 3)"),
-        "{said}"
+        report.contains("heard 3 of the 3 that must sign; absent: dave, erin; not voted in this round: carol (heard in round 3)"),
+        "{report}"
     );
 }
 
 #[test]
-fn votes_for_no_block_and_for_different_blocks_are_told_apart() {
+fn votes_for_no_block_and_for_different_blocks_are_distinguished() {
     let mut scene = Scene::stands(&[1]);
     scene.vote(2, 7, 4, None, MINUTE * 2 - secs(1));
-    let said = scene.says(MINUTE * 2);
-    assert!(said.contains("voted for no block: carol"), "{said}");
+    let report = scene.report(MINUTE * 2);
+    assert!(report.contains("voted for no block: carol"), "{report}");
     scene.vote(1, 7, 5, Some(1), MINUTE * 3);
     scene.vote(2, 7, 5, Some(2), MINUTE * 3);
     scene.round = Round::new(5);
-    let said = scene.says(MINUTE * 3);
-    assert!(said.contains("for different blocks"), "{said}");
+    let report = scene.report(MINUTE * 3);
+    assert!(report.contains("for different blocks"), "{report}");
 }
 
 #[test]
-fn after_the_decision_it_says_whose_signatures_are_missing() {
+fn after_the_decision_it_names_those_whose_signatures_are_missing() {
     let mut scene = Scene::stands(&[1, 2]);
     scene.phase = Phase::Decided;
     scene.message(
@@ -416,10 +423,10 @@ fn after_the_decision_it_says_whose_signatures_are_missing() {
         }),
         MINUTE * 2 - secs(1),
     );
-    let said = scene.says(MINUTE * 2);
+    let report = scene.report(MINUTE * 2);
     assert!(
-        said.contains("a block is decided; no signature for it from: carol"),
-        "{said}"
+        report.contains("a block is decided; no signature for it from: carol"),
+        "{report}"
     );
 }
 
@@ -428,17 +435,24 @@ fn short_intervals_leave_time_for_rounds_without_their_leader() {
     let config = Config::new(5, 3, ME, Duration::from_millis(500)).expect("a majority");
     let begun = Instant::now();
     let mut scene = Scene::new();
-    scene.watch = Watch::new(&config, begun, UnixTime::from_secs(MADE));
+    scene.watch = StandstillWatch::new(&config, begun, UnixTime::from_secs(MADE));
     scene.begun = begun;
     let clock = scene.clock(secs(0));
-    scene.watch.tip(BlockHeight::new(6), clock, begun, clock);
-    scene.look(secs(0));
-    assert!(scene.look(Duration::from_millis(2900)).standstill.is_none());
-    assert!(scene.look(secs(3)).say);
+    scene
+        .watch
+        .record_tip(BlockHeight::new(6), clock, begun, clock);
+    scene.check(secs(0));
+    assert!(
+        scene
+            .check(Duration::from_millis(2900))
+            .standstill
+            .is_none()
+    );
+    assert!(scene.check(secs(3)).report);
 }
 
 #[test]
-fn a_body_is_a_word_of_its_sender_too() {
+fn a_body_counts_as_a_message_of_its_sender() {
     let mut scene = Scene::stands(&[]);
     let input = Input::Body {
         from: id(1),
@@ -451,17 +465,20 @@ fn a_body_is_a_word_of_its_sender_too() {
         },
     };
     let at = scene.begun + MINUTE * 2 - secs(1);
-    scene.watch.note(id(1), &input, at);
-    let standstill = scene.look(MINUTE * 2).standstill.expect("it stands still");
+    scene.watch.record(id(1), &input, at);
+    let standstill = scene.check(MINUTE * 2).standstill.expect("it stands still");
     assert_eq!(standstill.heard, ids(&[0, 1]));
 }
 
 #[test]
-fn the_own_signature_and_the_own_vote_are_named_when_they_are_what_is_missing() {
+fn this_operators_signature_or_vote_is_named_if_it_is_missing() {
     let mut scene = Scene::stands(&[1, 2]);
     scene.own_failed.to_vote = true;
-    let said = scene.says(MINUTE * 2);
-    assert!(said.contains("not voted in this round: alice"), "{said}");
+    let report = scene.report(MINUTE * 2);
+    assert!(
+        report.contains("not voted in this round: alice"),
+        "{report}"
+    );
 
     let mut scene = Scene::stands(&[1, 2]);
     scene.phase = Phase::Decided;
@@ -474,6 +491,9 @@ fn the_own_signature_and_the_own_vote_are_named_when_they_are_what_is_missing() 
         });
         scene.message(who, signed, MINUTE * 2 - secs(1));
     }
-    let said = scene.says(MINUTE * 2);
-    assert!(said.contains("no signature for it from: alice"), "{said}");
+    let report = scene.report(MINUTE * 2);
+    assert!(
+        report.contains("no signature for it from: alice"),
+        "{report}"
+    );
 }

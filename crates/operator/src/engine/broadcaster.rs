@@ -1,4 +1,4 @@
-//! Saying something to the other operators, signed.
+//! Signs messages and sends them to the other operators.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,29 +9,29 @@ use federation_roster::{Federation, OperatorId};
 use federation_signer::{IdentitySigner, SignerError};
 use secp256k1::{Message, SECP256K1, schnorr};
 
-use super::{account::Fault, ingress::envelope_of, jobs::with_causes};
+use super::{duties::Fault, ingress::envelope_of, jobs::with_causes};
 use crate::calls::{CallError, Calls};
 
-/// The pause before a key that could not be reached is asked a second time.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The pause before a second attempt at a key that could not be reached.
+const RETRY: Duration = Duration::from_millis(100);
 
-/// Why something was not said. Who says something says it again.
+/// Why a message was not sent. The caller sends it again later.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum SayError {
+pub(crate) enum BroadcastError {
     #[error("the identity key did not sign: {}", with_causes(.0))]
     Key(SignerError),
     #[error(
-        "the signature that the identity key gave does not verify: another key signed, or the signature came damaged"
+        "the identity key's signature does not verify: another key signed, or the signature was damaged on the way"
     )]
     Forged,
-    #[error("the messenger did not take a message: {0}")]
+    #[error("the messenger did not accept the message: {0}")]
     Messenger(MessengerError),
     #[error(transparent)]
     Call(#[from] CallError),
 }
 
-impl SayError {
-    /// What it means to the operator's share.
+impl BroadcastError {
+    /// What the error means for the operator's duties.
     pub(super) fn fault(&self) -> Fault {
         let may_pass = matches!(
             self,
@@ -45,9 +45,9 @@ impl SayError {
     }
 }
 
-/// Speaks for one operator.
+/// Signs and sends for one operator.
 #[derive(Clone)]
-pub(crate) struct Speaker {
+pub(crate) struct Broadcaster {
     pub(crate) federation: Arc<Federation>,
     pub(crate) me: OperatorId,
     pub(crate) identity: Arc<dyn IdentitySigner>,
@@ -55,26 +55,26 @@ pub(crate) struct Speaker {
     pub(crate) calls: Arc<Calls>,
 }
 
-impl Speaker {
-    /// Signs what is to be said and sends it to all.
-    pub(crate) async fn say(&self, parts: &MessageParts) -> Result<(), SayError> {
+impl Broadcaster {
+    /// Signs a message and broadcasts it.
+    pub(crate) async fn broadcast(&self, parts: &MessageParts) -> Result<(), BroadcastError> {
         let unsigned = envelope_of(&self.federation, self.me, parts);
         let signature = self.sign(unsigned.signing_digest()).await?;
         self.send(None, unsigned.with_signature(signature).encode())
             .await
     }
 
-    /// The identity key's signature, which verifies.
-    pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<[u8; 64], SayError> {
-        let signature = match self.ask_key(digest).await {
-            Err(SayError::Key(SignerError::Unavailable(_))) => {
-                tokio::time::sleep(AGAIN).await;
-                self.ask_key(digest).await?
+    /// Returns the identity key's signature, verified.
+    pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<[u8; 64], BroadcastError> {
+        let signature = match self.request_signature(digest).await {
+            Err(BroadcastError::Key(SignerError::Unavailable(_))) => {
+                tokio::time::sleep(RETRY).await;
+                self.request_signature(digest).await?
             }
             other => other?,
         };
-        // A vote with a bad signature would spoil each certificate that it gets into.
-        let is_own = self.federation.operator(self.me).is_some_and(|own| {
+        // A vote with a bad signature would invalidate every certificate that contains it.
+        let verifies = self.federation.operator(self.me).is_some_and(|own| {
             schnorr::Signature::from_slice(&signature)
                 .and_then(|signature| {
                     let message = Message::from_digest(digest);
@@ -82,25 +82,32 @@ impl Speaker {
                 })
                 .is_ok()
         });
-        if is_own {
+        if verifies {
             Ok(signature)
         } else {
-            Err(SayError::Forged)
+            Err(BroadcastError::Forged)
         }
     }
 
-    async fn ask_key(&self, digest: [u8; 32]) -> Result<[u8; 64], SayError> {
+    async fn request_signature(&self, digest: [u8; 32]) -> Result<[u8; 64], BroadcastError> {
         let identity = self.identity.clone();
         if identity.signs_at_once() {
-            return identity.sign_envelope(digest).await.map_err(SayError::Key);
+            return identity
+                .sign_envelope(digest)
+                .await
+                .map_err(BroadcastError::Key);
         }
         let call = async move { identity.sign_envelope(digest).await };
         let answer = self.calls.run(Part::IdentityKey, call).await?;
-        answer.map_err(SayError::Key)
+        answer.map_err(BroadcastError::Key)
     }
 
-    /// Hands a frame to the messenger, for one operator or for all.
-    pub(crate) async fn send(&self, to: Option<OperatorId>, frame: Bytes) -> Result<(), SayError> {
+    /// Hands a frame to the messenger, for one operator or for all of them.
+    pub(crate) async fn send(
+        &self,
+        to: Option<OperatorId>,
+        frame: Bytes,
+    ) -> Result<(), BroadcastError> {
         let messenger = self.messenger.clone();
         let call = async move {
             match to {
@@ -109,6 +116,6 @@ impl Speaker {
             }
         };
         let sent = self.calls.run(Part::Messenger, call).await?;
-        sent.map_err(SayError::Messenger)
+        sent.map_err(BroadcastError::Messenger)
     }
 }

@@ -1,8 +1,8 @@
-//! Whether this operator does its share: who is asked and fails, again and again, is out, however well
-//! the chain does without it.
+//! Whether this operator fulfils its duties. One that is asked and fails again and again is in
+//! effect absent, however well the chain does without it.
 //!
-//! Only what was asked for counts. An operator that is slower than the M fastest, so that a block is
-//! there before it was asked, has missed nothing.
+//! Only duties that were asked for count. If a block was complete before this operator was asked,
+//! because M others were faster, it has missed nothing.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,17 +10,17 @@ use federation_block_signing::{Alarm, Duty};
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use tokio::time::Instant;
 
-/// The least time after which a share that fails again and again at one height is told of.
-const LEAST: Duration = Duration::from_secs(5);
+/// The shortest time after which a duty that fails repeatedly at one height is reported.
+const MIN_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Blocks that were refused and are not final yet, at the most: a node works on one height.
-const MOST_REFUSED: usize = 64;
+/// The most refused blocks that are kept until they are known to be final or not.
+const MAX_REFUSED: usize = 64;
 
-/// Why a share was not done.
+/// Why a duty was not fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) reason: String,
-    /// Whether somebody said no; otherwise it may pass.
+    /// Whether it was refused; otherwise the fault may be temporary.
     pub(super) refused: bool,
 }
 
@@ -40,63 +40,62 @@ impl Fault {
     }
 }
 
-/// What became of a share that was asked for.
+/// The outcome of a duty that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum DutyOutcome {
     Done,
     Failed(Fault),
-    /// The node or the policy refuses this block: that is wrong if it becomes final, and right
-    /// otherwise.
+    /// Node or policy refused this block: a fault if the block becomes final, and right otherwise.
     RefusedBlock(BlockHash, String),
 }
 
-/// Something to tell.
+/// A change to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum DutyChange {
     Raised(Alarm),
-    Mended(Duty),
+    Recovered(Duty),
 }
 
-/// A share that was not done since the last time that it was.
+/// A duty's failures since it was last fulfilled.
 #[derive(Debug)]
 pub(super) struct Streak {
-    /// When it failed first.
+    /// When the duty first failed.
     pub(super) since: UnixTime,
     fault: Fault,
-    /// How many blocks came meanwhile for which it failed.
+    /// How many blocks came meanwhile for which the duty failed.
     pub(super) blocks: u32,
     failures: u32,
-    /// Up to which height blocks were counted.
+    /// The height up to which blocks were counted.
     counted: BlockHeight,
-    /// The highest height at which it failed.
+    /// The highest height at which the duty failed.
     latest: BlockHeight,
-    /// A height at which it failed whose block is not there yet, and since when that waits.
+    /// A height at which the duty failed and that has no block yet, and the time of the failure.
     open: Option<(BlockHeight, Instant)>,
-    /// At how many blocks it was told.
-    told: Option<u32>,
+    /// The number of blocks at the last report.
+    reported: Option<u32>,
 }
 
-/// Keeps account of the shares of one operator.
+/// Keeps track of one operator's duties.
 #[derive(Debug)]
-pub(super) struct Account {
-    /// So many blocks without a share are an alarm.
+pub(super) struct DutyTracker {
+    /// How many blocks without a duty raise an alarm.
     after: u32,
-    /// And so much time at one height.
+    /// How long a duty may keep failing at one height before that raises an alarm.
     patience: Duration,
     tip: BlockHeight,
     streaks: BTreeMap<Duty, Streak>,
-    /// The highest height of each duty that was done.
+    /// The highest height at which each duty was fulfilled.
     done: BTreeMap<Duty, BlockHeight>,
-    /// Blocks that node or policy refuse, until it is known whether they become final.
+    /// Blocks that node or policy refused, until it is known whether they become final.
     refused: BTreeMap<(BlockHeight, BlockHash), String>,
 }
 
-impl Account {
+impl DutyTracker {
     pub(super) fn new(after: u32, interval: Duration) -> Self {
         let after = after.max(1);
         Self {
             after,
-            patience: (interval * after).max(LEAST),
+            patience: (interval * after).max(MIN_PATIENCE),
             tip: BlockHeight::GENESIS,
             streaks: BTreeMap::new(),
             done: BTreeMap::new(),
@@ -104,41 +103,41 @@ impl Account {
         }
     }
 
-    /// What is told of as not done.
-    pub(super) fn told(&self) -> impl Iterator<Item = (Duty, &Streak)> {
-        let all = self.streaks.iter().filter(|(_, s)| s.told.is_some());
+    /// The duties that are reported as failing.
+    pub(super) fn reported(&self) -> impl Iterator<Item = (Duty, &Streak)> {
+        let all = self.streaks.iter().filter(|(_, s)| s.reported.is_some());
         all.map(|(duty, streak)| (*duty, streak))
     }
 
-    /// Whether a share failed at a height whose block is not there yet, and was not done since.
+    /// Whether a duty failed at a height that has no block yet, and was not fulfilled since.
     pub(super) fn fails_at(&self, duty: Duty, height: BlockHeight) -> bool {
         let open = self.streaks.get(&duty).and_then(|streak| streak.open);
         open.is_some_and(|(open, _)| open == height)
     }
 
-    /// Notes what became of a share.
-    pub(super) fn note(
+    /// Records the outcome of a duty.
+    pub(super) fn record(
         &mut self,
         now: UnixTime,
         duty: Duty,
         height: BlockHeight,
-        outcome: Outcome,
-    ) -> Option<Change> {
+        outcome: DutyOutcome,
+    ) -> Option<DutyChange> {
         match outcome {
-            Outcome::Done => {
+            DutyOutcome::Done => {
                 let done = self.done.entry(duty).or_insert(height);
                 *done = height.max(*done);
-                // What was asked for earlier and comes now says nothing of what failed since.
+                // A late answer for an earlier height does not make up for failures since.
                 self.streaks
                     .get(&duty)
                     .filter(|streak| streak.latest <= height)?;
                 let ended = self.streaks.remove(&duty)?;
-                ended.told.map(|_| Change::Mended(duty))
+                ended.reported.map(|_| DutyChange::Recovered(duty))
             }
-            Outcome::Failed(fault) => self.failed(now, duty, height, fault),
-            Outcome::RefusedBlock(hash, reason) => {
+            DutyOutcome::Failed(fault) => self.record_failure(now, duty, height, fault),
+            DutyOutcome::RefusedBlock(hash, reason) => {
                 self.refused.insert((height, hash), reason);
-                while self.refused.len() > MOST_REFUSED {
+                while self.refused.len() > MAX_REFUSED {
                     self.refused.pop_first();
                 }
                 None
@@ -146,13 +145,13 @@ impl Account {
         }
     }
 
-    /// The chain has a block more.
-    pub(super) fn over(
+    /// Records a new block of the chain.
+    pub(super) fn on_block(
         &mut self,
         now: UnixTime,
         height: BlockHeight,
         hash: BlockHash,
-    ) -> Vec<Change> {
+    ) -> Vec<DutyChange> {
         self.tip = height.max(self.tip);
         let mut changes = Vec::new();
         let later = self
@@ -163,44 +162,46 @@ impl Account {
         let was_asked = settled.keys().any(|(at, _)| *at == height);
         if let Some(reason) = wrong {
             let fault = Fault::refusal(format!("refused block {hash}, which is final: {reason}"));
-            changes.extend(self.failed(now, Duty::Test, height, fault));
+            changes.extend(self.record_failure(now, Duty::Test, height, fault));
         } else if was_asked {
-            changes.extend(self.note(now, Duty::Test, height, Outcome::Done));
+            changes.extend(self.record(now, Duty::Test, height, DutyOutcome::Done));
         }
         for (duty, streak) in &mut self.streaks {
             if let Some((open, _)) = streak.open.filter(|(open, _)| *open <= height) {
                 streak.open = None;
                 streak.count(open, open);
             }
-            changes.extend(streak.tell(*duty, self.after));
+            changes.extend(streak.report_at(*duty, self.after));
         }
         changes
     }
 
-    /// Time has passed: at a height that does not end for want of this share no blocks are counted.
-    pub(super) fn look(&mut self) -> Vec<Change> {
+    /// Checks for duties that keep failing at one height: as long as that height lacks its block,
+    /// no blocks are counted.
+    pub(super) fn check_stuck(&mut self) -> Vec<DutyChange> {
         let mut changes = Vec::new();
         for (duty, streak) in &mut self.streaks {
             let waits = streak.open.map(|(_, since)| since.elapsed());
             let is_stuck =
                 streak.failures > 1 && waits.is_some_and(|for_it| for_it >= self.patience);
-            if is_stuck && streak.told.is_none() {
-                streak.told = Some(streak.blocks.max(1));
-                changes.push(Change::Raised(streak.alarm(*duty)));
+            if is_stuck && streak.reported.is_none() {
+                streak.reported = Some(streak.blocks.max(1));
+                changes.push(DutyChange::Raised(streak.alarm(*duty)));
             }
         }
         changes
     }
 
-    fn failed(
+    fn record_failure(
         &mut self,
         now: UnixTime,
         duty: Duty,
         height: BlockHeight,
         fault: Fault,
-    ) -> Option<Change> {
-        // What hung so long that later blocks had it is over. At the height that is worked on a share is
-        // asked for in each round, and what was done in an earlier one does not help.
+    ) -> Option<DutyChange> {
+        // A call that hung while the duty was fulfilled for later blocks no longer counts. At the
+        // height that is worked on the duty is asked for in each round, and having fulfilled it in
+        // an earlier round does not help.
         let is_over = height <= self.tip;
         if is_over && self.done.get(&duty).is_some_and(|done| *done >= height) {
             return None;
@@ -213,7 +214,7 @@ impl Account {
             counted: BlockHeight::GENESIS,
             latest: height,
             open: None,
-            told: None,
+            reported: None,
         });
         streak.fault = fault;
         streak.failures = streak.failures.saturating_add(1);
@@ -223,10 +224,10 @@ impl Account {
                 streak.open = Some((height, Instant::now()));
             }
         } else {
-            // All that came while it failed.
+            // All blocks that came while the duty failed.
             streak.count(height, self.tip);
         }
-        streak.tell(duty, self.after)
+        streak.report_at(duty, self.after)
     }
 }
 
@@ -242,15 +243,15 @@ impl Streak {
         }
     }
 
-    /// At so many blocks, at twice as many, and so on.
-    fn tell(&mut self, duty: Duty, after: u32) -> Option<Change> {
-        let next = match self.told {
+    /// Reports the streak at `after` blocks, at twice as many, and so on.
+    fn report_at(&mut self, duty: Duty, after: u32) -> Option<DutyChange> {
+        let next = match self.reported {
             None => after,
-            Some(told) => told.max(after).saturating_mul(2),
+            Some(reported) => reported.max(after).saturating_mul(2),
         };
         (self.blocks >= next).then(|| {
-            self.told = Some(self.blocks);
-            Change::Raised(self.alarm(duty))
+            self.reported = Some(self.blocks);
+            DutyChange::Raised(self.alarm(duty))
         })
     }
 

@@ -1,4 +1,4 @@
-//! Doing what the machine asks, in its order: the store first, then everything else.
+//! Performs the machine's outputs in order: the store first, then everything else.
 
 use federation_block_signing::{Alarm, Event, Evidence, Input, Output, Record, Standing, Verdict};
 use federation_chain::BlockHeight;
@@ -6,14 +6,14 @@ use federation_signer::SignerError;
 
 use super::{
     Engine,
-    jobs::{Answer, Jobs, with_causes},
-    testing::Next,
-    voice::{SHARE, Saying, Spoken},
+    block_tests::NextTest,
+    jobs::{JobResult, Jobs, with_causes},
+    outbox::{OutgoingMessage, SendReport, VOTE_DUTY},
 };
 use crate::{OperatorError, OperatorEvent, StoreError, store::on_disk};
 
 impl Engine {
-    /// Handles all pending inputs and does what the machine asks.
+    /// Handles all pending inputs and performs the machine's outputs.
     pub(super) async fn work(&mut self) -> Result<(), StoreError> {
         while self.end.is_none()
             && let Some(input) = self.pending.pop_front()
@@ -42,8 +42,8 @@ impl Engine {
                 return Err(error);
             }
             for output in rest {
-                self.act(output).await;
-                // Nothing is said or signed after a twin was heard.
+                self.perform(output).await;
+                // Nothing may be sent or signed once another daemon of this operator was heard.
                 if self.end.is_some() {
                     break;
                 }
@@ -68,9 +68,10 @@ impl Engine {
         self.status.borrow().observing && records.iter().any(is_one)
     }
 
-    /// Closes the guard up to the tip. An observer's guard does not know what its former life signed below.
-    /// Were it closed after the operator is known to take part, a crash in between would make these
-    /// blocks those of an older store.
+    /// Closes the guard up to the tip. The guard of an observer does not know what its key signed
+    /// below, before its memory was lost. If it were closed after the operator is recorded as
+    /// taking part, a crash in between would make these blocks look like those of an outdated
+    /// store.
     async fn close_guard(&self) -> Result<(), OperatorError> {
         let tip = self.status.borrow().tip;
         match tip {
@@ -85,8 +86,8 @@ impl Engine {
         outdated: Vec<Vec<u8>>,
         forget: Option<BlockHeight>,
     ) -> Result<(), StoreError> {
-        // What may be forgotten goes with this write and not a later one, which may hold the same
-        // keys again.
+        // Removals belong in this write and not in a later one, which may contain the same keys
+        // again.
         if records.is_empty() && outdated.is_empty() && forget.is_none() {
             return Ok(());
         }
@@ -97,27 +98,27 @@ impl Engine {
         .await
     }
 
-    /// Does one thing that the machine asks, everything before it being durable.
-    async fn act(&mut self, output: Output) {
+    /// Performs one output, once everything before it is durable.
+    async fn perform(&mut self, output: Output) {
         match output {
-            // Taken out before.
+            // Handled before.
             Output::Persist(_) | Output::Forget { .. } | Output::ForgetRecords { .. } => {}
-            Output::Send(message) => self.line.add(Saying { message, to: None }),
-            Output::SendTo { to, message } => self.line.add(Saying {
+            Output::Send(message) => self.outbox.push(OutgoingMessage { message, to: None }),
+            Output::SendTo { to, message } => self.outbox.push(OutgoingMessage {
                 message,
                 to: Some(to),
             }),
             Output::RequestTemplate { height, round } => {
-                self.job("template", height, move |jobs| async move {
+                self.spawn_job("template", height, move |jobs| async move {
                     jobs.template(height, round).await
                 });
             }
             Output::TestBlock { candidate } => {
-                let next = self.testing.add(candidate);
+                let next = self.block_tests.add(candidate);
                 self.test(next);
             }
             Output::SignBlock { candidate } => {
-                self.job("sign", candidate.height, move |jobs| async move {
+                self.spawn_job("sign", candidate.height, move |jobs| async move {
                     jobs.sign(candidate).await
                 });
             }
@@ -126,19 +127,19 @@ impl Engine {
                 signatures,
             } => {
                 let hints = self.hints.clone();
-                self.job("submit", candidate.height, move |jobs| async move {
+                self.spawn_job("submit", candidate.height, move |jobs| async move {
                     let answer = jobs.submit(candidate, signatures).await;
                     hints.submitted.notify_one();
                     answer
                 });
             }
-            Output::Evidence(evidence) => self.keep(evidence).await,
-            Output::Event(event) => self.happened(event),
+            Output::Evidence(evidence) => self.keep_evidence(evidence).await,
+            Output::Event(event) => self.on_event(event),
         }
     }
 
-    /// Keeps what proves that an operator lied.
-    async fn keep(&mut self, evidence: Box<Evidence>) {
+    /// Stores the proof that an operator contradicted itself.
+    async fn keep_evidence(&mut self, evidence: Box<Evidence>) {
         let culprit = evidence.first.sender;
         let (height, round) = (
             evidence.first.message.height(),
@@ -152,15 +153,15 @@ impl Engine {
             %round,
             ?first,
             ?second,
-            "evidence: two messages that contradict each other"
+            "evidence: contradicting messages of one operator"
         );
         let store = self.store.clone();
-        // Who lies decides when this is written, and must not end who hears it. On a disk that is full
-        // the next record ends the operator.
+        // A faulty operator decides when this is written, so a failure must not end the operator
+        // that hears it. If the disk is full, the next record will end it anyway.
         let tasks = self.jobs.calls.tasks();
         let kept = on_disk(tasks, move || store.keep_evidence(&evidence).map(drop));
         if let Err(error) = kept.await {
-            self.happened(Event::Alarm(Alarm::EvidenceNotKept {
+            self.on_event(Event::Alarm(Alarm::EvidenceNotKept {
                 culprit,
                 height,
                 reason: with_causes(&error),
@@ -168,20 +169,20 @@ impl Engine {
         }
         self.status
             .send_modify(|status| status.counters.evidence += 1);
-        self.tell(OperatorEvent::Evidence { culprit, height });
+        self.publish(OperatorEvent::Evidence { culprit, height });
     }
 
-    pub(super) fn happened(&mut self, event: Event) {
+    pub(super) fn on_event(&mut self, event: Event) {
         self.log.event(&event);
         match &event {
             Event::RoundStarted { height, round, .. } => self.peers.round_began(*height, *round),
             Event::Decided { .. } => self.hints.decided.notify_one(),
             Event::HeightFinished(report) => {
-                // Closing the height in the guard has no hurry: it refuses a second hash anyway.
+                // Closing the height in the guard is not urgent: it refuses a second hash anyway.
                 self.closed.send_replace(Some(report.height));
                 let now = self.clock.now();
-                let changes = self.account.over(now, report.height, report.hash);
-                self.tell_changes(changes);
+                let changes = self.duties.on_block(now, report.height, report.hash);
+                self.report_changes(changes);
             }
             Event::Alarm(alarm) => {
                 self.end = self.end.take().or(match *alarm {
@@ -204,59 +205,66 @@ impl Engine {
             }
             _ => {}
         }
-        self.tell(OperatorEvent::Protocol(event));
+        self.publish(OperatorEvent::Protocol(event));
     }
 
-    /// Asks the node about a block, or says of one that was superseded that it was not asked.
-    fn test(&mut self, next: Next) {
+    /// Has the node test a block, or tells the machine that a superseded one was not tested.
+    fn test(&mut self, next: NextTest) {
         match next {
-            Next::Ask(candidate) => {
-                self.job("test", candidate.height, move |jobs| async move {
+            NextTest::Ask(candidate) => {
+                self.spawn_job("test", candidate.height, move |jobs| async move {
                     jobs.test(candidate).await
                 });
             }
-            Next::Drop(candidate) => self.pending.push_back(Input::Tested {
+            NextTest::Drop(candidate) => self.pending.push_back(Input::Tested {
                 candidate,
                 verdict: Verdict::Unavailable,
             }),
-            Next::Wait => {}
+            NextTest::Wait => {}
         }
     }
 
-    /// A call beside the loop has come back.
-    pub(super) fn finished(&mut self, answer: Answer) {
+    /// Takes the result of a job.
+    pub(super) fn on_job_result(&mut self, answer: JobResult) {
         if matches!(answer.input, Input::Tested { .. }) {
-            let next = self.testing.finished();
+            let next = self.block_tests.finished();
             self.test(next);
         }
-        if let Some((duty, height, outcome)) = answer.share {
-            let change = self.account.note(self.clock.now(), duty, height, outcome);
-            self.tell_changes(change);
+        if let Some((duty, height, outcome)) = answer.duty {
+            let change = self.duties.record(self.clock.now(), duty, height, outcome);
+            self.report_changes(change);
         }
         self.pending.push_back(answer.input);
     }
 
-    /// Something was said, or not.
-    pub(super) fn spoken(&mut self, spoken: Spoken) {
-        match spoken {
-            Spoken::Own(message) => self.pending.push_back(Input::Received(message)),
-            Spoken::Share(height, outcome) => {
-                let change = self.account.note(self.clock.now(), SHARE, height, outcome);
-                self.tell_changes(change);
+    /// Takes the report on a message that was sent or could not be.
+    pub(super) fn on_send_report(&mut self, report: SendReport) {
+        match report {
+            SendReport::OwnMessage(message) => self.pending.push_back(Input::Received(message)),
+            SendReport::Vote(height, outcome) => {
+                let change = self
+                    .duties
+                    .record(self.clock.now(), VOTE_DUTY, height, outcome);
+                self.report_changes(change);
             }
-            Spoken::Mute(error) => self.mute(error),
+            SendReport::KeyEnded(error) => self.on_key_ended(error),
         }
     }
 
-    /// The identity key says nothing any more in this process: the next start opens it anew.
-    fn mute(&mut self, error: SignerError) {
+    /// Ends the operator because its identity key will sign nothing more in this process; the next
+    /// start opens the key anew.
+    fn on_key_ended(&mut self, error: SignerError) {
         self.end.get_or_insert(OperatorError::Identity(error));
     }
 
-    /// Runs a call beside the loop; its answer comes back as an input.
-    fn job<F>(&mut self, what: &'static str, height: BlockHeight, call: impl FnOnce(Jobs) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
+    /// Runs a call outside the loop; its result comes back as an input.
+    fn spawn_job<F>(
+        &mut self,
+        what: &'static str,
+        height: BlockHeight,
+        call: impl FnOnce(Jobs) -> F,
+    ) where
+        F: Future<Output = JobResult> + Send + 'static,
     {
         let call = call(self.jobs.clone());
         let events = self.events.clone();
@@ -275,7 +283,7 @@ impl Engine {
         self.running.spawn(tasks.track_future(task));
     }
 
-    pub(super) fn tell(&self, event: OperatorEvent) {
+    pub(super) fn publish(&self, event: OperatorEvent) {
         // Nobody may be listening.
         let _ = self.events.send(event);
     }
