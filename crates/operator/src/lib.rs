@@ -64,6 +64,6 @@ pub use reissuance::{
 };
 pub use status::{Standstill, StandstillCause};
 pub use store::{
-    EvidenceError, EvidenceReader, Halt, HaltReason, HeldGuardStore, RedbGuardStore,
-    ReissuanceStore, Resumed, Store, StoreError, StoredEvidence,
+    ClearedHalt, EvidenceError, EvidenceReader, Halt, HaltReason, HeldGuardStore, RedbGuardStore,
+    ReissuanceStore, Store, StoreError, StoredEvidence,
 };

@@ -167,7 +167,7 @@ impl Operator {
         if let Some(halt) = self.store.halt()? {
             return Err(StartError::Halted { halt });
         }
-        if let Some(resumed) = self.store.resumed()? {
+        if let Some(resumed) = self.store.cleared_halt()? {
             tracing::warn!(
                 who = resumed.who,
                 at = %resumed.time,

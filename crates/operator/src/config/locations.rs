@@ -1,4 +1,4 @@
-//! Where settings stand in their files, for who finds later that one of them is wrong.
+//! The lines of settings that may turn out to be wrong only when they are used.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use federation_signer::KeyRole;
 
 use super::report::Problem;
 
-/// A setting that is tried only when it is used.
+/// A setting that is checked only when it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Setting {
@@ -20,7 +20,7 @@ pub enum Setting {
     Kafka,
     /// `[node]`.
     Node,
-    /// The key of a role: its short form or its table.
+    /// The key of a role, in its short form or as a table.
     Key(KeyRole),
     /// An operator's `endpoint` in `federation.toml`.
     Endpoint(OperatorId),
@@ -28,13 +28,13 @@ pub enum Setting {
 
 /// The file and line of each such setting.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Places {
+pub(super) struct Locations {
     private: PathBuf,
     lines: BTreeMap<Setting, (PathBuf, usize)>,
 }
 
-impl Places {
-    /// None known yet; `private` is the path of `operator.toml`.
+impl Locations {
+    /// Creates an empty set; `private` is the path of `operator.toml`.
     pub(super) fn new(private: &Path) -> Self {
         Self {
             private: private.to_owned(),
@@ -42,22 +42,22 @@ impl Places {
         }
     }
 
-    /// Notes a setting's line, if it stands in the file and was not given elsewhere.
-    pub(super) fn note(&mut self, setting: Setting, file: &Path, line: Option<usize>) {
+    /// Records a setting's line, if it comes from the file.
+    pub(super) fn record(&mut self, setting: Setting, file: &Path, line: Option<usize>) {
         if let Some(line) = line {
             self.lines.insert(setting, (file.to_owned(), line));
         }
     }
 
-    /// A problem with a setting.
-    pub(super) fn problem(&self, setting: Setting, message: String, cure: String) -> Problem {
+    /// Returns a problem with a setting, at its line if known.
+    pub(super) fn problem(&self, setting: Setting, message: String, help: String) -> Problem {
         let known = self.lines.get(&setting);
         Problem {
             file: known.map_or(&self.private, |(file, _)| file).clone(),
             line: known.map(|(_, line)| *line),
             column: None,
             message,
-            cure,
+            help,
         }
     }
 }

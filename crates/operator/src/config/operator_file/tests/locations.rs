@@ -1,11 +1,11 @@
-//! Where it is said that something is wrong.
+//! The file and line at which an error is reported.
 
 use super::*;
 
-/// What is told of both files when one of them is not TOML.
-fn no_toml(path: impl Fn(&Files) -> PathBuf, from: &str, to: &str) -> String {
+/// Returns the one problem that is reported for both files when one of them is not valid TOML.
+fn syntax_error(path: impl Fn(&Files) -> PathBuf, from: &str, to: &str) -> String {
     let files = Files::new();
-    // Much else is wrong, too.
+    // The file has other errors, too.
     std::fs::write(
         files.private(),
         "federation = \"../federation.toml\"\nnodes = 1\n",
@@ -15,64 +15,64 @@ fn no_toml(path: impl Fn(&Files) -> PathBuf, from: &str, to: &str) -> String {
     let text = std::fs::read_to_string(&path).expect("there");
     assert!(text.contains(from), "{text}");
     std::fs::write(&path, text.replacen(from, to, 1)).expect("written");
-    let report = files.load().expect_err("no TOML");
+    let report = files.load().expect_err("not valid TOML");
     assert_eq!(report.problems.len(), 1, "{report}");
     let problem = &report.problems[0];
     let same = |path: &Path| path.canonicalize().expect("there");
     assert_eq!(same(&problem.file), same(&path));
-    let place = |at: Option<usize>| at.expect("told");
+    let number = |at: Option<usize>| at.expect("a line and a column");
     format!(
         "{}:{} {}",
-        place(problem.line),
-        place(problem.column),
+        number(problem.line),
+        number(problem.column),
         problem.message
     )
 }
 
 #[test]
-fn what_is_no_toml_is_said_alone_with_its_place_and_what_is_expected() {
-    for (told, place, parts) in [
+fn a_syntax_error_is_reported_alone_with_its_line_and_column_and_what_was_expected() {
+    for (reported, location, parts) in [
         (
-            no_toml(Files::private, "nodes = 1", "nodes == 1"),
+            syntax_error(Files::private, "nodes = 1", "nodes == 1"),
             "2:8 ",
-            ["no TOML", "="],
+            ["not valid TOML", "="],
         ),
         (
-            no_toml(Files::private, "nodes = 1", "nodes = 1\n[node\nurl = 1"),
+            syntax_error(Files::private, "nodes = 1", "nodes = 1\n[node\nurl = 1"),
             "3:6 ",
-            ["no TOML", "`]`"],
+            ["not valid TOML", "`]`"],
         ),
         (
-            no_toml(Files::public, "threshold = 2", "threshold = two"),
+            syntax_error(Files::public, "threshold = 2", "threshold = two"),
             "7:13 ",
-            ["no TOML", "expected"],
+            ["not valid TOML", "expected"],
         ),
         (
-            no_toml(
+            syntax_error(
                 Files::public,
                 "dialect = \"dynafed\"",
                 "dialect = \"dynafed",
             ),
             "5:59 ",
-            ["no TOML", "\""],
+            ["not valid TOML", "\""],
         ),
     ] {
-        assert!(told.starts_with(place), "{place}: {told}");
+        assert!(reported.starts_with(location), "{location}: {reported}");
         for part in parts {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(reported.contains(part), "{part}: {reported}");
         }
     }
 }
 
 #[test]
-fn a_setting_that_is_found_wrong_when_it_is_used_has_its_place() {
+fn a_setting_that_turns_out_to_be_wrong_when_used_is_reported_with_its_line() {
     let files = Files::new();
-    let config = files.load().expect("good");
-    let line = |config: &Config, setting| config.problem(setting, "wrong", "mend it").line;
+    let config = files.load().expect("valid files");
+    let line = |config: &Config, setting| config.problem(setting, "wrong", "correct it").line;
     assert_eq!(line(&config, Setting::Listen), Some(6));
     assert_eq!(line(&config, Setting::Key(KeyRole::Block)), Some(7));
     assert_eq!(line(&config, Setting::Key(KeyRole::Peg)), None);
-    let endpoint = config.problem(Setting::Endpoint(OperatorId::new(1)), "wrong", "mend it");
+    let endpoint = config.problem(Setting::Endpoint(OperatorId::new(1)), "wrong", "correct it");
     let same = |found: &Path, expected: &Path| {
         assert_eq!(
             found.canonicalize().expect("there"),
@@ -81,27 +81,27 @@ fn a_setting_that_is_found_wrong_when_it_is_used_has_its_place() {
     };
     same(&endpoint.file, &files.public());
     let text = std::fs::read_to_string(files.public()).expect("there");
-    let at = endpoint.line.expect("it stands there") - 1;
+    let at = endpoint.line.expect("it comes from the file") - 1;
     let line_text = text.lines().nth(at).expect("a line");
     assert!(line_text.contains("127.0.0.1:21003"), "{line_text}");
-    // What a flag says stands in no file.
+    // A setting from a flag has no line.
     let overrides = Overrides {
         listen: Some("127.0.0.1:1".to_owned()),
         block_key_file: Some(files.private()),
         ..Overrides::default()
     };
-    let config = Config::load(&files.private(), &overrides).expect("good");
+    let config = Config::load(&files.private(), &overrides).expect("valid files");
     assert_eq!(line(&config, Setting::Listen), None);
     assert_eq!(line(&config, Setting::Key(KeyRole::Block)), None);
 }
 
 #[test]
-fn two_operators_with_one_endpoint_are_reported_unless_brokers_are_between_them() {
+fn two_operators_with_one_endpoint_are_reported_unless_they_communicate_through_brokers() {
     let files = Files::new();
     let text = std::fs::read_to_string(files.public()).expect("there");
-    let twice = text.replace("127.0.0.1:21003", "127.0.0.1:21000");
-    std::fs::write(files.public(), twice).expect("written");
-    let report = files.load().expect_err("one is never reached");
+    let changed = text.replace("127.0.0.1:21003", "127.0.0.1:21000");
+    std::fs::write(files.public(), changed).expect("written");
+    let report = files.load().expect_err("one of the two is unreachable");
     assert_eq!(report.problems.len(), 1, "{report}");
     let problem = &report.problems[0];
     assert!(problem.file.ends_with("federation.toml"), "{report}");
@@ -114,5 +114,5 @@ fn two_operators_with_one_endpoint_are_reported_unless_brokers_are_between_them(
         brokers: Some(vec!["broker:9092".to_owned()]),
         ..Overrides::default()
     };
-    Config::load(&files.private(), &overrides).expect("nobody is reached by it");
+    Config::load(&files.private(), &overrides).expect("endpoints are not used");
 }
