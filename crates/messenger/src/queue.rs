@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::{MAX_FRAME, MessengerError};
+use crate::{MAX_FRAME, MessengerError, Peer, PeerStats};
 
 /// The limits of one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +190,24 @@ impl Inbox {
         Ok(frame)
     }
 
+    /// Whether a messenger that reads from this inbox may take a frame to send: while it is open, up to
+    /// [`MAX_FRAME`] bytes.
+    ///
+    /// # Errors
+    /// [`MessengerError::Closed`] or [`MessengerError::TooLarge`].
+    pub fn check(&self, frame: &[u8]) -> Result<(), MessengerError> {
+        if self.is_closed() {
+            return Err(MessengerError::Closed);
+        }
+        if frame.len() > MAX_FRAME {
+            return Err(MessengerError::TooLarge {
+                len: frame.len(),
+                limit: MAX_FRAME,
+            });
+        }
+        Ok(())
+    }
+
     /// Drops all waiting frames, wakes all readers, and makes every later read fail.
     pub fn close(&self) {
         let ready = {
@@ -256,6 +274,18 @@ impl Lane {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.lane.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The counters of a connected link whose incoming frames go through this lane; nothing has gone
+    /// out over it.
+    #[must_use]
+    pub fn stats(&self, peer: Peer) -> PeerStats {
+        let mut stats = PeerStats::new(peer);
+        stats.connected = true;
+        stats.frames_in = self.frames_in();
+        stats.bytes_in = self.bytes_in();
+        stats.dropped_in = self.dropped();
+        stats
     }
 }
 

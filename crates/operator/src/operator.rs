@@ -1,5 +1,7 @@
 //! Assembling an operator from its parts.
 
+mod builder;
+
 use std::sync::Arc;
 
 use federation_block_signing::{Config, Machine, Record, Timeouts};
@@ -11,6 +13,7 @@ use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 
 use tokio::sync::mpsc;
 
+pub use self::builder::{BuildError, OperatorBuilder, RequiredPart};
 use crate::{
     AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, RequireSweep,
     StartError, Store, SystemClock,
