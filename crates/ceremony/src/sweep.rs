@@ -114,7 +114,12 @@ pub(crate) fn of(
     let sweep = Sweep::new(genesis, of)?;
     // Conversely, each destination must have coins.
     let given = usize::from(coins.is_some()) + usize::from(tokens.is_some());
-    if given != genesis.assets().filter(|asset| asset.anyone_can_spend()).count() {
+    if given
+        != genesis
+            .assets()
+            .filter(|asset| asset.anyone_can_spend())
+            .count()
+    {
         return Err(federation_genesis::SweepError::NothingToSweep.into());
     }
     Ok(Some(sweep))

@@ -42,11 +42,7 @@ impl FieldCheck {
 
 /// Compares everything that a node reports with the settings of a chain.
 #[must_use]
-pub fn compare(
-    settings: &Settings,
-    genesis: &Genesis,
-    report: &NodeReport<'_>,
-) -> Vec<FieldCheck> {
+pub fn compare(settings: &Settings, genesis: &Genesis, report: &NodeReport<'_>) -> Vec<FieldCheck> {
     let (state, side) = (report.blockchain, report.sidechain);
     let mut list = List(Vec::new());
     list.add("chain", settings.chain(), text(&state["chain"]));
@@ -206,7 +202,10 @@ mod tests {
             mismatches(|_, side| side["enforce_pak"] = json!(true)),
             [("enforced PAK", "false".to_owned(), "true".to_owned())]
         );
-        assert_eq!(mismatches(|state, _| state["chain"] = json!("x"))[0].0, "chain");
+        assert_eq!(
+            mismatches(|state, _| state["chain"] = json!("x"))[0].0,
+            "chain"
+        );
         let without = mismatches(|state, _| state["current_params_root"] = Value::Null);
         assert_eq!(without[0].0, "root of block 1's parameters");
         assert_eq!(without[0].2, "none");
