@@ -1,4 +1,4 @@
-//! The wire in memory: topic and JSON from one operator to every other, with a delay.
+//! An in-memory wire: carries topic and JSON from one operator to every other, with a delay.
 
 use std::{
     collections::VecDeque,
@@ -22,19 +22,19 @@ pub type Frame = (String, String);
 struct Inbox {
     /// One queue for each other operator, as the Python program has one socket for each.
     queues: Mutex<Vec<VecDeque<Frame>>>,
-    came: Notify,
+    arrived: Notify,
 }
 
-pub struct Air {
+pub struct Network {
     inboxes: Vec<Inbox>,
     delay: Duration,
 }
 
-impl Air {
+impl Network {
     pub fn new(operators: usize, delay: Duration) -> Arc<Self> {
         let inbox = || Inbox {
             queues: Mutex::new(vec![VecDeque::new(); operators]),
-            came: Notify::new(),
+            arrived: Notify::new(),
         };
         Arc::new(Self {
             inboxes: (0..operators).map(|_| inbox()).collect(),
@@ -42,20 +42,20 @@ impl Air {
         })
     }
 
-    /// Sends as an operator, or as somebody who says to be one.
+    /// Sends as an operator, or as an impostor.
     pub fn send(self: &Arc<Self>, from: usize, frame: &Frame) {
         for to in (0..self.inboxes.len()).filter(|to| *to != from) {
-            let (air, frame) = (self.clone(), frame.clone());
+            let (network, frame) = (self.clone(), frame.clone());
             tokio::spawn(async move {
-                tokio::time::sleep(air.delay).await;
-                let inbox = &air.inboxes[to];
+                tokio::time::sleep(network.delay).await;
+                let inbox = &network.inboxes[to];
                 inbox.queues.lock().expect("unpoisoned")[from].push_back(frame);
-                inbox.came.notify_one();
+                inbox.arrived.notify_one();
             });
         }
     }
 
-    pub fn join(self: &Arc<Self>, me: usize) -> AirEnd {
+    pub fn join(self: &Arc<Self>, me: usize) -> NetworkEnd {
         for queue in self.inboxes[me]
             .queues
             .lock()
@@ -64,33 +64,37 @@ impl Air {
         {
             queue.clear();
         }
-        AirEnd {
-            air: self.clone(),
+        NetworkEnd {
+            network: self.clone(),
             me,
         }
     }
 }
 
 /// One operator's end.
-pub struct AirEnd {
-    air: Arc<Air>,
+pub struct NetworkEnd {
+    network: Arc<Network>,
     me: usize,
 }
 
-impl AirEnd {
+impl NetworkEnd {
     fn pop(&self, from: usize) -> Option<Frame> {
-        self.air.inboxes[self.me].queues.lock().expect("unpoisoned")[from].pop_front()
+        self.network.inboxes[self.me]
+            .queues
+            .lock()
+            .expect("unpoisoned")[from]
+            .pop_front()
     }
 }
 
 #[async_trait]
-impl Messenger for AirEnd {
+impl Messenger for NetworkEnd {
     async fn produce(&mut self, topic: &str, json: String) {
-        self.air.send(self.me, &(topic.to_owned(), json));
+        self.network.send(self.me, &(topic.to_owned(), json));
     }
 
     fn consumers(&self) -> usize {
-        self.air.inboxes.len()
+        self.network.inboxes.len()
     }
 
     async fn read(&mut self, consumer: usize) -> Option<Frame> {
@@ -105,20 +109,20 @@ impl Messenger for AirEnd {
 }
 
 #[async_trait]
-impl Wire for AirEnd {
+impl Wire for NetworkEnd {
     async fn publish(&self, message: &Message) -> Result<(), WireError> {
         let topic = match message {
             Message::Proposal { .. } => "10",
             Message::Signatures { .. } => "20",
         };
         let json = String::from_utf8(message.to_json().to_vec()).expect("text");
-        self.air.send(self.me, &(topic.to_owned(), json));
+        self.network.send(self.me, &(topic.to_owned(), json));
         Ok(())
     }
 
     async fn recv(&self) -> Result<Arrival, WireError> {
         loop {
-            for from in 0..self.air.inboxes.len() {
+            for from in 0..self.network.inboxes.len() {
                 if let Some((_, json)) = self.pop(from)
                     && let Ok(message) = Message::from_json(json.as_bytes())
                 {
@@ -126,7 +130,7 @@ impl Wire for AirEnd {
                     return Ok(Arrival { from, message });
                 }
             }
-            self.air.inboxes[self.me].came.notified().await;
+            self.network.inboxes[self.me].arrived.notified().await;
         }
     }
 
