@@ -90,7 +90,7 @@ fn client(args: &VerifyArgs) -> Result<NodeClient, CliError> {
 }
 
 async fn ask(node: &NodeClient, chain: &Chain) -> Result<Vec<Compared>, RpcError> {
-    let answers = node.ask_chain().await?;
+    let answers = node.chain_report().await?;
     let told = Told {
         genesis: answers.genesis,
         blockchain: &answers.blockchain,

@@ -563,7 +563,11 @@ impl Reading for Said<'_> {
             LedgerEvent::Uncountable(why) => {
                 tracing::error!(%asset, %height, %why, "nothing more can be reissued");
             }
-            LedgerEvent::PassedOver { what, most, total } => {
+            LedgerEvent::Untracked {
+                kind: what,
+                limit: most,
+                total,
+            } => {
                 tracing::warn!(%asset, %height, most, total, "the chain has more {what} than are kept: the rest is not used");
             }
             LedgerEvent::NoAmount { point, error } => {
