@@ -217,7 +217,7 @@
 //!     bytes::Bytes,
 //!     chain::{BlockHash, BlockHeight, Dialect},
 //!     node::{
-//!         BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, Node, NodeClient, RpcError,
+//!         BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, Node, NodeClient, RpcError,
 //!         SubmitOutcome,
 //!     },
 //! };
@@ -250,7 +250,7 @@
 //! #   async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError> { self.node.submit_block(block).await }
 //! #   async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError> { self.node.blockchain_info().await }
 //! #   async fn network_info(&self) -> Result<NetworkInfo, RpcError> { self.node.network_info().await }
-//! #   async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> { self.node.ask_chain().await }
+//! #   async fn chain_report(&self) -> Result<ChainReport, RpcError> { self.node.chain_report().await }
 //! }
 //! ```
 //!

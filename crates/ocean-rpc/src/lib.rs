@@ -31,8 +31,8 @@
 
 mod address;
 mod amount;
-mod answers;
 mod calls;
+mod chain_report;
 mod client;
 mod config;
 mod credentials;
@@ -47,7 +47,7 @@ mod types;
 mod wallet;
 
 pub use amount::{Amount, ParseAmountError};
-pub use answers::ChainAnswers;
+pub use chain_report::ChainReport;
 pub use client::{NodeClient, Repeat};
 pub use config::{Auth, NodeConfig};
 pub use error::RpcError;

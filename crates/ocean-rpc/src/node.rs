@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    BlockchainInfo, ChainAnswers, HeaderInfo, Method, NetworkInfo, NodeClient, Repeat, RpcError,
+    BlockchainInfo, ChainReport, HeaderInfo, Method, NetworkInfo, NodeClient, Repeat, RpcError,
     SubmitOutcome,
     error::clipped,
     params::{self, Hex},
@@ -51,7 +51,7 @@ pub trait Node: Send + Sync + 'static {
     /// The node's version and peers.
     async fn network_info(&self) -> Result<NetworkInfo, RpcError>;
     /// The settings of the node's chain.
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError>;
+    async fn chain_report(&self) -> Result<ChainReport, RpcError>;
     /// Whether dynafed can still activate on a chain that does not have it: by signalling, or at a
     /// given time. A node without a method that tells does not know dynafed.
     async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
@@ -160,7 +160,7 @@ impl Node for NodeClient {
             .await
     }
 
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
         let genesis = self.block_hash(BlockHeight::GENESIS).await?;
         let blockchain: Value = self
             .request(Method::GetBlockchainInfo, params::NONE, Repeat::Safe)
@@ -182,7 +182,7 @@ impl Node for NodeClient {
                 block => Some(block?),
             }
         };
-        Ok(ChainAnswers {
+        Ok(ChainReport {
             genesis,
             blockchain,
             sidechain,

@@ -129,7 +129,7 @@ async fn check_certificate(operator: &Operator) -> Result<(), StartError> {
     let Some(certificate) = &operator.options.certificate else {
         return Ok(());
     };
-    let answers = operator.node.ask_chain().await?;
+    let answers = operator.node.chain_report().await?;
     let chain = certificate.chain();
     let report = NodeReport {
         genesis: answers.genesis,

@@ -7,7 +7,7 @@ use federation_chain::BlockHeight;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AmountError, AssetSettings, Chain, Frozen, LedgerEvent, Listed, Opening, Point, TokenForm,
+    AmountError, AssetSettings, Chain, Frozen, LedgerEvent, Opening, OutputKind, Point, TokenForm,
     amount_for_unfrozen, scheduled_amount,
     tracked::{TrackedOutputs, Worth},
 };
@@ -101,7 +101,7 @@ pub(crate) struct AssetState {
     /// Outputs with tokens that were spent while a reissuance is due, the oldest first.
     pub(crate) spent: VecDeque<OutPoint>,
     /// The number of outputs not tracked, by kind.
-    untracked: [u64; Listed::ALL.len()],
+    untracked: [u64; OutputKind::ALL.len()],
     uncountable: Option<Uncountable>,
     no_amount: bool,
 }
@@ -126,7 +126,7 @@ impl AssetState {
             frozen: TrackedOutputs::new(),
             unfrozen: Vec::new(),
             spent: VecDeque::new(),
-            untracked: [0; Listed::ALL.len()],
+            untracked: [0; OutputKind::ALL.len()],
             uncountable: None,
             no_amount: false,
         }
@@ -236,19 +236,19 @@ impl AssetState {
 
     /// Counts an output that is not tracked, and reports the first one and each further power of
     /// ten.
-    pub(crate) fn count_untracked(&mut self, what: Listed, events: &mut Vec<LedgerEvent>) {
-        let total = &mut self.untracked[what as usize];
+    pub(crate) fn count_untracked(&mut self, kind: OutputKind, events: &mut Vec<LedgerEvent>) {
+        let total = &mut self.untracked[kind as usize];
         *total = total.saturating_add(1);
         if is_power_of_ten(*total) {
-            let most = match what {
-                Listed::Tokens => MOST_TOKENS,
-                Listed::UnblindedTokens => MOST_UNUSABLE,
-                Listed::Coins => MOST_COINS,
-                Listed::Frozen => MOST_FROZEN,
+            let limit = match kind {
+                OutputKind::Tokens => MOST_TOKENS,
+                OutputKind::UnblindedTokens => MOST_UNUSABLE,
+                OutputKind::Coins => MOST_COINS,
+                OutputKind::Frozen => MOST_FROZEN,
             };
-            events.push(LedgerEvent::PassedOver {
-                what,
-                most,
+            events.push(LedgerEvent::Untracked {
+                kind,
+                limit,
                 total: *total,
             });
         }

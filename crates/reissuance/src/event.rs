@@ -55,11 +55,11 @@ pub enum LedgerEvent {
     },
     /// There are more outputs of a kind than are tracked. Reported for the first one and for each
     /// further power of ten.
-    PassedOver {
+    Untracked {
         /// Their kind.
-        what: Listed,
+        kind: OutputKind,
         /// The number tracked.
-        most: usize,
+        limit: usize,
         /// The number not tracked so far.
         total: u64,
     },
@@ -71,7 +71,7 @@ pub enum LedgerEvent {
 /// An output that is not tracked is never considered again, even after others are spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Listed {
+pub enum OutputKind {
     /// Reissuance tokens held by the script: the oldest 256.
     Tokens,
     /// Reissuance tokens on Elements that are not blinded: the oldest 16, for reports.
@@ -83,7 +83,7 @@ pub enum Listed {
     Frozen,
 }
 
-impl Listed {
+impl OutputKind {
     pub(crate) const ALL: [Self; 4] = [
         Self::Tokens,
         Self::UnblindedTokens,
@@ -92,7 +92,7 @@ impl Listed {
     ];
 }
 
-impl core::fmt::Display for Listed {
+impl core::fmt::Display for OutputKind {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Tokens => "outputs with reissuance tokens",

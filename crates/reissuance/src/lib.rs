@@ -40,7 +40,7 @@ mod transaction;
 
 pub use amount::{AmountError, Frozen, amount_for_unfrozen, scheduled_amount};
 pub use asset::{Due, Uncountable};
-pub use event::{LedgerEvent, Listed};
+pub use event::{LedgerEvent, OutputKind};
 pub use ledger::{DecodeLedgerError, Ledger, LedgerError};
 pub use opening::Opening;
 pub use plan::{Difference, Plan, PlanError, PlannedFee};

@@ -59,6 +59,18 @@ impl TryFrom<RawOpening> for Opening {
     }
 }
 
+impl core::fmt::Display for Opening {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (asset, value) = (hex(&self.asset_factor), hex(&self.value_factor));
+        write!(f, "{} satoshi, factors {asset} and {value}", self.value)
+    }
+}
+
+/// Bytes in hex, in the order in which they are stored.
+pub(crate) fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Opening {
     /// The opening of an explicit output.
     #[must_use]

@@ -3,7 +3,7 @@
 use elements::{AssetId, OutPoint, Script};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssetSettings, Ledger, Opening, Point, Uncountable, asset::AssetState};
+use crate::{AssetSettings, Ledger, Opening, Point, Uncountable, asset::AssetState, opening::hex};
 
 /// Limit on the coins spent for one fee.
 const MAX_COINS: usize = 16;
@@ -32,6 +32,17 @@ impl PlannedFee {
             .iter()
             .fold(0u64, |sum, (_, value)| sum.saturating_add(*value));
         sum.saturating_sub(self.amount)
+    }
+}
+
+impl core::fmt::Display for PlannedFee {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} satoshi of {} from", self.amount, self.asset)?;
+        for (index, (outpoint, value)) in self.coins.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            write!(f, "{separator} {outpoint} ({value} satoshi)")?;
+        }
+        Ok(())
     }
 }
 
@@ -272,15 +283,16 @@ impl Plan {
         compare("tokens", self.tokens.to_string(), other.tokens.to_string());
         compare(
             "opening",
-            format!("{:?}", self.opening),
-            format!("{:?}", other.opening),
+            self.opening.to_string(),
+            other.opening.to_string(),
         );
-        compare(
-            "entropy",
-            format!("{:?}", self.entropy),
-            format!("{:?}", other.entropy),
-        );
-        compare("fee", format!("{:?}", self.fee), format!("{:?}", other.fee));
+        compare("entropy", hex(&self.entropy), hex(&other.entropy));
+        let fee = |plan: &Self| {
+            plan.fee
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), PlannedFee::to_string)
+        };
+        compare("fee", fee(self), fee(other));
         found
     }
 }

@@ -4,7 +4,7 @@ use elements::{AssetId, OutPoint, Txid};
 use federation_chain::{AssetView, InputView, OutputView, TransactionView, ValueView};
 
 use crate::{
-    Frozen, LedgerEvent, Listed, Opening, TokenForm, Uncountable,
+    Frozen, LedgerEvent, Opening, OutputKind, TokenForm, Uncountable,
     asset::{AssetState, FrozenOutput, Issued, OpenBlock},
 };
 
@@ -220,7 +220,7 @@ impl Reader<'_, '_> {
             return;
         };
         if asset == fee.asset && value > 0 && !self.state.coins.add_if_larger(outpoint, value) {
-            self.count_untracked(Listed::Coins);
+            self.count_untracked(OutputKind::Coins);
         }
     }
 
@@ -244,15 +244,15 @@ impl Reader<'_, '_> {
         };
         if chain.tokens == TokenForm::Explicit || opening.is_blinded() {
             if !self.state.tokens.add_if_room(outpoint, opening) {
-                self.count_untracked(Listed::Tokens);
+                self.count_untracked(OutputKind::Tokens);
             }
         } else if !self.state.unusable.add_if_room(outpoint, opening) {
-            self.count_untracked(Listed::UnblindedTokens);
+            self.count_untracked(OutputKind::UnblindedTokens);
         }
     }
 
-    fn count_untracked(&mut self, what: Listed) {
-        self.state.count_untracked(what, &mut self.block.events);
+    fn count_untracked(&mut self, kind: OutputKind) {
+        self.state.count_untracked(kind, &mut self.block.events);
     }
 
     /// Counts amounts that are destroyed and, in a coinbase, amounts that are created.
@@ -297,7 +297,7 @@ impl Reader<'_, '_> {
                 grows: p2pkh(script).is_some() && !freezes(script),
             };
             if !self.state.frozen.add_if_larger(outpoint, frozen) {
-                self.count_untracked(Listed::Frozen);
+                self.count_untracked(OutputKind::Frozen);
             }
         }
     }

@@ -99,7 +99,7 @@ async fn chain(
     };
     match &config.certificate {
         Some(certificate) => {
-            let answers = node.ask_chain().await?;
+            let answers = node.chain_report().await?;
             let chain = certificate.chain();
             let report = NodeReport {
                 genesis: answers.genesis,

@@ -119,7 +119,10 @@ fn a_key_file_that_the_daemon_refuses_is_refused_with_its_line() {
     mode(0o600);
     fs::write(&key, "garbage").expect("written");
     let message = files.problem("operator.toml", "block_key_file");
-    assert!(message.contains("does not contain a usable key"), "{message}");
+    assert!(
+        message.contains("does not contain a usable key"),
+        "{message}"
+    );
     files.run_refuses(&message);
     // Another operator's.
     let other = files.folder.path().join("fed/operator-1/block.key");

@@ -90,7 +90,7 @@ fn client(args: &VerifyArgs) -> Result<NodeClient, CliError> {
 }
 
 async fn query(node: &NodeClient, chain: &Chain) -> Result<Vec<FieldCheck>, RpcError> {
-    let answers = node.ask_chain().await?;
+    let answers = node.chain_report().await?;
     let report = NodeReport {
         genesis: answers.genesis,
         blockchain: &answers.blockchain,

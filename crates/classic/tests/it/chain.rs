@@ -14,7 +14,7 @@ use federation_chain::{
 use federation_classic::{BlockSigner, SignFailure};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::{
-    BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
+    BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
 };
 use secp256k1::{Message, SECP256K1, SecretKey, ecdsa::Signature};
 use serde_json::json;
@@ -252,7 +252,7 @@ impl Node for TestNode {
         Err(Self::unknown())
     }
 
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
         Err(Self::unknown())
     }
 

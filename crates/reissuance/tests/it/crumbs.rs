@@ -3,7 +3,7 @@
 
 use elements::{AssetId, OutPoint, Script, Transaction};
 use federation_reissuance::{
-    Fee, Ledger, LedgerEvent, Listed, PlanError, ScriptKind, TokenForm, scheduled_amount,
+    Fee, Ledger, LedgerEvent, OutputKind, PlanError, ScriptKind, TokenForm, scheduled_amount,
 };
 
 use crate::common::{
@@ -60,14 +60,14 @@ fn the_largest_coins_are_tracked_and_the_rest_is_reported_occasionally() {
         .block(vec![crumbs])
         .into_iter()
         .filter_map(|event| match event {
-            LedgerEvent::PassedOver { what, most, total } => Some((what, most as u64, total)),
+            LedgerEvent::Untracked { kind, limit, total } => Some((kind, limit as u64, total)),
             _ => None,
         })
         .collect();
-    let what = Listed::Coins;
+    let kind = OutputKind::Coins;
     assert_eq!(
         reported,
-        [(what, COINS, 1), (what, COINS, 10), (what, COINS, 100)]
+        [(kind, COINS, 1), (kind, COINS, 10), (kind, COINS, 100)]
     );
     assert!(chain.ledger.holds(0, good_at) && chain.ledger.holds(0, first));
     assert!(!chain.ledger.holds(0, dropped));
@@ -120,8 +120,8 @@ fn tracked_tokens_stay_and_later_ones_are_reported() {
         .filter(|event| {
             matches!(
                 event,
-                LedgerEvent::PassedOver {
-                    what: Listed::Tokens,
+                LedgerEvent::Untracked {
+                    kind: OutputKind::Tokens,
                     ..
                 }
             )
@@ -176,8 +176,8 @@ fn frozen_outputs_beyond_the_limit_count_as_in_circulation() {
     let reported = |event: &&LedgerEvent| {
         matches!(
             event,
-            LedgerEvent::PassedOver {
-                what: Listed::Frozen,
+            LedgerEvent::Untracked {
+                kind: OutputKind::Frozen,
                 ..
             }
         )

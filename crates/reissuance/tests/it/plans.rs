@@ -325,3 +325,35 @@ fn a_plan_names_the_destination_and_the_amount() {
     assert_eq!(found.len(), 1);
     assert!(found[0].to_string().starts_with("amount is "));
 }
+
+#[test]
+fn differences_are_described_in_words_and_hex() {
+    let mut chain = with_fee();
+    pay_coins(&mut chain, &[7000]);
+    let plan = chain.plan();
+    let mut other = plan.clone();
+    other.entropy = [0xab; 32];
+    other.opening = federation_reissuance::Opening::explicit(5);
+    other.fee = None;
+    let found = plan.differences(&other);
+    let theirs: Vec<_> = found
+        .iter()
+        .map(|difference| (difference.field, difference.theirs.as_str()))
+        .collect();
+    let (zeros, entropy) = ("0".repeat(64), "ab".repeat(32));
+    let opening = format!("5 satoshi, factors {zeros} and {zeros}");
+    assert_eq!(
+        theirs,
+        [
+            ("opening", opening.as_str()),
+            ("entropy", &entropy),
+            ("fee", "none")
+        ]
+    );
+    let fee = plan.fee.expect("a fee");
+    let (coin, _) = fee.coins[0];
+    assert_eq!(
+        found[2].ours,
+        format!("7000 satoshi of {FEE_ASSET} from {coin} (7000 satoshi)")
+    );
+}

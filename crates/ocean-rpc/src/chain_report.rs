@@ -7,7 +7,7 @@ use serde_json::Value;
 /// The settings of a chain, in the node's own form: families and versions report different fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "one field per question")]
-pub struct ChainAnswers {
+pub struct ChainReport {
     /// Hash of the genesis block.
     pub genesis: BlockHash,
     /// `getblockchaininfo`.
