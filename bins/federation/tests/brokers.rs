@@ -210,7 +210,7 @@ async fn a_broker_that_gives_topics_no_name_ends_no_operator() {
             })
             .await;
         } else {
-            until("all ask again and again", || stub.asked() > 30).await;
+            until("all ask again and again", || stub.metadata_requests() > 30).await;
         }
         for operator in &mut operators {
             operator.assert_runs();

@@ -9,8 +9,7 @@ use federation_chain::{
     Block, BlockHash, BlockHeight, CheckError, CommitmentError, Dialect, Header,
 };
 use federation_ocean_rpc::{
-    BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, Node, NodeClient, RpcError,
-    SubmitOutcome,
+    BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, Node, NodeClient, RpcError, SubmitOutcome,
 };
 use federation_operator::{FollowError, Reading, ReissuanceNode, follow};
 use federation_reissuance::{Ledger, LedgerEvent};
