@@ -1,7 +1,7 @@
-//! The agreement of block signing, driven by hand: three machines, a queue and a clock that is a
-//! number. No runtime, no network, no keys.
+//! The block-signing protocol, driven by hand: three state machines, a queue, and a clock that is
+//! just a number. Without a runtime, a network or keys.
 //!
-//! For those who want another driver than `federation-operator`, and to see what one has to do.
+//! For writing a driver other than `federation-operator`: it shows everything that a driver must do.
 //!
 //! Run it with `cargo run -p federation-examples --example machine_by_hand`.
 
@@ -24,27 +24,27 @@ const OPERATORS: u8 = 3;
 const THRESHOLD: usize = 2;
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Where the clock starts, in seconds.
+/// The time at which the clock starts, in seconds.
 const START: u64 = 1_700_000_000;
 
-/// One operator: its machine and what it must not forget.
+/// One operator: its state machine and its records.
 struct Operator {
     machine: Machine,
-    /// Stands for a store on disk, by the records' keys.
+    /// Stands in for a store on disk; records by key.
     store: BTreeMap<Vec<u8>, Record>,
 }
 
-/// Three operators, what is on its way to them, and what came out.
+/// Three operators, the inputs on their way to them, and the results.
 struct Federation {
     now: UnixTime,
-    /// Operators that run; the others are away.
+    /// The running operators; the others are absent.
     operators: BTreeMap<OperatorId, Operator>,
     queue: VecDeque<(OperatorId, Input)>,
-    /// All blocks made so far. Others know a block by its bytes; here one looks them up.
+    /// All blocks made so far. A real receiver decodes a block's bytes; here it looks them up.
     blocks: BTreeMap<BlockHash, Candidate>,
-    /// The rounds in which the operators saw the decision.
+    /// The round in which each operator saw the decision.
     decided: BTreeMap<OperatorId, (Round, BlockHash)>,
-    /// What the operators gave to their nodes, and whose signatures were with it.
+    /// The block that each operator submitted to its node, and its signers.
     submitted: BTreeMap<OperatorId, (BlockHash, Vec<OperatorId>)>,
 }
 
@@ -53,8 +53,8 @@ impl Federation {
         let mut operators = BTreeMap::new();
         for me in (0..OPERATORS).map(OperatorId::new) {
             let config = Config::new(usize::from(OPERATORS), THRESHOLD, me, INTERVAL)?;
-            // An operator that was stopped gives its machine all that its store holds; this one
-            // is new.
+            // After a restart, the machine is given everything from the store; this operator is
+            // new.
             let machine = Machine::new(config, Vec::new());
             let store = BTreeMap::new();
             if Some(me) != absent {
@@ -80,29 +80,29 @@ impl Federation {
             median_time: self.now,
             first_block_time: None,
         };
-        // A machine does nothing before it knows its node's tip.
+        // A machine does nothing until it knows its node's tip.
         for id in self.operators.keys() {
             self.queue.push_back((*id, Input::Tip(genesis)));
         }
         while self.submitted.len() < self.operators.len() {
             match self.queue.pop_front() {
                 Some((id, input)) => self.step(id, input),
-                None => self.pass_time(),
+                None => self.advance_clock(),
             }
         }
     }
 
-    /// Nothing is on its way, so the next thing that happens is a time-out.
-    fn pass_time(&mut self) {
+    /// Moves to the next timeout: the queue is empty, so nothing else can happen before it.
+    fn advance_clock(&mut self) {
         let due = |operator: &Operator| operator.machine.poll_timeout();
         let next = self.operators.values().filter_map(due).min();
-        self.now = next.expect("a machine that waits for nobody waits for a time");
+        self.now = next.expect("a machine without pending inputs has a timeout");
         for id in self.operators.keys() {
             self.queue.push_back((*id, Input::Tick));
         }
     }
 
-    /// Gives a machine one input and does what it then asks for.
+    /// Passes one input to a machine and carries out its outputs.
     fn step(&mut self, id: OperatorId, input: Input) {
         let Some(operator) = self.operators.get_mut(&id) else {
             return;
@@ -110,18 +110,19 @@ impl Federation {
         operator.machine.handle(self.now, input);
         let outputs: Vec<Output> = std::iter::from_fn(|| operator.machine.poll_output()).collect();
         for output in outputs {
-            self.act(id, output);
+            self.execute(id, output);
         }
     }
 
-    /// The driver's whole work. The match has no `_`, so an output that is new is not forgotten.
-    fn act(&mut self, id: OperatorId, output: Output) {
+    /// Carries out one output: all the work of a driver. The match has no `_` arm, so a new kind of
+    /// output cannot be forgotten.
+    fn execute(&mut self, id: OperatorId, output: Output) {
         match output {
-            // Always the first outputs of a batch. On disk, and synced, before anything below is
-            // done: an operator that forgets what it said can say the opposite.
-            Output::Persist(record) => self.remember(id, record),
+            // Always the first outputs of a batch. They must be synced to disk before any other
+            // output is carried out: an operator that forgets a vote could contradict it.
+            Output::Persist(record) => self.persist(id, record),
             Output::Forget { .. } | Output::ForgetRecords { .. } => {}
-            // To one operator only, where the network can do that.
+            // To one operator only, if the network has unicast.
             Output::SendTo { message, .. } => self.send(id, message),
             Output::Send(message) => self.send(id, message),
             Output::RequestTemplate { height, round } => {
@@ -133,7 +134,8 @@ impl Federation {
                 };
                 self.queue.push_back((id, template));
             }
-            // Here the node judges the transactions, and the operator's own policy the block.
+            // A real driver asks the node about the transactions and the operator's policy about
+            // the block.
             Output::TestBlock { candidate } => {
                 let tested = Input::Tested {
                     candidate,
@@ -141,7 +143,7 @@ impl Federation {
                 };
                 self.queue.push_back((id, tested));
             }
-            // Here the guard and the signer are asked.
+            // A real driver asks the guard and the signer.
             Output::SignBlock { candidate } => {
                 let signed = Input::Signed {
                     height: candidate.height,
@@ -176,23 +178,24 @@ impl Federation {
                 self.queue.extend([(id, taken), (id, tip)]);
                 self.submitted.insert(id, (candidate.hash, signers));
             }
-            Output::Evidence(evidence) => println!("{id}: a lie: {evidence:?}"),
-            Output::Event(event) => self.tell(id, &event),
+            Output::Evidence(evidence) => println!("{id}: evidence: {evidence:?}"),
+            Output::Event(event) => self.log(id, &event),
         }
     }
 
-    fn remember(&mut self, id: OperatorId, record: Record) {
+    fn persist(&mut self, id: OperatorId, record: Record) {
         if let Some(operator) = self.operators.get_mut(&id) {
             operator.store.insert(record.key(), record);
         }
     }
 
-    /// To all others, and, but for blocks, back to the sender: own votes count like any other.
+    /// Delivers a message to all others and, except for bodies, back to its sender, whose own votes
+    /// count like any other.
     fn send(&mut self, sender: OperatorId, message: Message) {
         for receiver in self.operators.keys().copied() {
             let input = match &message {
                 Message::Body(_) if receiver == sender => continue,
-                // A driver decodes the bytes of a block and checks challenge and commitments.
+                // A real driver decodes the block and checks its challenge and commitments.
                 Message::Body(body) => match self.blocks.get(&body.hash) {
                     Some(candidate) => Input::Body {
                         from: sender,
@@ -200,8 +203,8 @@ impl Federation {
                     },
                     None => continue,
                 },
-                // A driver puts messages into signed envelopes, and drops at the other end those
-                // whose signature is not the sender's. The machine only keeps the signature.
+                // A real driver sends messages in signed envelopes, and its receivers drop those
+                // without the sender's valid signature. The machine only keeps the signature.
                 _ => Input::Received(SignedMessage {
                     sender,
                     message: message.clone(),
@@ -212,7 +215,7 @@ impl Federation {
         }
     }
 
-    /// A made-up block: of its maker, height and time, with a hash that no other has.
+    /// Makes a fake block whose hash is unique to its maker, height and time.
     fn make_block(&mut self, maker: OperatorId, height: BlockHeight) -> Candidate {
         let mut hash = [0; 32];
         hash[0] = maker.to_u8() + 1;
@@ -221,7 +224,7 @@ impl Federation {
             hash: BlockHash::from_bytes(hash),
             previous: BlockHash::from_bytes([0; 32]),
             height,
-            // Headers have whole seconds.
+            // Headers carry whole seconds.
             time: UnixTime::from_secs(self.now.as_secs()),
             bytes: Bytes::copy_from_slice(&hash),
         };
@@ -229,28 +232,28 @@ impl Federation {
         candidate
     }
 
-    fn tell(&mut self, id: OperatorId, event: &Event) {
-        let passed = self.now.since(UnixTime::from_secs(START));
+    fn log(&mut self, id: OperatorId, event: &Event) {
+        let elapsed = self.now.since(UnixTime::from_secs(START));
         match event {
             Event::RoundStarted { round, leader, .. } => {
-                println!("{id}: after {passed:?} round {round} begins, {leader} leads");
+                println!("{id}: round {round} starts after {elapsed:?}, leader {leader}");
             }
             Event::Decided { round, hash, .. } => {
                 println!("{id}: decided {} in round {round}", short(*hash));
                 self.decided.insert(id, (*round, *hash));
             }
-            // The rest is for logs and metrics.
+            // The other events are for logs and metrics.
             _ => {}
         }
     }
 }
 
-/// Enough of a made-up hash to tell it from others: they are shown with their last byte first.
+/// The significant part of a fake hash: hashes print their last byte first.
 fn short(hash: BlockHash) -> String {
     hash.to_string().split_off(44)
 }
 
-/// Runs a federation to its first block; gives the round that decided it.
+/// Runs a federation to its first block and returns the round that decided it.
 fn first_block(absent: Option<OperatorId>) -> Result<Round, ConfigError> {
     let mut federation = Federation::new(absent)?;
     federation.run();
@@ -259,10 +262,13 @@ fn first_block(absent: Option<OperatorId>) -> Result<Round, ConfigError> {
         .values()
         .next()
         .copied()
-        .expect("what was submitted was decided");
+        .expect("a submitted block was decided");
     for (submitted, signers) in federation.submitted.values() {
-        assert_eq!(*submitted, hash, "all submit the block that was decided");
-        assert!(signers.len() >= THRESHOLD, "with enough signatures");
+        assert_eq!(*submitted, hash, "every operator submits the decided block");
+        assert!(
+            signers.len() >= THRESHOLD,
+            "a submitted block has enough signatures"
+        );
     }
     for operator in federation.operators.values() {
         assert!(!operator.store.is_empty(), "votes are stored");
@@ -271,11 +277,11 @@ fn first_block(absent: Option<OperatorId>) -> Result<Round, ConfigError> {
 }
 
 fn main() -> Result<(), ConfigError> {
-    println!("all three are there:");
+    println!("all three are present:");
     assert_eq!(first_block(None)?, Round::FIRST);
 
-    // Whoever leads the first round of height 1 is away: the round ends by time, and the next
-    // leader's block is decided by the two who are left.
+    // The leader of the first round of height 1 is absent: the round times out, and the remaining
+    // two decide the next leader's block.
     let config = Config::new(
         usize::from(OPERATORS),
         THRESHOLD,
@@ -283,12 +289,12 @@ fn main() -> Result<(), ConfigError> {
         INTERVAL,
     )?;
     let leader = config.leader(BlockHeight::new(1), Round::FIRST);
-    println!("{leader} is away:");
+    println!("{leader} is absent:");
     assert!(first_block(Some(leader))? > Round::FIRST);
     Ok(())
 }
 
 #[test]
-fn runs_to_its_end() {
+fn runs_to_completion() {
     main().expect("the example runs");
 }

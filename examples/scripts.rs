@@ -1,5 +1,5 @@
-//! Scripts and blocks without a node: builds a federation's script, its addresses and its
-//! signature size, then checks a block that a real node made.
+//! Scripts and blocks without a node: builds a federation's script, derives its addresses and its
+//! signature size, then checks a block made by a real node.
 //!
 //! Run it with `cargo run -p federation-examples --example scripts`.
 
@@ -18,10 +18,10 @@ use serde::Deserialize;
 /// Three blocks of an Elements chain with dynafed, signed by 3 of 5.
 const RECORDED: &str = include_str!("../tests/vectors/elements-dynafed.json");
 
-/// The chain's `con_max_block_sig_size`, as its nodes were started with. More than needed is fine.
+/// The `con_max_block_sig_size` with which the chain's nodes were started; may exceed the minimum.
 const MAX_SIGNATURE_SIZE: u32 = 412;
 
-/// The part of a recording that is used here.
+/// The fields of a recording that this example uses.
 #[derive(Deserialize)]
 struct Recording {
     threshold: u8,
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     block(script, &recording.blocks[0])
 }
 
-/// From keys to a script and back.
+/// Builds a script from keys and parses it again.
 fn script(recording: &Recording) -> Result<MultisigScript, Box<dyn Error>> {
     let keys: Vec<PublicKey> = recording
         .pubkeys
@@ -56,24 +56,24 @@ fn script(recording: &Recording) -> Result<MultisigScript, Box<dyn Error>> {
         .map(|key| key.parse())
         .collect::<Result<_, _>>()?;
     let threshold = Threshold::new(recording.threshold)?;
-    // The order is part of the script: another one is another chain. `Lexicographic` (BIP 67)
-    // spares new chains the question.
+    // The key order is part of the script, so a different order means a different chain. New chains
+    // can avoid the question with `Lexicographic` (BIP 67).
     let script = MultisigScript::new(threshold, keys.clone(), KeyOrder::AsGiven)?;
     assert_eq!(script.to_hex(), recording.signblockscript);
 
-    // A script that exists, out of a node's configuration, is parsed as strictly as one is built.
+    // Parsing an existing script, from a node's configuration, is as strict as building one.
     let parsed = MultisigScript::from_hex(&recording.signblockscript)?;
     assert_eq!(parsed, script);
     assert_eq!(parsed.position(&keys[2]), Some(2));
-    let cut = &recording.signblockscript[..recording.signblockscript.len() - 2];
+    let truncated = &recording.signblockscript[..recording.signblockscript.len() - 2];
     println!(
-        "a cut script: {}",
-        MultisigScript::from_hex(cut).expect_err("its end is missing")
+        "a truncated script: {}",
+        MultisigScript::from_hex(truncated).expect_err("the script is truncated")
     );
     let twice = MultisigScript::new(threshold, vec![keys[0]; 5], KeyOrder::AsGiven);
     println!(
-        "a key five times: {}",
-        twice.expect_err("one key, five votes")
+        "one key five times: {}",
+        twice.expect_err("keys must be distinct")
     );
 
     println!(
@@ -85,9 +85,9 @@ fn script(recording: &Recording) -> Result<MultisigScript, Box<dyn Error>> {
     Ok(script)
 }
 
-/// The addresses at which the same keys would hold coins, and what the chain must be set to.
+/// Shows the addresses of the same keys, and the signature size that the chain must allow.
 fn addresses(script: &MultisigScript) -> Result<(), Box<dyn Error>> {
-    // Two types, as their limits differ: a redeem script has at most 520 bytes, thus 15 keys.
+    // Separate types because the limits differ: a redeem script has at most 520 bytes, so 15 keys.
     let redeem = RedeemScript::new(script.clone())?;
     let witness = WitnessScript::from(script.clone());
     println!("p2sh on Ocean:       {}", redeem.p2sh(&Network::OCEAN));
@@ -96,10 +96,10 @@ fn addresses(script: &MultisigScript) -> Result<(), Box<dyn Error>> {
         "p2sh-p2wsh on both:  {}",
         witness.p2sh_p2wsh(&Network::LIQUID)
     );
-    // Ocean has no segwit addresses; that is an error and not an address of another chain.
+    // Ocean has no segwit addresses: an error, not the address of another chain.
     assert!(witness.p2wsh(&Network::OCEAN).is_err());
 
-    // A chain whose limit is too small gets stuck at a block whose signatures are long.
+    // A chain whose limit is too small gets stuck as soon as a block's signatures exceed it.
     for dialect in [Dialect::Ocean, Dialect::Elements, Dialect::Dynafed] {
         let size = SigningRules::required_signature_size(dialect, script);
         println!("con_max_block_sig_size for {dialect}: at least {size}");
@@ -117,8 +117,8 @@ fn block(script: MultisigScript, recorded: &RecordedBlock) -> Result<(), Box<dyn
     };
 
     let complete = decode(&recorded.combined.hex)?;
-    // The header names our script, its signatures satisfy it, and the transactions are those that
-    // the hash commits to.
+    // The header contains this script, its signatures satisfy it, and the block hash commits to the
+    // transactions.
     rules.check_challenge(complete.header())?;
     rules.check_block(&complete)?;
     complete.check_commitments()?;
@@ -130,18 +130,20 @@ fn block(script: MultisigScript, recorded: &RecordedBlock) -> Result<(), Box<dyn
     );
     assert_eq!(signers, [0, 1, 2]);
 
-    // The hash that is signed covers no signatures, so it is known before there are any.
+    // The signed hash does not cover the signatures, so it is known before there are any.
     let unsigned = decode(&recorded.unsigned)?;
     assert!(unsigned.is_unsigned());
     assert_eq!(unsigned.block_hash(), complete.block_hash());
     println!(
-        "without them: {}",
-        rules.check_block(&unsigned).expect_err("nobody has signed")
+        "without signatures: {}",
+        rules
+            .check_block(&unsigned)
+            .expect_err("the block is unsigned")
     );
     Ok(())
 }
 
 #[test]
-fn runs_to_its_end() {
+fn runs_to_completion() {
     main().expect("the example runs");
 }

@@ -1,6 +1,6 @@
 //! Writes the seeds: recorded blocks of real nodes, and one of each message and record.
 //!
-//! `cargo run --example seeds`, in this folder, after a format has changed.
+//! Run `cargo run --example seeds` in this folder after a format has changed.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -31,7 +31,7 @@ fn seed(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn bytes(hex: &Value) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-    Ok(Vec::from_hex(hex.as_str().ok_or("no text")?)?)
+    Ok(Vec::from_hex(hex.as_str().ok_or("not a string")?)?)
 }
 
 fn messages() -> Vec<(&'static str, Message)> {
@@ -121,7 +121,7 @@ fn messages() -> Vec<(&'static str, Message)> {
 fn records() -> Vec<Record> {
     let mut records = vec![
         Record::Final(HEIGHT),
-        Record::Standing(Standing::TakingPart),
+        Record::Standing(Standing::Participating),
         Record::Round(HEIGHT, ROUND),
         Record::Body(Candidate {
             hash: HASH,
@@ -265,7 +265,7 @@ fn files() -> Anything {
     Err("no operator was written".into())
 }
 
-/// Each transaction of recorded blocks that says something of its own: peg-ins, claims and issuances.
+/// The transactions of recorded blocks with something special: peg-ins, claims and issuances.
 fn transactions() -> Anything {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
     let read = |file: &str| -> Result<Value, Box<dyn std::error::Error>> {
@@ -301,7 +301,7 @@ fn transactions() -> Anything {
     Ok(())
 }
 
-/// Ledgers of reissuances, and the text of a guard's record.
+/// Ledgers of reissuances, and the text of a guard record.
 fn stores() -> Anything {
     let (chain, settings) = federation_fuzz::reissuance::settings();
     let mut ledger = federation_reissuance::Ledger::new(chain, settings);
@@ -332,7 +332,7 @@ fn main() -> Anything {
     files()?;
     transactions()?;
     stores()?;
-    // Enough for the parser to find its way: signatures it will not find.
+    // Enough for the parser to get going; the fuzzer will not find valid signatures.
     seed(
         "ceremony",
         "message",

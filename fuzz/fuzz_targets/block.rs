@@ -1,4 +1,4 @@
-//! Blocks of the three dialects: walking over the transactions and parsing them agree.
+//! Blocks of the three dialects: reading and parsing their transactions agree.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| federation_fuzz::block::check(bytes));

@@ -1,4 +1,4 @@
-//! Headers of the three dialects: one header has one encoding, and its hash no signatures.
+//! Headers of the three dialects: each has one encoding, and a hash independent of its signatures.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| federation_fuzz::header::check(bytes));

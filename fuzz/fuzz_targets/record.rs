@@ -1,4 +1,4 @@
-//! Records of an altered store: what decodes is encoded so that it decodes to the same.
+//! Records of a modified store: those that decode round-trip.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| federation_fuzz::record::check(bytes));

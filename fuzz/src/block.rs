@@ -1,9 +1,9 @@
-//! Blocks of the three dialects: walking over the transactions and parsing them agree.
+//! Blocks of the three dialects: reading and parsing their transactions agree.
 
 use bytes::Bytes;
 use federation_chain::{Block, Dialect};
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
     for dialect in Dialect::ALL {
@@ -33,7 +33,7 @@ pub fn check(bytes: &[u8]) {
         assert_eq!(read.is_ok(), ids.is_ok());
         assert!(read.is_err() || seen == block.transaction_count());
         if let Ok(parsed) = block.transactions() {
-            let ids = ids.expect("what the crate parses can be walked over");
+            let ids = ids.expect("readable if it parses");
             assert_eq!(parsed.len(), ids.len());
         }
     }

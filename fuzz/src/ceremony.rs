@@ -2,7 +2,7 @@
 
 use federation_ceremony::{Certificate, Message};
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     if let Ok(text) = core::str::from_utf8(bytes) {
         let _ = Message::parse(text);

@@ -1,21 +1,21 @@
-//! The files of an operator: the first byte says which of the two is replaced by the rest.
+//! The files of an operator: the first byte selects which of the two is replaced by the rest.
 
 use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
 use federation_chain::Dialect;
 use federation_operator::config::{Config, Overrides, init};
 
-/// A good set of files: the folder (in memory where there is such a place), and both paths.
+/// A valid set of files: its folder (in memory if possible), and both paths.
 fn files() -> &'static (tempfile::TempDir, PathBuf, PathBuf) {
     static FILES: OnceLock<(tempfile::TempDir, PathBuf, PathBuf)> = OnceLock::new();
     FILES.get_or_init(|| {
         let memory = PathBuf::from("/dev/shm");
-        let place = if memory.is_dir() {
+        let parent = if memory.is_dir() {
             memory
         } else {
             std::env::temp_dir()
         };
-        let folder = tempfile::tempdir_in(place).expect("a folder");
+        let folder = tempfile::tempdir_in(parent).expect("a folder");
         let set = folder.path().join("set");
         let plan = init::InitPlan {
             folder: set.clone(),
@@ -39,7 +39,7 @@ fn files() -> &'static (tempfile::TempDir, PathBuf, PathBuf) {
     })
 }
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(input: &[u8]) {
     let Some((which, text)) = input.split_first() else {
         return;

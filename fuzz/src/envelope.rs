@@ -1,9 +1,9 @@
-//! Frames off the wire: the head alone and the whole envelope agree, and nothing is lost.
+//! Frames from the wire: the head alone and the whole envelope agree, and nothing is lost.
 
 use bytes::Bytes;
 use federation_roster::{Envelope, EnvelopeHead};
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(frame: &[u8]) {
     let head = EnvelopeHead::peek(frame);
     let frame = Bytes::copy_from_slice(frame);

@@ -2,7 +2,7 @@
 
 use federation_genesis::{NodeKind, Settings, Sweep};
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     let _ = Sweep::from_bytes(bytes);
     let Ok(text) = core::str::from_utf8(bytes) else {

@@ -1,8 +1,8 @@
-//! Files of `federation guard export`, as they come from another machine.
+//! Files written by `federation guard export`, from another machine.
 
 use federation_signer::SignedGuardRecord;
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     if let Ok(record) = SignedGuardRecord::decode(bytes) {
         let text = record.encode();

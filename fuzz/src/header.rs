@@ -1,8 +1,8 @@
-//! Headers of the three dialects: one header has one encoding, and its hash no signatures.
+//! Headers of the three dialects: each has one encoding, and a hash independent of its signatures.
 
 use federation_chain::{Dialect, Header};
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     for dialect in Dialect::ALL {
         if let Ok(header) = Header::decode(dialect, bytes) {

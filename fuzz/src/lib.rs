@@ -1,8 +1,8 @@
-//! What the fuzz targets do with bytes that anyone may have made: read them, and check that what is
-//! read says the same again.
+//! Fuzz checks of all decoders of untrusted bytes: they decode, and check that the result
+//! round-trips.
 //!
-//! The targets in `fuzz_targets/` hand bytes of the fuzzer to these functions, and a test of the
-//! workspace hands the seeds to them, so that neither rots.
+//! The targets in `fuzz_targets/` pass the fuzzer's input to these functions, and a test of the
+//! workspace passes them the seeds, so that neither stops working unnoticed.
 
 pub mod block;
 pub mod ceremony;
@@ -18,10 +18,10 @@ pub mod rpc;
 pub mod script;
 pub mod transaction;
 
-/// A function that reads bytes.
+/// A check of any bytes.
 pub type Check = fn(&[u8]);
 
-/// All of them, by the names of their targets.
+/// All checks, with the names of their targets.
 pub const ALL: &[(&str, Check)] = &[
     ("block", block::check),
     ("ceremony", ceremony::check),

@@ -1,11 +1,12 @@
-//! What envelopes carry: kind, height and round, then the payload. One message has one encoding.
+//! The content of envelopes: kind, height and round, then the payload. Each message has one
+//! encoding.
 
 use bytes::Bytes;
 use federation_block_signing::{Message, MessageParts};
 use federation_chain::BlockHeight;
 use federation_roster::Round;
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(input: &[u8]) {
     let Some((head, payload)) = input.split_first_chunk::<9>() else {
         return;

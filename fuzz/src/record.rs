@@ -1,8 +1,8 @@
-//! Records of an altered store: what decodes is encoded so that it decodes to the same.
+//! Records of a modified store: those that decode round-trip.
 
 use federation_block_signing::Record;
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     if let Ok(record) = Record::from_bytes(bytes) {
         assert!(!record.key().is_empty());

@@ -9,7 +9,7 @@ use federation_reissuance::{
     AssetSettings, Chain, Ledger, Rate, Schedule, ScriptKind, TokenForm, TokenScript,
 };
 
-/// The settings that the seeds are of.
+/// The settings of the seeds.
 pub fn settings() -> (Chain, Vec<AssetSettings>) {
     let chain = Chain {
         genesis: BlockHash::from_bytes([7; 32]),
@@ -30,7 +30,7 @@ pub fn settings() -> (Chain, Vec<AssetSettings>) {
     (chain, vec![settings.expect("settings")])
 }
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     let (chain, settings) = settings();
     if let Ok(mut ledger) = Ledger::from_bytes(bytes, chain, settings.clone()) {
@@ -38,7 +38,7 @@ pub fn check(bytes: &[u8]) {
         assert_eq!(again.as_ref(), Ok(&ledger));
         let _ = ledger.plan(0);
         let _ = ledger.circulation(0);
-        // It can be read on from.
+        // It can be continued.
         let (height, previous) = (ledger.next_height(), ledger.tip());
         let previous = previous.map_or(chain.genesis, |(_, hash)| hash);
         let _ = ledger.apply(height, chain.genesis, previous, &[]);

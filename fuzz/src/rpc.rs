@@ -1,12 +1,12 @@
-//! Results of RPC calls, in each type that the client reads them into. Bodies around them are read
-//! by `jsonrpsee` and `serde_json`; see the crate's own tests.
+//! Results of RPC calls, parsed as each of the client's types. The surrounding bodies are parsed by
+//! `jsonrpsee` and `serde_json`; see the crate's own tests.
 
 use federation_ocean_rpc::{
     Amount, BlockchainInfo, HeaderInfo, Issuance, MempoolInfo, NetworkInfo, Reissuance,
     SidechainInfo, TransactionInfo,
 };
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else {
         return;

@@ -5,7 +5,7 @@ use federation_chain::{
 };
 use federation_multisig::{MultisigScript, Network, decode_wif, encode_wif};
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     if let Ok(script) = MultisigScript::from_bytes(bytes) {
         assert_eq!(script.as_bytes(), bytes);

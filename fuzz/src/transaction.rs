@@ -1,5 +1,5 @@
-//! Transactions of the three dialects: what is read of one is there to its end, says what the parser
-//! says where that can read it, and stops no ledger.
+//! Transactions of the three dialects: what a view reads, it reads to the end; it agrees with the
+//! parser where that can read the transaction; and no ledger fails on it.
 
 use elements::encode::{deserialize, serialize};
 use federation_chain::{BlockHash, BlockHeight, Dialect, TransactionView};
@@ -7,7 +7,7 @@ use federation_reissuance::Ledger;
 
 use super::reissuance::settings;
 
-/// Reads the bytes.
+/// Checks any bytes.
 pub fn check(bytes: &[u8]) {
     for dialect in Dialect::ALL {
         let Ok(view) = TransactionView::decode(dialect, bytes) else {

@@ -166,7 +166,7 @@ fn tell_json(result: &Result<Config, ConfigReport>, tried: &Tried) -> Result<(),
                 "line": problem.line,
                 "column": problem.column,
                 "message": problem.message,
-                "cure": problem.cure,
+                "cure": problem.help,
             })
         })
         .collect();

@@ -16,7 +16,7 @@ use federation_chain::Dialect;
 use federation_devnet::{DevNode, DevNodeConfig};
 use federation_local::free_ports;
 use federation_multisig::MultisigScript;
-use stub::{Names, Stub, Wrong};
+use stub::{Faults, Names, Stub};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_federation");
 
@@ -182,14 +182,14 @@ impl Drop for Daemon {
 }
 
 /// What brokers answer that librdkafka has to make sense of.
-fn lies() -> [Wrong; 3] {
-    let named = |names| Wrong {
+fn lies() -> [Faults; 3] {
+    let named = |names| Faults {
         names,
-        ..Wrong::default()
+        ..Faults::default()
     };
-    let leader_of_nothing = Wrong {
+    let leader_of_nothing = Faults {
         leader_of_nothing: true,
-        ..Wrong::default()
+        ..Faults::default()
     };
     [leader_of_nothing, named(Names::Null), named(Names::Empty)]
 }
@@ -210,7 +210,7 @@ async fn a_broker_that_gives_topics_no_name_ends_no_operator() {
             })
             .await;
         } else {
-            until("all ask again and again", || stub.asked() > 30).await;
+            until("all ask again and again", || stub.metadata_requests() > 30).await;
         }
         for operator in &mut operators {
             operator.assert_runs();

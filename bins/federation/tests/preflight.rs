@@ -15,7 +15,7 @@ use federation_local::free_ports;
 use federation_messenger_kafka::mock::MockBrokers;
 use federation_operator::config::{Config, Overrides};
 use serde_json::Value;
-use stub::{Stub, Wrong};
+use stub::{Faults, Stub};
 use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_federation");
@@ -167,7 +167,7 @@ async fn one_that_nobody_hears_by_kafka_is_red() {
     assert_eq!(checks.light("quorum"), "red", "{}", checks.all());
 }
 
-async fn beside(wrong: Wrong) -> Checks {
+async fn beside(wrong: Faults) -> Checks {
     let files = Files::new().await;
     let stub = Stub::start(wrong).await;
     files.by_kafka(&[stub.address()]);
@@ -180,9 +180,9 @@ async fn brokers_that_advertise_an_address_where_nobody_is_are_red() {
     held.bind("127.0.0.1:0".parse().expect("an address"))
         .expect("a port");
     let nobody = held.local_addr().expect("bound");
-    let checks = beside(Wrong {
+    let checks = beside(Faults {
         advertises: Some(nobody.port()),
-        ..Wrong::default()
+        ..Faults::default()
     })
     .await;
     assert_eq!(checks.light("brokers"), "red", "{}", checks.all());
@@ -192,9 +192,9 @@ async fn brokers_that_advertise_an_address_where_nobody_is_are_red() {
 
 #[tokio::test]
 async fn brokers_that_close_connections_are_red_by_name() {
-    let checks = beside(Wrong {
+    let checks = beside(Faults {
         closes: true,
-        ..Wrong::default()
+        ..Faults::default()
     })
     .await;
     assert_eq!(checks.light("brokers"), "red", "{}", checks.all());
@@ -208,9 +208,9 @@ async fn brokers_that_close_connections_are_red_by_name() {
 #[tokio::test]
 async fn topics_that_are_missing_or_forbidden_are_red() {
     for (code, what) in [(3, "there is no"), (29, "may not know of")] {
-        let checks = beside(Wrong {
+        let checks = beside(Faults {
             topics: code,
-            ..Wrong::default()
+            ..Faults::default()
         })
         .await;
         assert_eq!(checks.light("own topic"), "red", "{}", checks.all());

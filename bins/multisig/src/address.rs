@@ -1,4 +1,4 @@
-//! `multisig address`: addresses of a script or a key.
+//! `multisig address`: the addresses of a script or a key.
 
 use std::process::ExitCode;
 
@@ -17,10 +17,10 @@ pub(crate) fn run(args: &AddressArgs) -> Result<ExitCode, CliError> {
         let script = MultisigScript::from_hex(&args.hex).map_err(|error| {
             CliError::usage(
                 format!(
-                    "`{}` is no multisig script: {error}",
+                    "`{}` is not a multisig script: {error}",
                     input::shortened(&args.hex)
                 ),
-                "give a script or a compressed public key in hex; `multisig inspect` says more",
+                "give a script or a compressed public key in hex; `multisig inspect` shows more",
             )
         })?;
         Summary::new(&script, args.network).addresses()

@@ -1,4 +1,4 @@
-//! `multisig ceremony bundle`: what one operator needs to start, as a zip.
+//! `multisig ceremony bundle`: a zip with everything that one operator needs to start.
 
 use std::{
     fs::{self, File},
@@ -15,30 +15,31 @@ use serde_json::json;
 
 use crate::ceremony::CERTIFICATE;
 
-/// Makes the zip of one operator: node configuration, federation.toml, operator.toml, certificate,
-/// Docker and systemd files. It holds no secret, and is the same wherever it is made.
+/// Makes a zip for one operator: node configuration, federation.toml, operator.toml, certificate,
+/// Docker and systemd files. It contains no secrets, and is the same wherever it is made.
 #[derive(Debug, Args)]
 pub(crate) struct BundleArgs {
     /// The folder of the ceremony, with its certificate.
     #[arg(long, value_name = "FOLDER", default_value = "ceremony")]
     folder: PathBuf,
-    /// The certificate, if it is elsewhere.
+    /// The certificate, if it is in another place.
     #[arg(long, value_name = "FILE", conflicts_with = "folder")]
     certificate: Option<PathBuf>,
-    /// Whose bundle it is [default: yours, if `multisig ceremony status` knows who you are].
+    /// The operator that the bundle is for [default: you, if `multisig ceremony status` knows who you
+    /// are].
     #[arg(long, value_name = "NAME")]
     pub(crate) operator: Option<String>,
-    /// The zip [default: NAME.zip].
+    /// The zip file to write [default: NAME.zip].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How the operators talk; all must use the same.
+    /// How the operators communicate; all must use the same.
     #[arg(long, value_enum, default_value = "zmq")]
     messenger: MessengerArg,
-    /// Kafka's brokers, host:port, separated by commas [default: one of each operator's own, at the
+    /// Kafka's brokers, host:port, separated by commas [default: one broker per operator, at the
     /// endpoints of the ceremony].
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     brokers: Vec<String>,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -46,7 +47,7 @@ pub(crate) struct BundleArgs {
 /// Messengers on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum MessengerArg {
-    /// ZeroMQ, each with each.
+    /// ZeroMQ, with a connection between every two operators.
     Zmq,
     /// Kafka.
     Kafka,
@@ -58,14 +59,14 @@ impl BundleArgs {
         &self.folder
     }
 
-    /// Where the certificate is.
+    /// The path of the certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
         let in_folder = || self.folder.join(CERTIFICATE);
         self.certificate.clone().unwrap_or_else(in_folder)
     }
 }
 
-/// Makes it, and leaves alone what is there already.
+/// Makes the bundle, without overwriting another file.
 pub(crate) fn run(
     args: &BundleArgs,
     certificate: &Certificate,
@@ -73,28 +74,28 @@ pub(crate) fn run(
 ) -> Result<(), CliError> {
     let transport = match (args.messenger, args.brokers.is_empty()) {
         (MessengerArg::Zmq, true) => Transport::Zmq,
-        (MessengerArg::Kafka, true) => Transport::OwnKafka,
+        (MessengerArg::Kafka, true) => Transport::KafkaPerOperator,
         (MessengerArg::Kafka, false) => Transport::Kafka(args.brokers.clone()),
         (MessengerArg::Zmq, false) => {
             return Err(CliError::usage(
-                "brokers are given, and the messenger is not Kafka",
-                "add --messenger kafka, or leave --brokers away",
+                "--brokers is given, but the messenger is not Kafka",
+                "add --messenger kafka, or omit --brokers",
             ));
         }
     };
     let bundle = Bundle::new(certificate, operator, &transport).map_err(|error| match &error {
         BundleError::NoOperator { .. } => {
-            CliError::usage(error, "give one of these with --operator")
+            CliError::usage(error, "name one of these with --operator")
         }
         BundleError::Broker(_) => CliError::usage(error, "correct --brokers"),
         _ => CliError::failure(
             error,
-            "nothing was written: `multisig help 6-the-bundle-each-party`",
+            "nothing was written; see `multisig help 6-the-bundle-each-party`",
         ),
     })?;
     let zip = bundle
         .to_zip()
-        .map_err(|error| CliError::failure(error, "report this as a fault of the program"))?;
+        .map_err(|error| CliError::failure(error, "report this as a bug of the program"))?;
     let path = args
         .out
         .clone()
@@ -112,23 +113,23 @@ pub(crate) fn run(
             "files": bundle.files().map(|(name, _)| name).collect::<Vec<_>>(),
         }));
     }
-    let done = if is_new { "wrote" } else { "is there" };
+    let done = if is_new { "wrote" } else { "unchanged" };
     out::line(&format!("{done:<9} {}", path.display()))?;
     out::line(&format!("bundle    {}", bundle.id()))?;
     out::line(&format!("sha256    {hash}"))?;
     out::line(&format!(
-        "next      unzip {} -d {}, and read README.md there",
+        "next      unzip {} -d {}, then follow README.md there",
         path.display(),
         bundle.operator()
     ))
 }
 
-/// Writes the file at once; whether it was not there already. Another one of that name stays.
+/// Writes the file atomically, and returns whether it is new. A different file of that name is kept.
 fn put(path: &Path, bytes: &[u8]) -> Result<bool, CliError> {
     let failed = |error: std::io::Error| {
         CliError::failure(
-            format!("`{}` cannot be written: {error}", path.display()),
-            "check who may write there",
+            format!("cannot write `{}`: {error}", path.display()),
+            "check that you may write there",
         )
     };
     match read(path, bytes.len()) {
@@ -136,8 +137,11 @@ fn put(path: &Path, bytes: &[u8]) -> Result<bool, CliError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         _ => {
             return Err(CliError::failure(
-                format!("`{}` is there already, and is another file", path.display()),
-                "give another name with --out, or take it away",
+                format!(
+                    "`{}` exists already and is a different file",
+                    path.display()
+                ),
+                "choose another name with --out, or remove the file",
             ));
         }
     }
@@ -152,7 +156,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<bool, CliError> {
     Ok(true)
 }
 
-/// As much of a file as is worth comparing.
+/// Reads as much of a file as is needed to compare it.
 fn read(path: &Path, length: usize) -> std::io::Result<Vec<u8>> {
     let mut known = Vec::new();
     File::open(path)?

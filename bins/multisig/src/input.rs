@@ -1,4 +1,4 @@
-//! What verbs are given: scripts and keys as arguments, secrets from files and the standard input.
+//! The input of verbs: scripts and keys from arguments, secrets from files and standard input.
 
 use std::{io::Read, path::Path};
 
@@ -7,29 +7,29 @@ use federation_multisig::{KeyOrder, MultisigScript, Network, PublicKey, Threshol
 use federation_signer::{Secret, key_file};
 use zeroize::{Zeroize, Zeroizing};
 
-/// A key with white space around it has far fewer bytes.
+/// The maximum length of a secret key with surrounding white space, with ample margin.
 const MAX_SECRET: u64 = 1024;
 
-/// A public key given as an argument.
+/// Parses a public key given as an argument.
 pub(crate) fn public_key(text: &str) -> Result<PublicKey, CliError> {
     let compressed = text.len() == 66;
     text.parse()
         .ok()
         .filter(|_| compressed)
         .ok_or_else(|| match text.len() {
-            // It may be a secret key: not shown.
+            // It may be a secret key, so it is not shown.
             64 | 51..=53 => CliError::usage(
-                "this is no public key; it looks like a secret one, and is now in your shell's history",
-                "give public keys, 66 hexadecimal digits each; if it was a secret key, use it no more",
+                "expected a public key, but this looks like a secret key, and is now in your shell's history",
+                "give public keys of 66 hexadecimal digits; if it was a secret key, do not use it any more",
             ),
             _ => CliError::usage(
-                format!("`{}` is no compressed public key", shortened(text)),
-                "give 66 hexadecimal digits that begin with 02 or 03",
+                format!("`{}` is not a compressed public key", shortened(text)),
+                "give 66 hexadecimal digits, starting with 02 or 03",
             ),
         })
 }
 
-/// A script of keys given as arguments.
+/// Builds a script of keys given as arguments.
 pub(crate) fn script(
     threshold: u8,
     keys: Vec<PublicKey>,
@@ -39,7 +39,7 @@ pub(crate) fn script(
     let wrong = |error: &dyn core::fmt::Display| {
         CliError::usage(
             error,
-            "give M with -m, and N different keys, with M not above N",
+            "give M with -m, and N distinct keys, with M not above N",
         )
     };
     let parsed = Threshold::new(threshold).map_err(|error| wrong(&error))?;
@@ -47,24 +47,24 @@ pub(crate) fn script(
     let n = script.keys().len();
     if 2 * parsed.to_usize() <= n && !insecure_minority {
         return Err(CliError::usage(
-            format!("{threshold} of {n} is no majority: two halves could each make blocks"),
-            "choose M above N/2, or say --insecure-minority if this is no signblockscript",
+            format!("{threshold} of {n} is not a majority: two halves could each make blocks"),
+            "choose M above N/2, or add --insecure-minority if this is not a signblockscript",
         ));
     }
     Ok(script)
 }
 
-/// One secret key, as hex or WIF, from a file or the standard input.
+/// Reads a secret key, in hex or WIF, from a file or standard input.
 pub(crate) fn secret(file: Option<&Path>, network: &Network) -> Result<Secret, CliError> {
     if let Some(path) = file {
         return key_file::read(path, network).map_err(|error| {
             CliError::failure(
                 with_source(&error),
-                "give a plain key file with --file; an encrypted one is for `multisig key`",
+                "give a plain key file with --file; use `multisig key` for encrypted ones",
             )
         });
     }
-    // Room for all of it from the start, so that no copy is left behind in memory.
+    // Allocated at full size, so that growing it leaves no copies in memory.
     let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET as usize + 1));
     let read = std::io::stdin()
         .lock()
@@ -82,20 +82,20 @@ pub(crate) fn secret(file: Option<&Path>, network: &Network) -> Result<Secret, C
     };
     parsed.map_err(|error| {
         CliError::failure(
-            format!("the standard input holds no key: {error}"),
-            "pipe in 64 hexadecimal digits or a WIF, and name its chain with --network",
+            format!("no valid key on standard input: {error}"),
+            "pipe in 64 hexadecimal digits or WIF, and name the chain of WIF with --network",
         )
     })
 }
 
-/// An error and what caused it, on one line.
+/// Formats an error and its source on one line.
 pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
     error
         .source()
         .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
-/// As much of a text as fits into a message.
+/// Shortens a text to fit into a message.
 pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 72;
     if text.chars().count() <= MOST {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn half_the_keys_are_no_majority_unless_it_is_insisted_on() {
+    fn half_the_keys_are_refused_as_threshold_unless_requested() {
         let keys: Vec<_> = (0..2).map(|_| Secret::generate().public_key()).collect();
         assert!(script(1, keys.clone(), KeyOrder::AsGiven, false).is_err());
         assert!(script(1, keys.clone(), KeyOrder::AsGiven, true).is_ok());

@@ -1,8 +1,8 @@
-//! `multisig inspect`: what a script is, and what is wrong with it.
+//! `multisig inspect`: decodes a script, and shows what is wrong with it.
 //!
-//! The federation's old generator wrote the counts of a script as decimal numbers, `50 + M` and
-//! `50 + N`, where hexadecimal ones are meant. Up to nine they look the same. From ten on its
-//! `60` is `OP_16` for 10, `61` is `OP_NOP` for 11, and so on: no node accepts what it says.
+//! The old generator of scripts, `generate_multisig.py`, wrote M and N as the decimal numbers
+//! `50 + M` and `50 + N`, where hexadecimal is expected. Up to nine they look the same. From ten on,
+//! its `60` for 10 is `OP_16`, its `61` for 11 is `OP_NOP`, and so on: no node accepts such a script.
 
 use std::process::ExitCode;
 
@@ -15,16 +15,16 @@ use crate::{cli::InspectArgs, input, summary::Summary};
 
 const OP_CHECKMULTISIG: u8 = 0xae;
 
-/// Says it.
+/// Prints the description of a script.
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, CliError> {
     let error = match MultisigScript::from_hex(&args.script) {
-        Ok(script) => return tell_script(args, &script),
+        Ok(script) => return print_script(args, &script),
         Err(error) => error,
     };
     let old = Vec::<u8>::from_hex(&args.script)
         .ok()
         .and_then(|bytes| OldScript::parse(&bytes));
-    let cure = old.as_ref().and_then(OldScript::corrected);
+    let corrected = old.as_ref().and_then(OldScript::corrected);
     if args.json {
         out::json(&json!({
             "valid": false,
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, CliError> {
             "old_generator": old.as_ref().map(|old| json!({
                 "threshold": old.threshold,
                 "keys": old.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                "corrected_script": cure.as_ref().map(MultisigScript::to_hex),
+                "corrected_script": corrected.as_ref().map(MultisigScript::to_hex),
             })),
         }))?;
         return Ok(ExitCode::from(if old.is_some() { 1 } else { 2 }));
@@ -40,22 +40,22 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, CliError> {
     let Some(old) = old else {
         return Err(CliError::usage(
             format!(
-                "`{}` is no multisig script: {error}",
+                "`{}` is not a multisig script: {error}",
                 input::shortened(&args.script)
             ),
-            "compare it with its source; `multisig script` makes one of public keys",
+            "compare it with its source, or make a script of public keys with `multisig script`",
         ));
     };
     let (m, n) = (old.threshold, old.keys.len());
     Err(CliError::failure(
         format!(
-            "this is a script of the old generator for {m} of {n} keys, and it is wrong: its counts are decimal, so no node accepts a block or a payment signed for it"
+            "this is a faulty script by the old generator for {m} of {n} keys: its counts are decimal, so no node accepts a block or a payment signed for it"
         ),
-        cure.map_or_else(
+        corrected.map_or_else(
             || "make a new script with `multisig script`".to_owned(),
             |script| {
                 format!(
-                    "a chain that has it is stuck; for a new one use the same keys as {}",
+                    "a chain with this script cannot make blocks; for a new chain, the correct script of the same keys is {}",
                     script.to_hex()
                 )
             },
@@ -63,18 +63,18 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, CliError> {
     ))
 }
 
-fn tell_script(args: &InspectArgs, script: &MultisigScript) -> Result<ExitCode, CliError> {
+fn print_script(args: &InspectArgs, script: &MultisigScript) -> Result<ExitCode, CliError> {
     let m = script.threshold().to_usize();
     let n = script.keys().len();
     let mut warnings = Vec::new();
     if 2 * m <= n {
-        warnings.push("M is not more than half of N: as a signblockscript it lets the chain fork");
+        warnings.push("M is not more than half of N: with this signblockscript the chain can fork");
     }
     if m == n && n > 1 {
-        warnings.push("M is N: one operator away, and there are no blocks");
+        warnings.push("M equals N: if one operator is absent, there are no blocks");
     }
     if n > 15 {
-        warnings.push("more than 15 keys do not fit P2SH");
+        warnings.push("more than 15 keys do not fit in P2SH");
     }
     let summary = Summary::new(script, args.network);
     if args.json {
@@ -83,7 +83,7 @@ fn tell_script(args: &InspectArgs, script: &MultisigScript) -> Result<ExitCode, 
         answer.insert("warnings".to_owned(), json!(warnings));
         out::json(&answer)?;
     } else {
-        summary.tell()?;
+        summary.print()?;
         for warning in warnings {
             out::line(&format!("warning: {warning}"))?;
         }
@@ -91,14 +91,14 @@ fn tell_script(args: &InspectArgs, script: &MultisigScript) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// A wrong script of the old generator.
+/// A faulty script by the old generator.
 struct OldScript {
     threshold: u8,
     keys: Vec<PublicKey>,
 }
 
 impl OldScript {
-    /// Knows a script with at least one count that only the old generator writes.
+    /// Recognises a script with at least one count that only the old generator writes.
     fn parse(script: &[u8]) -> Option<Self> {
         let (first, rest) = script.split_first()?;
         let [pushes @ .., last, OP_CHECKMULTISIG] = rest else {
@@ -114,14 +114,14 @@ impl OldScript {
         (wrong && fits && usize::from(threshold) <= keys.len()).then_some(Self { threshold, keys })
     }
 
-    /// What it was meant to be, in the same order.
+    /// The script that was intended, with the keys in the same order.
     fn corrected(&self) -> Option<MultisigScript> {
         let threshold = Threshold::new(self.threshold).ok()?;
         MultisigScript::new(threshold, self.keys.clone(), KeyOrder::AsGiven).ok()
     }
 }
 
-/// The number that the old generator meant with a byte: the two digits of `50 + number`.
+/// The number for which the old generator wrote this byte: its two digits are those of `50 + number`.
 fn as_old_number(byte: u8) -> Option<u8> {
     let (tens, ones) = (byte >> 4, byte & 15);
     (ones <= 9)
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// As the old generator did it.
+    /// A script as the old generator wrote it.
     fn old(m: usize, keys: &[PublicKey]) -> Vec<u8> {
         let mut text = format!("{}", 50 + m);
         for key in keys {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_of_the_old_generator_are_known_from_ten_keys_on() {
+    fn scripts_by_the_old_generator_are_recognised_from_ten_keys_on() {
         let all: Vec<_> = (0..20).map(|_| Secret::generate().public_key()).collect();
         for n in 1..=all.len() {
             for m in 1..=n {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn other_nonsense_is_not_taken_for_one() {
+    fn other_invalid_scripts_are_not_mistaken_for_one() {
         let keys: Vec<_> = (0..10).map(|_| Secret::generate().public_key()).collect();
         let good = old(7, &keys);
         for broken in [

@@ -1,4 +1,4 @@
-//! Keys, scripts, addresses and genesis blocks of a federation, for people and scripts.
+//! Creates and examines the keys, scripts, addresses and genesis blocks of a federation.
 
 mod address;
 mod bundle;

@@ -1,4 +1,4 @@
-//! `multisig new`: keys, their script, and a chain's settings.
+//! `multisig new`: new keys, their script, and the chain's settings.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ use crate::{
 
 /// Makes the keys and writes or prints them.
 pub(crate) fn run(args: &NewArgs) -> Result<ExitCode, CliError> {
-    // Everything that can be refused is refused before a key exists.
+    // Arguments are checked before any key is written.
     let mut secrets: Vec<Secret> = (0..args.keys).map(|_| Secret::generate()).collect();
     let script = input::script(
         args.threshold,
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &NewArgs) -> Result<ExitCode, CliError> {
         order(args.unsorted),
         args.insecure_minority,
     )?;
-    // Files are numbered as the script has the keys.
+    // Files are numbered in the order of the script.
     secrets.sort_by_key(|secret| script.position(&secret.public_key()));
     let files = if args.insecure_print {
         Vec::new()
@@ -36,14 +36,14 @@ pub(crate) fn run(args: &NewArgs) -> Result<ExitCode, CliError> {
         write(args, &secrets)?
     };
     if args.json {
-        tell_json(args, &script, &secrets, &files)?;
+        print_json(args, &script, &secrets, &files)?;
     } else {
-        tell(args, &script, &secrets, &files)?;
+        print(args, &script, &secrets, &files)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a file for each key.
+/// Writes one file per key.
 fn write(args: &NewArgs, secrets: &[Secret]) -> Result<Vec<PathBuf>, CliError> {
     let files: Vec<_> = (1..=secrets.len())
         .map(|number| args.out.join(format!("block-{number}.key")))
@@ -51,7 +51,7 @@ fn write(args: &NewArgs, secrets: &[Secret]) -> Result<Vec<PathBuf>, CliError> {
     if let Some(taken) = files.iter().find(|file| file.symlink_metadata().is_ok()) {
         return Err(CliError::failure(
             format!(
-                "`{}` exists, and a key is never overwritten",
+                "`{}` exists already, and keys are never overwritten",
                 taken.display()
             ),
             "choose another folder with --out",
@@ -62,13 +62,13 @@ fn write(args: &NewArgs, secrets: &[Secret]) -> Result<Vec<PathBuf>, CliError> {
         .transpose()?;
     std::fs::create_dir_all(&args.out).map_err(|error| {
         CliError::failure(
-            format!("`{}`: {error}", args.out.display()),
-            "choose a folder that can be written with --out",
+            format!("cannot create `{}`: {error}", args.out.display()),
+            "choose a writable folder with --out",
         )
     })?;
     for (file, secret) in files.iter().zip(secrets) {
         write_one(file, secret, passphrase.as_ref()).map_err(|what| {
-            CliError::failure(what, "check who may write to the folder of --out")
+            CliError::failure(what, "check that you may write to the folder of --out")
         })?;
     }
     Ok(files)
@@ -91,13 +91,13 @@ fn write_one(file: &Path, secret: &Secret, passphrase: Option<&Passphrase>) -> R
     Ok(())
 }
 
-/// A pass phrase for the new files, asked for twice at the terminal.
+/// Reads a pass phrase for the new files; at the terminal it is asked for twice.
 fn passphrase(args: &NewArgs) -> Result<Passphrase, CliError> {
     let ask = |what| {
         args.passphrase.read(what).map_err(|error| {
             CliError::failure(
                 input::with_source(&error),
-                "say where it comes from with --passphrase, or --insecure-plain for none",
+                "give its source with --passphrase, or --insecure-plain to use none",
             )
         })
     };
@@ -105,14 +105,14 @@ fn passphrase(args: &NewArgs) -> Result<Passphrase, CliError> {
     if args.passphrase == SecretSource::Prompt && ask("the same again")? != text {
         return Err(CliError::failure(
             "the two pass phrases differ",
-            "type the same twice",
+            "type the same pass phrase twice",
         ));
     }
     Passphrase::for_new_file(text)
         .map_err(|error| CliError::failure(error, "choose a longer pass phrase"))
 }
 
-fn tell(
+fn print(
     args: &NewArgs,
     script: &MultisigScript,
     secrets: &[Secret],
@@ -120,10 +120,10 @@ fn tell(
 ) -> Result<(), CliError> {
     Summary::new(script, args.network)
         .of_role(Some(ScriptRole::Block))
-        .tell()?;
+        .print()?;
     out::line("")?;
     if args.insecure_print {
-        out::line("# secret keys, in the order of the script")?;
+        out::line("# the secret keys, in the order of the script")?;
         for secret in secrets {
             out::line(&secret.to_wif(&args.network.network()))?;
         }
@@ -132,12 +132,12 @@ fn tell(
         out::line(&format!("wrote {}", file.display()))?;
     }
     if args.insecure_plain {
-        out::note("note: these files are not encrypted; whoever reads them can sign blocks");
+        out::note("note: these files are not encrypted; anyone who reads them can sign blocks");
     }
     Ok(())
 }
 
-fn tell_json(
+fn print_json(
     args: &NewArgs,
     script: &MultisigScript,
     secrets: &[Secret],

@@ -1,4 +1,4 @@
-//! `multisig script`: a script of public keys.
+//! `multisig script`: makes a script of public keys.
 
 use std::{path::Path, process::ExitCode};
 
@@ -13,7 +13,7 @@ use crate::{
     summary::Summary,
 };
 
-/// Makes the script and says what there is to say of it.
+/// Makes the script and prints its summary.
 pub(crate) fn run(args: &ScriptArgs) -> Result<ExitCode, CliError> {
     let keys = args.keys.iter().map(|key| read(key));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
@@ -28,24 +28,24 @@ pub(crate) fn run(args: &ScriptArgs) -> Result<ExitCode, CliError> {
     if args.json {
         out::json(&summary.json())?;
     } else {
-        summary.tell()?;
+        summary.print()?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A public key, and what it is for where a file says it.
-struct Given<'a> {
+/// A public key given as an argument, with its role if a file states it.
+struct KeyArg<'a> {
     text: &'a str,
     public: PublicKey,
     role: Option<ScriptRole>,
 }
 
-/// A public key in hex, or what the head of a key file says.
-fn read(text: &str) -> Result<Given<'_>, CliError> {
+/// Parses a public key in hex, or reads the head of a key file.
+fn read(text: &str) -> Result<KeyArg<'_>, CliError> {
     let file = Path::new(text);
     if !is_keystore(file) {
         let public = input::public_key(text)?;
-        return Ok(Given {
+        return Ok(KeyArg {
             text,
             public,
             role: None,
@@ -54,36 +54,36 @@ fn read(text: &str) -> Result<Given<'_>, CliError> {
     let head = read_head(file).map_err(|error| {
         CliError::failure(
             with_causes(&error),
-            "give the public key itself, which `multisig key show FILE` shows where the file is whole",
+            "give the public key itself, which `multisig key show FILE` prints if the file is intact",
         )
     })?;
     let role = ScriptRole::of(head.role()).ok_or_else(|| {
         CliError::usage(
-            format!("`{text}` is an identity key, which stands in no script"),
+            format!("`{text}` is an identity key, which cannot be part of a script"),
             "give a key made with --role block, peg or reissuance",
         )
     })?;
-    Ok(Given {
+    Ok(KeyArg {
         text,
         public: head.public_key(),
         role: Some(role),
     })
 }
 
-/// What the keys are for: as it is said, or as the files say. No script has keys for two things.
-fn role(said: Option<ScriptRole>, keys: &[Given<'_>]) -> Result<Option<ScriptRole>, CliError> {
-    let mut role = said;
+/// Returns the role of the keys, as given or as stated by the files. All must have the same role.
+fn role(given: Option<ScriptRole>, keys: &[KeyArg<'_>]) -> Result<Option<ScriptRole>, CliError> {
+    let mut role = given;
     for key in keys {
         match (role, key.role) {
             (Some(known), Some(other)) if known != other => {
                 return Err(CliError::usage(
                     format!(
-                        "`{}` is a {} key, and the script is one of {} keys",
+                        "`{}` is a {} key, but the script is for {} keys",
                         key.text,
                         other.as_str(),
                         known.as_str()
                     ),
-                    "make a script of keys for one thing",
+                    "use only keys with the same role in one script",
                 ));
             }
             (None, found) => role = found,
@@ -93,7 +93,7 @@ fn role(said: Option<ScriptRole>, keys: &[Given<'_>]) -> Result<Option<ScriptRol
     Ok(role)
 }
 
-/// The order of BIP 67, but for those who ask for another.
+/// The order of BIP 67, unless the given order is to be kept.
 pub(crate) const fn order(unsorted: bool) -> KeyOrder {
     if unsorted {
         KeyOrder::AsGiven

@@ -1,4 +1,4 @@
-//! What there is to say of a script: keys, addresses, and the settings that it is for.
+//! The summary of a script: keys, addresses, and the settings that it is for.
 
 use federation_cli::{CliError, out};
 use federation_genesis::{NodeKind, federation_script};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{NetworkArg, ScriptRole};
 
-/// A script, whose prefixes to use, and what its keys are for, if that is known.
+/// A script, the network whose prefixes to use, and the role of its keys, if known.
 pub(crate) struct Summary<'a> {
     script: &'a MultisigScript,
     network: NetworkArg,
@@ -18,7 +18,7 @@ pub(crate) struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// Of keys of which nobody says what they are for.
+    /// Creates the summary of a script whose role is unknown.
     pub(crate) const fn new(script: &'a MultisigScript, network: NetworkArg) -> Self {
         Self {
             script,
@@ -27,13 +27,13 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Of keys that are for this.
+    /// Sets the role of the keys.
     pub(crate) const fn of_role(mut self, role: Option<ScriptRole>) -> Self {
         self.role = role;
         self
     }
 
-    /// The addresses by kind, as far as the script and the chain have them.
+    /// The addresses by kind, as far as they exist for the script on this network.
     pub(crate) fn addresses(&self) -> Vec<(&'static str, String)> {
         let network = self.network.network();
         let mut list = Vec::new();
@@ -48,7 +48,7 @@ impl<'a> Summary<'a> {
         list
     }
 
-    /// The settings of the chain's nodes that a script of such keys is for.
+    /// The node settings that a script of keys with this role is for.
     fn settings(&self, role: ScriptRole) -> Vec<(&'static str, String)> {
         let hex = self.script.to_hex();
         match role {
@@ -71,13 +71,13 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Where the settings of such keys stand, line by line.
+    /// The configuration lines for a script of keys with this role.
     fn paragraph(&self, role: ScriptRole) -> Vec<String> {
         let mut lines = Vec::new();
         let settings = self.settings(role);
         if !settings.is_empty() {
             lines.push(format!(
-                "# of {} keys: the nodes' configuration",
+                "# for {} keys: the nodes' configuration",
                 role.as_str()
             ));
             lines.extend(
@@ -88,7 +88,7 @@ impl<'a> Summary<'a> {
         }
         if role == ScriptRole::Reissuance {
             lines.push(
-                "# of reissuance keys: [[reissuance]] in federation.toml, and `federation issue --script`"
+                "# for reissuance keys: [[reissuance]] in federation.toml, and `federation issue --script`"
                     .to_owned(),
             );
             lines.push(format!("script = \"{}\"", self.script.to_hex()));
@@ -96,7 +96,7 @@ impl<'a> Summary<'a> {
         lines
     }
 
-    /// Enough for blocks with dynafed and without.
+    /// The size that is sufficient for blocks with and without dynafed.
     fn signature_size(&self) -> u32 {
         let m = self.script.threshold().to_u8();
         // A script has at most 20 keys.
@@ -140,8 +140,8 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// Tells it to a person.
-    pub(crate) fn tell(&self) -> Result<(), CliError> {
+    /// Prints the summary for people.
+    pub(crate) fn print(&self) -> Result<(), CliError> {
         out::line(&format!(
             "{} of {} keys, {}:",
             self.script.threshold(),
@@ -166,9 +166,9 @@ impl<'a> Summary<'a> {
             }
             return Ok(());
         }
-        // Nothing that could be taken as it is for what it is not.
+        // As comments, so that nothing can be pasted for the wrong purpose.
         out::line(
-            "# public keys do not say what they are for: --role block, peg or reissuance does; the script is then for",
+            "# the role of these keys is unknown: state it with --role. Depending on the role, the script is for:",
         )?;
         for role in ScriptRole::ALL {
             for line in self.paragraph(role) {

@@ -1,4 +1,4 @@
-//! `multisig wif`: the public half of a secret key, and the secret in another form.
+//! `multisig wif`: shows the public half of a secret key, and converts the secret.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use crate::{
     input,
 };
 
-/// Reads the key and shows what was asked for.
+/// Reads the key and prints what was requested.
 pub(crate) fn run(args: &WifArgs) -> Result<ExitCode, CliError> {
     let network = args.network.network();
     let secret = input::secret(args.file.as_deref(), &network)?;

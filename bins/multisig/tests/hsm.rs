@@ -1,4 +1,4 @@
-//! `multisig hsm` on SoftHSM, as people and scripts meet it.
+//! `multisig hsm` with SoftHSM, as used by people and scripts.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ impl Hsm {
         hsm
     }
 
-    /// With a token that is called `operator`.
+    /// With a token that has the label `operator`.
     fn with_token() -> Self {
         let hsm = Self::new();
         let made = hsm.json(&[
@@ -97,7 +97,7 @@ fn one_command_makes_a_key_and_prints_the_script() {
     assert_eq!(parsed.threshold().to_u8(), 2);
     assert_eq!(parsed.keys().len(), 3);
     let public_key = key.parse().expect("a key");
-    let position = parsed.position(&public_key).expect("ours is in it");
+    let position = parsed.position(&public_key).expect("the new key is in it");
 
     let again = hsm.json(&[&["pubkey", "--key", "label:block"], &script[..]].concat());
     assert_eq!(
@@ -123,7 +123,7 @@ fn one_command_makes_a_key_and_prints_the_script() {
 }
 
 #[test]
-fn a_script_that_cannot_be_is_refused_before_a_key_is_made() {
+fn an_invalid_script_is_refused_before_a_key_is_made() {
     let hsm = Hsm::with_token();
     let keygen = |args: &[&str], part: &str| {
         hsm.refused(
@@ -134,14 +134,17 @@ fn a_script_that_cannot_be_is_refused_before_a_key_is_made() {
     };
     keygen(
         &["-m", "1", "--with", OTHERS[0], "--with", OTHERS[1]],
-        "no majority",
+        "not a majority",
     );
     keygen(&["-m", "3", "--with", OTHERS[0]], "");
     keygen(
         &["-m", "2", "--with", OTHERS[0], "--with", OTHERS[0]],
         "twice",
     );
-    keygen(&["-m", "2", "--with", "02abcd"], "no compressed public key");
+    keygen(
+        &["-m", "2", "--with", "02abcd"],
+        "not a compressed public key",
+    );
     keygen(&[], "--threshold");
     assert_eq!(
         hsm.json(&["list", "--token", "label:operator"]),
@@ -184,7 +187,7 @@ fn keys_are_imported_from_keystores_and_plain_files() {
 }
 
 #[test]
-fn keys_that_systemd_gives_are_taken_as_it_gives_them() {
+fn keys_in_systemd_credentials_are_read_with_the_mode_that_systemd_sets() {
     use std::os::unix::fs::PermissionsExt;
 
     let hsm = Hsm::with_token();
@@ -199,10 +202,10 @@ fn keys_that_systemd_gives_are_taken_as_it_gives_them() {
         let open = fs::Permissions::from_mode(0o444);
         fs::set_permissions(credentials.join(file), open).expect("its mode");
     }
-    let import = |file: &str, given: bool| {
+    let import = |file: &str, is_credential: bool| {
         let from = format!("credentials/{file}");
         let mut command = Command::new(env!("CARGO_BIN_EXE_multisig"));
-        if given {
+        if is_credential {
             command.env("CREDENTIALS_DIRECTORY", &credentials);
         }
         command
@@ -218,10 +221,10 @@ fn keys_that_systemd_gives_are_taken_as_it_gives_them() {
     };
     for file in ["plain", "block.key"] {
         let elsewhere = import(file, false);
-        let told = String::from_utf8_lossy(&elsewhere.stderr);
-        assert!(told.contains("open to others"), "{file}: {told}");
-        let given = import(file, true);
-        assert!(given.status.success(), "{file}: {given:?}");
+        let stderr = String::from_utf8_lossy(&elsewhere.stderr);
+        assert!(stderr.contains("open to others"), "{file}: {stderr}");
+        let credential = import(file, true);
+        assert!(credential.status.success(), "{file}: {credential:?}");
     }
 }
 
@@ -234,7 +237,7 @@ fn tokens_are_listed_and_none_is_erased() {
         .expect("a list")
         .iter()
         .find(|token| token["label"] == "operator")
-        .expect("ours");
+        .expect("the token");
     assert_eq!(ready["has_user_pin"], true);
     let slot = ready["slot"].to_string();
     let init = ["init-token", "--so-pin", "file:so-pin"];
@@ -245,14 +248,14 @@ fn tokens_are_listed_and_none_is_erased() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_cure() {
+fn errors_name_the_mistake_and_how_to_correct_it() {
     let hsm = Hsm::with_token();
     hsm.refused(
         &["list", "--module", "/no/such.so"],
         1,
         "there is no PKCS#11 module",
     );
-    hsm.refused(&["list", "--module", "pin"], 1, "is no PKCS#11 module");
+    hsm.refused(&["list", "--module", "pin"], 1, "is not a PKCS#11 module");
     hsm.refused(
         &["pubkey", "--key", "label:block"],
         1,

@@ -1,4 +1,4 @@
-//! `multisig key` as people and scripts meet it.
+//! `multisig key` as used by people and scripts.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// The program in a folder of its own, with a pass phrase in the file `phrase`.
+/// The program in its own folder, with a pass phrase in the file `phrase`.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -43,7 +43,7 @@ impl Folder {
             .spawn()
             .expect("it starts");
         let mut pipe = child.stdin.take().expect("piped");
-        // It may not read it.
+        // It may not read its input.
         let _ = pipe.write_all(stdin.as_bytes());
         drop(pipe);
         child.wait_with_output().expect("it ends")
@@ -56,13 +56,13 @@ impl Folder {
 
 const PHRASE: [&str; 2] = ["--passphrase", "file:phrase"];
 
-fn said(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn json(output: &Output) -> serde_json::Value {
-    serde_json::from_str(&said(output)).expect("json")
+    serde_json::from_str(&stdout(output)).expect("json")
 }
 
 fn refused(output: &Output, part: &str) {
@@ -76,20 +76,20 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_key_is_made_shown_put_under_another_pass_phrase_and_exported() {
+fn a_key_is_made_shown_exported_and_its_pass_phrase_changed() {
     let folder = Folder::new();
     let key = |args: &[&str]| folder.key(args);
     let made = json(&key(&[
         "new", "a.key", "--role", "peg", PHRASE[0], PHRASE[1], "--json",
     ]));
     assert_eq!(made["role"], "peg");
-    assert!(made["passphrase"].is_null(), "it was ours");
+    assert!(made["passphrase"].is_null(), "it was not generated");
     assert_eq!(mode(&folder.path("a.key")), 0o600);
     assert_eq!(json(&key(&["show", "a.key", "--json"])), made);
     let hex = |args: &[&str]| {
         let mut all = vec!["export", "a.key", "--insecure-print", "hex"];
         all.extend(args);
-        said(&key(&all))
+        stdout(&key(&all))
     };
     let secret = hex(&PHRASE);
     assert_eq!(secret.trim().len(), 64);
@@ -110,7 +110,7 @@ fn a_key_is_made_shown_put_under_another_pass_phrase_and_exported() {
         "does not open",
     );
     folder.secret("made", phrase);
-    said(&key(&[
+    stdout(&key(&[
         "show",
         "a.key",
         "--check",
@@ -139,7 +139,7 @@ fn hex_and_wif_are_imported_from_a_file_and_a_pipe() {
         json(&import("b.key", &[], &hex))["public_key"],
         of_file["public_key"]
     );
-    let wif = said(&folder.key(&[
+    let wif = stdout(&folder.key(&[
         "export",
         "a.key",
         "--insecure-print",
@@ -155,12 +155,12 @@ fn hex_and_wif_are_imported_from_a_file_and_a_pipe() {
         &import("d.key", &["--network", "gold"], &wif),
         "another chain",
     );
-    refused(&import("d.key", &[], "rubbish"), "no key");
+    refused(&import("d.key", &[], "rubbish"), "no valid key");
     assert!(!folder.path("d.key").exists());
 }
 
 #[test]
-fn an_identity_is_shown_as_the_roster_wants_it() {
+fn an_identity_is_shown_in_the_format_of_the_roster() {
     let folder = Folder::new();
     let args = ["new", "a.key", "--role", "identity", "--generate", "--json"];
     let made = json(&folder.key(&args));
@@ -168,7 +168,7 @@ fn an_identity_is_shown_as_the_roster_wants_it() {
 }
 
 #[test]
-fn a_pass_phrase_comes_from_a_descriptor_of_a_file_or_a_pipe() {
+fn a_pass_phrase_can_come_from_a_descriptor_of_a_file_or_a_pipe() {
     let folder = Folder::new();
     for (name, source) in [("a.key", "3< phrase"), ("b.key", "3< <(cat phrase)")] {
         let call = format!("exec \"$0\" key new {name} --passphrase fd:3 {source}");
@@ -177,13 +177,13 @@ fn a_pass_phrase_comes_from_a_descriptor_of_a_file_or_a_pipe() {
             .current_dir(folder.0.path())
             .output()
             .expect("it runs");
-        said(&output);
-        said(&folder.key(&["show", name, "--check", PHRASE[0], PHRASE[1]]));
+        stdout(&output);
+        stdout(&folder.key(&["show", name, "--check", PHRASE[0], PHRASE[1]]));
     }
 }
 
 #[test]
-fn weak_open_and_missing_pass_phrases_are_refused() {
+fn weak_world_readable_and_missing_pass_phrases_are_refused() {
     let folder = Folder::new();
     folder.secret("weak", "hunter2");
     refused(
@@ -199,7 +199,7 @@ fn weak_open_and_missing_pass_phrases_are_refused() {
         &folder.key(&["new", "a.key", "--passphrase", "env:NO_SUCH_PHRASE"]),
         "set NO_SUCH_PHRASE",
     );
-    // A pass phrase itself is no source, and is not repeated.
+    // A pass phrase itself is not a source.
     let output = folder.key(&["new", "a.key", "--passphrase", "file"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(!folder.path("a.key").exists());

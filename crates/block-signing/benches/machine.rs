@@ -1,4 +1,4 @@
-//! How long the machine takes for a message: `cargo bench -p federation-block-signing`.
+//! How long the machine takes per message: `cargo bench -p federation-block-signing`.
 
 use core::{hint::black_box, time::Duration};
 
@@ -36,7 +36,7 @@ fn vote(sender: u8, kind: VoteKind) -> Input {
     received(sender, Message::Vote(vote))
 }
 
-/// A whole height as operator 0 sees it, of `size` operators.
+/// Returns the inputs of a whole height of `size` operators, as operator 0 receives them.
 fn height(size: u8) -> Vec<Input> {
     let others = || 1..size;
     let candidate = Candidate {
@@ -125,7 +125,7 @@ fn bench(c: &mut Criterion) {
             );
         });
         group.throughput(Throughput::Elements(1));
-        // The dearest vote: the one that completes the proof of lock.
+        // The most expensive vote: the one that completes the proof of lock.
         let mut ready = started(size, threshold);
         for input in inputs.iter().take(3 + threshold - 1).cloned() {
             handle(&mut ready, input);

@@ -1,5 +1,5 @@
-//! Large blocks over links of finite width: what federations of three sizes need to make two
-//! blocks, and how many bodies they send for it.
+//! Large blocks over links of limited bandwidth: how long federations of three sizes take to make
+//! two blocks, and how many bodies they send for that.
 //!
 //! `cargo run -p federation-block-signing --example links`
 
@@ -24,15 +24,15 @@ fn main() {
         for millis in MILLIS {
             let (mut times, mut rounds, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
             for seed in 0..SEEDS {
-                let mut scenario = Scenario::calm(seed);
+                let mut scenario = Scenario::fault_free(seed);
                 (scenario.size, scenario.threshold) = (size, threshold);
                 scenario.interval = Duration::from_secs(60);
                 scenario.goal = BLOCKS;
                 scenario.body_millis = millis;
                 let mut world = World::new(scenario);
                 times.push(match world.run() {
-                    Ok(summary) => format!("{:.1}", summary.calm as f64 / 1000.0),
-                    Err(failure) => format!("none in {} s", failure.at / 1000),
+                    Ok(summary) => format!("{:.1}", summary.quiescent as f64 / 1000.0),
+                    Err(failure) => format!("not reached in {} s", failure.at / 1000),
                 });
                 rounds.push(world.summary().highest_round.to_string());
                 bodies.push(world.summary().bodies.to_string());

@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "schedules per second are counted in real time, which the machine never sees"
+    reason = "schedules per second are measured in real time, which the machine never sees"
 )]
 
 use std::{process::ExitCode, time::Instant};
@@ -78,14 +78,16 @@ fn main() -> ExitCode {
                 if options.verbose {
                     println!("{summary:#?}");
                 }
-                total.exercised.add(&summary.exercised);
+                total.coverage.add(&summary.coverage);
                 total.blocks += summary.blocks;
                 total.inputs += summary.inputs;
                 total.crashes += summary.crashes;
                 total.evidence += summary.evidence;
                 total.highest_round = total.highest_round.max(summary.highest_round);
-                total.highest_calm_round = total.highest_calm_round.max(summary.highest_calm_round);
-                total.calm = total.calm.max(summary.calm);
+                total.highest_quiescent_round = total
+                    .highest_quiescent_round
+                    .max(summary.highest_quiescent_round);
+                total.quiescent = total.quiescent.max(summary.quiescent);
             }
             Err(failure) => {
                 eprintln!("seed {seed}: {failure}");
@@ -95,24 +97,24 @@ fn main() -> ExitCode {
     }
     println!(
         "{} schedules: {} blocks, {} inputs, {} crashes, {} pieces of evidence, rounds up to {}, \
-         in the calm up to {}, longest way to the goal {} ms, {failures} failures",
+         in the quiescent phase up to {}, longest quiescent phase {} ms, {failures} failures",
         options.count,
         total.blocks,
         total.inputs,
         total.crashes,
         total.evidence,
         total.highest_round,
-        total.highest_calm_round,
-        total.calm,
+        total.highest_quiescent_round,
+        total.quiescent,
     );
     println!(
         "{:.0} schedules per second",
         options.count as f64 / begun.elapsed().as_secs_f64()
     );
-    println!("met: {}", total.exercised);
-    let never: Vec<_> = total.exercised.never().collect();
-    if options.count >= 1000 && !never.is_empty() {
-        eprintln!("never met, so nothing is shown about: {never:?}");
+    println!("covered: {}", total.coverage);
+    let uncovered: Vec<_> = total.coverage.uncovered().collect();
+    if options.count >= 1000 && !uncovered.is_empty() {
+        eprintln!("not covered, so nothing is shown about: {uncovered:?}");
         return ExitCode::FAILURE;
     }
     if failures == 0 {

@@ -6,14 +6,14 @@ protocol), and up to 2M - N - 1 liars. Needs z3's Python binding (Debian: python
 
     python3 crates/block-signing/proof/agreed.py
 
-Quorums are sets of M operators, and abstract: all that is used of M, N and the number of liars is
-that any two quorums share an honest operator. What is shown of rounds needs less: that every
-quorum has an honest member, which holds for up to N - M liars. Liars have no votes here: a quorum
-needs those of its honest members only, so liars may say anything, to anybody, at any time.
+Quorums are abstract sets of M operators: the only assumption about M, N and the number of liars is
+that any two quorums share an honest operator. The claims about rounds need less: that every quorum
+has an honest member, which holds for up to N - M liars. Liars' votes are not modelled: a quorum
+needs only those of its honest members, so liars may send anything, to anyone, at any time.
 
-The rules are those of docs/protocol.md. Left out is what makes an operator do less: time-outs,
-verdicts of nodes, messages that are lost (each transition may happen at any time or never). A
-restart (R26) changes nothing of this state, all of which is recorded before it is said (R25).
+The rules are those of docs/protocol.md. Whatever only makes an operator do less is left out:
+timeouts, verdicts of nodes, lost messages (each transition may happen at any time or never). A
+restart (R26) does not change this state, all of which is recorded before it is sent (R25).
 
 Prints a line for each obligation; `unsat` means that it holds. `--break=RULE` leaves a rule out,
 and some obligation must then fail: quorum, lock, memory, proof, rounds, alone.
@@ -65,7 +65,7 @@ if BREAK == 'alone':
 
 
 class State:
-    """What honest operators said, which rounds they have left, and what quorums have shown."""
+    """The votes of honest operators, the rounds they have left, and what quorums have shown."""
 
     def __init__(self, name):
         self.prevote = Function('prevote' + name, Op, Round, Value, B)
@@ -109,7 +109,7 @@ def invariant(x):
             And(honest(o), x.precommit(o, r, v), v != nil), x.proof(r, v))),
         'rounds are left for good': ForAll([o, r, s], Implies(
             And(x.left(o, r), le(s, r)), x.left(o, s))),
-        'who votes has left the rounds before': ForAll([o, r, s, v], Implies(
+        'a voter has left the rounds before': ForAll([o, r, s, v], Implies(
             And(honest(o), votes(x, o, r, v), lt(s, r)), x.left(o, s))),
         'a vote against the lock has a proof': ForAll([o, r, s, v, w], Implies(
             And(honest(o), x.precommit(o, r, v), v != nil, x.prevote(o, s, w), w != nil, v != w,
@@ -126,7 +126,7 @@ def round_invariant(x):
     return {
         'a round that is over has a quorum': ForAll([r], Implies(
             x.over(r), Exists([q1], all_precommitted(x, q1, r)))),
-        'who has left a round was shown that it or a later one is over': ForAll([o, r], Implies(
+        'an operator leaves a round when it or a later one is over': ForAll([o, r], Implies(
             And(honest(o), x.left(o, r)), Exists([s], And(le(r, s), x.over(s))))),
     }
 
@@ -137,7 +137,7 @@ LR, PR, LV = Const('LR', Round), Const('PR', Round), Const('LV', Value)
 
 
 def only(changed):
-    """All relations but one stay as they are."""
+    """All relations except one are unchanged."""
     before, after = a.relations(), b.relations()
     return [ForAll(args, after[name][0](*args) == before[name][0](*args))
             for name, (_, args) in before.items() if name != changed]
@@ -188,7 +188,7 @@ began = time.time()
 
 
 def ask(hypotheses, goal):
-    """What z3 finds; it looks in another order, and longer, where it comes to nothing."""
+    """Asks z3, with another seed and a longer timeout whenever it finds nothing."""
     for seed, seconds in enumerate((2, 5, 10, 20, 40)):
         solver = Solver()
         solver.set('timeout', 1000 * seconds)
@@ -203,7 +203,7 @@ def ask(hypotheses, goal):
 
 
 def check(name, hypotheses, goal, expected=unsat, fewer=None):
-    """Asks first with fewer hypotheses, if there are: what follows from them follows from all."""
+    """Asks first with fewer hypotheses, if given: what follows from them follows from all."""
     global failures
     at = time.time()
     result = ask(fewer, goal) if fewer is not None else None
@@ -225,13 +225,13 @@ everything = [f for relation, args in a.relations().values()
               for f in [ForAll(args, Not(relation(*args)))]]
 
 for name, goal in {**invariant(a), **round_invariant(a)}.items():
-    check(f'at first: {name}', safe + everything, goal)
+    check(f'initially: {name}', safe + everything, goal)
 for rule, step in transitions.items():
     for name, goal in invariant(b).items():
         check(f'{rule} keeps: {name}', safe + holds + step, goal,
               fewer=safe + [invariant(a)[name]] + step)
     for name, goal in round_invariant(b).items():
-        # No quorum need share anything with another one for this.
+        # This does not need quorums to intersect.
         check(f'{rule} keeps: {name}', total_order + round_holds + step, goal)
 
 r1, r2 = Consts('r1 r2', Round)
@@ -239,12 +239,12 @@ v1, v2 = Consts('v1 v2', Value)
 qa, qb = Consts('qa qb', Quorum)
 check('one decision in a round', safe + holds + [decided(qa, r1, v1), decided(qb, r1, v2)],
       v1 == v2)
-check('who decides has a proof of lock', safe + holds + [decided(qa, r1, v1)], a.proof(r1, v1))
+check('a decision has a proof of lock', safe + holds + [decided(qa, r1, v1)], a.proof(r1, v1))
 check('one decision, whatever the rounds',
       safe + [invariant(a)['no proof against what may be decided'], decided(qa, r1, v1),
               a.proof(r2, v2), v2 != nil, lt(r1, r2)],
       v1 == v2)
-# R17: an honest operator signs only what is decided; M signers have an honest one among them.
+# R17: an honest operator signs only decided blocks; M signers include an honest one.
 signed, is_decided = Function('signed', Op, Value, B), Function('is_decided', Value, B)
 signing = [
     ForAll([o, v], Implies(And(honest(o), signed(o, v)), is_decided(v))),
@@ -258,11 +258,11 @@ def complete(q, value):
 
 check('no two blocks with M signatures', safe + signing + [complete(qa, v1), complete(qb, v2)],
       v1 == v2)
-# Rounds, with up to N - M liars: nobody is led where nobody honest has voted to the end.
-check('a round is over only if somebody honest precommitted in it',
+# Rounds, with up to N - M liars: no operator is led past a round in which no honest one voted.
+check('a round is over only if an honest operator precommitted in it',
       total_order + each_has_one + round_holds + [a.over(r1)],
       Exists([o, v], And(honest(o), a.precommit(o, r1, v))))
-check('who has left a round follows a round in which somebody honest precommitted',
+check('an operator that has left a round follows one in which an honest operator precommitted',
       total_order + each_has_one + round_holds + [honest(O), a.left(O, r1)],
       Exists([o, s, v], And(honest(o), le(r1, s), a.precommit(o, s, v))))
 
@@ -270,7 +270,7 @@ if BREAK is None:
     print('-- not vacuous: these must be satisfiable')
     check('the invariant allows a decision', safe + holds + [decided(qa, r1, v1)], None, sat)
     for rule, step in transitions.items():
-        check(f'it can happen: {rule}', safe + holds + step, None, sat)
+        check(f'reachable: {rule}', safe + holds + step, None, sat)
 
 print(f'{failures} obligations fail, {time.time() - began:.1f} s')
 if BREAK is None:

@@ -1,8 +1,9 @@
-//! The blocks held at one height: bounded per sender, several copies of one hash side by side.
+//! The blocks held at one height: bounded per sender, with several copies of one hash kept side by
+//! side.
 //!
-//! A hash does not cover the witnesses of the transactions, so a liar can send bytes that have the
-//! right hash and that no node takes. Copies are therefore judged one by one, and a bad copy says
-//! nothing about the hash.
+//! A block hash does not cover the transactions' witnesses, so a liar can send bytes that have the
+//! right hash and that every node rejects. Copies are therefore judged one by one, and a bad copy
+//! does not condemn the hash.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +12,18 @@ use federation_roster::OperatorId;
 
 use crate::{Candidate, Verdict};
 
-/// What is known of a copy.
+/// Whether a copy is valid, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Judgement {
-    /// Not asked yet.
+pub(crate) enum Validity {
+    /// The node has not been asked yet.
     Unknown,
     /// The node is being asked.
     Testing,
-    /// The node did not answer; to be asked again.
+    /// The node did not answer and will be asked again.
     Unavailable,
-    /// Node and policy accept it.
+    /// The node and the policy accept it.
     Valid,
-    /// Node or policy refuse it.
+    /// The node or the policy rejects it.
     Invalid(String),
 }
 
@@ -30,10 +31,11 @@ pub(crate) enum Judgement {
 struct BodyCopy {
     from: OperatorId,
     candidate: Candidate,
-    judgement: Judgement,
-    /// Whether the node's last word on it was no; asking again does not change that, an answer does.
+    validity: Validity,
+    /// Whether the node's latest answer was a rejection. Asking again leaves it set; a new answer
+    /// replaces it.
     refused: bool,
-    /// Counts up with each copy that comes, so that the newest can be told.
+    /// Increases with each copy received, to tell which is the newest.
     order: u64,
 }
 
@@ -45,17 +47,18 @@ pub(crate) struct Bodies {
 }
 
 impl Bodies {
-    /// Keeps a block, unless the same bytes, or another copy from the same sender, are there.
+    /// Adds a block, unless the same bytes or another copy from the same sender are already held.
+    /// Returns whether it was added.
     pub(crate) fn insert(
         &mut self,
         from: OperatorId,
         candidate: Candidate,
-        judgement: Judgement,
+        validity: Validity,
     ) -> bool {
         let copies = self.copies.entry(candidate.hash).or_default();
         if let Some(copy) = copies.iter_mut().find(|c| c.candidate == candidate) {
-            if judgement == Judgement::Valid {
-                copy.judgement = judgement;
+            if validity == Validity::Valid {
+                copy.validity = validity;
                 copy.refused = false;
             }
             return false;
@@ -67,14 +70,14 @@ impl Bodies {
         copies.push(BodyCopy {
             from,
             candidate,
-            judgement,
+            validity,
             refused: false,
             order: self.order,
         });
         true
     }
 
-    /// Drops what nobody refers to, but for the newest block of each sender.
+    /// Drops blocks that nothing refers to, except the newest of each sender.
     pub(crate) fn trim(&mut self, wanted: &BTreeSet<BlockHash>) {
         let mut newest: BTreeMap<OperatorId, u64> = BTreeMap::new();
         for (hash, copies) in &self.copies {
@@ -91,106 +94,103 @@ impl Bodies {
         });
     }
 
-    /// The best copy that the node has not refused.
+    /// Returns the best copy that the node has not rejected.
     pub(crate) fn usable(&self, hash: BlockHash) -> Option<&Candidate> {
         let copies = self.copies.get(&hash)?;
         copies
             .iter()
-            .find(|c| c.judgement == Judgement::Valid)
+            .find(|c| c.validity == Validity::Valid)
             .or_else(|| {
                 copies
                     .iter()
-                    .find(|c| !matches!(c.judgement, Judgement::Invalid(_)))
+                    .find(|c| !matches!(c.validity, Validity::Invalid(_)))
             })
             .map(|copy| &copy.candidate)
     }
 
-    /// The best copy, be it one that the node refused.
+    /// Returns the best copy, even if the node rejected it.
     pub(crate) fn any(&self, hash: BlockHash) -> Option<&Candidate> {
         self.usable(hash)
             .or_else(|| Some(&self.copies.get(&hash)?.first()?.candidate))
     }
 
-    /// What is known of a block by all its copies together: a valid copy decides, then one whose
-    /// answer is awaited, then one to ask about.
-    pub(crate) fn judgement(&self, hash: BlockHash) -> Option<&Judgement> {
-        let rank = |judgement: &Judgement| match judgement {
-            Judgement::Valid => 0,
-            Judgement::Testing => 1,
-            Judgement::Unknown => 2,
-            Judgement::Unavailable => 3,
-            Judgement::Invalid(_) => 4,
+    /// Returns the validity of a block across all its copies. A valid copy takes precedence, then
+    /// one being tested, then one still to be tested.
+    pub(crate) fn validity(&self, hash: BlockHash) -> Option<&Validity> {
+        let rank = |validity: &Validity| match validity {
+            Validity::Valid => 0,
+            Validity::Testing => 1,
+            Validity::Unknown => 2,
+            Validity::Unavailable => 3,
+            Validity::Invalid(_) => 4,
         };
-        let judgements = self.copies.get(&hash)?.iter().map(|c| &c.judgement);
-        judgements.min_by_key(|j| rank(j))
+        let validities = self.copies.get(&hash)?.iter().map(|c| &c.validity);
+        validities.min_by_key(|j| rank(j))
     }
 
-    /// Takes a copy to ask the node about, if one waits for it.
+    /// Takes a copy that waits to be tested, and marks it as being tested.
     pub(crate) fn start_test(&mut self, hash: BlockHash) -> Option<Candidate> {
         let copy = self
             .copies
             .get_mut(&hash)?
             .iter_mut()
-            .find(|c| c.judgement == Judgement::Unknown)?;
-        copy.judgement = Judgement::Testing;
+            .find(|c| c.validity == Validity::Unknown)?;
+        copy.validity = Validity::Testing;
         Some(copy.candidate.clone())
     }
 
-    /// Notes the node's answer about the copy it was asked about.
+    /// Records the node's answer about the copy that was tested.
     pub(crate) fn finish_test(&mut self, candidate: &Candidate, verdict: Verdict) {
         let mut copies = self.copies.get_mut(&candidate.hash).into_iter().flatten();
-        let asked = copies
-            .find(|copy| copy.judgement == Judgement::Testing && copy.candidate == *candidate);
+        let asked =
+            copies.find(|copy| copy.validity == Validity::Testing && copy.candidate == *candidate);
         if let Some(copy) = asked {
             match verdict {
                 Verdict::Valid => copy.refused = false,
                 Verdict::Invalid(_) => copy.refused = true,
                 Verdict::Unavailable => {}
             }
-            copy.judgement = match verdict {
-                Verdict::Valid => Judgement::Valid,
-                Verdict::Invalid(reason) => Judgement::Invalid(reason),
-                Verdict::Unavailable => Judgement::Unavailable,
+            copy.validity = match verdict {
+                Verdict::Valid => Validity::Valid,
+                Verdict::Invalid(reason) => Validity::Invalid(reason),
+                Verdict::Unavailable => Validity::Unavailable,
             };
         }
     }
 
-    /// Notes that the node refused the best copy when it was submitted.
+    /// Records that the node rejected the best copy on submission.
     pub(crate) fn refuse(&mut self, hash: BlockHash, reason: &str) {
         let Some(best) = self.any(hash).map(|c| c.bytes.clone()) else {
             return;
         };
         for copy in self.copies.get_mut(&hash).into_iter().flatten() {
             if copy.candidate.bytes == best {
-                copy.judgement = Judgement::Invalid(reason.to_owned());
+                copy.validity = Validity::Invalid(reason.to_owned());
                 copy.refused = true;
             }
         }
     }
 
-    /// Whether the node's last word on every copy was no.
+    /// Whether the node's latest answer about every copy was a rejection.
     pub(crate) fn refused(&self, hash: BlockHash) -> bool {
         let copies = self.copies.get(&hash);
         copies.is_some_and(|copies| copies.iter().all(|copy| copy.refused))
     }
 
-    /// Lets the node be asked again about what it did not answer.
+    /// Marks the copies that the node did not answer about for testing again.
     pub(crate) fn retry_unavailable(&mut self) {
         for copy in self.copies.values_mut().flatten() {
-            if copy.judgement == Judgement::Unavailable {
-                copy.judgement = Judgement::Unknown;
+            if copy.validity == Validity::Unavailable {
+                copy.validity = Validity::Unknown;
             }
         }
     }
 
-    /// Lets the node be asked again about everything that it did not accept.
+    /// Marks all copies that the node did not accept for testing again.
     pub(crate) fn retry_refused(&mut self) {
         for copy in self.copies.values_mut().flatten() {
-            if matches!(
-                copy.judgement,
-                Judgement::Unavailable | Judgement::Invalid(_)
-            ) {
-                copy.judgement = Judgement::Unknown;
+            if matches!(copy.validity, Validity::Unavailable | Validity::Invalid(_)) {
+                copy.validity = Validity::Unknown;
             }
         }
     }
@@ -219,12 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_cannot_fill_the_memory() {
+    fn a_sender_cannot_exhaust_memory() {
         let mut bodies = Bodies::default();
         let liar = OperatorId::new(3);
         for hash in 0..100 {
-            bodies.insert(liar, candidate(hash, b"x"), Judgement::Unknown);
-            bodies.insert(liar, candidate(hash, b"y"), Judgement::Unknown);
+            bodies.insert(liar, candidate(hash, b"x"), Validity::Unknown);
+            bodies.insert(liar, candidate(hash, b"y"), Validity::Unknown);
             bodies.trim(&BTreeSet::new());
         }
         assert_eq!(bodies.len(), 1);
@@ -232,12 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn trimming_spares_what_is_wanted() {
+    fn trimming_keeps_wanted_blocks() {
         let mut bodies = Bodies::default();
         let wanted = candidate(1, b"x");
-        bodies.insert(OperatorId::new(0), wanted.clone(), Judgement::Unknown);
-        bodies.insert(OperatorId::new(0), candidate(2, b"y"), Judgement::Unknown);
-        bodies.insert(OperatorId::new(0), candidate(3, b"z"), Judgement::Unknown);
+        bodies.insert(OperatorId::new(0), wanted.clone(), Validity::Unknown);
+        bodies.insert(OperatorId::new(0), candidate(2, b"y"), Validity::Unknown);
+        bodies.insert(OperatorId::new(0), candidate(3, b"z"), Validity::Unknown);
         bodies.trim(&BTreeSet::from([wanted.hash]));
         assert_eq!(bodies.usable(wanted.hash), Some(&wanted));
         assert_eq!(bodies.len(), 2);
@@ -249,15 +249,15 @@ mod tests {
         let bad = candidate(1, b"bad witness");
         let good = candidate(1, b"good witness");
         let hash = bad.hash;
-        bodies.insert(OperatorId::new(0), bad.clone(), Judgement::Unknown);
+        bodies.insert(OperatorId::new(0), bad.clone(), Validity::Unknown);
         assert_eq!(bodies.start_test(hash), Some(bad.clone()));
-        bodies.insert(OperatorId::new(1), good.clone(), Judgement::Unknown);
+        bodies.insert(OperatorId::new(1), good.clone(), Validity::Unknown);
         bodies.finish_test(&bad, Verdict::Invalid("witness".to_owned()));
-        assert_eq!(bodies.judgement(hash), Some(&Judgement::Unknown));
+        assert_eq!(bodies.validity(hash), Some(&Validity::Unknown));
         assert_eq!(bodies.start_test(hash), Some(good.clone()));
-        // A verdict that comes late is about the copy that it names.
+        // A late verdict applies to the copy that it names.
         bodies.finish_test(&bad, Verdict::Invalid("witness".to_owned()));
-        assert_eq!(bodies.judgement(hash), Some(&Judgement::Testing));
+        assert_eq!(bodies.validity(hash), Some(&Validity::Testing));
         bodies.finish_test(&good, Verdict::Valid);
         assert_eq!(bodies.usable(hash), Some(&good));
         assert_eq!(bodies.start_test(hash), None);

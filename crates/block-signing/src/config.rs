@@ -1,23 +1,24 @@
-//! The numbers that a machine runs by.
+//! The parameters that a machine runs with.
 
 use core::time::Duration;
 
 use federation_chain::BlockHeight;
 use federation_roster::{OperatorId, Round};
 
-/// The largest federation: CHECKMULTISIG takes no more keys.
+/// The largest federation: CHECKMULTISIG takes at most this many keys.
 pub const MAX_OPERATORS: usize = 20;
 
-/// Parameters that make no federation.
+/// The error for parameters that cannot make a federation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// Too many or no operators.
-    #[error("{0} operators make no federation: use 1 to {MAX_OPERATORS}")]
+    /// No operators, or too many.
+    #[error("a federation cannot have {0} operators: use 1 to {MAX_OPERATORS}")]
     Size(usize),
-    /// A threshold with which two blocks of one height can both get enough signatures, or none.
+    /// A threshold that lets two blocks of one height reach enough signatures, or that no block can
+    /// reach.
     #[error(
-        "threshold {threshold} of {size} is unsafe or out of reach: it must be over half of the operators and at most all"
+        "threshold {threshold} of {size} is unsafe or unreachable: it must be more than half of the operators, and at most all of them"
     )]
     Threshold {
         /// The threshold M.
@@ -25,16 +26,16 @@ pub enum ConfigError {
         /// The number of operators N.
         size: usize,
     },
-    /// The own number is not in the roster.
-    #[error("operator {me} does not exist among {size}")]
+    /// This operator's index is not in the roster.
+    #[error("operator index {me} is out of range for {size} operators, counted from 0")]
     NotAnOperator {
-        /// The own number.
+        /// This operator's index.
         me: OperatorId,
         /// The number of operators N.
         size: usize,
     },
-    /// An interval of nothing.
-    #[error("the block interval must be at least one millisecond")]
+    /// A block interval of zero.
+    #[error("the block interval must be at least 1 ms")]
     Interval,
 }
 
@@ -43,20 +44,20 @@ pub enum ConfigError {
 pub struct Timeouts {
     /// From a round's start to the prevote for nil.
     pub propose: Duration,
-    /// From M prevotes that disagree to the precommit for nil.
+    /// From M prevotes without agreement to the precommit for nil.
     pub prevote: Duration,
-    /// From M precommits that disagree to the next round.
+    /// From M precommits without agreement to the next round.
     pub precommit: Duration,
-    /// What each of them grows by per round.
+    /// By how much each timeout grows per round.
     pub growth: Duration,
-    /// What none of them grows beyond.
+    /// The limit of that growth.
     pub limit: Duration,
 }
 
-/// How much is kept of what others send.
+/// How many rounds of other operators' messages are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Votes and proposals are kept up to this many rounds ahead of the own round.
+    /// Votes and proposals are kept up to this many rounds ahead of the current round.
     pub rounds_ahead: u32,
     /// And up to this many rounds behind it.
     pub rounds_behind: u32,
@@ -70,7 +71,7 @@ pub struct Config {
     me: OperatorId,
     interval: Duration,
     timeouts: Timeouts,
-    beat: Duration,
+    retransmit_interval: Duration,
     max_drift: Duration,
     observe: bool,
     limits: Limits,
@@ -79,12 +80,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Parameters for operator `me` of a federation of `size` with the given threshold and block
-    /// interval; the rest follows from the interval and can be changed by the setters.
+    /// Creates the parameters for operator `me` of a federation of `size` with the given threshold
+    /// and block interval. The rest is derived from the interval and can be changed by the setters.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the numbers make no safe federation.
+    /// [`ConfigError`] if the numbers cannot make a safe federation.
     pub fn new(
         size: usize,
         threshold: usize,
@@ -120,8 +121,9 @@ impl Config {
                 growth: propose / 2,
                 limit: propose * 10,
             },
-            // Within the propose time-out, so that who missed the proposal can still vote for it.
-            beat: propose / 2,
+            // Less than the propose timeout, so that an operator that missed the proposal can still
+            // vote for it.
+            retransmit_interval: propose / 2,
             max_drift: Duration::from_secs(10),
             observe: false,
             limits: Limits {
@@ -140,10 +142,10 @@ impl Config {
         self
     }
 
-    /// Sets after how long an unfinished height's messages are repeated.
+    /// Sets the interval at which the messages of an unfinished height are retransmitted.
     #[must_use]
-    pub fn with_beat(mut self, beat: Duration) -> Self {
-        self.beat = beat.max(Duration::from_millis(1));
+    pub fn with_retransmit_interval(mut self, retransmit_interval: Duration) -> Self {
+        self.retransmit_interval = retransmit_interval.max(Duration::from_millis(1));
         self
     }
 
@@ -154,7 +156,7 @@ impl Config {
         self
     }
 
-    /// Makes the machine an observer (rule R29): for an operator whose memory is lost. To be set
+    /// Makes the machine an observer (rule R29), for an operator that lost its store. Set this
     /// until the [`Standing`](crate::Standing) record that comes with the first tip is durable.
     #[must_use]
     pub const fn as_observer(mut self) -> Self {
@@ -162,7 +164,7 @@ impl Config {
         self
     }
 
-    /// Sets how much is kept of what others send.
+    /// Sets how many rounds of other operators' messages are kept.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -181,7 +183,7 @@ impl Config {
         self.threshold
     }
 
-    /// How many votes decide: the threshold.
+    /// The number of votes that decide: the threshold.
     pub(crate) const fn quorum(&self) -> usize {
         #[cfg(test)]
         if let Some(crate::mutation::Mutation::SmallQuorum) = self.mutation {
@@ -190,9 +192,9 @@ impl Config {
         self.threshold
     }
 
-    /// 2M - N: so many operators contain one that does not lie.
+    /// 2M - N, the number of operators that any two quorums share: so many contain an honest one.
     #[must_use]
-    pub const fn one_honest(&self) -> usize {
+    pub const fn quorum_overlap(&self) -> usize {
         2 * self.threshold - self.size
     }
 
@@ -202,7 +204,7 @@ impl Config {
         self.me
     }
 
-    /// The time between the targets of two heights.
+    /// The time between the targets of two consecutive heights.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         self.interval
@@ -214,10 +216,10 @@ impl Config {
         self.timeouts
     }
 
-    /// After how long an unfinished height's messages are repeated.
+    /// The interval at which the messages of an unfinished height are retransmitted.
     #[must_use]
-    pub const fn beat(&self) -> Duration {
-        self.beat
+    pub const fn retransmit_interval(&self) -> Duration {
+        self.retransmit_interval
     }
 
     /// How far a block's time may be from the clock.
@@ -232,13 +234,13 @@ impl Config {
         self.observe
     }
 
-    /// How much is kept of what others send.
+    /// How many rounds of other operators' messages are kept.
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// The leader of a round: (h + r) mod N (rule R3).
+    /// Returns the leader of a round: (h + r) mod N (rule R3).
     #[must_use]
     pub fn leader(&self, height: BlockHeight, round: Round) -> OperatorId {
         let sum = u64::from(height.to_u32()) + u64::from(round.to_u32());
@@ -246,11 +248,11 @@ impl Config {
         OperatorId::new(u8::try_from(index).expect("the remainder is below 20"))
     }
 
-    /// A phase's time-out in a round: its base, grown by the round, within the limit.
-    pub(crate) fn grown(&self, base: Duration, round: Round) -> Duration {
+    /// Returns a phase's timeout in a round: its base plus the growth per round, up to the limit.
+    pub(crate) fn timeout_in_round(&self, base: Duration, round: Round) -> Duration {
         let grown = base.saturating_add(self.timeouts.growth.saturating_mul(round.to_u32()));
         let grown = grown.min(self.timeouts.limit.max(base));
-        // A round without length would never end its own evaluation.
+        // A round of zero length would never finish evaluating.
         grown.max(Duration::from_millis(1))
     }
 }

@@ -1,4 +1,4 @@
-//! What happened, for logs, metrics and the live view; nothing in the protocol depends on it.
+//! Events for logs, metrics and the live view; the protocol does not depend on them.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,8 @@ pub enum Event {
     HeightStarted {
         /// The height.
         height: BlockHeight,
-        /// How long after the height's target; large when the chain is behind its schedule.
+        /// How long after the height's target it began; large when the chain is behind its
+        /// schedule.
         late: Duration,
     },
     /// A round began.
@@ -29,7 +30,7 @@ pub enum Event {
         height: BlockHeight,
         /// The round.
         round: Round,
-        /// Who leads it.
+        /// The operator that leads it.
         leader: OperatorId,
     },
     /// A round ended.
@@ -38,14 +39,14 @@ pub enum Event {
     Decided {
         /// The height.
         height: BlockHeight,
-        /// The round whose precommits decided.
+        /// The round whose precommits made the decision.
         round: Round,
         /// The block.
         hash: BlockHash,
     },
     /// The node has the block of a height that was worked on.
     HeightFinished(Box<HeightReport>),
-    /// A proposal will not get this operator's prevote.
+    /// This operator will not prevote for a proposal.
     Refused {
         /// The height.
         height: BlockHeight,
@@ -56,30 +57,31 @@ pub enum Event {
         /// Why.
         reason: Refusal,
     },
-    /// An observer has seen a height become final without it, and takes part from the next.
-    TakingPart {
+    /// An observer has seen a height become final without its help, and participates from the next
+    /// one.
+    Participating {
         /// The first height at which it votes.
         from: BlockHeight,
     },
-    /// Something a person should look at.
+    /// Something that needs a person's attention.
     Alarm(Alarm),
 }
 
-/// Why a proposal does not get a prevote.
+/// Why this operator does not prevote for a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It does not stand on the own tip.
+    /// It does not build on this operator's tip.
     WrongPrevious,
-    /// The block is of another height than its proposal.
+    /// The block's height differs from its proposal's.
     WrongHeight,
-    /// Its time is before the schedule.
+    /// Its time is earlier than the schedule allows.
     TooEarly,
     /// Its time is further ahead of the clock than allowed.
     TooLate,
     /// This operator is locked on another block.
     Locked,
-    /// The node or the policy refuses it.
+    /// The node or the policy rejects it.
     Invalid(String),
 }
 
@@ -90,87 +92,87 @@ pub enum RoundOutcome {
     Decided(BlockHash),
     /// It ended without a decision, by M precommits.
     NotDecided,
-    /// It was left because others are in a later round, or the height became final.
+    /// It was left early, because a later round was over or the height became final.
     Left,
 }
 
-/// What one round looked like from here.
+/// One round as this operator saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoundReport {
     /// The height.
     pub height: BlockHeight,
     /// The round.
     pub round: Round,
-    /// Who led it.
+    /// The operator that led it.
     pub leader: OperatorId,
     /// How it ended.
     pub outcome: RoundOutcome,
-    /// What was proposed, if anything came.
+    /// The proposed block, if a proposal was received.
     pub proposal: Option<BlockHash>,
-    /// The prevotes seen.
+    /// The prevotes received.
     pub prevotes: BTreeMap<OperatorId, Option<BlockHash>>,
-    /// The precommits seen.
+    /// The precommits received.
     pub precommits: BTreeMap<OperatorId, Option<BlockHash>>,
-    /// From the round's start to the own prevote, if there was one.
+    /// From the round's start to this operator's prevote, if it cast one.
     pub until_prevote: Option<Duration>,
-    /// From the round's start to the own precommit, if there was one.
+    /// From the round's start to this operator's precommit, if it cast one.
     pub until_precommit: Option<Duration>,
     /// From the round's start to its end.
     pub until_end: Duration,
 }
 
-/// What one height looked like from here.
+/// One height as this operator saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeightReport {
     /// The height.
     pub height: BlockHeight,
     /// The block that the node has.
     pub hash: BlockHash,
-    /// The round that decided, if the decision was seen.
+    /// The round that made the decision, if this operator saw it.
     pub round: Option<Round>,
-    /// Who led that round.
+    /// The operator that led that round.
     pub leader: Option<OperatorId>,
-    /// Whose block signatures were seen.
+    /// The operators whose block signatures were received.
     pub signers: BTreeSet<OperatorId>,
     /// From the height's start to the decision.
     pub until_decided: Option<Duration>,
-    /// From the height's start to the own block signature.
+    /// From the height's start to this operator's block signature.
     pub until_signed: Option<Duration>,
     /// From the height's start to the submission.
     pub until_submitted: Option<Duration>,
-    /// From the height's start to the new tip; none if the tip came before the start.
+    /// From the height's start to the new tip; `None` if the tip came before the start.
     pub until_finished: Option<Duration>,
 }
 
-/// Something a person should look at.
+/// Something that needs a person's attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Alarm {
-    /// A message with this operator's signature that this machine did not send: the identity key
-    /// is in use elsewhere, or the store was set back.
+    /// A message carries this operator's signature but was not sent by this machine: the identity
+    /// key is in use elsewhere, or the store was rolled back.
     OwnMessageFromElsewhere {
         /// The height it is about.
         height: BlockHeight,
         /// The round it is about.
         round: Round,
     },
-    /// The own node is below a height that is known to be final; the machine waits for it.
+    /// This operator's node is below a height known to be final; the machine waits for it.
     NodeBehind {
         /// The height of the node's tip.
         tip: BlockHeight,
         /// The height known to be final.
         last_final: BlockHeight,
     },
-    /// The node put another block in the place of its tip.
+    /// The node replaced its tip with another block.
     TipReplaced {
         /// The height.
         height: BlockHeight,
-        /// The block that was there.
+        /// The block that was the tip.
         old: BlockHash,
-        /// The block that is there now.
+        /// The block that is the tip now.
         new: BlockHash,
     },
-    /// The node has another block at a height than the one that was decided.
+    /// The node has another block at a height than the decided one.
     OtherThanDecided {
         /// The height.
         height: BlockHeight,
@@ -179,14 +181,14 @@ pub enum Alarm {
         /// The block that the node has.
         tip: BlockHash,
     },
-    /// A block was decided that the own node or policy had refused.
+    /// A block was decided that this operator's node or policy had rejected.
     DecidedAgainstVerdict {
         /// The height.
         height: BlockHeight,
         /// The block.
         hash: BlockHash,
     },
-    /// A second decision with another block: more operators lie than the threshold allows.
+    /// A second block was decided at a height: more operators lie than the threshold tolerates.
     TwoDecisions {
         /// The height.
         height: BlockHeight,
@@ -195,7 +197,7 @@ pub enum Alarm {
         /// The other one.
         second: BlockHash,
     },
-    /// The guard or the signer does not sign a decided block.
+    /// The guard or the signer refuses to sign a decided block.
     SignRefused {
         /// The height.
         height: BlockHeight,
@@ -204,7 +206,7 @@ pub enum Alarm {
         /// Why.
         reason: String,
     },
-    /// The node refuses a decided and signed block.
+    /// The node rejects a decided and signed block.
     SubmitRejected {
         /// The height.
         height: BlockHeight,
@@ -213,78 +215,78 @@ pub enum Alarm {
         /// Why.
         reason: String,
     },
-    /// The own node's template does not fit: wrong height, previous block or time.
+    /// This operator's node returned a template with the wrong height, previous block or time.
     UnfitTemplate {
         /// The height.
         height: BlockHeight,
         /// Why.
         reason: Refusal,
     },
-    /// The own node's template is none of this chain: it has another form or other signers, or it
-    /// proposes other parameters. The machine knows none of these; the driver says so, and proposes
-    /// nothing.
+    /// This operator's node returned a template that does not belong to this chain: it has another
+    /// form or other signers, or proposes other parameters. The machine cannot see any of this; the
+    /// driver raises the alarm, and proposes nothing.
     ForeignTemplate {
         /// The height.
         height: BlockHeight,
         /// What is wrong with it.
         reason: String,
     },
-    /// An operator sent a block that proposes other parameters of the chain, other signers among
-    /// them. The driver dropped it before the machine saw it.
+    /// An operator sent a block that proposes other parameters of the chain, other signers
+    /// included. The driver dropped it before the machine saw it.
     ParametersProposed {
         /// The height.
         height: BlockHeight,
-        /// Who sent it.
+        /// The operator that sent it.
         sender: OperatorId,
         /// What it proposes.
         reason: String,
     },
-    /// A part that the driver was given does not answer, or takes long. The machine does not call any;
-    /// the driver says so, and asks again.
+    /// A component that the driver was given does not answer, or is slow. The machine calls none of
+    /// them; the driver raises the alarm and asks again.
     NoAnswer {
-        /// Which part.
+        /// The component.
         part: Part,
-        /// How long it has been waited for.
+        /// How long the driver has waited.
         waited: Duration,
-        /// Whether the call was given up.
+        /// Whether the driver gave up on the call.
         given_up: bool,
     },
-    /// This operator has not done its share for some blocks: it was asked to, and failed each time. The
+    /// This operator failed at one of its duties for several blocks, each time it was asked. The
     /// driver counts.
     Missed {
-        /// What it has not done.
+        /// The duty.
         duty: Duty,
-        /// Since how many blocks that are on the chain; 0 if the height worked on is the first.
+        /// For how many blocks already on the chain; 0 if the current height is the first.
         blocks: u32,
-        /// Why, the last time.
+        /// Why it failed the last time.
         reason: String,
-        /// Whether somebody said no, so that a person must see to it; otherwise it may pass.
+        /// Whether it was refused, so that a person must act; otherwise it may clear by itself.
         refused: bool,
     },
-    /// The driver could not keep a piece of evidence: it is in its log only.
+    /// The driver could not store a piece of evidence: it is only in the log.
     EvidenceNotKept {
-        /// Who lied.
+        /// The operator that lied.
         culprit: OperatorId,
         /// The height that the evidence is about.
         height: BlockHeight,
-        /// Why it is not kept.
+        /// Why it was not stored.
         reason: String,
     },
-    /// The store failed and the machine stands still.
+    /// The store failed and the machine has stopped.
     Halted,
 }
 
-/// A part of an operator that is not its own code and may be out of reach.
+/// A component of an operator that is not its own code and may be unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Part {
-    /// What holds the identity key.
+    /// The holder of the identity key.
     IdentityKey,
-    /// What holds the block key.
+    /// The holder of the block key.
     BlockKey,
-    /// What holds the key for reissuances.
+    /// The holder of the reissuance key.
     ReissuanceKey,
-    /// The policy on blocks.
+    /// The block policy.
     Policy,
     /// The node.
     Node,
@@ -305,19 +307,19 @@ impl core::fmt::Display for Part {
     }
 }
 
-/// What an operator does for each block, if it is its turn.
+/// What an operator does for each block when it is its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Duty {
-    /// To propose a block of its node's, as the leader.
+    /// To propose a block from its node, as the leader.
     Propose,
-    /// To have its node and policy test what others propose.
+    /// To have its node and policy test other operators' proposals.
     Test,
-    /// To say its votes.
+    /// To broadcast its votes.
     Vote,
     /// To sign the decided block.
     Sign,
-    /// To hand the signed block to its node.
+    /// To submit the signed block to its node.
     Submit,
 }
 
@@ -331,19 +333,19 @@ impl Duty {
         Self::Submit,
     ];
 
-    /// What was not done: `signed no block`.
+    /// Describes the failure, for example `has signed no block`.
     #[must_use]
     pub const fn not_done(self) -> &'static str {
         match self {
             Self::Propose => "has proposed no block",
             Self::Test => "has tested no block",
-            Self::Vote => "has said no vote",
+            Self::Vote => "has cast no vote",
             Self::Sign => "has signed no block",
-            Self::Submit => "has handed no block to its node",
+            Self::Submit => "has submitted no block to its node",
         }
     }
 
-    /// That it is done again: `signs again`.
+    /// Describes the recovery, for example `signs again`.
     #[must_use]
     pub const fn done_again(self) -> &'static str {
         match self {
@@ -351,7 +353,7 @@ impl Duty {
             Self::Test => "tests blocks again",
             Self::Vote => "votes again",
             Self::Sign => "signs again",
-            Self::Submit => "hands blocks to its node again",
+            Self::Submit => "submits blocks to its node again",
         }
     }
 }

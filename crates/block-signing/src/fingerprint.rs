@@ -1,4 +1,4 @@
-//! What a machine's future depends on, for those who explore its states.
+//! Hashes the state that a machine's future depends on, for programs that explore its states.
 
 use std::hash::{Hash, Hasher};
 
@@ -7,28 +7,37 @@ use federation_chain::UnixTime;
 use crate::{Machine, state::Height, state::Step};
 
 impl Machine {
-    /// Feeds everything to a hasher that the machine's future depends on, with deadlines as they
-    /// stand to its clock: machines that differ in nothing but the time of day are the same.
+    /// Feeds everything that the machine's future depends on to a hasher, with deadlines relative
+    /// to its clock: machines that differ only in the time of day hash alike.
     ///
-    /// Left out are the times for reports and of repeats (the beat), and who was asked for bodies and
-    /// sent some, which change nothing of what a machine decides. For model checkers; two machines of one federation and one operator only.
+    /// Left out are the times for reports and of retransmissions, and which operators were asked
+    /// for bodies or sent some: they do not change what a machine decides. For model checkers only,
+    /// and only to compare machines of the same operator in the same federation.
     pub fn hash_behaviour<H: Hasher>(&self, hasher: &mut H) {
-        // Names every field, so that a new one is a decision here.
+        // Names every field, so that adding one forces a choice here.
         let Self {
             config: _,
             standing,
             standing_is_new,
             last_final,
-            memory,
+            recovered,
             height,
             next,
-            finished: _,
-            pace: _,
+            last_decided: _,
+            timing: _,
             clock,
             halted,
             out: _,
         } = self;
-        (standing, standing_is_new, last_final, memory, next, halted).hash(hasher);
+        (
+            standing,
+            standing_is_new,
+            last_final,
+            recovered,
+            next,
+            halted,
+        )
+            .hash(hasher);
         height.is_some().hash(hasher);
         if let Some(height) = height {
             height.hash_behaviour(*clock, hasher);
@@ -42,21 +51,21 @@ impl Height {
             tip,
             round,
             step,
-            round_until,
-            ballots,
+            round_deadline,
+            keeper,
             own,
-            beat_at: _,
-            search,
+            retransmit_at: _,
+            fetch,
             template,
             signing,
             submitting,
-            asked: _,
-            answers: _,
-            tidied: _,
+            requests_sent: _,
+            replies: _,
+            pruned: _,
             stored_bodies,
             stored_proofs,
             stored_decision,
-            marks: _,
+            timestamps: _,
         } = self;
         let from_now = |time: UnixTime| {
             let (time, clock) = (time.as_millis(), clock.as_millis());
@@ -70,9 +79,9 @@ impl Height {
             Step::Precommit => (3, None),
             Step::Decided => (4, None),
         };
-        (kind, until.map(from_now), round_until.map(from_now)).hash(hasher);
-        let search = search.map(|search| (search.hash, from_now(search.at), search.attempt));
-        (ballots, own, search).hash(hasher);
+        (kind, until.map(from_now), round_deadline.map(from_now)).hash(hasher);
+        let fetch = fetch.map(|fetch| (fetch.hash, from_now(fetch.at), fetch.attempt));
+        (keeper, own, fetch).hash(hasher);
         (template, signing, submitting).hash(hasher);
         (stored_bodies, stored_proofs, stored_decision).hash(hasher);
     }

@@ -1,11 +1,11 @@
-//! What the driver tells the machine.
+//! Inputs: what the driver reports to the machine.
 
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
 
 use crate::{Candidate, CompactSignature, SignedMessage};
 
-/// The operator's own node's best block.
+/// The best block of the operator's node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tip {
     /// Its height.
@@ -16,39 +16,40 @@ pub struct Tip {
     pub time: UnixTime,
     /// The median of the times of the last eleven blocks up to it.
     pub median_time: UnixTime,
-    /// The time in the header of block 1; none while there is none.
+    /// The time in the header of block 1; `None` while there is no block 1.
     pub first_block_time: Option<UnixTime>,
 }
 
-/// What the operator's node and policy say of a candidate.
+/// The verdict of the operator's node and policy on a candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The node would take it once signed, and the policy accepts it.
+    /// The node would accept it once signed, and the policy accepts it.
     Valid,
-    /// The node or the policy refuses it, for this reason.
+    /// The node or the policy rejects it, for this reason.
     Invalid(String),
     /// The node did not answer.
     Unavailable,
 }
 
-/// What became of a submitted block.
+/// The outcome of submitting a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubmitOutcome {
-    /// The node took it, or had it already.
+    /// The node accepted it, or already had it.
     Accepted,
-    /// The node refuses it, for this reason.
+    /// The node rejected it, for this reason.
     Rejected(String),
     /// The node did not answer.
     Unavailable,
 }
 
-/// Everything that can happen to a machine. Exhaustive on purpose.
+/// Everything that can happen to a machine. Deliberately exhaustive.
 ///
-/// The driver has checked what it can check without the protocol's state: signatures of envelopes
-/// and of the votes inside certificates, block signatures, and the inside of blocks.
+/// The driver has already checked what can be checked without the protocol's state: the signatures
+/// of envelopes and of the votes inside certificates, block signatures, and the contents of blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// The node's tip, at the start and after each change; the same tip twice does no harm.
+    /// The node's tip, at the start and after each change; reporting the same tip twice is
+    /// harmless.
     Tip(Tip),
     /// The node's answer to [`RequestTemplate`](crate::Output::RequestTemplate).
     Template {
@@ -59,7 +60,7 @@ pub enum Input {
         /// The fresh block.
         candidate: Candidate,
     },
-    /// The node gave no template, or one that cannot be used.
+    /// The node returned no template, or one that cannot be used.
     TemplateFailed {
         /// As in the request.
         height: BlockHeight,
@@ -68,18 +69,18 @@ pub enum Input {
     },
     /// The answer to [`TestBlock`](crate::Output::TestBlock).
     Tested {
-        /// As in the request. Not the hash alone: a verdict on one copy says nothing about another,
-        /// whose witnesses may differ.
+        /// As in the request. The hash alone is not enough: a verdict on one copy does not apply to
+        /// another, whose witnesses may differ.
         candidate: Candidate,
-        /// What node and policy say; [`Verdict::Unavailable`] also if they were not asked.
+        /// The verdict of node and policy; also [`Verdict::Unavailable`] if they were not asked.
         verdict: Verdict,
     },
-    /// A verified message, of another operator or, once signed and sent, of this one. Bodies come
+    /// A verified message, of another operator or, once signed and sent, of this one. Bodies arrive
     /// as [`Body`](Self::Body) instead.
     Received(SignedMessage),
-    /// A block of another operator, decoded and checked.
+    /// Another operator's block, decoded and checked.
     Body {
-        /// Who sent it.
+        /// The operator that sent it.
         from: OperatorId,
         /// The block.
         candidate: Candidate,
@@ -94,7 +95,7 @@ pub enum Input {
         /// The signature.
         signature: CompactSignature,
     },
-    /// The guard or the signer did not sign. The machine asks again at its beat.
+    /// The guard or the signer refused to sign. The machine asks again at its next retransmission.
     SignRefused {
         /// The height of the block.
         height: BlockHeight,
@@ -103,8 +104,8 @@ pub enum Input {
         /// Why.
         reason: String,
     },
-    /// The signer could not be reached, or did not answer in time: no refusal, and nothing that a
-    /// person must see to at once. The machine asks again at its beat.
+    /// The signer could not be reached, or did not answer in time. This is not a refusal and does
+    /// not need a person at once. The machine asks again at its next retransmission.
     SignUnavailable {
         /// The height of the block.
         height: BlockHeight,
@@ -118,11 +119,12 @@ pub enum Input {
         height: BlockHeight,
         /// The block.
         hash: BlockHash,
-        /// What the node made of it.
+        /// What the node did with it.
         outcome: SubmitOutcome,
     },
-    /// A [`Persist`](crate::Output::Persist) failed. The machine puts out nothing any more.
+    /// A [`Persist`](crate::Output::Persist) failed. The machine stops and produces no further
+    /// output.
     StoreFailed,
-    /// Nothing but time has passed.
+    /// Time has passed, and nothing else.
     Tick,
 }

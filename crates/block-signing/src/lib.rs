@@ -1,8 +1,8 @@
-//! Agree first, sign after: how a federation of N operators, M of whom must sign, makes one block
-//! at each height, as a state machine without I/O.
+//! Agree first, sign after: the protocol by which a federation of N operators, M of whom must sign,
+//! makes one block at each height, as a state machine without I/O.
 //!
-//! The rules, with what they guarantee and what they do not, are numbered in `docs/protocol.md`;
-//! the code cites them as R1 to R29.
+//! The rules, what they guarantee and what they do not, are numbered in `docs/protocol.md`; the
+//! code cites them as R1 to R29.
 //!
 //! ```text
 //!            Input                                Output
@@ -14,13 +14,13 @@
 //!  people                                         Event, Evidence
 //! ```
 //!
-//! [`Machine::handle`] takes an [`Input`] and the time. Then the driver drains
+//! [`Machine::handle`] takes an [`Input`] and the time. The driver then drains
 //! [`Machine::poll_output`], makes every [`Output::Persist`] durable, acts on the rest, and comes
 //! back with the next input, or with [`Input::Tick`] at [`Machine::poll_timeout`]. An answer that
-//! takes time comes as an input when it is there; nothing waits.
+//! takes time is an input once it is there; nothing blocks.
 //!
-//! The crate has no clock, no random source, no socket, no keys and no runtime. It does not look
-//! into blocks, does not verify signatures and does not make any: its driver does, before and
+//! The crate has no clock, no random source, no sockets, no keys and no async runtime. It does not
+//! look inside blocks, and neither verifies nor makes signatures: its driver does that, before and
 //! after (`federation-operator` is one). What others send is bounded here by sender, height and
 //! round, and by size in [`Message::from_parts`].
 //!
@@ -53,9 +53,9 @@
 //!     machine.handle(now, input);
 //!     while let Some(output) = machine.poll_output() {
 //!         match output {
-//!             // To be durable before anything below is acted on.
+//!             // Must be durable before anything below is acted on.
 //!             Output::Persist(record) => stored.push(record),
-//!             // To be signed and sent to all; what one said comes back.
+//!             // Signed and broadcast; the sender receives it too.
 //!             Output::Send(message) => inputs.push(Input::Received(SignedMessage {
 //!                 sender: me,
 //!                 message,
@@ -89,13 +89,11 @@
 //! # }
 //! ```
 
-// The model is shared with an example, and names the crate as that does.
+// The model is shared with an example, and refers to the crate by its external name.
 #[cfg(test)]
 extern crate self as federation_block_signing;
 
 mod alarm;
-mod answers;
-mod ballots;
 mod bodies;
 mod candidate;
 mod config;
@@ -111,15 +109,17 @@ mod model;
 mod mutation;
 mod outbox;
 mod output;
-mod pace;
 mod proofs;
 mod record;
+mod replies;
+mod rules;
 mod schedule;
 mod signature;
 pub mod simulation;
 mod state;
+mod timing;
+mod vote_keeper;
 mod votes;
-mod work;
 
 pub use alarm::AlarmCode;
 pub use candidate::Candidate;

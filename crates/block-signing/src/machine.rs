@@ -1,4 +1,5 @@
-//! The machine: what the driver holds. Inputs are sorted here; `handle` notes them, `work` acts.
+//! The machine that a driver holds. It dispatches inputs: `handle` records them, `rules` acts on
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -7,123 +8,125 @@ use federation_roster::{OperatorId, Round};
 
 use crate::{
     Config, Input, Output, Record, Standing,
-    ballots::Ballots,
     outbox::Outbox,
-    pace::Pace,
-    state::{Finished, Height, Memory, Step},
-    work::Work,
+    rules::Rules,
+    state::{Height, LastDecided, Recovered, Step},
+    timing::BodyTiming,
+    vote_keeper::VoteKeeper,
 };
 
-/// Where in a height a machine is, for display.
+/// The phase of a height that a machine is in, for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// No tip known yet, or the node is behind what is final.
+    /// No tip is known yet, or the node is behind what is final.
     NoTip,
     /// Before the height's start.
     Waiting,
-    /// Before the own prevote.
+    /// Before this operator's prevote.
     Propose,
-    /// Between the own prevote and the own precommit.
+    /// Between this operator's prevote and its precommit.
     Prevote,
-    /// After the own precommit.
+    /// After this operator's precommit.
     Precommit,
-    /// The block is decided and being signed or submitted.
+    /// A block is decided, and is being signed or submitted.
     Decided,
     /// The store failed.
     Halted,
 }
 
-/// Where a machine is, for display.
+/// The state of a machine, for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// The height worked on, or waited for; 0 without a tip.
+    /// The current height, worked on or waited for; 0 without a tip.
     pub height: BlockHeight,
     /// The round.
     pub round: Round,
-    /// Who leads the round.
+    /// The operator that leads the round.
     pub leader: OperatorId,
     /// The phase.
     pub phase: Phase,
-    /// Whether the machine only watches.
+    /// Whether the machine only observes.
     pub observing: bool,
 }
 
 /// One operator's state machine of the protocol `agreed`.
 ///
-/// See the [crate's documentation](crate) for how it is driven.
+/// See the [crate's documentation](crate) for how to drive it.
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub(crate) config: Config,
     pub(crate) standing: Standing,
-    /// Whether the standing is to be stored with the first tip.
+    /// Whether to store the standing with the first tip.
     pub(crate) standing_is_new: bool,
-    /// The highest height known to be final; nothing at or below it is worked on.
+    /// The highest height known to be final; there is no work at or below it.
     pub(crate) last_final: Option<BlockHeight>,
-    /// What the store remembered of heights not yet worked on.
-    pub(crate) memory: BTreeMap<BlockHeight, Memory>,
+    /// What the store holds about heights not worked on yet.
+    pub(crate) recovered: BTreeMap<BlockHeight, Recovered>,
     pub(crate) height: Option<Height>,
-    /// What came early for the height above the one worked on.
-    pub(crate) next: Ballots,
-    pub(crate) finished: Option<Finished>,
-    pub(crate) pace: Pace,
+    /// What was received early for the height above the current one.
+    pub(crate) next: VoteKeeper,
+    pub(crate) last_decided: Option<LastDecided>,
+    pub(crate) timing: BodyTiming,
     pub(crate) clock: UnixTime,
     pub(crate) halted: bool,
     pub(crate) out: Outbox,
 }
 
 impl Machine {
-    /// A machine that remembers `records`, in any order: all that the store holds.
+    /// Creates a machine that resumes from `records`: everything that the store holds, in any
+    /// order.
     #[must_use]
     pub fn new(config: Config, records: Vec<Record>) -> Self {
         let mut stored = None;
         let mut last_final = None;
-        let mut memory: BTreeMap<BlockHeight, Memory> = BTreeMap::new();
+        let mut recovered: BTreeMap<BlockHeight, Recovered> = BTreeMap::new();
         for record in records {
             match record {
                 Record::Final(height) => last_final = last_final.max(Some(height)),
                 Record::Standing(standing) => stored = Some(standing),
                 _ => {
                     if let Some(height) = record.height() {
-                        memory.entry(height).or_default().recall(record);
+                        recovered.entry(height).or_default().add(record);
                     }
                 }
             }
         }
         #[cfg(test)]
         if config.mutation == Some(crate::mutation::Mutation::ForgetLock) {
-            memory.values_mut().for_each(Memory::forget_lock);
+            recovered.values_mut().for_each(Recovered::forget_lock);
         }
         let standing = match stored {
-            // It goes on where it was, also if the flag is still there.
+            // It resumes where it was, even if the flag is still set.
             Some(stored) if stored.is_observing() || !config.observe() => stored,
-            None if !config.observe() => Standing::TakingPart,
+            None if !config.observe() => Standing::Participating,
             _ => Standing::Observing { since: None },
         };
         Self {
-            // An observer's standing is new with the first tip, which says since when.
+            // An observer's standing becomes new with the first tip, which sets when observing
+            // began.
             standing_is_new: false,
             config,
             standing,
             last_final,
-            memory,
+            recovered,
             height: None,
-            next: Ballots::default(),
-            finished: None,
-            pace: Pace::default(),
+            next: VoteKeeper::default(),
+            last_decided: None,
+            timing: BodyTiming::default(),
             clock: UnixTime::from_millis(0),
             halted: false,
             out: Outbox::default(),
         }
     }
 
-    /// Takes an input. Drain [`poll_output`](Self::poll_output) after it.
+    /// Handles an input. Drain [`poll_output`](Self::poll_output) afterwards.
     ///
-    /// `now` may go back, as clocks do: deadlines then move back with it.
+    /// `now` may go backwards, as clocks do; deadlines move back with it.
     pub fn handle(&mut self, now: UnixTime, input: Input) {
         if self.halted {
             return;
         }
-        self.observe_anew_if_clock_was_set(self.clock, now);
+        self.restart_observing_if_clock_was_set(self.clock, now);
         self.follow_clock(now);
         match input {
             Input::Tip(tip) => self.on_tip(now, tip),
@@ -153,24 +156,25 @@ impl Machine {
                 outcome,
             } => self.on_submitted(height, hash, outcome),
             Input::StoreFailed => {
-                // R28: without memory nothing may be said any more.
+                // R28: without a store nothing more may be sent.
                 self.halted = true;
                 self.out.close();
                 return;
             }
             Input::Tick => {}
         }
-        if let Some(mut work) = self.work(now) {
-            work.run();
+        if let Some(mut rules) = self.rules(now) {
+            rules.run();
         }
     }
 
-    /// The next thing to do; all [`Persist`](Output::Persist) come first.
+    /// Returns the next output; all [`Persist`](Output::Persist) come first.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.out.pop()
     }
 
-    /// When to come back with a [`Tick`](Input::Tick) if nothing happens before.
+    /// Returns when to call [`handle`](Self::handle) with a [`Tick`](Input::Tick) if no other input
+    /// comes before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixTime> {
         if self.halted {
@@ -185,7 +189,7 @@ impl Machine {
         Some(timeout.map_or(soon, |timeout| timeout.min(soon)))
     }
 
-    /// Where the machine is.
+    /// Returns the state of the machine.
     #[must_use]
     pub fn status(&self) -> Status {
         let height = self
@@ -211,7 +215,7 @@ impl Machine {
         }
     }
 
-    /// The parameters it runs by.
+    /// Returns the parameters it runs with.
     #[must_use]
     pub const fn config(&self) -> &Config {
         &self.config
@@ -221,29 +225,29 @@ impl Machine {
         self.standing.is_observing()
     }
 
-    pub(crate) fn work(&mut self, now: UnixTime) -> Option<Work<'_>> {
+    pub(crate) fn rules(&mut self, now: UnixTime) -> Option<Rules<'_>> {
         let observing = self.observing();
-        Some(Work {
+        Some(Rules {
             config: &self.config,
             observing,
             now,
             height: self.height.as_mut()?,
-            pace: &mut self.pace,
+            timing: &mut self.timing,
             out: &mut self.out,
         })
     }
 
-    /// When the clock was set back, deadlines follow, or they would be out of reach.
+    /// When the clock was set back, moves the deadlines back too, or they would be out of reach.
     fn follow_clock(&mut self, now: UnixTime) {
         if now < self.clock {
             let by = self.clock.since(now);
-            self.pace.set_back(by);
+            self.timing.shift_back(by);
             if let Some(height) = &mut self.height {
-                height.set_back(by);
+                height.shift_back(by);
             }
-            if let Some(finished) = &mut self.finished {
-                finished.helped = finished.helped.before(by);
-                finished.answers.set_back(by);
+            if let Some(last_decided) = &mut self.last_decided {
+                last_decided.last_help = last_decided.last_help.before(by);
+                last_decided.replies.shift_back(by);
             }
         }
         self.clock = now;

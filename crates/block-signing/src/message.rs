@@ -1,7 +1,7 @@
-//! What operators tell each other, and its one encoding.
+//! The messages that operators exchange, and their only encoding.
 //!
-//! A message travels in the roster's signed envelope, whose head holds kind, height and round;
-//! [`MessageParts`] is the machine's half of an envelope, and [`Message::to_parts`] and
+//! A message travels in the roster's signed envelope, whose head holds kind, height and round.
+//! [`MessageParts`] is what the machine contributes to an envelope; [`Message::to_parts`] and
 //! [`Message::from_parts`] are the only place where the two meet. The layouts are listed in
 //! `docs/protocol.md`.
 
@@ -18,19 +18,20 @@ use crate::{CompactSignature, IdentitySignature};
 /// The largest block a body may carry, in bytes.
 pub const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// The largest payload of any other message: a certificate with every possible operator fits.
+/// The largest payload of any other message, in bytes: a certificate with the votes of the largest
+/// federation fits.
 pub const MAX_SMALL: usize = 32 * 1024;
 
-/// Which of the two votes of a round.
+/// One of the two votes of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum VoteKind {
-    /// "I hold this block for valid, and my lock allows it."
+    /// "I consider this block valid, and my lock allows it."
     Prevote,
-    /// "I saw M prevotes for this block in this round, and am locked on it."
+    /// "I received M prevotes for this block in this round, and am locked on it."
     Precommit,
 }
 
-/// A leader's word which block it proposes; the block itself follows as a [`Body`].
+/// A leader's choice of block; the block itself follows as a [`Body`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 pub struct Proposal {
     /// The height that the block is for.
@@ -73,11 +74,12 @@ pub struct Vote {
     pub height: BlockHeight,
     /// The round that is voted in.
     pub round: Round,
-    /// The block voted for, or none for "no block in this round" (nil).
+    /// The block voted for, or `None` for "no block in this round" (nil).
     pub value: Option<BlockHash>,
 }
 
-/// M or more equal votes: of prevotes a proof of lock, of precommits a decision.
+/// M or more votes for one block: a proof of lock if they are prevotes, a decision if they are
+/// precommits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct Certificate {
     /// Prevotes or precommits.
@@ -88,15 +90,15 @@ pub struct Certificate {
     pub round: Round,
     /// The block that was voted for.
     pub hash: BlockHash,
-    /// Who voted, and the signature over the envelope of that vote.
+    /// The voters, each with the signature over the envelope of its vote.
     pub votes: BTreeMap<OperatorId, IdentitySignature>,
 }
 
 impl Certificate {
-    /// The vote that each of the signatures must be over.
+    /// Returns the vote that each of the signatures must be over.
     ///
-    /// The driver rebuilds the envelope of this vote for every operator in `votes` and verifies
-    /// the signature over it, before the machine sees the certificate.
+    /// The driver rebuilds the envelope of this vote for every operator in `votes` and verifies the
+    /// signature over it, before the machine sees the certificate.
     #[must_use]
     pub const fn vote(&self) -> Vote {
         Vote {
@@ -108,21 +110,21 @@ impl Certificate {
     }
 }
 
-/// M or more precommits of one round, for whatever block or for nil: who holds them may go on to
-/// the next round (rules R12 to R14).
+/// M or more precommits of one round, for any block or nil: an operator that holds them may go on
+/// to the next round (rules R12 to R14).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct RoundCertificate {
     /// The height that was voted on.
     pub height: BlockHeight,
-    /// The round that was voted in, and that is over.
+    /// The round that was voted in and is over.
     pub round: Round,
     /// What each operator precommitted, and the signature over the envelope of that vote.
     pub votes: BTreeMap<OperatorId, (Option<BlockHash>, IdentitySignature)>,
 }
 
 impl RoundCertificate {
-    /// The votes in it. As with a [`Certificate`], the driver verifies the signature over the
-    /// envelope of each before the machine sees it.
+    /// Returns the votes in it. As with a [`Certificate`], the driver verifies the signature over
+    /// the envelope of each before the machine sees it.
     pub fn votes(&self) -> impl Iterator<Item = (OperatorId, Vote, IdentitySignature)> + '_ {
         self.votes.iter().map(|(operator, (value, signature))| {
             let vote = Vote {
@@ -147,32 +149,32 @@ pub struct BlockSignature {
     pub signature: CompactSignature,
 }
 
-/// Block signatures of several operators, passed on by anybody: each stands by itself.
+/// Block signatures of several operators, passed on by any operator: each is valid by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct SignatureSet {
     /// The height of the block.
     pub height: BlockHeight,
     /// The block.
     pub hash: BlockHash,
-    /// Who signed it, and the signature by that operator's block key. The driver verifies each.
+    /// The signers, each with the signature by its block key. The driver verifies each.
     pub signatures: BTreeMap<OperatorId, CompactSignature>,
 }
 
-/// A call for a block's bytes.
+/// A request for a block's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct BodyRequest {
     /// The height of the block.
     pub height: BlockHeight,
     /// The block.
     pub hash: BlockHash,
-    /// Who shall answer; everybody else keeps still.
+    /// The operator that replies; all others stay silent.
     pub asked: OperatorId,
 }
 
-/// Everything that operators send each other.
+/// Every message that operators send each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Message {
-    /// Which block a leader proposes.
+    /// A leader's choice of block.
     Proposal(Proposal),
     /// The bytes of a block.
     Body(Body),
@@ -180,39 +182,39 @@ pub enum Message {
     Vote(Vote),
     /// A proof of lock or a decision.
     Certificate(Certificate),
-    /// Why a round is over.
+    /// The proof that a round is over.
     RoundCertificate(RoundCertificate),
     /// A signature that goes into the block.
     BlockSignature(BlockSignature),
-    /// A call for a block's bytes.
+    /// A request for a block's bytes.
     BodyRequest(BodyRequest),
     /// Signatures that go into the block, passed on.
     SignatureSet(SignatureSet),
 }
 
-/// What a message puts into an envelope: the fields of the head that are the protocol's, and the
-/// payload.
+/// What a message contributes to an envelope: the fields of the head that belong to the protocol,
+/// and the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageParts {
     /// The kind byte.
     pub kind: u8,
     /// The height in the envelope's head.
     pub height: BlockHeight,
-    /// The round in the envelope's head; 0 for kinds that know no round.
+    /// The round in the envelope's head; 0 for kinds without a round.
     pub round: Round,
     /// The rest.
     pub payload: Bytes,
 }
 
-/// Why the inside of an envelope is no message. Always the sender's fault.
+/// Why the contents of an envelope are not a message. Always the sender's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeMessageError {
-    /// The kind byte belongs to no message.
-    #[error("message kind {0} is unknown")]
+    /// The kind byte stands for no known message.
+    #[error("unknown message kind {0}")]
     UnknownKind(u8),
     /// The payload is longer than any honest one.
-    #[error("payload of message kind {kind} has {length} bytes, at most {limit} are allowed")]
+    #[error("payload of message kind {kind} has {length} bytes, the limit is {limit}")]
     TooLong {
         /// The kind byte.
         kind: u8,
@@ -221,11 +223,11 @@ pub enum DecodeMessageError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The payload does not decode, or is not the one encoding of what it decodes to.
-    #[error("payload of message kind {0} is malformed")]
+    /// The payload does not decode, or is not the canonical encoding of what it decodes to.
+    #[error("malformed payload of message kind {0}")]
     Malformed(u8),
-    /// A kind that knows no round names one.
-    #[error("message kind {kind} names round {round}, it must name round 0")]
+    /// A kind without a round carries a round other than 0.
+    #[error("message kind {kind} carries round {round}, expected round 0")]
     UnexpectedRound {
         /// The kind byte.
         kind: u8,
@@ -249,7 +251,7 @@ mod kind {
 }
 
 impl Message {
-    /// The byte that tells an envelope's kind.
+    /// Returns the byte that stands for the kind in an envelope.
     #[must_use]
     pub const fn kind(&self) -> u8 {
         match self {
@@ -270,7 +272,7 @@ impl Message {
         }
     }
 
-    /// The height it is about.
+    /// Returns the height it is about.
     #[must_use]
     pub const fn height(&self) -> BlockHeight {
         match self {
@@ -285,7 +287,7 @@ impl Message {
         }
     }
 
-    /// The round it is about; 0 for kinds that know no round.
+    /// Returns the round it is about; 0 for kinds without a round.
     #[must_use]
     pub const fn round(&self) -> Round {
         match self {
@@ -300,12 +302,12 @@ impl Message {
         }
     }
 
-    /// The largest payload that [`from_parts`](Self::from_parts) takes for a kind byte, for a
-    /// check before anything else is done with an envelope.
+    /// Returns the largest payload that [`from_parts`](Self::from_parts) accepts for a kind byte,
+    /// in bytes, for a check before anything else is done with an envelope.
     ///
     /// # Errors
     ///
-    /// [`DecodeMessageError::UnknownKind`] for a byte that belongs to no message.
+    /// [`DecodeMessageError::UnknownKind`] for a byte that stands for no message.
     pub const fn max_payload(kind: u8) -> Result<usize, DecodeMessageError> {
         match kind {
             kind::BODY => Ok(32 + MAX_BODY),
@@ -314,7 +316,7 @@ impl Message {
         }
     }
 
-    /// The message as the parts of an envelope.
+    /// Returns the message as the parts of an envelope.
     #[must_use]
     pub fn to_parts(&self) -> MessageParts {
         MessageParts {
@@ -343,13 +345,14 @@ impl Message {
         }
     }
 
-    /// The message in an envelope. A body's bytes are a slice of the payload, not a copy.
+    /// Decodes a message from the parts of an envelope. A body's bytes are a slice of the payload,
+    /// not a copy.
     ///
     /// # Errors
     ///
-    /// [`DecodeMessageError`] if the payload is too long, does not decode, or is another encoding
-    /// than [`to_parts`](Self::to_parts) gives: a vote must have one encoding, or a certificate
-    /// could not be checked by rebuilding it.
+    /// [`DecodeMessageError`] if the payload is too long, does not decode, or differs from the
+    /// encoding that [`to_parts`](Self::to_parts) gives: a vote must have one encoding, or a
+    /// certificate could not be verified by rebuilding its votes.
     pub fn from_parts(parts: MessageParts) -> Result<Self, DecodeMessageError> {
         let MessageParts {
             kind,
@@ -451,19 +454,19 @@ impl Message {
 }
 
 fn encode<T: Serialize>(value: &T) -> Bytes {
-    Bytes::from(postcard::to_stdvec(value).expect("plain data of known size always encodes"))
+    Bytes::from(postcard::to_stdvec(value).expect("plain data always encodes"))
 }
 
 fn decode<T: DeserializeOwned>(kind: u8, payload: &[u8]) -> Result<T, DecodeMessageError> {
     postcard::from_bytes(payload).map_err(|_| DecodeMessageError::Malformed(kind))
 }
 
-/// A message with who sent it and the signature over its envelope.
+/// A message with its sender and the signature over its envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedMessage {
-    /// Who signed it.
+    /// The operator that signed it.
     pub sender: OperatorId,
-    /// What was signed.
+    /// The message that was signed.
     pub message: Message,
     /// The signature over the envelope of the message.
     pub signature: IdentitySignature,

@@ -1,5 +1,5 @@
-//! The model of `examples/model`, small enough for every run of the tests: whole up to a depth, and
-//! by random walks beyond it. Faulty machines are found out by both.
+//! The model of `examples/model`, small enough for every test run: exhaustive up to a depth, and by
+//! random walks beyond it. Both detect faulty machines.
 
 #[path = "../examples/model/system.rs"]
 mod system;
@@ -11,10 +11,10 @@ use stateright::{Checker, Expectation, Model, Property};
 use self::system::{Crashes, Federation};
 use crate::mutation::Mutation;
 
-/// How many states a test looks at.
+/// How many states a test visits.
 const STATES: usize = 40_000;
 
-/// How many random walks, and of how many steps.
+/// The number of random walks, and of steps in each.
 const WALKS: u64 = 60;
 const STEPS: usize = 150;
 
@@ -26,7 +26,7 @@ fn federation(size: u8, threshold: usize, crashes: Crashes, fault: Option<Mutati
     federation
 }
 
-/// The names of the properties that must always hold.
+/// Returns the names of the properties that must always hold.
 fn always(federation: &Federation) -> impl Iterator<Item = &'static str> {
     let always = |property: &Property<Federation>| property.expectation == Expectation::Always;
     let properties = federation.properties().into_iter();
@@ -34,7 +34,7 @@ fn always(federation: &Federation) -> impl Iterator<Item = &'static str> {
 }
 
 #[test]
-fn nothing_goes_wrong_in_the_first_steps_whatever_the_order() {
+fn safety_holds_in_every_order_of_the_first_steps() {
     for (size, threshold, crashes) in [
         (3, 2, Crashes::UpTo(1)),
         (3, 2, Crashes::Always),
@@ -54,8 +54,8 @@ fn nothing_goes_wrong_in_the_first_steps_whatever_the_order() {
     }
 }
 
-/// Walks at random, and says which properties were seen to hold or to fail: for each that must
-/// always hold, that it failed, and for each that may come true, that it did.
+/// Walks at random and collects the properties that were seen to differ from the default: those
+/// that must always hold and failed, and those that may come true and did.
 fn walk(federation: &Federation, seed: u64, seen: &mut BTreeSet<&'static str>) {
     let mut dice = seed.wrapping_mul(2).wrapping_add(1);
     let mut roll = |sides: usize| {
@@ -87,7 +87,7 @@ fn walk(federation: &Federation, seed: u64, seen: &mut BTreeSet<&'static str>) {
 }
 
 #[test]
-fn random_walks_decide_in_all_rounds_and_never_twice() {
+fn random_walks_decide_in_every_round_and_never_twice() {
     for (size, threshold, crashes) in [
         (3, 2, Crashes::UpTo(1)),
         (3, 2, Crashes::Always),
@@ -107,7 +107,7 @@ fn random_walks_decide_in_all_rounds_and_never_twice() {
 }
 
 #[test]
-fn faulty_machines_are_found_out() {
+fn faulty_machines_are_detected() {
     for fault in [
         Mutation::SmallQuorum,
         Mutation::SignAtPrecommit,

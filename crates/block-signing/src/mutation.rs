@@ -1,30 +1,30 @@
-//! Faults that tests put into the machine, to show that the simulation would catch them.
+//! Faults that tests inject into the machine, to show that the simulation would detect them.
 
 /// One deliberate fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutation {
-    /// Prevote whatever is proposed, also against the lock.
+    /// Prevotes every proposal, even against the lock.
     NoLock,
-    /// Forget the lock when restarting.
+    /// Forgets the lock at a restart.
     ForgetLock,
-    /// Take M - 1 votes for a quorum.
+    /// Takes M - 1 votes for a quorum.
     SmallQuorum,
-    /// Take any settled height for the end of the observing, however old its block.
+    /// Stops observing at any settled height, however old its block.
     TrustOldHeights,
-    /// Go to a later round when 2M - N others speak there, as earlier versions did.
-    FollowFew,
-    /// Do not repeat what ended the round before.
-    KeepRoundCertificates,
-    /// Propose a proven block again that the own node refuses, without being locked on it.
+    /// Goes to a later round when 2M - N others vote there, as earlier versions did.
+    FollowMinority,
+    /// Does not retransmit the certificate of the previous round.
+    WithholdRoundCertificates,
+    /// Proposes a proven block again that its node rejects, without being locked on it.
     InsistOnRefused,
-    /// Send a body to whoever asks, however often.
-    AnswerAlways,
-    /// Ask for a body that is under way, after a moment and at each beat.
+    /// Replies to every body request, however frequent.
+    AlwaysReply,
+    /// Requests a body that is already under way, after a moment and at each retransmission.
     Impatient,
-    /// Forget nothing of the rounds of a height.
-    KeepRounds,
-    /// Help a laggard with the own block signature alone.
-    HelpAlone,
-    /// Sign the block when precommitting it.
+    /// Never prunes the records of earlier rounds.
+    NeverPrune,
+    /// Helps a laggard with nothing but its own block signature.
+    HelpWithOwnSignatureOnly,
+    /// Signs the block when precommitting it.
     SignAtPrecommit,
 }

@@ -1,4 +1,4 @@
-//! Outputs in their order: what must be durable first (rule R25).
+//! Outputs in order: what must be durable comes first (rule R25).
 
 use std::collections::VecDeque;
 
@@ -55,7 +55,7 @@ impl Outbox {
         }
     }
 
-    /// Drops everything that waits, leaves a last alarm, and takes nothing any more.
+    /// Drops all pending outputs, adds a last alarm, and accepts nothing afterwards.
     pub(crate) fn close(&mut self) {
         self.records.clear();
         self.others.clear();

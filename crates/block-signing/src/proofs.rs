@@ -1,9 +1,9 @@
 //! The proofs of lock of one height.
 //!
-//! A round has at most one while no more operators lie than one block per height stands: two take
-//! a vote of each of 2M - N operators for both. Beyond that, all are kept: an operator that is
-//! locked by one of them must be free to follow another of the same round (rule R7), or a single
-//! liar could part the honest for good.
+//! A round has at most one as long as no more operators lie than the threshold tolerates: two would
+//! need a vote for both from 2M - N operators. Beyond that, all are kept: an operator locked by one
+//! of them must be free to follow another one of the same round (rule R7), or a single liar could
+//! divide the honest operators for good.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use federation_roster::Round;
 
 use crate::Certificate;
 
-/// Proofs kept at one height; each takes M operators to make.
+/// The most proofs kept at one height; each takes M operators to make.
 const MAX_PROOFS: usize = 64;
 
 /// Proofs of lock by round and block.
@@ -20,7 +20,7 @@ const MAX_PROOFS: usize = 64;
 pub(crate) struct Proofs(BTreeMap<(Round, BlockHash), Certificate>);
 
 impl Proofs {
-    /// Keeps a proof, in place of the one of the lowest round if there are too many.
+    /// Adds a proof, dropping the one of the lowest round if there are too many.
     pub(crate) fn insert(&mut self, proof: Certificate) {
         self.0.entry((proof.round, proof.hash)).or_insert(proof);
         if self.0.len() > MAX_PROOFS {
@@ -36,17 +36,17 @@ impl Proofs {
         self.0.values()
     }
 
-    /// Those of one round.
+    /// Returns those of one round.
     pub(crate) fn of_round(&self, round: Round) -> impl Iterator<Item = &Certificate> + '_ {
         self.iter().filter(move |proof| proof.round == round)
     }
 
-    /// Those of rounds below this one, the latest first.
+    /// Returns those of rounds below this one, the latest first.
     pub(crate) fn below(&self, round: Round) -> impl Iterator<Item = &Certificate> + '_ {
         self.iter().rev().filter(move |proof| proof.round < round)
     }
 
-    /// Those of the highest round that has any.
+    /// Returns those of the highest round that has any.
     pub(crate) fn latest(&self) -> impl Iterator<Item = &Certificate> + '_ {
         let round = self.0.last_key_value().map(|((round, _), _)| *round);
         self.iter().filter(move |proof| Some(proof.round) == round)

@@ -1,4 +1,4 @@
-//! What an operator must not forget, in the form in which the driver stores it.
+//! The records that an operator must not lose, in the form in which the driver stores them.
 
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::Round;
@@ -6,25 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BlockSignature, Candidate, Certificate, Proposal, RoundCertificate, Vote, VoteKind};
 
-/// Whether an operator takes part.
+/// Whether an operator participates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 #[serde(from = "StoredStanding", into = "StoredStanding")]
 pub enum Standing {
-    /// It lost its memory and only watches (rule R29).
+    /// It lost its store and only observes (rule R29).
     Observing {
-        /// By the own clock, since when: only blocks made after that end it. None until the first
-        /// tip has come.
+        /// When observing began, by the operator's own clock: only blocks made after that end it.
+        /// `None` until the first tip.
         since: Option<UnixTime>,
     },
     /// It votes and signs.
-    TakingPart,
+    Participating,
 }
 
-/// [`Standing`] in the store. The first variant is all that earlier versions wrote of an observer.
+/// [`Standing`] as stored. Earlier versions wrote only the first variant for an observer.
 #[derive(Serialize, Deserialize)]
 enum StoredStanding {
     Observing,
-    TakingPart,
+    Participating,
     ObservingSince(UnixTime),
 }
 
@@ -32,7 +32,7 @@ impl From<StoredStanding> for Standing {
     fn from(stored: StoredStanding) -> Self {
         match stored {
             StoredStanding::Observing => Self::Observing { since: None },
-            StoredStanding::TakingPart => Self::TakingPart,
+            StoredStanding::Participating => Self::Participating,
             StoredStanding::ObservingSince(since) => Self::Observing { since: Some(since) },
         }
     }
@@ -43,31 +43,31 @@ impl From<Standing> for StoredStanding {
         match standing {
             Standing::Observing { since: None } => Self::Observing,
             Standing::Observing { since: Some(since) } => Self::ObservingSince(since),
-            Standing::TakingPart => Self::TakingPart,
+            Standing::Participating => Self::Participating,
         }
     }
 }
 
 impl Standing {
-    /// Whether it only watches.
+    /// Returns whether it only observes.
     #[must_use]
     pub const fn is_observing(self) -> bool {
         matches!(self, Self::Observing { .. })
     }
 }
 
-/// One thing to remember. The driver stores it under [`key`](Self::key), over what is there.
+/// One record. The driver stores it under its [`key`](Self::key), replacing any earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum Record {
-    /// The block of this height is final: take no part at it or below, ever again.
+    /// The block of this height is final: never vote or sign at this height or below again.
     Final(BlockHeight),
-    /// Whether the operator takes part.
+    /// Whether the operator participates.
     Standing(Standing),
     /// The highest round entered at a height.
     Round(BlockHeight, Round),
     /// A proposal made.
     Proposal(Proposal),
-    /// A vote sent. The lock is the precommit for a block with the highest round.
+    /// A vote cast. The lock is the precommit for a block in the highest round.
     Vote(Vote),
     /// A block that a proposal, a vote or a decision refers to.
     Body(Candidate),
@@ -77,41 +77,42 @@ pub enum Record {
     Decision(Certificate),
     /// The operator's own block signature.
     Signature(BlockSignature),
-    /// M precommits of the round before the one entered, or of a later one.
+    /// M precommits of the round before the current one, or of a later round.
     RoundCertificate(RoundCertificate),
 }
 
-/// Why stored bytes are no record.
+/// Why stored bytes cannot be read as a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeRecordError {
     /// Written by another version of this program.
     #[error(
-        "record has format {0}, this program reads format {FORMAT}: use the version that wrote it"
+        "record has format {0}, expected format {FORMAT}: use the version of the program that wrote it"
     )]
     UnknownFormat(u8),
     /// The bytes do not decode.
-    #[error("record of {length} bytes does not decode: the store was altered")]
+    #[error("malformed record of {length} bytes: the store was altered")]
     Malformed {
         /// The number of bytes.
         length: usize,
     },
 }
 
-/// The format of the bytes; goes up when they change meaning.
+/// The format of the bytes; it is raised when their meaning changes.
 const FORMAT: u8 = 1;
 
-/// First byte of the keys of what holds for all heights.
+/// First byte of the keys of records that belong to no height.
 const PREFIX_GENERAL: u8 = 0;
-/// First byte of the keys of what belongs to one height.
+/// First byte of the keys of records that belong to one height.
 const PREFIX_HEIGHT: u8 = 1;
 
-/// Blocks, among the records of a height.
+/// The kind of blocks, among the records of a height.
 const SLOT_BODY: u8 = 4;
-/// Proofs of lock, among the records of a height.
+/// The kind of proofs of lock, among the records of a height.
 const SLOT_PROOF: u8 = 5;
 
-/// The key of a record of one height: what kind of record, and which of them.
+/// Builds the key of a record of one height from its kind and what distinguishes it from others of
+/// that kind.
 fn slot(height: BlockHeight, kind: u8, rest: &[u8]) -> Vec<u8> {
     let mut key = Record::height_key(height);
     key.push(kind);
@@ -120,10 +121,10 @@ fn slot(height: BlockHeight, kind: u8, rest: &[u8]) -> Vec<u8> {
 }
 
 impl Record {
-    /// The place of the record: a later record with the same key replaces it.
+    /// Returns the key of the record; a later record with the same key replaces it.
     ///
-    /// Keys sort by height, after those of the records that belong to no height, so that
-    /// everything in `Record::height_key(a)..Record::height_key(b)` can be deleted as a range.
+    /// Keys sort by height, after those of the records that belong to no height, so that everything
+    /// in `Record::height_key(a)..Record::height_key(b)` can be deleted as a range.
     #[must_use]
     pub fn key(&self) -> Vec<u8> {
         let round = |round: Round| round.to_u32().to_be_bytes();
@@ -153,8 +154,8 @@ impl Record {
         slot(height, SLOT_PROOF, &rest)
     }
 
-    /// The key below which lie all records of lower heights, and at or above which those of this
-    /// height and higher ones.
+    /// Returns the key that separates lower heights from this one: the keys of their records are
+    /// below it, those of this height and higher ones are not.
     #[must_use]
     pub fn height_key(height: BlockHeight) -> Vec<u8> {
         let mut key = vec![PREFIX_HEIGHT];
@@ -162,7 +163,7 @@ impl Record {
         key
     }
 
-    /// The height that the record belongs to, if it belongs to one.
+    /// Returns the height that the record belongs to, if it belongs to one.
     #[must_use]
     pub const fn height(&self) -> Option<BlockHeight> {
         match self {
@@ -177,19 +178,20 @@ impl Record {
         }
     }
 
-    /// Whether it says that the operator only watches.
+    /// Returns whether the record states that the operator only observes.
     #[must_use]
-    pub const fn is_of_an_observer(&self) -> bool {
+    pub const fn is_observing(&self) -> bool {
         matches!(self, Self::Standing(standing) if standing.is_observing())
     }
 
-    /// The bytes to store. They begin with a format version and carry no checksum.
+    /// Encodes the record for the store. The bytes begin with a format version and have no
+    /// checksum.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_extend(self, vec![FORMAT]).expect("plain data of known size always encodes")
+        postcard::to_extend(self, vec![FORMAT]).expect("plain data always encodes")
     }
 
-    /// A record from stored bytes.
+    /// Decodes a record from stored bytes.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! When a height is due, and which block times fit (rules R2 and R5).
+//! When a height is due, and which block times are allowed (rules R2 and R5).
 
 use core::time::Duration;
 
@@ -6,8 +6,8 @@ use federation_chain::UnixTime;
 
 use crate::{Candidate, Refusal, Tip};
 
-/// The target of the height above the tip: the time of block 1 rounded down to the interval, and
-/// an interval for each height after 1. None for height 1, which is due at once.
+/// Returns the target of the height above the tip: the time of block 1 rounded down to the
+/// interval, plus one interval for each height after 1. `None` for height 1, which is due at once.
 pub(crate) fn target(tip: &Tip, interval: Duration) -> Option<UnixTime> {
     let first = tip.first_block_time?;
     let interval = u64::try_from(interval.as_millis())
@@ -18,20 +18,20 @@ pub(crate) fn target(tip: &Tip, interval: Duration) -> Option<UnixTime> {
     Some(UnixTime::from_millis(first.saturating_add(later)))
 }
 
-/// When the height above the tip starts, given when the tip came: at its target, but neither
-/// sooner than half an interval nor later than two intervals after the tip.
+/// Returns when the height above the tip starts, given when the tip came: at its target, but
+/// neither sooner than half an interval nor later than two intervals after the tip.
 ///
 /// The first bound paces a chain that is behind its targets. The second keeps a chain moving whose
-/// targets lie in the future because the interval was lengthened or a clock was wrong: it then
-/// makes a block every two intervals until its targets have caught up.
-pub(crate) fn start(tip: &Tip, interval: Duration, finished: UnixTime) -> UnixTime {
+/// targets lie in the future because the interval was lengthened or a clock was wrong: it makes a
+/// block every two intervals until its targets have caught up.
+pub(crate) fn start(tip: &Tip, interval: Duration, tip_came: UnixTime) -> UnixTime {
     target(tip, interval).map_or(UnixTime::from_millis(0), |target| {
-        target.clamp(finished.after(interval / 2), finished.after(interval * 2))
+        target.clamp(tip_came.after(interval / 2), tip_came.after(interval * 2))
     })
 }
 
-/// Whether a candidate stands on the tip.
-pub(crate) fn check_place(candidate: &Candidate, tip: &Tip) -> Result<(), Refusal> {
+/// Checks that a candidate builds on the tip.
+pub(crate) fn check_position(candidate: &Candidate, tip: &Tip) -> Result<(), Refusal> {
     if candidate.height != tip.height.next() {
         return Err(Refusal::WrongHeight);
     }
@@ -41,15 +41,16 @@ pub(crate) fn check_place(candidate: &Candidate, tip: &Tip) -> Result<(), Refusa
     Ok(())
 }
 
-/// Whether the schedule and the clock allow a candidate's time.
+/// Checks that the schedule and the clock allow a candidate's time.
 ///
 /// For fresh blocks only. At height 1 the lower bound moves with the clock, so a block that some
-/// are locked on would become too old for the others, and the chain would stand still.
+/// operators are locked on would become too old for the others, and the chain would stop.
 ///
-/// Times are compared in whole seconds, as headers hold them. Lower bound: the target, or the
-/// clock while that is before the target, less the drift. Upper bound: the clock plus the drift,
-/// or one second after the tip's median time if that is later; a block must exceed the median, so
-/// with intervals below about 200 ms times run ahead of the clock and this bound with them.
+/// Times are compared in whole seconds, as headers hold them. The lower bound is the target, or the
+/// clock while that is before the target, minus the drift. The upper bound is the clock plus the
+/// drift, or one second after the tip's median time if that is later: a block must exceed the
+/// median, so with intervals below about 200 ms block times run ahead of the clock, and this bound
+/// with them.
 pub(crate) fn check_time(
     candidate: &Candidate,
     tip: &Tip,
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_intervals_apart_from_the_first_block_rounded_down() {
+    fn targets_follow_at_intervals_from_the_first_block_rounded_down() {
         let interval = Duration::from_secs(10);
         assert_eq!(
             target(&tip(1, 1007), interval),
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn chain_behind_its_targets_makes_a_block_each_half_interval() {
+    fn chain_behind_its_targets_makes_a_block_every_half_interval() {
         let now = UnixTime::from_secs(5000);
         assert_eq!(
             start(&tip(1, 1000), SECOND, now),
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn chain_ahead_of_its_targets_makes_a_block_each_two_intervals() {
+    fn chain_ahead_of_its_targets_makes_a_block_every_two_intervals() {
         let now = UnixTime::from_secs(5000);
         assert_eq!(
             start(&tip(1, 90_000), SECOND, now),
@@ -158,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn candidate_must_stand_on_the_tip() {
-        let check = |c: &Candidate| check_place(c, &tip(3, 1000));
+    fn candidate_must_build_on_the_tip() {
+        let check = |c: &Candidate| check_position(c, &tip(3, 1000));
         assert_eq!(check(&candidate(5, 1000)), Err(Refusal::WrongHeight));
         let mut other = candidate(4, 1000);
         other.previous = BlockHash::from_bytes([9; 32]);
@@ -167,8 +168,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the chain's times, the block an honest node makes now is accepted by operators
-        /// whose clocks differ by no more than the drift, and a start is never far away.
+        /// Whatever the chain's times, the block that an honest node makes now is accepted by
+        /// operators whose clocks differ by no more than the drift, and a start is never far away.
         #[test]
         fn no_chain_is_ever_stuck(
             height in 0u32..10_000, first in 0u64..200_000, median in 0u64..200_000,
@@ -177,7 +178,7 @@ mod tests {
             let mut tip = tip(height, first);
             tip.median_time = UnixTime::from_secs(median);
             let interval = Duration::from_millis(interval);
-            let leader = now.checked_add_signed(skew).expect("in range");
+            let leader = now.checked_add_signed(skew).expect("the clock is far above the skew");
             let made = candidate(height + 1, leader.max(median + 1));
             let now = UnixTime::from_secs(now);
             prop_assert_eq!(check_time(&made, &tip, interval, Duration::from_secs(10), now), Ok(()));

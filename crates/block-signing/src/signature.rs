@@ -1,10 +1,12 @@
-//! The two kinds of signatures that pass through the machine, apart so that they cannot be mixed up.
+//! The two kinds of signatures that pass through the machine, distinct so that they cannot be mixed
+//! up.
 
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Serialises 64 bytes as two arrays of 32, which serde knows; on the wire just the 64 bytes.
+/// Serialises 64 bytes as two arrays of 32, which serde supports; the encoding is just the 64
+/// bytes.
 fn serialize<S: Serializer>(bytes: &[u8; 64], serializer: S) -> Result<S::Ok, S::Error> {
     let (left, right) = bytes.split_at(32);
     let halves: ([u8; 32], [u8; 32]) = (
@@ -43,13 +45,13 @@ macro_rules! signature {
         );
 
         impl $name {
-            /// A signature from its 64 bytes; nothing is checked.
+            /// Creates a signature from its 64 bytes, without checking it.
             #[must_use]
             pub const fn from_bytes(bytes: [u8; 64]) -> Self {
                 Self(bytes)
             }
 
-            /// The 64 bytes.
+            /// Returns the 64 bytes.
             #[must_use]
             pub const fn to_bytes(self) -> [u8; 64] {
                 self.0
@@ -65,7 +67,7 @@ macro_rules! signature {
 signature! {
     /// An operator's BIP340 signature, by its identity key, over the envelope of a message.
     ///
-    /// The driver checks it before the machine sees it; the machine keeps it for certificates and
+    /// The driver verifies it before the machine sees it; the machine keeps it for certificates and
     /// evidence.
     IdentitySignature
 }
@@ -74,6 +76,6 @@ signature! {
     /// An operator's ECDSA signature, by its block key, over a block hash: `r` and `s`, 32 bytes
     /// each, big endian.
     ///
-    /// The driver checks it before the machine sees it.
+    /// The driver verifies it before the machine sees it.
     CompactSignature
 }

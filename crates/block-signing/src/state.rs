@@ -1,4 +1,4 @@
-//! What a machine knows of the height it works on.
+//! The state of the height that a machine works on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,39 +7,39 @@ use federation_roster::{OperatorId, Round};
 
 use crate::{
     BlockSignature, Candidate, Certificate, CompactSignature, Message, Proposal, Record,
-    RoundCertificate, Tip, Vote, VoteKind, answers::Answers, ballots::Ballots,
+    RoundCertificate, Tip, Vote, VoteKind, replies::Replies, vote_keeper::VoteKeeper,
 };
 
-/// Where in a height an operator is. Each step holds the deadline that it waits for.
+/// The step of a height that an operator is in. Each holds the deadline that it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Before the height's start.
     Waiting { start: UnixTime },
-    /// Before the own prevote; nil at the deadline.
+    /// Before this operator's prevote; it prevotes nil at the deadline.
     Propose { until: UnixTime },
-    /// Between prevote and precommit; the deadline runs once M prevotes are in.
+    /// Between prevote and precommit; the deadline is set once M prevotes have been received.
     Prevote { until: Option<UnixTime> },
-    /// After the precommit; the deadline to the next round is [`Height::round_until`].
+    /// After the precommit; the deadline to the next round is [`Height::round_deadline`].
     Precommit,
     /// A block is decided.
     Decided,
 }
 
-/// A request to the driver that is repeated at the beat when it fails.
+/// The state of a request to the driver that is retried at the next retransmission if it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Errand {
-    /// Not asked yet, or to be asked again.
+pub(crate) enum RequestState {
+    /// Not sent yet, or to be sent again.
     Idle,
-    /// Asked, no answer yet.
-    Asked,
-    /// Failed; idle again at the next beat.
+    /// Sent, without an answer yet.
+    Pending,
+    /// Failed; idle again at the next retransmission.
     Failed,
     /// Done.
     Done,
 }
 
-impl Errand {
-    /// At the beat, what failed is tried again.
+impl RequestState {
+    /// Lets a failed request be sent again.
     pub(crate) fn retry(&mut self) {
         if *self == Self::Failed {
             *self = Self::Idle;
@@ -47,27 +47,27 @@ impl Errand {
     }
 }
 
-/// The search for a body that is needed and not held (rule R22).
+/// The requests for a body that is needed and not held (rule R22).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Search {
+pub(crate) struct BodyFetch {
     pub(crate) hash: BlockHash,
     pub(crate) at: UnixTime,
     pub(crate) attempt: u32,
 }
 
-/// What this operator said at a height.
+/// What this operator sent at a height.
 #[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct Own {
+pub(crate) struct OwnVotes {
     pub(crate) proposals: BTreeMap<Round, Proposal>,
     pub(crate) prevotes: BTreeMap<Round, Option<BlockHash>>,
     pub(crate) precommits: BTreeMap<Round, Option<BlockHash>>,
     pub(crate) signature: Option<BlockSignature>,
-    /// Locks up to this round are forgotten, as by a faulty store.
+    /// Locks up to this round are forgotten, as if by a faulty store.
     #[cfg(test)]
     pub(crate) forgotten: Option<Round>,
 }
 
-impl Own {
+impl OwnVotes {
     pub(crate) const fn votes(&self, kind: VoteKind) -> &BTreeMap<Round, Option<BlockHash>> {
         match kind {
             VoteKind::Prevote => &self.prevotes,
@@ -85,7 +85,7 @@ impl Own {
         }
     }
 
-    /// The lock: the block of the latest precommit for a block, and its round.
+    /// Returns the lock: the block and round of the latest precommit for a block.
     pub(crate) fn lock(&self) -> Option<(Round, BlockHash)> {
         let latest = self.precommits.iter().rev();
         #[cfg(test)]
@@ -94,7 +94,7 @@ impl Own {
         latest.find_map(|(round, value)| Some((*round, (*value)?)))
     }
 
-    /// Whether this operator sent this message.
+    /// Returns whether this operator sent this message.
     pub(crate) fn sent(&self, message: &Message) -> bool {
         match message {
             Message::Proposal(p) => self.proposals.get(&p.round) == Some(p),
@@ -108,8 +108,8 @@ impl Own {
         }
     }
 
-    /// Drops what can play no part any more: rounds long left, but for the lock.
-    pub(crate) fn forget_rounds(&mut self, low: Round) {
+    /// Drops rounds below `low` except the lock's: nothing else depends on them.
+    pub(crate) fn prune_rounds(&mut self, low: Round) {
         let lock = self.lock().map(|(round, _)| round);
         self.proposals.retain(|round, _| *round >= low);
         self.prevotes.retain(|round, _| *round >= low);
@@ -120,7 +120,7 @@ impl Own {
 
 /// When things happened, for the reports.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Marks {
+pub(crate) struct Timestamps {
     pub(crate) height: Option<UnixTime>,
     pub(crate) round: Option<UnixTime>,
     pub(crate) prevote: Option<UnixTime>,
@@ -130,55 +130,55 @@ pub(crate) struct Marks {
     pub(crate) submitted: Option<UnixTime>,
 }
 
-/// The height worked on or waited for.
+/// The height being worked on or waited for.
 #[derive(Debug, Clone)]
 pub(crate) struct Height {
     pub(crate) tip: Tip,
     pub(crate) round: Round,
     pub(crate) step: Step,
-    /// Deadline to the next round, running once M precommits of this round are in.
-    pub(crate) round_until: Option<UnixTime>,
-    pub(crate) ballots: Ballots,
-    pub(crate) own: Own,
-    pub(crate) beat_at: Option<UnixTime>,
-    pub(crate) search: Option<Search>,
-    pub(crate) template: Errand,
-    pub(crate) signing: Errand,
-    pub(crate) submitting: Errand,
-    /// How many bodies were asked for.
-    pub(crate) asked: usize,
-    /// Bodies that were sent.
-    pub(crate) answers: Answers,
-    /// For which round, and whether after the decision, the store was last tidied.
-    pub(crate) tidied: Option<(Round, bool)>,
-    /// What is in the store already.
+    /// Deadline of the round, set once M precommits of this round have been received.
+    pub(crate) round_deadline: Option<UnixTime>,
+    pub(crate) keeper: VoteKeeper,
+    pub(crate) own: OwnVotes,
+    pub(crate) retransmit_at: Option<UnixTime>,
+    pub(crate) fetch: Option<BodyFetch>,
+    pub(crate) template: RequestState,
+    pub(crate) signing: RequestState,
+    pub(crate) submitting: RequestState,
+    /// How many body requests were sent.
+    pub(crate) requests_sent: usize,
+    /// The bodies sent on request.
+    pub(crate) replies: Replies,
+    /// The round, and whether decided, for which the store was last pruned.
+    pub(crate) pruned: Option<(Round, bool)>,
+    /// What the store already holds.
     pub(crate) stored_bodies: BTreeSet<BlockHash>,
     pub(crate) stored_proofs: BTreeSet<(Round, BlockHash)>,
     pub(crate) stored_decision: bool,
-    pub(crate) marks: Marks,
+    pub(crate) timestamps: Timestamps,
 }
 
 impl Height {
-    pub(crate) fn new(tip: Tip, start: UnixTime, ballots: Ballots) -> Self {
+    pub(crate) fn new(tip: Tip, start: UnixTime, keeper: VoteKeeper) -> Self {
         Self {
             tip,
             round: Round::FIRST,
             step: Step::Waiting { start },
-            round_until: None,
-            ballots,
-            own: Own::default(),
-            beat_at: None,
-            search: None,
-            template: Errand::Idle,
-            signing: Errand::Idle,
-            submitting: Errand::Idle,
-            asked: 0,
-            answers: Answers::default(),
-            tidied: None,
+            round_deadline: None,
+            keeper,
+            own: OwnVotes::default(),
+            retransmit_at: None,
+            fetch: None,
+            template: RequestState::Idle,
+            signing: RequestState::Idle,
+            submitting: RequestState::Idle,
+            requests_sent: 0,
+            replies: Replies::default(),
+            pruned: None,
             stored_bodies: BTreeSet::new(),
             stored_proofs: BTreeSet::new(),
             stored_decision: false,
-            marks: Marks::default(),
+            timestamps: Timestamps::default(),
         }
     }
 
@@ -200,7 +200,7 @@ impl Height {
         }
     }
 
-    /// The nearest deadline.
+    /// Returns the next deadline.
     pub(crate) fn timeout(&self) -> Option<UnixTime> {
         let step = match self.step {
             Step::Waiting { start } => Some(start),
@@ -208,16 +208,16 @@ impl Height {
             Step::Prevote { until } => until,
             Step::Precommit | Step::Decided => None,
         };
-        let round = self.round_until.filter(|_| self.step != Step::Decided);
-        let search = self.search.map(|search| search.at);
-        [step, round, search, self.beat_at]
+        let round = self.round_deadline.filter(|_| self.step != Step::Decided);
+        let fetch = self.fetch.map(|fetch| fetch.at);
+        [step, round, fetch, self.retransmit_at]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// Moves every deadline when the clock was set back, so that none is out of reach.
-    pub(crate) fn set_back(&mut self, by: core::time::Duration) {
+    /// Moves every deadline back when the clock was set back, so that none is out of reach.
+    pub(crate) fn shift_back(&mut self, by: core::time::Duration) {
         let back = |time: &mut UnixTime| *time = time.before(by);
         match &mut self.step {
             Step::Waiting { start } => back(start),
@@ -225,43 +225,41 @@ impl Height {
             Step::Prevote { until } => until.iter_mut().for_each(back),
             Step::Precommit | Step::Decided => {}
         }
-        self.round_until.iter_mut().for_each(back);
-        self.beat_at.iter_mut().for_each(back);
-        self.search
-            .iter_mut()
-            .for_each(|search| back(&mut search.at));
-        self.answers.set_back(by);
+        self.round_deadline.iter_mut().for_each(back);
+        self.retransmit_at.iter_mut().for_each(back);
+        self.fetch.iter_mut().for_each(|fetch| back(&mut fetch.at));
+        self.replies.shift_back(by);
     }
 }
 
-/// The last height that became final here with a decision, kept to help those who missed it.
+/// The last height that became final with a decision, kept to help operators that missed it.
 #[derive(Debug, Clone)]
-pub(crate) struct Finished {
+pub(crate) struct LastDecided {
     pub(crate) decision: Certificate,
     pub(crate) candidate: Option<Candidate>,
     pub(crate) signature: Option<BlockSignature>,
-    /// All block signatures that were held at the end.
+    /// All block signatures held at the end.
     pub(crate) signatures: BTreeMap<OperatorId, CompactSignature>,
-    pub(crate) helped: UnixTime,
-    pub(crate) answers: Answers,
-    /// Who was heard with all that settles the height: they call for no help.
+    pub(crate) last_help: UnixTime,
+    pub(crate) replies: Replies,
+    /// The operators known to have everything that settles the height: they need no help.
     pub(crate) helpers: BTreeSet<OperatorId>,
 }
 
-/// What the store remembered of one height.
+/// What the store holds about one height.
 #[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct Memory {
+pub(crate) struct Recovered {
     pub(crate) round: Option<Round>,
-    pub(crate) own: Own,
+    pub(crate) own: OwnVotes,
     pub(crate) bodies: Vec<Candidate>,
     pub(crate) proofs: Vec<Certificate>,
-    pub(crate) over: Option<RoundCertificate>,
+    pub(crate) round_certificate: Option<RoundCertificate>,
     pub(crate) decision: Option<Certificate>,
 }
 
-impl Memory {
+impl Recovered {
     /// Adds one record of this height.
-    pub(crate) fn recall(&mut self, record: Record) {
+    pub(crate) fn add(&mut self, record: Record) {
         match record {
             Record::Final(_) | Record::Standing(_) => {}
             Record::Round(_, round) => self.round = self.round.max(Some(round)),
@@ -273,7 +271,7 @@ impl Memory {
             }
             Record::Body(candidate) => self.bodies.push(candidate),
             Record::ProofOfLock(proof) => self.proofs.push(proof),
-            Record::RoundCertificate(over) => self.over = Some(over),
+            Record::RoundCertificate(certificate) => self.round_certificate = Some(certificate),
             Record::Decision(decision) => self.decision = Some(decision),
             Record::Signature(signature) => self.own.signature = Some(signature),
         }
@@ -284,7 +282,7 @@ impl Memory {
         self.own.forgotten = Some(self.resume_round());
     }
 
-    /// The round to go on in: the highest one entered or spoken in.
+    /// Returns the round to resume in: the highest one entered or voted or proposed in.
     pub(crate) fn resume_round(&self) -> Round {
         let spoken = [
             self.round,

@@ -10,14 +10,14 @@ use crate::{
     message::Message,
 };
 
-/// What one operator voted, and its signature.
+/// One operator's vote, and its signature.
 #[derive(Debug, Clone, Copy, Hash)]
-pub(crate) struct Cast {
+pub(crate) struct SignedVote {
     pub(crate) vote: Vote,
     pub(crate) signature: IdentitySignature,
 }
 
-impl Cast {
+impl SignedVote {
     pub(crate) const fn into_signed(self, sender: OperatorId) -> SignedMessage {
         SignedMessage {
             sender,
@@ -29,34 +29,36 @@ impl Cast {
 
 /// The first vote of each operator.
 #[derive(Debug, Clone, Default, Hash)]
-pub(crate) struct VoteSet(BTreeMap<OperatorId, Cast>);
+pub(crate) struct VoteSet(BTreeMap<OperatorId, SignedVote>);
 
 impl VoteSet {
-    pub(crate) fn get(&self, operator: OperatorId) -> Option<&Cast> {
+    pub(crate) fn get(&self, operator: OperatorId) -> Option<&SignedVote> {
         self.0.get(&operator)
     }
 
-    /// Adds a vote of an operator that has none yet.
-    pub(crate) fn insert(&mut self, operator: OperatorId, cast: Cast) {
-        self.0.entry(operator).or_insert(cast);
+    /// Adds a vote of an operator that has not voted yet.
+    pub(crate) fn insert(&mut self, operator: OperatorId, signed_vote: SignedVote) {
+        self.0.entry(operator).or_insert(signed_vote);
     }
 
-    /// How many operators voted.
+    /// Returns how many operators voted.
     pub(crate) fn total(&self) -> usize {
         self.0.len()
     }
 
-    /// How many operators voted for this.
+    /// Returns how many operators voted for this value.
     pub(crate) fn count(&self, value: Option<BlockHash>) -> usize {
         self.iter().filter(|(_, v)| *v == value).count()
     }
 
-    /// Who voted what.
+    /// Returns each voter with its vote.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (OperatorId, Option<BlockHash>)> + '_ {
-        self.0.iter().map(|(id, cast)| (*id, cast.vote.value))
+        self.0
+            .iter()
+            .map(|(id, signed_vote)| (*id, signed_vote.vote.value))
     }
 
-    /// The votes for a block, as a certificate.
+    /// Returns the votes for a block as a certificate.
     pub(crate) fn certificate(&self, vote: &Vote, hash: BlockHash) -> Certificate {
         Certificate {
             kind: vote.kind,
@@ -66,20 +68,20 @@ impl VoteSet {
             votes: self
                 .0
                 .iter()
-                .filter(|(_, cast)| cast.vote.value == Some(hash))
-                .map(|(id, cast)| (*id, cast.signature))
+                .filter(|(_, signed_vote)| signed_vote.vote.value == Some(hash))
+                .map(|(id, signed_vote)| (*id, signed_vote.signature))
                 .collect(),
         }
     }
 
-    /// All votes, which are precommits, as the reason why their round is over.
+    /// Returns all votes, which are precommits, as the proof that their round is over.
     pub(crate) fn round_certificate(&self, height: BlockHeight, round: Round) -> RoundCertificate {
         let votes = self.0.iter();
         RoundCertificate {
             height,
             round,
             votes: votes
-                .map(|(id, cast)| (*id, (cast.vote.value, cast.signature)))
+                .map(|(id, signed_vote)| (*id, (signed_vote.vote.value, signed_vote.signature)))
                 .collect(),
         }
     }

@@ -1,4 +1,4 @@
-//! Every public type, and what can be done with it: a derive that goes missing breaks this.
+//! Every public type with its derives: one that goes missing breaks this.
 
 use core::fmt::Debug;
 
@@ -8,7 +8,7 @@ use federation_block_signing::{
     IdentitySignature, Input, Limits, Machine, Message, MessageParts, Output, Phase, Proposal,
     Record, Refusal, RoundOutcome, RoundReport, SignatureSet, SignedMessage, Standing, Status,
     SubmitOutcome, Timeouts, Tip, Verdict, Vote, VoteKind,
-    simulation::{Breach, Exercise, Exercised, Failure, Frame, Scenario, Summary, World},
+    simulation::{Coverage, CoveragePoint, Failure, Frame, Scenario, Summary, Violation, World},
 };
 
 fn data<T: Debug + Clone + PartialEq + Eq + Send + Sync + 'static>() {}
@@ -21,8 +21,8 @@ fn public_types_keep_their_derives() {
     plain::<BlockSignature>();
     plain::<BodyRequest>();
     plain::<CompactSignature>();
-    plain::<Exercise>();
-    plain::<Exercised>();
+    plain::<CoveragePoint>();
+    plain::<Coverage>();
     plain::<IdentitySignature>();
     plain::<Limits>();
     plain::<Phase>();
@@ -55,7 +55,7 @@ fn public_types_keep_their_derives() {
     data::<SignedMessage>();
     data::<SubmitOutcome>();
     data::<Verdict>();
-    error::<Breach>();
+    error::<Violation>();
     error::<ConfigError>();
     error::<DecodeMessageError>();
     error::<DecodeRecordError>();

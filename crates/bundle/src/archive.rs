@@ -1,4 +1,4 @@
-//! The zip, the same bytes on every machine.
+//! The zip file, with the same bytes on every machine.
 
 use std::{
     collections::BTreeMap,
@@ -9,11 +9,11 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter, write::SimpleFileOptio
 
 use crate::BundleError;
 
-/// Readable by all: there is no secret in it.
+/// Readable by all, as the files hold no secrets.
 const MODE: u32 = 0o644;
 
-/// The files as a zip: in the order of their names, stored as they are, from the first day that the
-/// format knows, of one system.
+/// Returns the files as a zip: sorted by name, uncompressed, with the earliest time of the format and
+/// one system.
 pub(crate) fn zip(files: &BTreeMap<String, String>) -> Result<Vec<u8>, BundleError> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)

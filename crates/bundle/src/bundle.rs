@@ -14,17 +14,17 @@ use crate::{
     readme, scan, systemd,
 };
 
-/// What the certificate is called in the bundle.
+/// The name of the certificate in the bundle.
 pub(crate) const CERTIFICATE: &str = "certificate.json";
-/// What the list of hashes is called.
+/// The name of the list of hashes.
 const SUMS: &str = "SHA256SUMS";
 
-/// What all files are made of.
+/// The data from which all files are made.
 pub(crate) struct Parts<'a> {
     pub(crate) certificate: &'a Certificate,
     pub(crate) me: &'a Party,
-    /// Its place in the roster, from 0.
-    pub(crate) place: usize,
+    /// Its index in the roster, from 0.
+    pub(crate) index: usize,
     pub(crate) transport: &'a Transport,
     pub(crate) ports: Ports,
 }
@@ -45,7 +45,7 @@ impl Parts<'_> {
     pub(crate) fn others(&self) -> impl Iterator<Item = &Party> {
         let everybody = self.certificate.operators().iter().enumerate();
         everybody
-            .filter(|(place, _)| *place != self.place)
+            .filter(|(index, _)| *index != self.index)
             .map(|(_, party)| party)
     }
 
@@ -63,11 +63,11 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The bundle of the operator of this name.
+    /// Creates the bundle of the operator with this name.
     ///
     /// # Errors
-    /// If there is no such operator, something cannot stand in the files, or anything in them looks
-    /// like a secret.
+    /// If there is no such operator, a value is not usable in the files, or anything in them looks like
+    /// a secret.
     pub fn new(
         certificate: &Certificate,
         operator: &str,
@@ -79,7 +79,7 @@ impl Bundle {
         let found = operators
             .iter()
             .position(|party| party.member().name == operator);
-        let Some((place, me)) = found.and_then(|place| Some((place, operators.get(place)?))) else {
+        let Some((index, me)) = found.and_then(|index| Some((index, operators.get(index)?))) else {
             return Err(BundleError::NoOperator {
                 name: operator.to_owned(),
                 known: operators
@@ -91,7 +91,7 @@ impl Bundle {
         let parts = Parts {
             certificate,
             me,
-            place,
+            index,
             transport,
             ports: Ports::of(me, transport),
         };
@@ -107,7 +107,7 @@ impl Bundle {
         all.insert(SUMS.to_owned(), sums(&all));
         all.insert(CERTIFICATE.to_owned(), certificate.to_text());
         let public = public_keys(certificate);
-        // Made of a hash, and a seed to anybody who does not know that.
+        // The words encode a hash, but look like a seed.
         let words = certificate.chain().words();
         for (name, text) in &all {
             scan(name, &text.replace(&words, "words"), &public)?;
@@ -118,47 +118,47 @@ impl Bundle {
         })
     }
 
-    /// Whose it is.
+    /// The name of the operator.
     #[must_use]
     pub fn operator(&self) -> &str {
         &self.operator
     }
 
-    /// The files by their names, with `/` between folders.
+    /// The names and contents of the files, with `/` between folders.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         let files = self.files.iter();
         files.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// SHA-256 of the file `SHA256SUMS`, which has the hash of every other file but that of
-    /// `certificate.json`: who signed what of the same agreement twice leaves it alone.
+    /// The SHA-256 of the file `SHA256SUMS`, which has the hash of every other file except
+    /// `certificate.json`. So it does not change if a party signs the same agreement twice.
     #[must_use]
     pub fn id(&self) -> Digest {
         let sums = self.files.get(SUMS).map(String::as_bytes);
         Digest::from_bytes(sha256::Hash::hash(sums.unwrap_or_default()).to_byte_array())
     }
 
-    /// The zip.
+    /// The bundle as a zip file.
     ///
     /// # Errors
-    /// If it cannot be made, which is a fault of the program.
+    /// If it cannot be created, which is a bug.
     pub fn to_zip(&self) -> Result<Vec<u8>, BundleError> {
         archive::zip(&self.files)
     }
 }
 
-/// A line for each file, as `sha256sum --check` reads it.
+/// One line per file, in the format of `sha256sum --check`.
 fn sums(files: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
     for (name, content) in files {
         let hash = sha256::Hash::hash(content.as_bytes());
-        // A text cannot refuse to be written to.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{hash}  {name}");
     }
     text
 }
 
-/// The name becomes that of a folder and of services.
+/// Checks that the name is usable for a folder and for services.
 fn check_chain_name(name: &str) -> Result<(), BundleError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let first = name.chars().next();
@@ -172,7 +172,7 @@ fn check_chain_name(name: &str) -> Result<(), BundleError> {
     }
 }
 
-/// Every public key of the certificate, so that its private half is known when it is seen.
+/// All public keys in the certificate, whose private halves the scan looks for.
 fn public_keys(certificate: &Certificate) -> Vec<XOnlyPublicKey> {
     let of = |party: &Party| {
         let keys = party.join().keys.iter();

@@ -1,4 +1,4 @@
-//! `docker-compose.yml`: node, operator, and a broker where each operator runs one.
+//! `docker-compose.yml`: node, operator, and a broker if each operator runs one.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -8,22 +8,22 @@ use crate::{
     node::{client, conf_name, controller_of, host_of, program},
 };
 
-/// What every container gets: no more rights than it needs, and files of the caller's.
+/// The restrictions on every container, and the user that it runs as.
 const CONFINED: &str = "    user: \"${RUN_AS:-1000:1000}\"
     restart: unless-stopped
     cap_drop: [ALL]
     security_opt: [\"no-new-privileges:true\"]
 ";
 
-/// The whole file.
+/// Returns the content of the file.
 pub(crate) fn file(parts: &Parts<'_>) -> String {
     let mut text = format!(
-        "# Node and operator of {}. RPC is on loopback, in a network that both share, and is\n\
-         # published nowhere. Images are named by the environment or by a file .env:\n\
-         #   NODE_IMAGE        one with {} and {} on its path: docker/Dockerfile.node\n\
-         #   FEDERATION_IMAGE  one with the operator: docker/Dockerfile\n\
-         #   RUN_AS            user:group that own this folder\n\
-         # The files named are in the program's repository. Name images by their digests.\n\
+        "# Node and operator of {}. RPC is on the loopback interface of a network that both share,\n\
+         # and is not published. Set the images in the environment or in a file .env:\n\
+         #   NODE_IMAGE        an image with {} and {} in its path: docker/Dockerfile.node\n\
+         #   FEDERATION_IMAGE  an image with the operator: docker/Dockerfile\n\
+         #   RUN_AS            the user:group that owns this folder\n\
+         # The Dockerfiles are in the program's repository. Name images by their digests.\n\
          name: {}\n\nservices:\n",
         parts.name(),
         program(parts.kind()),
@@ -32,19 +32,19 @@ pub(crate) fn file(parts: &Parts<'_>) -> String {
     );
     text.push_str(&node(parts));
     text.push_str(&operator(parts));
-    if *parts.transport == Transport::OwnKafka {
+    if *parts.transport == Transport::KafkaPerOperator {
         text.push_str(&broker(parts));
     }
     text.push_str(
-        "\n# Files of this folder that only their owner may read.\nsecrets:\n  block_key:\n    file: ./keys/block.key\n  identity_key:\n    file: ./keys/identity.key\n  passphrase:\n    file: ./keys/passphrase\n",
+        "\n# Files in this folder that only their owner may read.\nsecrets:\n  block_key:\n    file: ./keys/block.key\n  identity_key:\n    file: ./keys/identity.key\n  passphrase:\n    file: ./keys/passphrase\n",
     );
-    if *parts.transport == Transport::OwnKafka {
+    if *parts.transport == Transport::KafkaPerOperator {
         text.push_str("\nvolumes:\n  kafka:\n");
     }
     text
 }
 
-/// The name of a project: small letters, digits, `-` and `_`.
+/// Returns the project name: lower-case letters, digits, `-` and `_`.
 fn project(parts: &Parts<'_>) -> String {
     let name = format!("federation-{}-{}", parts.chain(), parts.name());
     name.to_lowercase().replace('.', "-")
@@ -55,7 +55,7 @@ fn node(parts: &Parts<'_>) -> String {
     let mut published = vec![(ports.peers, "other nodes")];
     match parts.transport {
         Transport::Zmq => published.push((ports.messenger, "the other operators")),
-        Transport::OwnKafka => published.extend([
+        Transport::KafkaPerOperator => published.extend([
             (ports.messenger, "Kafka's clients"),
             (controller_of(parts.me), "Kafka's controllers"),
         ]),
@@ -65,17 +65,17 @@ fn node(parts: &Parts<'_>) -> String {
         .into_iter()
         .map(|(port, who)| format!("      - \"{port}:{port}\" # {who}\n"))
         .collect();
-    // The broker's public name, from within: not every network leads back.
+    // Resolve the broker's public name locally: not every network routes back to itself.
     let host = host_of(&parts.me.join().endpoint);
     let is_name = host.contains(|c: char| c.is_ascii_alphabetic()) && !host.contains(':');
-    let own_name = if *parts.transport == Transport::OwnKafka && is_name {
+    let own_name = if *parts.transport == Transport::KafkaPerOperator && is_name {
         format!("    extra_hosts:\n      - \"{host}:127.0.0.1\"\n")
     } else {
         String::new()
     };
     format!(
         "  node:
-    image: \"${{NODE_IMAGE:?name an image with {program}}}\"
+    image: \"${{NODE_IMAGE:?set it to an image with {program}}}\"
 {CONFINED}    stop_grace_period: 90s
     entrypoint: [\"{program}\", \"-datadir=/node\", \"-printtoconsole\"]
     command: []
@@ -98,7 +98,7 @@ fn node(parts: &Parts<'_>) -> String {
 }
 
 fn operator(parts: &Parts<'_>) -> String {
-    let broker = if *parts.transport == Transport::OwnKafka {
+    let broker = if *parts.transport == Transport::KafkaPerOperator {
         "      kafka:\n        condition: service_healthy\n"
     } else {
         ""
@@ -128,17 +128,17 @@ fn operator(parts: &Parts<'_>) -> String {
     entrypoint: [\"federation\"]
     command: [\"run\", \"--config\", \"/federation/operator.toml\"]
     environment:
-      # Compose starts whatever ends. What only a person can help with stays up instead, idle and
-      # unhealthy, and its log says what to do.
+      # Compose restarts a container that exits. After an error that needs an administrator, the
+      # operator therefore stays up, idle and unhealthy, and its log says what to do.
       FEDERATION_ON_HALT: \"stay\"
-      # Give memory back after large blocks.
+      # Return memory to the system after large blocks.
       MALLOC_MMAP_THRESHOLD_: \"131072\"
       MALLOC_TRIM_THRESHOLD_: \"131072\"
     volumes:
 {read_only}      - ./store:/federation/store
     secrets:
 {secrets}    healthcheck:
-      # What the daemon tells of itself, and how old that is: one that hangs is unhealthy.
+      # Checks the status that the daemon reports, and its age: a daemon that hangs is unhealthy.
       test: [\"CMD\", \"federation\", \"status\", \"--check\", \"--config\", \"/federation/operator.toml\"]
       interval: 30s
       timeout: 20s
@@ -148,7 +148,7 @@ fn operator(parts: &Parts<'_>) -> String {
     )
 }
 
-/// One broker of a cluster that all operators make, without ZooKeeper.
+/// A broker of the cluster that all operators form, without ZooKeeper.
 fn broker(parts: &Parts<'_>) -> String {
     let endpoint = &parts.me.join().endpoint;
     let port = parts.ports.messenger;
@@ -157,13 +157,13 @@ fn broker(parts: &Parts<'_>) -> String {
         .operators()
         .iter()
         .enumerate()
-        .map(|(place, party)| {
+        .map(|(index, party)| {
             let endpoint = &party.join().endpoint;
             let controller = controller_of(party);
-            format!("{}@{}:{controller}", place + 1, host_of(endpoint))
+            format!("{}@{}:{controller}", index + 1, host_of(endpoint))
         })
         .collect();
-    // One cluster for one agreement.
+    // Each agreement has its own cluster.
     let cluster = URL_SAFE_NO_PAD.encode(&parts.certificate.agreed_hash().to_bytes()[..16]);
     let copies = voters.len().min(3);
     format!(
@@ -194,7 +194,7 @@ fn broker(parts: &Parts<'_>) -> String {
       retries: 3
       start_period: 2m
 ",
-        id = parts.place + 1,
+        id = parts.index + 1,
         voters = voters.join(","),
         controller = controller_of(parts.me),
     )

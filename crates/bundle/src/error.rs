@@ -1,34 +1,34 @@
-//! Why there is no bundle.
+//! The error for a bundle that cannot be made.
 
 use crate::Finding;
 
-/// Why there is no bundle.
+/// The error for a bundle that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// Nobody of that name has approved the chain.
-    #[error("`{name}` is no operator of this chain: choose one of {}", known.join(", "))]
+    /// No operator has this name.
+    #[error("this chain has no operator `{name}`: choose one of {}", known.join(", "))]
     NoOperator {
-        /// Who was asked for.
+        /// The name.
         name: String,
-        /// Who there is.
+        /// The names of the operators.
         known: Vec<String>,
     },
-    /// A name that cannot stand in all of the files.
+    /// The name is not usable in all of the files.
     #[error(
-        "the chain's name `{0}` makes no folder and no service: use letters, digits, `_`, `.` and `-`, a letter or digit first"
+        "the chain's name `{0}` is not usable for folders and services: use letters, digits, `_`, `.` and `-`, starting with a letter or digit"
     )]
     ChainName(String),
-    /// Brokers that are none.
-    #[error("`{0}` is no broker: write host:port")]
+    /// The address of a broker is malformed.
+    #[error("malformed broker address `{0}`: expected host:port")]
     Broker(String),
-    /// No brokers.
-    #[error("there are no brokers: name one, or let each operator run its own")]
+    /// The list of brokers is empty.
+    #[error("no brokers: name at least one, or let each operator run its own")]
     NoBrokers,
-    /// Something that looks like a secret.
+    /// A file contains something that looks like a secret.
     #[error(transparent)]
     Secret(#[from] Finding),
-    /// A zip that cannot be written.
-    #[error("the zip cannot be made: {0}")]
+    /// The zip could not be created.
+    #[error("cannot create the zip: {0}")]
     Zip(String),
 }

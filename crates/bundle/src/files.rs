@@ -11,7 +11,7 @@ use crate::{
     bundle::{CERTIFICATE, Parts},
 };
 
-/// Both.
+/// Returns both files.
 pub(crate) fn all(parts: &Parts<'_>) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("federation.toml".to_owned(), federation(parts)),
@@ -19,13 +19,13 @@ pub(crate) fn all(parts: &Parts<'_>) -> BTreeMap<String, String> {
     ])
 }
 
-/// The same for every operator.
+/// `federation.toml`, the same for every operator.
 fn federation(parts: &Parts<'_>) -> String {
     let certificate = parts.certificate;
     let mut text = format!(
-        "# The federation, public and the same for every operator, as all of them have agreed.\n\
+        "# The federation, as agreed by all operators: public, and the same for each of them.\n\
          # agreed {}\n\
-         # The daemon compares it with the certificate, and does not start if they differ.\n\n\
+         # The daemon compares this file with the certificate, and does not start if they differ.\n\n\
          certificate = \"{CERTIFICATE}\"\n\
          chain = \"{}\"\n\
          dialect = \"{}\"\n\
@@ -48,7 +48,7 @@ fn federation(parts: &Parts<'_>) -> String {
     }
     if let Some(sweep) = certificate.sweep() {
         text.push_str(&format!(
-            "# Takes, in block 1, the coins that anyone could take.\nsweep = \"{}\"\n",
+            "# Sweeps, in block 1, the coins that anyone could take.\nsweep = \"{}\"\n",
             sweep.to_bytes().as_hex()
         ));
     }
@@ -61,16 +61,16 @@ fn federation(parts: &Parts<'_>) -> String {
     text
 }
 
-/// A template: it fits keys in encrypted files.
+/// `operator.toml`, a template for keys in encrypted files.
 fn operator(parts: &Parts<'_>) -> String {
     let mut text = format!(
-        "# The operator {name}, private. Paths are counted from this file's folder.\n\
-         # This is a template: change what is otherwise on this machine.\n\n\
+        "# The operator {name}, private. Paths are relative to the folder of this file.\n\
+         # This is a template: adapt it to this machine.\n\n\
          federation = \"federation.toml\"\n\
-         # With this here nobody can give you a federation.toml that is not the certified one.\n\
+         # With this line, a federation.toml that does not match the certificate is refused.\n\
          certificate = \"{CERTIFICATE}\"\n\
          operator = \"{name}\"\n\
-         # What must not be forgotten. Never copy an old one back.\n\
+         # The operator's memory. Never restore an old copy.\n\
          store = \"store\"\n\n",
         name = parts.name(),
     );
@@ -88,7 +88,7 @@ fn operator(parts: &Parts<'_>) -> String {
         }
     }
     text.push_str(
-        "\n# Other kinds of keys: `file`, `hsm` and `node`. Other sources of a pass phrase: `prompt`,\n\
+        "\n# Other kinds of keys: `file`, `hsm` and `node`. Other sources of pass phrases: `prompt`,\n\
          # `credential:NAME`, `fd:NUMBER`, `env:NAME`. See `federation help keys`.\n",
     );
     text.push_str(&format!(
@@ -107,8 +107,8 @@ fn messenger(parts: &Parts<'_>) -> String {
                 parts.ports.messenger
             );
         }
-        Transport::OwnKafka => {
-            // The own one first: it is there when the network is not.
+        Transport::KafkaPerOperator => {
+            // The operator's own broker first: it is reachable even without a network.
             let own = core::iter::once(parts.me).chain(parts.others());
             own.map(|party| party.join().endpoint.clone()).collect()
         }

@@ -1,25 +1,25 @@
 //! The bundle: everything that one operator of a certified chain needs to start its node and its
-//! daemon, in one zip that holds no secret.
+//! daemon, in one zip file without secrets.
 //!
 //! ```text
 //! Certificate, operator's name, Transport ──> Bundle ──> zip
 //!    node/elements.conf or ocean.conf, Ocean's terms     the node
 //!    federation.toml, certificate.json, operator.toml    the daemon
-//!    docker-compose.yml, systemd/                        how both are kept running
+//!    docker-compose.yml, systemd/                        to keep both running
 //!    README.md, manifest.txt, SHA256SUMS                 for people
 //! ```
 //!
-//! The same certificate, operator, transport and version of this crate make the same bytes on every
-//! machine: names are sorted, times and permissions fixed, nothing is compressed. Everything but
-//! `certificate.json` follows from what the parties agreed on alone. That file holds their
-//! signatures, too, and a party may sign one message twice, so that two true certificates of one
-//! ceremony differ; therefore `SHA256SUMS` leaves it out, and the [id](Bundle::id) of a bundle,
-//! which is the SHA-256 of `SHA256SUMS`, is the same whichever of them it was built from.
+//! The same certificate, operator, transport and version of this crate produce the same bytes on
+//! every machine: names are sorted, times and permissions are fixed, and nothing is compressed. All
+//! files except `certificate.json` follow from the agreement alone. That file also holds the parties'
+//! signatures, and since a party may sign the same message twice, one ceremony can have two valid
+//! certificates. So `SHA256SUMS` omits it, and the [id](Bundle::id) of a bundle, the SHA-256 of
+//! `SHA256SUMS`, is the same for all of them.
 //!
-//! What parties wrote themselves, settings and terms, goes into the zip word for word. A [`scan`]
-//! over every file refuses what looks like a secret, with the file and the line.
+//! Texts written by the parties, settings and terms, go into the zip verbatim. [`scan`] checks every
+//! file for secrets, and reports file and line.
 //!
-//! The crate does no I/O: a program reads the certificate and writes the zip.
+//! The crate does no I/O: the caller reads the certificate and writes the zip.
 //!
 //! ```
 //! use federation_bundle::{Finding, scan};

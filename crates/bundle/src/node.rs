@@ -1,4 +1,4 @@
-//! The node's configuration, and where everything listens.
+//! The node's configuration, and the ports that everything listens on.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,31 @@ use federation_genesis::{NodeKind, Terms};
 
 use crate::{Transport, bundle::Parts};
 
-/// Where node and operator listen.
+/// The ports that node and operator listen on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
     /// For other nodes.
     pub(crate) peers: u16,
-    /// The node's RPC, on loopback alone.
+    /// For the node's RPC, on loopback only.
     pub(crate) rpc: u16,
-    /// For the other operators, or for the clients of the own Kafka broker.
+    /// For the other operators, or for the clients of the operator's Kafka broker.
     pub(crate) messenger: u16,
 }
 
 impl Ports {
-    /// Those of the addresses that the party gave; RPC is the next one above the node's that is free.
+    /// The ports in the party's addresses. RPC has the next free port above the node's.
     pub(crate) fn of(party: &Party, transport: &Transport) -> Self {
         let peers = port_of(&party.join().node);
         let messenger = port_of(&party.join().endpoint);
         let controller = match transport {
-            Transport::OwnKafka => controller_of(party),
+            Transport::KafkaPerOperator => controller_of(party),
             _ => messenger,
         };
         let taken = [peers, messenger, controller, 0];
         let rpc = (1..=4).map(|step| peers.wrapping_add(step));
         Self {
             peers,
-            // Three of these four are taken at most; the rest is for the types.
+            // At most three of these four are taken, so the default is never used.
             rpc: rpc
                 .into_iter()
                 .find(|port| !taken.contains(port))
@@ -41,7 +41,7 @@ impl Ports {
     }
 }
 
-/// The port of `host:port`, which every certificate has checked.
+/// The port of `host:port`, which is valid in every certificate.
 pub(crate) fn port_of(address: &str) -> u16 {
     let port = address.rsplit_once(':').map(|(_, port)| port.parse());
     port.and_then(Result::ok).unwrap_or_default()
@@ -52,17 +52,17 @@ pub(crate) fn host_of(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
-/// Where the controller of a party's Kafka broker listens: above the broker, and not where its node
-/// does. All parties compute it alike.
+/// The port of the controller of a party's Kafka broker: the next above the broker's that its node
+/// does not use. All parties compute the same port.
 pub(crate) fn controller_of(party: &Party) -> u16 {
     let taken = [port_of(&party.join().node), 0];
     let broker = port_of(&party.join().endpoint);
     let mut above = (1..=3).map(|step| broker.wrapping_add(step));
-    // Two are taken at most, of three; the rest is for the types.
+    // At most two of these three are taken, so the default is never used.
     above.find(|port| !taken.contains(port)).unwrap_or(9093)
 }
 
-/// The program.
+/// The node's program.
 pub(crate) const fn program(kind: NodeKind) -> &'static str {
     match kind {
         NodeKind::Elements => "elementsd",
@@ -70,7 +70,7 @@ pub(crate) const fn program(kind: NodeKind) -> &'static str {
     }
 }
 
-/// The program that asks it.
+/// The command-line client of the node.
 pub(crate) const fn client(kind: NodeKind) -> &'static str {
     match kind {
         NodeKind::Elements => "elements-cli",
@@ -78,7 +78,7 @@ pub(crate) const fn client(kind: NodeKind) -> &'static str {
     }
 }
 
-/// What the configuration is called, which the node looks for by itself.
+/// The name of the configuration file, which the node reads by default.
 pub(crate) const fn conf_name(kind: NodeKind) -> &'static str {
     match kind {
         NodeKind::Elements => "elements.conf",
@@ -86,12 +86,12 @@ pub(crate) const fn conf_name(kind: NodeKind) -> &'static str {
     }
 }
 
-/// The configuration, and Ocean's terms if the chain has them.
+/// Returns the configuration, and Ocean's terms if the chain has them.
 pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     files.insert(format!("node/{}", conf_name(parts.kind())), conf(parts));
     if let (NodeKind::Ocean, Some(terms)) = (parts.kind(), parts.certificate.terms()) {
-        // The first of the two places where a node looks.
+        // The first of the two paths at which a node looks.
         let [path, _] = Terms::paths(parts.chain());
         files.insert(format!("node/{path}"), terms.to_owned());
     }
@@ -101,9 +101,9 @@ pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
 fn conf(parts: &Parts<'_>) -> String {
     let kind = parts.kind();
     let mut text = format!(
-        "# The node of {}, on the chain {}. Public: there is no password in it, RPC is by cookie file.\n\
+        "# The node of {}, on the chain {}. Public: RPC uses a cookie file, so there is no password here.\n\
          # Start: {} -datadir=THIS FOLDER\n\n\
-         # What makes the chain. One changed character makes another.\n{}\n\
+         # The settings that define the chain. Any change makes a different chain.\n{}\n\
          # How the node runs.\n\
          server=1\nlisten=1\ntxindex=1\ndnsseed=0\nlistenonion=0\n",
         parts.name(),
@@ -114,20 +114,20 @@ fn conf(parts: &Parts<'_>) -> String {
     if kind == NodeKind::Elements {
         if parts.has_peg() {
             text.push_str(
-                "# Every operator checks peg-ins by a node of the parent chain of its own. If it is\n\
-                 # not here with its cookie in the usual place: mainchainrpchost, mainchainrpcport and\n\
-                 # mainchainrpccookiefile.\n\
+                "# Every operator checks peg-ins with its own node of the parent chain. If that node is\n\
+                 # on another machine, or its cookie is not in the default place, set mainchainrpchost,\n\
+                 # mainchainrpcport and mainchainrpccookiefile.\n\
                  validatepegin=1\n",
             );
         } else {
-            text.push_str("# No operator holds coins of a parent chain.\nvalidatepegin=0\n");
+            text.push_str("# The chain has no peg.\nvalidatepegin=0\n");
         }
     } else if parts.me.key(KeyUse::Reissuance).is_some() {
-        text.push_str("# What a reissuance is computed from.\nrecordinflation=1\n");
+        text.push_str("# Records what reissuances are computed from.\nrecordinflation=1\n");
     }
     if kind == NodeKind::Elements {
         text.push_str(&format!(
-            "\n# Elsewhere the node passes these over.\n[{}]\n",
+            "\n# The node ignores these outside of this section.\n[{}]\n",
             parts.chain()
         ));
     }

@@ -1,35 +1,34 @@
-//! Finding what must not leave an operator's machine.
+//! Finding secrets that must not leave an operator's machine.
 //!
-//! | what | how it is known |
+//! | secret | how it is recognised |
 //! |---|---|
-//! | private key in PEM, in an age identity, in a keystore | the marks with which such a text begins |
-//! | WIF, extended private key | Base58 with a true checksum, and the length and version of one |
-//! | private key of a party | 64 digits whose public half stands in the certificate |
-//! | private key of somebody | a line of 64 digits alone, or behind a name that speaks of a secret |
-//! | password, PIN, token | a value behind such a name; credentials in a URL |
-//! | seed | 12 to 24 words of BIP 39 in a row with a true checksum |
+//! | private key in PEM, age identity, keystore | the header of the format |
+//! | WIF, extended private key | Base58 with a valid checksum, and the right length and version |
+//! | private key of a party | 64 digits whose public half is in the certificate |
+//! | other private key | 64 digits alone on a line, or after a name that suggests a secret |
+//! | password, PIN, token | a value after such a name; credentials in a URL |
+//! | seed | 12 to 24 consecutive words of BIP 39 with a valid checksum |
 //!
-//! A hash is a line of 64 digits, too: what a text must show is written behind a name, as all files
-//! of a bundle do.
+//! A hash also has 64 digits, so texts must write one after a name, as all files of a bundle do.
 
 use bip39::{Language, Mnemonic};
 use bitcoin::base58;
 use secp256k1::{SECP256K1, SecretKey, XOnlyPublicKey};
 
-/// What a line looks like.
+/// The kind of secret that a line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Suspicion {
     /// A private key in PEM.
     Pem,
-    /// An age identity, or a file encrypted by age: a keystore.
+    /// An age identity, or a file encrypted with age: a keystore.
     Age,
-    /// A private key for wallets.
+    /// A private key in wallet import format.
     Wif,
     /// An extended private key.
     Extended,
     /// The private half of a key in the certificate.
-    OwnKey,
+    MemberKey,
     /// A private key in hexadecimal digits.
     HexKey,
     /// A password.
@@ -47,7 +46,7 @@ impl core::fmt::Display for Suspicion {
             Self::Age => "an age identity or keystore",
             Self::Wif => "a private key in WIF",
             Self::Extended => "an extended private key",
-            Self::OwnKey => "the private half of a key of this federation",
+            Self::MemberKey => "the private half of a key of this federation",
             Self::HexKey => "a private key in hexadecimal digits",
             Self::Password => "a password, pass phrase, PIN or token",
             Self::Url => "a URL with credentials",
@@ -56,10 +55,10 @@ impl core::fmt::Display for Suspicion {
     }
 }
 
-/// A line that looks like a secret. The line itself is not shown.
+/// A line that looks like a secret. The error does not show the line itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{file}:{line} looks like {suspicion}: take it out, and begin a new ceremony if it is one, for all parties have seen it"
+    "{file}:{line} looks like {suspicion}: remove it, and start a new ceremony if it is a secret, because all parties have seen it"
 )]
 pub struct Finding {
     file: String,
@@ -68,38 +67,38 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The file in the bundle.
+    /// The name of the file in the bundle.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// The line, counted from 1.
+    /// The line number, from 1.
     #[must_use]
     pub const fn line(&self) -> usize {
         self.line
     }
 
-    /// What it looks like.
+    /// The kind of secret that it looks like.
     #[must_use]
     pub const fn suspicion(&self) -> Suspicion {
         self.suspicion
     }
 }
 
-/// Looks through a text; `public` are keys whose private halves would be known at once.
+/// Searches a text for secrets, including the private halves of the keys in `public`.
 ///
 /// # Errors
 /// The first line that looks like a secret.
 pub fn scan(file: &str, text: &str, public: &[XOnlyPublicKey]) -> Result<(), Finding> {
     for (index, line) in text.lines().enumerate() {
-        // A text within JSON has its line ends and quotation marks escaped.
+        // Text within JSON has escaped line ends and quotation marks.
         let parts = line
             .split("\\n")
             .flat_map(|part| part.split("\\r"))
             .map(|part| part.replace("\\\"", "\"").replace("\\t", " "));
         for part in parts {
-            if let Some(suspicion) = look(&part, public) {
+            if let Some(suspicion) = examine(&part, public) {
                 return Err(Finding {
                     file: file.to_owned(),
                     line: index + 1,
@@ -111,7 +110,7 @@ pub fn scan(file: &str, text: &str, public: &[XOnlyPublicKey]) -> Result<(), Fin
     Ok(())
 }
 
-fn look(line: &str, public: &[XOnlyPublicKey]) -> Option<Suspicion> {
+fn examine(line: &str, public: &[XOnlyPublicKey]) -> Option<Suspicion> {
     if line.contains("-----BEGIN") && line.contains("PRIVATE KEY") {
         return Some(Suspicion::Pem);
     }
@@ -131,7 +130,7 @@ fn look(line: &str, public: &[XOnlyPublicKey]) -> Option<Suspicion> {
             return Some(suspicion);
         }
         if is_private_half(word, public) {
-            return Some(Suspicion::OwnKey);
+            return Some(Suspicion::MemberKey);
         }
     }
     if is_hex_key(line.trim_matches(|c: char| !c.is_ascii_alphanumeric())) {
@@ -143,7 +142,7 @@ fn look(line: &str, public: &[XOnlyPublicKey]) -> Option<Suspicion> {
     named_secret(line).or_else(|| is_seed(&words).then_some(Suspicion::Seed))
 }
 
-/// WIF has 33 bytes or 34, an extended key 78 with a 0 before its private key.
+/// WIF has 33 or 34 bytes, an extended key 78 with a 0 before its private key.
 fn base58_key(word: &str) -> Option<Suspicion> {
     if !(50..=120).contains(&word.len()) {
         return None;
@@ -157,7 +156,7 @@ fn base58_key(word: &str) -> Option<Suspicion> {
 }
 
 fn is_private_half(word: &str, public: &[XOnlyPublicKey]) -> bool {
-    // A public key has two digits before as many, which make a private key of nobody.
+    // A compressed public key has 66 digits, so it cannot be mistaken for a private key.
     word.len() == 64
         && word.parse::<SecretKey>().is_ok_and(|secret| {
             let (own, _) = secret.x_only_public_key(SECP256K1);
@@ -180,7 +179,7 @@ fn has_credentials(line: &str) -> bool {
     })
 }
 
-/// Parts of names behind which a secret stands.
+/// Parts of names that are followed by a secret.
 const NAMES: [&str; 9] = [
     "rpcauth",
     "password",
@@ -192,7 +191,7 @@ const NAMES: [&str; 9] = [
     "privatekey",
     "mnemonic",
 ];
-/// Names behind which a secret stands, whole or behind a `_`: as a part they are in other words.
+/// Names that are followed by a secret, whole or after a `_`: they also occur within other words.
 const WHOLE_NAMES: [&str; 10] = [
     "secret",
     "secret_key",
@@ -205,8 +204,8 @@ const WHOLE_NAMES: [&str; 10] = [
     "access_token",
     "xprv",
 ];
-/// What a value begins with that only says where a secret is.
-const PLACES: [&str; 7] = [
+/// The beginnings of values that only refer to a secret elsewhere.
+const REFERENCES: [&str; 7] = [
     "file:",
     "fd:",
     "env:",
@@ -216,37 +215,37 @@ const PLACES: [&str; 7] = [
     "/run/secrets/",
 ];
 
-/// `name = value`, `name: value`, `name=value`, where the name speaks of a secret and the value is
-/// one word.
+/// `name = value`, `name: value` or `name=value`, where the name suggests a secret and the value is a
+/// single word.
 fn named_secret(line: &str) -> Option<Suspicion> {
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || "#;-*`\"'".contains(c));
     let at = line.find(['=', ':'])?;
     let name = line[..at]
         .trim_matches(|c: char| c.is_whitespace() || c == '"')
         .to_ascii_lowercase();
-    // `mainchain.rpcpassword`, as options of a section are written.
+    // `mainchain.rpcpassword`, the syntax for options in a section.
     let last = name.rsplit('.').next().unwrap_or(&name);
     let value = line[at + 1..].trim_matches(|c: char| c.is_whitespace() || "\"',`".contains(c));
     let is_name = !last.is_empty() && !last.contains(char::is_whitespace);
     let is_value = !value.is_empty() && !value.contains(char::is_whitespace);
-    if !is_name || !is_value || PLACES.iter().any(|place| value.starts_with(place)) {
+    if !is_name || !is_value || REFERENCES.iter().any(|start| value.starts_with(start)) {
         return None;
     }
-    // A file with the secret is none.
     let is_whole = |word: &&str| {
         last.strip_suffix(word)
             .is_some_and(|before| before.is_empty() || before.ends_with('_'))
     };
-    let speaks = !last.ends_with("file")
+    // The name of a file with a secret is not a secret.
+    let suggests_secret = !last.ends_with("file")
         && (WHOLE_NAMES.iter().any(is_whole) || NAMES.iter().any(|part| last.contains(part)));
-    if speaks {
+    if suggests_secret {
         return Some(Suspicion::Password);
     }
     let is_key = last.contains("priv") || last == "key" || last.ends_with("_sk");
     (is_key && is_hex_key(value)).then_some(Suspicion::HexKey)
 }
 
-/// Whether some words in a row make a seed.
+/// Whether some consecutive words form a seed.
 fn is_seed(words: &[&str]) -> bool {
     let is_known = |word: &str| {
         Language::English
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_public_is_none() {
+    fn public_values_are_not_taken_for_secrets() {
         let hex = "7f".repeat(32);
         for text in [
             &format!("genesis = \"{hex}\""),
@@ -350,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_named_and_the_private_half_of_a_known_key_is_found_anywhere() {
+    fn the_line_is_reported_and_the_private_half_of_a_known_key_is_found_anywhere() {
         let secret = "7f".repeat(32);
         let pair = Keypair::from_seckey_str(SECP256K1, &secret).expect("a key");
         let text = format!("one\ntwo\nthe number {secret} of old\n");
@@ -358,13 +357,13 @@ mod tests {
         let finding = scan("x", &text, &[pair.x_only_public_key().0]).expect_err("a secret");
         assert_eq!(
             (finding.file(), finding.line(), finding.suspicion()),
-            ("x", 3, Suspicion::OwnKey)
+            ("x", 3, Suspicion::MemberKey)
         );
         assert!(!finding.to_string().contains(&secret));
     }
 
     #[test]
-    fn a_text_within_json_is_looked_through_too() {
+    fn text_within_json_is_searched_too() {
         let text = "{\n\"terms\": \"fine\\nrpcpassword=abc\\nfine\"\n}\n";
         let finding = scan("certificate.json", text, &[]).expect_err("a secret");
         assert_eq!(finding.line(), 2);
@@ -372,7 +371,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,300}") {
+        fn no_text_makes_the_scan_panic(text in ".{0,300}") {
             let _ = scan("x", &text, &[]);
         }
 

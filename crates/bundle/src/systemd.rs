@@ -1,4 +1,4 @@
-//! Units that keep node and operator running without containers.
+//! The systemd units that keep node and operator running without containers.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use crate::{
     node::{client, program},
 };
 
-/// Where the units look for the unpacked bundle.
+/// The folder in which the units expect the unpacked bundle.
 pub(crate) const HOME: &str = "/srv/federation";
 
-/// What both units may and may not.
+/// The restrictions on both services.
 const CONFINED: &str = "NoNewPrivileges=yes\n\
                         ProtectSystem=strict\n\
                         ProtectHome=yes\n\
@@ -20,12 +20,12 @@ const CONFINED: &str = "NoNewPrivileges=yes\n\
                         ProtectControlGroups=yes\n\
                         RestrictSUIDSGID=yes\n";
 
-/// The unit of the node and that of the operator.
+/// Returns the units of the node and of the operator.
 pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
     let (name, chain) = (parts.name(), parts.chain());
     let (program, client) = (program(parts.kind()), client(parts.kind()));
     let node = format!(
-        "# The node of {name}. The bundle is unpacked in {HOME}, owned by the user federation.\n\
+        "# The node of {name}. Unpack the bundle in {HOME}, owned by the user federation.\n\
          [Unit]\n\
          Description=Node of {name} on the chain {chain}\n\
          Wants=network-online.target\n\
@@ -44,7 +44,7 @@ pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
          WantedBy=multi-user.target\n"
     );
     let operator = format!(
-        "# The operator {name}. It waits for its node, however late that is.\n\
+        "# The operator {name}. It waits until its node is up.\n\
          [Unit]\n\
          Description=Operator {name} of the chain {chain}\n\
          Wants=network-online.target federation-node.service\n\
@@ -55,13 +55,13 @@ pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
          WorkingDirectory={HOME}\n\
          ExecStart=/usr/local/bin/federation run --config {HOME}/operator.toml\n\
          Restart=on-failure\n\
-         # What only a person can help with is not started again: see `federation guard resume --help`.\n\
+         # Not restarted after an error that needs an administrator: see `federation guard resume --help`.\n\
          RestartPreventExitStatus=78\n\
          RestartSec=2\n\
-         # Give memory back after large blocks.\n\
+         # Return memory to the system after large blocks.\n\
          Environment=MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072\n\
-         # A pass phrase that is no file of the service: `passphrase = \"credential:passphrase\"` in\n\
-         # operator.toml, and here\n\
+         # To take the pass phrase from an encrypted credential instead of a file, set\n\
+         # `passphrase = \"credential:passphrase\"` in operator.toml, and here:\n\
          # LoadCredentialEncrypted=passphrase:/etc/credstore.encrypted/federation\n\
          ReadWritePaths={HOME}/store\n\
          {CONFINED}\n\

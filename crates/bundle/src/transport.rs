@@ -1,24 +1,24 @@
-//! How the operators are to talk.
+//! How the operators communicate.
 
 use crate::BundleError;
 
-/// How the operators are to talk. All of a federation need the same, so it is said once, and stands
-/// in the README of every bundle.
+/// How the operators communicate. All operators of a federation must use the same transport, which
+/// is documented in the README of every bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Transport {
-    /// ZeroMQ, each with each at its endpoint.
+    /// ZeroMQ, with a connection between every two operators.
     #[default]
     Zmq,
-    /// Kafka, of which each operator runs one broker, at its endpoint; its controller is at the
-    /// port above, or at the next one if the node has that.
-    OwnKafka,
-    /// Kafka of these brokers, `host:port`, that somebody runs already.
+    /// Kafka, with one broker per operator at its endpoint. The controller is on the next port above
+    /// that the node does not use.
+    KafkaPerOperator,
+    /// An existing Kafka cluster with these brokers, `host:port`.
     Kafka(Vec<String>),
 }
 
 impl Transport {
-    /// Checks what stands in files later.
+    /// Checks the addresses of the brokers.
     pub(crate) fn check(&self) -> Result<(), BundleError> {
         let Self::Kafka(brokers) = self else {
             return Ok(());

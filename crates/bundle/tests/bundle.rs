@@ -1,4 +1,4 @@
-//! Bundles of a ceremony of three.
+//! Bundles of a ceremony with three parties.
 
 use federation_bundle::{Bundle, BundleError, Suspicion, Transport};
 use federation_ceremony::{
@@ -13,33 +13,33 @@ const CONF: &str = "chain=fedchain\n";
 const NO_TERMS: &str = "chain=fedchain\nembedcontract=0\n";
 const BLOCK: &[KeyUse] = &[KeyUse::Block];
 
-fn identity(place: u8) -> Keypair {
-    Keypair::from_seckey_slice(SECP256K1, &[place + 1; 32]).expect("a key")
+fn identity(index: u8) -> Keypair {
+    Keypair::from_seckey_slice(SECP256K1, &[index + 1; 32]).expect("a key")
 }
 
-fn secret(place: u8, usage: KeyUse) -> SecretKey {
+fn secret(index: u8, usage: KeyUse) -> SecretKey {
     let byte = match usage {
         KeyUse::Block => 101,
         KeyUse::Peg => 51,
         _ => 201,
     };
-    SecretKey::from_slice(&[place + byte; 32]).expect("a key")
+    SecretKey::from_slice(&[index + byte; 32]).expect("a key")
 }
 
-/// A message with a signature of which there are as many as there are salts.
-fn say(id: Digest, place: u8, body: Body, salt: u8) -> Message {
-    let keys = identity(place);
+/// A signed message; each salt gives a different signature.
+fn sign(id: Digest, index: u8, body: Body, salt: u8) -> Message {
+    let keys = identity(index);
     let sender = keys.x_only_public_key().0;
     let digest = message_digest(id, &sender, &body).expect("a body");
     let signed = Signed::from_digest(digest.to_bytes());
     let signature = SECP256K1.sign_schnorr_with_aux_rand(&signed, &keys, &[salt; 32]);
-    Message::new(id, sender, body, signature).expect("true")
+    Message::new(id, sender, body, signature).expect("a valid signature")
 }
 
-fn join(id: Digest, place: u8, keys: &[KeyUse]) -> Body {
-    let owner = identity(place).x_only_public_key().0;
+fn join(id: Digest, index: u8, keys: &[KeyUse]) -> Body {
+    let owner = identity(index).x_only_public_key().0;
     let keys = keys.iter().map(|usage| {
-        let secret = secret(place, *usage);
+        let secret = secret(index, *usage);
         let key = secret.public_key(SECP256K1);
         let digest = proof_digest(id, &owner, *usage, &key);
         let proof = SECP256K1.sign_ecdsa(&Signed::from_digest(digest.to_bytes()), &secret);
@@ -50,10 +50,10 @@ fn join(id: Digest, place: u8, keys: &[KeyUse]) -> Body {
         }
     });
     Body::Join(Join {
-        endpoint: format!("party-{place}.example:7000"),
+        endpoint: format!("party-{index}.example:7000"),
         node: format!(
-            "party-{place}.example:{}",
-            7041 - 40 * u16::from(place == 2)
+            "party-{index}.example:{}",
+            7041 - 40 * u16::from(index == 2)
         ),
         keys: keys.collect(),
     })
@@ -80,23 +80,24 @@ fn salted(
         sweep: None,
         fees: None,
         members: (0..N)
-            .map(|place| Member {
-                name: format!("party-{place}"),
-                identity: identity(place).x_only_public_key().0,
+            .map(|index| Member {
+                name: format!("party-{index}"),
+                identity: identity(index).x_only_public_key().0,
             })
             .collect(),
         nonce: Digest::from_bytes([9; 32]),
     };
     let id = ceremony_id(&proposal).expect("an id");
-    let mut ceremony = Ceremony::new(say(id, 0, Body::Proposal(proposal), 0)).expect("a ceremony");
-    for place in 0..N {
-        let message = say(id, place, join(id, place, keys), 0);
-        ceremony.add(message).expect("taken");
+    let opening = sign(id, 0, Body::Proposal(proposal), 0);
+    let mut ceremony = Ceremony::new(opening).expect("a ceremony");
+    for index in 0..N {
+        let message = sign(id, index, join(id, index, keys), 0);
+        ceremony.add(message).expect("added");
     }
     let approval = Ceremony::approval_of(&ceremony.chain().expect("a chain"));
-    for place in 0..N {
+    for index in 0..N {
         let body = Body::Approval(approval.clone());
-        ceremony.add(say(id, place, body, salt)).expect("taken");
+        ceremony.add(sign(id, index, body, salt)).expect("added");
     }
     Certificate::new(ceremony).expect("complete")
 }
@@ -119,16 +120,16 @@ fn the_zip_is_the_same_on_every_machine() {
     let zip = bundle(&elements(), &Transport::Zmq)
         .to_zip()
         .expect("a zip");
-    // Another machine has the certificate's text only.
+    // Another machine has only the text of the certificate.
     let read = Certificate::parse(&elements().to_text()).expect("verifies");
     assert_eq!(bundle(&read, &Transport::Zmq).to_zip().expect("a zip"), zip);
-    // Nothing in it tells a time: the first day that the format knows.
+    // The time is fixed: the earliest of the format.
     assert_eq!(&zip[10..14], &[0, 0, 0x21, 0]);
     assert_eq!(zip.first_chunk(), Some(b"PK\x03\x04"));
 }
 
 #[test]
-fn who_signs_twice_changes_the_certificate_alone() {
+fn a_second_signature_changes_only_the_certificate() {
     let one = bundle(&elements(), &Transport::Zmq);
     let other = bundle(
         &salted(NodeKind::Elements, CONF, None, BLOCK, 1),
@@ -169,15 +170,15 @@ fn the_nodes_configuration_makes_the_certified_chain() {
     }
 }
 
-/// Docker Compose starts whatever ends, and systemd whatever it is not told to leave.
+/// Docker Compose restarts every container that exits, systemd every service it is not told to leave.
 #[test]
-fn what_is_for_people_is_not_started_again() {
+fn an_operator_that_needs_an_administrator_is_not_restarted() {
     let bundle = bundle(&elements(), &Transport::Zmq);
     let unit = file(&bundle, "systemd/federation.service");
     assert!(unit.contains("\nRestart=on-failure\n"), "{unit}");
     assert!(unit.contains("\nRestartPreventExitStatus=78\n"), "{unit}");
     let compose = file(&bundle, "docker-compose.yml");
-    // A daemon that hangs is no healthy one: its age is looked at, not its lock.
+    // The age of the status is checked, not the lock, so that a daemon that hangs is unhealthy.
     assert!(
         compose.contains("\"federation\", \"status\", \"--check\""),
         "{compose}"
@@ -190,9 +191,9 @@ fn what_is_for_people_is_not_started_again() {
 }
 
 #[test]
-fn with_kafka_each_has_a_broker_or_none() {
+fn with_kafka_every_operator_has_a_broker_or_none_has() {
     let certificate = elements();
-    let own = bundle(&certificate, &Transport::OwnKafka);
+    let own = bundle(&certificate, &Transport::KafkaPerOperator);
     let compose = file(&own, "docker-compose.yml");
     assert!(compose.contains("KAFKA_NODE_ID: \"2\""));
     assert!(
@@ -228,25 +229,25 @@ fn with_kafka_each_has_a_broker_or_none() {
 }
 
 #[test]
-fn secrets_in_what_parties_wrote_are_found() {
+fn secrets_in_texts_by_the_parties_are_found() {
     let terms = "Terms.\n\nrpcpassword=hunter2\n";
     let ocean = certificate(NodeKind::Ocean, CONF, Some(terms), BLOCK);
     let Err(BundleError::Secret(finding)) = Bundle::new(&ocean, "party-0", &Transport::Zmq) else {
-        panic!("it should have been found");
+        panic!("the secret was not found");
     };
     assert_eq!(finding.suspicion(), Suspicion::Password);
-    // It stands in the certificate too, which comes first.
+    // It is also in the certificate, which comes first.
     assert_eq!(finding.file(), "certificate.json");
     let own = format!("Our key is {}.\n", "66".repeat(32));
     let ocean = certificate(NodeKind::Ocean, CONF, Some(&own), BLOCK);
     let Err(BundleError::Secret(finding)) = Bundle::new(&ocean, "party-0", &Transport::Zmq) else {
-        panic!("it should have been found");
+        panic!("the secret was not found");
     };
-    assert_eq!(finding.suspicion(), Suspicion::OwnKey);
+    assert_eq!(finding.suspicion(), Suspicion::MemberKey);
 }
 
 #[test]
-fn strangers_and_odd_chains_have_no_bundle() {
+fn unknown_operators_and_unusable_chain_names_are_refused() {
     let error = Bundle::new(&elements(), "mallory", &Transport::Zmq);
     assert!(
         matches!(error, Err(BundleError::NoOperator { .. })),

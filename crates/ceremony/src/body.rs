@@ -1,4 +1,4 @@
-//! What parties say to each other: a chain to be made, their keys, their agreement.
+//! The contents of messages: a proposal, a party's keys, its approval.
 
 use core::fmt;
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 
-/// What a key of a party is for.
+/// The purpose of a party's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum KeyUse {
-    /// It signs blocks.
+    /// Signing blocks: `signblockscript`.
     Block,
-    /// It pays out to the parent chain: `fedpegscript`.
+    /// Paying out to the parent chain: `fedpegscript`.
     Peg,
-    /// It reissues assets: Ocean's `issuecontrolscript`; on Elements it holds the initial reissuance
-    /// tokens, once they are swept to it.
+    /// Reissuing assets: Ocean's `issuecontrolscript`; on Elements the key holds the initial
+    /// reissuance tokens once they are swept to it.
     Reissuance,
 }
 
 impl KeyUse {
-    /// Its name: `block`, `peg` or `reissuance`.
+    /// Returns its name: `block`, `peg` or `reissuance`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,10 +33,10 @@ impl KeyUse {
     }
 }
 
-/// One who takes part.
+/// A party to the ceremony.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::exhaustive_structs, reason = "it is a part of a message")]
+#[expect(clippy::exhaustive_structs, reason = "part of a message")]
 pub struct Member {
     /// Its name in the federation.
     pub name: String,
@@ -44,15 +44,14 @@ pub struct Member {
     pub identity: XOnlyPublicKey,
 }
 
-/// Where coins go.
+/// The destination of coins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Destination {
-    /// To the parties: M of N of the keys that they bring for this use, as P2WSH, on Ocean as P2SH
-    /// (bare from 16 keys on).
+    /// M of N of the parties' keys for this use, as P2WSH, on Ocean as P2SH (bare from 16 keys on).
     Keys(KeyUse),
-    /// To an output script in hex, that of an address.
+    /// The output script of an address, in hex.
     Script(String),
 }
 
@@ -65,57 +64,57 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Where the coins go that anyone could take from a genesis else. On Elements the transaction that
-/// takes them there in block 1 follows from it, see [`Chain::sweep`](crate::Chain::sweep); on Ocean
-/// the setting `initialfreecoinsdestination` does.
+/// The destinations of genesis coins that anyone could otherwise take. On Elements they determine
+/// the transaction that sweeps the coins in block 1, see [`Chain::sweep`](crate::Chain::sweep); on
+/// Ocean, the setting `initialfreecoinsdestination`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::exhaustive_structs, reason = "it is a part of a message")]
+#[expect(clippy::exhaustive_structs, reason = "part of a message")]
 pub struct SweepTo {
-    /// Where the coins of `initialfreecoins` go, if there are any.
+    /// The destination of the coins of `initialfreecoins`, if there are any.
     pub coins: Option<Destination>,
-    /// Where the tokens of `initialreissuancetokens` go, if there are any.
+    /// The destination of the tokens of `initialreissuancetokens`, if there are any.
     pub tokens: Option<Destination>,
 }
 
-/// The first message: who is to make which chain.
+/// The first message: the chain to set up, and the parties.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::exhaustive_structs, reason = "it is a message")]
+#[expect(clippy::exhaustive_structs, reason = "a message")]
 pub struct Proposal {
     /// `elements` or `ocean`.
     pub node: String,
-    /// The chain's settings as they stand in a node's configuration, without those that follow from
-    /// the parties' keys.
+    /// The chain's settings, as in a node's configuration, without those that follow from the
+    /// parties' keys.
     pub configuration: String,
-    /// The text of Ocean's terms and conditions, where the chain has them.
+    /// The text of Ocean's terms and conditions, if the chain has them.
     pub terms: Option<String>,
-    /// M: how many sign a block.
+    /// M: the number of signatures that a block needs.
     pub threshold: u8,
-    /// The time from one block to the next, in milliseconds.
+    /// The block interval, in milliseconds.
     pub interval: u64,
-    /// The keys that each party brings, the one for blocks among them, in ascending order.
+    /// The keys that each party must bring, including the one for blocks, in ascending order.
     pub keys: Vec<KeyUse>,
-    /// Where the coins go that anyone could take, if the chain has any.
+    /// The destinations of coins that anyone could take, if the chain has any.
     pub sweep: Option<SweepTo>,
-    /// Who takes part, in the order of the roster.
+    /// The parties, in the order of the roster.
     pub members: Vec<Member>,
-    /// 32 random bytes: no two ceremonies are one.
+    /// 32 random bytes that make the ceremony unique.
     pub nonce: Digest,
-    /// Where every block pays its fees: `con_mandatorycoinbase` follows from it. Without it that is
-    /// what the configuration says; if that says nothing, anyone can take them.
-    // The last field, for what is hashed has no names: left out, all stays as it was before there
-    // was this field, and nothing else can stand in its place.
+    /// The destination of the fees of every block, from which `con_mandatorycoinbase` follows. If it
+    /// is omitted, the configuration decides; if that has no such setting, anyone can take the fees.
+    // This must stay the last field, because the hashed encoding has no field names: a proposal
+    // without it is encoded as it was before the field existed, and nothing can be mistaken for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fees: Option<Destination>,
 }
 
-/// A key and the proof that its owner holds it.
+/// A key, with the proof that its owner holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::exhaustive_structs, reason = "it is a part of a message")]
+#[expect(clippy::exhaustive_structs, reason = "part of a message")]
 pub struct ProvenKey {
-    /// What it is for.
+    /// The purpose of the key.
     pub usage: KeyUse,
     /// The public key.
     pub key: PublicKey,
@@ -126,45 +125,45 @@ pub struct ProvenKey {
 /// The second message: a party's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::exhaustive_structs, reason = "it is a message")]
+#[expect(clippy::exhaustive_structs, reason = "a message")]
 pub struct Join {
-    /// Where its messenger is reached, `host:port`.
+    /// The address of its messenger, `host:port`.
     pub endpoint: String,
-    /// Where its node is reached by other nodes, `host:port`.
+    /// The address of its node for other nodes, `host:port`.
     pub node: String,
-    /// One key for each use of the proposal, in its order.
+    /// One key for each use in the proposal, in the same order.
     pub keys: Vec<ProvenKey>,
 }
 
-/// The third message: a party agrees to the chain that it has computed itself.
+/// The third message: a party approves the chain, which it has computed itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::exhaustive_structs, reason = "it is a message")]
+#[expect(clippy::exhaustive_structs, reason = "a message")]
 pub struct Approval {
-    /// The hash of the manifest, over everything.
+    /// The hash of the manifest, which covers everything.
     pub manifest: Digest,
     /// The genesis hash, as nodes show it.
     pub genesis: String,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Body {
-    /// Who is to make which chain.
+    /// The chain to set up, and the parties.
     Proposal(Proposal),
     /// A party's keys.
     Join(Join),
-    /// A party agrees.
+    /// A party's approval of the chain.
     Approval(Approval),
 }
 
 impl Join {
-    /// Whether it says the same as another one, by proofs that may be others: a key in a module
-    /// proves itself by another signature each time.
+    /// Whether it has the same content as another one. Proofs are ignored: a key in a hardware module
+    /// makes a different signature each time.
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn has_same_content(&self, other: &Self) -> bool {
         let keys = |join: &Self| {
             let keys = join.keys.iter().map(|key| (key.usage, key.key));
             keys.collect::<Vec<_>>()
@@ -174,16 +173,16 @@ impl Join {
 }
 
 impl Body {
-    /// Whether it says the same as another one. Proofs of possession say nothing beside their keys.
+    /// Whether it has the same content as another one. Proofs of possession are ignored.
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn has_same_content(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Join(ours), Self::Join(theirs)) => ours.says_the_same(theirs),
+            (Self::Join(ours), Self::Join(theirs)) => ours.has_same_content(theirs),
             _ => self == other,
         }
     }
 
-    /// What kind it is: `proposal`, `join` or `approval`.
+    /// Returns its kind: `proposal`, `join` or `approval`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {

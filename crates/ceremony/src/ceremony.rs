@@ -1,4 +1,4 @@
-//! A ceremony as one party knows it: the messages that it has, in whatever order they came.
+//! One party's view of a ceremony: the messages that it has received, in any order.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -8,88 +8,90 @@ use crate::{
     words,
 };
 
-/// A message that has no place in a ceremony.
+/// The error for a message that does not belong in a ceremony, or a ceremony that is not complete.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CeremonyError {
-    /// A ceremony begins with a proposal.
-    #[error("a ceremony begins with a proposal, not with a message of kind `{0}`")]
+    /// The first message is not a proposal.
+    #[error("a ceremony starts with a proposal, not with a message of kind `{0}`")]
     NoProposal(&'static str),
-    /// Not of this ceremony.
-    #[error("the {kind} is of the ceremony {other}, this one is {this}: make a new one for this")]
+    /// The message is of another ceremony.
+    #[error(
+        "the {kind} is for ceremony {other}, but this one is {this}: make one for this ceremony"
+    )]
     OtherCeremony {
-        /// The message's kind.
+        /// The kind of message.
         kind: &'static str,
         /// Its ceremony.
         other: Digest,
         /// This ceremony.
         this: Digest,
     },
-    /// From nobody who takes part.
-    #[error("the {kind} is by {sender}, who is no member")]
+    /// The sender is not a member.
+    #[error("the {kind} is by {sender}, who is not a member")]
     Stranger {
-        /// The message's kind.
+        /// The kind of message.
         kind: &'static str,
-        /// Whose key signed it.
+        /// The key that signed it.
         sender: String,
     },
-    /// Other keys than asked for.
-    #[error("`{0}` has not brought exactly the keys that the proposal asks for, in its order")]
+    /// The keys are not those that the proposal requires.
+    #[error("`{0}` must bring exactly the keys that the proposal requires, in the same order")]
     Keys(String),
-    /// A key without a proof that its owner holds it.
-    #[error("`{member}` has not proven to hold its {} key for this ceremony", usage.as_str())]
+    /// A proof of possession is missing or invalid.
+    #[error("`{member}` has not proven possession of its {} key for this ceremony", usage.as_str())]
     Unproven {
-        /// Who.
+        /// The member.
         member: String,
-        /// Which key.
+        /// The use of the key.
         usage: KeyUse,
     },
-    /// An address that is none.
-    #[error("`{member}` gives `{address}`, which is no host:port")]
+    /// An address is malformed.
+    #[error("`{member}` gives the malformed address `{address}`: expected host:port")]
     Address {
-        /// Who.
+        /// The member.
         member: String,
-        /// What it gives.
+        /// The address.
         address: String,
     },
-    /// Said two things.
+    /// The member has signed two conflicting messages.
     #[error(
-        "`{0}` has signed two different messages of one kind, which is proven: begin a new ceremony without it"
+        "`{0}` has signed two different messages of one kind: start a new ceremony without it, and send the evidence to the others"
     )]
-    TwoThings(String),
-    /// Not the same chain.
+    Equivocation(String),
+    /// The member approves a different chain.
     #[error(
-        "`{member}` approves the manifest {theirs}, here it is {ours}: compare what you both have, then begin a new ceremony"
+        "`{member}` approves the manifest {theirs}, but here it is {ours}: compare what you both have, then start a new ceremony"
     )]
     Disagrees {
-        /// Who.
+        /// The member.
         member: String,
         /// The manifest that it approves.
         theirs: Digest,
         /// The manifest computed here.
         ours: Digest,
     },
-    /// Not everybody has approved.
+    /// The member has not approved yet.
     #[error("`{0}` has not approved")]
     NotApproved(String),
-    /// No such chain.
+    /// The messages do not result in a chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// No contradiction.
+    /// Two messages do not contradict each other.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
 }
 
-/// What became of a message.
+/// The outcome of adding a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Added {
-    /// It was not known before.
+    /// The message is new.
     New,
-    /// It was.
+    /// The message was known already.
     Known,
-    /// Its sender has said something else before.
-    TwoThings(Box<Evidence>),
+    /// The message contradicts an earlier one by the same sender.
+    Equivocation(Box<Evidence>),
 }
 
 /// The messages of one ceremony.
@@ -103,10 +105,10 @@ pub struct Ceremony {
 }
 
 impl Ceremony {
-    /// The ceremony that a proposal begins.
+    /// Opens the ceremony of a proposal.
     ///
     /// # Errors
-    /// If the message is none, is by no member, or no chain could follow from it.
+    /// If the message is not a proposal, its sender is not a member, or no chain could result from it.
     pub fn new(opening: Message) -> Result<Self, CeremonyError> {
         let Body::Proposal(proposal) = opening.body() else {
             return Err(CeremonyError::NoProposal(opening.body().kind()));
@@ -119,14 +121,14 @@ impl Ceremony {
             approvals: BTreeMap::new(),
             evidence: BTreeMap::new(),
         };
-        ceremony.member_of(&opening)?;
+        ceremony.index_of_sender(&opening)?;
         Ok(ceremony)
     }
 
-    /// Takes a message, in any order, as often as it comes.
+    /// Adds a message. Messages may come in any order and more than once.
     ///
     /// # Errors
-    /// If it has no place here; nothing changes then.
+    /// If it does not belong in this ceremony. Nothing changes then.
     pub fn add(&mut self, message: Message) -> Result<Added, CeremonyError> {
         if message.ceremony() != self.id() {
             return Err(CeremonyError::OtherCeremony {
@@ -135,11 +137,11 @@ impl Ceremony {
                 this: self.id(),
             });
         }
-        let place = self.member_of(&message)?;
-        let member = &self.proposal.members[place];
+        let index = self.index_of_sender(&message)?;
+        let member = &self.proposal.members[index];
         let of_its_kind = match message.body() {
             Body::Proposal(_) => {
-                // The id holds the proposal: this is the same, whoever of the members sends it.
+                // The id covers the proposal, so this is the same one, whichever member sends it.
                 keep_least(&mut self.opening, message);
                 return Ok(Added::Known);
             }
@@ -149,20 +151,20 @@ impl Ceremony {
             }
             Body::Approval(_) => &mut self.approvals,
         };
-        let known = match of_its_kind.entry(place) {
+        let known = match of_its_kind.entry(index) {
             Entry::Vacant(vacant) => {
                 vacant.insert(message);
                 return Ok(Added::New);
             }
             Entry::Occupied(known) => known.into_mut(),
         };
-        if known.body().says_the_same(message.body()) {
+        if known.body().has_same_content(message.body()) {
             keep_least(known, message);
             return Ok(Added::Known);
         }
         let evidence = Evidence::new(self.opening.clone(), [known.clone(), message])?;
-        self.evidence.insert(place, evidence.clone());
-        Ok(Added::TwoThings(Box::new(evidence)))
+        self.evidence.insert(index, evidence.clone());
+        Ok(Added::Equivocation(Box::new(evidence)))
     }
 
     /// The ceremony's id.
@@ -171,79 +173,79 @@ impl Ceremony {
         self.opening.ceremony()
     }
 
-    /// What is to be made.
+    /// The proposal.
     #[must_use]
     pub const fn proposal(&self) -> &Proposal {
         &self.proposal
     }
 
-    /// Who takes part, in the order of the roster.
+    /// The members, in the order of the roster.
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.proposal.members
     }
 
-    /// Whether a member has joined.
+    /// Whether the member at this index has joined.
     #[must_use]
-    pub fn has_joined(&self, place: usize) -> bool {
-        self.joins.contains_key(&place)
+    pub fn has_joined(&self, index: usize) -> bool {
+        self.joins.contains_key(&index)
     }
 
-    /// What a member has approved.
+    /// The approval of the member at this index.
     #[must_use]
-    pub fn approval(&self, place: usize) -> Option<&Approval> {
-        self.approvals.get(&place).and_then(approval_in)
+    pub fn approval(&self, index: usize) -> Option<&Approval> {
+        self.approvals.get(&index).and_then(approval_in)
     }
 
-    /// A member's keys and addresses.
+    /// The keys and addresses of the member at this index.
     #[must_use]
-    pub fn join(&self, place: usize) -> Option<&Join> {
-        self.joins.get(&place).and_then(join_in)
+    pub fn join(&self, index: usize) -> Option<&Join> {
+        self.joins.get(&index).and_then(join_in)
     }
 
-    /// The message by which a member joined.
+    /// The message with which the member at this index joined.
     #[must_use]
-    pub fn join_message(&self, place: usize) -> Option<&Message> {
-        self.joins.get(&place)
+    pub fn join_message(&self, index: usize) -> Option<&Message> {
+        self.joins.get(&index)
     }
 
-    /// The message by which a member approved.
+    /// The message with which the member at this index approved.
     #[must_use]
-    pub fn approval_message(&self, place: usize) -> Option<&Message> {
-        self.approvals.get(&place)
+    pub fn approval_message(&self, index: usize) -> Option<&Message> {
+        self.approvals.get(&index)
     }
 
-    /// Twelve words to compare by voice before anybody joins: the fingerprint of the proposal.
+    /// Twelve words to compare by voice before anybody joins: a fingerprint of the proposal.
     #[must_use]
     pub fn proposal_words(&self) -> String {
         words::of(self.id())
     }
 
-    /// Twelve words to compare by voice where the [chain's](Chain::words) differ: the fingerprint of
-    /// what one member has said when it joined; none if it has not.
+    /// Twelve words to compare by voice if the [chain's](Chain::words) differ: a fingerprint of the
+    /// content of one member's join; none if it has not joined.
     #[must_use]
-    pub fn join_words(&self, place: usize) -> Option<String> {
-        let join = self.join(place)?;
-        let said = join_digest(self.id(), &self.proposal.members[place], join);
-        Some(words::of(said))
+    pub fn join_words(&self, index: usize) -> Option<String> {
+        let join = self.join(index)?;
+        let digest = join_digest(self.id(), &self.proposal.members[index], join);
+        Some(words::of(digest))
     }
 
-    /// Who has said two things, with the proof.
+    /// The evidence against members that have signed conflicting messages.
     pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.evidence.values()
     }
 
-    /// What there is to know before one approves: about the proposal, and addresses that two parties
+    /// The warnings to read before approving: about the proposal, and about addresses that two parties
     /// share.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let mut found = warnings(&self.proposal);
         let mut known = BTreeMap::new();
-        for (place, message) in &self.joins {
+        for (index, message) in &self.joins {
             let Some(join) = join_in(message) else {
                 continue;
             };
-            let name = &self.proposal.members[*place].name;
+            let name = &self.proposal.members[*index].name;
             for address in [&join.endpoint, &join.node] {
                 let first = known.entry(address).or_insert(name);
                 if *first != name {
@@ -258,24 +260,24 @@ impl Ceremony {
         found
     }
 
-    /// All messages that count, in one order: the proposal, joins, approvals.
+    /// All messages that count, in a fixed order: the proposal, joins, approvals.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         core::iter::once(&self.opening)
             .chain(self.joins.values())
             .chain(self.approvals.values())
     }
 
-    /// The chain that everybody's keys make.
+    /// Computes the chain from the keys of all members.
     ///
     /// # Errors
-    /// If somebody has not joined or has said two things, or their keys make no chain.
+    /// If a member has not joined or has signed conflicting messages, or no chain results.
     pub fn chain(&self) -> Result<Chain, CeremonyError> {
         if let Some(evidence) = self.evidence.values().next() {
-            return Err(CeremonyError::TwoThings(evidence.member().to_owned()));
+            return Err(CeremonyError::Equivocation(evidence.member().to_owned()));
         }
-        let parties = self.members().iter().enumerate().map(|(place, member)| {
+        let parties = self.members().iter().enumerate().map(|(index, member)| {
             let join = self
-                .join(place)
+                .join(index)
                 .ok_or_else(|| ChainError::Missing(member.name.clone()))?;
             Ok(Party {
                 member: member.clone(),
@@ -286,34 +288,34 @@ impl Ceremony {
         Ok(Chain::new(self.id(), &self.proposal, parties)?)
     }
 
-    /// The chain, if everybody has approved it.
+    /// Computes the chain, if all members have approved it.
     ///
     /// # Errors
-    /// If there is no chain, or somebody has not approved it.
+    /// If there is no chain, or a member has not approved it.
     pub fn agreed(&self) -> Result<Chain, CeremonyError> {
         let chain = self.chain()?;
         let ours = Self::approval_of(&chain);
-        // Who disagrees goes before who is late.
-        for (place, message) in &self.approvals {
+        // Disagreement is reported before missing approvals.
+        for (index, message) in &self.approvals {
             if let Some(approval) = approval_in(message)
                 && *approval != ours
             {
                 return Err(CeremonyError::Disagrees {
-                    member: self.proposal.members[*place].name.clone(),
+                    member: self.proposal.members[*index].name.clone(),
                     theirs: approval.manifest,
                     ours: ours.manifest,
                 });
             }
         }
-        for (place, member) in self.members().iter().enumerate() {
-            if !self.approvals.contains_key(&place) {
+        for (index, member) in self.members().iter().enumerate() {
+            if !self.approvals.contains_key(&index) {
                 return Err(CeremonyError::NotApproved(member.name.clone()));
             }
         }
         Ok(chain)
     }
 
-    /// What a party says to approve a chain that it has computed.
+    /// Returns the approval of a chain that a party has computed.
     #[must_use]
     pub fn approval_of(chain: &Chain) -> Approval {
         Approval {
@@ -322,7 +324,7 @@ impl Ceremony {
         }
     }
 
-    fn member_of(&self, message: &Message) -> Result<usize, CeremonyError> {
+    fn index_of_sender(&self, message: &Message) -> Result<usize, CeremonyError> {
         let mut members = self.proposal.members.iter();
         members
             .position(|member| member.identity == *message.sender())
@@ -358,7 +360,7 @@ impl Ceremony {
     }
 }
 
-/// Of two signatures on one message, or two proofs of one key, the lesser text stays, so that all
+/// Keeps the lesser text of two with the same content but different signatures or proofs, so that all
 /// who have the same messages make the same certificate.
 fn keep_least(known: &mut Message, other: Message) {
     if other.to_text() < known.to_text() {
@@ -366,18 +368,18 @@ fn keep_least(known: &mut Message, other: Message) {
     }
 }
 
-/// What a member says when it joins, without the proofs, under one hash.
+/// The hash of the content of a member's join, without the proofs.
 fn join_digest(ceremony: Digest, member: &Member, join: &Join) -> Digest {
-    let mut said = format!("{}\n{}\n", join.endpoint, join.node);
+    let mut content = format!("{}\n{}\n", join.endpoint, join.node);
     for key in &join.keys {
-        said += &format!("{}={}\n", key.usage.as_str(), key.key);
+        content += &format!("{}={}\n", key.usage.as_str(), key.key);
     }
     Digest::tagged(
         "federation/ceremony/join/1",
         &[
             &ceremony.to_bytes(),
             &member.identity.serialize(),
-            said.as_bytes(),
+            content.as_bytes(),
         ],
     )
 }
@@ -396,7 +398,7 @@ const fn approval_in(message: &Message) -> Option<&Approval> {
     }
 }
 
-/// Whether it can stand in configurations as `host:port`.
+/// Whether the text is usable as `host:port` in configurations.
 fn is_address(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.:[]_".contains(c);
     text.len() <= 255

@@ -1,4 +1,4 @@
-//! The certificate: a whole ceremony in one text, which anybody can check offline.
+//! The certificate: a complete ceremony in one text, which anybody can verify offline.
 
 use core::time::Duration;
 
@@ -16,43 +16,47 @@ use crate::{
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// No certificate is longer, in bytes: 41 messages, the proposal the only long one.
+/// The maximum length of a certificate, in bytes: 41 messages, of which only the proposal is long.
 pub const MAX_CERTIFICATE: usize = 2 * 1024 * 1024;
 
-/// A text that certifies nothing.
+/// The error for an invalid certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// Too long.
-    #[error("{0} bytes are no certificate: the longest has {MAX_CERTIFICATE}")]
+    /// The text is too long.
+    #[error("a certificate of {0} bytes is too long: the maximum is {MAX_CERTIFICATE}")]
     TooLong(usize),
-    /// Not the format.
-    #[error("it is no certificate: {0}")]
+    /// The text does not have the format of a certificate.
+    #[error("malformed certificate: {0}")]
     Format(String),
-    /// From another version of the program.
-    #[error("it is of version {0}, this program knows version {VERSION}")]
+    /// The format is of another version of the program.
+    #[error(
+        "certificate format version {0} is not supported: this program supports version {VERSION}"
+    )]
     Version(u32),
-    /// A message that is not its sender's.
+    /// A message is invalid.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// The messages make no chain that all approve.
+    /// The messages do not result in a chain that all approve.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
-    /// A true certificate, of something else.
-    #[error("it certifies that {found} was agreed on, not {expected}: take that of this chain")]
+    /// The certificate is valid, but for something else.
+    #[error(
+        "the certificate is for the agreement {found}, not {expected}: use the certificate of this chain"
+    )]
     Other {
-        /// What should have been agreed on.
+        /// The expected hash.
         expected: Digest,
-        /// What its parties have agreed on.
+        /// The hash of what it certifies.
         found: Digest,
     },
 }
 
 /// A chain that all members have approved, with everything that proves it.
 ///
-/// There is no value of this type that is not verified. What was agreed on has one hash,
-/// [`Certificate::agreed_hash`]; the text has none that means anything: a party can sign the same
-/// message again, and two texts then certify one agreement. Bind to the former.
+/// Every value of this type has been verified. What was agreed on is identified by
+/// [`Certificate::agreed_hash`]. A hash of the text identifies nothing: a party can sign the same
+/// message again, and the result is another text for the same agreement.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     ceremony: Ceremony,
@@ -73,19 +77,19 @@ struct RawText {
 }
 
 impl Certificate {
-    /// The certificate of a ceremony that is complete.
+    /// Creates the certificate of a complete ceremony.
     ///
     /// # Errors
-    /// If it is not.
+    /// If the ceremony is not complete.
     pub fn new(ceremony: Ceremony) -> Result<Self, CeremonyError> {
         let chain = ceremony.agreed()?;
         Ok(Self { ceremony, chain })
     }
 
-    /// Reads a certificate and checks all of it: signatures, proofs, chain, approvals.
+    /// Parses a certificate and verifies all of it: signatures, proofs, chain, approvals.
     ///
     /// # Errors
-    /// If anything is not as it should be.
+    /// If anything in it is invalid.
     pub fn parse(text: &str) -> Result<Self, CertificateError> {
         if text.len() > MAX_CERTIFICATE {
             return Err(CertificateError::TooLong(text.len()));
@@ -96,7 +100,7 @@ impl Certificate {
             return Err(CertificateError::Version(raw.version));
         }
         let mut messages = raw.messages.into_iter();
-        let empty = || CertificateError::Format("it holds no messages".to_owned());
+        let empty = || CertificateError::Format("it contains no messages".to_owned());
         let opening = Message::try_from(messages.next().ok_or_else(empty)?)?;
         let mut ceremony = Ceremony::new(opening)?;
         for message in messages {
@@ -105,11 +109,11 @@ impl Certificate {
         Ok(Self::new(ceremony)?)
     }
 
-    /// Reads a certificate, checks all of it as [`Certificate::parse`] does, offline, and that it is
-    /// of what was agreed on under this hash.
+    /// Parses and verifies a certificate like [`Certificate::parse`], and checks that it is for the
+    /// agreement with this hash.
     ///
     /// # Errors
-    /// If anything is not as it should be, or it certifies something else.
+    /// If anything in it is invalid, or it certifies something else.
     pub fn verify(text: &str, agreed: Digest) -> Result<Self, CertificateError> {
         let certificate = Self::parse(text)?;
         let found = certificate.agreed_hash();
@@ -123,40 +127,41 @@ impl Certificate {
         }
     }
 
-    /// The hash of what was agreed on, which no signature changes: that of the manifest, which holds
-    /// ceremony, genesis hash, every setting of the chain, threshold, interval and the whole roster.
+    /// The hash of what was agreed on, independent of the signatures: the hash of the manifest, which
+    /// holds the ceremony's id, the genesis hash, every setting of the chain, the threshold, the
+    /// interval and the whole roster.
     ///
-    /// `manifest_hash` of [`Certificate::chain`] is the same; every approval names it.
+    /// It equals `manifest_hash` of [`Certificate::chain`] and is named in every approval.
     #[must_use]
     pub fn agreed_hash(&self) -> Digest {
         self.chain.manifest_hash()
     }
 
-    /// The chain's name.
+    /// The name of the chain.
     #[must_use]
     pub fn chain_name(&self) -> &str {
         self.chain.settings().chain()
     }
 
-    /// The form of the chain's blocks.
+    /// The format of the chain's blocks.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.chain.dialect()
     }
 
-    /// The hash of the chain's first block.
+    /// The hash of the genesis block.
     #[must_use]
     pub const fn genesis_hash(&self) -> BlockHash {
         self.chain.genesis().hash()
     }
 
-    /// M: how many sign a block.
+    /// M: the number of signatures that a block needs.
     #[must_use]
     pub fn threshold(&self) -> u8 {
         self.script().threshold().to_u8()
     }
 
-    /// The operators, N of them, in the order of the roster: names, keys, addresses.
+    /// The N operators in the order of the roster: names, keys, addresses.
     #[must_use]
     pub fn operators(&self) -> &[Party] {
         self.chain.parties()
@@ -168,46 +173,46 @@ impl Certificate {
         self.chain.script()
     }
 
-    /// The time from one block to the next.
+    /// The block interval.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         self.federation().interval()
     }
 
-    /// The chain's limit on the size of a block's signatures, in bytes; on Ocean, which has none,
-    /// what they need.
+    /// The maximum size of a block's signatures, in bytes; on Ocean, which has no limit, the size that
+    /// they need.
     #[must_use]
     pub const fn max_block_signature_size(&self) -> u32 {
         self.federation().rules().max_signature_size()
     }
 
-    /// The federation, as its operators' `federation.toml` must have it. Its id leaves out where
-    /// operators are reached, which may change later.
+    /// The federation, as it must be in its operators' `federation.toml`. Its id does not cover the
+    /// operators' endpoints, which may change later.
     #[must_use]
     pub const fn federation(&self) -> &Federation {
         self.chain.federation()
     }
 
-    /// The transaction without which there is no block 1, if the genesis has coins that anyone could
+    /// The transaction that block 1 must include if the genesis block has coins that anyone could
     /// take; see [`Chain::sweep`].
     #[must_use]
     pub const fn sweep(&self) -> Option<&Sweep> {
         self.chain.sweep()
     }
 
-    /// The lines of a node's configuration file that make the chain.
+    /// The lines of a node's configuration file that define the chain.
     #[must_use]
     pub fn node_settings(&self) -> String {
         self.chain.settings().to_conf()
     }
 
-    /// The text of Ocean's terms and conditions, where the chain has them.
+    /// The text of Ocean's terms and conditions, if the chain has them.
     #[must_use]
     pub fn terms(&self) -> Option<&str> {
         self.ceremony.proposal().terms.as_deref()
     }
 
-    /// The certificate as text, the same on every machine: JSON, one line feed at the end.
+    /// The certificate as text, the same on every machine: JSON, ending in a line feed.
     #[must_use]
     pub fn to_text(&self) -> String {
         to_json(&Text {
@@ -216,7 +221,7 @@ impl Certificate {
         })
     }
 
-    /// The ceremony that it is of.
+    /// The ceremony that it certifies.
     #[must_use]
     pub const fn ceremony(&self) -> &Ceremony {
         &self.ceremony

@@ -1,4 +1,4 @@
-//! What follows from a proposal and everybody's keys: the chain, its roster, its manifest.
+//! The chain, roster and manifest that follow from a proposal and the keys of all parties.
 
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     sweep, words,
 };
 
-/// Elements' limit on the size of a block's signatures.
+/// Elements' setting for the maximum size of a block's signatures.
 const SIGNATURE_SIZE: &str = "con_max_block_sig_size";
 
 /// One operator of the chain.
@@ -31,20 +31,20 @@ impl Party {
         &self.member
     }
 
-    /// Where it is reached, and its keys.
+    /// Its addresses and keys.
     #[must_use]
     pub const fn join(&self) -> &Join {
         &self.join
     }
 
-    /// Its key for a use; none if the proposal does not ask for one.
+    /// Its key for a use; none if the proposal does not require one.
     #[must_use]
     pub fn key(&self, usage: KeyUse) -> Option<PublicKey> {
         let mut keys = self.join.keys.iter();
         keys.find(|key| key.usage == usage).map(|key| key.key)
     }
 
-    /// What the roster says of it.
+    /// Its entry in the roster.
     fn operator(&self) -> Option<Operator> {
         Some(Operator {
             name: self.member.name.clone(),
@@ -55,7 +55,7 @@ impl Party {
     }
 }
 
-/// A chain that everybody computes alike.
+/// The chain, which every party computes alike.
 #[derive(Debug, Clone)]
 pub struct Chain {
     settings: Settings,
@@ -66,11 +66,11 @@ pub struct Chain {
     parties: Vec<Party>,
 }
 
-/// The rules by which the chain's blocks are signed.
+/// The rules for signing the chain's blocks.
 fn rules(settings: &Settings, script: MultisigScript) -> Result<SigningRules, ChainError> {
     let dialect = dialect(settings)?;
     let needed = SigningRules::required_signature_size(dialect, &script);
-    // Ocean has no such setting, and no such limit.
+    // Ocean has neither the setting nor the limit.
     let limit = settings
         .iter()
         .find(|setting| setting.name == SIGNATURE_SIZE)
@@ -79,7 +79,7 @@ fn rules(settings: &Settings, script: MultisigScript) -> Result<SigningRules, Ch
 }
 
 impl Chain {
-    /// The chain of a proposal and one join for each member, in the order of the members.
+    /// Computes the chain of a proposal from one join per member, in the order of the members.
     pub(crate) fn new(
         id: Digest,
         proposal: &Proposal,
@@ -150,39 +150,39 @@ impl Chain {
         })
     }
 
-    /// All settings that make the chain.
+    /// All settings that define the chain.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Its first block.
+    /// Its genesis block.
     #[must_use]
     pub const fn genesis(&self) -> &Genesis {
         &self.genesis
     }
 
-    /// The transaction without which there is no block 1, if its genesis has coins that anyone could
-    /// take: the manifest names its id. Every operator's `federation.toml` has it as `sweep`.
+    /// The transaction that block 1 must include if the genesis block has coins that anyone could
+    /// take. Its id is in the manifest, and it is `sweep` in every operator's `federation.toml`.
     #[must_use]
     pub const fn sweep(&self) -> Option<&Sweep> {
         self.sweep.as_ref()
     }
 
-    /// The form of its blocks.
+    /// The format of its blocks.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.federation.rules().dialect()
     }
 
-    /// Who signs its blocks.
+    /// The script that signs its blocks.
     #[must_use]
     pub const fn script(&self) -> &MultisigScript {
         self.federation.rules().script()
     }
 
-    /// The federation that runs it: roster, rules of signing, genesis hash and interval, as its
-    /// operators have them in `federation.toml`.
+    /// The federation that runs it: roster, signing rules, genesis hash and interval, as in its
+    /// operators' `federation.toml`.
     #[must_use]
     pub const fn federation(&self) -> &Federation {
         &self.federation
@@ -194,26 +194,26 @@ impl Chain {
         &self.parties
     }
 
-    /// Everything that makes the chain and the federation, in one text.
+    /// Everything that defines the chain and the federation, as one text.
     #[must_use]
     pub fn manifest(&self) -> &str {
         &self.manifest
     }
 
-    /// SHA-256 of the manifest, as `sha256sum` gives it.
+    /// The SHA-256 of the manifest, as `sha256sum` prints it.
     #[must_use]
     pub fn manifest_hash(&self) -> Digest {
         hash::sha256(self.manifest.as_bytes())
     }
 
-    /// Twelve words to compare by voice: the manifest's fingerprint, the roster's with it.
+    /// Twelve words to compare by voice: a fingerprint of the manifest, and thus of the roster.
     #[must_use]
     pub fn words(&self) -> String {
         words::of(self.manifest_hash())
     }
 }
 
-/// No key twice, whoever brings it and whatever for.
+/// Checks that no key occurs twice, for whichever parties and uses.
 fn check_keys(parties: &[Party]) -> Result<(), ChainError> {
     let mut seen = std::collections::BTreeMap::new();
     for party in parties {

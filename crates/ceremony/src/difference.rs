@@ -1,24 +1,24 @@
-//! In what two parties' views of a ceremony differ.
+//! The differences between two parties' views of a ceremony.
 
 use core::fmt;
 use std::collections::BTreeSet;
 
 use crate::{Body, Ceremony, Join, Message, Proposal};
 
-/// Which step of a ceremony something belongs to.
+/// A step of a ceremony.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// What is to be made, and by whom.
+    /// The chain to set up, and the parties.
     Proposal,
-    /// Everybody's keys and addresses.
+    /// The keys and addresses of all parties.
     Joins,
-    /// Everybody's agreement.
+    /// The approvals of all parties.
     Approvals,
 }
 
 impl Stage {
-    /// Its name: `proposal`, `joins` or `approvals`.
+    /// Returns its name: `proposal`, `joins` or `approvals`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,39 +35,39 @@ impl fmt::Display for Stage {
     }
 }
 
-/// One thing that is not the same in two views.
+/// A field that differs between two views.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
     /// The step that it belongs to.
     pub stage: Stage,
-    /// Whose message it is in; none where it is the proposal's.
+    /// The member whose message it is in; none for the proposal.
     pub member: Option<String>,
-    /// What differs.
+    /// The name of the field.
     pub what: String,
-    /// What the first view has; none if it has nothing.
+    /// The value in the first view, if it has one.
     pub left: Option<String>,
-    /// What the second view has.
+    /// The value in the second view, if it has one.
     pub right: Option<String>,
 }
 
 impl Difference {
-    /// Whether both views have something, so that waiting does not make them one.
+    /// Whether both views have a value, so that missing messages cannot be the reason.
     #[must_use]
     pub const fn is_contradiction(&self) -> bool {
         self.left.is_some() && self.right.is_some() || matches!(self.stage, Stage::Proposal)
     }
 }
 
-/// In what two views of a ceremony differ, in the order of its steps; nothing if they will make the
-/// same certificate. Two ceremonies differ in their proposals, and nothing beyond that is compared.
+/// Returns the differences between two views of a ceremony, in the order of its steps; empty if they
+/// will make the same certificate. Of two different ceremonies, only the proposals are compared.
 #[must_use]
 pub fn differences(left: &Ceremony, right: &Ceremony) -> Vec<Difference> {
     if left.id() != right.id() {
         return of_proposals(left, right);
     }
     let mut found = Vec::new();
-    for (place, member) in left.members().iter().enumerate() {
+    for (index, member) in left.members().iter().enumerate() {
         let mut compare = |stage, one: Option<&Message>, other: Option<&Message>| {
             let [one, other] = [one, other].map(fields);
             found.extend(
@@ -82,13 +82,13 @@ pub fn differences(left: &Ceremony, right: &Ceremony) -> Vec<Difference> {
         };
         compare(
             Stage::Joins,
-            left.join_message(place),
-            right.join_message(place),
+            left.join_message(index),
+            right.join_message(index),
         );
         compare(
             Stage::Approvals,
-            left.approval_message(place),
-            right.approval_message(place),
+            left.approval_message(index),
+            right.approval_message(index),
         );
     }
     found.sort_by_key(|difference| difference.stage);
@@ -110,7 +110,7 @@ fn of_proposals(left: &Ceremony, right: &Ceremony) -> Vec<Difference> {
 
 type Fields = Vec<(String, String)>;
 
-/// What is not the same under one name, in the order of the first, then the second.
+/// Returns the fields that differ, in the order of the first list, then the second.
 fn of_fields(
     one: &Fields,
     other: &Fields,
@@ -135,7 +135,7 @@ fn of_fields(
         .into_iter()
 }
 
-/// What a join or an approval says, by name. Proofs say nothing.
+/// The named fields of a join or an approval, without the proofs.
 fn fields(message: Option<&Message>) -> Fields {
     let named = |name: &str, value: &dyn fmt::Display| (name.to_owned(), value.to_string());
     match message.map(Message::body) {
@@ -185,9 +185,9 @@ fn proposal_fields(proposal: &Proposal) -> Fields {
     if let Some(fees) = &proposal.fees {
         field("fees", fees.to_string());
     }
-    for (place, member) in proposal.members.iter().enumerate() {
+    for (index, member) in proposal.members.iter().enumerate() {
         let value = format!("{} {}", member.name, member.identity);
-        field(&format!("member {place}"), value);
+        field(&format!("member {index}"), value);
     }
     field("nonce", proposal.nonce.to_string());
     fields

@@ -1,4 +1,4 @@
-//! Why no chain can be made of what the parties say.
+//! Errors for messages that do not result in a chain.
 
 use federation_chain::RulesError;
 use federation_genesis::{ConfError, InvalidConf, Problem, SweepError, Unfit, UnknownNode};
@@ -7,37 +7,39 @@ use federation_roster::FederationError;
 
 use crate::{KeyUse, MAX_INTERVAL, MIN_INTERVAL};
 
-/// A chain that cannot be made of what the parties say.
+/// The error for messages that do not result in a chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
-    /// No such node.
+    /// Unknown kind of node.
     #[error(transparent)]
     Node(#[from] UnknownNode),
-    /// Wrong settings.
+    /// Invalid configuration.
     #[error("the proposal's configuration: {0}")]
     Configuration(#[from] InvalidConf),
-    /// A setting that cannot be made.
+    /// Invalid setting.
     #[error(transparent)]
     Setting(#[from] ConfError),
-    /// More in the configuration than what makes the chain.
-    #[error("the proposal's configuration has more than the chain's settings, or in another order")]
-    NotCanonical,
-    /// A setting that follows from the keys.
-    #[error("`{0}` follows from the parties' keys: leave it out of the configuration")]
-    Derived(&'static str),
-    /// Keys for which the chain has no use.
+    /// The configuration is not in canonical form.
     #[error(
-        "an elements chain has no setting for reissuance keys: ask for them only where coins or fees go to them"
+        "the proposal's configuration must contain the chain's settings only, in canonical order"
+    )]
+    NotCanonical,
+    /// The setting follows from the keys.
+    #[error("`{0}` follows from the parties' keys: omit it from the configuration")]
+    Derived(&'static str),
+    /// The chain has no use for the keys.
+    #[error(
+        "an elements chain has no setting for reissuance keys: require them only if coins or fees go to them"
     )]
     Reissuance,
-    /// No keys to sign blocks with, or one use twice.
-    #[error("the proposal's keys must be different and ascending, and the first one `block`")]
+    /// The uses of keys lack `block`, or are not in order.
+    #[error("the proposal's keys must be distinct and ascending, starting with `block`")]
     Keys,
-    /// A name that makes no file name.
-    #[error("`{0}` is no name: use 1 to 64 letters, digits, `-` and `_`")]
+    /// The name is not usable as a file name.
+    #[error("invalid name `{0}`: use 1 to 64 letters, digits, `-` and `_`")]
     Name(String),
-    /// Two parties that are one.
+    /// Two parties share a name, identity or key.
     #[error("`{first}` and `{second}` have the same name, identity or key")]
     Same {
         /// One of them.
@@ -45,65 +47,63 @@ pub enum ChainError {
         /// The other.
         second: String,
     },
-    /// Blocks too close together or too far apart.
-    #[error(
-        "the interval of {0} ms is none that a federation can keep: use {MIN_INTERVAL} to {MAX_INTERVAL} ms"
-    )]
+    /// The block interval is out of range.
+    #[error("interval of {0} ms is out of range: use {MIN_INTERVAL} to {MAX_INTERVAL} ms")]
     Interval(u64),
-    /// No M.
+    /// Invalid M.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
-    /// No M-of-N.
+    /// Invalid M-of-N script.
     #[error(transparent)]
     Script(#[from] ScriptError),
-    /// M is no majority.
-    #[error("{m} of {n} is no majority, so two chains could be signed: use at least {}", .n / 2 + 1)]
+    /// M is not a majority.
+    #[error("{m} of {n} is not a majority, so two chains could be signed: use at least {}", .n / 2 + 1)]
     NoMajority {
         /// M.
         m: u8,
         /// N.
         n: usize,
     },
-    /// No genesis block.
+    /// No genesis block follows from the settings.
     #[error(transparent)]
     Unfit(#[from] Unfit),
-    /// A chain that stops or splits.
-    #[error("this chain cannot live: {0}")]
+    /// The chain could not work.
+    #[error("this chain could not work: {0}")]
     Problem(Problem),
-    /// A chain that changes its form of block on its way.
+    /// The block format would change while the chain runs.
     #[error(
-        "the chain would change to dynafed on its way, which a new federation does not need: set evbparams=dynafed:-1::: or dynafed:-2:::"
+        "the chain would change to dynafed while it runs, which a new federation does not need: set evbparams=dynafed:-1::: or dynafed:-2:::"
     )]
     Signalled,
-    /// No rules for the signatures in its blocks.
+    /// No valid signing rules.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// No roster.
+    /// No valid roster.
     #[error(transparent)]
     Federation(#[from] FederationError),
-    /// No transaction that takes the coins which anyone could take.
+    /// No valid sweep.
     #[error("the proposal's sweep: {0}")]
     Sweep(#[from] SweepError),
-    /// A destination that is no hex.
-    #[error("where coins and fees go: `{0}` is no output script in hex")]
+    /// The destination is not hex.
+    #[error("invalid destination of coins or fees `{0}`: expected an output script in hex")]
     SweepScript(String),
-    /// Coins or fees for keys that nobody brings.
-    #[error("coins or fees go to {} keys, which the proposal does not ask for", .0.as_str())]
+    /// Coins or fees go to keys that nobody brings.
+    #[error("coins or fees go to {} keys, which the proposal does not require", .0.as_str())]
     SweepKeys(KeyUse),
-    /// Tokens that an Ocean chain has none of.
+    /// An Ocean chain has no reissuance tokens.
     #[error(
         "an ocean chain has no reissuance tokens to sweep: set the policies' destinations instead"
     )]
     OceanSweep,
-    /// A destination of coins that are not there.
-    #[error("a destination is given for initial coins, and initialfreecoins is 0")]
+    /// A destination has no coins.
+    #[error("a destination is given for initial coins, but initialfreecoins is 0")]
     NoCoins,
-    /// Coins that nobody can ever spend, the sweep neither.
+    /// Genesis coins cannot be spent, not even by the sweep.
     #[error(
-        "con_connect_genesis_outputs=0: nobody could ever spend the initial coins, so there would be no block 1 with the sweep; leave it out"
+        "con_connect_genesis_outputs=0: nobody could ever spend the initial coins, so there could be no block 1 with the sweep; omit it"
     )]
     Unconnected,
-    /// Not everybody's keys are there.
+    /// A party has not joined yet.
     #[error("`{0}` has not joined")]
     Missing(String),
 }

@@ -1,4 +1,4 @@
-//! The proof that a member has said two things, which anybody can check offline.
+//! The proof that a member has signed conflicting messages, which anybody can verify offline.
 
 use secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
@@ -11,35 +11,37 @@ use crate::{
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// No evidence is longer, in bytes: three messages, indented once more.
+/// The maximum length of evidence, in bytes: three messages, with further indentation.
 pub const MAX_EVIDENCE: usize = 4 * MAX_MESSAGE;
 
-/// A text that proves nothing.
+/// The error for invalid evidence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
-    /// Too long.
-    #[error("{0} bytes are no evidence: the longest has {MAX_EVIDENCE}")]
+    /// The text is too long.
+    #[error("evidence of {0} bytes is too long: the maximum is {MAX_EVIDENCE}")]
     TooLong(usize),
-    /// Not the format.
-    #[error("it is no evidence: {0}")]
+    /// The text does not have the format of evidence.
+    #[error("malformed evidence: {0}")]
     Format(String),
-    /// From another version of the program.
-    #[error("it is of version {0}, this program knows version {VERSION}")]
+    /// The format is of another version of the program.
+    #[error(
+        "evidence format version {0} is not supported: this program supports version {VERSION}"
+    )]
     Version(u32),
-    /// A message that is not its sender's.
+    /// A message is invalid.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// Not what it takes to accuse somebody.
-    #[error("it proves nothing: {0}")]
+    /// The messages do not contradict each other.
+    #[error("the evidence proves nothing: {0}")]
     Nothing(&'static str),
 }
 
-/// Two messages of one kind that one member has signed in one ceremony, and that say different
-/// things. There is no value of this type that does not prove it.
+/// Two messages of one kind with different content, both signed by one member in one ceremony. Every
+/// value of this type has been verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The ceremony's proposal, which says who the member is.
+    /// The ceremony's proposal, which lists the members.
     opening: Message,
     member: String,
     messages: [Message; 2],
@@ -61,14 +63,14 @@ struct RawText {
 }
 
 impl Evidence {
-    /// The proof that two messages of the ceremony that a proposal begins contradict each other.
+    /// Creates evidence from two contradictory messages and the proposal of their ceremony.
     ///
     /// # Errors
-    /// If they do not, are not of one member, or not of this ceremony.
+    /// If the messages do not contradict each other, or are not by one member of this ceremony.
     pub fn new(opening: Message, messages: [Message; 2]) -> Result<Self, EvidenceError> {
         let nothing = |why| Err(EvidenceError::Nothing(why));
         let Body::Proposal(proposal) = opening.body() else {
-            return nothing("it has no proposal, which says who the members are");
+            return nothing("it has no proposal, which lists the members");
         };
         let [one, other] = &messages;
         if [one, other]
@@ -78,21 +80,21 @@ impl Evidence {
             return nothing("a message is of another ceremony");
         }
         if one.sender() != other.sender() {
-            return nothing("the messages are of two senders");
+            return nothing("the messages have different senders");
         }
         if one.body().kind() != other.body().kind() {
-            return nothing("the messages are of two kinds");
+            return nothing("the messages are of different kinds");
         }
-        if one.body().says_the_same(other.body()) {
-            return nothing("the messages say the same");
+        if one.body().has_same_content(other.body()) {
+            return nothing("the messages have the same content");
         }
         let mut members = proposal.members.iter();
         let Some(member) = members.find(|member| member.identity == *one.sender()) else {
-            return nothing("the sender is no member");
+            return nothing("the sender is not a member");
         };
         let member = member.name.clone();
         let mut messages = messages;
-        // The same proof has the same text, whichever message came first.
+        // So that the text does not depend on which message came first.
         messages.sort_by_key(Message::to_text);
         Ok(Self {
             opening,
@@ -101,10 +103,10 @@ impl Evidence {
         })
     }
 
-    /// Reads evidence and checks all of it: both signatures, the member, the contradiction.
+    /// Parses evidence and verifies all of it: both signatures, the member, the contradiction.
     ///
     /// # Errors
-    /// If it proves nothing.
+    /// If it is invalid.
     pub fn parse(text: &str) -> Result<Self, EvidenceError> {
         if text.len() > MAX_EVIDENCE {
             return Err(EvidenceError::TooLong(text.len()));
@@ -121,7 +123,7 @@ impl Evidence {
         )
     }
 
-    /// The evidence as text: JSON, one line feed at the end.
+    /// The evidence as text: JSON, ending in a line feed.
     #[must_use]
     pub fn to_text(&self) -> String {
         to_json(&Text {
@@ -131,19 +133,19 @@ impl Evidence {
         })
     }
 
-    /// Who said two things.
+    /// The name of the member that signed both messages.
     #[must_use]
     pub fn member(&self) -> &str {
         &self.member
     }
 
-    /// The culprit's key, with which both messages are signed.
+    /// The member's identity, with which both messages are signed.
     #[must_use]
     pub const fn identity(&self) -> &XOnlyPublicKey {
         self.messages[0].sender()
     }
 
-    /// The ceremony in which it said them.
+    /// The ceremony that the messages belong to.
     #[must_use]
     pub const fn ceremony(&self) -> Digest {
         self.opening.ceremony()
@@ -155,13 +157,13 @@ impl Evidence {
         &self.opening
     }
 
-    /// What kind of message they are: `join` or `approval`.
+    /// The kind of the messages: `join` or `approval`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.messages[0].body().kind()
     }
 
-    /// What it said, both signed by it.
+    /// The two contradictory messages.
     #[must_use]
     pub const fn messages(&self) -> &[Message; 2] {
         &self.messages

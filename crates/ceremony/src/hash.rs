@@ -1,4 +1,4 @@
-//! The hashes of a ceremony: 32 bytes, each kind under a tag of its own.
+//! The hashes of a ceremony: 32 bytes, each kind with its own tag.
 
 use core::{fmt, str::FromStr};
 
@@ -6,29 +6,30 @@ use bitcoin::hashes::{Hash, HashEngine, sha256};
 use hex_conservative::{DisplayHex, FromHex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A text that is no hash.
+/// The error for text that is not a hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected 64 hexadecimal digits")]
 pub struct ParseDigestError;
 
-/// 32 bytes that name something of a ceremony, shown as 64 hexadecimal digits in their own order.
+/// A hash that identifies part of a ceremony, displayed as 64 hexadecimal digits in byte order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// A digest of these bytes.
+    /// Creates a digest from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, in the order shown.
+    /// The bytes, in display order.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 32] {
         self.0
     }
 
-    /// The tagged hash of BIP 340 over parts of fixed length, the last one of any.
+    /// The tagged hash of BIP 340 over parts of fixed length, except the last, which may have any
+    /// length.
     pub(crate) fn tagged(tag: &str, parts: &[&[u8]]) -> Self {
         let tag = sha256::Hash::hash(tag.as_bytes()).to_byte_array();
         let mut engine = sha256::Hash::engine();
@@ -41,7 +42,7 @@ impl Digest {
     }
 }
 
-/// SHA-256, as `sha256sum` gives it.
+/// SHA-256, as `sha256sum` prints it.
 pub(crate) fn sha256(bytes: &[u8]) -> Digest {
     Digest(sha256::Hash::hash(bytes).to_byte_array())
 }

@@ -1,23 +1,24 @@
-//! The ceremony in which a consortium makes its chain: signed messages, proofs, approvals, and the
-//! certificate that comes of them.
+//! The ceremony in which a consortium sets up its chain: signed messages, proofs of possession,
+//! approvals, and the certificate that results.
 //!
-//! One party sends a [`Proposal`], each sends a [`Join`] with its public keys and a proof for each,
-//! each computes the [`Chain`] itself, compares its [words](Chain::words) with the others by voice,
-//! and sends an [`Approval`] of its manifest. All approvals make a [`Certificate`].
+//! One party sends a [`Proposal`]. Every party sends a [`Join`] with its public keys and a proof for
+//! each, computes the [`Chain`] itself, compares its [words](Chain::words) with the others by voice,
+//! and sends an [`Approval`] of its manifest. The approvals of all make a [`Certificate`].
 //!
 //! ```text
 //! Proposal ──> Join x N ──> Chain (computed by each) ──> Approval x N ──> Certificate
 //! ```
 //!
-//! Messages may come in any order and more than once. A member that signs two messages of one kind
-//! is named, with [`Evidence`] that anybody can check; [`differences`] shows where two parties part.
-//! Who drops out makes a new ceremony necessary: proofs are good for one ceremony only. Coins that
-//! anyone could take from the genesis have an agreed [sweep](Chain::sweep).
+//! Messages may arrive in any order and more than once. A member that signs two conflicting messages
+//! of one kind is named, with [`Evidence`] that anybody can check; [`differences`] shows where the
+//! views of two parties diverge. If a party drops out, a new ceremony is needed: proofs are valid for
+//! one ceremony only. Genesis coins that anyone could take are moved by an agreed
+//! [sweep](Chain::sweep).
 //!
-//! A certificate is verified offline, and stands for what was agreed on, which has one
-//! [hash](Certificate::agreed_hash) whatever the signatures are. The crate does no I/O and holds no
-//! secret: callers sign [`message_digest`] and [`proof_digest`] wherever their keys are. The CLI
-//! `multisig ceremony` drives it.
+//! A certificate is verified offline. What it certifies has one [hash](Certificate::agreed_hash),
+//! whatever the signatures are. The crate does no I/O and holds no secrets: callers sign
+//! [`message_digest`] and [`proof_digest`] wherever their keys are. The CLI `multisig ceremony` drives
+//! it.
 //!
 //! ```
 //! use federation_ceremony::{Body, Ceremony, Digest, KeyUse, Member, Message, Proposal};

@@ -1,4 +1,4 @@
-//! A signed message, as text and as the bytes that are signed.
+//! Signed messages, as text and as the bytes that are signed.
 
 use secp256k1::{Message as Signed, PublicKey, SECP256K1, XOnlyPublicKey, ecdsa, schnorr};
 use serde::{Deserialize, Serialize};
@@ -8,41 +8,45 @@ use crate::{Body, Digest, KeyUse, Proposal};
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// No message is longer, in bytes of text.
+/// The maximum length of a message, in bytes of text.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// A message that is none, or is not its sender's.
+/// The error for a message that is malformed or not by its sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// Far more than any party has to say.
-    #[error("{0} bytes are no message: the longest has {MAX_MESSAGE}")]
+    /// The message is too long.
+    #[error("a message of {0} bytes is too long: the maximum is {MAX_MESSAGE}")]
     TooLong(usize),
-    /// Not the format.
-    #[error("it is no message of a ceremony: {0}")]
+    /// The text does not have the format of a message.
+    #[error("malformed ceremony message: {0}")]
     Format(String),
-    /// From another version of the program.
-    #[error("it is of version {0}, this program knows version {VERSION}: use the same version")]
+    /// The format is of another version of the program.
+    #[error(
+        "message format version {0} is not supported: this program supports version {VERSION}, so use the same release as its sender"
+    )]
     Version(u32),
-    /// Not signed by who it says.
-    #[error("the signature on the {kind} is not by {sender}: it was changed on the way, or forged")]
+    /// The signature is not by the claimed sender.
+    #[error(
+        "the signature on the {kind} is not by {sender}: the message was altered in transit or forged"
+    )]
     Signature {
-        /// The message's kind.
+        /// The kind of message.
         kind: &'static str,
-        /// Whose it says it is.
+        /// The claimed sender.
         sender: XOnlyPublicKey,
     },
-    /// A proposal under another ceremony's id.
-    #[error("the proposal's id is {computed}, not {said}")]
+    /// The id is not that of the proposal.
+    #[error("the proposal's id is {computed}, not {claimed}")]
     Id {
-        /// What it says.
-        said: Digest,
-        /// What it is.
+        /// The id in the message.
+        claimed: Digest,
+        /// The id computed from the proposal.
         computed: Digest,
     },
 }
 
-/// A message with a true signature.
+/// A message with a valid signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
     version: u32,
@@ -52,7 +56,7 @@ pub struct Message {
     signature: schnorr::Signature,
 }
 
-/// A message as it comes, not checked.
+/// A received message, not verified.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Raw {
@@ -74,7 +78,7 @@ impl TryFrom<Raw> for Message {
     }
 }
 
-/// The id of the ceremony that a proposal begins.
+/// Computes the id of the ceremony that a proposal opens.
 ///
 /// # Errors
 /// If the proposal cannot be encoded.
@@ -83,7 +87,7 @@ pub fn ceremony_id(proposal: &Proposal) -> Result<Digest, MessageError> {
     Ok(Digest::tagged("federation/ceremony/id/1", &[&bytes]))
 }
 
-/// What a party's identity key signs (BIP 340) to send a message.
+/// Computes the digest that a party's identity key signs (BIP 340) to send a message.
 ///
 /// # Errors
 /// If the message cannot be encoded.
@@ -99,8 +103,8 @@ pub fn message_digest(
     ))
 }
 
-/// What a key signs (ECDSA) to prove that its owner holds it. The proof is good for one ceremony,
-/// one owner and one use.
+/// Computes the digest that a key signs (ECDSA) to prove that its owner holds it. The proof is valid
+/// for one ceremony, one owner and one use.
 #[must_use]
 pub fn proof_digest(
     ceremony: Digest,
@@ -119,7 +123,7 @@ pub fn proof_digest(
     )
 }
 
-/// Whether a key has signed its proof, in the one form that signers make (low S).
+/// Verifies a proof of possession, in the canonical form (low S).
 pub(crate) fn is_proven(digest: Digest, key: &PublicKey, proof: &ecdsa::Signature) -> bool {
     let message = Signed::from_digest(digest.to_bytes());
     SECP256K1.verify_ecdsa(&message, proof, key).is_ok()
@@ -130,11 +134,11 @@ fn encode(value: &impl Serialize) -> Result<Vec<u8>, MessageError> {
 }
 
 impl Message {
-    /// A message of a sender, whose signature is checked.
+    /// Creates a message and verifies its signature.
     ///
     /// # Errors
-    /// If the signature is not the sender's, a proposal's id is another, or it is too long to be
-    /// read again.
+    /// If the signature is not by the sender, the ceremony is not that of the proposal in it, or the
+    /// message is too long.
     pub fn new(
         ceremony: Digest,
         sender: XOnlyPublicKey,
@@ -152,7 +156,7 @@ impl Message {
             let computed = ceremony_id(proposal)?;
             if computed != ceremony {
                 return Err(MessageError::Id {
-                    said: ceremony,
+                    claimed: ceremony,
                     computed,
                 });
             }
@@ -171,10 +175,10 @@ impl Message {
         Ok(message)
     }
 
-    /// Reads a message and checks its signature.
+    /// Parses a message and verifies its signature.
     ///
     /// # Errors
-    /// If the text is no message, or is not its sender's.
+    /// If the text is malformed, or the message is not by its sender.
     pub fn parse(text: &str) -> Result<Self, MessageError> {
         if text.len() > MAX_MESSAGE {
             return Err(MessageError::TooLong(text.len()));
@@ -184,7 +188,7 @@ impl Message {
         raw.try_into()
     }
 
-    /// The message as text: JSON, one line feed at the end.
+    /// The message as text: JSON, ending in a line feed.
     #[must_use]
     pub fn to_text(&self) -> String {
         to_json(self)
@@ -196,13 +200,13 @@ impl Message {
         self.ceremony
     }
 
-    /// Who said it.
+    /// The sender's identity.
     #[must_use]
     pub const fn sender(&self) -> &XOnlyPublicKey {
         &self.sender
     }
 
-    /// What it says.
+    /// The content of the message.
     #[must_use]
     pub const fn body(&self) -> &Body {
         &self.body
@@ -215,7 +219,7 @@ impl Message {
     }
 }
 
-/// JSON for people. The types have no maps and no numbers that JSON lacks, so nothing can fail.
+/// Formats JSON for people. This cannot fail: the types have no maps, and no numbers that JSON lacks.
 pub(crate) fn to_json(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');

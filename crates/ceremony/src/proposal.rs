@@ -1,4 +1,4 @@
-//! What can be known of a proposal before anybody has joined.
+//! The checks of a proposal that are possible before anybody has joined.
 
 use federation_chain::Dialect;
 use federation_genesis::{DynafedStart, Genesis, NodeKind, Problem, Settings, Terms, problems};
@@ -6,16 +6,16 @@ use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold};
 
 use crate::{ChainError, KeyUse, Proposal, sweep};
 
-/// The shortest time from one block to the next, in milliseconds: headers count seconds.
+/// The shortest block interval, in milliseconds: headers count seconds.
 pub const MIN_INTERVAL: u64 = 1_000;
 
-/// The longest time from one block to the next, in milliseconds: a day.
+/// The longest block interval, in milliseconds: a day.
 pub const MAX_INTERVAL: u64 = 86_400_000;
 
-/// Checks what can be known before anybody has joined.
+/// Checks everything that can be checked before anybody has joined.
 ///
 /// # Errors
-/// If no keys at all could make a chain of this proposal.
+/// If the proposal could not result in a chain, whatever the parties' keys are.
 pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
     let settings = base(proposal)?;
     let n = proposal.members.len();
@@ -56,7 +56,7 @@ pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
             return Err(ChainError::Name(member.name.clone()));
         }
         for other in &proposal.members[..index] {
-            // Files are named after them, and some systems know no case.
+            // Files are named after members, and some file systems ignore case.
             if other.name.eq_ignore_ascii_case(&member.name) || other.identity == member.identity {
                 return Err(ChainError::Same {
                     first: other.name.clone(),
@@ -69,9 +69,9 @@ pub fn check_proposal(proposal: &Proposal) -> Result<(), ChainError> {
     check_coins(proposal, settings)
 }
 
-/// Checks that the coins that anyone could take have a destination, and all else that no key will
-/// change. Keys that are not there yet are stood in for: they change neither amounts nor who may
-/// take them.
+/// Checks that the coins that anyone could take have a destination, and everything else that does
+/// not depend on the keys. The members' identities stand in for the missing keys, which affect
+/// neither the amounts nor who may take them.
 fn check_coins(proposal: &Proposal, mut settings: Settings) -> Result<(), ChainError> {
     let stand_in = |_| {
         let keys = proposal.members.iter();
@@ -96,21 +96,19 @@ fn check_coins(proposal: &Proposal, mut settings: Settings) -> Result<(), ChainE
     let genesis = Genesis::compute(&settings, terms.as_ref())?;
     let sweep = sweep::of(proposal, &genesis, stand_in)?;
     let found = problems(&settings, &genesis, terms.as_ref(), sweep.as_ref())?;
-    let lasting = found
-        .into_iter()
-        .find(|problem| !follows_from_keys(problem));
+    let lasting = found.into_iter().find(|problem| !depends_on_keys(problem));
     lasting.map_or(Ok(()), |problem| Err(ChainError::Problem(problem)))
 }
 
-/// Whether keys can still cure it.
-const fn follows_from_keys(problem: &Problem) -> bool {
+/// Whether the problem depends on the keys, which are not known yet.
+const fn depends_on_keys(problem: &Problem) -> bool {
     matches!(
         problem,
         Problem::NoFederation | Problem::NoMajority { .. } | Problem::SignatureLimit { .. }
     )
 }
 
-/// The settings that the proposal's configuration makes, without those that follow from keys.
+/// Parses the proposal's configuration: the settings except those that follow from the keys.
 pub(crate) fn base(proposal: &Proposal) -> Result<Settings, ChainError> {
     let settings = Settings::parse(proposal.node.parse()?, &proposal.configuration)?;
     if settings.to_conf() != proposal.configuration {
@@ -119,7 +117,7 @@ pub(crate) fn base(proposal: &Proposal) -> Result<Settings, ChainError> {
     Ok(settings)
 }
 
-/// The setting that holds the script of the parties' keys of a use.
+/// Returns the setting that holds the script of the parties' keys for a use.
 pub(crate) const fn setting_of(node: NodeKind, usage: KeyUse) -> Option<&'static str> {
     match (usage, node) {
         (KeyUse::Block, _) => Some("signblockscript"),
@@ -129,7 +127,7 @@ pub(crate) const fn setting_of(node: NodeKind, usage: KeyUse) -> Option<&'static
     }
 }
 
-/// The form of the chain's blocks.
+/// Returns the format of the chain's blocks.
 pub(crate) fn dialect(settings: &Settings) -> Result<Dialect, ChainError> {
     if settings.node() == NodeKind::Ocean {
         return Ok(Dialect::Ocean);
@@ -141,7 +139,7 @@ pub(crate) fn dialect(settings: &Settings) -> Result<Dialect, ChainError> {
     }
 }
 
-/// The proposal's terms and conditions, as a node reads them.
+/// Returns the proposal's terms and conditions as a node reads them.
 pub(crate) fn terms(proposal: &Proposal) -> Option<Terms> {
     let text = proposal.terms.as_ref()?;
     Terms::from_file(text.as_bytes())

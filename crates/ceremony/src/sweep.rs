@@ -1,4 +1,4 @@
-//! Where coins and fees go by a proposal: the sweep in block 1, and the settings.
+//! Where coins and fees go according to a proposal: the sweep in block 1, and the settings.
 
 use federation_genesis::{Genesis, InitialAsset, NodeKind, Settings, Sweep, federation_script};
 use federation_multisig::MultisigScript;
@@ -6,7 +6,7 @@ use hex_conservative::{DisplayHex, FromHex};
 
 use crate::{ChainError, Destination, KeyUse, Proposal};
 
-/// Checks what a proposal says of a sweep, before there are keys.
+/// Checks the destinations in a proposal, before the keys are known.
 pub(crate) fn check(proposal: &Proposal, settings: &Settings) -> Result<(), ChainError> {
     for destination in destinations(proposal) {
         if let Destination::Keys(usage) = destination
@@ -36,7 +36,7 @@ fn is_zero(settings: &Settings, name: &str) -> bool {
     settings.any(|setting| setting.name == name && setting.values == ["0"])
 }
 
-/// All destinations that a proposal names.
+/// All destinations in a proposal.
 fn destinations(proposal: &Proposal) -> impl Iterator<Item = &Destination> {
     let sweep = proposal.sweep.iter();
     sweep
@@ -45,12 +45,12 @@ fn destinations(proposal: &Proposal) -> impl Iterator<Item = &Destination> {
         .flatten()
 }
 
-/// Whether coins or fees go to the parties' keys of a use.
+/// Whether coins or fees go to the parties' keys for a use.
 pub(crate) fn goes_to(proposal: &Proposal, usage: KeyUse) -> bool {
     destinations(proposal).any(|destination| *destination == Destination::Keys(usage))
 }
 
-/// The output script of a destination; `script_of` makes the parties' scripts.
+/// Returns the output script of a destination; `script_of` returns the parties' script for a use.
 fn output_script(
     node: NodeKind,
     destination: &Destination,
@@ -64,8 +64,8 @@ fn output_script(
     }
 }
 
-/// The settings that say where coins and fees go, where the proposal does, with their values. A
-/// configuration that has one of them as well is refused.
+/// Returns the settings, with their values, that follow from the destinations in the proposal. A
+/// configuration that also sets one of them is refused.
 pub(crate) fn derived(
     proposal: &Proposal,
     node: NodeKind,
@@ -87,7 +87,8 @@ pub(crate) fn derived(
     Ok(found)
 }
 
-/// The sweep of a genesis, where the proposal has one; `script_of` makes the parties' scripts.
+/// Returns the sweep of a genesis block, if the proposal has one; `script_of` returns the parties'
+/// script for a use.
 pub(crate) fn of(
     proposal: &Proposal,
     genesis: &Genesis,
@@ -111,10 +112,15 @@ pub(crate) fn of(
         }
     };
     let sweep = Sweep::new(genesis, of)?;
-    // Each destination has its coins, too.
+    // Conversely, each destination must have coins.
     let given = usize::from(coins.is_some()) + usize::from(tokens.is_some());
-    if given != genesis.assets().filter(|asset| asset.is_anyones()).count() {
-        return Err(federation_genesis::SweepError::Nothing.into());
+    if given
+        != genesis
+            .assets()
+            .filter(|asset| asset.anyone_can_spend())
+            .count()
+    {
+        return Err(federation_genesis::SweepError::NothingToSweep.into());
     }
     Ok(Some(sweep))
 }

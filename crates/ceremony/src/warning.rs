@@ -1,27 +1,29 @@
-//! What a consortium may want otherwise, and may have so.
+//! Warnings about proposals that are allowed but may not be intended.
 
 use crate::Proposal;
 
-/// Something that is allowed, and that people should know before they agree to it.
+/// A warning that the parties should read before they approve.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
     /// M = N.
     #[error(
-        "all {0} must sign each block, so one that is absent stops the chain: with a lower threshold, above {half}, others could be absent", half = .0 / 2
+        "all {0} must sign each block, so a single absence stops the chain: a lower threshold, above {half}, would tolerate absences", half = .0 / 2
     )]
     AllMustSign(usize),
     /// N = 1.
-    #[error("one party alone signs the blocks: this is no federation, and nobody checks it")]
-    Alone,
-    /// Nothing says where fees go.
     #[error(
-        "anyone can take the fees: neither the proposal nor con_mandatorycoinbase says where they go"
+        "a single party signs all blocks: this is not a federation, and nobody checks the signer"
+    )]
+    Alone,
+    /// No destination is set for fees.
+    #[error(
+        "anyone can take the fees: neither the proposal nor con_mandatorycoinbase sets a destination"
     )]
     FeesForAnyone,
-    /// Two parties at one address.
+    /// Two parties give the same address.
     #[error(
-        "`{first}` and `{second}` both give {address}: one of them is not reached there, unless that is meant"
+        "`{first}` and `{second}` both give the address {address}: check that this is intended"
     )]
     SameAddress {
         /// One of them.
@@ -33,7 +35,7 @@ pub enum Warning {
     },
 }
 
-/// What there is to know about a proposal before one joins.
+/// Returns the warnings about a proposal, to read before joining.
 #[must_use]
 pub fn warnings(proposal: &Proposal) -> Vec<Warning> {
     let n = proposal.members.len();

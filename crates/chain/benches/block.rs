@@ -1,4 +1,4 @@
-//! What decoding, hashing, assembling and checking a block costs.
+//! Benchmarks of decoding, hashing, assembling and checking a block.
 
 use std::{collections::BTreeMap, hint::black_box};
 
@@ -65,7 +65,7 @@ fn header(rules: &SigningRules) -> Header {
     })
 }
 
-/// A block of about so many bytes.
+/// A block of roughly `size` bytes.
 fn block(header: Header, size: usize) -> Block {
     let transaction = Transaction {
         version: 2,

@@ -13,19 +13,19 @@ use crate::{
 
 /// A block as bytes with its header decoded.
 ///
-/// Decoding reads the header only, so a block of four megabytes costs what a small one does, and
-/// cloning shares the bytes. That the transactions are those which the header names is known after
-/// [`Block::check_commitments`].
+/// Decoding reads only the header, so decoding a block of four megabytes costs no more than a small
+/// one, and clones share the bytes. [`Block::check_commitments`] checks that the transactions are
+/// the ones the header commits to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     header: Header,
-    /// Everything behind the header: the count and the transactions.
+    /// Everything after the header: the transaction count and the transactions.
     body: Bytes,
     bytes: Bytes,
 }
 
 impl Block {
-    /// Decodes a block's header and keeps the rest as it is.
+    /// Decodes a block's header and keeps the rest undecoded.
     ///
     /// # Errors
     /// If the header does not decode or no transaction follows.
@@ -43,7 +43,7 @@ impl Block {
         })
     }
 
-    /// A block of this header and these transactions.
+    /// Builds a block from a header and transactions.
     #[must_use]
     pub fn from_parts(header: Header, transactions: &[elements::Transaction]) -> Self {
         let mut body = Vec::new();
@@ -54,7 +54,7 @@ impl Block {
         Self::with_body(header, body.into())
     }
 
-    /// The same transactions under another header.
+    /// Returns the same transactions under another header.
     #[must_use]
     pub fn with_header(&self, header: Header) -> Self {
         Self::with_body(header, self.body.clone())
@@ -70,7 +70,7 @@ impl Block {
         }
     }
 
-    /// The block's bytes, as the nodes' RPC has them in hex.
+    /// The serialised block, as the nodes' RPC returns it in hex.
     #[must_use]
     pub const fn as_bytes(&self) -> &Bytes {
         &self.bytes
@@ -88,7 +88,7 @@ impl Block {
         self.header.block_hash()
     }
 
-    /// The height that the header names.
+    /// The height in the header.
     #[must_use]
     pub const fn height(&self) -> BlockHeight {
         self.header.height()
@@ -109,14 +109,14 @@ impl Block {
         self.with_header(self.header.clone().without_signatures())
     }
 
-    /// The transactions, by the `elements` crate.
+    /// Parses the transactions with the `elements` crate.
     ///
-    /// For those that a program makes or has to change. A parsed transaction is much larger than its
-    /// bytes, and one foreign transaction that the crate does not know makes the whole block an
-    /// error: use [`each_transaction`](Self::each_transaction) to read a chain.
+    /// Meant for transactions that a program builds or modifies. A parsed transaction is much
+    /// larger than its bytes, and a single transaction that the crate cannot read makes the whole
+    /// block an error: use [`each_transaction`](Self::each_transaction) to read a chain.
     ///
     /// # Errors
-    /// If the bytes are no transactions, or one is of a kind that the crate does not read (see
+    /// If the transactions do not decode, or one is of a kind that the crate cannot read (see
     /// [Transactions](crate#transactions)).
     pub fn transactions(&self) -> Result<Vec<elements::Transaction>, DecodeError> {
         let mut transactions = Vec::new();
@@ -132,17 +132,17 @@ impl Block {
         Ok(transactions)
     }
 
-    /// Shows the transactions one after the other, as they lie in the block's bytes. This reads all
-    /// that the nodes read, and what follows a chain has no other way.
+    /// Calls `visit` for each transaction, in order, as it lies in the block's bytes. It reads
+    /// everything that the nodes read; use it for anything that follows a chain.
     ///
     /// # Errors
-    /// If the bytes are no transactions; those before the bad one have been shown.
+    /// If the transactions do not decode; those before the malformed one have been visited.
     pub fn each_transaction(
         &self,
-        mut to: impl FnMut(TransactionView<'_>),
+        mut visit: impl FnMut(TransactionView<'_>),
     ) -> Result<(), DecodeError> {
         self.walk(|_, transaction| {
-            to(transaction);
+            visit(transaction);
             Ok(())
         })
     }
@@ -150,14 +150,15 @@ impl Block {
     /// The first transaction, as it lies in the block's bytes.
     ///
     /// # Errors
-    /// If the bytes are no transaction.
+    /// If it does not decode.
     pub fn coinbase(&self) -> Result<TransactionView<'_>, DecodeError> {
         let mut cursor = Cursor::new(&self.body);
         cursor.length()?;
         TransactionView::read(&mut cursor, self.header.dialect())
     }
 
-    /// How many transactions the block says it has; [`Block::decode`] has made sure of one.
+    /// The number of transactions that the block claims; at least one, as [`Block::decode`] has
+    /// checked.
     #[must_use]
     pub fn transaction_count(&self) -> usize {
         Cursor::new(&self.body).length().unwrap_or_default()
@@ -166,7 +167,7 @@ impl Block {
     /// The transaction ids in wire order.
     ///
     /// # Errors
-    /// If the bytes are no transactions.
+    /// If the transactions do not decode.
     pub fn transaction_ids(&self) -> Result<Vec<[u8; 32]>, DecodeError> {
         let mut ids = Vec::new();
         self.walk(|_, transaction| {
@@ -176,11 +177,12 @@ impl Block {
         Ok(ids)
     }
 
-    /// The size without witnesses, in bytes (`strippedsize` in the nodes' RPC). The signatures
-    /// count for a dynafed header only as witness, for the other headers not.
+    /// The size without witnesses, in bytes (`strippedsize` in the nodes' RPC). The block
+    /// signatures of a dynafed header are witness data and left out; those of other headers are
+    /// included.
     ///
     /// # Errors
-    /// If the bytes are no transactions.
+    /// If the transactions do not decode.
     pub fn stripped_size(&self) -> Result<usize, DecodeError> {
         let mut size = self.header.stripped_size();
         let mut rest = Cursor::new(&self.body);
@@ -193,11 +195,11 @@ impl Block {
         Ok(size)
     }
 
-    /// The weight, of which a block may have 4,000,000 (BIP 141): three times the stripped size,
-    /// plus the size.
+    /// The weight (BIP 141), limited to 4,000,000 per block: three times the stripped size plus the
+    /// size.
     ///
     /// # Errors
-    /// If the bytes are no transactions.
+    /// If the transactions do not decode.
     pub fn weight(&self) -> Result<usize, DecodeError> {
         Ok(3 * self.stripped_size()? + self.bytes.len())
     }
@@ -215,25 +217,25 @@ impl Block {
         Ok(cursor.finish()?)
     }
 
-    /// Checks that these transactions and witnesses, byte for byte, are the ones that the block
+    /// Checks that these transactions and witnesses are, byte for byte, the ones that the block
     /// hash commits to: the Merkle root in the header, and the witness commitment in the coinbase.
     ///
-    /// This asks for a little more than the nodes do: they commit to nothing in the coinbase's own
-    /// witness and let anything stand there beside the 32 bytes that are needed.
+    /// This is slightly stricter than the nodes: nothing commits to the coinbase's own witness, and
+    /// they accept anything there in addition to the 32 bytes that are required.
     ///
     /// # Errors
-    /// If they are not, or if the bytes are no transactions.
+    /// If they are not, or the transactions do not decode.
     pub fn check_commitments(&self) -> Result<(), CommitmentError> {
         self.check_body(Uncommitted::Refused)
     }
 
-    /// Checks that these transactions and witnesses are the ones that the block hash commits to, as a
-    /// node does before it stores a block: what stands in the coinbase's own witness, where nothing is
-    /// committed to and nobody reads, may be anything. Whoever passed the block on to the node may have
-    /// put it there, so what reads a chain must not stop at it.
+    /// Checks that these transactions and witnesses are the ones that the block hash commits to, as
+    /// a node does before it stores a block. The coinbase's own witness may hold anything: nothing
+    /// commits to it and nobody reads it. Whoever relayed the block to the node may have put data
+    /// there, so a program that reads a chain must not stop at it.
     ///
     /// # Errors
-    /// If they are not, or if the bytes are no transactions.
+    /// If they are not, or the transactions do not decode.
     pub fn check_stored_commitments(&self) -> Result<(), CommitmentError> {
         self.check_body(Uncommitted::InCoinbase)
     }
@@ -248,7 +250,7 @@ impl Block {
             witness_hashes.push(transaction.witness_hash()?);
             if transaction.has_witness() {
                 witnessed = witnessed.or(Some(index));
-                // The nodes let it pass, and it would give one block many bodies.
+                // The nodes accept it, but it would allow many bodies for one block hash.
                 let other = index > 0 && transaction.has_null_input();
                 let coinbase = index == 0 && transaction.is_coinbase();
                 let stray = transaction.has_stray_witness
@@ -280,11 +282,11 @@ impl Block {
         Ok(())
     }
 
-    /// The witness commitment of these transactions under a nonce of zeros, as a coinbase's
-    /// `OP_RETURN` output script has to hold it.
+    /// The script of the coinbase's `OP_RETURN` output that commits to the witnesses of these
+    /// transactions, with a nonce of zeros.
     ///
     /// # Errors
-    /// If the bytes are no transactions.
+    /// If the transactions do not decode.
     pub fn witness_commitment_script(&self) -> Result<Vec<u8>, DecodeError> {
         let mut hashes = Vec::new();
         self.walk(|_, transaction| {
@@ -295,16 +297,16 @@ impl Block {
         Ok([&COMMITMENT_PREFIX[..], &commitment].concat())
     }
 
-    /// The Merkle root of the transactions, as a header has to hold it.
+    /// The Merkle root of the transactions, as the header must contain it.
     ///
     /// # Errors
-    /// If the bytes are no transactions, or repeated ones.
+    /// If the transactions do not decode, or are repeated (CVE-2012-2459).
     pub fn compute_merkle_root(&self) -> Result<[u8; 32], CommitmentError> {
         merkle_root(self.transaction_ids()?).ok_or(CommitmentError::Repeated)
     }
 }
 
-/// Where a witness may be that nothing commits to.
+/// Where a witness that nothing commits to is allowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Uncommitted {
     Refused,

@@ -1,11 +1,11 @@
-//! Reading foreign bytes: every length is checked before it is believed.
+//! Reading untrusted bytes: every length is checked before it is used.
 
 use crate::DecodeError;
 
-/// Nothing in a block is longer or more than this: twice the largest block, in bytes.
+/// Upper limit on any length or count in a block: twice the largest block, in bytes.
 const MAX_LENGTH: u64 = 16 * 1024 * 1024;
 
-/// A place in foreign bytes.
+/// A position in untrusted bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
@@ -25,7 +25,7 @@ impl<'a> Cursor<'a> {
         &self.bytes[self.at..]
     }
 
-    /// The bytes from here to a later place in the same bytes.
+    /// The bytes from here to a later position in the same bytes.
     pub(crate) fn until(&self, later: &Self) -> &'a [u8] {
         &self.bytes[self.at..later.at]
     }
@@ -54,7 +54,7 @@ impl<'a> Cursor<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// A compact size, in its shortest form and believable.
+    /// Reads a compact size, which must be in its shortest form and at most [`MAX_LENGTH`].
     pub(crate) fn length(&mut self) -> Result<usize, DecodeError> {
         let at = self.at;
         let (length, least) = match self.u8()? {
@@ -104,7 +104,7 @@ pub(crate) fn push_length(bytes: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// Appends bytes behind their length.
+/// Appends bytes, preceded by their length.
 pub(crate) fn push_var_bytes(bytes: &mut Vec<u8>, value: &[u8]) {
     push_length(bytes, value.len());
     bytes.extend_from_slice(value);
@@ -118,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lengths_read_back_and_longer_forms_do_not(length in 0usize..=MAX_LENGTH as usize) {
+        fn lengths_round_trip_and_longer_forms_are_refused(length in 0usize..=MAX_LENGTH as usize) {
             let mut bytes = Vec::new();
             push_length(&mut bytes, length);
             let mut cursor = Cursor::new(&bytes);

@@ -1,18 +1,18 @@
-//! Which of the three block formats a chain speaks.
+//! The three block formats.
 
 use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The block format of a chain, and with it how its blocks are signed.
+/// The block format of a chain, which also determines how its blocks are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
     /// Ocean (Bitcoin 0.14 line): challenge and solution in the header, DER without sighash byte.
     Ocean,
-    /// Elements with dynafed off: challenge and solution in the header, DER without sighash byte.
+    /// Elements without dynafed: challenge and solution in the header, DER without sighash byte.
     Elements,
-    /// Elements with dynafed on: parameters and a signblock witness in the header, DER plus `01`.
+    /// Elements with dynafed: parameters and a signblock witness in the header, DER plus `01`.
     Dynafed,
 }
 
@@ -20,7 +20,7 @@ impl Dialect {
     /// All dialects, for tests and menus.
     pub const ALL: [Self; 3] = [Self::Ocean, Self::Elements, Self::Dynafed];
 
-    /// The name by which settings and command lines call the dialect.
+    /// The dialect's name in settings and on command lines.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// A name that is no dialect.
+/// A name that is not a dialect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown dialect `{0}`: use ocean, elements or dynafed")]
 pub struct UnknownDialect(pub String);

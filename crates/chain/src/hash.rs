@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 /// SHA256d of a header without its solution or signblock witness.
 ///
-/// Stored in the order in which it is hashed and sent; displayed and parsed reversed, as the
-/// nodes' RPC does.
+/// Stored in the order in which it is hashed and sent; displayed and parsed in reverse, as in the
+/// nodes' RPC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BlockHash([u8; 32]);
 
 impl BlockHash {
-    /// A hash from its bytes in wire order.
+    /// Creates a hash from its bytes in wire order.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -26,7 +26,7 @@ impl BlockHash {
         self.0
     }
 
-    /// The bytes in wire order.
+    /// A reference to the bytes in wire order.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -47,9 +47,9 @@ impl fmt::Debug for BlockHash {
     }
 }
 
-/// A text that is no block hash.
+/// A string that is not a block hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no block hash: expected 64 hexadecimal digits")]
+#[error("`{0}` is not a block hash: expected 64 hexadecimal digits")]
 pub struct ParseBlockHashError(pub String);
 
 impl FromStr for BlockHash {

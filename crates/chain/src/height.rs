@@ -15,25 +15,25 @@ impl BlockHeight {
     /// The height of the genesis block.
     pub const GENESIS: Self = Self(0);
 
-    /// A height from its number.
+    /// Creates a height from its number.
     #[must_use]
     pub const fn new(height: u32) -> Self {
         Self(height)
     }
 
-    /// The number of blocks below.
+    /// The height as a number.
     #[must_use]
     pub const fn to_u32(self) -> u32 {
         self.0
     }
 
-    /// The height above; saturates at the largest height a header can hold.
+    /// The next height; saturates at the largest height a header can hold.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The height below, or none for the genesis block.
+    /// The previous height, or `None` for the genesis block.
     #[must_use]
     pub const fn previous(self) -> Option<Self> {
         match self.0.checked_sub(1) {

@@ -3,8 +3,8 @@
 //!
 //! The crate decodes and encodes headers and blocks, computes the block hash (which in every
 //! dialect is the hash that the federation signs), puts M signatures in place as solution or
-//! witness, and checks a complete block by the rules that the nodes' script engine applies. It
-//! does no I/O and knows no time. Whether transactions are valid it leaves to a node.
+//! witness, and checks a complete block by the rules of the nodes' script engine. It does no I/O
+//! and reads no clock. Whether transactions are valid is left to a node.
 //!
 //! ```text
 //!             bytes ── Block::decode ──> Block ── block_hash ──> signed by M operators
@@ -54,39 +54,41 @@
 //! # }
 //! ```
 //!
-//! # Where the crate asks for more than a node does
+//! # Where the crate is stricter than a node
 //!
-//! What passes here passes at a node; not all that passes at a node passes here.
+//! Every block accepted here is accepted by a node, but not the other way round.
 //!
-//! - Elements' nodes apply to a block's signatures exactly the rules of
-//!   [`SigningRules::check_block`]. Ocean's apply `SCRIPT_VERIFY_P2SH` and no limit on the size
-//!   (`CheckProof` in `pow.cpp`), so they take high S, lax DER and more items too: on Ocean a
-//!   stranger can change a block's solution, and the hash stays.
-//!   [`SigningRules::check_stored_block`] does not mind.
-//! - [`Block::check_commitments`] refuses what no hash commits to in a coinbase's witness;
-//!   [`Block::check_stored_commitments`] does not.
+//! - Elements' nodes apply exactly the rules of [`SigningRules::check_block`] to a block's
+//!   signatures. Ocean's nodes apply `SCRIPT_VERIFY_P2SH` and no size limit (`CheckProof` in
+//!   `pow.cpp`), so they also accept high S, lax DER and additional items: on Ocean a third party
+//!   can change a block's solution without changing its hash. [`SigningRules::check_stored_block`]
+//!   accepts this.
+//! - [`Block::check_commitments`] refuses data in a coinbase's witness that no hash commits to;
+//!   [`Block::check_stored_commitments`] accepts it.
 //!
 //! # Transactions
 //!
-//! A foreign block is read by [`TransactionView`]s ([`Block::each_transaction`]): inputs, outputs,
-//! issuances, peg-ins and witnesses as lists, borrowed from the block's bytes. They read all that the
-//! nodes of both families read, and so do ids, Merkle root, witness commitment and sizes.
+//! Untrusted blocks are read through [`TransactionView`]s ([`Block::each_transaction`]): inputs,
+//! outputs, issuances, peg-ins and witnesses as lists, borrowed from the block's bytes. They read
+//! everything that the nodes of both families read; ids, Merkle root, witness commitment and sizes
+//! are computed the same way.
 //!
-//! [`Block::transactions`] hands out [`elements::Transaction`]s, for programs that make some. Ocean's
-//! serialisation is that of Elements 0.14, which Elements kept, so the `elements` crate reads what
-//! wallets write: issuances and reissuances, confidential outputs, the policy transactions of Ocean's
-//! genesis. It does not read everything that nodes take into a block. An error are to it
+//! [`Block::transactions`] returns [`elements::Transaction`]s, for programs that build
+//! transactions. Ocean's serialisation is that of Elements 0.14, which Elements kept, so the
+//! `elements` crate reads what wallets write: issuances and reissuances, confidential outputs, the
+//! policy transactions of Ocean's genesis block. It does not read everything that nodes accept in a
+//! block. It fails on
 //!
-//! - a peg-in witness on an input that claims no peg-in, which the nodes of Elements do not pass on
-//!   and take in a block;
+//! - a peg-in witness on an input that claims no peg-in, which the nodes of Elements do not relay
+//!   but accept in a block;
 //! - a claim of an Ethereum peg-in, the only kind that Ocean's consensus knows: its witness has
-//!   five items (value, asset, genesis, key, transaction), and the crate reads the six of a Bitcoin
-//!   peg-in and nothing else;
-//! - a nonce that is no point of the curve, which the nodes of both families never look at;
-//! - asset, value or nonce with the prefix `ff`, which Ocean's nodes read like the explicit `01` and
-//!   let stand in a nonce;
-//! - more than 7,936 inputs or 16,666 outputs in one transaction (the crate stops at 4,000,000
-//!   bytes of memory for a list);
+//!   five items (value, asset, genesis, key, transaction), and the crate reads only the six of a
+//!   Bitcoin peg-in;
+//! - a nonce that is not a point on the curve, which the nodes of both families never check;
+//! - an asset, value or nonce with the prefix `ff`, which Ocean's nodes read like the explicit `01`
+//!   and accept in a nonce;
+//! - more than 7,936 inputs or 16,666 outputs in one transaction (the crate limits a list to
+//!   4,000,000 bytes of memory);
 //! - proofs and commitments that do not parse, which the nodes read, and refuse when they check
 //!   amounts.
 

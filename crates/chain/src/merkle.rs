@@ -2,7 +2,7 @@
 
 use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
 
-/// Bitcoin's Merkle root, or none where a repeated last pair makes it ambiguous (CVE-2012-2459).
+/// Bitcoin's Merkle root, or `None` if a repeated last pair makes it ambiguous (CVE-2012-2459).
 pub(crate) fn merkle_root(mut level: Vec<[u8; 32]>) -> Option<[u8; 32]> {
     while level.len() > 1 {
         if level.chunks_exact(2).any(|pair| pair[0] == pair[1]) {
@@ -22,7 +22,7 @@ pub(crate) fn merkle_root(mut level: Vec<[u8; 32]>) -> Option<[u8; 32]> {
 }
 
 /// Elements' fast Merkle root (`ComputeFastMerkleRoot` in `merkle.cpp`): SHA-256 compressions
-/// without padding; an odd one out goes up as it is. Zero for no leaves.
+/// without padding; an odd last node moves up unchanged. Zero for no leaves.
 pub(crate) fn fast_merkle_root(mut level: Vec<[u8; 32]>) -> [u8; 32] {
     while level.len() > 1 {
         for parent in 0..level.len().div_ceil(2) {

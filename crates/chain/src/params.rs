@@ -1,4 +1,4 @@
-//! The root of a dynafed chain's parameters, by which they are compared whatever their form.
+//! The root of a dynafed chain's parameters, which identifies them in full and compact form.
 
 use core::{fmt, str::FromStr};
 
@@ -6,22 +6,22 @@ use hex_conservative::{DisplayHex, FromHex};
 
 use crate::Params;
 
-/// The Merkle root of dynafed parameters: who signs, their limit, the fedpeg, and the extension
-/// space. Compact parameters, which carry the root of what they leave out, have the same one as the
-/// full parameters that they stand for.
+/// The Merkle root of dynafed parameters: the signers, their size limit, the fedpeg, and the
+/// extension space. Compact parameters carry the root of the part they omit, so they have the same
+/// root as the full parameters that they stand for.
 ///
-/// Displayed and parsed as the nodes' RPC shows it (`current_params_root`): reversed.
+/// Displayed and parsed in reverse, as in the nodes' RPC (`current_params_root`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParamsRoot([u8; 32]);
 
 impl ParamsRoot {
-    /// The root of these parameters; all zero for null ones.
+    /// The root of these parameters; all zeros for null parameters.
     #[must_use]
     pub fn of(params: &Params) -> Self {
         Self(params.calculate_root().to_byte_array())
     }
 
-    /// A root from its bytes, in the order in which they are hashed.
+    /// Creates a root from its bytes, in the order in which they are hashed.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -42,9 +42,9 @@ impl fmt::Debug for ParamsRoot {
     }
 }
 
-/// A text that is no root of parameters.
+/// A string that is not a parameters root.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no root of parameters: expected 64 hexadecimal digits")]
+#[error("`{0}` is not a parameters root: expected 64 hexadecimal digits")]
 pub struct ParseParamsRootError(pub String);
 
 impl FromStr for ParamsRoot {

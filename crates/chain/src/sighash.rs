@@ -1,4 +1,4 @@
-//! What a signature without witness signs.
+//! The signature hash of an input without witness.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 use elements::{Script, Transaction, encode::Encodable};
@@ -6,12 +6,12 @@ use elements::{Script, Transaction, encode::Encodable};
 /// SIGHASH_ALL.
 const ALL: u32 = 1;
 
-/// The 32 bytes, in wire order, that are signed for an input which spends an output without witness,
-/// with all inputs and outputs: `SignatureHash` in the nodes' `interpreter.cpp`. `script` is the
-/// output's, or the redeem script behind a script hash.
+/// The 32 bytes, in wire order, that are signed for an input which spends a non-witness output,
+/// with `SIGHASH_ALL`: `SignatureHash` in the nodes' `interpreter.cpp`. `script` is the output's
+/// script, or the redeem script of a script hash.
 ///
-/// The `elements` crate (0.27) sets the flag of an issuance in the outpoint that it hashes, which the
-/// nodes do not, so its hash is another one for every input that issues.
+/// The `elements` crate (0.27) sets the issuance flag in the outpoint that it hashes, which the
+/// nodes do not, so its hash differs for every input with an issuance.
 ///
 /// # Panics
 /// If there is no such input.
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_crates_hash_where_nothing_is_issued() {
+    fn it_equals_the_crates_hash_without_an_issuance() {
         let plain = transaction(AssetIssuance::null());
         for index in 0..2 {
             let hash = legacy_sighash(&plain, index, &Script::from(vec![0x51]));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuance_leaves_its_outpoint_as_it_is() {
+    fn an_issuance_does_not_change_the_hashed_outpoint() {
         let issuance = AssetIssuance {
             asset_blinding_nonce: AssetBlindingNonce::NEW_ISSUANCE,
             asset_entropy: AssetEntropy::NEW_ISSUANCE,
@@ -97,6 +97,10 @@ mod tests {
         };
         let issuing = transaction(issuance);
         let hash = legacy_sighash(&issuing, 0, &Script::from(vec![0x51]));
-        assert_ne!(hash, of_the_crate(&issuing, 0), "else this function can go");
+        assert_ne!(
+            hash,
+            of_the_crate(&issuing, 0),
+            "the crate is fixed: remove this function"
+        );
     }
 }

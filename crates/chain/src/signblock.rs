@@ -1,32 +1,32 @@
-//! The forms in which a node's `signblock` hands out signatures: in Ocean a scriptSig, in Elements
-//! a list of keys and signatures.
+//! The forms in which a node's `signblock` returns signatures: a scriptSig on Ocean, a list of keys
+//! and signatures on Elements.
 
 use secp256k1::ecdsa::Signature;
 
 use crate::{Dialect, rules::SIGHASH_ALL};
 
-/// Bytes that are not a node's form of signatures.
+/// Bytes that are not in the form of a node's signatures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureFormError {
-    /// Not made of shortest pushes.
-    #[error("the scriptSig is not made of shortest pushes only, at byte {0}")]
+    /// Something else than minimal pushes.
+    #[error("the scriptSig is not made of minimal pushes only: see byte {0}")]
     Push(usize),
-    /// The first item is not the empty one.
+    /// The first item is not empty.
     #[error("the scriptSig does not begin with an empty item")]
     Dummy,
-    /// An item that is no signature.
-    #[error("item {0} is no signature in DER")]
+    /// An item that is not a signature.
+    #[error("item {0} is not a DER signature")]
     Der(usize),
-    /// A signature without the byte that dynafed wants behind it.
+    /// A signature without the sighash byte that dynafed requires.
     #[error("the signature does not end with the sighash byte 0x01")]
     Sighash,
 }
 
-/// The signatures in a `signblock` scriptSig, `00` and a push for each.
+/// Returns the signatures in a `signblock` scriptSig: `00` and a push for each.
 ///
 /// # Errors
-/// If it is anything else.
+/// If it has any other form.
 pub fn signatures_of_script_sig(script_sig: &[u8]) -> Result<Vec<Signature>, SignatureFormError> {
     let items = pushes(script_sig).map_err(SignatureFormError::Push)?;
     let Some((&[], signatures)) = items.split_first() else {
@@ -47,17 +47,18 @@ pub fn script_sig_of_signatures<'a>(
     let mut script_sig = vec![0];
     for signature in signatures {
         let der = signature.serialize_der();
-        // DER has at most 72 bytes: its length is the push.
+        // DER has at most 72 bytes: its length is also the push opcode.
         script_sig.push(u8::try_from(der.len()).unwrap_or(u8::MAX));
         script_sig.extend_from_slice(&der);
     }
     script_sig
 }
 
-/// The signature in a `sig` of Elements' `signblock`: DER, and with dynafed the sighash byte `01`.
+/// Returns the signature in a `sig` of Elements' `signblock`: DER, followed by the sighash byte
+/// `01` with dynafed.
 ///
 /// # Errors
-/// If it is anything else.
+/// If it has any other form.
 pub fn signature_of_signblock(
     dialect: Dialect,
     sig: &[u8],
@@ -70,7 +71,8 @@ pub fn signature_of_signblock(
     strict_der(der).ok_or(SignatureFormError::Der(0))
 }
 
-/// The `sig` that Elements' `signblock` gives for a signature, and that a signblock witness holds.
+/// The `sig` that Elements' `signblock` returns for a signature, and that a signblock witness
+/// holds.
 #[must_use]
 pub fn signblock_of_signature(dialect: Dialect, signature: &Signature) -> Vec<u8> {
     let mut sig = signature.serialize_der().to_vec();
@@ -80,15 +82,15 @@ pub fn signblock_of_signature(dialect: Dialect, signature: &Signature) -> Vec<u8
     sig
 }
 
-/// A signature in the one form that `STRICTENC` allows. What the parser of the curve's library
-/// lets pass beyond that, numbers above the group's order, it does not write back.
+/// Parses a signature in the one form that `STRICTENC` allows. The curve library's parser is more
+/// lenient (numbers above the group's order), but does not write such signatures back.
 pub(crate) fn strict_der(der: &[u8]) -> Option<Signature> {
     let signature = Signature::from_der(der).ok()?;
     (*signature.serialize_der() == *der).then_some(signature)
 }
 
-/// The items that a script of direct pushes leaves on the stack, or the place of what is none.
-/// Signatures have at most 73 bytes, so longer pushes have no place here.
+/// The items that a script of direct pushes leaves on the stack, or the index of the first byte
+/// that is not one. Signatures have at most 73 bytes, so longer pushes are not expected here.
 pub(crate) fn pushes(script: &[u8]) -> Result<Vec<&[u8]>, usize> {
     let mut items = Vec::new();
     let mut at = 0;
@@ -98,7 +100,7 @@ pub(crate) fn pushes(script: &[u8]) -> Result<Vec<&[u8]>, usize> {
             .then(|| script.get(at + 1..at + 1 + length))
             .flatten()
             .ok_or(at)?;
-        // The numbers 1 to 16 and -1 have opcodes of their own, which are shorter.
+        // The numbers 1 to 16 and -1 have shorter opcodes of their own.
         if matches!(item, [1..=16 | 0x81]) {
             return Err(at);
         }
@@ -122,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn signatures_in_a_script_sig_read_back(
+        fn signatures_in_a_script_sig_round_trip(
             signatures in prop::collection::vec(signature(), 0..20),
         ) {
             let script_sig = script_sig_of_signatures(&signatures);
@@ -130,7 +132,7 @@ mod tests {
         }
 
         #[test]
-        fn a_signblock_signature_reads_back_in_its_dialect_only(signature in signature()) {
+        fn a_signblock_signature_round_trips_in_its_dialect_only(signature in signature()) {
             for dialect in Dialect::ALL {
                 let sig = signblock_of_signature(dialect, &signature);
                 prop_assert_eq!(signature_of_signblock(dialect, &sig), Ok(signature));
@@ -143,7 +145,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_an_error_or_reads_back(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn garbage_is_an_error_or_round_trips(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             if let Ok(signatures) = signatures_of_script_sig(&bytes) {
                 prop_assert_eq!(script_sig_of_signatures(&signatures), bytes);
             }

@@ -1,12 +1,12 @@
-//! Moments, as milliseconds of unix time.
+//! Points in time, in milliseconds of Unix time.
 
 use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// A moment in milliseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Block headers hold whole seconds; schedules below a second need the milliseconds.
+/// Block headers hold whole seconds; schedules with sub-second intervals need milliseconds.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 pub struct UnixTime(u64);
 
 impl UnixTime {
-    /// A moment from milliseconds since the epoch.
+    /// Creates a time from milliseconds since the epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// A moment from whole seconds since the epoch, as block headers hold them.
+    /// Creates a time from whole seconds since the epoch, as in block headers.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs.saturating_mul(1000))

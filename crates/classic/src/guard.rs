@@ -1,16 +1,16 @@
-//! What keeps an operator from signing two blocks of one height in one turn.
+//! The guard that keeps an operator from signing two blocks of one height in one turn.
 //!
-//! A leader that failed leaves its block unfinished, and the next one proposes another of the same
-//! height: to sign that one too is how the old protocol goes on, so "one hash for each height", the
-//! rule of `federation-signer`, would stop the chain here. What can be kept is less:
+//! If a leader fails, its block stays incomplete and the next leader proposes another block of the
+//! same height. The old protocol only continues if operators sign that one too, so the rule of
+//! `federation-signer`, one hash per height, would halt the chain. This guard enforces a weaker rule:
 //!
-//! - in one turn, one hash;
-//! - a later turn may have another hash of the same height, an earlier turn may not;
-//! - nothing below the highest height that was signed;
-//! - nothing once the key has changed to the protocol `agreed`.
+//! - one hash per turn;
+//! - at the same height, a later turn may have another hash, an earlier turn may not;
+//! - nothing below the highest height signed;
+//! - nothing once the key was handed over to the protocol `agreed`.
 //!
-//! A record is durable before the signature exists. It stays possible that two blocks of one height
-//! get M signatures each, from different turns: that is the protocol's, and no guard's, fault.
+//! A record is durable before the signature exists. Two blocks of one height can still get M
+//! signatures each, in different turns: that is a flaw of the protocol that no guard can prevent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,20 +19,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::{GuardFile, GuardFileError};
 
-/// What was signed last.
+/// The last block signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "the whole of what is on record")]
+#[expect(clippy::exhaustive_structs, reason = "the complete record")]
 pub struct TurnRecord {
     /// The block's height.
     pub height: BlockHeight,
-    /// When its turn began.
+    /// When its turn started.
     pub turn: UnixTime,
     /// The block's hash.
     #[serde(with = "displayed")]
     pub hash: BlockHash,
 }
 
-/// A hash as the nodes' RPC displays it.
+/// Serialises a hash as nodes display it.
 mod displayed {
     use federation_chain::BlockHash;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -47,72 +47,72 @@ mod displayed {
     }
 }
 
-/// What a guard remembers. A plain value with the rule on it.
+/// The state of a guard, a plain value that implements the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TurnState {
     last: Option<TurnRecord>,
-    /// From which height on the protocol `agreed` has the key.
+    /// The height from which the protocol `agreed` uses the key.
     agreed_from: Option<BlockHeight>,
 }
 
-/// Why a block is not signed.
+/// Why the guard refuses a block.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TurnGuardError {
     /// Another block of this height was signed in this turn.
-    #[error("block {signed} was signed at height {height} in this turn, so {asked} will not be")]
+    #[error("block {signed} was already signed at height {height} in this turn, refusing {asked}")]
     SameTurn {
         /// The height of both.
         height: BlockHeight,
-        /// What is on record.
+        /// The hash on record.
         signed: BlockHash,
-        /// What was asked for.
+        /// The hash requested.
         asked: BlockHash,
     },
-    /// A block of this height was signed in a later turn: the clock was set back.
+    /// A block of this height was signed in a later turn, so the clock was set back.
     #[error(
-        "a block was signed at height {height} in the turn of {signed}, so none will be in that of {asked}: check the clock"
+        "a block of height {height} was already signed in the turn of {signed}, refusing one in the earlier turn of {asked}: check the clock"
     )]
     EarlierTurn {
         /// The height.
         height: BlockHeight,
         /// The turn on record.
         signed: UnixTime,
-        /// The turn that was asked for.
+        /// The turn requested.
         asked: UnixTime,
     },
     /// A block of a greater height was signed.
-    #[error("a block was signed at height {signed}, so none will be at {asked} below it")]
+    #[error("a block of height {signed} was already signed, refusing one of lower height {asked}")]
     Below {
         /// The height on record.
         signed: BlockHeight,
-        /// The height that was asked for.
+        /// The height requested.
         asked: BlockHeight,
     },
-    /// The key has changed to the other protocol.
+    /// The key was handed over to the protocol `agreed`.
     #[error(
-        "this key signs by the protocol `agreed` from height {0} on, and never by classic again"
+        "this key signs under the protocol `agreed` from height {0}, and no longer under classic"
     )]
     Agreed(BlockHeight),
     /// The record may not be durable, so nothing was signed.
-    #[error("the guard's file failed, so nothing was signed")]
+    #[error("the guard's file failed, nothing was signed")]
     File(#[from] GuardFileError),
 }
 
 impl TurnState {
-    /// What was signed last.
+    /// Returns the last block signed.
     #[must_use]
     pub const fn last(&self) -> Option<TurnRecord> {
         self.last
     }
 
-    /// From which height on the protocol `agreed` has the key, if it was handed over.
+    /// Returns the height from which the protocol `agreed` uses the key, if it was handed over.
     #[must_use]
     pub const fn agreed_from(&self) -> Option<BlockHeight> {
         self.agreed_from
     }
 
-    /// The state after signing a block, or why it must not be signed.
+    /// Returns the state after signing a block.
     ///
     /// # Errors
     /// If the rule forbids it.
@@ -150,7 +150,7 @@ impl TurnState {
         })
     }
 
-    /// The state after the change to the other protocol; a height that is set stays.
+    /// Returns the state after handing the key over to `agreed`. A height set earlier is kept.
     #[must_use]
     pub fn hand_over(self, from: BlockHeight) -> Self {
         Self {
@@ -160,7 +160,7 @@ impl TurnState {
     }
 }
 
-/// The rule with its file. Clones share both.
+/// The guard's state and its file. Clones share both.
 #[derive(Debug, Clone)]
 pub struct TurnGuard {
     inner: Arc<Mutex<Inner>>,
@@ -173,7 +173,7 @@ struct Inner {
 }
 
 impl TurnGuard {
-    /// The guard of what a file holds.
+    /// Creates a guard with the state of a file.
     #[must_use]
     pub fn new(file: GuardFile) -> Self {
         let state = file.state();
@@ -182,7 +182,7 @@ impl TurnGuard {
         }
     }
 
-    /// What it remembers.
+    /// Returns its state.
     #[must_use]
     pub fn state(&self) -> TurnState {
         self.inner
@@ -191,7 +191,7 @@ impl TurnGuard {
             .state
     }
 
-    /// Lets a block pass that is on record, durably, once this returns.
+    /// Admits a block for signing. Its record is durable when this returns.
     ///
     /// # Errors
     /// If the rule forbids it, or the record may not be durable.
@@ -199,16 +199,16 @@ impl TurnGuard {
         self.change(move |state| state.admit(asked)).await
     }
 
-    /// Hands the key over to the protocol `agreed`, durably, from this height on.
+    /// Hands the key over to the protocol `agreed`, durably, from this height.
     ///
     /// # Errors
-    /// If that may not be durable.
+    /// If the record may not be durable.
     pub async fn hand_over(&self, from: BlockHeight) -> Result<(), TurnGuardError> {
         self.change(move |state| Ok(state.hand_over(from))).await
     }
 
-    /// Writes on a thread where blocking is no harm. After a failed write the new state stays in
-    /// memory too: it forbids more, never less.
+    /// Writes on a blocking thread. After a failed write the new state stays in memory: it only
+    /// forbids more.
     async fn change(
         &self,
         change: impl FnOnce(TurnState) -> Result<TurnState, TurnGuardError> + Send + 'static,
@@ -217,12 +217,12 @@ impl TurnGuard {
         tokio::task::spawn_blocking(move || {
             let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
             let state = change(inner.state)?;
-            // Also when nothing changes: the last write may have failed.
+            // Write even if nothing changed: the last write may have failed.
             inner.state = state;
             Ok(inner.file.write(state)?)
         })
         .await
-        .unwrap_or_else(|gone| Err(GuardFileError::interrupted(&gone).into()))
+        .unwrap_or_else(|error| Err(GuardFileError::interrupted(&error).into()))
     }
 }
 
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn one_block_is_signed_in_one_turn() {
+    fn one_block_is_signed_per_turn() {
         let state = TurnState::default().admit(record(7, 60, 1)).expect("first");
         state.admit(record(7, 60, 1)).expect("the same again");
         assert!(matches!(
@@ -257,12 +257,15 @@ mod tests {
             Err(TurnGuardError::Below { .. })
         ));
         let state = state.admit(record(7, 120, 2)).expect("the next turn");
-        assert!(state.admit(record(7, 60, 1)).is_err(), "and no way back");
+        assert!(
+            state.admit(record(7, 60, 1)).is_err(),
+            "an earlier turn is refused"
+        );
         state.admit(record(8, 0, 3)).expect("the next height");
     }
 
     #[test]
-    fn a_key_that_was_handed_over_does_not_come_back() {
+    fn a_key_that_was_handed_over_is_never_used_again() {
         let state = TurnState::default().hand_over(BlockHeight::new(10));
         assert!(matches!(
             state.admit(record(9, 60, 1)),
@@ -274,7 +277,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_turn_of_a_height_ever_gets_two_hashes(
+        fn no_turn_at_a_height_ever_gets_two_hashes(
             asked in prop::collection::vec((0..4_u32, 0..4_u64, 0..3_u8), 0..40),
         ) {
             let mut state = TurnState::default();

@@ -1,7 +1,7 @@
-//! The guard's memory: one line of JSON and its checksum, replaced as a whole and synced.
+//! The guard's file: one line of JSON and its checksum, replaced atomically and synced.
 //!
-//! One record is enough, since the rule compares with the last one only. A lock file beside it
-//! keeps a second process with the same key away.
+//! One record is enough, since the rule only compares with the last one. A lock file next to it keeps
+//! out a second process with the same key.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -15,63 +15,63 @@ use serde::{Deserialize, Serialize};
 
 use crate::TurnState;
 
-/// The file's name in the store's folder.
+/// The file's name in the store.
 const NAME: &str = "classic.guard";
-/// The lock's name.
+/// The lock file's name.
 const LOCK: &str = "classic.lock";
-/// More than the file ever holds, in bytes.
+/// Size limit of the file, in bytes.
 const MAX_FILE: u64 = 4096;
-/// The version that this program writes and reads.
+/// The format version that this program reads and writes.
 const FORMAT: u64 = 1;
 
 /// Why the guard's file cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardFileError {
-    /// Another process has it.
-    #[error("{path} is in use: another daemon runs with the same store; stop it first")]
+    /// Another process uses it.
+    #[error("{path} is in use: another daemon runs with the same store, stop it first")]
     InUse {
         /// The lock file.
         path: PathBuf,
     },
-    /// It is another operator's, or of another chain.
-    #[error("{path} belongs to {found}, this is {expected}: give this operator's own --store")]
+    /// It belongs to another operator or chain.
+    #[error("{path} belongs to {found}, this is {expected}: use this operator's own --store")]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         found: String,
-        /// Who we are.
+        /// This operator.
         expected: String,
     },
-    /// It is not as it was written.
+    /// Its content is damaged.
     #[error(
-        "{path} is damaged ({reason}): wait until a block above the last that this operator signed is there, then remove it"
+        "{path} is damaged ({reason}): wait for a block above the last one this operator signed, then remove the file"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// In what way.
+        /// What is wrong with it.
         reason: String,
     },
-    /// Another version of this program wrote it.
+    /// It was written by another version of this program.
     #[error(
-        "{path} has format {found}, this program knows {FORMAT}: use the version that wrote it, or a newer one, and leave the file where it is"
+        "{path} has format {found}, expected {FORMAT}: use the version that wrote it, or a newer one, and keep the file"
     )]
     Format {
         /// The file.
         path: PathBuf,
-        /// What the file says.
+        /// Its format version.
         found: u64,
     },
-    /// The system said no. What is in the file is as it was.
+    /// The system refused. The file's content is unchanged.
     #[error("cannot use {path}: {fault} ({reason}): {}", fault.cure())]
     System {
         /// The file or folder.
         path: PathBuf,
-        /// What is the matter.
+        /// The kind of fault.
         fault: SystemFault,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
 }
@@ -92,7 +92,7 @@ impl GuardFileError {
         }
     }
 
-    /// A write of which nobody knows what came.
+    /// Creates the error for a write whose result is unknown.
     pub(crate) fn interrupted(error: &dyn core::fmt::Display) -> Self {
         Self::System {
             path: NAME.into(),
@@ -120,24 +120,25 @@ struct Content {
     state: TurnState,
 }
 
-/// What every version writes, whatever else it does.
+/// The part of the content that all versions share.
 #[derive(Deserialize)]
 struct Head {
     format: u64,
 }
 
 impl GuardFile {
-    /// Opens the file in a folder, or makes it, for the operator at this place of the chain with
-    /// this genesis.
+    /// Opens the file in a folder, creating it if missing, for the operator with this index on the
+    /// chain with this genesis.
     ///
     /// # Errors
-    /// If it is in use, another's, damaged, of another version, or out of reach.
+    /// If it is in use, belongs to another operator or chain, is damaged, has another format version,
+    /// or cannot be accessed.
     pub fn open(
         folder: &Path,
         genesis: BlockHash,
         operator: usize,
     ) -> Result<Self, GuardFileError> {
-        make_folder(folder)?;
+        create_folder(folder)?;
         let lock = lock(&folder.join(LOCK))?;
         let owner = format!("operator {operator} of chain {genesis}");
         let path = folder.join(NAME);
@@ -164,19 +165,19 @@ impl GuardFile {
         Ok(file)
     }
 
-    /// Whether there was none.
+    /// Whether the file did not exist before.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// What it held when it was opened.
+    /// Returns the state it contained when it was opened.
     #[must_use]
     pub const fn state(&self) -> TurnState {
         self.state
     }
 
-    /// Replaces what it holds; durable on return.
+    /// Replaces its content; durable on return.
     pub(crate) fn write(&mut self, state: TurnState) -> Result<(), GuardFileError> {
         let path = self.folder.join(NAME);
         let new = self.folder.join(format!("{NAME}.new"));
@@ -213,11 +214,11 @@ fn read(path: &Path) -> Result<Option<Content>, GuardFileError> {
     let (json, sum) = text
         .strip_suffix('\n')
         .and_then(|text| text.split_once('\n'))
-        .ok_or_else(|| GuardFileError::damaged(path, "it has not two lines"))?;
+        .ok_or_else(|| GuardFileError::damaged(path, "it does not have two lines"))?;
     if sum != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
         return Err(GuardFileError::damaged(path, "its checksum does not match"));
     }
-    // Before the rest, of which another version may have made something else.
+    // Check the version first: the rest may differ in another version.
     let head: Head = serde_json::from_str(json)
         .map_err(|error| GuardFileError::damaged(path, error.to_string()))?;
     if head.format != FORMAT {
@@ -231,7 +232,7 @@ fn read(path: &Path) -> Result<Option<Content>, GuardFileError> {
         .map_err(|error| GuardFileError::damaged(path, error.to_string()))
 }
 
-/// Takes the lock, which the system gives back when the process ends, however it ends.
+/// Takes the lock, which the system releases when the process ends in any way.
 fn lock(path: &Path) -> Result<File, GuardFileError> {
     let file = OpenOptions::new()
         .create(true)
@@ -248,8 +249,8 @@ fn lock(path: &Path) -> Result<File, GuardFileError> {
     }
 }
 
-/// Makes the folder, for its owner only.
-fn make_folder(folder: &Path) -> Result<(), GuardFileError> {
+/// Creates the folder, accessible to its owner only.
+fn create_folder(folder: &Path) -> Result<(), GuardFileError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -277,14 +278,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_signed_outlives_the_process() {
+    async fn the_record_survives_a_restart() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = GuardFile::open(folder.path(), GENESIS, 2).expect("new");
         assert!(file.is_new());
         let guard = TurnGuard::new(file);
         guard.admit(record(60, 1)).await.expect("first");
         drop(guard);
-        let file = GuardFile::open(folder.path(), GENESIS, 2).expect("there");
+        let file = GuardFile::open(folder.path(), GENESIS, 2).expect("it exists");
         assert!(!file.is_new());
         let guard = TurnGuard::new(file);
         assert!(matches!(
@@ -294,7 +295,7 @@ mod tests {
         guard.admit(record(120, 2)).await.expect("another turn");
         guard.hand_over(BlockHeight::new(8)).await.expect("durable");
         drop(guard);
-        let file = GuardFile::open(folder.path(), GENESIS, 2).expect("there");
+        let file = GuardFile::open(folder.path(), GENESIS, 2).expect("it exists");
         assert_eq!(file.state().last(), Some(record(120, 2)));
         assert_eq!(file.state().agreed_from(), Some(BlockHeight::new(8)));
     }
@@ -320,13 +321,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_with_any_byte_changed_or_cut_is_refused() {
+    async fn a_file_with_any_byte_changed_or_missing_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let guard = TurnGuard::new(GuardFile::open(folder.path(), GENESIS, 2).expect("new"));
         guard.admit(record(60, 1)).await.expect("written");
         drop(guard);
         let path = folder.path().join(NAME);
-        let whole = std::fs::read(&path).expect("there");
+        let whole = std::fs::read(&path).expect("it exists");
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 1;
@@ -342,25 +343,25 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_file_of_a_newer_version_is_not_called_damaged_and_is_left_as_it_is() {
+    fn a_file_of_a_newer_version_is_not_called_damaged_and_is_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         drop(GuardFile::open(folder.path(), GENESIS, 2).expect("new"));
         let path = folder.path().join(NAME);
-        let own = std::fs::read_to_string(&path).expect("there");
+        let own = std::fs::read_to_string(&path).expect("it exists");
         let own = own.lines().next().expect("a line");
         let newer = own.replace("\"format\":1", "\"format\":2");
         assert_ne!(newer, own);
         for json in [&newer, "{\"format\":300,\"turns\":[]}"] {
-            let text = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
-            std::fs::write(&path, &text).expect("written");
+            let content = format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()));
+            std::fs::write(&path, &content).expect("written");
             let error = GuardFile::open(folder.path(), GENESIS, 2).expect_err("refused");
             assert!(matches!(error, GuardFileError::Format { .. }), "{error}");
-            let said = error.to_string();
-            assert!(said.contains("the version that wrote it"), "{said}");
+            let text = error.to_string();
+            assert!(text.contains("the version that wrote it"), "{text}");
             for wrong in ["damaged", "remove"] {
-                assert!(!said.contains(wrong), "{said}");
+                assert!(!text.contains(wrong), "{text}");
             }
-            assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+            assert_eq!(std::fs::read_to_string(&path).expect("it exists"), content);
         }
     }
 
@@ -368,8 +369,8 @@ mod tests {
     async fn a_record_that_cannot_be_written_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let guard = TurnGuard::new(GuardFile::open(folder.path(), GENESIS, 2).expect("new"));
-        // A folder stands where the file is to be written.
-        std::fs::create_dir(folder.path().join("classic.guard.new")).expect("made");
+        // A folder has the name of the file to be written.
+        std::fs::create_dir(folder.path().join("classic.guard.new")).expect("created");
         assert!(matches!(
             guard.admit(record(60, 1)).await,
             Err(TurnGuardError::File(GuardFileError::System { .. }))

@@ -1,4 +1,4 @@
-//! What the machine is told.
+//! The inputs of the machine.
 
 use bytes::Bytes;
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
@@ -6,9 +6,9 @@ use secp256k1::ecdsa::Signature;
 
 use crate::{Message, RawReissuance, Turn};
 
-/// The own node's chain at the beginning of a turn.
+/// Our node's chain at the start of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the driver makes it")]
+#[expect(clippy::exhaustive_structs, reason = "created by the driver")]
 pub struct ChainView {
     /// Height of the best block.
     pub height: BlockHeight,
@@ -18,70 +18,70 @@ pub struct ChainView {
     pub first_block: Option<UnixTime>,
 }
 
-/// What the own node says of a proposal.
+/// Our node's verdict on a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the driver makes it")]
+#[expect(clippy::exhaustive_enums, reason = "created by the driver")]
 pub enum Verdict {
-    /// It may become the next block.
+    /// It is valid as the next block.
     Valid,
-    /// It is complete already, and the best block.
+    /// It is complete already and the node's best block.
     Complete,
-    /// It may not, or the node does not answer.
+    /// It is invalid, or the node did not answer; with the reason.
     Invalid(String),
 }
 
-/// What the machine is told. Answers name the turn that they were asked in; a reason is for people.
+/// An input of the machine. Answers name the turn they were requested in; reasons are for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the driver handles them all")]
 pub enum Input {
-    /// The time has come that [`Machine::poll_timeout`](crate::Machine::poll_timeout) gave.
+    /// The time returned by [`Machine::poll_timeout`](crate::Machine::poll_timeout) has come.
     Tick,
-    /// The node's chain, or why it is not known.
+    /// The node's chain, or why it is unknown.
     Chain {
-        /// The turn of the question.
+        /// The turn of the request.
         turn: Turn,
         /// The answer.
         view: Result<ChainView, String>,
     },
-    /// A new block of the own node's, or why there is none.
+    /// A new block from our node, or why there is none.
     Template {
-        /// The turn of the question.
+        /// The turn of the request.
         turn: Turn,
         /// The answer.
         block: Result<Bytes, String>,
-        /// Reissuances to be proposed with it.
+        /// Reissuances to propose with it.
         reissuances: Vec<RawReissuance>,
     },
-    /// What the own node says of a proposal.
+    /// Our node's verdict on a proposal.
     Tested {
-        /// The turn of the question.
+        /// The turn of the request.
         turn: Turn,
         /// The block.
         hash: BlockHash,
         /// The answer.
         verdict: Verdict,
     },
-    /// Own signatures of a block, or why there are none.
+    /// Our signatures of a block, or why there are none.
     Signed {
-        /// The turn of the question.
+        /// The turn of the request.
         turn: Turn,
         /// The block.
         hash: BlockHash,
         /// The answer.
         signatures: Result<Vec<Signature>, String>,
-        /// Own signatures of the reissuances that were proposed with it.
+        /// Our signatures of the reissuances proposed with it.
         reissuances: Option<Vec<String>>,
     },
-    /// What came of handing a block to the own node.
+    /// The result of submitting a block to our node.
     Submitted {
         /// The block.
         hash: BlockHash,
-        /// Taken, or why not.
+        /// Accepted, or why not.
         result: Result<(), String>,
     },
-    /// A message from the wire. Nothing about it is trusted.
+    /// A message from the wire, none of which is trusted.
     Received {
-        /// Whose connection or topic it came by, if the wire tells.
+        /// The operator whose connection or topic it came from, if the wire shows it.
         from: Option<usize>,
         /// The message.
         message: Message,

@@ -1,12 +1,13 @@
-//! The protocol `classic`: that of the Python federation of 2019, for an operator who changes to
-//! this program while the others still run the old one.
+//! The protocol `classic` of the Python federation of 2019, for an operator that changes to this
+//! program while the others still run the old one.
 //!
-//! It keeps the old wire and its turns by the clock, not its carelessness. A proposal is signed only
-//! if it came from the operator whose turn it is (where the wire tells), is of the right height, on
-//! the own node's best block, and valid by that node; in one turn one block, on record before the
-//! signature exists; signatures are verified, not counted; garbage is dropped.
+//! It keeps the old wire and the turns by the clock, but adds the missing checks. A proposal is signed
+//! only if it came from the operator whose turn it is (where the wire shows that), has the right
+//! height, builds on our node's best block, and is valid according to that node; only one block is
+//! signed per turn, recorded before the signature exists; signatures are verified, not just counted;
+//! malformed messages are dropped.
 //!
-//! What it cannot do is what the wire has no room for: see [`LIMITS`]. Use it for a migration only.
+//! What the old wire makes impossible is listed in [`LIMITS`]. Use this protocol for a migration only.
 //!
 //! ```text
 //!  wire (ZeroMQ, Kafka) ──> Input ──> Machine ──> Output ──> wire
@@ -15,9 +16,9 @@
 //!                                   no I/O here
 //! ```
 //!
-//! [`Machine`] decides, without I/O and by given time; [`Operator`] drives it with a node, a wire, a
-//! signer and the guard. A [`Reissuer`] makes, checks, signs and sends the reissuances of the old
-//! program, if there are any.
+//! [`Machine`] decides, without I/O and with time as an input; [`Operator`] drives it with a node, a
+//! wire, a signer and the guard. A [`Reissuer`] creates, checks, signs and sends reissuances as the old
+//! program does.
 //!
 //! ```
 //! use std::time::Duration;
@@ -46,13 +47,13 @@ mod schedule;
 mod signer;
 pub mod wire;
 
-pub use driver::{CallLimits, Clock, Ended, Operator, OperatorError, system_clock};
+pub use driver::{CallLimits, Clock, Operator, OperatorError, RunOutcome, system_clock};
 pub use guard::{TurnGuard, TurnGuardError, TurnRecord, TurnState};
 pub use guard_file::{GuardFile, GuardFileError};
 pub use input::{ChainView, Input, Verdict};
 pub use machine::{Config, Machine};
 pub use message::{MAX_BLOCK, MAX_MESSAGE, Message, MessageError, TxSignatures};
-pub use output::{Event, Output, Share};
+pub use output::{Duty, Event, Output};
 pub use reissuance::{
     Created, FreezeEntry, NodeError, RawReissuance, ReissuanceConfig, ReissuanceConfigError,
     ReissuanceNode, ReissueError, Reissuer, Unspent, UtxoAsset,
@@ -60,8 +61,8 @@ pub use reissuance::{
 pub use schedule::{MAX_INTERVAL, MAX_OPERATORS, MIN_INTERVAL, Schedule, ScheduleError, Turn};
 pub use signer::{BlockSigner, KeySigner, NodeSigner, SignFailure};
 
-/// What this protocol cannot promise, for people, to be said once at a start.
-pub const LIMITS: &str = "the classic protocol cannot promise that a block is final: nothing on its wire is \
-    authenticated, operators sign again in each turn, and so two blocks of one height can both be \
-    completed by honest operators; a clock that is wrong by a third of the interval, or a node that \
-    is behind, is enough. Use it only until all operators have changed to `agreed`";
+/// The warning about what this protocol cannot guarantee, logged once at start.
+pub const LIMITS: &str = "the classic protocol cannot guarantee that a block is final: its messages are not \
+    authenticated and operators sign again in each turn, so honest operators can complete two blocks \
+    of one height; a clock that is wrong by a third of the interval, or a node that is behind, is \
+    enough. Use it only until all operators have changed to `agreed`";

@@ -1,12 +1,12 @@
-//! What the old operators say to each other: JSON without sender, signature or hash.
+//! The messages between the old operators: JSON without sender, signature or hash.
 //!
 //! ```json
 //! {"height": 7, "block": {"blockhex": "..."}}
 //! {"height": 7, "sig": {"blocksig": "0047..."}}
 //! ```
 //!
-//! The height is that of the block to be made. `block` also has `txs`, and `sig` has `txsigs` and
-//! `id`, at a reissuance.
+//! The height is that of the block to create. With a reissuance, `block` also has `txs`, and `sig` has
+//! `txsigs` and `id`.
 
 use bytes::Bytes;
 use federation_chain::{BlockHeight, script_sig_of_signatures, signatures_of_script_sig};
@@ -16,8 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::RawReissuance;
 
-/// The largest block that is taken from the wire, in bytes: the largest that a node makes, with
-/// room for signatures and a long header.
+/// The largest block accepted from the wire, in bytes: the largest that a node creates, with room for
+/// signatures and a long header.
 pub const MAX_BLOCK: usize = 8_000_000;
 /// The longest message, in bytes: a block in hex and the JSON around it.
 pub const MAX_MESSAGE: usize = 2 * MAX_BLOCK + 64 * 1024;
@@ -26,12 +26,9 @@ const MAX_REISSUANCES: usize = 100;
 /// The longest scriptSig in hex: signatures of 20 keys.
 const MAX_SCRIPT_SIG: usize = 2 * (1 + 20 * 74);
 
-/// What operators say.
+/// A message between operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "the old wire does not change any more"
-)]
+#[expect(clippy::exhaustive_enums, reason = "the old wire no longer changes")]
 pub enum Message {
     /// A leader proposes a block.
     Proposal {
@@ -39,55 +36,52 @@ pub enum Message {
         height: BlockHeight,
         /// Its bytes, unsigned.
         block: Bytes,
-        /// Reissuances that are to be signed with it.
+        /// Reissuances to sign with it.
         reissuances: Vec<RawReissuance>,
     },
-    /// An operator signs the block that was proposed for a height.
+    /// An operator signs the block proposed for a height.
     Signatures {
         /// Its height.
         height: BlockHeight,
-        /// Signatures, usually one; a node with several keys gives more.
+        /// Usually one signature; a node with several keys produces more.
         signatures: Vec<Signature>,
-        /// Signatures of the reissuances that were proposed with it.
+        /// Signatures of the reissuances proposed with it.
         reissuances: Option<TxSignatures>,
     },
 }
 
 /// One operator's signatures of the reissuances in a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the old wire does not change any more"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the old wire no longer changes")]
 pub struct TxSignatures {
-    /// The operator's place in the list, as it says itself.
+    /// The operator's index, as claimed by itself.
     pub id: usize,
-    /// For each reissuance a signature with its length before it, in hex.
+    /// For each reissuance, a signature prefixed with its length, in hex.
     pub signatures: Vec<String>,
 }
 
-/// Bytes that are no message.
+/// Why bytes are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// Too long.
-    #[error("a message of {0} bytes is above the limit of {MAX_MESSAGE}")]
+    /// The message is too long.
+    #[error("message of {0} bytes exceeds the limit of {MAX_MESSAGE}")]
     TooLong(usize),
-    /// Not the JSON that it should be.
-    #[error("no message: {0}")]
+    /// The JSON is malformed.
+    #[error("malformed message: {0}")]
     Json(String),
-    /// Hex that is none.
-    #[error("`{0}` is not in hex")]
+    /// A field is not in hex.
+    #[error("`{0}` must be in hex")]
     Hex(&'static str),
-    /// More reissuances than there are assets.
-    #[error("{0} reissuances in one message are too many")]
+    /// There are too many reissuances.
+    #[error("{0} reissuances in one message exceed the limit of {MAX_REISSUANCES}")]
     Reissuances(usize),
-    /// Signatures that are none.
-    #[error("`blocksig` is no scriptSig of signatures: {0}")]
+    /// The signatures are malformed.
+    #[error("`blocksig` must be a scriptSig of signatures: {0}")]
     ScriptSig(#[from] federation_chain::SignatureFormError),
 }
 
-/// The JSON; hex stays in place while it is read.
+/// The JSON; hex strings are borrowed while it is parsed.
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     height: u32,
@@ -104,13 +98,13 @@ struct WireBlock<'a> {
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "null_is_none"
+        deserialize_with = "null_as_empty"
     )]
     txs: Vec<RawReissuance>,
 }
 
-/// Python writes what is not there as null, too.
-fn null_is_none<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+/// Parses a list for which Python may also write null.
+fn null_as_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -129,10 +123,10 @@ struct WireSig<'a> {
 }
 
 impl Message {
-    /// Reads a message.
+    /// Parses a message.
     ///
     /// # Errors
-    /// If the bytes are none.
+    /// If the bytes are not a message.
     pub fn from_json(bytes: &[u8]) -> Result<Self, MessageError> {
         if bytes.len() > MAX_MESSAGE {
             return Err(MessageError::TooLong(bytes.len()));
@@ -180,11 +174,11 @@ impl Message {
                     reissuances,
                 })
             }
-            _ => Err(json("neither a block nor a signature".to_owned())),
+            _ => Err(json("expected either `block` or `sig`".to_owned())),
         }
     }
 
-    /// The message as it goes over the wire.
+    /// Returns the message as sent over the wire.
     #[must_use]
     pub fn to_json(&self) -> Bytes {
         let (height, block, sig) = match self {
@@ -222,11 +216,11 @@ impl Message {
             block,
             sig,
         };
-        // Numbers and text have no way to fail.
+        // Serializing numbers and strings cannot fail.
         serde_json::to_vec(&wire).unwrap_or_default().into()
     }
 
-    /// The height of the block that it is about.
+    /// Returns the height of the block it concerns.
     #[must_use]
     pub const fn height(&self) -> BlockHeight {
         match self {
@@ -247,7 +241,7 @@ mod tests {
         })
     }
 
-    /// None, one or two.
+    /// Returns no, one or two reissuances.
     fn reissuances(seed: u32) -> Vec<RawReissuance> {
         let one = RawReissuance {
             hex: "01".to_owned(),
@@ -295,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_writes_is_read() {
+    fn messages_of_the_python_program_are_read() {
         let proposal = br#"{"height": 7, "block": {"blockhex": "00ff", "txs": [{"hex": "01", "asset": "bb", "token": "cc", "txid": "aa", "vout": 1}]}}"#;
         assert_eq!(
             Message::from_json(proposal),
@@ -320,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused_for_its_reason() {
+    fn malformed_messages_are_refused_with_the_reason() {
         let error = |text: &str| Message::from_json(text.as_bytes()).expect_err(text);
         for text in [
             "",
@@ -346,7 +340,7 @@ mod tests {
             "0".repeat(4000)
         );
         assert!(matches!(error(&long), MessageError::TooLong(_)));
-        // Deep nesting overflows no stack.
+        // Deep nesting does not overflow the stack.
         let deep = format!(r#"{{"height": 1, "x": {}"#, "[".repeat(100_000));
         assert!(matches!(error(&deep), MessageError::Json(_)));
     }

@@ -1,18 +1,18 @@
-//! What the machine asks for, and what it tells.
+//! The outputs of the machine: requests and events.
 
 use federation_chain::{Block, BlockHash, BlockHeight};
 
 use crate::{Message, RawReissuance, Turn};
 
-/// What the machine asks its driver to do.
+/// A request to the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the driver does them all")]
+#[expect(clippy::exhaustive_enums, reason = "the driver handles all of them")]
 pub enum Output {
-    /// Look at the own node's chain; answer with [`Input::Chain`](crate::Input::Chain).
+    /// Query our node's chain; answer with [`Input::Chain`](crate::Input::Chain).
     AskChain(Turn),
-    /// Ask the own node for a new block; answer with [`Input::Template`](crate::Input::Template).
+    /// Request a new block from our node; answer with [`Input::Template`](crate::Input::Template).
     AskTemplate(Turn),
-    /// Ask the own node whether a proposal is valid; answer with
+    /// Have our node test a proposal; answer with
     /// [`Input::Tested`](crate::Input::Tested).
     TestBlock {
         /// The turn.
@@ -20,8 +20,8 @@ pub enum Output {
         /// The proposal.
         block: Block,
     },
-    /// Sign a block, if the guard lets it pass, and the reissuances that were proposed with it, if they
-    /// are the own node's; answer with [`Input::Signed`](crate::Input::Signed).
+    /// Sign a block, if the guard admits it, and the reissuances proposed with it, if our node would
+    /// create the same; answer with [`Input::Signed`](crate::Input::Signed).
     SignBlock {
         /// The turn.
         turn: Turn,
@@ -30,73 +30,73 @@ pub enum Output {
         /// The reissuances.
         reissuances: Vec<RawReissuance>,
     },
-    /// Complete own reissuances and hand them to the own node.
+    /// Complete our reissuances and send them to our node.
     Reissue {
         /// The reissuances.
         reissuances: Vec<RawReissuance>,
         /// The others' signatures of them.
         signatures: Vec<Vec<String>>,
     },
-    /// Tell the other operators.
+    /// Broadcast a message to the other operators.
     Publish(Message),
-    /// Hand a complete block to the own node; answer with
+    /// Submit a complete block to our node; answer with
     /// [`Input::Submitted`](crate::Input::Submitted).
     Submit(Block),
-    /// The chain has come to where this protocol ends: stop.
+    /// The chain has reached the end of this protocol: stop.
     Finish {
         /// The first height of the next protocol.
         until: BlockHeight,
     },
-    /// For the log.
+    /// An event for the log.
     Event(Event),
 }
 
-/// What happened, for the log and for tests.
+/// An event, for the log and for tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A turn begins.
+    /// A turn began.
     TurnBegan {
-        /// The height of the block to be made.
+        /// The height of the block to create.
         height: BlockHeight,
-        /// Who leads.
+        /// The leader's index.
         leader: usize,
-        /// Whether it is a turn of half the interval.
+        /// Whether the turn takes half the interval.
         catching_up: bool,
     },
-    /// The node did not answer at the beginning of a turn, so it is left out.
-    NodeAway(String),
-    /// The own block was proposed.
+    /// The node did not answer at the start of a turn, which is skipped; with the reason.
+    NodeUnreachable(String),
+    /// Our block was proposed.
     Proposed {
         /// Its height.
         height: BlockHeight,
         /// Its hash.
         hash: BlockHash,
     },
-    /// The own node gave no block that can be proposed.
+    /// Our node gave no block to propose; with the reason.
     NoTemplate(String),
-    /// No proposal came in time.
+    /// No proposal was received in time.
     NoProposal {
         /// The height.
         height: BlockHeight,
-        /// Who should have sent it.
+        /// The operator that should have sent it.
         leader: usize,
     },
-    /// A proposal was not signed, and why.
+    /// A proposal was not signed.
     Refused {
         /// Its height.
         height: BlockHeight,
         /// Its hash.
         hash: BlockHash,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A share of a proposal was done when it was of no use any more.
+    /// A duty was done too late to be useful.
     TooLate {
         /// The proposal's hash.
         hash: BlockHash,
-        /// Which.
-        share: Share,
+        /// The duty.
+        duty: Duty,
     },
     /// Another operator's block was signed.
     Signed {
@@ -105,66 +105,66 @@ pub enum Event {
         /// Its hash.
         hash: BlockHash,
     },
-    /// Too few operators signed the own block.
+    /// Too few operators signed our block.
     TooFewSignatures {
         /// Its height.
         height: BlockHeight,
-        /// How many did, the own not counted.
+        /// How many others signed.
         have: usize,
-        /// How many were needed.
+        /// How many others must sign.
         need: usize,
     },
-    /// The own block is complete.
+    /// Our block is complete.
     Completed {
         /// Its height.
         height: BlockHeight,
         /// Its hash.
         hash: BlockHash,
-        /// Who signed it, as places in the script.
+        /// The signers' key indices in the script.
         signers: Vec<usize>,
     },
-    /// The node did not take the own block.
-    NotTaken {
+    /// The node rejected our block.
+    Rejected {
         /// Its hash.
         hash: BlockHash,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// This operator was asked for its share in so many turns, and failed in each.
-    Missed {
-        /// What it has not done.
-        share: Share,
-        /// In how many turns.
+    /// This operator failed a duty in several turns in a row.
+    DutyFailed {
+        /// The duty.
+        duty: Duty,
+        /// The number of turns.
         turns: u32,
-        /// Why, the last time.
+        /// The last reason.
         reason: String,
     },
-    /// What was told as missed is done again.
-    DoneAgain(Share),
-    /// A message was dropped, and why.
+    /// A duty reported as failed is done again.
+    DutyResumed(Duty),
+    /// A message was dropped.
     Dropped {
-        /// Whose connection or topic it came by, if the wire tells.
+        /// The operator whose connection or topic it came from, if the wire shows it.
         from: Option<usize>,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
 }
 
-/// What an operator does for the blocks of others and its own.
+/// What an operator does for each block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Share {
-    /// To have its node test what is proposed.
+pub enum Duty {
+    /// Having its node test the proposal.
     Test,
-    /// To sign.
+    /// Signing.
     Sign,
 }
 
-impl core::fmt::Display for Share {
+impl core::fmt::Display for Duty {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Test => "tests",
-            Self::Sign => "signs",
+            Self::Test => "testing proposals",
+            Self::Sign => "signing",
         })
     }
 }

@@ -1,37 +1,37 @@
-//! Whose turn it is: by the clock, and faster when the chain is behind.
+//! The schedule of turns: by the clock, and faster while the chain is behind.
 //!
 //! | | on schedule | behind |
 //! |---|---|---|
-//! | a turn begins each | interval | half the interval |
+//! | a turn starts every | interval | half the interval |
 //! | leader | (start / interval) mod N | (start / half) mod N |
 //!
-//! The old program adjusts its pace after it has taken a turn by the pace before, so the pace of a
-//! turn's deadlines may be another than that of its start.
+//! The old program changes its pace only after it has started a turn at the previous pace, so a turn's
+//! deadlines may follow another pace than its start.
 
 use core::time::Duration;
 
 use federation_chain::{BlockHeight, UnixTime};
 
-/// The shortest interval; below it blocks could not have times of their own.
+/// The shortest interval; with a shorter one, blocks could not have distinct times.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest interval: a day.
 pub const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-/// The most operators: what fits into a script.
+/// The most operators: as many keys as fit in a script.
 pub const MAX_OPERATORS: usize = 20;
 
-/// Numbers that make no schedule.
+/// Why a schedule is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
-    /// An interval out of range.
-    #[error("an interval of {0:?} is not between {MIN_INTERVAL:?} and {MAX_INTERVAL:?}")]
+    /// The interval is out of range.
+    #[error("interval of {0:?} must be from {MIN_INTERVAL:?} to {MAX_INTERVAL:?}")]
     Interval(Duration),
-    /// No operators, or too many.
-    #[error("{0} operators are not between 1 and {MAX_OPERATORS}")]
+    /// There are no operators, or too many.
+    #[error("number of operators {0} must be from 1 to {MAX_OPERATORS}")]
     Operators(usize),
 }
 
-/// When turns begin and who leads them.
+/// The start times and leaders of turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     interval: u64,
@@ -46,13 +46,13 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// When it begins. No two turns of an operator begin at the same time, so it names the turn.
+    /// Returns when it starts. No two turns of an operator start at the same time, so this identifies it.
     #[must_use]
     pub const fn start(self) -> UnixTime {
         self.start
     }
 
-    /// The place of its leader in the list of operators, from 0.
+    /// Returns its leader's index in the list of operators, from 0.
     #[must_use]
     pub const fn leader(self) -> usize {
         self.leader
@@ -60,7 +60,7 @@ impl Turn {
 }
 
 impl Schedule {
-    /// Turns of so many operators, one each interval (60 seconds in the old program).
+    /// Creates a schedule with one turn per interval (60 seconds in the old program).
     ///
     /// # Errors
     /// If either number is out of range.
@@ -72,26 +72,26 @@ impl Schedule {
             return Err(ScheduleError::Operators(operators));
         }
         Ok(Self {
-            // In range, so neither is cut.
+            // In range, so neither is truncated.
             interval: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
             operators: operators as u64,
         })
     }
 
-    /// How many operators take turns.
+    /// Returns the number of operators.
     #[must_use]
     pub const fn operators(&self) -> usize {
         self.operators as usize
     }
 
-    /// The time from one turn to the next on schedule.
+    /// Returns the time from one turn to the next on schedule.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         Duration::from_millis(self.interval)
     }
 
-    /// The time from one turn to the next while behind: half the interval, in whole seconds if the
-    /// interval is, as the old program divides.
+    /// Returns the time from one turn to the next while behind: half the interval, rounded down to whole
+    /// seconds if the interval is in whole seconds, as in the old program.
     #[must_use]
     pub const fn catch_up(&self) -> Duration {
         let whole_seconds = self.interval.is_multiple_of(1000) && self.interval >= 2000;
@@ -102,7 +102,7 @@ impl Schedule {
         })
     }
 
-    /// The first turn after a moment, at a pace of [`Self::interval`] or [`Self::catch_up`].
+    /// Returns the first turn after a moment, at a pace of [`Self::interval`] or [`Self::catch_up`].
     #[must_use]
     pub fn turn_after(&self, moment: UnixTime, pace: Duration) -> Turn {
         let pace = u64::try_from(pace.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -113,7 +113,7 @@ impl Schedule {
         }
     }
 
-    /// Whether a chain of this height, with this time of block 1, is behind its schedule.
+    /// Whether a chain of this height, with this time of block 1, is behind schedule.
     #[must_use]
     pub fn is_behind(
         &self,
@@ -128,7 +128,7 @@ impl Schedule {
         since / self.interval > u64::from(height.to_u32())
     }
 
-    /// A moment rounded to whole intervals, half of one up.
+    /// Rounds a moment to whole intervals, half an interval up.
     const fn rounded(&self, at: UnixTime) -> u64 {
         let rest = at.as_millis() % self.interval;
         let down = at.as_millis() - rest;
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn schedule(secs: u64) -> Schedule {
-        Schedule::new(Duration::from_secs(secs), 5).expect("fine")
+        Schedule::new(Duration::from_secs(secs), 5).expect("valid")
     }
 
     const fn at(secs: u64) -> UnixTime {
@@ -168,21 +168,21 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_interval_halves_as_whole_numbers_do() {
+    fn an_odd_interval_is_halved_by_integer_division() {
         assert_eq!(schedule(5).catch_up(), Duration::from_secs(2));
         assert_eq!(schedule(1).catch_up(), Duration::from_millis(500));
-        let short = Schedule::new(Duration::from_millis(250), 3).expect("fine");
+        let short = Schedule::new(Duration::from_millis(250), 3).expect("valid");
         assert_eq!(short.catch_up(), Duration::from_millis(125));
     }
 
     #[test]
-    fn a_chain_is_behind_when_fewer_blocks_than_intervals_are_there() {
+    fn a_chain_is_behind_when_it_has_fewer_blocks_than_intervals() {
         let minute = schedule(60);
         let first = Some(at(600_001));
         let behind = |height, secs| minute.is_behind(BlockHeight::new(height), first, at(secs));
         assert!(!behind(1, 600_060));
         assert!(!behind(1, 600_089));
-        assert!(behind(1, 600_090), "half of an interval rounds up");
+        assert!(behind(1, 600_090), "half an interval rounds up");
         assert!(behind(1, 600_120));
         assert!(!behind(2, 600_120));
         assert!(!behind(0, 900_000), "without blocks there is no schedule");
@@ -201,10 +201,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_next_turn_is_later_by_at_most_a_pace(
+        fn the_next_turn_starts_within_one_pace(
             now: u64, millis in 100..86_400_000_u64, operators in 1..=20_usize, behind: bool,
         ) {
-            let schedule = Schedule::new(Duration::from_millis(millis), operators).expect("fine");
+            let schedule = Schedule::new(Duration::from_millis(millis), operators).expect("valid");
             let pace = if behind { schedule.catch_up() } else { schedule.interval() };
             let now = UnixTime::from_millis(now / 2);
             let turn = schedule.turn_after(now, pace);

@@ -1,4 +1,4 @@
-//! Who signs: the own node's wallet, as the old program has it, or a signer of this project.
+//! Block signers: our node's wallet, as in the old program, or a signer of this project.
 
 use std::sync::Arc;
 
@@ -12,41 +12,41 @@ use hex_conservative::{DisplayHex, FromHex};
 use secp256k1::ecdsa::Signature;
 use serde_json::Value;
 
-/// Why there is no signature, for people.
+/// Why there is no signature, as text for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SignFailure(String);
 
 impl SignFailure {
-    /// A failure with its reason.
+    /// Creates a failure with its reason.
     #[must_use]
     pub fn new(reason: impl core::fmt::Display) -> Self {
         Self(reason.to_string())
     }
 }
 
-/// Signs blocks. Only [`Operator`](crate::Operator) asks, after the guard has let the block pass.
+/// Signs blocks. Only called by [`Operator`](crate::Operator), after the guard has admitted the block.
 #[async_trait]
 pub trait BlockSigner: Send + Sync + 'static {
-    /// Signs an unsigned block; a node with several keys gives several signatures.
+    /// Signs an unsigned block; a node with several keys returns several signatures.
     ///
     /// # Errors
-    /// If the key cannot be reached or its keeper refuses.
+    /// If the key cannot be reached or signing is refused.
     async fn sign(&self, block: &Block) -> Result<Vec<Signature>, SignFailure>;
 }
 
-/// The node's wallet, by `signblock`.
+/// Signs with the node's wallet, through `signblock`.
 #[derive(Debug, Clone)]
 pub struct NodeSigner {
     client: NodeClient,
-    /// The script that dynafed's `signblock` wants to be told.
+    /// The script that `signblock` needs on a dynafed chain.
     witness_script: Option<String>,
     dialect: Dialect,
 }
 
 impl NodeSigner {
-    /// The wallet of this node, on a chain of these rules. On Elements the client has to be that of
-    /// a legacy wallet if several are loaded.
+    /// Creates a signer for this node's wallet, on a chain with these rules. On Elements, if several
+    /// wallets are loaded, the client must be that of a legacy wallet.
     #[must_use]
     pub fn new(client: NodeClient, rules: &SigningRules) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl NodeSigner {
                     signature_of_signblock(self.dialect, &sig).map_err(SignFailure::new)
                 })
                 .collect(),
-            _ => Err(SignFailure::new("signblock gave no signatures")),
+            _ => Err(SignFailure::new("signblock returned no signatures")),
         }
     }
 }
@@ -89,14 +89,14 @@ impl BlockSigner for NodeSigner {
     }
 }
 
-/// A signer of this project's own kinds: a key file, a module, a service.
+/// Signs with a signer of this project: a key file, a module or a service.
 #[derive(Clone)]
 pub struct KeySigner {
     signer: Arc<dyn Signer>,
 }
 
 impl KeySigner {
-    /// Signs with this key.
+    /// Creates a signer for this key.
     #[must_use]
     pub const fn new(signer: Arc<dyn Signer>) -> Self {
         Self { signer }

@@ -1,4 +1,4 @@
-//! How a devnet node is set up.
+//! The configuration of a devnet node.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -6,8 +6,8 @@ use bytes::Bytes;
 use federation_chain::{Dialect, SigningRules};
 use federation_multisig::MultisigScript;
 
-/// How a devnet node is set up. Nodes of one chain need the same dialect, chain name, script, limit
-/// and coins.
+/// The configuration of a devnet node. Nodes of one chain need the same dialect, chain name,
+/// script, limit and coins.
 #[derive(Debug, Clone)]
 pub struct DevNodeConfig {
     pub(crate) dialect: Dialect,
@@ -25,8 +25,9 @@ pub struct DevNodeConfig {
 }
 
 impl DevNodeConfig {
-    /// A node of the chain `devnet` in this dialect with this `signblockscript`: ports of the
-    /// system's choice on loopback, 21 million coins that anyone can spend, nothing kept.
+    /// The configuration of a node of the chain `devnet` in this dialect, with this
+    /// `signblockscript`: ports chosen by the system on loopback, 21 million coins that anyone can
+    /// spend, nothing stored.
     #[must_use]
     pub fn new(dialect: Dialect, script: MultisigScript) -> Self {
         Self {
@@ -45,35 +46,36 @@ impl DevNodeConfig {
         }
     }
 
-    /// Sets the chain's name, which is part of its genesis.
+    /// Sets the chain's name, which determines its genesis block.
     #[must_use]
     pub fn with_chain(mut self, chain: impl Into<String>) -> Self {
         self.chain = chain.into();
         self
     }
 
-    /// Sets `con_max_block_sig_size`, in bytes; the least that the script needs if not set.
+    /// Sets `con_max_block_sig_size`, in bytes; by default the smallest limit that the script
+    /// allows.
     #[must_use]
     pub const fn with_max_signature_size(mut self, bytes: u32) -> Self {
         self.max_signature_size = bytes;
         self
     }
 
-    /// Sets `dynamic_epoch_length`, in blocks; ten if not set. Only dynafed chains have epochs.
+    /// Sets `dynamic_epoch_length`, in blocks; ten by default. Only dynafed chains have epochs.
     #[must_use]
     pub const fn with_epoch_length(mut self, blocks: u32) -> Self {
         self.epoch_length = blocks;
         self
     }
 
-    /// Sets the coins at the genesis, in satoshi.
+    /// Sets the amount of coins in the genesis block, in satoshi.
     #[must_use]
     pub const fn with_free_coins(mut self, satoshi: u64) -> Self {
         self.free_coins = satoshi;
         self
     }
 
-    /// Sets where RPC and the other devnet nodes find it; port 0 is one of the system's choice.
+    /// Sets the addresses for RPC and for other devnet nodes; port 0 lets the system choose.
     #[must_use]
     pub const fn with_listen(mut self, rpc: SocketAddr, p2p: SocketAddr) -> Self {
         self.rpc_listen = rpc;
@@ -93,15 +95,15 @@ impl DevNodeConfig {
         self
     }
 
-    /// Keeps the chain in this folder and goes on with it at the next start.
+    /// Stores the chain in this folder and continues it at the next start.
     #[must_use]
     pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// Uses this genesis block, and the id (in wire order) of the asset in which coinbases are
-    /// written, in place of one made from the other settings.
+    /// Sets the genesis block, and the id (in wire order) of the asset of coinbase outputs, instead
+    /// of deriving both from the other settings.
     #[must_use]
     pub fn with_genesis(mut self, block: Bytes, pegged_asset: [u8; 32]) -> Self {
         self.genesis = Some((block, pegged_asset));

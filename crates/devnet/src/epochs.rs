@@ -1,7 +1,7 @@
-//! Dynafed: the parameters in force, the proposals of an epoch, and what comes of them.
+//! Dynafed: the parameters in force, the proposals of an epoch, and their outcome.
 //!
-//! As `dynafed.cpp` and `ContextualCheckDynaFedHeader` of Elements 23.3 have it, but for proposals
-//! in compact form, which are refused here.
+//! As in `dynafed.cpp` and `ContextualCheckDynaFedHeader` of Elements 23.3, except that proposals
+//! in compact form are refused.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use federation_multisig::MultisigScript;
 
 use crate::{error::Invalid, genesis::OP_TRUE};
 
-/// With what no fedpeg script may begin.
+/// The opcode with which a fedpeg script must not begin.
 const OP_DEPTH: u8 = 0x74;
 
 /// The one entry of the default list of peg-out keys, twice (`chainparams.cpp`).
@@ -24,18 +24,18 @@ const PAK: [u8; 33] = [
     0x0f,
 ];
 
-/// The parameters of a dynafed chain at its tip.
+/// The parameters of a dynafed chain at its best block.
 pub(crate) struct Epochs {
-    /// How many blocks an epoch has (`dynamic_epoch_length`).
+    /// The number of blocks in an epoch (`dynamic_epoch_length`).
     length: u32,
-    /// What is in force for the next block.
+    /// The parameters in force for the next block.
     current: FullParams,
-    /// The proposals of this epoch, and how many blocks made each.
+    /// The proposals of this epoch, with the number of blocks that made each.
     votes: BTreeMap<ParamsRoot, (u32, FullParams)>,
 }
 
 impl Epochs {
-    /// Those of a chain at its genesis.
+    /// The state at the genesis block.
     pub(crate) fn new(rules: &SigningRules, length: u32) -> Self {
         Self {
             length: length.max(1),
@@ -44,18 +44,18 @@ impl Epochs {
         }
     }
 
-    /// How many blocks an epoch has.
+    /// The number of blocks in an epoch.
     pub(crate) const fn length(&self) -> u32 {
         self.length
     }
 
-    /// What is in force for the next block, in full.
+    /// The parameters in force for the next block, in full.
     pub(crate) fn in_force(&self) -> Params {
         Params::Full(self.current.clone())
     }
 
-    /// What the header of the next block says: the parameters in full in block 1 and where an epoch
-    /// begins, else compact.
+    /// The proof in the next block's header: full parameters in block 1 and at the start of an
+    /// epoch, otherwise compact ones.
     pub(crate) fn proof_at(&self, height: BlockHeight) -> Proof {
         let number = height.to_u32();
         let full = self.current.clone();
@@ -70,8 +70,8 @@ impl Epochs {
         }
     }
 
-    /// Checks the header of the next block. As in the nodes, a compact header's elided root is not
-    /// looked at.
+    /// Checks the header of the next block. As in the nodes, the elided root of a compact header is
+    /// not checked.
     pub(crate) fn check(&self, header: &Header) -> Result<(), Invalid> {
         let Proof::Dynafed {
             current: expected, ..
@@ -112,8 +112,8 @@ impl Epochs {
         }
     }
 
-    /// Counts the proposal of a block that was appended. Where the next block begins an epoch, what
-    /// four fifths of this one's blocks proposed is in force from there on.
+    /// Counts the proposal of an appended block. If the next block starts an epoch, the parameters
+    /// proposed by four fifths of this epoch's blocks come into force with it.
     pub(crate) fn append(&mut self, block: &Block) {
         if let Some((_, proposed @ Params::Full(full))) = block.header().parameters() {
             let vote = self.votes.entry(ParamsRoot::of(proposed));
@@ -130,8 +130,8 @@ impl Epochs {
     }
 }
 
-/// The rules by which the signatures of a dynafed block are checked: those that its own header
-/// names, with the script that its witness brings.
+/// The rules for the signatures of a dynafed block: those in its own header, with the script from
+/// its witness.
 pub(crate) fn rules_of(header: &Header) -> Option<SigningRules> {
     let Proof::Dynafed { witness, .. } = &header.fields().proof else {
         return None;
@@ -175,7 +175,7 @@ mod tests {
         Block::decode(Dialect::Dynafed, bytes.into()).expect("a block")
     }
 
-    /// A chain of `elementsd` on which 3 of 5 became 4 of 7.
+    /// A chain of `elementsd` on which a 3-of-5 federation was replaced by a 4-of-7.
     #[test]
     fn a_change_of_signers_happens_as_on_elementsd() {
         let path = concat!(
@@ -200,10 +200,10 @@ mod tests {
                     assert_eq!(ledger.check_proof(&refused), Err(Invalid::Proof));
                 }
             }
-            let checked = ledger.check(&next, far).expect("elementsd took it");
+            let checked = ledger.check(&next, far).expect("elementsd accepted it");
             ledger.connect(next, &checked).expect("it is signed");
-            let told = ParamsRoot::of(&ledger.epochs().expect("dynafed").in_force());
-            assert_eq!(entry["current_params_root_after"], told.to_string());
+            let reported = ParamsRoot::of(&ledger.epochs().expect("dynafed").in_force());
+            assert_eq!(entry["current_params_root_after"], reported.to_string());
         }
         assert_eq!(ledger.height(), BlockHeight::new(30));
     }

@@ -1,34 +1,34 @@
-//! What can go wrong in a node, and how its RPC says it.
+//! Errors of a node, and the reasons its RPC gives for invalid blocks and transactions.
 
 use elements::OutPoint;
 
-/// A node that cannot run.
+/// A node that cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DevNodeError {
-    /// Its script or limit makes no chain.
+    /// The script or limit does not make a chain.
     #[error(transparent)]
     Rules(#[from] federation_chain::RulesError),
-    /// Its chain's name or coins are none that a node has.
-    #[error("these settings make no genesis block: {0}")]
+    /// The chain's name or coins are not possible on a node.
+    #[error("these settings do not make a genesis block: {0}")]
     Genesis(String),
-    /// A port cannot be had.
+    /// A port is not available.
     #[error("cannot listen at {address}: {source}")]
     Listen {
-        /// Where.
+        /// The address.
         address: String,
-        /// What the system said.
+        /// The error reported by the system.
         source: std::io::Error,
     },
-    /// Its folder or database cannot be used.
-    #[error("cannot keep the chain: {0}")]
+    /// The folder or database cannot be used.
+    #[error("cannot store the chain: {0}")]
     Store(String),
-    /// What is kept is of another chain, or was altered.
-    #[error("the kept chain cannot be replayed: {0}")]
+    /// The stored chain is another one, or was modified.
+    #[error("the stored chain cannot be replayed: {0}")]
     Replay(String),
 }
 
-/// Why a block or transaction is not valid: the node's reason string.
+/// Why a block or transaction is invalid: the node's reason string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Invalid {
     #[error("prev-blk-not-found")]

@@ -1,4 +1,4 @@
-//! The genesis block of a devnet chain: the one that a real node makes of the same settings.
+//! The genesis block of a devnet chain: the one that a real node derives from the same settings.
 
 use elements::AssetId;
 use federation_chain::{Block, Dialect};
@@ -6,32 +6,32 @@ use federation_genesis::{NodeKind, Settings};
 
 use crate::{DevNodeConfig, DevNodeError};
 
-/// `OP_TRUE`: the fedpeg script of a chain that has none, and who may spend the first coins.
+/// `OP_TRUE`: the fedpeg script of a chain without pegs, and the script of the initial coins.
 pub(crate) const OP_TRUE: u8 = 0x51;
 pub(crate) const OP_RETURN: u8 = 0x6a;
 
-/// The genesis block and the pegged asset of a chain.
+/// The genesis block and pegged asset of a chain.
 pub(crate) struct Genesis {
     pub(crate) block: Block,
     pub(crate) pegged_asset: AssetId,
 }
 
-/// The genesis block that a node with these settings makes: the one that `elementsd`, with dynafed
-/// or without, or `oceand`, without terms, makes of the same chain name, script and coins.
+/// The genesis block of a node with these settings: the one that `elementsd`, with or without
+/// dynafed, or `oceand` without terms derives from the same chain name, script and coins.
 ///
 /// # Errors
-/// If no node has a custom chain of that name, or that many coins.
+/// If no node accepts a custom chain of that name, or that many coins.
 pub fn genesis_block(config: &DevNodeConfig) -> Result<Block, DevNodeError> {
     Ok(make(config)?.block)
 }
 
 pub(crate) fn make(config: &DevNodeConfig) -> Result<Genesis, DevNodeError> {
-    let none = |error: &dyn core::fmt::Display| DevNodeError::Genesis(error.to_string());
-    let settings = settings(config).map_err(|error| none(&error))?;
+    let fault = |error: &dyn core::fmt::Display| DevNodeError::Genesis(error.to_string());
+    let settings = settings(config).map_err(|error| fault(&error))?;
     let genesis =
-        federation_genesis::Genesis::compute(&settings, None).map_err(|error| none(&error))?;
+        federation_genesis::Genesis::compute(&settings, None).map_err(|error| fault(&error))?;
     Ok(Genesis {
-        block: genesis.to_block().map_err(|error| none(&error))?,
+        block: genesis.to_block().map_err(|error| fault(&error))?,
         pegged_asset: genesis.pegged_asset(),
     })
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_genesis_is_that_of_elementsd() {
+    fn the_genesis_block_equals_that_of_elementsd() {
         for (dialect, name) in [
             (Dialect::Dynafed, "elements-dynafed"),
             (Dialect::Elements, "elements-legacy"),

@@ -1,4 +1,4 @@
-//! The chain and what can be spent on it.
+//! The chain and its unspent outputs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,28 +11,28 @@ use crate::{
     epochs::{self, Epochs},
     error::Invalid,
     genesis::Genesis,
-    transaction::{Place, check, is_spendable},
+    transaction::{BlockContext, check, is_spendable},
 };
 
 /// How far a block's time may be ahead of the clock, in seconds (`MAX_FUTURE_BLOCK_TIME`).
 const MAX_FUTURE: u64 = 2 * 60 * 60;
-/// How many blocks the median time looks at.
+/// The number of blocks for the median time.
 const MEDIAN_SPAN: usize = 11;
 
-/// The blocks from the genesis to the tip, and the unspent outputs.
+/// The blocks from the genesis block to the best block, and the unspent outputs.
 pub(crate) struct Ledger {
     rules: SigningRules,
-    /// Of a dynafed chain: what is in force, and what is proposed.
+    /// For a dynafed chain: the parameters in force and proposed.
     epochs: Option<Epochs>,
     pub(crate) pegged_asset: AssetId,
     blocks: Vec<Block>,
     heights: HashMap<BlockHash, usize>,
     unspent: HashMap<OutPoint, TxOut>,
-    /// The transactions of the chain and the block of each.
+    /// The transactions in the chain, with the height of each one's block.
     confirmed: HashMap<elements::Txid, usize>,
 }
 
-/// A block that extends the tip, found valid but for its signatures.
+/// A valid block on top of the best block, apart from its signatures.
 pub(crate) struct Checked {
     transactions: Vec<Transaction>,
 }
@@ -52,7 +52,7 @@ impl Ledger {
             unspent: HashMap::new(),
             confirmed: HashMap::new(),
         };
-        // What the crate cannot read (an Ocean oddity) cannot be spent here either.
+        // Transactions that the crate cannot read (on Ocean) cannot be spent here either.
         let transactions = genesis.block.transactions().unwrap_or_default();
         ledger.append(genesis.block, &transactions);
         ledger
@@ -63,13 +63,13 @@ impl Ledger {
         &self.rules
     }
 
-    /// Of a dynafed chain: what is in force for the next block.
+    /// For a dynafed chain: the parameters in force for the next block.
     pub(crate) const fn epochs(&self) -> Option<&Epochs> {
         self.epochs.as_ref()
     }
 
     pub(crate) fn tip(&self) -> &Block {
-        // The genesis block is never taken away.
+        // The genesis block is never removed.
         &self.blocks[self.blocks.len() - 1]
     }
 
@@ -94,12 +94,12 @@ impl Ledger {
         self.unspent.iter()
     }
 
-    /// The block that holds a transaction.
+    /// The block that contains a transaction.
     pub(crate) fn block_of(&self, txid: &elements::Txid) -> Option<&Block> {
         self.blocks.get(*self.confirmed.get(txid)?)
     }
 
-    /// Median time of a block and the ten below, in seconds.
+    /// Median time of a block and the ten before it, in seconds.
     pub(crate) fn median_time(&self, height: usize) -> u64 {
         let from = (height + 1).saturating_sub(MEDIAN_SPAN);
         let mut times: Vec<u32> = self.blocks[from..=height]
@@ -110,7 +110,7 @@ impl Ledger {
         times[times.len() / 2].into()
     }
 
-    /// Checks everything about a block on the tip but its signatures.
+    /// Checks a block on top of the best block, except for its signatures.
     pub(crate) fn check(&self, block: &Block, now: UnixTime) -> Result<Checked, Invalid> {
         let header = block.header();
         if header.previous() != self.tip().block_hash() {
@@ -164,42 +164,43 @@ impl Ledger {
         if !coinbase.is_coinbase() || !starts_with_height {
             return Err(Invalid::Coinbase);
         }
-        // Nothing is made and no fee is claimed: see the crate's documentation.
+        // The coinbase creates nothing and claims no fees: see the crate's documentation.
         for output in &coinbase.output {
             if crate::transaction::explicit(output)?.1 != 0 {
                 return Err(Invalid::Coinbase);
             }
         }
-        let place = Place {
+        let context = BlockContext {
             dialect: self.rules.dialect(),
             height,
         };
-        let mut made: BTreeMap<OutPoint, TxOut> = BTreeMap::new();
+        let mut created: BTreeMap<OutPoint, TxOut> = BTreeMap::new();
         let mut spent = std::collections::BTreeSet::new();
         for transaction in rest {
-            check(transaction, place, |outpoint| {
+            check(transaction, context, |outpoint| {
                 if spent.contains(outpoint) {
                     return None;
                 }
-                made.get(outpoint)
+                created
+                    .get(outpoint)
                     .or_else(|| self.unspent(outpoint))
                     .cloned()
             })?;
             spent.extend(transaction.input.iter().map(|input| input.previous_output));
-            made.extend(outputs(transaction));
+            created.extend(outputs(transaction));
         }
         Ok(())
     }
 
-    /// Appends a complete block that was checked.
+    /// Appends a complete block that has been checked.
     pub(crate) fn connect(&mut self, block: Block, checked: &Checked) -> Result<(), Invalid> {
         self.check_proof(&block)?;
         self.append(block, &checked.transactions);
         Ok(())
     }
 
-    /// Checks a block's signatures. As in the nodes, those of a dynafed block are checked by what its
-    /// own header says; whether that is in force is another question.
+    /// Checks a block's signatures. As in the nodes, those of a dynafed block are checked by its
+    /// own header; whether that header's parameters are in force is checked elsewhere.
     pub(crate) fn check_proof(&self, block: &Block) -> Result<(), Invalid> {
         let checked = match self.epochs {
             Some(_) => epochs::rules_of(block.header())
@@ -226,7 +227,7 @@ impl Ledger {
         self.blocks.push(block);
     }
 
-    /// What the header of a height has to say about the chain's parameters.
+    /// The chain's parameters, as the header at a height must contain them.
     pub(crate) fn parameters_at(&self, height: BlockHeight) -> Proof {
         match &self.epochs {
             Some(epochs) => epochs.proof_at(height),
@@ -250,7 +251,7 @@ impl ProofParameters for federation_chain::HeaderFields {
     }
 }
 
-/// The outputs of a transaction, each with its place.
+/// The outputs of a transaction, with their outpoints.
 fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)> + '_ {
     let txid = transaction.txid();
     (0..)
@@ -258,7 +259,7 @@ fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)>
         .map(move |(index, output)| (OutPoint::new(txid, index), output.clone()))
 }
 
-/// The height as a coinbase has to begin with it (BIP 34), by the rules for numbers in scripts.
+/// The height as the coinbase must begin with it (BIP 34), encoded as a script number.
 pub(crate) fn height_push(height: BlockHeight) -> Vec<u8> {
     let number = height.to_u32();
     if (1..=16).contains(&number) {

@@ -1,26 +1,27 @@
 //! An embedded sidechain node for demos and tests: real blocks, real checks, the nodes' JSON-RPC.
 //!
-//! [`DevNode`] keeps a chain in one of the three dialects, serves it over HTTP as Elements and Ocean
-//! nodes do, relays blocks and transactions to other devnet nodes, and keeps them on disk if asked.
-//! A client that works with it works with a real node, as far as it goes:
+//! [`DevNode`] maintains a chain in one of the three dialects, serves it over HTTP as Elements and
+//! Ocean nodes do, relays blocks and transactions to other devnet nodes, and stores them on disk on
+//! request. Within its limits, a client that works with it works with a real node:
 //!
-//! - headers, blocks and genesis are serialised as the real nodes do it; a template of an empty
-//!   chain is byte for byte what `elementsd` makes;
-//! - a block needs M signatures by the chain's own rules, the right height, previous block and time,
-//!   and transactions that spend what exists, once, and create nothing but what they issue;
-//! - on a dynafed chain blocks propose parameters, and what four fifths of an epoch's blocks propose
-//!   is in force from the next one on: who signs, too;
-//! - RPC answers have the nodes' form: 1.0 bodies, status 500 for errors, 401 without a body.
+//! - headers, blocks and the genesis block are serialised as by the real nodes; a template on an
+//!   empty chain is byte for byte that of `elementsd`;
+//! - a block needs M signatures by the chain's own rules, the right height, previous block and
+//!   time, and transactions that spend only existing outputs, once, and create only what they
+//!   issue;
+//! - on a dynafed chain blocks propose parameters, and those proposed by four fifths of an epoch's
+//!   blocks are in force from the next epoch on, including the signers;
+//! - RPC responses have the nodes' form: 1.0 bodies, status 500 for errors, 401 without a body.
 //!
-//! On Elements, blinded outputs are checked as consensus has it: sums, range proofs, surjection proofs,
-//! and that a reissuance shows what blinds its token. The wallet blinds reissuance tokens and what it
-//! pays to confidential addresses, and nothing else.
+//! On Elements, blinded outputs are checked by the consensus rules: sums, range proofs, surjection
+//! proofs, and that a reissuance reveals the blinding factor of its token. The wallet blinds only
+//! reissuance tokens and payments to confidential addresses.
 //!
-//! What it does not do: blinded issuances, pegs, fee estimation, scripts other than "anyone can
-//! spend", pay-to-public-key-hash and M-of-N by script hash, with or without witness (others are
-//! refused, never waved through), replacing a block by another of its height, real nodes'
-//! peer-to-peer protocol, Ocean's policy assets. An Ocean genesis made here has one
-//! anyone-can-spend output in place of a hundred. Fees are burnt.
+//! It does not support blinded issuances, pegs, fee estimation, scripts other than
+//! anyone-can-spend, pay-to-public-key-hash and M-of-N by script hash, with or without witness
+//! (others are refused), replacing a block by another one of the same height, the real nodes'
+//! peer-to-peer protocol, or Ocean's policy assets. An Ocean genesis block made here has one
+//! anyone-can-spend output instead of a hundred. Fees are burnt.
 //!
 //! ```
 //! use federation_chain::Dialect;

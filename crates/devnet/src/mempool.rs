@@ -1,4 +1,4 @@
-//! Transactions that wait for a block.
+//! Unconfirmed transactions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,20 +7,20 @@ use elements::{OutPoint, Transaction, TxOut, Txid};
 use crate::{
     error::Invalid,
     ledger::Ledger,
-    transaction::{Place, check, is_spendable},
+    transaction::{BlockContext, check, is_spendable},
 };
 
-/// The most bytes that wait; more are refused.
+/// Limit on the size of all transactions in the mempool, in bytes.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Transactions that wait for a block, in the order in which they came, so that each stands behind
-/// what it spends.
+/// Unconfirmed transactions in the order of their arrival, so that each comes after those it spends
+/// from.
 #[derive(Default)]
 pub(crate) struct Mempool {
     transactions: Vec<(Txid, Transaction, usize)>,
     known: HashSet<Txid>,
     spent: HashSet<OutPoint>,
-    made: HashMap<OutPoint, TxOut>,
+    created: HashMap<OutPoint, TxOut>,
     bytes: usize,
 }
 
@@ -44,24 +44,26 @@ impl Mempool {
             .map(|(_, transaction, _)| transaction)
     }
 
-    /// An output that exists and is not spent, here or in the chain.
+    /// An output that exists and is unspent, in the mempool or the chain.
     pub(crate) fn output<'a>(&'a self, ledger: &'a Ledger, at: &OutPoint) -> Option<&'a TxOut> {
         if self.spent.contains(at) {
             return None;
         }
-        self.made.get(at).or_else(|| ledger.unspent(at))
+        self.created.get(at).or_else(|| ledger.unspent(at))
     }
 
-    /// Unspent outputs that are made here.
-    pub(crate) fn made(&self) -> impl Iterator<Item = (&OutPoint, &TxOut)> {
-        self.made.iter().filter(|(at, _)| !self.spent.contains(at))
+    /// Unspent outputs of transactions in the mempool.
+    pub(crate) fn created(&self) -> impl Iterator<Item = (&OutPoint, &TxOut)> {
+        self.created
+            .iter()
+            .filter(|(at, _)| !self.spent.contains(at))
     }
 
     pub(crate) fn is_spent(&self, at: &OutPoint) -> bool {
         self.spent.contains(at)
     }
 
-    /// Adds a valid transaction; says whether it was new.
+    /// Adds a valid transaction; returns whether it was new.
     pub(crate) fn add(
         &mut self,
         ledger: &Ledger,
@@ -75,14 +77,15 @@ impl Mempool {
         if self.bytes + size > MAX_BYTES {
             return Err(Invalid::Undecodable("mempool full".to_owned()));
         }
-        let place = Place {
+        let context = BlockContext {
             dialect: ledger.rules().dialect(),
             height: ledger.height().next(),
         };
-        check(&transaction, place, |at| self.output(ledger, at).cloned())?;
+        check(&transaction, context, |at| self.output(ledger, at).cloned())?;
         for (index, output) in (0..).zip(&transaction.output) {
             if is_spendable(output) {
-                self.made.insert(OutPoint::new(txid, index), output.clone());
+                self.created
+                    .insert(OutPoint::new(txid, index), output.clone());
             }
         }
         self.spent
@@ -93,7 +96,7 @@ impl Mempool {
         Ok(true)
     }
 
-    /// What fits into a block of so many bytes, first come first.
+    /// The oldest transactions that fit into a block of this many bytes.
     pub(crate) fn select(&self, mut room: usize) -> Vec<Transaction> {
         self.transactions
             .iter()
@@ -108,12 +111,12 @@ impl Mempool {
             .collect()
     }
 
-    /// Drops what the chain has now, and what cannot get into it any more.
+    /// Drops transactions that are in the chain now, and those that have become invalid.
     pub(crate) fn refresh(&mut self, ledger: &Ledger) {
         let waiting = std::mem::take(self);
         for (txid, transaction, _) in waiting.transactions {
             if ledger.block_of(&txid).is_none() {
-                // A conflict with the new block: gone for good.
+                // It conflicts with the new block and is dropped.
                 let _ = self.add(ledger, transaction);
             }
         }

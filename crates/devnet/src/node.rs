@@ -1,4 +1,4 @@
-//! A running node: state, RPC, relay, and the hooks by which tests make it misbehave.
+//! A running node: state, RPC, relay, and the hooks with which tests make it misbehave.
 
 use std::{
     net::SocketAddr,
@@ -28,12 +28,12 @@ use crate::{
     wallet::Wallet,
 };
 
-/// How many relayed things a slow peer may lag behind before it has to ask for blocks.
+/// How many relayed items a slow peer may lag behind before it has to request blocks.
 const GOSSIP: usize = 256;
-/// The most bytes of transactions in a template.
+/// Limit on the transactions in a template, in bytes.
 const MAX_BLOCK: usize = 4_000_000;
 
-/// What all parts of a node share.
+/// The state shared by all parts of a node.
 pub(crate) struct Shared {
     pub(crate) config: DevNodeConfig,
     state: Mutex<State>,
@@ -43,10 +43,10 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     pub(crate) hooks: Hooks,
     pub(crate) p2p: SocketAddr,
-    pub(crate) begun: std::time::Instant,
+    pub(crate) started: std::time::Instant,
 }
 
-/// What changes.
+/// The mutable state.
 pub(crate) struct State {
     pub(crate) ledger: Ledger,
     pub(crate) mempool: Mempool,
@@ -57,7 +57,7 @@ pub(crate) struct State {
     pub(crate) peers: usize,
 }
 
-/// How tests make a node misbehave.
+/// The ways in which tests make a node misbehave.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) unavailable: AtomicBool,
@@ -67,7 +67,7 @@ pub(crate) struct Hooks {
     pub(crate) isolated: AtomicBool,
 }
 
-/// What came of a block.
+/// The outcome of an acceptable block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Accepted {
     New,
@@ -76,7 +76,7 @@ pub(crate) enum Accepted {
 
 impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // Every change of state is whole before anything can panic.
+        // No change of the state is left half done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,7 +89,7 @@ impl Shared {
         UnixTime::from_secs(secs)
     }
 
-    /// Adds a complete block to the chain and tells the peers.
+    /// Appends a complete block to the chain and relays it to the peers.
     pub(crate) fn accept(&self, block: Block) -> Result<Accepted, Invalid> {
         let now = self.now();
         let mut state = self.state();
@@ -105,15 +105,15 @@ impl Shared {
         if let Some(store) = &self.store
             && let Err(error) = store.append(block.height().to_u32(), block.as_bytes())
         {
-            tracing::error!(%error, "a block was not kept");
+            tracing::error!(%error, "block not stored");
         }
         drop(state);
-        // Nobody may be connected.
+        // There may be no peers.
         let _ = self.gossip.send(Gossip::Block(block.as_bytes().clone()));
         Ok(Accepted::New)
     }
 
-    /// Adds a transaction to the mempool and tells the peers.
+    /// Adds a transaction to the mempool and relays it to the peers.
     pub(crate) fn accept_transaction(&self, transaction: Transaction) -> Result<bool, Invalid> {
         let bytes = Bytes::from(serialize(&transaction));
         let mut state = self.state();
@@ -123,7 +123,7 @@ impl Shared {
         let new = mempool.add(ledger, transaction)?;
         drop(state);
         if new {
-            // Nobody may be connected.
+            // There may be no peers.
             let _ = self.gossip.send(Gossip::Transaction(bytes));
         }
         Ok(new)
@@ -147,7 +147,7 @@ impl DevNode {
     /// Starts a node.
     ///
     /// # Errors
-    /// If its ports cannot be had, or what it keeps is of another chain.
+    /// If a port is not available, or the stored chain is another one.
     pub async fn spawn(config: DevNodeConfig) -> Result<Self, DevNodeError> {
         let rules = SigningRules::new(
             config.dialect,
@@ -187,7 +187,7 @@ impl DevNode {
             tasks: TaskTracker::new(),
             hooks: Hooks::default(),
             p2p,
-            begun: std::time::Instant::now(),
+            started: std::time::Instant::now(),
         });
         shared.tasks.spawn(rpc::serve(shared.clone(), rpc_listener));
         shared
@@ -208,13 +208,13 @@ impl DevNode {
         (&self.shared.config.user, &self.shared.config.password)
     }
 
-    /// Where other devnet nodes find it.
+    /// The address for other devnet nodes.
     #[must_use]
     pub fn p2p_address(&self) -> SocketAddr {
         self.shared.p2p
     }
 
-    /// Connects to another devnet node, and again whenever the connection is lost.
+    /// Connects to another devnet node, and reconnects whenever the connection is lost.
     pub fn connect(&self, peer: SocketAddr) {
         let task = relay::connect(self.shared.clone(), peer);
         self.shared.tasks.spawn(task);
@@ -244,7 +244,7 @@ impl DevNode {
             .map_or_else(|| state.ledger.tip().block_hash(), Block::block_hash)
     }
 
-    /// Makes the RPC answer 503 to everything, or stops doing so.
+    /// Makes the RPC answer 503 to every request, or ends that.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.shared
             .hooks
@@ -252,7 +252,7 @@ impl DevNode {
             .store(unavailable, Ordering::Relaxed);
     }
 
-    /// Makes the RPC answer that the node is warming up, or stops doing so.
+    /// Makes the RPC answer that the node is warming up, or ends that.
     pub fn set_warming_up(&self, warming_up: bool) {
         self.shared
             .hooks
@@ -260,13 +260,13 @@ impl DevNode {
             .store(warming_up, Ordering::Relaxed);
     }
 
-    /// Makes each RPC answer so much later.
+    /// Delays every RPC response by this much.
     pub fn set_rpc_delay(&self, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.shared.hooks.delay_ms.store(millis, Ordering::Relaxed);
     }
 
-    /// Sets the node's clock so many seconds ahead, or behind if negative.
+    /// Sets the node's clock ahead by this many seconds, or behind if negative.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.shared
             .hooks
@@ -274,19 +274,19 @@ impl DevNode {
             .store(seconds, Ordering::Relaxed);
     }
 
-    /// Cuts the node off from its peers, or lets it find them again.
+    /// Isolates the node from its peers, or reconnects it.
     pub fn set_isolated(&self, isolated: bool) {
         self.shared
             .hooks
             .isolated
             .store(isolated, Ordering::Relaxed);
         if isolated {
-            // Connected peers are let go of by this.
+            // This makes connections to peers close.
             let _ = self.shared.gossip.send(Gossip::Leave);
         }
     }
 
-    /// Stops the node and waits until it has let go of ports and files.
+    /// Stops the node and waits until it has released its ports and files.
     pub async fn stop(self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();

@@ -1,4 +1,4 @@
-//! How devnet nodes tell each other of blocks and transactions: frames over TCP.
+//! The protocol by which devnet nodes relay blocks and transactions: frames over TCP.
 //!
 //! A frame is a length (u32, little-endian), a kind (one byte) and a payload:
 //!
@@ -7,7 +7,7 @@
 //! | 0 hello | genesis hash (32 bytes), height of the tip (u32, little-endian) |
 //! | 1 block | a block |
 //! | 2 transaction | a transaction |
-//! | 3 get blocks | the first height that is wanted (u32, little-endian) |
+//! | 3 get blocks | the first height requested (u32, little-endian) |
 
 use std::{net::SocketAddr, sync::Arc, sync::atomic::Ordering, time::Duration};
 
@@ -22,11 +22,11 @@ use tokio::{
 
 use crate::node::{Accepted, Shared};
 
-/// The longest frame.
+/// The maximum size of a frame, in bytes.
 const MAX_FRAME: usize = 16 * 1024 * 1024;
-/// How many blocks are handed out to one question.
+/// The maximum number of blocks in the response to one request.
 const BATCH: usize = 50;
-/// The pause before a lost peer is tried again.
+/// The pause before reconnecting to a peer.
 const PAUSE: Duration = Duration::from_millis(200);
 
 const HELLO: u8 = 0;
@@ -34,16 +34,16 @@ const BLOCK: u8 = 1;
 const TRANSACTION: u8 = 2;
 const GET_BLOCKS: u8 = 3;
 
-/// What a node tells all its peers.
+/// Messages to all peers.
 #[derive(Debug, Clone)]
 pub(crate) enum Gossip {
     Block(Bytes),
     Transaction(Bytes),
-    /// Let go of all peers.
+    /// Disconnects all peers.
     Leave,
 }
 
-/// Takes peers until the node stops.
+/// Accepts peers until the node stops.
 pub(crate) async fn listen(shared: Arc<Shared>, listener: TcpListener) {
     loop {
         tokio::select! {
@@ -62,7 +62,7 @@ pub(crate) async fn listen(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-/// Keeps a connection to one peer until the node stops.
+/// Maintains a connection to one peer until the node stops.
 pub(crate) async fn connect(shared: Arc<Shared>, peer: SocketAddr) {
     while !shared.stop.is_cancelled() {
         if !shared.hooks.isolated.load(Ordering::Relaxed)
@@ -78,22 +78,22 @@ pub(crate) async fn connect(shared: Arc<Shared>, peer: SocketAddr) {
 }
 
 async fn talk(shared: Arc<Shared>, stream: TcpStream) {
-    // Latency matters more than packets on loopback.
+    // Latency matters more than the number of packets on loopback.
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
-    let (answers, questions) = mpsc::channel(4);
+    let (responses, to_send) = mpsc::channel(4);
     let gossip = shared.gossip.subscribe();
     shared.state().peers += 1;
     tokio::select! {
         () = shared.stop.cancelled() => {}
-        () = hear(&shared, reader, answers) => {}
-        () = tell(&shared, writer, gossip, questions) => {}
+        () = receive(&shared, reader, responses) => {}
+        () = send(&shared, writer, gossip, to_send) => {}
     }
     shared.state().peers -= 1;
 }
 
-/// Reads frames until the peer is gone or talks nonsense.
-async fn hear(shared: &Shared, mut reader: OwnedReadHalf, answers: mpsc::Sender<Vec<Bytes>>) {
+/// Reads frames until the peer disconnects or violates the protocol.
+async fn receive(shared: &Shared, mut reader: OwnedReadHalf, responses: mpsc::Sender<Vec<Bytes>>) {
     loop {
         let Ok(length) = reader.read_u32_le().await else {
             return;
@@ -101,7 +101,7 @@ async fn hear(shared: &Shared, mut reader: OwnedReadHalf, answers: mpsc::Sender<
         if length == 0 || length as usize > MAX_FRAME {
             return;
         }
-        // Grows with what really comes, not with what was announced.
+        // Grows with the bytes received, not with the length announced.
         let mut frame = Vec::new();
         let read = (&mut reader)
             .take(length.into())
@@ -110,12 +110,12 @@ async fn hear(shared: &Shared, mut reader: OwnedReadHalf, answers: mpsc::Sender<
         if read.ok() != Some(length as usize) {
             return;
         }
-        let answer = handle(shared, &frame.into());
-        match answer {
+        let response = handle(shared, &frame.into());
+        match response {
             None => return,
             Some(frames) if frames.is_empty() => {}
             Some(frames) => {
-                if answers.send(frames).await.is_err() {
+                if responses.send(frames).await.is_err() {
                     return;
                 }
             }
@@ -123,7 +123,7 @@ async fn hear(shared: &Shared, mut reader: OwnedReadHalf, answers: mpsc::Sender<
     }
 }
 
-/// Takes one frame; the answer, or none if the peer is not worth talking to.
+/// Handles one frame. Returns the response, or `None` if the peer violates the protocol.
 fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
     let payload = frame.slice(1..);
     match frame[0] {
@@ -134,9 +134,9 @@ fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
             if state.ledger.at(0)?.block_hash() != BlockHash::from_bytes(*genesis) {
                 return None;
             }
-            let own = state.ledger.height().to_u32();
-            Some(if height > own {
-                vec![get_blocks(own + 1)]
+            let height_here = state.ledger.height().to_u32();
+            Some(if height > height_here {
+                vec![get_blocks(height_here + 1)]
             } else {
                 vec![]
             })
@@ -146,13 +146,13 @@ fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
             let height = block.height().to_u32();
             match shared.accept(block) {
                 Ok(Accepted::Duplicate) => Some(vec![]),
-                // There may be more where it came from.
+                // The peer may have more.
                 Ok(Accepted::New) => Some(vec![get_blocks(height + 1)]),
                 Err(error) => {
-                    let own = shared.state().ledger.height().to_u32();
-                    tracing::debug!(%error, height, own, "a peer's block was not taken");
-                    Some(if height > own + 1 {
-                        vec![get_blocks(own + 1)]
+                    let height_here = shared.state().ledger.height().to_u32();
+                    tracing::debug!(%error, height, height_here, "block of a peer refused");
+                    Some(if height > height_here + 1 {
+                        vec![get_blocks(height_here + 1)]
                     } else {
                         vec![]
                     })
@@ -162,7 +162,7 @@ fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
         TRANSACTION => {
             let transaction: Transaction = deserialize(&payload).ok()?;
             if let Err(error) = shared.accept_transaction(transaction) {
-                tracing::debug!(%error, "a peer's transaction was not taken");
+                tracing::debug!(%error, "transaction of a peer refused");
             }
             Some(vec![])
         }
@@ -180,12 +180,12 @@ fn handle(shared: &Shared, frame: &Bytes) -> Option<Vec<Bytes>> {
     }
 }
 
-/// Writes answers and gossip until the peer is gone.
-async fn tell(
+/// Writes responses and gossip until the peer disconnects.
+async fn send(
     shared: &Shared,
     mut writer: OwnedWriteHalf,
     mut gossip: broadcast::Receiver<Gossip>,
-    mut answers: mpsc::Receiver<Vec<Bytes>>,
+    mut responses: mpsc::Receiver<Vec<Bytes>>,
 ) {
     let mut frames = vec![hello(shared)];
     loop {
@@ -195,14 +195,14 @@ async fn tell(
             }
         }
         tokio::select! {
-            answer = answers.recv() => match answer {
-                Some(answer) => frames = answer,
+            response = responses.recv() => match response {
+                Some(response) => frames = response,
                 None => return,
             },
-            news = gossip.recv() => match news {
+            message = gossip.recv() => match message {
                 Ok(Gossip::Block(block)) => frames.push(frame_of(BLOCK, &block)),
                 Ok(Gossip::Transaction(bytes)) => frames.push(frame_of(TRANSACTION, &bytes)),
-                // Too slow: the greeting makes the peer ask for what it has missed.
+                // Too slow: a new greeting makes the peer request what it has missed.
                 Err(broadcast::error::RecvError::Lagged(_)) => frames.push(hello(shared)),
                 Ok(Gossip::Leave) | Err(broadcast::error::RecvError::Closed) => return,
             },

@@ -1,5 +1,5 @@
-//! The kinds of output that the devnet lets be spent: anyone's, one key's, and M-of-N by script
-//! hash, with and without witness.
+//! The kinds of output that can be spent on the devnet: anyone-can-spend, pay-to-public-key-hash,
+//! and M-of-N by script hash, with and without witness.
 
 use bitcoin::hashes::{Hash, hash160};
 use elements::{
@@ -19,13 +19,13 @@ pub(crate) fn p2pkh(hash: &[u8; 20]) -> Script {
     Script::from(script)
 }
 
-/// The hash of a key, as pay-to-public-key-hash has it.
+/// The hash of a key, as in pay-to-public-key-hash.
 pub(crate) fn key_hash(key: &PublicKey) -> [u8; 20] {
     hash160::Hash::hash(&key.serialize()).to_byte_array()
 }
 
 /// Whether anyone can spend it.
-pub(crate) fn is_anyones(script: &Script) -> bool {
+pub(crate) fn is_anyone_can_spend(script: &Script) -> bool {
     script.as_bytes() == [OP_TRUE]
 }
 
@@ -41,7 +41,7 @@ fn sighash(transaction: &Transaction, index: usize, script: &Script) -> Message 
     Message::from_digest(legacy_sighash(transaction, index, script))
 }
 
-/// Signs one input that spends a pay-to-public-key-hash output of this key.
+/// Signs an input that spends a pay-to-public-key-hash output of this key.
 pub(crate) fn sign(
     transaction: &Transaction,
     index: usize,
@@ -76,7 +76,7 @@ pub(crate) fn verify(
     if !input.witness.script_witness.is_empty() {
         return Err(Invalid::Script);
     }
-    if is_anyones(script) {
+    if is_anyone_can_spend(script) {
         return if input.script_sig.is_empty() {
             Ok(())
         } else {
@@ -96,7 +96,7 @@ pub(crate) fn verify(
         .map_err(|_| Invalid::Script)
 }
 
-/// An M-of-N script that hashes to what the output says, and M signatures before it.
+/// Checks an M-of-N script against its hash in the output, and the M signatures before it.
 fn verify_p2sh(transaction: &Transaction, index: usize, script: &Script) -> Result<(), Invalid> {
     let items = pushes(&transaction.input[index].script_sig).ok_or(Invalid::Script)?;
     let (redeem, signatures) = items.split_last().ok_or(Invalid::Script)?;

@@ -1,4 +1,4 @@
-//! Keeping the chain on disk: one table of blocks by height.
+//! Storage of the chain: one table of blocks by height.
 
 use std::path::Path;
 

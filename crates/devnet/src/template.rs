@@ -1,4 +1,4 @@
-//! New blocks: what `getnewblockhex` gives.
+//! New blocks, for `getnewblockhex`.
 
 use elements::{
     AssetId, LockTime, Script, Sequence, Transaction, TxIn, TxInWitness, TxOut, Witness,
@@ -13,7 +13,7 @@ use crate::{
 
 /// The version of new blocks.
 const VERSION: u32 = 0x2000_0000;
-/// A new block on the tip with these transactions.
+/// Creates a block on top of the best block with these transactions.
 pub(crate) fn make(ledger: &Ledger, transactions: Vec<Transaction>, now: UnixTime) -> Block {
     let height = ledger.height().next();
     let lowest = ledger.median_time(ledger.height().to_u32() as usize) + 1;
@@ -28,7 +28,7 @@ pub(crate) fn make(ledger: &Ledger, transactions: Vec<Transaction>, now: UnixTim
     };
     let mut all = vec![coinbase(height, ledger.pegged_asset)];
     all.extend(transactions);
-    // The commitment is made over a coinbase with an empty output in its place, and without nonce.
+    // The commitment is computed with an empty output in place of its own, and without nonce.
     all[0].output.push(TxOut::default());
     let draft = Block::from_parts(Header::new(fields.clone()), &all);
     let commitment = draft.witness_commitment_script().unwrap_or_default();
@@ -41,7 +41,7 @@ pub(crate) fn make(ledger: &Ledger, transactions: Vec<Transaction>, now: UnixTim
         ..TxInWitness::default()
     };
     let draft = Block::from_parts(Header::new(fields.clone()), &all);
-    // Transactions of one mempool are different ones.
+    // The transactions of a mempool are distinct.
     fields.merkle_root = draft.compute_merkle_root().unwrap_or_default();
     draft.with_header(Header::new(fields))
 }
@@ -61,7 +61,7 @@ fn coinbase(height: BlockHeight, asset: AssetId) -> Transaction {
     }
 }
 
-/// An output of nothing with a script that nobody can spend.
+/// An unspendable output of value zero.
 fn data_output(asset: AssetId, script: Vec<u8>) -> TxOut {
     TxOut {
         asset: Asset::Explicit(asset),

@@ -1,4 +1,4 @@
-//! Whether a transaction is valid: it spends what exists, once, and creates nothing but what it
+//! Validity of transactions: each spends only existing outputs, once, and creates only what it
 //! issues.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +12,12 @@ use federation_chain::{BlockHeight, Dialect};
 
 use crate::{error::Invalid, script};
 
-/// Sums by asset; large enough for any number of outputs.
+/// Sums by asset; wide enough for any number of outputs.
 type Sums = BTreeMap<AssetId, u128>;
 
-/// Where a transaction is to stand.
+/// The block that a transaction is meant for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct BlockContext {
     pub(crate) dialect: Dialect,
     /// The block's height.
     pub(crate) height: BlockHeight,
@@ -26,13 +26,13 @@ pub(crate) struct Place {
 /// Checks a transaction against the outputs that exist.
 pub(crate) fn check(
     transaction: &Transaction,
-    place: Place,
+    context: BlockContext,
     find: impl Fn(&OutPoint) -> Option<TxOut>,
 ) -> Result<(), Invalid> {
     if transaction.input.is_empty() || transaction.output.is_empty() {
         return Err(Invalid::Empty);
     }
-    if !is_final(transaction, place.height) {
+    if !is_final(transaction, context.height) {
         return Err(Invalid::NotFinal);
     }
     let mut known = BTreeSet::new();
@@ -45,7 +45,7 @@ pub(crate) fn check(
         let output = find(&outpoint).ok_or(Invalid::MissingInput(outpoint))?;
         script::verify(transaction, index, &output)?;
         if input.has_issuance() {
-            check_issuance(input, &output, place.dialect)?;
+            check_issuance(input, &output, context.dialect)?;
         }
         spent.push(output);
     }
@@ -53,15 +53,15 @@ pub(crate) fn check(
     let is_explicit = outputs.map(explicit).all(|output| output.is_ok());
     match is_explicit {
         true => check_sums(transaction, &spent),
-        false if place.dialect == Dialect::Ocean => Err(Invalid::Confidential),
-        // Sums and proofs as Elements' consensus has them.
+        false if context.dialect == Dialect::Ocean => Err(Invalid::Confidential),
+        // Sums and proofs by the consensus rules of Elements.
         false => transaction
             .verify_tx_amt_proofs(SECP256K1, &spent)
             .map_err(|error| Invalid::Proofs(error.to_string())),
     }
 }
 
-/// Whether its lock time has come (`IsFinalTx`); times are not looked at.
+/// Whether its lock time has passed (`IsFinalTx`); lock times that are not heights are not checked.
 fn is_final(transaction: &Transaction, height: BlockHeight) -> bool {
     let lock = transaction.lock_time;
     let is_past = !lock.is_block_height() || lock.to_consensus_u32() < height.to_u32();
@@ -94,7 +94,7 @@ fn check_sums(transaction: &Transaction, spent: &[TxOut]) -> Result<(), Invalid>
     }
 }
 
-/// The amount of an issuance, which is shown here.
+/// The explicit amount of an issuance.
 const fn shown(value: &Value) -> Result<u64, Invalid> {
     match value {
         Value::Null => Ok(0),
@@ -103,11 +103,11 @@ const fn shown(value: &Value) -> Result<u64, Invalid> {
     }
 }
 
-/// What marks a reissuance on Ocean (`CAssetIssuance::UNBLINDED_REISSUANCE_NONCE`).
+/// The marker of a reissuance on Ocean (`CAssetIssuance::UNBLINDED_REISSUANCE_NONCE`).
 pub(crate) const OCEAN_NONCE: [u8; 32] = [0xff; 32];
 
-/// Checks an input that issues: a reissuance spends the token there and then, blinded by the nonce
-/// on Elements (`VerifyAmounts` in `confidential_validation.cpp`), explicit on Ocean.
+/// Checks an input with an issuance: a reissuance spends the token in the same input, blinded by
+/// the nonce on Elements (`VerifyAmounts` in `confidential_validation.cpp`), explicit on Ocean.
 fn check_issuance(input: &TxIn, spent: &TxOut, dialect: Dialect) -> Result<(), Invalid> {
     let issuance = &input.asset_issuance;
     shown(&issuance.amount)?;
@@ -116,7 +116,7 @@ fn check_issuance(input: &TxIn, spent: &TxOut, dialect: Dialect) -> Result<(), I
         return Ok(());
     }
     if tokens != 0 || !issuance.inflation_keys.is_null() {
-        return Err(Invalid::Issuance("a reissuance makes no tokens"));
+        return Err(Invalid::Issuance("a reissuance must not create tokens"));
     }
     let (_, token) = input.issuance_ids();
     let nonce = *issuance.asset_blinding_nonce.as_byte_array();
@@ -136,7 +136,7 @@ fn check_issuance(input: &TxIn, spent: &TxOut, dialect: Dialect) -> Result<(), I
     }
 }
 
-/// Asset and amount of an output that shows both.
+/// Asset and amount of an explicit output.
 pub(crate) fn explicit(output: &TxOut) -> Result<(AssetId, u64), Invalid> {
     match (&output.asset, &output.value) {
         (Asset::Explicit(asset), Value::Explicit(amount)) => Ok((*asset, *amount)),

@@ -1,5 +1,5 @@
-//! A small wallet: one key, pay-to-public-key-hash, explicit coins. Only reissuance tokens are blinded
-//! on Elements, where they must be, and what is paid to a confidential address.
+//! A small wallet: one key, pay-to-public-key-hash, explicit coins. On Elements it blinds only
+//! reissuance tokens, which must be blinded, and payments to confidential addresses.
 
 use bitcoin::base58;
 use elements::{
@@ -15,14 +15,14 @@ use secp256k1::{SECP256K1, SecretKey};
 use crate::{
     ledger::Ledger,
     mempool::Mempool,
-    script::{is_anyones, key_hash, p2pkh, sign},
+    script::{is_anyone_can_spend, key_hash, p2pkh, sign},
     transaction::{OCEAN_NONCE, explicit},
 };
 
-/// What the wallet pays for each transaction, in satoshi of the pegged asset.
+/// The fee of each transaction of the wallet, in satoshi of the pegged asset.
 const FEE: u64 = 1000;
 
-/// What a wallet does not do.
+/// Why the wallet cannot create a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WalletError {
     #[error("Insufficient funds")]
@@ -54,10 +54,10 @@ pub(crate) struct Wallet {
     pub(crate) issued: Vec<Issued>,
 }
 
-/// Where a payment goes.
+/// The recipient of a payment.
 struct Payee {
     script: Script,
-    /// To whom the output is blinded.
+    /// The key to which the output is blinded.
     blinder: Option<PublicKey>,
 }
 
@@ -93,7 +93,7 @@ impl Wallet {
         }
     }
 
-    /// The wallet's own script, blinded for tokens where the chain wants that.
+    /// The wallet's own script, blinded for tokens if the chain requires it.
     fn own_for_tokens(&self) -> Payee {
         Payee {
             script: self.own_script(),
@@ -141,14 +141,16 @@ impl Wallet {
         })
     }
 
-    /// What the wallet can spend, anyone's coins last, in an order of its own.
+    /// The spendable coins; anyone-can-spend coins last, otherwise in a fixed order.
     fn coins(&self, ledger: &Ledger, mempool: &Mempool) -> Vec<Coin> {
         let own = self.own_script();
         let mut coins: Vec<Coin> = ledger
             .all_unspent()
             .filter(|(at, _)| !mempool.is_spent(at))
-            .chain(mempool.made())
-            .filter(|(_, output)| output.script_pubkey == own || is_anyones(&output.script_pubkey))
+            .chain(mempool.created())
+            .filter(|(_, output)| {
+                output.script_pubkey == own || is_anyone_can_spend(&output.script_pubkey)
+            })
             .filter_map(|(at, output)| {
                 let secrets = match explicit(output) {
                     Ok((asset, amount)) => shown(asset, amount),
@@ -161,7 +163,7 @@ impl Wallet {
                 })
             })
             .collect();
-        coins.sort_by_key(|coin| (is_anyones(&coin.script), coin.at));
+        coins.sort_by_key(|coin| (is_anyone_can_spend(&coin.script), coin.at));
         coins
     }
 
@@ -241,7 +243,7 @@ impl Wallet {
         Ok((transaction, issued))
     }
 
-    /// A transaction that makes more of an asset that this wallet issued.
+    /// A transaction that reissues an asset issued by this wallet.
     pub(crate) fn reissue(
         &self,
         ledger: &Ledger,
@@ -254,10 +256,10 @@ impl Wallet {
             .iter()
             .find(|issued| issued.asset == asset)
             .ok_or(WalletError::NoToken)?;
-        // One unit of the token is spent and comes back.
+        // One unit of the token is spent and returned.
         let back = output(issued.token, 1, self.own_for_tokens());
         let coins = self.coins(ledger, mempool);
-        // On Elements the nonce is what blinds the token that the first input spends.
+        // On Elements the nonce is the blinding factor of the token that the first input spends.
         let nonce = coins
             .iter()
             .find(|coin| coin.asset() == issued.token)
@@ -286,7 +288,7 @@ impl Wallet {
         })
     }
 
-    /// Chooses coins for what is needed and the fee, adds change, and signs.
+    /// Selects coins for the given amounts and the fee, adds change, and signs.
     fn build(
         &self,
         ledger: &Ledger,
@@ -303,7 +305,7 @@ impl Wallet {
         }
         let coins = self.coins(ledger, mempool);
         let mut chosen: Vec<&Coin> = Vec::new();
-        // What is asked for first comes first, so that a token is the first input.
+        // In the given order, so that a token is the first input.
         let mut assets: Vec<AssetId> = needed.iter().map(|(asset, _)| *asset).collect();
         if !assets.contains(&fee_asset) {
             assets.push(fee_asset);
@@ -322,7 +324,7 @@ impl Wallet {
             }
             let change = sum.checked_sub(want).ok_or(WalletError::Funds)?;
             if change > 0 {
-                // Change of tokens stays of use only if it is blinded as they are.
+                // Change of tokens can only be used if it is blinded too.
                 let is_blinded = chosen.iter().any(|coin| {
                     coin.asset() == asset && coin.secrets.asset_bf != AssetBlindingFactor::zero()
                 });
@@ -353,7 +355,7 @@ impl Wallet {
         };
         blind(&mut transaction, &chosen)?;
         for (index, coin) in chosen.iter().enumerate() {
-            if !is_anyones(&coin.script) {
+            if !is_anyone_can_spend(&coin.script) {
                 transaction.input[index].script_sig =
                     sign(&transaction, index, &coin.script, &self.secret);
             }
@@ -362,7 +364,7 @@ impl Wallet {
     }
 }
 
-/// Blinds the outputs that ask for it.
+/// Blinds the outputs that have a blinding key.
 fn blind(transaction: &mut Transaction, coins: &[&Coin]) -> Result<(), WalletError> {
     if transaction
         .output
@@ -371,16 +373,16 @@ fn blind(transaction: &mut Transaction, coins: &[&Coin]) -> Result<(), WalletErr
     {
         return Ok(());
     }
-    // In the order of the assets that proofs are about: each input, and what it issues.
+    // In the order of the surjection proofs: each input, followed by what it issues.
     let mut spent = Vec::new();
     for (input, coin) in transaction.input.iter().zip(coins) {
         spent.push(coin.secrets);
         let (asset, token) = input.issuance_ids();
-        let made = [
+        let created = [
             (asset, input.asset_issuance.amount),
             (token, input.asset_issuance.inflation_keys),
         ];
-        for (asset, value) in made {
+        for (asset, value) in created {
             if let Some(amount) = value.explicit().filter(|_| input.has_issuance()) {
                 spent.push(shown(asset, amount));
             }
@@ -392,7 +394,7 @@ fn blind(transaction: &mut Transaction, coins: &[&Coin]) -> Result<(), WalletErr
         .map_err(|error| WalletError::Blinding(error.to_string()))
 }
 
-/// What is in an output that is not blinded.
+/// The secrets of an explicit output.
 fn shown(asset: AssetId, amount: u64) -> TxOutSecrets {
     TxOutSecrets::new(
         asset,
@@ -406,7 +408,7 @@ fn output(asset: AssetId, amount: u64, payee: Payee) -> TxOut {
     TxOut {
         asset: Asset::Explicit(asset),
         value: Value::Explicit(amount),
-        // Until it is blinded, an output that is to be has the key here.
+        // Until the output is blinded, its blinding key is stored here.
         nonce: payee.blinder.map_or(Nonce::Null, Nonce::Confidential),
         script_pubkey: payee.script,
         ..TxOut::default()

@@ -1,4 +1,4 @@
-//! What makes no chain, and what makes one that cannot live.
+//! Settings from which no genesis block is computed, and chains that could not work.
 
 use federation_multisig::{SolutionForm, required_block_signature_size};
 
@@ -8,72 +8,74 @@ use crate::{
     schedule,
 };
 
-/// Settings of which no genesis block is computed.
+/// The error for settings from which no genesis block is computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// A genesis block that is not this chain's own.
-    #[error("con_genesis_style={0}: only `elements` makes a genesis block of the settings")]
-    Style(String),
-    /// A chain that has Bitcoin's transactions.
+    /// The genesis block does not follow from the settings.
     #[error(
-        "con_elementsmode=0 makes a chain without assets, which a federation of this kind does not sign: leave it out"
+        "con_genesis_style={0} is not supported: only `elements` derives the genesis block from the settings"
     )]
+    Style(String),
+    /// The chain has Bitcoin's transaction format.
+    #[error("con_elementsmode=0 makes a chain without assets, which is not supported: omit it")]
     BitcoinMode,
-    /// More coins than there can be, or fewer than none.
-    #[error("{name}={value} is no amount from 0 to 2100000000000000 satoshi")]
+    /// An amount is negative or above the limit.
+    #[error("{name}={value} is not an amount from 0 to 2100000000000000 satoshi")]
     Amount {
         /// The setting.
         name: &'static str,
         /// Its value.
         value: i64,
     },
-    /// A number that the node cuts to 32 bits.
-    #[error("{name}={value} does not fit 32 bits, to which the node cuts it")]
+    /// The node truncates the number to 32 bits.
+    #[error("{name}={value} does not fit in 32 bits, to which the node truncates it")]
     Range {
         /// The setting.
         name: &'static str,
         /// Its value.
         value: i64,
     },
-    /// A value with which the node does not start.
+    /// The node does not start with this value.
     #[error(
-        "vbparams={0}: the node does not start; write DEPLOYMENT:START:END, or one more number"
+        "vbparams={0} is malformed, and the node would not start: expected DEPLOYMENT:START:END or DEPLOYMENT:START:END:HEIGHT"
     )]
     Vbparams(String),
-    /// A value with which the node does not start.
+    /// The node does not start with this value.
     #[error(
-        "evbparams={0}: the node does not start; write DEPLOYMENT:START:END:PERIOD:THRESHOLD, where numbers may be left out and the colons not"
+        "evbparams={0} is malformed, and the node would not start: expected DEPLOYMENT:START:END:PERIOD:THRESHOLD, in which numbers may be omitted but colons may not"
     )]
     Evbparams(String),
 }
 
-/// Why a chain cannot live.
+/// A reason why a chain could not work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// Blocks are mined, not signed.
-    #[error("con_signed_blocks=0: anyone can mine a block; leave it out")]
+    #[error("con_signed_blocks=0: anyone could mine a block; omit it")]
     Unsigned,
-    /// Headers without heights, which the federation does not read.
-    #[error("con_blockheightinheader=0: operators read the height in the header; leave it out")]
+    /// Headers have no heights, which operators need.
+    #[error("con_blockheightinheader=0: operators read the height from the header; omit it")]
     NoHeight,
-    /// Nobody in particular signs.
+    /// The block script is not M of N keys.
     #[error(
-        "signblockscript is no M-of-N of compressed keys, so no federation can sign: make it with `multisig script`"
+        "signblockscript is not M-of-N of compressed keys, so no federation can sign: make one with `multisig script`"
     )]
     NoFederation,
-    /// Two halves can each make blocks.
-    #[error("{m} of {n} operators sign, no majority, so the chain can fork: choose M above N/2")]
+    /// Two disjoint groups of operators could each make blocks.
+    #[error(
+        "{m} of {n} operators sign, which is not a majority, so the chain could fork: choose M above N/2"
+    )]
     NoMajority {
         /// M.
         m: u8,
         /// N.
         n: usize,
     },
-    /// No block can hold its signatures.
+    /// No block has room for its signatures.
     #[error(
-        "con_max_block_sig_size={limit} is too small for the signatures of {m} of {n} operators, so there is no block 1: set it to {needed}"
+        "con_max_block_sig_size={limit} is too small for the signatures of {m} of {n} operators, so there could be no block 1: set it to {needed}"
     )]
     SignatureLimit {
         /// The limit, in bytes.
@@ -85,37 +87,37 @@ pub enum Problem {
         /// N.
         n: usize,
     },
-    /// The node stops on an assertion.
+    /// The node stops with a failed assertion.
     #[error(
-        "con_has_parent_chain={has} and parentgenesisblockhash is {hash}: the node does not start; {cure}"
+        "con_has_parent_chain={has} but parentgenesisblockhash is {hash}, so the node does not start: {hint}"
     )]
     ParentChain {
         /// Whether there is a parent chain.
         has: u8,
         /// Whether its genesis hash is null.
         hash: &'static str,
-        /// What to do.
-        cure: &'static str,
+        /// How to correct it.
+        hint: &'static str,
     },
-    /// The node starts another chain without a word.
+    /// The node silently starts a different chain.
     #[error(
-        "there is no file with the terms (terms-and-conditions/{chain}/latest.txt in the data folder), and the node makes another chain without a word: give the folder, or set embedcontract=0"
+        "the file with the terms (terms-and-conditions/{chain}/latest.txt in the data folder) is missing, and the node would silently start a different chain: give the data folder, or set embedcontract=0"
     )]
     NoTerms {
         /// The chain.
         chain: String,
     },
-    /// From some height on nobody in particular signs.
+    /// From some height on, the block script is not M of N keys.
     #[error(
-        "from height {from} on signblockscriptchange is no M-of-N of compressed keys, so whoever satisfies it signs the chain, and no federation can: make it with `multisig script`"
+        "from height {from} on, signblockscriptchange is not M-of-N of compressed keys, so no federation can sign: make one with `multisig script`"
     )]
     LaterNoFederation {
         /// The height.
         from: i64,
     },
-    /// From some height on two halves can each make blocks.
+    /// From some height on, two disjoint groups of operators could each make blocks.
     #[error(
-        "from height {from} on {m} of {n} operators sign (signblockscriptchange), no majority, so the chain can fork: choose M above N/2"
+        "from height {from} on, {m} of {n} operators sign (signblockscriptchange), which is not a majority, so the chain could fork: choose M above N/2"
     )]
     LaterNoMajority {
         /// The height.
@@ -125,9 +127,9 @@ pub enum Problem {
         /// N.
         n: usize,
     },
-    /// A height at which a node changes nothing, or does not start.
+    /// A height that the node misreads or does not start with.
     #[error(
-        "{name} at height {height}: the node reads another height, or does not start; give 1 to 2147483647"
+        "{name} at height {height}: the node misreads the height or does not start; choose 1 to 2147483647"
     )]
     ChangeHeight {
         /// The setting.
@@ -135,24 +137,25 @@ pub enum Problem {
         /// The height.
         height: i64,
     },
-    /// Two changes of which one does not count.
-    #[error("{name} stands twice for height {height}, and the node takes the first: keep one")]
+    /// Two changes at one height, of which the node ignores the second.
+    #[error("{name} is set twice for height {height}, and the node takes the first: keep one")]
     ChangedTwice {
         /// The setting.
         name: &'static str,
         /// The height.
         height: i64,
     },
-    /// A script that is [anyone's](crate::Holder::Anyone), in a place where money or assets obey it.
-    #[error("{name}{} is a script that asks for no key and for no preimage of a hash, so anyone satisfies it: give one of the federation's", from_height(*.from))]
+    /// A script that controls money or assets can be satisfied by
+    /// [anyone](crate::Holder::Anyone).
+    #[error("{name}{} requires neither a key nor the preimage of a hash, so anyone can satisfy it: give a script of the federation", from_height(*.from))]
     ObeysAnyone {
         /// The setting.
         name: &'static str,
         /// From which height on; 0 for always.
         from: i64,
     },
-    /// A script that a minority satisfies, in such a place.
-    #[error("{name}{} is satisfied by {m} of {n} keys, no majority: choose M above N/2", from_height(*.from))]
+    /// A script that controls money or assets can be satisfied by a minority.
+    #[error("{name}{} is satisfied by {m} of {n} keys, which is not a majority: choose M above N/2", from_height(*.from))]
     ObeysMinority {
         /// The setting.
         name: &'static str,
@@ -163,41 +166,41 @@ pub enum Problem {
         /// N.
         n: usize,
     },
-    /// Blocks change their form on the way.
+    /// The block format changes while the chain runs.
     #[error(
-        "dynafed begins on the way ({}), by signals of whoever makes blocks or at a time, and no operator can sign from that block on: set evbparams=dynafed:-1::: (from block 1, the default) or evbparams=dynafed:-2::: (never)", if *.from == 0 { "from the start on".to_owned() } else { format!("from time {from} on") }
+        "dynafed is activated while the chain runs ({}), by signalling or at a given time, and no operator can sign from that block on: set evbparams=dynafed:-1::: (from block 1, the default) or evbparams=dynafed:-2::: (never)", if *.from == 0 { "from the start".to_owned() } else { format!("from time {from} on") }
     )]
     Signalled {
-        /// From when on signals count, in seconds since 1970; 0 is from the start.
+        /// The time from which signals count, in seconds since 1970; 0 is from the start.
         from: i64,
     },
-    /// Whoever makes block 1 takes the coins.
-    #[error("{amount} of asset {name} can be spent by anyone, and whoever makes block 1 takes them: agree on a transaction that sweeps them in block 1{}", if *.ocean { ", or set their destination" } else { "" })]
+    /// The maker of block 1 can take the coins.
+    #[error("anyone can spend {amount} of asset {name}, so the maker of block 1 can take them: agree on a transaction that sweeps them in block 1{}", if *.ocean { ", or set their destination" } else { "" })]
     AnyoneCanSpend {
-        /// Which asset.
+        /// The asset.
         name: &'static str,
-        /// How much, in satoshi.
+        /// The amount, in satoshi.
         amount: u64,
-        /// Whether it is an Ocean chain, which has destinations.
+        /// Whether it is an Ocean chain, which has settings for destinations.
         ocean: bool,
     },
-    /// A transaction that does not sweep what it should.
+    /// The transaction does not sweep what it should.
     #[error(transparent)]
     Sweep(#[from] crate::SweepError),
-    /// A value with which nodes stop.
+    /// A value that the chain could not work with.
     #[error("{name}={value}: {why}")]
     Setting {
         /// The setting.
         name: &'static str,
         /// Its value.
         value: String,
-        /// Why the chain cannot live with it.
+        /// Why not, and what to set instead.
         why: &'static str,
     },
 }
 
-/// The fewest blocks that an epoch of dynafed parameters must have. Four fifths of an epoch's blocks,
-/// rounded down, change who signs: of fewer than five blocks that is one, two or three.
+/// The minimum length of an epoch of dynafed parameters, in blocks. Four fifths of an epoch's
+/// blocks, rounded down, can change the signers: in a shorter epoch that is one to three blocks.
 pub const MIN_EPOCH_LENGTH: u32 = 5;
 
 fn from_height(from: i64) -> String {
@@ -208,13 +211,13 @@ fn from_height(from: i64) -> String {
     }
 }
 
-/// How many bytes of signatures the chain's blocks need room for; none if nobody in particular
-/// signs, or for Ocean, which has no limit.
+/// Returns the size in bytes that `con_max_block_sig_size` must have for the chain's blocks; none if
+/// the block script is not M of N keys, or for Ocean, which has no limit.
 ///
-/// A chain that changes from one form of block to the other needs the larger.
+/// A chain that changes from one block format to the other needs the larger size.
 ///
 /// # Errors
-/// If the settings make no chain.
+/// If the settings do not define a chain.
 pub fn required_signature_size(settings: &Settings) -> Result<Option<u32>, Unfit> {
     if settings.node() == NodeKind::Ocean {
         return Ok(None);
@@ -234,10 +237,10 @@ pub fn required_signature_size(settings: &Settings) -> Result<Option<u32>, Unfit
     }))
 }
 
-/// Everything because of which the chain cannot live; nothing if it can.
+/// Returns every reason why the chain could not work; empty if there is none.
 ///
 /// # Errors
-/// If the settings make no chain at all.
+/// If the settings do not define a chain.
 pub fn problems(
     settings: &Settings,
     genesis: &Genesis,
@@ -263,7 +266,7 @@ pub fn problems(
         None => problems.extend(
             genesis
                 .assets()
-                .filter(|asset| asset.is_anyones())
+                .filter(|asset| asset.anyone_can_spend())
                 .map(|asset| Problem::AnyoneCanSpend {
                     name: asset.name(),
                     amount: asset.amount(),
@@ -311,10 +314,10 @@ fn elements_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
         problems.push(Problem::ParentChain {
             has: u8::from(has),
             hash: if null { "null" } else { "not null" },
-            cure: if null {
+            hint: if null {
                 "give the parent's genesis hash, or set con_has_parent_chain=0"
             } else {
-                "set parentgenesisblockhash=0, or con_has_parent_chain=1"
+                "set parentgenesisblockhash=0 or con_has_parent_chain=1"
             },
         });
     }
@@ -324,9 +327,11 @@ fn elements_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
     }
     let length = settings.number("dynamic_epoch_length");
     let why = match u32::try_from(length) {
-        Err(_) | Ok(0) => Some("the node divides by it, cut to 32 bits; give 5 or more"),
+        Err(_) | Ok(0) => {
+            Some("the node truncates it to 32 bits and divides by it; choose 5 or more")
+        }
         Ok(blocks) if blocks < MIN_EPOCH_LENGTH && dynafed != DynafedStart::Never => Some(
-            "with epochs of fewer than 5 blocks one, two or three blocks change who signs; give 5 or more",
+            "in epochs of fewer than 5 blocks, one to three blocks can change the signers; choose 5 or more",
         ),
         Ok(_) => None,
     };

@@ -1,18 +1,17 @@
-//! When a chain's dynamic federations begin.
+//! When dynamic federations (dynafed) start on a chain.
 
 use crate::{Settings, Unfit};
 
-/// When dynafed begins.
+/// When dynafed starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DynafedStart {
     /// With block 1.
     Always,
-    /// Not as long as the settings stay.
+    /// Not unless the settings change.
     Never,
-    /// When miners' signals, or this time in seconds since 1970, say so: some block changes the
-    /// form of all that follow.
+    /// When block makers signal for it: from some block on, the format changes.
     Signalled {
-        /// From when on signals count; 0 is from the start.
+        /// The time from which signals count, in seconds since 1970; 0 is from the start.
         from: i64,
     },
 }
@@ -21,11 +20,11 @@ impl DynafedStart {
     const ALWAYS: i64 = -1;
     const NEVER: i64 = -2;
 
-    /// What the settings say: the first `evbparams=dynafed:START:END:PERIOD:THRESHOLD` with a start,
-    /// else the last `vbparams=dynafed:START:END`, else always.
+    /// Reads the settings: the first `evbparams=dynafed:START:END:PERIOD:THRESHOLD` if it has a
+    /// start, otherwise the last `vbparams=dynafed:START:END`, otherwise always.
     ///
     /// # Errors
-    /// If the node does not start with one of the values.
+    /// If a value is malformed, with which the node would not start.
     pub fn of(settings: &Settings) -> Result<Self, Unfit> {
         let mut start = Self::ALWAYS;
         for text in settings.list("vbparams") {
@@ -37,7 +36,7 @@ impl DynafedStart {
         let mut named = false;
         for text in settings.list("evbparams") {
             let (name, begin) = parse_evb(text).ok_or_else(|| Unfit::Evbparams(text.clone()))?;
-            // Of several the node takes the first, with a start or without.
+            // The node takes the first of several, with or without a start.
             if name == DYNAFED && !core::mem::replace(&mut named, true) {
                 start = begin.unwrap_or(start);
             }
@@ -52,10 +51,10 @@ impl DynafedStart {
 
 const DYNAFED: &str = "dynafed";
 
-/// What can be activated.
+/// The deployments that can be activated.
 const DEPLOYMENTS: [&str; 4] = ["testdummy", "taproot", DYNAFED, "simplicity"];
 
-/// Name and start of one value of `evbparams`, of which each number may be left out.
+/// Returns name and start of one value of `evbparams`, in which each number may be omitted.
 fn parse_evb(text: &str) -> Option<(&str, Option<i64>)> {
     let parts: Vec<_> = text.split(':').collect();
     let [name, numbers @ ..] = parts.as_slice() else {
@@ -74,20 +73,20 @@ fn parse_evb(text: &str) -> Option<(&str, Option<i64>)> {
     Some((name, parsed[0]))
 }
 
-/// Name and start of one value of `vbparams`, `NAME:START:END[:HEIGHT]`.
+/// Returns name and start of one value of `vbparams`, `NAME:START:END[:HEIGHT]`.
 fn parse_vb(text: &str) -> Option<(&str, i64)> {
     let parts: Vec<_> = text.split(':').collect();
     let [name, start, end, height @ ..] = parts.as_slice() else {
         return None;
     };
-    let height_is_right = match height {
+    let height_is_valid = match height {
         [] => true,
         [height] => height.parse::<i32>().is_ok(),
         _ => false,
     };
     let start = start.parse().ok()?;
-    let right = height_is_right && end.parse::<i64>().is_ok() && DEPLOYMENTS.contains(name);
-    right.then_some((name, start))
+    let is_valid = height_is_valid && end.parse::<i64>().is_ok() && DEPLOYMENTS.contains(name);
+    is_valid.then_some((name, start))
 }
 
 #[cfg(test)]
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_evbparams_goes_before_the_last_of_vbparams() {
+    fn the_first_evbparams_overrides_the_last_vbparams() {
         use DynafedStart::{Always, Never, Signalled};
         for (lines, expected) in [
             ("", Always),
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn values_with_which_a_node_does_not_start_are_refused() {
+    fn values_that_a_node_does_not_start_with_are_refused() {
         for wrong in [
             "dynafed",
             "dynafed:-1",

@@ -13,46 +13,46 @@ use crate::{
     NodeKind, Settings, Terms,
     chain::Unfit,
     dynafed::DynafedStart,
-    piece::{CONSTANT, Piece, Pieces, compact_size, concat},
+    fragment::{CONSTANT, Fragment, Fragments, compact_size, concat},
     transaction::{
         GenesisTransaction, InitialAsset, Issuance, OP_RETURN, OP_TRUE, commit,
         commitment_transaction, issuing_transaction, pegged_asset,
     },
 };
 
-/// The time in every Elements genesis block.
+/// The time of every Elements genesis block.
 const ELEMENTS_TIME: u32 = 1_296_688_602;
-/// Bits and nonce of an Elements genesis block that nobody signs.
+/// Bits and nonce of an Elements genesis block without signed blocks.
 const ELEMENTS_BITS: u32 = 0x207f_ffff;
 const ELEMENTS_NONCE: u32 = 2;
 
-/// Ocean cuts what it issues into this many outputs.
+/// Ocean splits what it issues into this many outputs.
 const OCEAN_OUTPUTS: u32 = 100;
 const OP_DEREGISTERADDRESS: u8 = 0xb6;
 const OP_REGISTERADDRESS: u8 = 0xb8;
 /// Longer scripts cannot be spent.
 const MAX_SCRIPT: usize = 10_000;
 
-/// The genesis block that a node makes of its settings.
+/// The genesis block that a node derives from its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Genesis {
     commitment: [u8; 32],
     transactions: Vec<GenesisTransaction>,
-    header: Vec<Piece>,
+    header: Vec<Fragment>,
     hash: BlockHash,
     pegged_asset: AssetId,
     block_1_params: Option<Params>,
-    /// Whether an empty solution stands behind the header.
+    /// Whether an empty solution follows the header.
     signed: bool,
     dialect: Dialect,
 }
 
 impl Genesis {
-    /// Computes the genesis block. Whether the chain can live is another question: see
+    /// Computes the genesis block. Whether the chain could work is another question: see
     /// [`problems`](crate::problems).
     ///
     /// # Errors
-    /// If no node, or none that this crate follows, makes a block of these settings.
+    /// If no node supported by this crate makes a block from these settings.
     pub fn compute(settings: &Settings, terms: Option<&Terms>) -> Result<Self, Unfit> {
         match settings.node() {
             NodeKind::Elements => elements(settings),
@@ -60,13 +60,13 @@ impl Genesis {
         }
     }
 
-    /// What the first transaction commits to, in wire order.
+    /// The commitment in the first transaction, in wire order.
     #[must_use]
     pub const fn commitment(&self) -> [u8; 32] {
         self.commitment
     }
 
-    /// The hash of the block.
+    /// The block hash.
     #[must_use]
     pub const fn hash(&self) -> BlockHash {
         self.hash
@@ -78,32 +78,32 @@ impl Genesis {
         &self.transactions
     }
 
-    /// The header's bytes taken apart, without the empty solution behind them.
+    /// The fields of the header, without the empty solution that follows them.
     #[must_use]
-    pub fn header(&self) -> &[Piece] {
+    pub fn header(&self) -> &[Fragment] {
         &self.header
     }
 
-    /// The asset that the chain calls its own, which exists even where there are no coins of it.
+    /// The pegged asset of the chain, which is defined even if there are no coins of it yet.
     #[must_use]
     pub const fn pegged_asset(&self) -> AssetId {
         self.pegged_asset
     }
 
-    /// All assets that exist from the start.
+    /// The assets that exist from the start.
     pub fn assets(&self) -> impl Iterator<Item = &InitialAsset> {
         self.transactions
             .iter()
             .flat_map(|transaction| transaction.assets())
     }
 
-    /// The parameters that the header of block 1 shows in full, if dynafed is on from the start.
+    /// The full parameters in the header of block 1, if dynafed is active from the start.
     #[must_use]
     pub const fn block_1_params(&self) -> Option<&Params> {
         self.block_1_params.as_ref()
     }
 
-    /// The block's bytes, as `getblock HASH 0` has them in hex.
+    /// The serialised block, which `getblock HASH 0` returns in hex.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = concat(&self.header);
@@ -117,18 +117,18 @@ impl Genesis {
         bytes
     }
 
-    /// The block, for those who go on from it.
+    /// The block, to build on.
     ///
     /// # Errors
-    /// If its header is none of those of signed blocks.
+    /// If the chain's blocks are not signed, so that the header has another format.
     pub fn to_block(&self) -> Result<Block, DecodeError> {
         Block::decode(self.dialect, self.to_bytes().into())
     }
 }
 
-/// The header up to its merkle root.
-fn header(transactions: &[GenesisTransaction]) -> Pieces {
-    let mut header = Pieces::default();
+/// The header up to its Merkle root.
+fn header(transactions: &[GenesisTransaction]) -> Fragments {
+    let mut header = Fragments::default();
     header.push("version", &1_u32.to_le_bytes(), CONSTANT);
     header.push("previous block: none", &[0; 32], CONSTANT);
     header.push("merkle root", &merkle_root(transactions), "transactions");
@@ -152,7 +152,7 @@ fn merkle_root(transactions: &[GenesisTransaction]) -> [u8; 32] {
     row.first().copied().unwrap_or_default()
 }
 
-/// An amount in satoshi that a node takes as it stands.
+/// Reads an amount in satoshi within the node's limits.
 fn amount(settings: &Settings, name: &'static str) -> Result<u64, Unfit> {
     /// 21 million coins.
     const MAX_MONEY: u64 = 2_100_000_000_000_000;
@@ -226,7 +226,7 @@ fn elements(settings: &Settings) -> Result<Genesis, Unfit> {
     })
 }
 
-/// The federation's parameters at the start (`ComputeNextBlockFullCurrentParameters`).
+/// The initial dynafed parameters (`ComputeNextBlockFullCurrentParameters`).
 fn block_1_params(settings: &Settings) -> Result<Params, Unfit> {
     let program = |script: &[u8]| {
         let mut program = vec![0, 32];
@@ -246,7 +246,7 @@ fn block_1_params(settings: &Settings) -> Result<Params, Unfit> {
     let extension_space = settings
         .list("pak")
         .iter()
-        // Hex that was checked when it was read.
+        // The hex was checked when it was parsed.
         .map(|entry| Vec::from_hex(entry).unwrap_or_default())
         .collect();
     Ok(Params::Full(FullParams::new(
@@ -258,20 +258,20 @@ fn block_1_params(settings: &Settings) -> Result<Params, Unfit> {
     )))
 }
 
-/// `con_max_block_sig_size`, which a node cuts to 32 bits.
+/// `con_max_block_sig_size`, which a node truncates to 32 bits.
 pub(crate) fn signature_limit(settings: &Settings) -> Result<u32, Unfit> {
     let name = "con_max_block_sig_size";
     let value = settings.number(name);
     u32::try_from(value).map_err(|_| Unfit::Range { name, value })
 }
 
-/// The script of the operators, if it is one.
+/// The operators' script, if `signblockscript` is M of N.
 pub(crate) fn signers(settings: &Settings) -> Option<MultisigScript> {
     MultisigScript::from_bytes(settings.bytes("signblockscript")).ok()
 }
 
-/// Policies, the number that stands for each, and where their coins go, in the order in which the
-/// node looks at them.
+/// The policies in the node's order: name, number, and the setting with the destination of its
+/// coins.
 const POLICIES: [(&str, u8, &str); 6] = [
     ("freezelist", 0x10, "freezelistcoinsdestination"),
     ("burnlist", 0x20, "burnlistcoinsdestination"),

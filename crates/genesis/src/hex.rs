@@ -1,37 +1,35 @@
-//! Hex as settings have it: read as the nodes do where that is without loss, refused where they
-//! would cut it silently.
+//! Hex in settings: read as nodes read it where that loses nothing, refused where they would
+//! silently truncate it.
 
 use hex_conservative::{DisplayHex, FromHex};
 
-/// Hex that a node would read as something else than what stands there.
+/// The error for hex that a node would misread.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HexError {
-    /// The node stops reading at this character, and takes what came before.
-    #[error(
-        "character {at} is `{found}`, where the node stops reading: write hexadecimal digits only"
-    )]
+    /// The node stops at this character and uses the digits before it.
+    #[error("the node stops reading at character {at}, `{found}`: use hexadecimal digits only")]
     Digit {
-        /// Its place, counted from 1.
+        /// Its position, counted from 1.
         at: usize,
-        /// What stands there.
+        /// The character.
         found: char,
     },
     /// The node drops the last digit.
     #[error(
-        "{0} digits make no whole bytes, and the node drops the last one: a digit is missing or too many"
+        "odd number of digits ({0}), of which the node drops the last: add the missing digit or remove the surplus one"
     )]
     Odd(usize),
     /// The node drops the first digits.
-    #[error("{found} digits are more than {most}, and the node drops the first ones")]
+    #[error("{found} digits, of which the node uses only the last {most}")]
     TooLong {
-        /// Its digits.
+        /// The number of digits.
         found: usize,
-        /// How many there may be.
+        /// The maximum.
         most: usize,
     },
-    /// Nothing where something must be.
-    #[error("there is nothing: write the value, or leave the setting out")]
+    /// A required value is empty.
+    #[error("empty value: give one, or omit the setting")]
     Empty,
 }
 
@@ -46,14 +44,14 @@ fn check_digits(text: &str) -> Result<(), HexError> {
     }
 }
 
-/// Bytes in the order written (`ParseHex`).
+/// Parses bytes in the order written (`ParseHex`).
 pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, HexError> {
     check_digits(text)?;
     Vec::from_hex(text).map_err(|_| HexError::Odd(text.len()))
 }
 
-/// A number of N bytes, written with the most significant digit first and kept with the least
-/// significant byte first (`uint256S`, `uint160::SetHex`): fewer digits are the low ones.
+/// Parses a number of N bytes, written with the most significant digit first and returned with the
+/// least significant byte first (`uint256S`, `uint160::SetHex`). Missing digits are leading zeros.
 pub(crate) fn number<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     let digits = text
         .strip_prefix("0x")
@@ -75,7 +73,7 @@ pub(crate) fn number<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     Ok(number)
 }
 
-/// A number as it is displayed: the last byte first.
+/// Formats a number as it is displayed, the last byte first.
 pub(crate) fn reversed(bytes: &[u8]) -> String {
     let mut bytes = bytes.to_vec();
     bytes.reverse();
@@ -89,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_node_would_cut_is_refused() {
+    fn hex_that_a_node_would_truncate_is_refused() {
         assert_eq!(bytes("5121"), Ok(vec![0x51, 0x21]));
         assert_eq!(bytes("51g1"), Err(HexError::Digit { at: 3, found: 'g' }));
         assert_eq!(bytes("0x51"), Err(HexError::Digit { at: 2, found: 'x' }));
@@ -107,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn short_numbers_are_the_low_digits() {
+    fn short_numbers_are_padded_with_leading_zeros() {
         assert_eq!(number::<4>("0x1"), Ok([1, 0, 0, 0]));
         assert_eq!(number::<4>("00"), Ok([0; 4]));
         assert_eq!(number::<4>("12345678"), Ok([0x78, 0x56, 0x34, 0x12]));

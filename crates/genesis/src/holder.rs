@@ -1,4 +1,4 @@
-//! Who can spend or satisfy a script, as far as the script alone tells.
+//! Who can spend or satisfy a script, judged by the script alone.
 
 use bitcoin::hashes::{Hash, hash160, sha256};
 use elements::Script;
@@ -6,15 +6,16 @@ use federation_multisig::{MultisigScript, RedeemScript, WitnessScript};
 
 use crate::{
     NodeKind,
-    asks::Asks,
+    requirements::Requirements,
     transaction::{OP_RETURN, OP_TRUE},
 };
 
 /// Longer scripts cannot be spent.
 const MAX_SCRIPT: usize = 10_000;
 
-/// The output script by which a federation holds coins and takes fees, if nothing else is agreed on:
-/// M of N of these keys, as P2WSH on Elements and as P2SH on Ocean, where it is bare from 16 keys on.
+/// Returns the output script with which a federation holds coins and receives fees unless something
+/// else is agreed: M of N of these keys, as P2WSH on Elements, as P2SH on Ocean up to 15 keys, and as
+/// a bare script there above that.
 #[must_use]
 pub fn federation_script(node: NodeKind, script: MultisigScript) -> Vec<u8> {
     match node {
@@ -30,26 +31,25 @@ pub fn federation_script(node: NodeKind, script: MultisigScript) -> Vec<u8> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Holder {
-    /// Anyone, without a key, or as good as: it asks for no signature by a key that stands in it, and
-    /// for no preimage of a hash that does, so nobody is known to hold it. Whether somebody finds what
-    /// satisfies it is not looked for.
+    /// Anyone: the script requires neither a signature by a key in it nor the preimage of a hash in
+    /// it. Whether anything satisfies it is not examined.
     Anyone,
     /// Nobody.
     Nobody,
-    /// M of N compressed keys that stand in it.
+    /// M of N compressed keys in the script.
     Keys {
         /// M.
         m: u8,
         /// N.
         n: usize,
     },
-    /// Somebody: the script asks for a signature by a key that stands in it, or for the preimage of a
-    /// hash that does. Whether there is a way around that, as behind `OP_IF`, is not looked for.
+    /// Somebody: the script requires a signature by a key in it, or the preimage of a hash in it.
+    /// Ways around that, such as a branch of `OP_IF`, are not examined.
     Somebody,
 }
 
 impl Holder {
-    /// Who can spend or satisfy this output script.
+    /// Returns who can spend or satisfy this output script.
     #[must_use]
     pub fn of(script: &[u8]) -> Self {
         if script.first() == Some(&OP_RETURN) || script.len() > MAX_SCRIPT {
@@ -68,10 +68,11 @@ impl Holder {
         if *script == [&[0xa9, 20], hash160_of(&[OP_TRUE]).as_slice(), &[0x87]].concat() {
             return Self::Anyone;
         }
-        Asks::of(&parsed).map_or(Self::Nobody, Asks::holder)
+        Requirements::of(&parsed).map_or(Self::Nobody, Requirements::holder)
     }
 
-    /// Of a witness program: of one that hashes `OP_TRUE`, or that has a version without rules, anyone.
+    /// Judges a witness program. Anyone can spend one that hashes `OP_TRUE`, or one of a version
+    /// without rules.
     fn of_program(script: &[u8]) -> Self {
         let of_true = sha256::Hash::hash(&[OP_TRUE]);
         let is_true = *script == [&[0, 32], of_true.as_byte_array().as_slice()].concat();
@@ -83,7 +84,7 @@ impl Holder {
         }
     }
 
-    /// Whether less than a majority of the keys that stand in it is enough.
+    /// Whether less than a majority of the keys in the script is enough.
     #[must_use]
     pub const fn is_minority(self) -> bool {
         match self {
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_holds_a_script_is_told() {
+    fn the_holder_of_a_script_is_recognised() {
         let wrapped = [&[0xa9, 20][..], &hash160_of(&[0x51]), &[0x87]].concat();
         let program =
             |version: u8, bytes: &[u8]| [&[version, bytes.len() as u8][..], bytes].concat();
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn of_some_keys_as_many_as_half_are_a_minority() {
+    fn half_of_the_keys_or_fewer_is_a_minority() {
         for (m, n, minority) in [(1, 1, false), (1, 2, true), (2, 3, false), (2, 4, true)] {
             assert_eq!(Holder::Keys { m, n }.is_minority(), minority, "{m} of {n}");
         }

@@ -1,19 +1,22 @@
-//! The genesis block that an Elements or Ocean node makes of its configuration file, offline.
+//! Computes, offline, the genesis block that an Elements or Ocean node derives from its
+//! configuration file.
 //!
-//! [`Settings`] reads the file as the node does, and refuses what the node would read otherwise
-//! than it seems to be meant: cut hex, settings in sections that do not count, misspelt names.
-//! [`Genesis`] is the block, byte for byte, each with the setting that it comes from.
-//! [`problems`] says why a chain of these settings could not live. [`Manifest`] puts all that makes
-//! the chain into one text with one hash, those settings too that leave the genesis hash alone.
+//! [`Settings`] reads the file as the node does, and refuses whatever the node would interpret
+//! differently from what it appears to say: truncated hex, settings in sections that the node
+//! ignores, misspelt names. [`Genesis`] is the block, with the setting that each byte comes from.
+//! [`problems`] lists the reasons why a chain with these settings could not work. [`Manifest`] is
+//! everything that defines the chain, including the settings that do not affect the genesis hash,
+//! as one text with one hash.
 //!
 //! ```text
 //! elements.conf ── Settings::parse ──> Settings ── Genesis::compute ──> Genesis
 //!                                          └──────────── Manifest::new ────┴──> ManifestHash
 //! ```
 //!
-//! The crate does no I/O: a program gives it the texts. It does not follow `includeconf`, nor a
-//! node's `settings.json` or command line, and knows custom chains only, whose parameters are
-//! settings; `liquidv1` and its kind are fixed in the node. What goes into which byte is in
+//! The crate does no I/O: the caller passes in the text of the files. It does not follow
+//! `includeconf`, `settings.json` or the node's command line, and it supports custom chains only,
+//! whose parameters are settings; `liquidv1` and the like are built into the node. The byte layout
+//! is described in
 //! [docs/genesis.md](https://github.com/federation/federation/blob/master/docs/genesis.md).
 //!
 //! ```
@@ -37,38 +40,38 @@
 //! # }
 //! ```
 
-mod asks;
 mod chain;
 mod conf;
 mod dynafed;
+mod fragment;
 mod genesis;
 mod hex;
 mod holder;
 mod manifest;
 mod node;
-mod piece;
+mod node_report;
 mod rehearsal;
+mod requirements;
 mod schedule;
 mod settings;
 mod sweep;
 mod terms;
-mod told;
 mod transaction;
 mod warning;
 
 pub use chain::{MIN_EPOCH_LENGTH, Problem, Unfit, problems, required_signature_size};
 pub use conf::{ConfError, InvalidConf};
 pub use dynafed::DynafedStart;
+pub use fragment::Fragment;
 pub use genesis::Genesis;
 pub use hex::HexError;
 pub use holder::{Holder, federation_script};
 pub use manifest::{Difference, Manifest, ManifestHash};
 pub use node::{NodeKind, UnknownNode};
-pub use piece::Piece;
+pub use node_report::{FieldCheck, NodeReport, compare};
 pub use schedule::{Signers, signers_by_height};
 pub use settings::{Role, Setting, Settings};
 pub use sweep::{Sweep, SweepError};
 pub use terms::Terms;
-pub use told::{Compared, Told, compare};
 pub use transaction::{GenesisTransaction, InitialAsset};
 pub use warning::{ChainWarning, warnings};

@@ -1,4 +1,4 @@
-//! The manifest: everything that makes a chain, in one text that has one form, and its hash.
+//! The manifest: a canonical text of everything that defines a chain, and its hash.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use hex_conservative::DisplayHex;
 
 use crate::{Genesis, NodeKind, Role, Settings, Sweep, Terms, hex};
 
-/// The first line, which also keeps the hash apart from all others.
+/// The first line, which also separates the hash from those of other texts.
 const TITLE: &str = "federation chain manifest 1";
 
 /// The hash of a manifest: SHA-256 of its text.
@@ -16,7 +16,7 @@ const TITLE: &str = "federation chain manifest 1";
 pub struct ManifestHash([u8; 32]);
 
 impl ManifestHash {
-    /// The hash's bytes, in the order shown.
+    /// The bytes of the hash, in display order.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 32] {
         self.0
@@ -35,30 +35,30 @@ impl fmt::Debug for ManifestHash {
     }
 }
 
-/// Everything that makes a chain: what follows from the genesis, and every setting, those too that
-/// leave the genesis hash alone.
+/// Everything that defines a chain: values derived from the genesis block, and every setting,
+/// including those that do not affect the genesis hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Name, what it does, and value, in the order of the text.
+    /// Name, role and value, in the order of the text.
     lines: Vec<(String, Role, String)>,
 }
 
-/// What is different in two manifests under one name.
+/// An entry that differs between two manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// The setting, or what follows from several.
+    /// The setting, or a value derived from several.
     pub name: String,
-    /// Whether it changes the genesis, the rules or the network.
+    /// Whether it affects the genesis block, the rules or the network.
     pub role: Role,
-    /// The values in the first; none where it has none.
+    /// The values in the first manifest; empty if it has none.
     pub left: Vec<String>,
-    /// The values in the second.
+    /// The values in the second manifest; empty if it has none.
     pub right: Vec<String>,
 }
 
 impl Manifest {
-    /// The manifest of a chain.
+    /// Creates the manifest of a chain.
     #[must_use]
     pub fn new(
         settings: &Settings,
@@ -95,7 +95,7 @@ impl Manifest {
         Self { lines }
     }
 
-    /// The text: a title, and a line `name=value` for each item, all ended by a line feed.
+    /// The text: a title, then one line `name=value` per entry, each ending in a line feed.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = format!("{TITLE}\n");
@@ -105,13 +105,13 @@ impl Manifest {
         text
     }
 
-    /// SHA-256 of the text, as `sha256sum` gives it.
+    /// The SHA-256 of the text, as `sha256sum` prints it.
     #[must_use]
     pub fn hash(&self) -> ManifestHash {
         ManifestHash(sha256::Hash::hash(self.to_text().as_bytes()).to_byte_array())
     }
 
-    /// What is different in another one, in the order of the texts.
+    /// Returns the entries that differ from another manifest, in the order of the texts.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
         let mut names: Vec<(&String, Role)> = Vec::new();

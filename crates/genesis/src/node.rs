@@ -1,8 +1,8 @@
-//! Whose configuration it is.
+//! The kinds of node whose configuration is read.
 
 use core::{fmt, str::FromStr};
 
-/// The family of a node.
+/// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NodeKind {
     /// Elements 23.
@@ -12,7 +12,7 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
-    /// Its name, `elements` or `ocean`.
+    /// Returns its name, `elements` or `ocean`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -21,7 +21,7 @@ impl NodeKind {
         }
     }
 
-    /// The other family.
+    /// Returns the other kind.
     pub(crate) const fn other(self) -> Self {
         match self {
             Self::Elements => Self::Ocean,
@@ -36,9 +36,9 @@ impl fmt::Display for NodeKind {
     }
 }
 
-/// A text that names no family of nodes.
+/// The error for text that does not name a kind of node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of node: use elements or ocean")]
+#[error("unknown kind of node `{0}`: expected elements or ocean")]
 pub struct UnknownNode(String);
 
 impl FromStr for NodeKind {

@@ -1,4 +1,4 @@
-//! A block 1 to try keys on, which no node takes.
+//! A block 1 for trying out keys, which no node accepts.
 
 use elements::{LockTime, Script, Sequence, Transaction, TxIn};
 use federation_chain::{
@@ -11,15 +11,15 @@ use crate::Genesis;
 const VERSION: u32 = 0x2000_0000;
 
 impl Genesis {
-    /// A block on top of this one in the form that block 1 will have, with the signers of `rules` in
-    /// place of the chain's own, who may be the same.
+    /// Returns a block on top of this one in the format of block 1, with the signers of `rules` in
+    /// place of the chain's (they may be the same).
     ///
-    /// No node takes it, whoever signs it: its time is that of the genesis block, and its only
-    /// transaction has no outputs. So a key can be tried on it, and nothing is signed that could ever
-    /// contradict a block.
+    /// No node accepts it, whoever signs it: its time is that of the genesis block, and its only
+    /// transaction has no outputs. So a key can be tried out on it without signing anything that
+    /// could conflict with a real block.
     ///
     /// # Errors
-    /// If the genesis block is none of a signed chain.
+    /// If the chain's blocks are not signed.
     pub fn rehearsal_block(&self, rules: &SigningRules) -> Result<Block, DecodeError> {
         let genesis = self.to_block()?;
         let signers = rules.signing_script().to_vec();
@@ -64,7 +64,7 @@ impl Genesis {
     }
 }
 
-/// The same parameters with these signers.
+/// Returns the same parameters with these signers.
 fn with_signers(params: &Params, signers: Vec<u8>, limit: u32) -> Params {
     let Some(full) = params.full() else {
         return params.clone();
@@ -103,7 +103,7 @@ mod tests {
     const SCRIPT: &str = "522102c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee52102f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9210379be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f8179853ae";
 
     #[test]
-    fn it_has_the_form_of_block_1_and_names_the_signers() {
+    fn it_has_the_format_of_block_1_and_names_the_signers() {
         for (node, dialect, more) in [
             (
                 NodeKind::Elements,
@@ -138,7 +138,7 @@ mod tests {
             if let (Proof::Dynafed { current, .. }, Some(params)) =
                 (&block.header().fields().proof, genesis.block_1_params())
             {
-                // What the chain's own signers make is what the chain will have.
+                // With the chain's own signers it has the parameters of the real block 1.
                 assert_eq!(current.calculate_root(), params.calculate_root());
             }
         }

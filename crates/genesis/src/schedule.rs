@@ -1,27 +1,27 @@
-//! Which script signs from which height on, and where fees go.
+//! The scripts that sign blocks and receive fees, by height.
 
 use federation_multisig::MultisigScript;
 use hex_conservative::FromHex;
 
 use crate::{Holder, NodeKind, Problem, Settings};
 
-/// Nodes read heights as numbers of 31 bits, and stop at greater ones.
+/// Nodes read heights as 31-bit numbers and do not start with greater ones.
 const MAX_HEIGHT: i64 = i32::MAX as i64;
 
-/// Who signs from a height on.
+/// The signers from some height on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Signers {
-    /// The first height; 0 for those of the chain's beginning.
+    /// The first height; 0 for the initial signers.
     pub from: i64,
     /// The script.
     pub script: Vec<u8>,
-    /// The script as M of N keys, if it is that.
+    /// The script as M of N keys, if it has that form.
     pub multisig: Option<MultisigScript>,
 }
 
-/// Everybody who will ever sign, as far as the settings tell: `signblockscript`, and on Ocean each
-/// `signblockscriptchange`, by height.
+/// Returns all signers that the settings name, by height: `signblockscript`, and on Ocean each
+/// `signblockscriptchange`.
 #[must_use]
 pub fn signers_by_height(settings: &Settings) -> Vec<Signers> {
     let first = (0, settings.bytes("signblockscript").to_vec());
@@ -37,11 +37,11 @@ pub fn signers_by_height(settings: &Settings) -> Vec<Signers> {
     all
 }
 
-/// The entries `SCRIPT:HEIGHT` of a list.
+/// The entries `SCRIPT:HEIGHT` of a list setting.
 fn changes(settings: &Settings, name: &str) -> Vec<(i64, Vec<u8>)> {
     let entries = settings.list(name).iter();
     entries
-        // Both halves were checked when they were read.
+        // Both parts were checked when they were parsed.
         .filter_map(|entry| entry.split_once(':'))
         .map(|(script, height)| {
             (
@@ -52,9 +52,9 @@ fn changes(settings: &Settings, name: &str) -> Vec<(i64, Vec<u8>)> {
         .collect()
 }
 
-/// Where a chain's blocks have to pay their fees: for each height from which it holds the script,
-/// and the setting that says so; nothing if blocks may pay them anywhere.
-pub(crate) fn payees(settings: &Settings) -> Vec<(&'static str, i64, Vec<u8>)> {
+/// The scripts to which blocks must pay fees, each with its setting and the height from which it
+/// applies; empty if fees may be paid to any script.
+pub(crate) fn fee_scripts(settings: &Settings) -> Vec<(&'static str, i64, Vec<u8>)> {
     let mandatory = settings.bytes("con_mandatorycoinbase");
     if mandatory.is_empty() {
         return Vec::new();
@@ -65,7 +65,7 @@ pub(crate) fn payees(settings: &Settings) -> Vec<(&'static str, i64, Vec<u8>)> {
     core::iter::once(first).chain(later).collect()
 }
 
-/// What is wrong with the scripts that count later, and with those that fees and issuances obey.
+/// The problems with later signers, and with the scripts that control fees and issuances.
 pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
     let mut problems = Vec::new();
     for signers in signers_by_height(settings).into_iter().skip(1) {
@@ -87,21 +87,21 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
             problems.push(Problem::Setting {
                 name: "coinbasechange",
                 value: settings.list("coinbasechange").join(" "),
-                why: "the node checks it only where con_mandatorycoinbase is set: set both",
+                why: "the node ignores it unless con_mandatorycoinbase is set: set both",
             });
         }
         let issuer = settings.bytes("issuecontrolscript");
         if !issuer.is_empty() {
-            problems.extend(obeys("issuecontrolscript", 0, issuer));
+            problems.extend(controller_problem("issuecontrolscript", 0, issuer));
         }
     }
-    for (name, from, script) in payees(settings) {
-        problems.extend(obeys(name, from, &script));
+    for (name, from, script) in fee_scripts(settings) {
+        problems.extend(controller_problem(name, from, &script));
     }
     problems
 }
 
-/// Heights at which the node does not do what the list says.
+/// The problems with heights in a list that the node does not follow.
 fn height_problems(name: &'static str, changes: &[(i64, Vec<u8>)]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, (height, _)) in changes.iter().enumerate() {
@@ -121,8 +121,8 @@ fn height_problems(name: &'static str, changes: &[(i64, Vec<u8>)]) -> Vec<Proble
     problems
 }
 
-/// What is wrong with a script that one does not sign blocks with, but that money or assets obey.
-fn obeys(name: &'static str, from: i64, script: &[u8]) -> Option<Problem> {
+/// The problem with a script that controls money or assets, if there is one.
+fn controller_problem(name: &'static str, from: i64, script: &[u8]) -> Option<Problem> {
     match Holder::of(script) {
         Holder::Anyone => Some(Problem::ObeysAnyone { name, from }),
         Holder::Keys { m, n } if 2 * usize::from(m) <= n => {

@@ -1,4 +1,4 @@
-//! The transaction that takes, in block 1, the coins which anyone could take.
+//! The transaction that spends, in block 1, the genesis coins that anyone could spend.
 
 use std::collections::BTreeSet;
 
@@ -13,53 +13,53 @@ use federation_chain::{Dialect, TransactionView};
 
 use crate::{Genesis, Holder, InitialAsset};
 
-/// What all outputs of one transaction may hold together, of whatever assets (`MAX_MONEY`).
+/// The most that the outputs of one transaction may hold in total, across all assets (`MAX_MONEY`).
 const MAX_TOTAL: u64 = 2_100_000_000_000_000;
 
-/// A transaction that all have agreed to see in block 1.
+/// A transaction that all operators have agreed to include in block 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep(Transaction);
 
-/// A transaction that does not sweep a genesis.
+/// The error for a transaction that does not sweep a genesis block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SweepError {
-    /// Bytes that are no transaction.
-    #[error("the sweep is no transaction: {0}")]
+    /// The bytes are not a transaction.
+    #[error("the sweep is not a transaction: {0}")]
     Undecodable(String),
-    /// An output that stays for anyone.
-    #[error("the sweep does not spend {0}, which anyone can")]
+    /// A coin that anyone can spend is left unspent.
+    #[error("the sweep does not spend {0}, which anyone can spend")]
     Missing(OutPoint),
-    /// An input that is not the genesis's.
-    #[error("the sweep spends {0}, which is no coin of the genesis that anyone can spend")]
+    /// An input spends something other than a genesis coin that anyone can spend.
+    #[error("the sweep spends {0}, which is not a genesis coin that anyone can spend")]
     Foreign(OutPoint),
-    /// An output for anyone again.
-    #[error("output {0} of the sweep can be spent by anyone again")]
-    Anyones(usize),
-    /// More than a transaction can hold.
+    /// An output can again be spent by anyone.
+    #[error("output {0} of the sweep can again be spent by anyone")]
+    AnyoneCanSpend(usize),
+    /// The outputs hold more than a transaction may.
     #[error(
-        "the sweep's outputs hold {0} satoshi together, and nodes take at most {MAX_TOTAL}, coins and tokens counted alike: issue fewer"
+        "the sweep's outputs total {0} satoshi, but nodes accept at most {MAX_TOTAL}, coins and tokens combined: issue fewer"
     )]
-    TooMuch(u128),
-    /// A destination to which nobody should send, or of which nobody can tell who has it.
+    TotalTooLarge(u128),
+    /// A destination is not the output script of an address, so it is unclear who owns it.
     #[error(
-        "`{0}` is no output script of an address: give that of P2PKH, P2SH or a witness program"
+        "`{0}` is not the output script of an address: give one for P2PKH, P2SH or a witness program"
     )]
     Destination(Script),
-    /// Coins without a destination.
-    #[error("there is no destination for {amount} of asset {name}, which anyone can spend")]
+    /// Coins have no destination.
+    #[error("no destination for {amount} of asset {name}, which anyone can spend")]
     NoDestination {
-        /// Which asset.
+        /// The asset.
         name: &'static str,
-        /// How much, in satoshi.
+        /// The amount, in satoshi.
         amount: u64,
     },
-    /// A destination without coins.
-    #[error("a destination is given, and no coins of the genesis can be spent by anyone")]
-    Nothing,
-    /// An input that needs something beside itself, and so could be altered.
+    /// A destination has no coins.
+    #[error("a destination is given, but there are no genesis coins that anyone can spend")]
+    NothingToSweep,
+    /// An input has a scriptSig or a witness. Neither is needed, and either could be altered.
     #[error(
-        "input {0} of the sweep has a scriptSig or a witness, of which a coin for anyone needs none"
+        "input {0} of the sweep has a scriptSig or a witness, but a coin that anyone can spend needs neither"
     )]
     Signed(usize),
 }
@@ -68,9 +68,9 @@ impl Sweep {
     /// Decodes a transaction.
     ///
     /// # Errors
-    /// If the bytes are none.
+    /// If the bytes are not a transaction.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SweepError> {
-        // First, as `elements` makes room for as many inputs and outputs as are claimed.
+        // First, because `elements` allocates as many inputs and outputs as the bytes claim.
         TransactionView::decode(Dialect::Elements, bytes)
             .map_err(|error| SweepError::Undecodable(error.to_string()))?;
         deserialize(bytes)
@@ -78,22 +78,22 @@ impl Sweep {
             .map_err(|error| SweepError::Undecodable(error.to_string()))
     }
 
-    /// The one sweep of a genesis that pays all coins that anyone can spend to one output script for
-    /// each asset: without a fee, and the same wherever it is made. The destination is asked for
-    /// each asset that is to be swept.
+    /// Builds the sweep of a genesis block: it pays all coins that anyone can spend to one output
+    /// script per asset, without a fee, and is the same wherever it is built. `destination` is
+    /// called for each asset to be swept.
     ///
-    /// Nodes relay nothing without a fee, so each operator hands it to its own node, with
+    /// Nodes relay no transaction without a fee, so each operator submits it to its own node, with
     /// `prioritisetransaction` on Elements.
     ///
     /// # Errors
-    /// If there is nothing to sweep, or a destination is missing or no address's.
+    /// If there is nothing to sweep, or a destination is missing or not the script of an address.
     pub fn new(
         genesis: &Genesis,
         destination: impl Fn(&InitialAsset) -> Option<Vec<u8>>,
     ) -> Result<Self, SweepError> {
         let mut input = Vec::new();
         let mut output = Vec::new();
-        for asset in genesis.assets().filter(|asset| asset.is_anyones()) {
+        for asset in genesis.assets().filter(|asset| asset.anyone_can_spend()) {
             let script = destination(asset).ok_or_else(|| SweepError::NoDestination {
                 name: asset.name(),
                 amount: asset.amount(),
@@ -102,7 +102,7 @@ impl Sweep {
             output.push(pay(asset.id(), asset.amount(), address_script(script)?));
         }
         if input.is_empty() {
-            return Err(SweepError::Nothing);
+            return Err(SweepError::NothingToSweep);
         }
         let sweep = Self(Transaction {
             version: 2,
@@ -114,27 +114,28 @@ impl Sweep {
         Ok(sweep)
     }
 
-    /// Its bytes, as `sendrawtransaction` takes them in hex.
+    /// The serialised transaction, which `sendrawtransaction` takes in hex.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         serialize(&self.0)
     }
 
-    /// The transaction's id, by which signers know it in block 1.
+    /// The transaction id, by which signers recognise it in block 1.
     #[must_use]
     pub fn txid(&self) -> Txid {
         self.0.txid()
     }
 
-    /// Checks that it takes all that anyone could take in this genesis, nothing else, and leaves
-    /// nothing to anyone. Whether amounts of each asset add up, a node says.
+    /// Checks that it spends every coin of this genesis block that anyone can spend and nothing
+    /// else, and that no output can again be spent by anyone. Whether the amounts of each asset
+    /// balance is left to the node.
     ///
     /// # Errors
-    /// The first of these that is not so.
+    /// The first of these conditions that is violated.
     pub fn check(&self, genesis: &Genesis) -> Result<(), SweepError> {
         let free: BTreeSet<OutPoint> = genesis
             .assets()
-            .filter(|asset| asset.is_anyones())
+            .filter(|asset| asset.anyone_can_spend())
             .flat_map(|asset| asset.outputs().iter().copied())
             .collect();
         let spent: BTreeSet<OutPoint> = self
@@ -162,18 +163,18 @@ impl Sweep {
             .filter_map(|output| output.value.explicit());
         let total = total.map(u128::from).sum();
         if total > u128::from(MAX_TOTAL) {
-            return Err(SweepError::TooMuch(total));
+            return Err(SweepError::TotalTooLarge(total));
         }
-        let anyones = self
+        let free_output = self
             .0
             .output
             .iter()
             .position(|output| Holder::of(output.script_pubkey.as_bytes()) == Holder::Anyone);
-        anyones.map_or(Ok(()), |output| Err(SweepError::Anyones(output)))
+        free_output.map_or(Ok(()), |output| Err(SweepError::AnyoneCanSpend(output)))
     }
 }
 
-/// An input that spends an output for anyone.
+/// An input that spends an output that needs no signature.
 fn spend(previous_output: OutPoint) -> TxIn {
     TxIn {
         previous_output,
@@ -185,7 +186,7 @@ fn spend(previous_output: OutPoint) -> TxIn {
     }
 }
 
-/// An output that shows what it holds.
+/// An output with explicit asset and amount.
 fn pay(asset: AssetId, amount: u64, script_pubkey: Script) -> TxOut {
     TxOut {
         asset: Asset::Explicit(asset),
@@ -196,8 +197,8 @@ fn pay(asset: AssetId, amount: u64, script_pubkey: Script) -> TxOut {
     }
 }
 
-/// A script that somebody holds: of an address, whose form has a fixed length, so that one with
-/// bytes missing is none.
+/// Accepts only the output script of an address. These have fixed lengths, so a script with bytes
+/// missing is refused.
 fn address_script(bytes: Vec<u8>) -> Result<Script, SweepError> {
     let script = Script::from(bytes);
     let is_address = script.is_p2pkh()

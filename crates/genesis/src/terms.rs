@@ -1,13 +1,13 @@
-//! Ocean's terms and conditions, of which the genesis header holds the hash.
+//! Ocean's terms and conditions, whose hash is in the genesis header.
 
 use bitcoin::hashes::{Hash, sha256d};
 
-/// The text of the terms, as a node reads it: line by line, each with a line feed behind it.
+/// The text of the terms as a node reads it: line by line, each ending in a line feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms(Vec<u8>);
 
 impl Terms {
-    /// The terms in a file; none if it is empty, which to the node is as if it were missing.
+    /// Reads the terms from a file's content; none if it is empty, which a node treats as missing.
     #[must_use]
     pub fn from_file(content: &[u8]) -> Option<Self> {
         let mut text = content.to_vec();
@@ -20,8 +20,8 @@ impl Terms {
         Some(Self(text))
     }
 
-    /// Where a node looks for the terms of a chain below its data folder, in this order; the first
-    /// file that is there and not empty counts.
+    /// The paths, relative to the data folder, at which a node looks for the terms of a chain. The
+    /// first file that exists and is not empty counts.
     #[must_use]
     pub fn paths(chain: &str) -> [String; 2] {
         ["old1.txt", "latest.txt"].map(|name| format!("terms-and-conditions/{chain}/{name}"))

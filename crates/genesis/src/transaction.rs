@@ -1,12 +1,12 @@
-//! The transactions of a genesis block.
+//! The transactions in a genesis block.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use elements::{AssetEntropy, AssetId, ContractHash, OutPoint, Txid};
 
 use crate::Holder;
-use crate::piece::{CONSTANT, Piece, Pieces, compact_size, concat, push_script};
+use crate::fragment::{CONSTANT, Fragment, Fragments, compact_size, concat, push_script};
 
-/// `OP_TRUE`: what anyone can spend.
+/// `OP_TRUE`, which anyone can spend.
 pub(crate) const OP_TRUE: u8 = 0x51;
 pub(crate) const OP_RETURN: u8 = 0x6a;
 
@@ -16,12 +16,12 @@ const SEQUENCE: [u8; 4] = [0xff; 4];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenesisTransaction {
     name: &'static str,
-    pieces: Vec<Piece>,
+    fragments: Vec<Fragment>,
     txid: Txid,
     assets: Vec<InitialAsset>,
 }
 
-/// An asset that exists from the genesis on.
+/// An asset that exists from the genesis block on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitialAsset {
     name: &'static str,
@@ -32,7 +32,7 @@ pub struct InitialAsset {
 }
 
 impl GenesisTransaction {
-    /// What it is for: `commitment`, or whose coins it issues.
+    /// Its purpose: `commitment`, or the coins that it issues.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
@@ -44,16 +44,16 @@ impl GenesisTransaction {
         self.txid
     }
 
-    /// Its bytes taken apart.
+    /// The fields that it consists of.
     #[must_use]
-    pub fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    pub fn fragments(&self) -> &[Fragment] {
+        &self.fragments
     }
 
-    /// Its bytes.
+    /// The serialised transaction.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        concat(&self.pieces)
+        concat(&self.fragments)
     }
 
     /// The assets that it issues.
@@ -62,8 +62,8 @@ impl GenesisTransaction {
         &self.assets
     }
 
-    fn new(name: &'static str, pieces: Pieces, assets: Vec<Draft<'_>>) -> Self {
-        let txid = Txid::from_byte_array(pieces.hash());
+    fn new(name: &'static str, fragments: Fragments, assets: Vec<Draft<'_>>) -> Self {
+        let txid = Txid::from_byte_array(fragments.hash());
         let mut next = 0;
         let assets = assets
             .into_iter()
@@ -81,7 +81,7 @@ impl GenesisTransaction {
             .collect();
         Self {
             name,
-            pieces: pieces.into_inner(),
+            fragments: fragments.into_inner(),
             txid,
             assets,
         }
@@ -89,19 +89,19 @@ impl GenesisTransaction {
 }
 
 impl InitialAsset {
-    /// What it is: `pegged`, `reissuance token`, or the policy it stands for.
+    /// Its kind: `pegged`, `reissuance token`, or the policy that it represents.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The asset's id.
+    /// The asset id.
     #[must_use]
     pub const fn id(&self) -> AssetId {
         self.id
     }
 
-    /// How much of it there is, in its smallest unit.
+    /// The total amount, in the smallest unit.
     #[must_use]
     pub const fn amount(&self) -> u64 {
         self.amount
@@ -119,9 +119,9 @@ impl InitialAsset {
         &self.outputs
     }
 
-    /// Whether anyone can take it.
+    /// Whether anyone can spend it.
     #[must_use]
-    pub fn is_anyones(&self) -> bool {
+    pub fn anyone_can_spend(&self) -> bool {
         self.amount > 0 && Holder::of(&self.destination) == Holder::Anyone
     }
 }
@@ -135,7 +135,7 @@ struct Draft<'a> {
     destination: &'a [u8],
 }
 
-/// SHA-256 of texts one behind the other.
+/// SHA-256 of the concatenated strings.
 pub(crate) fn commit(parts: &[&str]) -> [u8; 32] {
     let mut engine = sha256::Hash::engine();
     for part in parts {
@@ -144,7 +144,7 @@ pub(crate) fn commit(parts: &[&str]) -> [u8; 32] {
     sha256::Hash::from_engine(engine).to_byte_array()
 }
 
-/// The pegged asset of a chain with this commitment and parent.
+/// The pegged asset of a chain with this commitment and parent chain.
 pub(crate) fn pegged_asset(commitment: &[u8; 32], parent_genesis: &[u8; 32]) -> AssetId {
     AssetId::from_entropy(entropy(commitment, 0, parent_genesis))
 }
@@ -154,49 +154,49 @@ fn entropy(commitment: &[u8; 32], index: u32, contract: &[u8; 32]) -> AssetEntro
     AssetId::generate_asset_entropy(previous, ContractHash::from_byte_array(*contract))
 }
 
-/// The first transaction, which spends nothing and says what the chain commits to.
+/// The first transaction, which spends nothing and holds the chain's commitment.
 pub(crate) fn commitment_transaction(
     commitment: &[u8; 32],
     committed: &str,
     issue_control: &[u8],
 ) -> GenesisTransaction {
-    let mut pieces = Pieces::default();
-    pieces.push("version", &1_u32.to_le_bytes(), CONSTANT);
-    pieces.push("flags: no witness", &[0], CONSTANT);
-    pieces.push("inputs", &[1], CONSTANT);
-    pieces.push(
+    let mut fragments = Fragments::default();
+    fragments.push("version", &1_u32.to_le_bytes(), CONSTANT);
+    fragments.push("flags: no witness", &[0], CONSTANT);
+    fragments.push("inputs", &[1], CONSTANT);
+    fragments.push(
         "previous output: none",
         &[&[0; 32][..], &[0xff; 4]].concat(),
         CONSTANT,
     );
-    pieces.push("scriptSig, length and push", &[33, 32], CONSTANT);
-    pieces.push("scriptSig, commitment", commitment, committed);
-    pieces.push("sequence", &SEQUENCE, CONSTANT);
+    fragments.push("scriptSig, length and push", &[33, 32], CONSTANT);
+    fragments.push("scriptSig, commitment", commitment, committed);
+    fragments.push("sequence", &SEQUENCE, CONSTANT);
     let outputs = if issue_control.is_empty() { 1 } else { 2 };
-    pieces.push("outputs", &[outputs], CONSTANT);
+    fragments.push("outputs", &[outputs], CONSTANT);
     let empty = output(&[0; 32], 0);
-    pieces.push("output 0, no asset, 0", &empty, CONSTANT);
-    pieces.push_counted("output 0, OP_RETURN", &[OP_RETURN], CONSTANT);
+    fragments.push("output 0, no asset, 0", &empty, CONSTANT);
+    fragments.push_counted("output 0, OP_RETURN", &[OP_RETURN], CONSTANT);
     if !issue_control.is_empty() {
         let source = "issuecontrolscript";
         let script = [&[OP_RETURN][..], &push_script(issue_control)].concat();
-        pieces.push("output 1, no asset, 0", &empty, CONSTANT);
-        pieces.push_counted("output 1, OP_RETURN and push", &script, source);
+        fragments.push("output 1, no asset, 0", &empty, CONSTANT);
+        fragments.push_counted("output 1, OP_RETURN and push", &script, source);
     }
-    pieces.push("lock time", &[0; 4], CONSTANT);
-    GenesisTransaction::new("commitment", pieces, Vec::new())
+    fragments.push("lock time", &[0; 4], CONSTANT);
+    GenesisTransaction::new("commitment", fragments, Vec::new())
 }
 
-/// What an issuance is made of.
+/// The parameters of an initial issuance.
 pub(crate) struct Issuance<'a> {
     pub(crate) name: &'static str,
     pub(crate) asset_name: &'static str,
-    /// The output that it spends: the commitment, and this number.
+    /// The index of the output that it spends; the commitment stands for its transaction.
     pub(crate) index: u32,
-    /// What stands where contracts stand.
+    /// The contract hash.
     pub(crate) contract: [u8; 32],
     pub(crate) contract_source: &'static str,
-    /// Amount of each output, and how many there are.
+    /// The amount of each output, and the number of outputs.
     pub(crate) coins: (u64, u32),
     pub(crate) coins_source: &'static str,
     pub(crate) tokens: u64,
@@ -204,13 +204,13 @@ pub(crate) struct Issuance<'a> {
     pub(crate) destination_source: &'static str,
 }
 
-/// A transaction that issues an asset out of nothing (`AppendInitialIssuance`).
+/// A transaction that issues an initial asset (`AppendInitialIssuance`).
 pub(crate) fn issuing_transaction(
     commitment: &[u8; 32],
     issuance: &Issuance<'_>,
 ) -> GenesisTransaction {
-    /// The bit of an input's index that says that it issues.
-    const ISSUES: u32 = 1 << 31;
+    /// The bit of an input's index that marks an issuance.
+    const ISSUANCE_FLAG: u32 = 1 << 31;
     let entropy = entropy(commitment, issuance.index, &issuance.contract);
     let (each, count) = issuance.coins;
     let drafts: Vec<_> = [
@@ -233,36 +233,36 @@ pub(crate) fn issuing_transaction(
     .filter(|draft| draft.outputs > 0)
     .collect();
 
-    let mut pieces = Pieces::default();
-    pieces.push("version", &1_u32.to_le_bytes(), CONSTANT);
-    pieces.push("flags: no witness", &[0], CONSTANT);
-    pieces.push("inputs", &[1], CONSTANT);
-    pieces.push("previous output: commitment", commitment, "commitment");
-    pieces.push(
-        "its number, with issuance",
-        &(issuance.index | ISSUES).to_le_bytes(),
-        "place in the block",
+    let mut fragments = Fragments::default();
+    fragments.push("version", &1_u32.to_le_bytes(), CONSTANT);
+    fragments.push("flags: no witness", &[0], CONSTANT);
+    fragments.push("inputs", &[1], CONSTANT);
+    fragments.push("previous output: commitment", commitment, "commitment");
+    fragments.push(
+        "its index, issuance flag",
+        &(issuance.index | ISSUANCE_FLAG).to_le_bytes(),
+        "position in the block",
     );
-    pieces.push("scriptSig", &[0], CONSTANT);
-    pieces.push("sequence", &SEQUENCE, CONSTANT);
-    pieces.push("issuance, blinding nonce", &[0; 32], CONSTANT);
-    pieces.push(
+    fragments.push("scriptSig", &[0], CONSTANT);
+    fragments.push("sequence", &SEQUENCE, CONSTANT);
+    fragments.push("issuance, blinding nonce", &[0; 32], CONSTANT);
+    fragments.push(
         "issuance, contract",
         &issuance.contract,
         issuance.contract_source,
     );
-    pieces.push(
+    fragments.push(
         "issuance, amount",
         &explicit(each * u64::from(count)),
         issuance.coins_source,
     );
-    pieces.push(
+    fragments.push(
         "issuance, tokens",
         &explicit(issuance.tokens),
         "initialreissuancetokens",
     );
     let outputs: u32 = drafts.iter().map(|draft| draft.outputs).sum();
-    pieces.push("outputs", &compact_size(outputs as usize), CONSTANT);
+    fragments.push("outputs", &compact_size(outputs as usize), CONSTANT);
     let mut number = 0;
     for draft in &drafts {
         let id = draft.id.to_byte_array();
@@ -272,12 +272,12 @@ pub(crate) fn issuing_transaction(
             issuance.coins_source
         };
         for _ in 0..draft.outputs {
-            pieces.push(
+            fragments.push(
                 format!("output {number}, {}", draft.name),
                 &output(&id, draft.each),
                 source,
             );
-            pieces.push_counted(
+            fragments.push_counted(
                 &format!("output {number}, script"),
                 draft.destination,
                 issuance.destination_source,
@@ -285,8 +285,8 @@ pub(crate) fn issuing_transaction(
             number += 1;
         }
     }
-    pieces.push("lock time", &[0; 4], CONSTANT);
-    GenesisTransaction::new(issuance.name, pieces, drafts)
+    fragments.push("lock time", &[0; 4], CONSTANT);
+    GenesisTransaction::new(issuance.name, fragments, drafts)
 }
 
 /// An output up to its script: explicit asset, explicit value, no nonce.

@@ -1,29 +1,29 @@
-//! What a chain can live with, and what its operators should know.
+//! Risks that do not stop a chain from working, but that its operators should know.
 
 use crate::{Genesis, Settings, Sweep, schedule};
 
-/// Something with which a chain lives, and that somebody loses money by.
+/// A risk of losing money that does not stop a chain from working.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainWarning {
-    /// Nothing says where fees go.
+    /// No script is set for fees.
     #[error(
-        "anyone can take the fees: con_mandatorycoinbase is not set, so the node pays them to OP_TRUE, and a block's maker may pay them to itself; set it to a script of the federation's"
+        "anyone can take the fees: con_mandatorycoinbase is not set, so nodes pay them to OP_TRUE, and the maker of a block may pay them to itself; set it to a script of the federation"
     )]
     FeesForAnyone,
-    /// Coins of the genesis that nobody sweeps.
+    /// Genesis coins that anyone can spend are not swept.
     #[error(
-        "anyone can take {amount} of asset {name} from the genesis block: whoever makes block 1 does, unless a sweep is agreed on"
+        "anyone can take {amount} of asset {name} from the genesis block: the maker of block 1 will, unless a sweep is agreed on"
     )]
     CoinsForAnyone {
-        /// Which asset.
+        /// The asset.
         name: &'static str,
-        /// How much, in satoshi.
+        /// The amount, in satoshi.
         amount: u64,
     },
 }
 
-/// What is to be said loudly of a chain: who can take coins and fees without a key.
+/// Returns the warnings about a chain: coins and fees that can be taken without a key.
 #[must_use]
 pub fn warnings(
     settings: &Settings,
@@ -32,13 +32,13 @@ pub fn warnings(
 ) -> Vec<ChainWarning> {
     let mut warnings = Vec::new();
     if sweep.is_none() {
-        let free = genesis.assets().filter(|asset| asset.is_anyones());
+        let free = genesis.assets().filter(|asset| asset.anyone_can_spend());
         warnings.extend(free.map(|asset| ChainWarning::CoinsForAnyone {
             name: asset.name(),
             amount: asset.amount(),
         }));
     }
-    if schedule::payees(settings).is_empty() {
+    if schedule::fee_scripts(settings).is_empty() {
         warnings.push(ChainWarning::FeesForAnyone);
     }
     warnings

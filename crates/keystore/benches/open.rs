@@ -1,4 +1,4 @@
-//! How long it takes to open a keystore, and to sign with a key that came out of one.
+//! Measures opening a keystore, and signing with a key from one.
 
 use std::hint::black_box;
 
@@ -22,14 +22,14 @@ fn keystore(c: &mut Criterion) {
     let mut group = c.benchmark_group("keystore");
     group.sample_size(10);
     group.bench_function("open", |b| {
-        b.iter(|| open(black_box(&path), &passphrase).expect("its pass phrase"));
+        b.iter(|| open(black_box(&path), &passphrase).expect("the right pass phrase"));
     });
     group.finish();
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let secret = open_as(&path, KeyRole::Block, &passphrase).expect("its pass phrase");
+    let secret = open_as(&path, KeyRole::Block, &passphrase).expect("the right pass phrase");
     let signer = SoftwareSigner::new(secret);
     let hash = federation_chain::BlockHash::from_bytes([1; 32]);
     c.bench_function("block signature with a key from a keystore", |b| {

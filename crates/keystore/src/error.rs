@@ -1,45 +1,45 @@
-//! Why a keystore file was not read or written.
+//! The errors of reading and writing keystore files.
 
 use std::{io, path::PathBuf, sync::Arc};
 
 use federation_signer::KeyRole;
 
-/// Why a keystore file was not read or written. Never shows what is in it.
+/// An error of reading or writing a keystore file. It never shows the file's content.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeystoreError {
     /// The file cannot be opened, read or written.
     #[error("keystore `{}` cannot be {action}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What was tried: read or written.
+        /// The failed action: `read` or `written`.
         action: &'static str,
-        /// What the system says.
+        /// The system's error.
         #[source]
         source: Arc<io::Error>,
     },
     /// A folder, a pipe or a device.
-    #[error("keystore `{}` is no regular file", .0.display())]
+    #[error("keystore `{}` is not a regular file", .0.display())]
     NotAFile(PathBuf),
-    /// Others than the owner may read or write the file.
+    /// The file is accessible to users other than its owner.
     #[error(
-        "keystore `{}` is open to others (mode {mode:03o}): run `chmod 600 {}`",
+        "keystore `{}` is accessible to other users (mode {mode:03o}): run `chmod 600 {}`",
         path.display(), path.display()
     )]
     OpenToOthers {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The file's permission bits.
         mode: u32,
     },
-    /// A file is there already, and a key is never overwritten.
-    #[error("keystore `{}` exists and is not overwritten: move it away or choose another name", .0.display())]
+    /// The file exists; keys are never overwritten.
+    #[error("keystore `{}` exists and is never overwritten: move it away or choose another name", .0.display())]
     Exists(PathBuf),
-    /// The file is no keystore, or of a version that this program does not know.
-    #[error("`{}` is no keystore: {reason}", path.display())]
+    /// The file is not a keystore, or of a version that this program does not support.
+    #[error("`{}` is not a keystore: {reason}", path.display())]
     Format {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: &'static str,
@@ -47,33 +47,33 @@ pub enum KeystoreError {
     /// The pass phrase does not open the file.
     #[error("the pass phrase does not open keystore `{}`", .0.display())]
     WrongPassphrase(PathBuf),
-    /// The file demands more memory and time than is sane.
+    /// The file requires too much memory and time.
     #[error(
-        "keystore `{}` wants work factor {required}, more than {allowed}: it was not made by this program",
+        "keystore `{}` requires work factor {required}, the maximum is {allowed}: it was not created by this program",
         path.display()
     )]
     ExcessiveWork {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// The file's factor.
+        /// The file's work factor.
         required: u8,
-        /// The highest that is accepted.
+        /// The highest accepted work factor.
         allowed: u8,
     },
-    /// The head in clear text is not of the key within.
-    #[error("the head of keystore `{}` was altered: the key within is another or has another role", .0.display())]
+    /// The header in clear text does not match the encrypted key.
+    #[error("the header of keystore `{}` was altered: it does not match the encrypted key or its role", .0.display())]
     AlteredHead(PathBuf),
-    /// The key is for something else.
-    #[error("keystore `{}` holds the {found} key, not the {expected} key: give the right file", path.display())]
+    /// The key has another role.
+    #[error("keystore `{}` holds the {found} key, not the {expected} key: choose the right file", path.display())]
     OtherRole {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What it was to be for.
+        /// The expected role.
         expected: KeyRole,
-        /// What it is for.
+        /// The key's role.
         found: KeyRole,
     },
-    /// The encryption itself failed.
+    /// The encryption failed.
     #[error("the key could not be encrypted: {0}")]
     Encrypt(String),
 }

@@ -1,4 +1,4 @@
-//! Reading and writing keystore files.
+//! Reads and writes keystore files.
 
 use std::{
     fs::File,
@@ -15,13 +15,13 @@ use crate::{
     format::{decrypt, encrypt},
 };
 
-/// Most bytes that a file may have; ours have about 600.
+/// The maximum size of a file in bytes; ours have about 600.
 const MAX_BYTES: usize = 16 * 1024;
 
 /// Writes a secret key to a new file.
 ///
 /// # Errors
-/// [`KeystoreError::Exists`] if there is a file of that name; else see [`KeystoreError`].
+/// [`KeystoreError::Exists`] if the file exists; otherwise see [`KeystoreError`].
 pub fn create(
     path: &Path,
     role: KeyRole,
@@ -38,14 +38,14 @@ pub fn create(
         io::ErrorKind::AlreadyExists => KeystoreError::Exists(path.to_owned()),
         _ => io_error(path, "written", error),
     };
-    written(path, &text)
+    write_temporary(path, &text)
         .and_then(|file| file.persist_noclobber(path).map_err(|error| error.error))
         .and_then(|_| sync_folder(path))
         .map_err(failed)?;
     Ok(head)
 }
 
-/// Opens a file: its head and its key.
+/// Opens a file and returns its header and its key.
 ///
 /// # Errors
 /// See [`KeystoreError`].
@@ -56,7 +56,7 @@ pub fn open(path: &Path, passphrase: &Passphrase) -> Result<(Head, Secret), Keys
 /// Opens a file that must hold the key of a role.
 ///
 /// # Errors
-/// [`KeystoreError::OtherRole`] if its key is for something else; else see [`KeystoreError`].
+/// [`KeystoreError::OtherRole`] if its key has another role; otherwise see [`KeystoreError`].
 pub fn open_as(
     path: &Path,
     role: KeyRole,
@@ -73,8 +73,7 @@ pub fn open_as(
     })
 }
 
-/// What a file says in clear text. That is true only if the file was not altered, which
-/// [`open`] finds out.
+/// Returns a file's header in clear text. It may have been altered; [`open`] verifies it.
 ///
 /// # Errors
 /// See [`KeystoreError`].
@@ -88,17 +87,17 @@ pub fn read_head(path: &Path) -> Result<Head, KeystoreError> {
         })
 }
 
-/// Whether a file is a keystore, so that a plain key file can be told from one.
+/// Returns whether a file is a keystore, as opposed to a plain key file.
 #[must_use]
 pub fn is_keystore(path: &Path) -> bool {
     read_head(path).is_ok()
 }
 
-/// Puts a file under another pass phrase. The file is replaced at once: a crash leaves the old one
-/// or the new one, both whole.
+/// Changes the pass phrase of a file. The file is replaced atomically: a crash leaves either the old
+/// or the new one.
 ///
 /// # Errors
-/// See [`KeystoreError`]; the file is then as it was.
+/// See [`KeystoreError`]; the file is then unchanged.
 pub fn change_passphrase(
     path: &Path,
     old: &Passphrase,
@@ -107,7 +106,7 @@ pub fn change_passphrase(
 ) -> Result<Head, KeystoreError> {
     let (head, secret) = open(path, old)?;
     let text = encrypt(&head, &secret, new, factor)?;
-    written(path, &text)
+    write_temporary(path, &text)
         .and_then(|file| file.persist(path).map_err(|error| error.error))
         .and_then(|_| sync_folder(path))
         .map_err(|error| io_error(path, "written", error))?;
@@ -129,8 +128,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The text in a file of another name beside it, on disk; mode 0600 on unix.
-fn written(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+/// Writes a text durably to a temporary file in the same folder; mode 0600 on Unix.
+fn write_temporary(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(folder_of(path))?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
@@ -147,7 +146,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 fn read_text(path: &Path) -> Result<String, KeystoreError> {
     let failed = |error| io_error(path, "read", error);
-    // Asked before opening too: opening a pipe waits for its writer.
+    // Also checked before opening, because opening a pipe blocks until it has a writer.
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(KeystoreError::NotAFile(path.to_owned()));
     }
@@ -162,9 +161,9 @@ fn read_text(path: &Path) -> Result<String, KeystoreError> {
         reason,
     };
     if bytes.len() > MAX_BYTES {
-        return Err(format("it is too long"));
+        return Err(format("it is too large"));
     }
-    String::from_utf8(bytes).map_err(|_| format("it is no text"))
+    String::from_utf8(bytes).map_err(|_| format("it is not UTF-8"))
 }
 
 #[cfg(unix)]
@@ -183,7 +182,7 @@ fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeystoreE
 
 #[cfg(not(unix))]
 fn check_mode(_: &Path, _: &std::fs::Metadata) -> Result<(), KeystoreError> {
-    // Other systems have other means, which this does not know.
+    // Permissions of other systems are not checked.
     Ok(())
 }
 

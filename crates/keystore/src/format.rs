@@ -1,4 +1,4 @@
-//! The text of a keystore file: a head in clear text, and an age file.
+//! The text of a keystore file: a header in clear text, and an age file.
 
 use core::fmt;
 use std::{
@@ -21,10 +21,10 @@ const FIRST_LINE: &str = "federation key 1";
 const ROLE: &str = "role: ";
 const PUBLIC_KEY: &str = "public key: ";
 
-/// Most bytes of what is encrypted: a role, a space and 64 digits.
+/// The maximum size of the plain text in bytes: a role, a space and 64 digits.
 const MAX_PLAIN: usize = 128;
 
-/// What a keystore file says in clear text.
+/// The header of a keystore file, in clear text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     role: KeyRole,
@@ -36,39 +36,39 @@ impl Head {
         Self { role, public_key }
     }
 
-    /// What the key is for.
+    /// Returns the key's role.
     #[must_use]
     pub const fn role(&self) -> KeyRole {
         self.role
     }
 
-    /// The key's public half.
+    /// Returns the public key.
     #[must_use]
     pub const fn public_key(&self) -> PublicKey {
         self.public_key
     }
 
-    /// Reads the head; what follows it.
+    /// Parses the header and returns it with the rest of the text.
     pub(crate) fn parse(text: &str) -> Result<(Self, &str), &'static str> {
         let mut lines = text.splitn(5, '\n').map(|line| line.trim_end_matches('\r'));
         if lines.next() != Some(FIRST_LINE) {
-            return Err("it does not begin with `federation key 1`");
+            return Err("it does not start with `federation key 1`");
         }
         let role = lines
             .next()
             .and_then(|line| line.strip_prefix(ROLE))
             .and_then(|role| role.parse().ok())
-            .ok_or("its second line names no role")?;
+            .ok_or("its second line does not name a role")?;
         let public_key = lines
             .next()
             .and_then(|line| line.strip_prefix(PUBLIC_KEY))
             .filter(|key| key.len() == 66)
             .and_then(|key| key.parse().ok())
-            .ok_or("its third line has no compressed public key")?;
+            .ok_or("its third line does not contain a compressed public key")?;
         if lines.next() != Some("") {
-            return Err("no empty line follows its head");
+            return Err("its header is not followed by an empty line");
         }
-        let body = lines.next().ok_or("there is no key below its head")?;
+        let body = lines.next().ok_or("its header is not followed by a key")?;
         Ok((Self { role, public_key }, body))
     }
 }
@@ -80,15 +80,15 @@ impl fmt::Display for Head {
     }
 }
 
-/// How much work it is to try a pass phrase: scrypt with N = 2^factor, and N / 8 KiB of memory.
+/// The work of trying a pass phrase: scrypt with N = 2^factor, and N KiB of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkFactor(u8);
 
 impl WorkFactor {
-    /// The highest that is accepted in a file: 256 MiB.
+    /// The highest accepted work factor of a file: 256 MiB.
     pub(crate) const HIGHEST: u8 = 18;
 
-    /// A factor for tests, which anybody can try pass phrases against.
+    /// Returns a factor for tests, with which pass phrases are easily guessed.
     #[must_use]
     pub const fn insecure_for_tests() -> Self {
         Self(2)
@@ -96,13 +96,14 @@ impl WorkFactor {
 }
 
 impl Default for WorkFactor {
-    /// 128 MiB and about half a second, the least that OWASP recommends for stored passwords.
+    /// Returns a factor of 128 MiB and about half a second, the minimum that OWASP recommends for stored
+    /// passwords.
     fn default() -> Self {
         Self(17)
     }
 }
 
-/// The whole text of a file.
+/// Returns the whole text of a keystore file.
 pub(crate) fn encrypt(
     head: &Head,
     secret: &Secret,
@@ -132,7 +133,7 @@ pub(crate) fn encrypt(
     String::from_utf8(text).map_err(|error| failed(&error))
 }
 
-/// The key in a file's text.
+/// Decrypts the text of a keystore file.
 pub(crate) fn decrypt(
     path: &Path,
     text: &str,
@@ -145,7 +146,7 @@ pub(crate) fn decrypt(
     let (head, body) = Head::parse(text).map_err(format)?;
     let mut identity = scrypt::Identity::new(passphrase.to_age());
     identity.set_max_work_factor(WorkFactor::HIGHEST);
-    let sort = |error: DecryptError| match error {
+    let classify = |error: DecryptError| match error {
         DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => {
             KeystoreError::WrongPassphrase(path.to_owned())
         }
@@ -157,10 +158,11 @@ pub(crate) fn decrypt(
         DecryptError::NoMatchingKeys => format("it is not encrypted with a pass phrase"),
         _ => format("its encrypted part is damaged"),
     };
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(body.as_bytes())).map_err(sort)?;
+    let decryptor =
+        Decryptor::new_buffered(ArmoredReader::new(body.as_bytes())).map_err(classify)?;
     let reader = decryptor
         .decrypt(core::iter::once(&identity as &dyn age::Identity))
-        .map_err(sort)?;
+        .map_err(classify)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(MAX_PLAIN + 1));
     reader
         .take(MAX_PLAIN as u64 + 1)
@@ -169,8 +171,8 @@ pub(crate) fn decrypt(
     let (role, hex) = core::str::from_utf8(&plain)
         .ok()
         .and_then(|plain| plain.split_once(' '))
-        .ok_or_else(|| format("what it encrypts is no key"))?;
-    let secret = Secret::from_hex(hex).map_err(|_| format("what it encrypts is no key"))?;
+        .ok_or_else(|| format("its encrypted part is not a key"))?;
+    let secret = Secret::from_hex(hex).map_err(|_| format("its encrypted part is not a key"))?;
     if role != head.role.as_str() || secret.public_key() != head.public_key {
         return Err(KeystoreError::AlteredHead(path.to_owned()));
     }
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_reads_back() {
+    fn a_header_can_be_parsed_again() {
         let head = head();
         let text = format!("{head}rest\nof it");
         assert_eq!(Head::parse(&text), Ok((head, "rest\nof it")));
@@ -198,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in "\\PC{0,200}", cut in 0_usize..200) {
+        fn arbitrary_text_causes_no_panic(text in "\\PC{0,200}", cut in 0_usize..200) {
             let _ = Head::parse(&text);
             let whole = format!("{}{text}", head());
             let cut = whole.floor_char_boundary(cut);

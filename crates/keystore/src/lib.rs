@@ -1,4 +1,4 @@
-//! Encrypted key files: one secret key under a pass phrase, by `age` with its scrypt recipient.
+//! Encrypted key files: one secret key, encrypted with a pass phrase by `age`'s scrypt recipient.
 //!
 //! ```text
 //! federation key 1
@@ -10,15 +10,14 @@
 //! -----END AGE ENCRYPTED FILE-----
 //! ```
 //!
-//! The head in clear text says what the key is for and its public half, nothing else, so that a
-//! file can be told from another without its pass phrase. What is encrypted repeats the role, and
-//! the public half follows from the key: a head that was altered is noticed when the file is
-//! opened. The part from the dashes on is a plain age file, which `age --decrypt` reads, too.
+//! The header in clear text has only the key's role and its public key, so that files can be told apart
+//! without their pass phrases. The encrypted part repeats the role, and the public key follows from
+//! the secret key, so an altered header is detected when the file is opened. From the dashes on, the
+//! text is a plain age file, which `age --decrypt` can read as well.
 //!
-//! A file is written whole or not at all, with mode 0600, and is on disk when the call returns; it
-//! is refused when others may read it. Where the pass phrase comes from is the caller's affair
-//! (`federation_signer::SecretSource`). Keys without a pass phrase are in
-//! `federation_signer::key_file`.
+//! Files are written atomically and durably, with mode 0600; files that other users can access are
+//! refused. The caller chooses where the pass phrase comes from (`federation_signer::SecretSource`).
+//! Keys without a pass phrase are in `federation_signer::key_file`.
 //!
 //! ```
 //! use federation_keystore::{Passphrase, WorkFactor, create, open};
@@ -29,7 +28,7 @@
 //! let file = folder.path().join("block.key");
 //! let secret = Secret::generate();
 //! let passphrase = Passphrase::generate();
-//! // Shown once; a real file takes the default factor.
+//! // Shown once. Use the default factor outside of tests.
 //! assert_eq!(passphrase.expose().len(), 34);
 //! create(&file, KeyRole::Block, &secret, &passphrase, WorkFactor::insecure_for_tests())?;
 //!

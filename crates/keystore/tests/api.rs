@@ -1,4 +1,4 @@
-//! Holds every public type to the traits that users of the crate count on.
+//! Checks that the public types implement the traits that users of the crate rely on.
 
 use std::{error::Error, fmt::Debug};
 

@@ -33,7 +33,7 @@ async fn takes_part(federation: &LocalFederation) {
     let again = async {
         loop {
             let event = events.recv().await.expect("it runs on");
-            if matches!(event, OperatorEvent::Protocol(Event::TakingPart { .. })) {
+            if matches!(event, OperatorEvent::Protocol(Event::Participating { .. })) {
                 return;
             }
         }

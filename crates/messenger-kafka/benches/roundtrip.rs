@@ -1,5 +1,5 @@
-//! There and back by way of the embedded cluster, or of the one that `KAFKA_BROKERS` names: a vote, a
-//! proposal, a block of 2 MB (the embedded cluster keeps no larger ones), none of which packs.
+//! Round trips over the embedded cluster, or the one in `KAFKA_BROKERS`: a vote, a proposal and a
+//! block of 2 MB (the embedded cluster keeps no larger ones), none of them compressible.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use federation_roster::{FederationId, OperatorId};
 
 const FEDERATION: FederationId = FederationId::from_bytes([1; 32]);
 
-/// The configuration of an operator at the brokers of choice.
+/// Returns the configuration of an operator.
 fn config(embedded: Option<&MockBrokers>, id: u8) -> Result<KafkaConfig, KafkaError> {
     let id = OperatorId::new(id);
     match embedded {
@@ -51,7 +51,7 @@ fn roundtrip(c: &mut Criterion) {
             b.broadcast(frame).await.expect("open");
         }
     });
-    let mut group = c.benchmark_group("there and back over Kafka");
+    let mut group = c.benchmark_group("round trip over Kafka");
     for size in [200, 20_000, 2_000_000] {
         let mut state = 7_u64;
         let noise = core::iter::repeat_with(|| {

@@ -1,4 +1,4 @@
-//! How a Kafka messenger is set up.
+//! The configuration of a Kafka messenger.
 
 use core::{fmt, time::Duration};
 
@@ -10,15 +10,15 @@ use crate::{
     settings::{self, Settings},
 };
 
-/// Most bytes of a record with its batch: the largest frame and ample room.
+/// Size limit of a record with its batch: the largest frame and ample room.
 pub(crate) const MAX_MESSAGE: usize = MAX_FRAME + 64 * 1024;
 
-/// Longest prefix of topics, in bytes. Kafka's own limit for a topic's name is 249.
+/// Longest topic prefix, in bytes. Kafka limits a topic name to 249 bytes.
 const MAX_PREFIX: usize = 200;
 
 /// Brokers, topics and limits.
 ///
-/// Its `Debug` form shows the names of settings, not their values, some of which are secrets.
+/// Its `Debug` output shows the names of settings but not their values, which may be secret.
 #[derive(Clone)]
 pub struct KafkaConfig {
     brokers: Vec<String>,
@@ -33,8 +33,10 @@ pub struct KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// Operator `me` of a federation of so many, by way of these brokers (`host:port` or `host`,
-    /// then with port 9092). Names stay names; any brokers of the cluster will do to find the rest.
+    /// Creates the configuration of operator `me` in a federation of `operators` operators.
+    ///
+    /// Brokers are given as `host:port`, or `host` with the default port 9092. Some of the cluster's
+    /// brokers suffice; the others are discovered.
     ///
     /// # Errors
     /// [`KafkaError::NoBroker`], [`KafkaError::Broker`], [`KafkaError::Operator`].
@@ -67,12 +69,11 @@ impl KafkaConfig {
         })
     }
 
-    /// What the names of this federation's topics begin with: operator 3 writes to
-    /// `<prefix>-operator-3`. By default `federation-<id of the federation in hex>`. All operators
-    /// need the same.
+    /// Sets the prefix of the federation's topics: operator 3 writes to `<prefix>-operator-3`. The
+    /// default is `federation-<id of the federation in hex>`. All operators need the same prefix.
     ///
     /// # Errors
-    /// [`KafkaError::Prefix`] for what Kafka makes no name of.
+    /// [`KafkaError::Prefix`] if Kafka does not accept the prefix in a topic name.
     pub fn with_topic_prefix(mut self, prefix: impl Into<String>) -> Result<Self, KafkaError> {
         let prefix = prefix.into();
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -83,13 +84,13 @@ impl KafkaConfig {
         Ok(self)
     }
 
-    /// One setting of librdkafka by its own name, such as `security.protocol` or `sasl.username`;
-    /// the names are in its `CONFIGURATION.md`.
+    /// Sets a librdkafka setting such as `security.protocol` or `sasl.username`; see librdkafka's
+    /// `CONFIGURATION.md`.
     ///
     /// # Errors
-    /// [`KafkaError::Kept`] for settings that the messenger's promises rest on,
+    /// [`KafkaError::Reserved`] for settings that the messenger's guarantees depend on,
     /// [`KafkaError::NotBuiltIn`] for TLS, SCRAM and Kerberos without their feature,
-    /// [`KafkaError::Setting`] for a name or value that librdkafka does not take.
+    /// [`KafkaError::Setting`] for a name or value that librdkafka rejects.
     pub fn with_setting(
         mut self,
         name: impl Into<String>,
@@ -97,17 +98,17 @@ impl KafkaConfig {
     ) -> Result<Self, KafkaError> {
         let (name, value) = (name.into(), value.into());
         settings::check(&name, &value)?;
-        let mut alone = rdkafka::ClientConfig::new();
-        alone.set(&name, &value);
-        settings::judge(&alone)?;
+        let mut single = rdkafka::ClientConfig::new();
+        single.set(&name, &value);
+        settings::validate(&single)?;
         self.settings.insert(name, value);
         Ok(self)
     }
 
-    /// Several settings, as by [`with_setting`](Self::with_setting).
+    /// Sets several librdkafka settings, as [`with_setting`](Self::with_setting) does.
     ///
     /// # Errors
-    /// As [`with_setting`](Self::with_setting), for the first that is refused.
+    /// The same as [`with_setting`](Self::with_setting), for the first setting refused.
     pub fn with_settings(
         self,
         settings: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
@@ -119,32 +120,32 @@ impl KafkaConfig {
             })
     }
 
-    /// On how many brokers a topic is kept that this messenger makes, 3 by default. Topics that are
-    /// there already stay as they are.
+    /// Sets the replication factor of topics that this messenger creates, 3 by default. Existing
+    /// topics are not changed.
     #[must_use]
     pub const fn with_replication(mut self, replication: u8) -> Self {
         self.replication = replication;
         self
     }
 
-    /// For how long brokers keep frames in a topic that this messenger makes, 10 minutes by
-    /// default. Nobody reads old frames: it bounds the brokers' disks.
+    /// Sets how long brokers keep frames in topics that this messenger creates, 10 minutes by
+    /// default. Old frames are never read; the retention bounds disk usage.
     #[must_use]
     pub const fn with_retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self
     }
 
-    /// How long a frame is of use, 60 s by default, at least 1 s. One that could not be handed to a
-    /// broker for so long is dropped; one that comes half a minute later still (clocks differ) is
-    /// skipped.
+    /// Sets how long a frame is useful, 60 s by default, at least 1 s. A frame that could not be sent
+    /// to a broker within this time is dropped; a received frame is skipped once it is half a minute
+    /// older than that, since clocks differ.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.clamp(Duration::from_secs(1), Duration::from_secs(86_400));
         self
     }
 
-    /// Limits of the queue towards the brokers, and of the one for what came from each operator.
+    /// Sets the limits of the queue to the brokers, and of the queue of frames from each operator.
     /// The default is that of [`QueueLimits`].
     #[must_use]
     pub const fn with_queue_limits(mut self, limits: QueueLimits) -> Self {
@@ -152,25 +153,25 @@ impl KafkaConfig {
         self
     }
 
-    /// Where an operator's frames are.
+    /// Returns the topic of an operator's frames.
     #[must_use]
     pub fn topic_of(&self, operator: OperatorId) -> String {
         format!("{}-operator-{operator}", self.prefix)
     }
 
-    /// Where this messenger's own frames go.
+    /// Returns the topic of this messenger's own frames.
     #[must_use]
     pub fn own_topic(&self) -> String {
         self.topic_of(self.me)
     }
 
-    /// Who this messenger is.
+    /// Returns which operator this is.
     #[must_use]
     pub const fn me(&self) -> OperatorId {
         self.me
     }
 
-    /// The brokers to begin with.
+    /// Returns the configured brokers.
     #[must_use]
     pub fn brokers(&self) -> &[String] {
         &self.brokers
@@ -178,10 +179,10 @@ impl KafkaConfig {
 
     pub(crate) fn others(&self) -> impl Iterator<Item = OperatorId> + use<> {
         let me = self.me;
-        self.everyone().filter(move |id| *id != me)
+        self.operator_ids().filter(move |id| *id != me)
     }
 
-    pub(crate) fn everyone(&self) -> impl Iterator<Item = OperatorId> + use<> {
+    pub(crate) fn operator_ids(&self) -> impl Iterator<Item = OperatorId> + use<> {
         (0..self.operators).map(OperatorId::new)
     }
 
@@ -234,7 +235,7 @@ impl fmt::Debug for KafkaConfig {
     }
 }
 
-/// `host`, `host:port` or an IPv6 address in brackets with or without a port.
+/// Whether a string is `host`, `host:port`, or an IPv6 address in brackets with or without a port.
 fn is_broker(text: &str) -> bool {
     let is_port = |port: &str| {
         port.bytes().all(|byte| byte.is_ascii_digit())
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn brokers_are_hosts_with_or_without_ports() {
+    fn brokers_are_hosts_with_an_optional_port() {
         new(
             &[
                 "kafka1.example:9092",
@@ -312,12 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn each_federation_and_operator_has_a_topic_of_its_own() {
+    fn each_operator_of_each_federation_has_its_own_topic() {
         let config = new(&["a"], 20, 19).expect("valid");
         let expected = format!("federation-{}-operator-19", "07".repeat(32));
         assert_eq!(config.own_topic(), expected);
         assert!(expected.len() <= 249);
-        let config = config.with_topic_prefix("acme_1.x").expect("plain");
+        let config = config
+            .with_topic_prefix("acme_1.x")
+            .expect("a valid prefix");
         assert_eq!(config.topic_of(OperatorId::new(3)), "acme_1.x-operator-3");
         assert_eq!(config.others().count(), 19);
         for wrong in ["", "a b", "a/b", "\u{e4}", &"x".repeat(201)] {
@@ -328,7 +331,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_check_of_brokers_panic(text in "\\PC{0,40}|[a-z\\[\\]:0-9]{0,20}") {
+        fn no_string_makes_the_broker_check_panic(text in "\\PC{0,40}|[a-z\\[\\]:0-9]{0,20}") {
             let refused = new(&[&text], 5, 0).is_err();
             prop_assert_eq!(refused, !is_broker(&text));
             prop_assert!(refused || !text.contains([',', '/', ' ']));

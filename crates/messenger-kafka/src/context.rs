@@ -1,4 +1,4 @@
-//! What librdkafka tells: log lines, faults, statistics and what became of each frame.
+//! Callbacks of librdkafka: log lines, errors, statistics and delivery reports.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -16,7 +16,7 @@ use crate::{
     shared::Shared,
 };
 
-/// The ear of one client.
+/// Handles the callbacks of one client.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) side: Side,
@@ -25,8 +25,8 @@ pub(crate) struct Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        debug!(target: "librdkafka", ?level, facility, "{line}");
-        // While it closes, its connections fail because it closes them.
+        debug!(target: "librdkafka", level = level as i32, facility, "{line}");
+        // While the messenger closes, connections fail because it closes them.
         if facility == "FAIL"
             && !self.shared.is_closing()
             && let Some((broker, reason)) = read_failure(line)
@@ -45,7 +45,7 @@ impl ClientContext for Context {
             return;
         }
         match error.rdkafka_error_code() {
-            // Said broker by broker, from the log.
+            // Reported per broker, from the log.
             Some(
                 Code::BrokerTransportFailure
                 | Code::AllBrokersDown
@@ -56,7 +56,7 @@ impl ClientContext for Context {
                 | Code::OperationTimedOut
                 | Code::RequestTimedOut,
             ) => {}
-            // Leaders change, and are found again.
+            // Leadership changes are handled by librdkafka.
             Some(
                 Code::NotLeaderForPartition
                 | Code::LeaderNotAvailable
@@ -64,15 +64,15 @@ impl ClientContext for Context {
                 | Code::OffsetOutOfRange
                 | Code::AutoOffsetReset,
             ) => {}
-            // No group is used.
+            // No consumer group is used.
             Some(Code::GroupAuthorizationFailed) => {}
             Some(Code::Fatal) => {
                 self.shared.producer_dead.store(true, Ordering::Release);
-                self.shared.health.complain("producer", reason);
+                self.shared.health.report("producer", reason);
             }
             code => {
                 let subject = code.map_or_else(|| "client".to_owned(), |code| format!("{code:?}"));
-                self.shared.health.complain(&subject, reason);
+                self.shared.health.report(&subject, reason);
             }
         }
     }
@@ -89,22 +89,23 @@ impl ProducerContext for Context {
             return;
         };
         self.shared.count_failed();
-        let complaint = match error.rdkafka_error_code() {
-            // Nobody to take it in time, or closing: counted, and the brokers are spoken of above.
+        let fault = match error.rdkafka_error_code() {
+            // No broker accepted it in time, or we are closing: it is counted, and unreachable brokers are
+            // reported above.
             None | Some(Code::MessageTimedOut | Code::PurgeQueue | Code::PurgeInflight) => return,
             Some(Code::MessageSizeTooLarge) => {
                 let topic = &self.shared.own_topic;
                 format!(
-                    "topic {topic} takes no frame of this size: set its max.message.bytes to {}",
+                    "topic {topic} does not accept a frame of this size: set its max.message.bytes to {}",
                     crate::config::MAX_MESSAGE
                 )
             }
             Some(Code::TopicAuthorizationFailed) => format!(
-                "this operator may not write to its topic {}: allow it",
+                "this operator is not allowed to write to its topic {}: grant it access",
                 self.shared.own_topic
             ),
-            // Brokers that lost their data give the numbers of producers out anew: this one's is
-            // another's now, or nobody's, and it would be refused for as long as it lives.
+            // Brokers that lost their data assign producer ids anew: the id of this producer is now
+            // unknown or another's, and everything it sends would be refused.
             Some(
                 Code::ProducerFenced
                 | Code::InvalidProducerEpoch
@@ -113,12 +114,10 @@ impl ProducerContext for Context {
                 | Code::OutOfOrderSequenceNumber,
             ) => {
                 self.shared.producer_dead.store(true, Ordering::Release);
-                format!(
-                    "brokers do not know this producer any more, another takes its place: {error}"
-                )
+                format!("brokers no longer know this producer, so it is replaced: {error}")
             }
-            Some(_) => format!("a frame was not taken: {error}"),
+            Some(_) => format!("frame not accepted: {error}"),
         };
-        self.shared.health.complain("delivery", &complaint);
+        self.shared.health.report("delivery", &fault);
     }
 }

@@ -1,72 +1,72 @@
-//! Why a Kafka messenger cannot be set up.
+//! The errors of a Kafka messenger.
 
 use std::sync::Arc;
 
 use federation_roster::OperatorId;
 use rdkafka::error::KafkaError as LibraryError;
 
-/// What is wrong with a configuration. A broker that cannot be reached is no error: it is waited
-/// for, and shows in the log and in the statistics.
+/// Why a Kafka messenger cannot be configured or started. An unreachable broker is not an error: it
+/// is retried, and shows in the log and in the statistics.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KafkaError {
-    /// Nowhere to begin.
-    #[error("no broker is given: name one or more as host:port")]
+    /// The list of brokers is empty.
+    #[error("no brokers: expected one or more host:port")]
     NoBroker,
-    /// A broker that is no `host:port`.
-    #[error("broker `{0}` is no host:port, as in kafka1.example:9092 or [2001:db8::7]:9092")]
+    /// A broker is not of the form `host:port`.
+    #[error("broker `{0}` must be host:port, as in kafka1.example:9092 or [2001:db8::7]:9092")]
     Broker(String),
-    /// The operator is none of the federation's.
-    #[error("operator {me} is none of a federation of {operators}")]
+    /// The federation has fewer operators.
+    #[error("operator {me} is not in a federation of {operators} operators, which start at 0")]
     Operator {
-        /// Who this messenger was to be.
+        /// The configured operator.
         me: OperatorId,
-        /// How many operators there are.
+        /// The number of operators.
         operators: u8,
     },
-    /// A prefix of which Kafka makes no topic.
+    /// Kafka does not accept the prefix in a topic name.
     #[error(
-        "topic prefix `{0}` is empty, longer than 200 characters, or has others than letters, \
-         digits, `.`, `_` and `-`"
+        "topic prefix `{0}` must have 1 to 200 characters, all of them letters, digits, `.`, `_` \
+         or `-`"
     )]
     Prefix(String),
-    /// A setting that the messenger's promises rest on.
+    /// The messenger's guarantees depend on the setting.
     #[error("setting `{name}` cannot be changed: {reason}")]
-    Kept {
-        /// The setting's name at librdkafka.
+    Reserved {
+        /// librdkafka's name of the setting.
         name: String,
-        /// What rests on it, or what to use in its place.
+        /// What depends on it, or what to use instead.
         reason: &'static str,
     },
-    /// A setting of a part that was not built in.
+    /// The setting needs a feature that was not built in.
     #[error(
-        "setting `{name}` needs a build with feature `{feature}`: install {package} and build \
-         with --features {feature}"
+        "setting `{name}` needs feature `{feature}`: install {package} and build with \
+         --features {feature}"
     )]
     NotBuiltIn {
-        /// The setting's name at librdkafka.
+        /// librdkafka's name of the setting.
         name: String,
         /// The feature of this crate.
         feature: &'static str,
-        /// The packages of Debian that the feature needs.
+        /// The Debian packages that the feature needs.
         package: &'static str,
     },
-    /// A setting that librdkafka does not know, or a value that it does not take.
+    /// librdkafka does not know the setting or rejects its value.
     #[error("setting `{name}`: {reason}; see CONFIGURATION.md of librdkafka")]
     Setting {
-        /// The setting's name at librdkafka.
+        /// librdkafka's name of the setting.
         name: String,
-        /// What librdkafka says; never a secret.
+        /// librdkafka's reason; never contains a secret.
         reason: String,
     },
-    /// The settings do not go together, or a file that they name cannot be read.
-    #[error("the Kafka client cannot be made: {0}")]
+    /// The settings conflict, or a file they name cannot be read.
+    #[error("cannot create the Kafka client: {0}")]
     Client(String),
-    /// The system gives no thread.
+    /// The system refused to start a thread.
     #[error("cannot start a thread for Kafka")]
     Thread(#[source] Arc<std::io::Error>),
-    /// The process that the client runs in cannot be started.
-    #[error("the process of the Kafka client cannot be started")]
+    /// The client's process could not be started.
+    #[error("cannot start the process of the Kafka client")]
     Process(#[source] Arc<std::io::Error>),
     /// The embedded cluster failed.
     #[error("the embedded Kafka cluster failed")]

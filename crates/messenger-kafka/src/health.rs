@@ -1,5 +1,5 @@
-//! What is said about the brokers: each fault in one line when it begins and one when it ends,
-//! however often librdkafka meets it in between.
+//! The brokers' health. Each fault is logged once when it starts and once when it ends, however often
+//! librdkafka reports it in between.
 
 use core::time::Duration;
 use std::{
@@ -14,20 +14,20 @@ use tracing::{info, warn};
 
 use crate::report::{BrokerHealth, Fault, TopicState};
 
-/// How long after a fault was said it is not said again, though it ended in between.
+/// How long a fault stays quiet after it was logged, even if it clears in between.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Most subjects remembered; a cluster has far fewer brokers.
+/// Most subjects tracked; a cluster has far fewer brokers.
 const MAX_SUBJECTS: usize = 256;
 
-/// Which of the two clients reports.
+/// The two clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Side {
     Out,
     In,
 }
 
-/// The brokers' health, as far as both clients know it.
+/// The brokers' health as seen by both clients.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     state: Mutex<State>,
@@ -35,72 +35,72 @@ pub(crate) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The brokers that each client is connected to, by `host:port`.
+    /// The brokers each client is connected to, as `host:port`.
     connected: BTreeMap<Side, BTreeSet<String>>,
-    /// The brokers that the cluster itself names, by `host:port`.
+    /// The brokers the cluster itself advertises, as `host:port`.
     members: BTreeMap<Side, BTreeSet<String>>,
     topics: BTreeMap<OperatorId, TopicState>,
     subjects: BTreeMap<String, Subject>,
     /// Since when no broker is connected, if one was before.
     lost: Option<Instant>,
     was_up: bool,
-    returns: u64,
+    reconnects: u64,
 }
 
-/// A broker or another thing that faults are said of.
+/// A broker, or anything else that can have a fault.
 #[derive(Debug)]
 struct Subject {
-    said: Instant,
+    logged: Instant,
     faulty: bool,
-    /// Whether the fault that lasts was said, so that its end is said too.
-    open: bool,
-    unsaid: u64,
-    /// When it was last met, and what it was.
-    met: Instant,
+    /// Whether the current fault was logged, so that its end must be logged too.
+    end_due: bool,
+    suppressed: u64,
+    /// When the fault was last reported, and why.
+    last_seen: Instant,
     reason: String,
     is_broker: bool,
 }
 
-/// Longest reason kept: a broker's words may be of any length.
+/// Longest reason kept, in characters: a broker's messages may have any length.
 const MAX_REASON: usize = 300;
 
-/// For how long a fault that ends without notice is told after it was last met.
-const FRESH: Duration = Duration::from_secs(60);
+/// How long a fault is listed after it was last reported, if its end cannot be observed.
+const LISTED: Duration = Duration::from_secs(60);
 
 impl State {
     fn is_up(&self) -> bool {
         self.connected.values().any(|brokers| !brokers.is_empty())
     }
 
-    /// Whether a fault of this subject is to be said now, and how many were not said before it.
+    /// Records a fault. Returns whether to log it now, as the number of reports suppressed before.
     fn fault(&mut self, subject: &str, reason: &str, is_broker: bool) -> Option<u64> {
         let reason: String = reason.chars().take(MAX_REASON).collect();
         if let Some(known) = self.subjects.get_mut(subject) {
-            known.met = Instant::now();
+            known.last_seen = Instant::now();
             known.reason = reason;
-            let quiet = known.said.elapsed() < QUIET;
+            let quiet = known.logged.elapsed() < QUIET;
             if known.faulty || quiet {
                 known.faulty = true;
-                known.unsaid += 1;
+                known.suppressed += 1;
                 return None;
             }
-            known.said = Instant::now();
+            known.logged = Instant::now();
             known.faulty = true;
-            known.open = true;
-            return Some(core::mem::take(&mut known.unsaid));
+            known.end_due = true;
+            return Some(core::mem::take(&mut known.suppressed));
         }
         if self.subjects.len() >= MAX_SUBJECTS {
             return None;
         }
-        let said = Instant::now();
+        let now = Instant::now();
         self.subjects.insert(
             subject.to_owned(),
             Subject {
-                said,
+                logged: now,
                 faulty: true,
-                open: true,
-                unsaid: 0,
-                met: said,
+                end_due: true,
+                suppressed: 0,
+                last_seen: now,
                 reason,
                 is_broker,
             },
@@ -108,38 +108,35 @@ impl State {
         Some(0)
     }
 
-    /// Whether the end of this subject's fault is to be said.
-    fn well(&mut self, subject: &str) -> bool {
+    /// Records that a subject has recovered; returns whether to log that.
+    fn recovered(&mut self, subject: &str) -> bool {
         self.subjects.get_mut(subject).is_some_and(|known| {
             known.faulty = false;
-            core::mem::take(&mut known.open)
+            core::mem::take(&mut known.end_due)
         })
     }
 }
 
 impl Health {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds this lock half way through a change.
+        // No code panics while it holds this lock, so the data is consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection to a broker failed. Said once, until it has been up again.
+    /// Records that a connection to a broker failed. Logged once, until it has been up again.
     pub(crate) fn broker_failed(&self, side: Side, broker: &str, reason: &str) {
         let mut state = self.lock();
-        // The other client has a connection of its own, and finds out by itself.
+        // The other client has its own connection and will notice by itself.
         if let Some(brokers) = state.connected.get_mut(&side) {
             brokers.remove(broker);
         }
         if state.fault(broker, reason, true).is_some() {
-            warn!(
-                broker,
-                reason, "Kafka broker cannot be reached, trying again"
-            );
+            warn!(broker, reason, "Kafka broker unreachable, retrying");
         }
-        note_loss(&mut state);
+        log_loss(&mut state);
     }
 
-    /// What a client's statistics say of the brokers.
+    /// Records the brokers in a client's statistics.
     pub(crate) fn observe(&self, side: Side, statistics: &Statistics) {
         let connected: BTreeSet<String> = statistics
             .brokers
@@ -159,19 +156,19 @@ impl Health {
         self.connected(side, connected);
     }
 
-    /// Notes what the cluster says of an operator's topic.
-    pub(crate) fn topic(&self, operator: OperatorId, state: TopicState) {
+    /// Records the state of an operator's topic.
+    pub(crate) fn set_topic(&self, operator: OperatorId, state: TopicState) {
         self.lock().topics.insert(operator, state);
     }
 
-    /// What the cluster has said of an operator's topic.
+    /// Returns the last known state of an operator's topic.
     pub(crate) fn topic_state(&self, operator: OperatorId) -> TopicState {
         let state = self.lock();
         state.topics.get(&operator).copied().unwrap_or_default()
     }
 
-    /// The brokers that were given, those that the cluster names, and those that failed.
-    pub(crate) fn brokers(&self, given: &[String]) -> Vec<BrokerHealth> {
+    /// Returns the configured brokers, those the cluster advertises, and those that failed.
+    pub(crate) fn brokers(&self, configured: &[String]) -> Vec<BrokerHealth> {
         let state = self.lock();
         let faulty = |broker: &str| {
             let known = state.subjects.get(broker)?;
@@ -182,7 +179,7 @@ impl Health {
         };
         let failed = state.subjects.iter().filter(|(_, known)| known.is_broker);
         let mut all: BTreeSet<String> = failed.map(|(broker, _)| broker.clone()).collect();
-        all.extend(given.iter().map(|broker| with_port(broker)));
+        all.extend(configured.iter().map(|broker| with_port(broker)));
         for brokers in state.members.values().chain(state.connected.values()) {
             all.extend(brokers.iter().cloned());
         }
@@ -196,14 +193,14 @@ impl Health {
             .collect()
     }
 
-    /// What else was wrong of late.
+    /// Returns the recent faults other than unreachable brokers.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let state = self.lock();
-        let fresh = state
+        let recent = state
             .subjects
             .iter()
-            .filter(|(_, known)| !known.is_broker && known.met.elapsed() < FRESH);
-        fresh
+            .filter(|(_, known)| !known.is_broker && known.last_seen.elapsed() < LISTED);
+        recent
             .map(|(subject, known)| Fault {
                 subject: subject.clone(),
                 reason: known.reason.clone(),
@@ -211,7 +208,7 @@ impl Health {
             .collect()
     }
 
-    /// A broker, by its name at librdkafka, has just answered a client.
+    /// Records that a broker, by librdkafka's name for it, has just answered a client.
     pub(crate) fn answered(&self, side: Side, broker: &str) {
         let mut connected = self
             .lock()
@@ -226,34 +223,37 @@ impl Health {
     fn connected(&self, side: Side, connected: BTreeSet<String>) {
         let mut state = self.lock();
         for broker in &connected {
-            if state.well(broker) {
-                info!(broker, "Kafka broker is reached again");
+            if state.recovered(broker) {
+                info!(broker, "Kafka broker reachable again");
             }
         }
         state.connected.insert(side, connected);
         if !state.is_up() {
-            note_loss(&mut state);
+            log_loss(&mut state);
             return;
         }
         if let Some(lost) = state.lost.take() {
-            state.returns += 1;
-            info!(after = ?lost.elapsed(), "connected to Kafka again");
+            state.reconnects += 1;
+            info!(
+                after_ms = lost.elapsed().as_millis(),
+                "connected to Kafka again"
+            );
         } else if !state.was_up {
             info!("connected to Kafka");
         }
         state.was_up = true;
     }
 
-    /// Something else is wrong with a subject: said at once, then at most once in a while.
-    pub(crate) fn complain(&self, subject: &str, complaint: &str) {
-        let said = {
+    /// Reports any other fault: logged at once, then at most once in a while.
+    pub(crate) fn report(&self, subject: &str, fault: &str) {
+        let log = {
             let mut state = self.lock();
-            // These end without notice: only time keeps them quiet.
-            state.well(subject);
-            state.fault(subject, complaint, false)
+            // The end of these faults cannot be observed: only time limits the log lines.
+            state.recovered(subject);
+            state.fault(subject, fault, false)
         };
-        if let Some(unsaid) = said {
-            warn!(subject, unsaid, "Kafka: {complaint}");
+        if let Some(suppressed) = log {
+            warn!(subject, suppressed, "Kafka: {fault}");
         }
     }
 
@@ -262,27 +262,29 @@ impl Health {
         self.lock().is_up()
     }
 
-    /// How often a broker was connected again after there was none.
-    pub(crate) fn returns(&self) -> u64 {
-        self.lock().returns
+    /// Returns how often a broker was connected again after none was.
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.lock().reconnects
     }
 }
 
-fn note_loss(state: &mut State) {
+fn log_loss(state: &mut State) {
     if state.was_up && state.lost.is_none() && !state.is_up() {
         state.lost = Some(Instant::now());
-        warn!("no Kafka broker is connected, operators do not hear each other until one is");
+        warn!(
+            "no Kafka broker is connected: operators receive nothing from each other until one is"
+        );
     }
 }
 
-/// `host:port` of a broker's name, which librdkafka writes as `host:port/id`, with `ssl://` or the
-/// like before it where there is TLS or SASL.
+/// Extracts `host:port` from librdkafka's name of a broker, `host:port/id`, which begins with `ssl://`
+/// or the like if TLS or SASL is used.
 pub(crate) fn address(name: &str) -> &str {
     let name = name.split_once("://").map_or(name, |(_, rest)| rest);
     name.split_once('/').map_or(name, |(address, _)| address)
 }
 
-/// A broker as librdkafka names it, where only its host was given.
+/// Adds the default port to a broker configured without one, as librdkafka does.
 fn with_port(broker: &str) -> String {
     let has_port = match broker.rsplit_once(']') {
         Some((_, rest)) => rest.starts_with(':'),
@@ -295,13 +297,14 @@ fn with_port(broker: &str) -> String {
     }
 }
 
-/// The broker and the reason in a line of librdkafka's log such as
+/// Extracts the broker and the reason from a line of librdkafka's log such as
 /// `[thrd:kafka1:9092/1]: kafka1:9092/1: Connect to .. failed: Connection refused (after ..)`.
 pub(crate) fn read_failure(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once("]: ")?;
     let (name, reason) = rest.split_once(": ")?;
     let broker = address(name);
-    // Others, such as the coordinator of groups, are roles of a broker that fails by its name too.
+    // Names without a port, such as the group coordinator, are roles of a broker whose failure is
+    // logged under its own name too.
     broker.contains(':').then_some((broker, reason))
 }
 
@@ -314,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_read_from_the_librarys_lines() {
+    fn failures_are_read_from_librdkafkas_log() {
         let line = "[thrd:kafka1:9092/bootstrap]: kafka1:9092/bootstrap: Connect to \
                     ipv4#192.0.2.1:9092 failed: Connection refused (after 0ms in state CONNECT)";
         let (broker, reason) = read_failure(line).expect("a failure");
@@ -328,40 +331,40 @@ mod tests {
             Some(("kafka1:9092", "SSL handshake failed: certificate"))
         );
         assert_eq!(read_failure("[thrd:main]: GroupCoordinator: no host"), None);
-        assert_eq!(read_failure("nothing of it"), None);
+        assert_eq!(read_failure("unrelated"), None);
     }
 
     #[test]
-    fn a_fault_is_said_once_until_it_has_ended() {
+    fn a_fault_is_logged_once_until_it_has_ended() {
         let mut state = State::default();
         assert_eq!(state.fault("a:1", "refused", true), Some(0));
         assert_eq!(state.fault("a:1", "refused", true), None);
         assert_eq!(state.fault("b:1", "refused", true), Some(0));
-        assert!(state.well("a:1"));
-        assert!(!state.well("a:1"), "its end is said once");
+        assert!(state.recovered("a:1"));
+        assert!(!state.recovered("a:1"), "its end is logged once");
         assert_eq!(
             state.fault("a:1", "refused", true),
             None,
-            "a broker that comes and goes is no flood"
+            "a flapping broker does not flood the log"
         );
         assert!(
-            !state.well("a:1"),
-            "the end of what was not said is not said"
+            !state.recovered("a:1"),
+            "the end of a fault is logged only if the fault was"
         );
         let known = state.subjects.get_mut("a:1").expect("known");
-        known.said -= QUIET;
+        known.logged -= QUIET;
         assert_eq!(state.fault("a:1", "refused", true), Some(2));
     }
 
     #[test]
-    fn strangers_names_do_not_fill_the_memory() {
+    fn the_number_of_tracked_names_is_bounded() {
         let mut state = State::default();
-        let said = (0..10_000).filter(|n| state.fault(&n.to_string(), "refused", true).is_some());
-        assert_eq!(said.count(), MAX_SUBJECTS);
+        let logged = (0..10_000).filter(|n| state.fault(&n.to_string(), "refused", true).is_some());
+        assert_eq!(logged.count(), MAX_SUBJECTS);
     }
 
     #[test]
-    fn it_is_up_while_either_client_has_a_broker() {
+    fn it_is_up_while_either_client_is_connected_to_a_broker() {
         let health = Health::default();
         assert!(!health.is_up());
         health.connected(Side::In, set(&["a:1"]));
@@ -371,9 +374,9 @@ mod tests {
         assert!(health.is_up());
         health.broker_failed(Side::In, "a:1", "refused");
         assert!(!health.is_up());
-        assert_eq!(health.returns(), 0);
+        assert_eq!(health.reconnects(), 0);
         health.connected(Side::Out, set(&["b:1"]));
         health.connected(Side::In, set(&["b:1"]));
-        assert_eq!(health.returns(), 1);
+        assert_eq!(health.reconnects(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The messenger itself: two clients of librdkafka, each on a thread of its own.
+//! The messenger: two clients of librdkafka, each on its own thread.
 
 use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tracing::{info, warn};
 
 use crate::{KafkaConfig, KafkaError, KafkaHealth, receiving, sending, shared::Shared};
 
-/// How long closing waits for the threads. They end by themselves in any case.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long closing waits for the threads, which end by themselves in any case.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Writes to its own topic, and hears those of all others.
+/// Writes to its own topic and reads those of all others.
 ///
 /// Dropping it ends its threads, without waiting for them.
 #[derive(Debug)]
@@ -25,16 +25,16 @@ pub struct KafkaMessenger {
 }
 
 impl KafkaMessenger {
-    /// Makes the clients and begins to look for the brokers. Does not wait for any of them.
+    /// Creates the clients and starts connecting to the brokers without waiting for them.
     ///
     /// # Errors
-    /// [`KafkaError::Client`] if the settings do not go together or name a file that cannot be
-    /// read, [`KafkaError::Thread`].
+    /// [`KafkaError::Client`] if the settings conflict or name a file that cannot be read,
+    /// [`KafkaError::Thread`] if a thread cannot be started.
     pub fn start(config: KafkaConfig) -> Result<Self, KafkaError> {
         Self::start_shared(Shared::new(config))
     }
 
-    /// The same, with the number of the operator before each frame that is received.
+    /// Starts a messenger that prefixes each received frame with its operator's number.
     pub(crate) fn start_tagged(config: KafkaConfig) -> Result<Self, KafkaError> {
         Self::start_shared(Shared::tagged(config))
     }
@@ -45,7 +45,7 @@ impl KafkaMessenger {
         info!(
             brokers = shared.config.brokers().join(","),
             topic = shared.own_topic,
-            "looking for Kafka"
+            "connecting to Kafka"
         );
         let messenger = Self {
             shared: Arc::clone(&shared),
@@ -57,7 +57,7 @@ impl KafkaMessenger {
         Ok(messenger)
     }
 
-    /// What its threads share, for those that hand it on to another process.
+    /// Returns the state shared by its threads, for code that forwards it to another process.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
@@ -68,7 +68,7 @@ impl KafkaMessenger {
             .name(name.to_owned())
             .spawn(move || {
                 work();
-                // The work has dropped its client: its connections are closed.
+                // `work` has dropped its client, so its connections are closed.
                 let _ = done.send(());
             })
             .map_err(|error| KafkaError::Thread(Arc::new(error)))?;
@@ -80,12 +80,12 @@ impl KafkaMessenger {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the topics are there and heard: what others send from then on arrives.
+    /// Waits until the topics exist and are read: frames that others send from then on arrive.
     ///
-    /// Nothing depends on waiting; frames handed over before wait in their queue.
+    /// Waiting is optional; frames broadcast earlier are queued.
     ///
     /// # Errors
-    /// [`MessengerError::Closed`] if it is closed first.
+    /// [`MessengerError::Closed`] if the messenger is closed first.
     pub async fn ready(&self) -> Result<(), MessengerError> {
         let mut ready = self.shared.ready.subscribe();
         loop {
@@ -95,18 +95,18 @@ impl KafkaMessenger {
             if *ready.borrow_and_update() {
                 return Ok(());
             }
-            // The sender is in the same object: it does not go away before.
+            // Cannot fail: `self` owns the sender.
             let _ = ready.changed().await;
         }
     }
 
-    /// What is known of the brokers, the topics and the other operators.
+    /// Returns the state of the brokers, the topics and the other operators.
     #[must_use]
     pub fn health(&self) -> KafkaHealth {
         self.shared.health()
     }
 
-    /// Whether any broker is connected at this moment.
+    /// Whether any broker is connected right now.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.shared.health.is_up()
@@ -143,9 +143,9 @@ impl Messenger for KafkaMessenger {
         self.shared.ready.send_modify(|_| {});
         let ended = core::mem::take(&mut *self.lock());
         for end in ended {
-            // An error is an end as well.
-            if tokio::time::timeout(FAREWELL, end).await.is_err() {
-                warn!("a thread of Kafka's client does not end, going on without it");
+            // An error also means that the thread has ended.
+            if tokio::time::timeout(CLOSE_TIMEOUT, end).await.is_err() {
+                warn!("a thread of the Kafka client does not end, closing without it");
             }
         }
     }

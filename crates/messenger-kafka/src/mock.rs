@@ -1,7 +1,7 @@
-//! An embedded cluster of brokers in this process, for demos and tests, with faults at will.
+//! An embedded cluster of brokers in this process, for demos and tests, with faults on demand.
 //!
-//! It is librdkafka's own mock cluster: it speaks Kafka's protocol over loopback, keeps a few
-//! megabytes of each topic in memory, and forgets all when it is dropped.
+//! It is librdkafka's mock cluster: it speaks Kafka's protocol over loopback, keeps a few megabytes of
+//! each topic in memory, and loses everything when it is dropped.
 
 use core::{fmt, time::Duration};
 
@@ -17,14 +17,14 @@ use tracing::debug;
 
 use crate::{KafkaConfig, KafkaError, settings};
 
-/// Brokers 1 to n in this process, on ports of loopback that the system chooses.
+/// Brokers 1 to n in this process, on loopback ports chosen by the system.
 pub struct MockBrokers {
-    /// The client that owns the cluster; it sends nothing.
+    /// The client that owns the cluster. It sends nothing.
     owner: ThreadedProducer<Quiet>,
     count: u8,
 }
 
-/// An ear for what nobody needs to hear.
+/// Logs the owner's callbacks at debug level only.
 struct Quiet;
 
 impl ClientContext for Quiet {
@@ -46,11 +46,11 @@ impl ProducerContext for Quiet {
 }
 
 impl MockBrokers {
-    /// Starts so many brokers.
+    /// Starts `count` brokers.
     ///
     /// # Errors
-    /// [`KafkaError::Client`] or [`KafkaError::Mock`] if there are no ports or threads to be had,
-    /// or the number is zero.
+    /// [`KafkaError::Client`] or [`KafkaError::Mock`] if no ports or threads are available, or the
+    /// count is zero.
     pub fn start(count: u8) -> Result<Self, KafkaError> {
         let owner: ThreadedProducer<Quiet> = ClientConfig::new()
             .set("test.mock.num.brokers", count.to_string())
@@ -74,7 +74,7 @@ impl MockBrokers {
             .map_err(KafkaError::Mock)
     }
 
-    /// Where the brokers listen.
+    /// Returns the addresses the brokers listen on.
     ///
     /// # Errors
     /// [`KafkaError::Mock`].
@@ -83,17 +83,17 @@ impl MockBrokers {
         Ok(servers.split(',').map(str::to_owned).collect())
     }
 
-    /// How many brokers there are, those that are down included.
+    /// Returns the number of brokers, including those that are down.
     #[must_use]
     pub const fn count(&self) -> u8 {
         self.count
     }
 
-    /// The configuration of an operator at these brokers, fit for their quirks, with the
-    /// federation's topics made.
+    /// Returns an operator's configuration for these brokers, adapted to their limitations, and
+    /// creates the federation's topics.
     ///
     /// # Errors
-    /// As [`KafkaConfig::new`], and [`KafkaError::Mock`].
+    /// The same as [`KafkaConfig::new`], and [`KafkaError::Mock`].
     pub fn config(
         &self,
         federation: FederationId,
@@ -102,25 +102,25 @@ impl MockBrokers {
     ) -> Result<KafkaConfig, KafkaError> {
         let config = KafkaConfig::new(self.brokers()?, federation, operators, me)?
             .with_replication(self.count.min(3))
-            // A real broker answers as soon as there is a message; these let one wait.
+            // A real broker answers as soon as there is a message; these always wait this long.
             .with_setting("fetch.wait.max.ms", "10")?
-            // They lose a message over 5 MB if there was one before it: most pack well.
+            // They lose a message over 5 MB unless it is the first; most messages compress well.
             .with_setting("compression.type", "lz4")?;
-        self.make_topics(&config)?;
+        self.create_topics(&config)?;
         Ok(config)
     }
 
-    /// Makes the topics of a configuration, since these brokers do not when they are asked over
-    /// the network. Topics that are there stay.
+    /// Creates the topics of a configuration, since these brokers do not do so over the network.
+    /// Existing topics are not changed.
     ///
     /// # Errors
     /// [`KafkaError::Mock`].
-    pub fn make_topics(&self, config: &KafkaConfig) -> Result<(), KafkaError> {
-        for operator in config.everyone() {
+    pub fn create_topics(&self, config: &KafkaConfig) -> Result<(), KafkaError> {
+        for operator in config.operator_ids() {
             let topic = config.topic_of(operator);
-            let made = self
+            let created = self
                 .cluster(|cluster| cluster.create_topic(&topic, 1, i32::from(self.count.min(3))));
-            match made {
+            match created {
                 Ok(())
                 | Err(KafkaError::Mock(LibraryError::MockCluster(Code::TopicAlreadyExists))) => {}
                 Err(error) => return Err(error),
@@ -129,19 +129,19 @@ impl MockBrokers {
         Ok(())
     }
 
-    /// Takes a broker down: its connections break, and it takes no others. It still leads the
-    /// topics that it led.
+    /// Takes a broker down: it closes its connections and accepts no others. It stays the leader of
+    /// its topics.
     ///
     /// # Errors
-    /// [`KafkaError::Mock`] for a broker that is none.
+    /// [`KafkaError::Mock`] if there is no such broker.
     pub fn take_down(&self, broker: u8) -> Result<(), KafkaError> {
         self.cluster(|cluster| cluster.broker_down(broker.into()))
     }
 
-    /// Brings a broker back, with all that it had.
+    /// Brings a broker back with all its data.
     ///
     /// # Errors
-    /// [`KafkaError::Mock`] for a broker that is none.
+    /// [`KafkaError::Mock`] if there is no such broker.
     pub fn bring_up(&self, broker: u8) -> Result<(), KafkaError> {
         self.cluster(|cluster| cluster.broker_up(broker.into()))
     }
@@ -162,25 +162,25 @@ impl MockBrokers {
         self.cluster(|cluster| cluster.broker_up(-1))
     }
 
-    /// Makes a broker the leader of a topic. (A topic without a leader makes the embedded brokers
-    /// crash when something is written to it.)
+    /// Makes a broker the leader of a topic. (Writing to a topic without a leader crashes the embedded
+    /// brokers.)
     ///
     /// # Errors
-    /// [`KafkaError::Mock`] for a broker that is none.
+    /// [`KafkaError::Mock`] if there is no such broker.
     pub fn set_leader(&self, topic: &str, broker: u8) -> Result<(), KafkaError> {
         self.cluster(|cluster| cluster.partition_leader(topic, 0, Some(broker.into())))
     }
 
-    /// Delays all answers of a broker by so much.
+    /// Delays all answers of a broker.
     ///
     /// # Errors
-    /// [`KafkaError::Mock`] for a broker that is none.
+    /// [`KafkaError::Mock`] if there is no such broker.
     pub fn set_delay(&self, broker: u8, delay: Duration) -> Result<(), KafkaError> {
         self.cluster(|cluster| cluster.broker_round_trip_time(broker.into(), delay))
     }
 
-    /// Lets the next producers be refused as one without the right to send: librdkafka gives
-    /// such a producer up for good.
+    /// Refuses the next `times` producers as not authorised; librdkafka gives up such a producer for
+    /// good.
     ///
     /// # Errors
     /// [`KafkaError::Mock`].
@@ -207,13 +207,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_of_none_is_refused() {
+    fn a_cluster_without_brokers_is_refused() {
         let refused = MockBrokers::start(0).expect_err("no broker");
         assert!(matches!(refused, KafkaError::Mock(_)), "{refused}");
     }
 
     #[test]
-    fn brokers_that_are_none_are_refused() {
+    fn unknown_brokers_are_refused() {
         let brokers = MockBrokers::start(2).expect("ports");
         assert_eq!(brokers.count(), 2);
         assert_eq!(brokers.brokers().expect("they run").len(), 2);
@@ -223,10 +223,10 @@ mod tests {
     }
 
     #[test]
-    fn topics_that_are_there_stay() {
+    fn existing_topics_are_kept() {
         let brokers = MockBrokers::start(1).expect("ports");
         let config = || brokers.config(FederationId::from_bytes([1; 32]), 3, OperatorId::new(2));
-        config().expect("they are made");
-        config().expect("they are there");
+        config().expect("created");
+        config().expect("they exist already");
     }
 }

@@ -1,4 +1,5 @@
-//! Frames on their way to a broker: bounded, the oldest dropped when it is full or they are too old.
+//! The bounded queue of frames for the brokers. The oldest frames are dropped when it is full, and
+//! frames past their lifetime are dropped too.
 
 use core::time::Duration;
 use std::{
@@ -10,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use federation_messenger::QueueLimits;
 
-/// Where frames wait for the thread that hands them to librdkafka.
+/// Holds frames for the thread that passes them to librdkafka.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limits: QueueLimits,
@@ -27,7 +28,7 @@ struct State {
     closed: bool,
 }
 
-/// One frame, and when it came.
+/// A frame and the time it was queued.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) frame: Bytes,
@@ -35,12 +36,12 @@ pub(crate) struct Waiting {
     pub(crate) at: SystemTime,
 }
 
-/// What there is to do.
+/// The result of waiting for a frame.
 #[derive(Debug)]
 pub(crate) enum Next {
     Frame(Waiting),
     Nothing,
-    /// Closed, and nothing is left.
+    /// Closed and empty.
     Closed,
 }
 
@@ -49,7 +50,7 @@ impl State {
         let waiting = self.frames.pop_front()?;
         self.bytes -= waiting.frame.len();
         if self.frames.is_empty() && self.frames.capacity() > 64 {
-            // A burst leaves no memory behind.
+            // Release the memory after a burst.
             self.frames = VecDeque::new();
         }
         Some(waiting)
@@ -67,11 +68,12 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds this lock half way through a change.
+        // No code panics while it holds this lock, so the data is consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a frame; old ones go if there is no place. A frame always fits alone.
+    /// Appends a frame, dropping the oldest ones if the queue is full. An empty queue accepts a frame
+    /// of any size.
     pub(crate) fn push(&self, frame: Bytes) {
         let mut state = self.lock();
         while !state.frames.is_empty()
@@ -91,7 +93,7 @@ impl Outbox {
         self.readable.notify_one();
     }
 
-    /// The oldest frame that is still of use; waits for one for so long.
+    /// Returns the oldest frame within its lifetime, waiting up to `wait` for one.
     pub(crate) fn next(&self, wait: Duration) -> Next {
         let mut state = self.lock();
         if state.frames.is_empty() && !state.closed {
@@ -114,13 +116,13 @@ impl Outbox {
         }
     }
 
-    /// Takes no more waiting: what is left can still be taken out.
+    /// Stops waiting for frames. Those still queued can be taken out.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.readable.notify_all();
     }
 
-    /// Frames dropped so far.
+    /// Returns the number of frames dropped so far.
     pub(crate) fn dropped(&self) -> u64 {
         self.lock().dropped
     }
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_wakes_the_one_that_waits() {
+    fn a_frame_wakes_a_waiting_thread() {
         let outbox = Arc::new(Outbox::new(QueueLimits::default(), LONG));
         let waiting = std::thread::spawn({
             let outbox = Arc::clone(&outbox);
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_at_close_is_taken_out_first() {
+    fn queued_frames_are_returned_before_the_end_is_reported() {
         let outbox = Outbox::new(QueueLimits::default(), LONG);
         outbox.push("last".into());
         outbox.close();
@@ -176,16 +178,17 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain list: the newest frames within the limits, in order, the rest counted.
+        /// Compares with a plain list: the newest frames within the limits stay, in order, and the
+        /// others are counted as dropped.
         #[test]
-        fn the_newest_within_the_limits_are_kept(
+        fn the_newest_frames_within_the_limits_are_kept(
             sizes in prop::collection::vec(0usize..20, 0..60),
             frames in 1usize..10,
             bytes in 0usize..50,
         ) {
             let outbox = Outbox::new(QueueLimits::new(frames, bytes), LONG);
             let mut model: Vec<Bytes> = Vec::new();
-            let mut gone = 0;
+            let mut expected = 0;
             for (serial, size) in sizes.iter().enumerate() {
                 let frame = Bytes::from(vec![serial as u8; *size]);
                 outbox.push(frame.clone());
@@ -193,10 +196,10 @@ mod tests {
                 let total = |model: &[Bytes]| model.iter().map(Bytes::len).sum::<usize>();
                 while model.len() > 1 && (model.len() > frames || total(&model) > bytes) {
                     model.remove(0);
-                    gone += 1;
+                    expected += 1;
                 }
             }
-            prop_assert_eq!(outbox.dropped(), gone);
+            prop_assert_eq!(outbox.dropped(), expected);
             prop_assert_eq!(drain(&outbox), model);
             prop_assert_eq!(outbox.lock().bytes, 0);
         }

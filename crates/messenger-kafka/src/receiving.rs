@@ -1,4 +1,4 @@
-//! The thread that makes the topics and hears them.
+//! The thread that creates the topics and reads them.
 
 use core::time::Duration;
 use std::{
@@ -17,21 +17,21 @@ use rdkafka::{
 
 use crate::{KafkaError, context::Context, health::Side, settings, shared::Shared, topics};
 
-/// How long it waits for a message before it looks whether to end.
-const TURN: Duration = Duration::from_millis(50);
+/// How long to wait for a message before checking whether to stop.
+const POLL: Duration = Duration::from_millis(50);
 
-/// How long between two attempts to find or make the topics.
+/// Pause between two attempts to find or create the topics.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long between two looks whether all topics are there: others may have yet to make theirs, and
-/// a cluster may have lost them, of which librdkafka says nothing.
-const LOOK: Duration = Duration::from_secs(20);
+/// Time between two checks that all topics exist: others may not have created theirs yet, and a
+/// cluster may have lost them, which librdkafka does not report.
+const TOPICS_CHECK: Duration = Duration::from_secs(20);
 
-/// How long the end of a topic may take to be told.
-const WITHIN: Duration = Duration::from_secs(2);
+/// Timeout of a query for the end of a topic.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How far the clocks of operators may be apart: the protocol allows less.
-const CLOCKS: Duration = Duration::from_secs(30);
+/// How far the operators' clocks may differ; the protocol allows less.
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
 /// The name of the thread.
 pub(crate) const IN: &str = "kafka-in";
@@ -49,7 +49,7 @@ pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseConsumer<Context>, KafkaE
 /// Receives until the messenger is closed.
 pub(crate) fn run(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
     receive(shared, consumer);
-    shared.turns.done(IN);
+    shared.watchdog.done(IN);
 }
 
 fn receive(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
@@ -57,55 +57,55 @@ fn receive(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) {
         return;
     };
     if let Err(error) = consumer.assign(&ends(shared, consumer, &missing)) {
-        // Not a matter of the brokers, but of this library.
-        shared.health.complain("consumer", &error.to_string());
+        // Caused by this crate, not by the brokers.
+        shared.health.report("consumer", &error.to_string());
     }
     shared.ready.send_replace(true);
-    let mut looked = Instant::now();
-    let mut returns = shared.health.returns();
+    let mut checked = Instant::now();
+    let mut reconnects = shared.health.reconnects();
     while !shared.is_closing() {
-        shared.turns.note(IN);
-        // Errors are said by the context.
-        if let Some(Ok(message)) = consumer.poll(TURN) {
-            take(shared, &message);
+        shared.watchdog.alive(IN);
+        // Errors are reported by the context.
+        if let Some(Ok(message)) = consumer.poll(POLL) {
+            receive_message(shared, &message);
         }
-        // Brokers that are back may have come back without their topics.
-        let back = shared.health.returns();
-        let is_back = core::mem::replace(&mut returns, back) != back;
-        if (is_back || looked.elapsed() > LOOK) && shared.health.is_up() {
+        // Brokers may have lost their topics while they were down.
+        let now = shared.health.reconnects();
+        let has_reconnected = core::mem::replace(&mut reconnects, now) != now;
+        if (has_reconnected || checked.elapsed() > TOPICS_CHECK) && shared.health.is_up() {
             if let Err(error) = topics::ensure(shared, consumer) {
-                shared.health.complain("topics", &error.to_string());
+                shared.health.report("topics", &error.to_string());
             }
-            looked = Instant::now();
+            checked = Instant::now();
         }
     }
 }
 
-/// Waits until the own topic is there; which of the others are not. None if the messenger is closed
-/// first.
+/// Waits until our own topic exists; returns the missing topics of others, or `None` if the messenger
+/// is closed first.
 fn prepare(shared: &Arc<Shared>, consumer: &BaseConsumer<Context>) -> Option<BTreeSet<String>> {
     loop {
-        shared.turns.note(IN);
+        shared.watchdog.alive(IN);
         match topics::ensure(shared, consumer) {
             Ok(missing) => return Some(missing),
-            // Brokers that cannot be reached are spoken of by their names.
+            // Unreachable brokers are reported by name.
             Err(topics::TopicsError::Metadata(
                 Code::BrokerTransportFailure | Code::OperationTimedOut | Code::AllBrokersDown,
             )) => {}
-            Err(error) => shared.health.complain("topics", &error.to_string()),
+            Err(error) => shared.health.report("topics", &error.to_string()),
         }
         let until = Instant::now() + RETRY;
         while Instant::now() < until {
             if shared.is_closing() {
                 return None;
             }
-            // Nothing is assigned: this only hears librdkafka's news.
-            consumer.poll(TURN);
+            // Nothing is assigned: this only serves librdkafka's callbacks.
+            consumer.poll(POLL);
         }
     }
 }
 
-/// Where each topic ends now: from there on everything is heard.
+/// Returns where each topic ends now: everything from there on is read.
 fn ends(
     shared: &Shared,
     consumer: &BaseConsumer<Context>,
@@ -113,31 +113,31 @@ fn ends(
 ) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for topic in shared.sources.keys() {
-        shared.turns.note(IN);
+        shared.watchdog.alive(IN);
         let end = if missing.contains(topic) {
-            // All that it will have is new.
+            // It will contain new frames only.
             Offset::Beginning
         } else {
             consumer
-                .fetch_watermarks(topic, 0, WITHIN)
+                .fetch_watermarks(topic, 0, QUERY_TIMEOUT)
                 .map_or(Offset::End, |(_, high)| Offset::Offset(high))
         };
         let added: KafkaResult<()> = list.add_partition_offset(topic, 0, end);
         if let Err(error) = added {
-            shared.health.complain("consumer", &error.to_string());
+            shared.health.report("consumer", &error.to_string());
         }
     }
     list
 }
 
-/// Passes a message on, unless it is over the limit or too old.
-fn take(shared: &Shared, message: &BorrowedMessage<'_>) {
+/// Queues a message for the reader, unless it is over the limit or too old.
+fn receive_message(shared: &Shared, message: &BorrowedMessage<'_>) {
     let Some(source) = shared.sources.get(message.topic()) else {
         return;
     };
     let payload = message.payload().unwrap_or_default();
     if payload.len() > MAX_FRAME {
-        source.refuse();
+        source.count_dropped();
         return;
     }
     if is_stale(
@@ -145,23 +145,23 @@ fn take(shared: &Shared, message: &BorrowedMessage<'_>) {
         SystemTime::now(),
         shared.config.lifetime(),
     ) {
-        source.refuse();
-        shared.health.complain(
+        source.count_dropped();
+        shared.health.report(
             message.topic(),
-            "frames are skipped as too old: they waited while brokers were down, or a clock is wrong",
+            "frames skipped as too old: brokers were down, or a clock is wrong",
         );
         return;
     }
     shared.receive(source, payload);
 }
 
-/// Whether a frame has outlived its use, if its time is known.
+/// Whether a frame is past its lifetime; `false` if its time is unknown.
 fn is_stale(sent: Option<i64>, now: SystemTime, lifetime: Duration) -> bool {
     let Some(sent) = sent.and_then(|sent| u64::try_from(sent).ok()) else {
         return false;
     };
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(sent)) > lifetime + CLOCKS
+    now.saturating_sub(Duration::from_millis(sent)) > lifetime + CLOCK_SKEW
 }
 
 #[cfg(test)]
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_stale_after_their_lifetime_and_the_difference_of_clocks() {
+    fn frames_are_stale_after_their_lifetime_and_the_clock_skew() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
         let lifetime = Duration::from_secs(60);
         let stale = |sent| is_stale(sent, now, lifetime);
@@ -177,9 +177,12 @@ mod tests {
         assert!(!stale(Some(910_000)));
         assert!(stale(Some(909_999)));
         assert!(stale(Some(0)));
-        assert!(!stale(Some(5_000_000)), "a clock ahead makes nothing old");
+        assert!(
+            !stale(Some(5_000_000)),
+            "a clock that is ahead makes no frame old"
+        );
         assert!(!stale(Some(i64::MAX)));
-        assert!(!stale(Some(-1)), "no time is no age");
+        assert!(!stale(Some(-1)), "an invalid time has no age");
         assert!(!stale(None));
     }
 }

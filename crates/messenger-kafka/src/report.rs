@@ -1,25 +1,25 @@
-//! What a Kafka messenger knows of its brokers, its topics and the other operators.
+//! The health report of a Kafka messenger: its brokers, its topics and the other operators.
 
 use core::time::Duration;
 
 use federation_roster::OperatorId;
 use serde::{Deserialize, Serialize};
 
-/// The state of a messenger at one moment. What brokers say of themselves is as they say it.
+/// The state of a messenger at one moment. Data from brokers is passed on unchecked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KafkaHealth {
-    /// Whether the topics were found or made, and those of the others are read.
+    /// Whether the topics exist and those of the other operators are read.
     pub ready: bool,
-    /// The brokers that were given, those that the cluster names, and those that failed.
+    /// The configured brokers, those the cluster advertises, and those that failed.
     pub brokers: Vec<BrokerHealth>,
     /// The topic of each operator, in the order of the roster.
     pub topics: Vec<TopicHealth>,
-    /// How many of our frames a broker has confirmed.
+    /// How many of our frames were confirmed by a broker.
     pub confirmed: u64,
-    /// What was wrong in the last minute, apart from brokers that cannot be reached.
+    /// The faults of the last minute, other than unreachable brokers.
     pub faults: Vec<Fault>,
-    /// How often the client was started again because its process had ended.
+    /// How often the client was restarted because its process ended.
     pub restarts: u64,
 }
 
@@ -29,26 +29,26 @@ pub struct KafkaHealth {
 pub struct BrokerHealth {
     /// `host:port`, as configured or as the cluster advertises it.
     pub address: String,
-    /// Whether a client is connected to it. To one that leads none of the topics it need not be.
+    /// Whether a client is connected to it. A broker that leads none of the topics needs no connection.
     pub connected: bool,
-    /// Whether the cluster advertises this address. Frames go to such addresses only.
+    /// Whether the cluster advertises this address. Frames are sent only to such addresses.
     pub member: bool,
-    /// Why it cannot be reached, while it cannot.
+    /// Why it is unreachable, if it is.
     pub fault: Option<String>,
 }
 
-/// What a cluster says of a topic.
+/// The state of a topic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum TopicState {
-    /// Nothing yet.
+    /// Not known yet.
     #[default]
     Unknown,
-    /// It is there.
+    /// The topic exists.
     Present,
-    /// It is not there.
+    /// The topic does not exist.
     Missing,
-    /// This operator may not know of it.
+    /// This operator is not allowed to access it.
     Forbidden,
 }
 
@@ -56,35 +56,35 @@ pub enum TopicState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TopicHealth {
-    /// Whose it is.
+    /// Its operator.
     pub operator: OperatorId,
     /// Its name.
     pub topic: String,
-    /// What the cluster says of it.
+    /// Its state in the cluster.
     pub state: TopicState,
-    /// How long ago a frame was last read from it. Never from the own.
+    /// How long ago a frame was last read from it. Always `None` for our own topic.
     pub heard: Option<Duration>,
 }
 
-/// Something that is wrong.
+/// A fault other than an unreachable broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fault {
-    /// What it concerns: a topic, `delivery`, `producer` and the like.
+    /// What is affected: a topic, `delivery`, `producer` and so on.
     pub subject: String,
-    /// What is wrong.
+    /// The cause.
     pub reason: String,
 }
 
 impl KafkaHealth {
-    /// Whether a broker is connected that the cluster advertises, so that frames can travel.
+    /// Whether a broker that the cluster advertises is connected, so that frames can be sent.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         let mut brokers = self.brokers.iter();
         brokers.any(|broker| broker.connected && broker.member)
     }
 
-    /// The operators that were heard within so long.
+    /// Returns the operators from which a frame was read within this time.
     pub fn heard(&self, within: Duration) -> impl Iterator<Item = OperatorId> {
         let heard = self.topics.iter();
         heard

@@ -1,4 +1,4 @@
-//! The thread that hands frames to librdkafka.
+//! The thread that passes frames to librdkafka.
 
 use core::time::Duration;
 use std::{
@@ -20,17 +20,17 @@ use crate::{
     shared::Shared,
 };
 
-/// How long it waits for a frame before it looks after librdkafka's news.
-const TURN: Duration = Duration::from_millis(50);
+/// How long to wait for a frame before serving librdkafka's callbacks.
+const POLL: Duration = Duration::from_millis(50);
 
-/// How long it waits for a place in librdkafka's queue at a time.
-const FULL: Duration = Duration::from_millis(10);
+/// Pause before retrying when librdkafka's queue is full.
+const QUEUE_RETRY: Duration = Duration::from_millis(10);
 
-/// How long it waits before it makes another producer.
+/// Pause before a producer is replaced.
 const RENEWAL: Duration = Duration::from_secs(1);
 
-/// How long the last frames may take to the brokers when the messenger is closed.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long sending the last frames may take when the messenger is closed.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The name of the thread.
 pub(crate) const OUT: &str = "kafka-out";
@@ -48,27 +48,27 @@ pub(crate) fn make(shared: &Arc<Shared>) -> Result<BaseProducer<Context>, KafkaE
 /// Sends until the outbox is closed and empty.
 pub(crate) fn run(shared: &Arc<Shared>, producer: BaseProducer<Context>) {
     deliver(shared, producer);
-    shared.turns.done(OUT);
+    shared.watchdog.done(OUT);
 }
 
 fn deliver(shared: &Arc<Shared>, mut producer: BaseProducer<Context>) {
-    // To send to a topic that is not there would make it with the brokers' defaults.
+    // Sending to a missing topic would create it with the brokers' defaults.
     while !shared.is_ready() {
         if shared.is_closing() {
             return;
         }
-        shared.turns.note(OUT);
-        producer.poll(TURN);
+        shared.watchdog.alive(OUT);
+        producer.poll(POLL);
     }
     loop {
-        shared.turns.note(OUT);
+        shared.watchdog.alive(OUT);
         if shared.producer_dead.swap(false, Ordering::AcqRel) {
             match renew(shared, producer) {
                 Some(renewed) => producer = renewed,
                 None => return,
             }
         }
-        match shared.outbox.next(TURN) {
+        match shared.outbox.next(POLL) {
             Next::Frame(waiting) => {
                 send(shared, &producer, &waiting);
                 producer.poll(Duration::ZERO);
@@ -78,12 +78,12 @@ fn deliver(shared: &Arc<Shared>, mut producer: BaseProducer<Context>) {
         }
     }
     if shared.health.is_up() {
-        // What is not taken in time is counted when the producer is dropped.
-        let _ = producer.flush(FAREWELL);
+        // Frames not delivered in time are counted when the producer is dropped.
+        let _ = producer.flush(FLUSH_TIMEOUT);
     }
 }
 
-/// Hands one frame over, as soon as there is a place for it.
+/// Passes one frame to librdkafka, waiting while its queue is full.
 fn send(shared: &Shared, producer: &BaseProducer<Context>, waiting: &Waiting) {
     let me = shared.config.me().to_string();
     let since_epoch = waiting.at.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -101,14 +101,14 @@ fn send(shared: &Shared, producer: &BaseProducer<Context>, waiting: &Waiting) {
                 if error.rdkafka_error_code() == Some(Code::Fatal) {
                     shared.producer_dead.store(true, Ordering::Release);
                 } else {
-                    let complaint = format!("a frame was not taken: {error}");
-                    shared.health.complain("delivery", &complaint);
+                    let fault = format!("frame not accepted: {error}");
+                    shared.health.report("delivery", &fault);
                 }
                 return;
             }
         };
-        producer.poll(FULL);
-        shared.turns.note(OUT);
+        producer.poll(QUEUE_RETRY);
+        shared.watchdog.alive(OUT);
         let too_old = waiting.since.elapsed() > shared.config.lifetime();
         if too_old || shared.is_closing() || shared.producer_dead.load(Ordering::Acquire) {
             shared.count_failed();
@@ -117,7 +117,7 @@ fn send(shared: &Shared, producer: &BaseProducer<Context>, waiting: &Waiting) {
     }
 }
 
-/// A producer in place of one that librdkafka has given up; none if the messenger is closed first.
+/// Replaces a producer that librdkafka has given up; `None` if the messenger is closed first.
 fn renew(shared: &Arc<Shared>, dead: BaseProducer<Context>) -> Option<BaseProducer<Context>> {
     drop(dead);
     loop {
@@ -126,12 +126,12 @@ fn renew(shared: &Arc<Shared>, dead: BaseProducer<Context>) -> Option<BaseProduc
             if shared.is_closing() {
                 return None;
             }
-            shared.turns.note(OUT);
-            std::thread::sleep(FULL);
+            shared.watchdog.alive(OUT);
+            std::thread::sleep(QUEUE_RETRY);
         }
         match make(shared) {
             Ok(producer) => return Some(producer),
-            Err(error) => shared.health.complain("producer", &error.to_string()),
+            Err(error) => shared.health.report("producer", &error.to_string()),
         }
     }
 }

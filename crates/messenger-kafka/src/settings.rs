@@ -1,5 +1,4 @@
-//! Settings of librdkafka: those that are passed through, those that the messenger keeps to
-//! itself, and its own.
+//! librdkafka's settings: those passed through, those reserved for the messenger, and its own.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +6,8 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError as Librar
 
 use crate::{KafkaConfig, KafkaError, config::MAX_MESSAGE};
 
-/// Settings that cannot be passed through, and why.
-const KEPT: &[(&str, &str)] = &[
+/// Settings that must not be changed, and why.
+const RESERVED: &[(&str, &str)] = &[
     ("bootstrap.servers", BROKERS),
     ("metadata.broker.list", BROKERS),
     ("enable.idempotence", ORDER),
@@ -45,58 +44,58 @@ const KEPT: &[(&str, &str)] = &[
     ("partition.assignment.strategy", GROUP),
     ("allow.auto.create.topics", TOPICS),
     ("topic.blacklist", "every operator reads every topic"),
-    ("check.crcs", "damaged frames are found by it"),
+    ("check.crcs", "it detects damaged frames"),
     ("statistics.interval.ms", LOG),
     ("log_level", LOG),
     ("log.queue", LOG),
     (
         "plugin.library.paths",
-        "no foreign code is loaded into the process that signs",
+        "no foreign code may be loaded into the process that signs",
     ),
 ];
 
-const BROKERS: &str = "brokers are given to the messenger itself";
-const ORDER: &str = "the order of an operator's frames rests on it";
-const LATE: &str = "frames that are too late must not stop those that are not";
-const LIFETIME: &str = "it follows from the lifetime of frames; set that";
-const TRANSACTION: &str = "frames are no transactions, and nobody's transaction may hold them up";
-const SIZE: &str = "it follows from the largest frame";
-const MEMORY: &str = "memory is bounded by it; set the limits of the queues";
+const BROKERS: &str = "the brokers are configured with the messenger";
+const ORDER: &str = "the order of an operator's frames depends on it";
+const LATE: &str = "a frame that is too late must not stop later ones";
+const LIFETIME: &str = "it is derived from the lifetime of frames; set that instead";
+const TRANSACTION: &str =
+    "frames are not sent in transactions, and must not wait for those of others";
+const SIZE: &str = "it is derived from the largest frame";
+const MEMORY: &str = "it bounds memory; set the queue limits instead";
 const OFFSET: &str = "a messenger starts at the end of each topic and commits nothing";
-const GROUP: &str = "every operator reads every topic; no group shares them";
-const TOPICS: &str = "topics are made by the messenger, with the settings that it needs";
-const LOG: &str = "what is said, and how often, rests on it; use the program's log filter";
+const GROUP: &str = "every operator reads every topic, without a group";
+const TOPICS: &str = "the messenger creates topics with the settings it needs";
+const LOG: &str = "what is logged, and how often, depends on it; use the program's log filter";
 
-/// Most bytes of a broker's answer. More than any broker takes at once unless it is told to (100
-/// MiB), since a record in a topic without a limit that we could not read would hold up what comes
-/// after it for ever.
-const MAX_ANSWER: usize = 128 * 1024 * 1024;
+/// Size limit of a broker's response. It exceeds what any broker accepts by default (100 MiB), since
+/// an unreadable record in a topic without a size limit would block everything after it.
+const MAX_RESPONSE: usize = 128 * 1024 * 1024;
 
-/// The packages that a feature needs.
+/// A feature and the packages it needs.
 const TLS: (&str, &str) = ("tls", "libssl-dev and pkg-config");
 const GSSAPI: (&str, &str) = ("gssapi", "libsasl2-dev, libssl-dev and pkg-config");
 
-/// Refuses what would break a promise, or was not built in.
+/// Refuses settings that are reserved, or need a feature that was not built in.
 pub(crate) fn check(name: &str, value: &str) -> Result<(), KafkaError> {
-    if let Some((_, reason)) = KEPT.iter().find(|(kept, _)| *kept == name) {
-        return Err(KafkaError::Kept {
+    if let Some((_, reason)) = RESERVED.iter().find(|(reserved, _)| *reserved == name) {
+        return Err(KafkaError::Reserved {
             name: name.to_owned(),
             reason,
         });
     }
     if name.starts_with("test.mock.") {
-        return Err(KafkaError::Kept {
+        return Err(KafkaError::Reserved {
             name: name.to_owned(),
-            reason: "an embedded cluster is started by `mock::MockBrokers`",
+            reason: "embedded clusters are started by `mock::MockBrokers`",
         });
     }
     if name.ends_with("_cb") || matches!(name, "opaque" | "interceptors" | "default_topic_conf") {
-        return Err(KafkaError::Kept {
+        return Err(KafkaError::Reserved {
             name: name.to_owned(),
-            reason: "it has no value in text",
+            reason: "its value is not a string",
         });
     }
-    let Some((feature, package)) = needed(name, value) else {
+    let Some((feature, package)) = required_feature(name, value) else {
         return Ok(());
     };
     let built_in = match feature {
@@ -113,9 +112,9 @@ pub(crate) fn check(name: &str, value: &str) -> Result<(), KafkaError> {
     })
 }
 
-/// The feature without which librdkafka does not have this setting or this value.
-fn needed(name: &str, value: &str) -> Option<(&'static str, &'static str)> {
-    let is = |texts: &[&str]| texts.iter().any(|text| value.eq_ignore_ascii_case(text));
+/// Returns the feature and packages that a setting or its value needs.
+fn required_feature(name: &str, value: &str) -> Option<(&'static str, &'static str)> {
+    let is = |values: &[&str]| values.iter().any(|known| value.eq_ignore_ascii_case(known));
     match name {
         "security.protocol" if is(&["ssl", "sasl_ssl"]) => Some(TLS),
         "sasl.mechanism" | "sasl.mechanisms" => {
@@ -140,7 +139,7 @@ fn needed(name: &str, value: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Whether a setting's value must not be shown.
+/// Whether a setting's value is secret.
 pub(crate) fn is_secret(name: &str) -> bool {
     [
         "password",
@@ -155,27 +154,27 @@ pub(crate) fn is_secret(name: &str) -> bool {
     .any(|part| name.contains(part))
 }
 
-/// What both clients have in common: the messenger's own settings over those passed through, over
-/// its defaults.
+/// Returns the settings of both clients: the messenger's own settings override those passed through,
+/// which override its defaults.
 fn base(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
     let me = config.me();
     client
-        // Defaults, which may be changed.
+        // Defaults, which may be overridden.
         .set("client.id", format!("federation-operator-{me}"))
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
-        // A broker whose machine is gone is given up in seconds, not in a minute, and one that
-        // comes back is found within a second.
+        // Give up a broker whose machine is gone within seconds instead of a minute, and find one
+        // that comes back within a second.
         .set("socket.timeout.ms", "10000")
         .set("socket.connection.setup.timeout.ms", "5000")
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
-        // A broker that closes connections at once is one that cannot be reached. Connections that
-        // rested are not spoken of.
+        // A broker that closes connections at once counts as unreachable. Closed idle connections are
+        // not reported.
         .set("log.connection.close", "true")
-        // Brokers need to know nothing of the process that signs.
+        // Brokers need not know anything about the process that signs.
         .set("enable.metrics.push", "false");
     for (name, value) in config.settings() {
         client.set(name, value);
@@ -183,8 +182,8 @@ fn base(config: &KafkaConfig) -> ClientConfig {
     client
         .set("bootstrap.servers", config.brokers().join(","))
         .set("message.max.bytes", MAX_MESSAGE.to_string())
-        .set("receive.message.max.bytes", MAX_ANSWER.to_string())
-        // The health of the brokers is read from them.
+        .set("receive.message.max.bytes", MAX_RESPONSE.to_string())
+        // The brokers' health is read from the statistics.
         .set("statistics.interval.ms", "1000")
         .set_log_level(if config.setting("debug").is_some() {
             RDKafkaLogLevel::Debug
@@ -194,11 +193,11 @@ fn base(config: &KafkaConfig) -> ClientConfig {
     client
 }
 
-/// The settings of the producer.
+/// Returns the settings of the producer.
 pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     let mut client = base(config);
     if config.setting("linger.ms").is_none() && config.setting("queue.buffering.max.ms").is_none() {
-        // A vote waits for nobody.
+        // A vote is sent at once.
         client.set("linger.ms", "0");
     }
     client
@@ -208,7 +207,7 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
             "message.timeout.ms",
             config.lifetime().as_millis().to_string(),
         )
-        // What waits for long waits in our own queue, which drops its oldest.
+        // Further frames wait in our own queue, which drops its oldest.
         .set("queue.buffering.max.messages", "256")
         .set(
             "queue.buffering.max.kbytes",
@@ -217,13 +216,13 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     client
 }
 
-/// The settings of the consumer.
+/// Returns the settings of the consumer.
 pub(crate) fn consumer(config: &KafkaConfig) -> ClientConfig {
     let mut client = base(config);
     for (name, value) in [
-        // Only a name: no group is ever joined.
+        // Required, but no group is ever joined.
         ("group.id", config.own_topic()),
-        // Kafka answers as soon as there is a frame; some that speak its protocol wait this long.
+        // Kafka answers as soon as there is a frame; some compatible brokers always wait this long.
         ("fetch.wait.max.ms", "100".to_owned()),
         ("fetch.error.backoff.ms", "100".to_owned()),
     ] {
@@ -234,8 +233,8 @@ pub(crate) fn consumer(config: &KafkaConfig) -> ClientConfig {
     client
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        // Only after a loss of data at the broker, or when it has deleted what we had yet to read:
-        // go on with what there is. What is too old is skipped by its time.
+        // Applies only if the broker lost data or deleted frames before we read them: continue with
+        // the oldest available. Frames that are too old are skipped by their timestamp.
         .set("auto.offset.reset", "earliest")
         .set("allow.auto.create.topics", "false")
         .set("isolation.level", "read_uncommitted")
@@ -250,17 +249,17 @@ pub(crate) fn consumer(config: &KafkaConfig) -> ClientConfig {
     client
 }
 
-/// Lets librdkafka judge the settings.
-pub(crate) fn judge(client: &ClientConfig) -> Result<(), KafkaError> {
+/// Lets librdkafka validate the settings.
+pub(crate) fn validate(client: &ClientConfig) -> Result<(), KafkaError> {
     client.create_native_config().map(drop).map_err(translate)
 }
 
-/// librdkafka's complaint, without secrets.
+/// Converts librdkafka's error, without secrets.
 pub(crate) fn translate(error: LibraryError) -> KafkaError {
     match error {
         LibraryError::ClientConfig(_, reason, name, value) => {
             let reason = if is_secret(&name) || (!value.is_empty() && reason.contains(&value)) {
-                "its value is not one that it takes".to_owned()
+                "invalid value".to_owned()
             } else {
                 reason
             };
@@ -271,7 +270,7 @@ pub(crate) fn translate(error: LibraryError) -> KafkaError {
     }
 }
 
-/// Settings passed through, by name.
+/// The settings passed through, by name.
 pub(crate) type Settings = BTreeMap<String, String>;
 
 #[cfg(test)]
@@ -286,39 +285,39 @@ mod tests {
     }
 
     #[test]
-    fn the_librarys_names_are_passed_through() {
+    fn librdkafkas_settings_are_passed_through() {
         let config = config()
             .with_setting("socket.timeout.ms", "3000")
-            .and_then(|config| config.with_setting("client.id", "anna"))
-            .and_then(|config| config.with_setting("group.id", "anna"))
+            .and_then(|config| config.with_setting("client.id", "alice"))
+            .and_then(|config| config.with_setting("group.id", "alice"))
             .and_then(|config| config.with_setting("linger.ms", "2"))
             .expect("all allowed");
         let client = consumer(&config);
         assert_eq!(client.get("socket.timeout.ms"), Some("3000"));
-        assert_eq!(client.get("client.id"), Some("anna"));
-        assert_eq!(client.get("group.id"), Some("anna"));
+        assert_eq!(client.get("client.id"), Some("alice"));
+        assert_eq!(client.get("group.id"), Some("alice"));
         assert_eq!(producer(&config).get("linger.ms"), Some("2"));
     }
 
     #[test]
-    fn settings_that_the_promises_rest_on_are_refused() {
-        for (name, _) in KEPT {
+    fn reserved_settings_are_refused() {
+        for (name, _) in RESERVED {
             let refused = config().with_setting(*name, "1").expect_err(name);
-            assert!(matches!(refused, KafkaError::Kept { .. }), "{refused}");
+            assert!(matches!(refused, KafkaError::Reserved { .. }), "{refused}");
         }
         for name in ["test.mock.num.brokers", "dr_msg_cb", "opaque"] {
             let refused = config().with_setting(name, "1").expect_err(name);
-            assert!(matches!(refused, KafkaError::Kept { .. }), "{refused}");
+            assert!(matches!(refused, KafkaError::Reserved { .. }), "{refused}");
         }
     }
 
     #[test]
-    fn every_refused_name_is_one_of_the_librarys() {
-        // A name with a slip of the pen would be let through.
-        for (name, _) in KEPT {
+    fn every_reserved_name_exists_in_librdkafka() {
+        // A misspelt name would not be refused.
+        for (name, _) in RESERVED {
             let mut client = ClientConfig::new();
-            client.set(*name, "no value of any of them\u{1}");
-            if let Err(error) = judge(&client) {
+            client.set(*name, "not a valid value\u{1}");
+            if let Err(error) = validate(&client) {
                 let text = error.to_string();
                 assert!(!text.contains("No such configuration"), "{text}");
             }
@@ -326,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_settings_and_values_are_refused_by_their_names() {
+    fn unknown_settings_and_values_are_refused_by_name() {
         let refused = config()
             .with_setting("scoket.timeout.ms", "1")
             .expect_err("misspelt");
@@ -342,7 +341,7 @@ mod tests {
 
     #[cfg(not(feature = "tls"))]
     #[test]
-    fn settings_of_parts_not_built_in_name_the_feature() {
+    fn settings_that_need_a_missing_feature_name_it() {
         for (name, value, expected) in [
             ("security.protocol", "SASL_SSL", "tls"),
             ("ssl.ca.location", "/etc/ssl/ca.pem", "tls"),
@@ -358,7 +357,7 @@ mod tests {
         config()
             .with_setting("security.protocol", "sasl_plaintext")
             .and_then(|config| config.with_setting("sasl.mechanism", "PLAIN"))
-            .and_then(|config| config.with_setting("sasl.username", "anna"))
+            .and_then(|config| config.with_setting("sasl.username", "alice"))
             .and_then(|config| config.with_setting("sasl.password", "hunter2"))
             .expect("built in");
     }

@@ -1,4 +1,4 @@
-//! What the threads of one messenger share: the queues, the counters, the brokers' health.
+//! State shared by the threads of one messenger: the queues, the counters, the brokers' health.
 
 use core::time::Duration;
 use std::{
@@ -16,7 +16,8 @@ use federation_roster::OperatorId;
 use tokio::sync::watch;
 
 use crate::{
-    KafkaConfig, KafkaHealth, health::Health, outbox::Outbox, report::TopicHealth, turns::Turns,
+    KafkaConfig, KafkaHealth, health::Health, outbox::Outbox, report::TopicHealth,
+    watchdog::Watchdog,
 };
 
 #[derive(Debug)]
@@ -26,16 +27,16 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
     pub(crate) health: Health,
-    /// Whether the threads go on.
-    pub(crate) turns: Turns,
-    /// What comes from the other operators, by topic.
+    /// Detects threads that hang in librdkafka.
+    pub(crate) watchdog: Watchdog,
+    /// The other operators, by topic.
     pub(crate) sources: BTreeMap<String, Source>,
-    /// Whether the topics are there and are heard.
+    /// Whether the topics exist and are read.
     pub(crate) ready: watch::Sender<bool>,
-    /// Whether each frame received has the number of its operator before it.
+    /// Whether each received frame is prefixed with its operator's number.
     tagged: bool,
     closing: AtomicBool,
-    /// Whether librdkafka has given its producer up.
+    /// Whether librdkafka has given up its producer.
     pub(crate) producer_dead: AtomicBool,
     frames_out: AtomicU64,
     bytes_out: AtomicU64,
@@ -48,24 +49,32 @@ pub(crate) struct Shared {
 pub(crate) struct Source {
     operator: OperatorId,
     pub(crate) lane: Lane,
-    refused: AtomicU64,
-    heard: Mutex<Option<Instant>>,
+    dropped: AtomicU64,
+    last_received: Mutex<Option<Instant>>,
 }
 
 impl Source {
-    /// Notes that the operator is there, by a frame that it wrote of late.
-    fn note_heard(&self) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Records that a recent frame of the operator was read.
+    fn record_activity(&self) {
+        let mut last = self
+            .last_received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Instant::now());
     }
 
-    fn heard(&self) -> Option<Duration> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.map(|heard| heard.elapsed())
+    /// Returns how long ago that was.
+    fn last_received(&self) -> Option<Duration> {
+        let last = self
+            .last_received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.map(|at| at.elapsed())
     }
 
-    /// Counts a message that is not passed on.
-    pub(crate) fn refuse(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    /// Counts a message that is dropped.
+    pub(crate) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -78,8 +87,8 @@ impl Shared {
                 let source = Source {
                     operator,
                     lane: inbox.lane(config.limits()),
-                    refused: AtomicU64::new(0),
-                    heard: Mutex::default(),
+                    dropped: AtomicU64::new(0),
+                    last_received: Mutex::default(),
                 };
                 (config.topic_of(operator), source)
             })
@@ -89,7 +98,7 @@ impl Shared {
             outbox: Outbox::new(config.limits(), config.lifetime()),
             inbox,
             health: Health::default(),
-            turns: Turns::default(),
+            watchdog: Watchdog::default(),
             sources,
             ready: watch::Sender::new(false),
             tagged: false,
@@ -110,9 +119,9 @@ impl Shared {
         }
     }
 
-    /// Hands a frame of an operator on to the reader.
+    /// Queues a frame of an operator for the reader.
     pub(crate) fn receive(&self, source: &Source, frame: &[u8]) {
-        source.note_heard();
+        source.record_activity();
         let frame = if self.tagged {
             [&[source.operator.to_u8()], frame].concat().into()
         } else {
@@ -136,29 +145,29 @@ impl Shared {
         *self.ready.borrow()
     }
 
-    /// Counts a frame that was handed over for the others.
+    /// Counts a frame queued for the others.
     pub(crate) fn count_out(&self, bytes: usize) {
         self.frames_out.fetch_add(1, Ordering::Relaxed);
         self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Counts a frame that no broker took.
+    /// Counts a frame that no broker accepted.
     pub(crate) fn count_failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a frame that a broker took.
+    /// Counts a frame that a broker confirmed.
     pub(crate) fn count_confirmed(&self) {
         self.confirmed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn health(&self) -> KafkaHealth {
-        let topics = self.config.everyone().map(|operator| {
+        let topics = self.config.operator_ids().map(|operator| {
             let topic = self.config.topic_of(operator);
             TopicHealth {
                 operator,
                 state: self.health.topic_state(operator),
-                heard: self.sources.get(&topic).and_then(Source::heard),
+                heard: self.sources.get(&topic).and_then(Source::last_received),
                 topic,
             }
         });
@@ -180,15 +189,15 @@ impl Shared {
         brokers.frames_out = self.frames_out.load(Ordering::Relaxed);
         brokers.bytes_out = self.bytes_out.load(Ordering::Relaxed);
         brokers.dropped_out = self.outbox.dropped() + self.failed.load(Ordering::Relaxed);
-        brokers.reconnects = self.health.returns();
+        brokers.reconnects = self.health.reconnects();
         stats.push(brokers);
         for source in self.sources.values() {
             let mut peer = PeerStats::new(Peer::Operator(source.operator));
-            let refused = source.refused.load(Ordering::Relaxed);
+            let dropped = source.dropped.load(Ordering::Relaxed);
             peer.connected = up;
-            peer.frames_in = source.lane.frames_in() + refused;
+            peer.frames_in = source.lane.frames_in() + dropped;
             peer.bytes_in = source.lane.bytes_in();
-            peer.dropped_in = source.lane.dropped() + refused;
+            peer.dropped_in = source.lane.dropped() + dropped;
             stats.push(peer);
         }
         stats

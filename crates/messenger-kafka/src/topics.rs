@@ -1,4 +1,4 @@
-//! Making the topics, one for each operator.
+//! Creating the topics, one for each operator.
 
 use core::time::Duration;
 use std::{collections::BTreeSet, sync::Arc};
@@ -17,22 +17,22 @@ use crate::{
     shared::Shared,
 };
 
-/// How long one question to the cluster may take.
-const WITHIN: Duration = Duration::from_secs(3);
+/// Timeout of a query to the cluster.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the cluster may take to make topics.
-const MAKING: Duration = Duration::from_secs(5);
+/// Timeout for creating topics.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why topics that are needed are not there.
+/// Why the required topics do not exist.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TopicsError {
-    #[error("the cluster does not tell its topics: {0}")]
+    #[error("cannot list the topics: {0}")]
     Metadata(Code),
-    #[error("the cluster makes no topics: {0}")]
+    #[error("cannot create topics: {0}")]
     Admin(KafkaError),
     #[error(
-        "topic {topic} cannot be made with {wanted} replicas, there are {brokers} brokers: set the \
-         replication factor to at most that"
+        "cannot create topic {topic} with {wanted} replicas on {brokers} brokers: lower the \
+         replication factor"
     )]
     Replication {
         topic: String,
@@ -40,31 +40,31 @@ pub(crate) enum TopicsError {
         brokers: usize,
     },
     #[error(
-        "this operator may not make topic {topic}: allow it to, or make the topic by hand with \
-         max.message.bytes={MAX_MESSAGE}"
+        "this operator is not allowed to create topic {topic}: grant it access, or create the topic \
+         by hand with max.message.bytes={MAX_MESSAGE}"
     )]
     NotAllowed { topic: String },
-    #[error("topic {topic} cannot be made: {code}")]
+    #[error("cannot create topic {topic}: {code}")]
     Refused { topic: String, code: Code },
 }
 
-/// What the cluster has.
+/// The topics and brokers found in the cluster.
 struct Found {
     missing: BTreeSet<String>,
     existing: BTreeSet<String>,
     brokers: usize,
 }
 
-/// Looks for the topics and makes those that are missing; which are missing still. An operator that
-/// may make its own topic only goes on with that, and hears the others once they are there.
+/// Finds the topics and creates missing ones; returns those still missing. An operator that may only
+/// create its own topic continues with that, and reads the others once they exist.
 pub(crate) fn ensure(
     shared: &Arc<Shared>,
     consumer: &BaseConsumer<Context>,
 ) -> Result<BTreeSet<String>, TopicsError> {
-    let mut found = look(shared, consumer)?;
+    let mut found = find(shared, consumer)?;
     if !shared.is_ready() && !found.existing.is_empty() {
         let (shared, existing) = (Arc::clone(shared), found.existing.clone());
-        // Beside the work: nothing waits for it, and without a thread it is left out.
+        // In the background: nothing depends on it, so it is skipped if no thread can be started.
         let _ = std::thread::Builder::new()
             .name("kafka-check".to_owned())
             .spawn(move || check(&shared, &existing));
@@ -72,30 +72,31 @@ pub(crate) fn ensure(
     if found.missing.is_empty() {
         return Ok(found.missing);
     }
-    let made = make(shared, &found);
-    found = look(shared, consumer)?;
-    match made {
-        // What was made may take a moment to be told of.
+    let created = create(shared, &found);
+    found = find(shared, consumer)?;
+    match created {
+        // New topics may take a moment to be listed.
         Ok(()) => Ok(BTreeSet::new()),
         Err(error) if found.missing.contains(&shared.own_topic) => Err(error),
         Err(error) => {
-            shared.health.complain("topics", &error.to_string());
+            shared.health.report("topics", &error.to_string());
             Ok(found.missing)
         }
     }
 }
 
-/// The consumer asks, as a producer's question would make topics with the broker's defaults.
-fn look(shared: &Shared, consumer: &BaseConsumer<Context>) -> Result<Found, TopicsError> {
+/// Queries the topics with the consumer: a producer's query would create them with the broker's
+/// defaults.
+fn find(shared: &Shared, consumer: &BaseConsumer<Context>) -> Result<Found, TopicsError> {
     let mut found = Found {
         missing: BTreeSet::new(),
         existing: BTreeSet::new(),
         brokers: 0,
     };
-    for operator in shared.config.everyone() {
+    for operator in shared.config.operator_ids() {
         let topic = shared.config.topic_of(operator);
         let metadata = consumer
-            .fetch_metadata(Some(&topic), WITHIN)
+            .fetch_metadata(Some(&topic), QUERY_TIMEOUT)
             .map_err(|error| TopicsError::Metadata(code(&error)))?;
         shared
             .health
@@ -105,13 +106,13 @@ fn look(shared: &Shared, consumer: &BaseConsumer<Context>) -> Result<Found, Topi
         let error = known.and_then(|known| known.error()).map(Code::from);
         let state = match error {
             Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => TopicState::Missing,
-            // Not allowed to know is not the same as missing, and the reading will tell.
+            // Forbidden does not mean missing; reading it will show.
             Some(Code::TopicAuthorizationFailed) => TopicState::Forbidden,
             Some(_) => TopicState::Unknown,
             None if known.is_none_or(|known| known.partitions().is_empty()) => TopicState::Missing,
             None => TopicState::Present,
         };
-        shared.health.topic(operator, state);
+        shared.health.set_topic(operator, state);
         let is_missing = state == TopicState::Missing;
         if is_missing {
             found.missing.insert(topic);
@@ -129,7 +130,7 @@ fn admin(shared: &Shared) -> Result<AdminClient<DefaultClientContext>, KafkaErro
     config.create()
 }
 
-fn make(shared: &Shared, found: &Found) -> Result<(), TopicsError> {
+fn create(shared: &Shared, found: &Found) -> Result<(), TopicsError> {
     let admin = admin(shared).map_err(TopicsError::Admin)?;
     let config = &shared.config;
     let retention = config.retention().as_millis().to_string();
@@ -139,7 +140,7 @@ fn make(shared: &Shared, found: &Found) -> Result<(), TopicsError> {
         .missing
         .iter()
         .map(|name| {
-            // One partition: one order.
+            // One partition, for one order.
             NewTopic::new(name, 1, TopicReplication::Fixed(replication))
                 .set("cleanup.policy", "delete")
                 .set("retention.ms", &retention)
@@ -148,22 +149,22 @@ fn make(shared: &Shared, found: &Found) -> Result<(), TopicsError> {
                 .set("retention.bytes", "268435456")
                 .set("segment.bytes", "67108864")
                 .set("max.message.bytes", &size)
-                // A frame lost with its broker is sent again by the protocol; a topic that takes
-                // none because one broker restarts is worse.
+                // The protocol retransmits a frame lost with its broker; a topic that refuses writes
+                // while one broker restarts is worse.
                 .set("min.insync.replicas", "1")
                 .set("message.timestamp.type", "CreateTime")
-                // The broker unpacks, under its limit of size: no small record becomes a large one
-                // in a reader's memory.
+                // The broker decompresses, within its size limit: no small record can expand to a
+                // large one in a reader's memory.
                 .set("compression.type", "uncompressed")
         })
         .collect();
     let options = AdminOptions::new()
-        .request_timeout(Some(MAKING))
-        .operation_timeout(Some(MAKING));
-    let made = block_on(admin.create_topics(&topics, &options)).map_err(TopicsError::Admin)?;
-    for result in made {
+        .request_timeout(Some(CREATE_TIMEOUT))
+        .operation_timeout(Some(CREATE_TIMEOUT));
+    let created = block_on(admin.create_topics(&topics, &options)).map_err(TopicsError::Admin)?;
+    for result in created {
         match result {
-            Ok(topic) => info!(topic, replication, "topic made"),
+            Ok(topic) => info!(topic, replication, "topic created"),
             Err((_, Code::TopicAlreadyExists)) => {}
             Err((topic, Code::InvalidReplicationFactor)) => {
                 return Err(TopicsError::Replication {
@@ -184,7 +185,7 @@ fn make(shared: &Shared, found: &Found) -> Result<(), TopicsError> {
     Ok(())
 }
 
-/// Says which topics, made by others, are not as they have to be. Not knowing is no fault.
+/// Reports existing topics with unsuitable settings. A failed query is not reported as a fault.
 fn check(shared: &Shared, existing: &BTreeSet<String>) {
     let Ok(admin) = admin(shared) else {
         return;
@@ -193,11 +194,11 @@ fn check(shared: &Shared, existing: &BTreeSet<String>) {
         .iter()
         .map(|topic| ResourceSpecifier::Topic(topic))
         .collect();
-    let options = AdminOptions::new().request_timeout(Some(WITHIN));
+    let options = AdminOptions::new().request_timeout(Some(QUERY_TIMEOUT));
     let described = match block_on(admin.describe_configs(&resources, &options)) {
         Ok(described) => described,
         Err(error) => {
-            debug!(%error, "the topics' settings are not told");
+            debug!(%error, "cannot read the settings of the topics");
             return;
         }
     };
@@ -208,11 +209,11 @@ fn check(shared: &Shared, existing: &BTreeSet<String>) {
         let value = |name| resource.get(name).and_then(|entry| entry.value.as_deref());
         let size = value("max.message.bytes").and_then(|text| text.parse::<usize>().ok());
         let fault = match size {
-            Some(size) if size < MAX_MESSAGE => "takes no large block",
-            Some(size) if size > 2 * MAX_MESSAGE => "takes more than any block has",
+            Some(size) if size < MAX_MESSAGE => "does not accept large blocks",
+            Some(size) if size > 2 * MAX_MESSAGE => "accepts messages larger than any block",
             _ => continue,
         };
-        shared.health.complain(
+        shared.health.report(
             topic,
             &format!("topic {topic} {fault}: set its max.message.bytes to {MAX_MESSAGE}"),
         );

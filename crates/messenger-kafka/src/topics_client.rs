@@ -1,4 +1,4 @@
-//! A client of topics of any names: a producer, and a consumer that reads from their ends on.
+//! A client for topics of any name: a producer, and a consumer that reads from their ends.
 
 use core::time::Duration;
 use std::{
@@ -19,21 +19,21 @@ use rdkafka::{
     producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer},
 };
 
-use crate::{KafkaError, TopicsConfig, settings::translate, turns::Turns};
+use crate::{KafkaError, TopicsConfig, settings::translate, watchdog::Watchdog};
 
-/// How long one look at the consumer takes at most, and with it the end of the thread.
+/// How long to wait for a record before checking whether to stop.
 const POLL: Duration = Duration::from_millis(100);
-/// How often topics and partitions are looked for: until all are there, and then.
-const LOOK_FIRST: Duration = Duration::from_secs(1);
-const LOOK: Duration = Duration::from_secs(60);
-/// How long the brokers may take to tell of a topic.
+/// How often to look for topics and partitions: until all are found, and afterwards.
+const SEARCH_MISSING: Duration = Duration::from_secs(1);
+const SEARCH: Duration = Duration::from_secs(60);
+/// Timeout of a query for a topic's metadata.
 const METADATA: Duration = Duration::from_secs(5);
-/// A record that could not be handed to a broker for so long is of no use any more.
+/// How long a record is useful; one not sent to a broker within this time is dropped.
 const LIFETIME: Duration = Duration::from_secs(20);
-/// The name of the thread that reads.
+/// The name of the reading thread.
 const READER: &str = "kafka-topics";
 
-/// Says once that the brokers are away, and once that they are back.
+/// Logs once when the brokers become unreachable, and once when they are back.
 #[derive(Debug, Clone, Default)]
 struct Health {
     down: Arc<AtomicBool>,
@@ -42,13 +42,13 @@ struct Health {
 impl Health {
     fn failed(&self, error: &dyn core::fmt::Display) {
         if !self.down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "kafka does not answer");
+            tracing::warn!(%error, "Kafka unreachable");
         }
     }
 
-    fn works(&self) {
+    fn succeeded(&self) {
         if self.down.swap(false, Ordering::Relaxed) {
-            tracing::info!("kafka answers again");
+            tracing::info!("Kafka reachable again");
         }
     }
 }
@@ -70,24 +70,24 @@ impl ProducerContext for Health {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(_) => self.works(),
+            Ok(_) => self.succeeded(),
             Err((error, _)) => self.failed(error),
         }
     }
 }
 
-/// The producer, and what the thread of the consumer shares with it.
+/// The producer, and the consumer's thread.
 pub(crate) struct TopicsClient {
     written: Vec<String>,
     producer: ThreadedProducer<Health>,
     reader: Option<Reader>,
     thread: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
-    turns: Arc<Turns>,
+    watchdog: Arc<Watchdog>,
 }
 
 impl TopicsClient {
-    /// Makes the clients. The brokers need not be there yet.
+    /// Creates the clients. The brokers need not be reachable yet.
     pub(crate) fn new(config: &TopicsConfig) -> Result<Self, KafkaError> {
         let health = Health::default();
         let largest = config.largest().to_string();
@@ -99,7 +99,7 @@ impl TopicsClient {
             .create_with_context(health.clone())
             .map_err(translate)?;
         let consumer: BaseConsumer<Health> = base(config)
-            // It commits nothing and joins no group: the library wants a name all the same.
+            // Required, although it commits no offsets and joins no group.
             .set("group.id", config.client())
             .set("enable.auto.commit", "false")
             .set("allow.auto.create.topics", "true")
@@ -109,14 +109,14 @@ impl TopicsClient {
             .create_with_context(health.clone())
             .map_err(translate)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let turns = Arc::new(Turns::default());
+        let watchdog = Arc::new(Watchdog::default());
         let reader = Reader {
             consumer,
             health,
             topics: config.read().to_vec(),
             assigned: BTreeSet::new(),
             stop: Arc::clone(&stop),
-            turns: Arc::clone(&turns),
+            watchdog: Arc::clone(&watchdog),
         };
         Ok(Self {
             written: config.written().to_vec(),
@@ -124,33 +124,33 @@ impl TopicsClient {
             reader: Some(reader),
             thread: None,
             stop,
-            turns,
+            watchdog,
         })
     }
 
-    /// Begins to read; hands each record on with its topic's number before it, until told that it is
-    /// of no use any more.
+    /// Starts reading; passes each record, prefixed with its topic's number, to `forward` until that
+    /// returns `false`.
     pub(crate) fn read(
         &mut self,
-        hand_on: impl Fn(&[u8]) -> bool + Send + 'static,
+        forward: impl Fn(&[u8]) -> bool + Send + 'static,
     ) -> Result<(), KafkaError> {
         let Some(reader) = self.reader.take() else {
             return Ok(());
         };
         let thread = std::thread::Builder::new()
             .name(READER.to_owned())
-            .spawn(move || reader.run(hand_on))
+            .spawn(move || reader.run(forward))
             .map_err(|error| KafkaError::Thread(Arc::new(error)))?;
         self.thread = Some(thread);
         Ok(())
     }
 
-    /// What tells whether its thread goes on.
-    pub(crate) fn turns(&self) -> Arc<Turns> {
-        Arc::clone(&self.turns)
+    /// Returns the watchdog of the reading thread.
+    pub(crate) fn watchdog(&self) -> Arc<Watchdog> {
+        Arc::clone(&self.watchdog)
     }
 
-    /// Writes a record with its topic's number before it.
+    /// Writes a record that is prefixed with its topic's number.
     pub(crate) fn write(&self, record: &[u8]) {
         let Some((topic, payload)) = record
             .split_first()
@@ -160,12 +160,13 @@ impl TopicsClient {
         };
         let record: BaseRecord<'_, (), [u8]> = BaseRecord::to(topic).payload(payload);
         if let Err((error, _)) = self.producer.send(record) {
-            // A full queue: the brokers have been away for long. The record would be stale.
+            // The queue is full: the brokers have been unreachable for long, and the record would be
+            // stale by the time they are back.
             self.producer.context().failed(&error);
         }
     }
 
-    /// Ends the reading.
+    /// Stops reading.
     pub(crate) fn close(self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread {
@@ -187,24 +188,24 @@ fn base(config: &TopicsConfig) -> ClientConfig {
     client
 }
 
-/// What runs on the thread.
+/// The state of the reading thread.
 struct Reader {
     consumer: BaseConsumer<Health>,
     health: Health,
     topics: Vec<(String, usize)>,
     assigned: BTreeSet<(String, i32)>,
     stop: Arc<AtomicBool>,
-    turns: Arc<Turns>,
+    watchdog: Arc<Watchdog>,
 }
 
 impl Reader {
-    fn run(mut self, hand_on: impl Fn(&[u8]) -> bool) {
-        let mut next_look = Instant::now();
+    fn run(mut self, forward: impl Fn(&[u8]) -> bool) {
+        let mut next_search = Instant::now();
         while !self.stop.load(Ordering::Acquire) {
-            self.turns.note(READER);
-            if Instant::now() >= next_look {
+            self.watchdog.alive(READER);
+            if Instant::now() >= next_search {
                 let all = self.assign();
-                next_look = Instant::now() + if all { LOOK } else { LOOK_FIRST };
+                next_search = Instant::now() + if all { SEARCH } else { SEARCH_MISSING };
             }
             let record = match self.consumer.poll(POLL) {
                 None => continue,
@@ -213,30 +214,30 @@ impl Reader {
                     continue;
                 }
                 Some(Ok(message)) => {
-                    self.health.works();
+                    self.health.succeeded();
                     self.record(message.topic(), message.payload().unwrap_or_default())
                 }
             };
             if let Some(record) = record {
-                // The other process may take its time.
-                self.turns.done(READER);
-                if !hand_on(&record) {
+                // The other process may take a long time to accept it.
+                self.watchdog.done(READER);
+                if !forward(&record) {
                     break;
                 }
             }
         }
-        self.turns.done(READER);
+        self.watchdog.done(READER);
     }
 
-    /// Reads the new partitions from their ends on; whether all topics are there.
+    /// Starts reading new partitions from their ends; returns whether all topics exist.
     fn assign(&mut self) -> bool {
         let mut found = BTreeSet::new();
         let mut all = true;
         for (topic, _) in &self.topics {
-            self.turns.note(READER);
+            self.watchdog.alive(READER);
             match self.consumer.fetch_metadata(Some(topic), METADATA) {
                 Ok(metadata) => {
-                    self.health.works();
+                    self.health.succeeded();
                     let of_topic = metadata.topics().iter().filter(|one| one.name() == topic);
                     let partitions: Vec<_> = of_topic
                         .flat_map(|one| one.partitions())
@@ -267,18 +268,18 @@ impl Reader {
         }
         self.consumer.assign(&list)?;
         self.assigned.clone_from(partitions);
-        tracing::debug!(partitions = partitions.len(), "reading kafka");
+        tracing::debug!(partitions = partitions.len(), "reading from Kafka");
         Ok(())
     }
 
-    /// A record with its topic's number before it, unless it is too large.
+    /// Returns a record prefixed with its topic's number, unless it is too large.
     fn record(&self, topic: &str, value: &[u8]) -> Option<Vec<u8>> {
-        let place = self.topics.iter().position(|(name, _)| name == topic)?;
-        let (_, largest) = self.topics.get(place)?;
+        let index = self.topics.iter().position(|(name, _)| name == topic)?;
+        let (_, largest) = self.topics.get(index)?;
         if value.len() > *largest {
-            tracing::debug!(topic, bytes = value.len(), "a record was too large");
+            tracing::debug!(topic, bytes = value.len(), "record dropped: too large");
             return None;
         }
-        Some([&[u8::try_from(place).ok()?], value].concat())
+        Some([&[u8::try_from(index).ok()?], value].concat())
     }
 }

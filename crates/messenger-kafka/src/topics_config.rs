@@ -1,17 +1,17 @@
-//! How a client of topics of any names is set up.
+//! The configuration of a client for topics of any name.
 
 use core::fmt;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Most topics on either side: each has a number of one byte.
+/// Most topics to read, and to write: each has a one-byte number.
 const MAX_TOPICS: usize = 256;
 
 /// Brokers, topics and limits of a [`TopicsProcess`](crate::TopicsProcess).
 ///
-/// Its `Debug` form shows the names of settings, not their values, some of which are secrets. What is
-/// deserialized has passed the same limits; more than 256 topics on a side are refused there.
+/// Its `Debug` output shows the names of settings but not their values, which may be secret. The same
+/// limits apply when it is deserialized; more than 256 topics to read or to write are then refused.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "RawTopicsConfig")]
 pub struct TopicsConfig {
@@ -23,7 +23,7 @@ pub struct TopicsConfig {
     largest: usize,
 }
 
-/// A configuration that has not been checked.
+/// A deserialized configuration before it is checked.
 #[derive(Deserialize)]
 #[serde(rename = "TopicsConfig")]
 struct RawTopicsConfig {
@@ -35,18 +35,18 @@ struct RawTopicsConfig {
     largest: usize,
 }
 
-/// There are more topics than numbers.
+/// There are more topics than one-byte numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} topics to {1}, of which a client has at most {MAX_TOPICS}: start several clients")]
+#[error("{0} topics to {1} exceed the limit of {MAX_TOPICS}: start several clients")]
 struct TooManyTopics(usize, &'static str);
 
 impl TryFrom<RawTopicsConfig> for TopicsConfig {
     type Error = TooManyTopics;
 
     fn try_from(raw: RawTopicsConfig) -> Result<Self, TooManyTopics> {
-        for (count, what) in [(raw.write.len(), "write"), (raw.read.len(), "read")] {
+        for (count, action) in [(raw.write.len(), "write"), (raw.read.len(), "read")] {
             if count > MAX_TOPICS {
-                return Err(TooManyTopics(count, what));
+                return Err(TooManyTopics(count, action));
             }
         }
         let mut config = Self::new(raw.brokers, raw.client, raw.largest);
@@ -64,8 +64,10 @@ impl TryFrom<RawTopicsConfig> for TopicsConfig {
 }
 
 impl TopicsConfig {
-    /// A client of this name (`client.id`, `group.id`) at these brokers, `host:port` with commas
-    /// between, that writes records of at most so many bytes.
+    /// Creates the configuration of a client with this name (`client.id`, `group.id`).
+    ///
+    /// Brokers are a comma-separated list of `host:port`; `largest` limits the size of a record, in
+    /// bytes.
     #[must_use]
     pub fn new(brokers: impl Into<String>, client: impl Into<String>, largest: usize) -> Self {
         Self {
@@ -78,8 +80,8 @@ impl TopicsConfig {
         }
     }
 
-    /// A topic to write to; they are numbered in their order. There are at most 256, others are left
-    /// out.
+    /// Adds a topic to write to. Topics are numbered in order of addition, up to 256; further ones
+    /// are ignored.
     #[must_use]
     pub fn with_written(mut self, topic: impl Into<String>) -> Self {
         self.write.push(topic.into());
@@ -87,8 +89,8 @@ impl TopicsConfig {
         self
     }
 
-    /// A topic to read, from its end on, and the most bytes of a record that is taken; they are
-    /// numbered in their order. There are at most 256, others are left out.
+    /// Adds a topic to read, from its end, and the largest record accepted, in bytes. Topics are
+    /// numbered in order of addition, up to 256; further ones are ignored.
     #[must_use]
     pub fn with_read(mut self, topic: impl Into<String>, largest: usize) -> Self {
         self.read.push((topic.into(), largest.min(self.largest)));
@@ -96,7 +98,7 @@ impl TopicsConfig {
         self
     }
 
-    /// Sets one of librdkafka's settings by its name, such as `security.protocol`.
+    /// Sets a librdkafka setting such as `security.protocol`.
     #[must_use]
     pub fn with_setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.insert(name.into(), value.into());
@@ -123,7 +125,7 @@ impl TopicsConfig {
         &self.write
     }
 
-    /// The topics that are read, with the most bytes of a record of each.
+    /// Returns the topics to read, with the size limit of each one's records.
     pub(crate) fn read(&self) -> &[(String, usize)] {
         &self.read
     }
@@ -157,20 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deserialized_is_as_what_is_made() {
-        let made = TopicsConfig::new("a:1,b:2", "anna", 1000)
+    fn a_configuration_survives_serialization() {
+        let config = TopicsConfig::new("a:1,b:2", "alice", 1000)
             .with_written("votes")
             .with_read("blocks", 5000)
             .with_setting("security.protocol", "ssl");
-        let text = serde_json::to_value(&made).expect("a value");
-        let again = read(&text).expect("it was made so");
+        let text = serde_json::to_value(&config).expect("a value");
+        let again = read(&text).expect("it was valid");
         assert_eq!(serde_json::to_value(&again).expect("a value"), text);
         assert_eq!(again.read(), [("blocks".to_owned(), 1000)]);
     }
 
     #[test]
-    fn no_deserialized_configuration_goes_round_the_limits() {
-        let good = serde_json::to_value(TopicsConfig::new("a:1", "anna", 1000)).expect("a value");
+    fn deserialization_enforces_the_limits() {
+        let good = serde_json::to_value(TopicsConfig::new("a:1", "alice", 1000)).expect("a value");
         let mut large = good.clone();
         large["read"] = json!([["blocks", usize::MAX]]);
         let read_largest = read(&large).expect("cut to the largest").read()[0].1;
@@ -182,7 +184,7 @@ mod tests {
             many[side] = Value::Array(vec![topic; MAX_TOPICS + 1]);
             let refused = read(&many).expect_err("too many");
             assert!(
-                refused.contains(&format!("257 topics to {side}, of which")),
+                refused.contains(&format!("257 topics to {side} exceed the limit")),
                 "{refused}"
             );
         }

@@ -1,5 +1,5 @@
-//! What is said while brokers are down: a line for each, not a flood. In a process of its own, as
-//! the log of librdkafka's threads is the log of the process.
+//! The log while brokers are down: one line per broker, not a flood. This test needs its own process,
+//! since librdkafka's threads use the process-wide log.
 
 use std::{
     io,
@@ -45,7 +45,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_down_is_said_in_one_line() {
+async fn a_broker_that_is_down_is_logged_once() {
     let log = Log::default();
     tracing_subscriber::fmt()
         .with_writer(log.clone())
@@ -78,16 +78,16 @@ async fn a_broker_that_is_down_is_said_in_one_line() {
     let warnings = log.lines("WARN");
     assert_eq!(warnings.len(), 3, "{warnings:#?}");
     for broker in brokers.brokers().expect("they are known") {
-        let said = log.lines(&format!(
-            "Kafka broker cannot be reached, trying again broker=\"{broker}\""
+        let lines = log.lines(&format!(
+            "Kafka broker unreachable, retrying broker=\"{broker}\""
         ));
-        assert_eq!(said.len(), 1, "{warnings:#?}");
-        assert!(said[0].contains("reason="), "{said:?}");
+        assert_eq!(lines.len(), 1, "{warnings:#?}");
+        assert!(lines[0].contains("reason="), "{lines:?}");
     }
     assert_eq!(log.lines("no Kafka broker is connected").len(), 1);
     brokers.bring_all_up().expect("they were down");
     until(true).await;
     assert_eq!(log.lines("connected to Kafka again").len(), 1);
     messenger.close().await;
-    assert_eq!(log.lines("WARN").len(), 3, "closing is no fault");
+    assert_eq!(log.lines("WARN").len(), 3, "closing is not a fault");
 }

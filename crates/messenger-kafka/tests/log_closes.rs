@@ -1,5 +1,5 @@
-//! What is said of a broker that takes connections and closes them. In a process of its own, as the
-//! log of librdkafka's threads is the log of the process.
+//! The log for a broker that closes all connections. This test needs its own process, since
+//! librdkafka's threads use the process-wide log.
 
 #[path = "it/stub.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
@@ -14,7 +14,7 @@ use std::{
 use federation_messenger::Messenger;
 use federation_messenger_kafka::{KafkaConfig, KafkaMessenger};
 use federation_roster::{FederationId, OperatorId};
-use stub::{Stub, Wrong};
+use stub::{Faults, Stub};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -32,7 +32,7 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
-async fn a_broker_that_closes_connections_is_named_once() {
+async fn a_broker_that_closes_connections_is_logged_once() {
     let log = Log::default();
     let writer = log.clone();
     tracing_subscriber::fmt()
@@ -40,9 +40,9 @@ async fn a_broker_that_closes_connections_is_named_once() {
         .with_ansi(false)
         .with_max_level(tracing::Level::WARN)
         .init();
-    let stub = Stub::start(Wrong {
+    let stub = Stub::start(Faults {
         closes: true,
-        ..Wrong::default()
+        ..Faults::default()
     })
     .await;
     let federation = FederationId::from_bytes([7; 32]);
@@ -53,7 +53,7 @@ async fn a_broker_that_closes_connections_is_named_once() {
         let bytes = log.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).matches(&named).count()
     };
-    // Both clients try again and again.
+    // Both clients keep retrying.
     let waiting = async {
         while lines() == 0 || stub.connections() < 6 {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,4 +1,4 @@
-//! There and back over loopback: a vote, a proposal, a block of 4 MB.
+//! Round trips over loopback: a vote, a proposal and a block of 4 MB.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn roundtrip(c: &mut Criterion) {
             b.broadcast(frame).await.expect("open");
         }
     });
-    let mut group = c.benchmark_group("there and back");
+    let mut group = c.benchmark_group("round trip");
     for size in [200, 20_000, 4_000_000] {
         let frame = Bytes::from(vec![7; size]);
         group.throughput(Throughput::Bytes(2 * size as u64));

@@ -1,5 +1,5 @@
-//! Takes the connections that others make: of subscribers, who hear us, and of publishers, whom we
-//! hear if we do not reach them ourselves.
+//! Accepts connections: from subscribers, which receive our frames, and from publishers, whose frames
+//! we receive if we cannot reach them ourselves.
 
 use core::{convert::Infallible, time::Duration};
 use std::{net::SocketAddr, sync::Arc, time::Instant};
@@ -15,20 +15,20 @@ use tracing::{debug, info, warn};
 use zeromq::{Socket, SocketRecv, SubSocket};
 
 use crate::{
+    admission::Permit,
     greeting::{Caller, Opening, greet},
     link::{Bridge, LinkError, options, tune},
-    places::Place,
     publisher::{FROM_SUBSCRIBER, publish},
     shared::{CallerSlot, Shared},
     subscriber::FROM_PUBLISHER,
     topics::Topics,
-    wire::Assembly,
+    wire::Reassembly,
 };
 
-/// How long to wait when no connection can be taken, as when there are too many open files.
+/// Pause after a failed accept, for example with too many open files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Takes connections until told to stop, then closes them all.
+/// Accepts connections until the messenger closes, then closes them all.
 pub(crate) async fn accept(
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -39,15 +39,15 @@ pub(crate) async fn accept(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((outer, remote)) => match shared.admit(remote) {
-                    Ok(place) => {
-                        links.spawn(take(Arc::clone(&shared), place, outer, remote));
+                    Ok(permit) => {
+                        links.spawn(handle(Arc::clone(&shared), permit, outer, remote));
                     }
-                    Err(reason) => if let Some(unsaid) = shared.places.tells(Instant::now()) {
-                        warn!(%remote, unsaid, "connection closed: {reason}");
+                    Err(reason) => if let Some(suppressed) = shared.admission.should_log(Instant::now()) {
+                        warn!(%remote, suppressed, "connection refused: {reason}");
                     },
                 },
                 Err(error) => {
-                    warn!(%error, "cannot take a connection");
+                    warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_RETRY).await;
                 }
             },
@@ -59,22 +59,22 @@ pub(crate) async fn accept(
     links.shutdown().await;
 }
 
-/// Takes one connection to its end.
-async fn take(shared: Arc<Shared>, place: Place, outer: TcpStream, remote: SocketAddr) {
-    let end = match serve(&shared, &place, outer, remote).await {
+/// Serves one connection until it ends.
+async fn handle(shared: Arc<Shared>, permit: Permit, outer: TcpStream, remote: SocketAddr) {
+    let end = match serve(&shared, &permit, outer, remote).await {
         Ok(never) => match never {},
         Err(end) => end,
     };
     if let LinkError::Oneself = end {
         warn!(%remote, "{end}");
     } else {
-        debug!(%remote, %end, "connection over");
+        debug!(%remote, %end, "connection ended");
     }
 }
 
 async fn serve(
     shared: &Arc<Shared>,
-    place: &Place,
+    permit: &Permit,
     mut outer: TcpStream,
     remote: SocketAddr,
 ) -> Result<Infallible, LinkError> {
@@ -100,15 +100,15 @@ async fn serve(
                 return Err(LinkError::Oneself);
             }
             let operator = Topics::read_identity(&identity).ok_or(LinkError::Unknown)?;
-            let slot = shared.add_caller(operator, place.is_strangers())?;
+            let slot = shared.add_caller(operator, permit.is_stranger())?;
             opening.limit(FROM_PUBLISHER);
-            listen(shared, &slot, outer, opening).await
+            receive_from_caller(shared, &slot, outer, opening).await
         }
     }
 }
 
-/// Hears one that called for as long as there is no other way.
-async fn listen(
+/// Receives from an operator that connected to us while there is no other way to reach it.
+async fn receive_from_caller(
     shared: &Shared,
     slot: &CallerSlot,
     outer: TcpStream,
@@ -118,55 +118,55 @@ async fn listen(
     let inner = bridge.endpoint();
     tokio::select! {
         end = bridge.run(outer, opening, shared.limits.stall) => Err(end),
-        end = hear(shared, slot, &inner) => end,
+        end = receive(shared, slot, &inner) => end,
     }
 }
 
-async fn hear(shared: &Shared, slot: &CallerSlot, inner: &str) -> Result<Infallible, LinkError> {
+async fn receive(shared: &Shared, slot: &CallerSlot, inner: &str) -> Result<Infallible, LinkError> {
     let caller = &slot.caller;
     let Some(operator) = caller.operator else {
         return Err(LinkError::Unknown);
     };
     let mut changes = shared.changes.subscribe();
     let mut socket = SubSocket::with_options(options(&shared.limits));
-    // The name goes first: a peer that sends frames knows to whom.
+    // The name goes first, so that the peer knows whose subscription follows.
     if let Some(me) = shared.me {
         socket.subscribe(&shared.topics.name(me)).await?;
     }
     socket.connect(inner).await?;
     let all = shared.topics.all_text();
-    let mut assembly = Assembly::default();
-    let mut up = None;
+    let mut reassembly = Reassembly::default();
+    let mut subscribed = None;
     loop {
         changes.mark_unchanged();
-        if !shared.hears(operator) {
+        if !shared.is_known(operator) {
             return Err(LinkError::Unknown);
         }
-        match (shared.wants(operator), up.is_some()) {
+        match (shared.needs_caller(operator), subscribed.is_some()) {
             (true, false) => {
                 socket.subscribe(&all).await?;
-                up = Some(caller.up());
-                info!(%operator, "heard over the connection that it made");
+                subscribed = Some(caller.mark_connected());
+                info!(%operator, "receiving over the connection made by the operator");
             }
             (false, true) => {
                 socket.unsubscribe(&all).await?;
-                up = None;
-                assembly = Assembly::default();
-                info!(%operator, "heard at its endpoint again");
+                subscribed = None;
+                reassembly = Reassembly::default();
+                info!(%operator, "receiving from the operator's endpoint again");
             }
             _ => {}
         }
         tokio::select! {
-            // The sender is in the same object as what is shared: it is there.
+            // Cannot fail: the sender is in `shared`.
             _ = changes.changed() => {}
             message = socket.recv() => {
                 let message = message?;
-                if up.is_none() {
-                    // Under way when it was given up, or never asked for.
+                if subscribed.is_none() {
+                    // Sent before it processed our unsubscription, or without a subscription.
                     caller.count_dropped();
                     continue;
                 }
-                match assembly.take(shared.topics.all(), message) {
+                match reassembly.take(shared.topics.all(), message) {
                     Ok(Some(frame)) => caller.lane.push(frame),
                     Ok(None) => {}
                     Err(error) => {

@@ -1,4 +1,4 @@
-//! How a ZeroMQ messenger is set up.
+//! The configuration of a ZeroMQ messenger.
 
 use core::time::Duration;
 use std::{io, sync::Arc};
@@ -6,9 +6,9 @@ use std::{io, sync::Arc};
 use federation_messenger::QueueLimits;
 use federation_roster::{FederationId, OperatorId};
 
-use crate::{Endpoint, Resolve, SystemNames, places::PlaceLimits};
+use crate::{Endpoint, Resolve, SystemNames, admission::ConnectionLimits};
 
-/// Where to listen, whom to hear, and the limits of each link.
+/// The address to listen on, the peers, and the limits of each link.
 #[derive(Debug, Clone)]
 pub struct ZmqConfig {
     listen: Endpoint,
@@ -19,11 +19,11 @@ pub struct ZmqConfig {
     pub(crate) limits: LinkLimits,
 }
 
-/// What one link may use.
+/// The limits of one link.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LinkLimits {
     pub(crate) queue: QueueLimits,
-    pub(crate) places: PlaceLimits,
+    pub(crate) connections: ConnectionLimits,
     pub(crate) handshake: Duration,
     pub(crate) stall: Duration,
     pub(crate) first_retry: Duration,
@@ -34,9 +34,9 @@ impl Default for LinkLimits {
     fn default() -> Self {
         Self {
             queue: QueueLimits::default(),
-            places: PlaceLimits {
-                all: 128,
-                address: 8,
+            connections: ConnectionLimits {
+                total: 128,
+                per_address: 8,
             },
             handshake: Duration::from_secs(5),
             stall: Duration::from_secs(20),
@@ -47,10 +47,10 @@ impl Default for LinkLimits {
 }
 
 impl ZmqConfig {
-    /// Listens at an endpoint and carries frames of one federation.
+    /// Listens on an endpoint and carries frames of one federation.
     ///
-    /// The endpoint to listen at need not be the one that peers are told: behind a router it is
-    /// often `0.0.0.0:5000` or `[::]:5000`.
+    /// Peers may know this messenger by another endpoint: behind a router, the endpoint to listen on
+    /// is often `0.0.0.0:5000` or `[::]:5000`.
     #[must_use]
     pub fn new(listen: Endpoint, federation: FederationId) -> Self {
         Self {
@@ -63,17 +63,17 @@ impl ZmqConfig {
         }
     }
 
-    /// Which operator this is. Peers are told, so that they can send it alone what is for it alone,
-    /// and [`send_to`](federation_messenger::Messenger::send_to) then addresses one operator.
-    /// Without it, frames for one go to all, both ways.
+    /// Sets which operator this is. The messenger identifies itself to its peers, so that they can
+    /// address it alone, and [`send_to`](federation_messenger::Messenger::send_to) addresses a single
+    /// operator. Without it, frames for one operator go to all, in both directions.
     #[must_use]
     pub const fn with_operator(mut self, me: OperatorId) -> Self {
         self.me = Some(me);
         self
     }
 
-    /// Endpoints of operators to hear, in addition to those given before. Who is there is not known,
-    /// so a peer that cannot reach this operator is sent nothing: rather use
+    /// Adds endpoints of peers to receive from. It is unknown which operator is at an endpoint, so a
+    /// peer that cannot reach this operator receives nothing: prefer
     /// [`with_operators`](Self::with_operators).
     #[must_use]
     pub fn with_peers(mut self, peers: impl IntoIterator<Item = Endpoint>) -> Self {
@@ -82,11 +82,11 @@ impl ZmqConfig {
         self
     }
 
-    /// The other operators and their endpoints, in addition to those given before.
+    /// Adds other operators and their endpoints.
     ///
-    /// If [`with_operator`](Self::with_operator) says who this is, each of them is offered the
-    /// frames over the connection that was made to it, too, and takes them that way as long as it
-    /// does not reach this operator at its endpoint. One's own endpoint does no harm.
+    /// If [`with_operator`](Self::with_operator) is set, this messenger also opens a second
+    /// connection to each of them and offers its frames there. The peer accepts the offer as long as
+    /// it cannot reach this operator at its endpoint. Including one's own endpoint does no harm.
     #[must_use]
     pub fn with_operators(
         mut self,
@@ -98,56 +98,57 @@ impl ZmqConfig {
         self
     }
 
-    /// Who turns the peers' names into addresses, for those who have a directory of their own; the
-    /// system by default.
+    /// Sets the resolver of the peers' host names; the system's resolver by default.
     #[must_use]
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// Limits of the queue of frames from each peer, and of the one for each subscriber. The
-    /// default is that of [`QueueLimits`].
+    /// Sets the limits of the queue of frames from each peer, and of the queue for each subscriber.
+    /// The default is that of [`QueueLimits`].
     #[must_use]
     pub const fn with_queue_limits(mut self, limits: QueueLimits) -> Self {
         self.limits.queue = limits;
         self
     }
 
-    /// Most connections taken at a time, 128 by default. Half of them are kept for the addresses
-    /// that the peers' endpoints resolve to.
+    /// Limits the number of accepted connections, 128 by default. Half of them are reserved for the
+    /// addresses that the peers' endpoints resolve to.
     #[must_use]
     pub const fn with_max_connections(mut self, connections: usize) -> Self {
-        self.limits.places.all = connections;
+        self.limits.connections.total = connections;
         self
     }
 
-    /// Most connections taken from one address at a time, 8 by default: from one IPv4 address or
-    /// /64 of IPv6, and from the address of several peers so many for each. An operator needs two,
-    /// and for half a minute four after its link has broken. More are needed if several operators
-    /// are behind an address that is no endpoint's.
+    /// Limits the number of accepted connections per address, 8 by default. An address is an IPv4
+    /// address or an IPv6 /64; if the endpoints of several peers resolve to one address, the limit
+    /// applies to each of them. An operator needs two connections, and four for half a minute after
+    /// its link has broken. Raise the limit if several operators connect from an address that none
+    /// of the endpoints resolves to.
     #[must_use]
     pub const fn with_max_per_address(mut self, connections: usize) -> Self {
-        self.limits.places.address = connections;
+        self.limits.connections.per_address = connections;
         self
     }
 
-    /// How long a new connection may take until it is of use, 5 s by default.
+    /// Limits how long a new connection may take until it has subscribed or been identified, 5 s by
+    /// default.
     #[must_use]
     pub const fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.limits.handshake = timeout;
         self
     }
 
-    /// How long a peer may take no byte of what waits for it, 20 s by default.
+    /// Limits how long a peer may read nothing while data is waiting for it, 20 s by default.
     #[must_use]
     pub const fn with_stall_timeout(mut self, timeout: Duration) -> Self {
         self.limits.stall = timeout;
         self
     }
 
-    /// How long to wait before connecting again, at first and at most: 20 ms and 1 s by default,
-    /// doubled in between.
+    /// Sets the first and the longest pause before reconnecting, 20 ms and 1 s by default. The pause
+    /// doubles in between.
     #[must_use]
     pub const fn with_retry(mut self, first: Duration, most: Duration) -> Self {
         self.limits.first_retry = first;
@@ -176,23 +177,23 @@ impl ZmqConfig {
     }
 }
 
-/// Why a messenger could not be set up.
+/// Why a messenger could not be started.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZmqError {
-    /// The address is taken, not ours, or unknown.
-    #[error("cannot listen at `{endpoint}`")]
+    /// The address is in use, not available on this machine, or cannot be resolved.
+    #[error("cannot listen on `{endpoint}`")]
     Bind {
-        /// What was configured.
+        /// The configured endpoint.
         endpoint: Endpoint,
-        /// What the system says.
+        /// The system's error.
         #[source]
         source: Arc<io::Error>,
     },
-    /// A peer that listens nowhere.
-    #[error("peer `{endpoint}` has port 0, at which nobody can be reached")]
+    /// The port of a peer is 0.
+    #[error("peer `{endpoint}` has port 0: expected a port from 1 to 65535")]
     PeerPort {
-        /// What was configured.
+        /// The configured endpoint.
         endpoint: Endpoint,
     },
     /// The messenger was closed.

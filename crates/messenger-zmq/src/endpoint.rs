@@ -1,11 +1,11 @@
-//! Where an operator listens or is reached: `host:port`.
+//! The endpoint of an operator: `host:port`.
 
 use core::{fmt, net::Ipv6Addr, str::FromStr};
 use std::net::SocketAddr;
 
 /// A host and a TCP port: `operator.example:5000`, `192.0.2.7:5000` or `[2001:db8::7]:5000`.
 ///
-/// A name stays a name: it is resolved at each connection.
+/// A name is resolved anew for each connection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// Without brackets.
@@ -14,13 +14,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The name or address, without brackets.
+    /// Returns the name or address, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port; 0 asks the system to choose one to listen on.
+    /// Returns the port; 0 lets the system choose a port to listen on.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -46,21 +46,21 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A text that is no endpoint.
+/// Why a string is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseEndpointError {
-    /// A transport is named; there is only TCP.
-    #[error("endpoint `{0}` names a transport: write host:port only")]
+    /// It names a transport; TCP is the only one.
+    #[error("endpoint `{0}` names a transport: expected host:port")]
     Transport(String),
-    /// No port, or none from 0 to 65535.
-    #[error("endpoint `{0}` has no port from 0 to 65535 after its last colon")]
+    /// The port is missing or not a number from 0 to 65535.
+    #[error("endpoint `{0}` must end in a colon and a port from 0 to 65535")]
     Port(String),
-    /// An IPv6 address without brackets, or brackets without one.
-    #[error("endpoint `{0}` has no IPv6 address in brackets: write [2001:db8::7]:5000")]
+    /// An IPv6 address without brackets, or brackets without an IPv6 address.
+    #[error("endpoint `{0}` must have its IPv6 address in brackets, as in [2001:db8::7]:5000")]
     Ipv6(String),
-    /// No name of a host.
-    #[error("endpoint `{0}` has no valid host name before its port")]
+    /// The host name is missing or invalid.
+    #[error("endpoint `{0}` must have a valid host name before its port")]
     Host(String),
 }
 
@@ -69,7 +69,7 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |kind: fn(String) -> ParseEndpointError| {
-            // Long enough for any host name; the rest is of no use in a message.
+            // Long enough for any host name.
             kind(text.chars().take(300).collect())
         };
         if text.contains("://") {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_for_its_reason() {
+    fn invalid_endpoints_are_refused_with_the_reason() {
         use ParseEndpointError as E;
 
         type Kind = fn(String) -> E;
@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_refused_or_prints_back(text in "\\PC{0,40}|[a-z.\\[\\]:0-9]{0,20}:[0-9]{1,5}") {
+        fn any_string_is_refused_or_prints_back(text in "\\PC{0,40}|[a-z.\\[\\]:0-9]{0,20}:[0-9]{1,5}") {
             if let Ok(endpoint) = text.parse::<Endpoint>() {
                 prop_assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
             }

@@ -31,11 +31,13 @@ pub(crate) enum LinkError {
     Connect(Duration),
     #[error("no subscription within {0:?}")]
     Unsubscribed(Duration),
-    #[error("the connection is from this messenger itself: take its own endpoint off its peers")]
+    #[error(
+        "the connection comes from this messenger itself: remove its own endpoint from its peers"
+    )]
     Oneself,
-    #[error("a publisher that is no operator of this federation")]
+    #[error("a publisher of no known operator")]
     Unknown,
-    #[error("no place for another publisher that says it is operator {0}")]
+    #[error("too many publishers claim to be operator {0}")]
     Claimed(OperatorId),
     #[error("the messenger is closed")]
     Closed,

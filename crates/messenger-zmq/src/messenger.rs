@@ -1,4 +1,4 @@
-//! The messenger itself: one listener, one task per peer.
+//! The messenger: one listener, and one task per peer.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +20,9 @@ use crate::{
     subscriber::follow,
 };
 
-/// Publishes to all who subscribe, and hears all peers.
+/// Publishes to all subscribers, and subscribes to all peers.
 ///
-/// Its tasks run on the tokio runtime on which it was made; dropping it ends them.
+/// Its tasks run on the tokio runtime it was created on; dropping it ends them.
 #[derive(Debug)]
 pub struct ZmqMessenger {
     shared: Arc<Shared>,
@@ -39,13 +39,13 @@ struct Tasks {
 }
 
 impl ZmqMessenger {
-    /// Listens, and begins to look for the peers. Does not wait for any of them.
+    /// Listens, and starts connecting to the peers without waiting for them.
     ///
     /// # Errors
     /// [`ZmqError::Bind`] if it cannot listen, [`ZmqError::PeerPort`] for a peer with port 0.
     ///
     /// # Panics
-    /// Outside a tokio runtime with time and I/O.
+    /// If called outside a tokio runtime with time and I/O enabled.
     pub async fn bind(config: ZmqConfig) -> Result<Self, ZmqError> {
         let endpoint = config.listen();
         let bind_error = |source| ZmqError::Bind {
@@ -76,19 +76,19 @@ impl ZmqMessenger {
         Ok(messenger)
     }
 
-    /// Where it listens, with the port that the system chose if 0 was asked for.
+    /// Returns the endpoint it listens on, with the port the system chose if port 0 was configured.
     #[must_use]
     pub fn local_endpoint(&self) -> Endpoint {
         self.local.clone()
     }
 
-    /// How many subscriptions to what this messenger sends are in place.
+    /// Returns the number of active subscriptions to this messenger's frames.
     #[must_use]
     pub fn subscribers(&self) -> usize {
         self.shared.subscribers()
     }
 
-    /// Hears one more peer from now on. A peer that is heard already is left as it is.
+    /// Subscribes to another peer. Has no effect if the peer is known already.
     ///
     /// # Errors
     /// [`ZmqError::PeerPort`] for port 0, [`ZmqError::Closed`] after close.
@@ -96,12 +96,11 @@ impl ZmqMessenger {
         self.add(endpoint, None)
     }
 
-    /// Hears one more operator from now on, and offers it frames as
-    /// [`with_operators`](ZmqConfig::with_operators) says. A peer that is heard already is left as
-    /// it is.
+    /// Subscribes to another operator, and offers it frames as described at
+    /// [`with_operators`](ZmqConfig::with_operators). Has no effect if the endpoint is known already.
     ///
     /// # Errors
-    /// As [`add_peer`](Self::add_peer).
+    /// The same as [`add_peer`](Self::add_peer).
     pub fn add_operator(&self, operator: OperatorId, endpoint: Endpoint) -> Result<(), ZmqError> {
         self.add(endpoint, Some(operator))
     }
@@ -133,7 +132,7 @@ impl ZmqMessenger {
         Ok(())
     }
 
-    /// Whether a frame can be taken.
+    /// Checks whether a frame can be sent.
     fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
         if self.shared.inbox.is_closed() {
             return Err(MessengerError::Closed);
@@ -147,7 +146,7 @@ impl ZmqMessenger {
         Ok(())
     }
 
-    /// Hears a peer no more. Frames that have come from it can still be received.
+    /// Ends the subscription to a peer. Frames already received from it can still be read.
     pub fn remove_peer(&self, endpoint: &Endpoint) {
         if let Some(task) = lock(&self.tasks).peers.remove(endpoint) {
             task.abort();
@@ -196,7 +195,7 @@ impl Messenger for ZmqMessenger {
         for task in peers.values() {
             task.abort();
         }
-        // Ended tasks have let go of their sockets. How they ended is of no interest.
+        // Once the tasks have ended, their sockets are closed. Their results do not matter.
         for task in peers.into_values().chain(accept) {
             let _ = task.await;
         }

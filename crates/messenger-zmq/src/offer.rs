@@ -1,8 +1,8 @@
-//! Offers a peer our frames over a connection that we make.
+//! Offers a peer our frames over a connection that we open.
 //!
-//! A peer that cannot connect to us, because we are behind a router that lets nobody in or at
-//! another address than our endpoint's, takes them that way. One that can does not: it subscribes
-//! to nothing here, and the connection rests.
+//! A peer that cannot connect to us, because we are behind a router that blocks incoming connections
+//! or our endpoint's address is wrong, subscribes over this connection. A peer that can connect does
+//! not subscribe here, and the connection stays idle.
 
 use core::{convert::Infallible, time::Duration};
 use std::sync::Arc;
@@ -23,11 +23,10 @@ use crate::{
     topics::Topics,
 };
 
-/// How long to wait after an offer that was refused, at first and at most. Earlier versions refuse
-/// them all.
+/// The first and the longest pause after a refused offer. Earlier versions refuse all offers.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Offers as long as the peer is reached, for ever.
+/// Keeps an offer open whenever the peer is connected, indefinitely.
 pub(crate) async fn offer(
     shared: Arc<Shared>,
     peer: Arc<Publisher>,
@@ -39,7 +38,7 @@ pub(crate) async fn offer(
     let mut wait = first;
     loop {
         while !peer.is_connected() {
-            // The sender is in the same object as what is shared: it is there.
+            // Cannot fail: the sender is in `shared`.
             let _ = changes.changed().await;
             wait = first;
         }
@@ -48,9 +47,9 @@ pub(crate) async fn offer(
             Ok(never) => match never {},
             Err(end) => end,
         };
-        debug!(peer = %endpoint, %end, ?wait, "offer over");
+        debug!(peer = %endpoint, %end, retry_ms = wait.as_millis(), "offer ended");
         if started.elapsed() > last {
-            // It was taken for a while: most likely the peer restarts.
+            // It was open for a while: most likely the peer is restarting.
             wait = first;
         }
         sleep(wait).await;

@@ -1,4 +1,4 @@
-//! The publishing side: sends each subscriber what waits for it.
+//! The publishing side: sends each subscriber the frames queued for it.
 
 use core::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,18 +11,18 @@ use crate::{
     gate::GateLimits,
     link::LinkError,
     shared::{Shared, Subscriber},
-    topics::Asked,
+    topics::Request,
     wire::split,
 };
 
-/// What a subscriber may send: a handshake, and some subscriptions of some length.
+/// Limits on what a subscriber sends: a handshake, and a few short subscriptions.
 pub(crate) const FROM_SUBSCRIBER: GateLimits = GateLimits {
     message: 1024,
     parts: 1,
     total: 64 * 1024,
 };
 
-/// Sends to the end of the connection. A subscriber that called has to subscribe in time.
+/// Sends until the connection ends. A subscriber that connected to us must subscribe in time.
 pub(crate) async fn publish(
     shared: &Shared,
     subscriber: &Subscriber,
@@ -43,11 +43,11 @@ pub(crate) async fn publish(
                     socket.send(message).await?;
                 }
             }
-            asked = socket.recv() => {
-                match asked?.get(0).and_then(|asked| shared.topics.read(asked)) {
-                    Some(Asked::Frames(true)) => subscriptions += 1,
-                    Some(Asked::Frames(false)) => subscriptions = subscriptions.saturating_sub(1),
-                    Some(Asked::Name(operator, is)) => {
+            message = socket.recv() => {
+                match message?.get(0).and_then(|message| shared.topics.read(message)) {
+                    Some(Request::Frames(true)) => subscriptions += 1,
+                    Some(Request::Frames(false)) => subscriptions = subscriptions.saturating_sub(1),
+                    Some(Request::Name(operator, is)) => {
                         subscriber.set_name(operator, is);
                         continue;
                     }
@@ -56,7 +56,7 @@ pub(crate) async fn publish(
                 if called.is_some_and(|remote| shared.is_own(remote)) {
                     return Err(LinkError::Oneself);
                 }
-                info!(peer = %subscriber.peer(), subscribed = subscriptions > 0, "subscriber");
+                info!(peer = %subscriber.peer(), subscribed = subscriptions > 0, "subscription changed");
                 subscriber.set_subscribed(subscriptions > 0);
             }
             () = sleep_until(deadline), if called.is_some() && subscriptions == 0 => {

@@ -1,4 +1,4 @@
-//! From names to addresses to a connection.
+//! Resolving names and connecting to the addresses.
 
 use core::{fmt, time::Duration};
 use std::{io, net::SocketAddr};
@@ -9,23 +9,23 @@ use tokio::{net::TcpStream, time::sleep};
 
 use crate::Endpoint;
 
-/// How long after the attempt at one address that at the next begins (RFC 8305, section 5).
+/// Delay between the attempts at one address and the next (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Most addresses of one name that are tried.
+/// Most addresses tried per name.
 const MAX_ADDRESSES: usize = 16;
 
-/// Turns an endpoint into addresses. It is asked before each connection, and its answer not kept.
+/// Resolves an endpoint to addresses. It is called before each connection; results are not cached.
 #[async_trait]
 pub trait Resolve: fmt::Debug + Send + Sync + 'static {
-    /// The addresses of an endpoint, the preferred first.
+    /// Returns the addresses of an endpoint, the preferred one first.
     ///
     /// # Errors
-    /// If the name is not known, or cannot be asked for.
+    /// If the name is unknown or the lookup fails.
     async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>>;
 }
 
-/// The system's names: its hosts file and its name servers.
+/// The system's resolver: its hosts file and its name servers.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct SystemNames;
@@ -38,19 +38,19 @@ impl Resolve for SystemNames {
     }
 }
 
-/// Connects to whichever address answers first. They are tried a little apart, none waits for the
-/// one before to fail: an address that swallows packets does not hide those that work.
+/// Connects to the address that answers first. Attempts start one after the other without waiting
+/// for the previous one to fail, so an address that drops packets does not block those that work.
 pub(crate) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts: FuturesUnordered<_> = addresses
         .into_iter()
         .take(MAX_ADDRESSES)
         .zip(0_u32..)
-        .map(|(address, place)| async move {
-            sleep(STAGGER * place).await;
+        .map(|(address, index)| async move {
+            sleep(STAGGER * index).await;
             TcpStream::connect(address).await
         })
         .collect();
-    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no addresses");
     while let Some(attempt) = attempts.next().await {
         match attempt {
             Ok(stream) => return Ok(stream),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_refuses_does_not_hide_the_next() {
+    async fn an_address_that_refuses_does_not_block_the_next() {
         let (gone, nobody) = listener().await;
         drop(gone);
         let (_listener, somebody) = listener().await;
@@ -90,9 +90,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_swallows_packets_does_not_hide_the_next() {
+    async fn an_address_that_drops_packets_does_not_block_the_next() {
         use socket2::{Domain, Socket, Type};
-        // A listener that takes nobody, its queue full: the kernel drops what comes.
+        // A listener with a full backlog: the kernel drops new connections.
         let hole = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         hole.bind(&any.into()).expect("a port");
@@ -105,7 +105,7 @@ mod tests {
                 .await
             {
                 Ok(Ok(stream)) if waiting.len() < 100 => waiting.push(stream),
-                Ok(_) => break false, // Another system than Linux.
+                Ok(_) => break false, // Not Linux.
                 Err(_) => break true,
             }
         };

@@ -1,4 +1,4 @@
-//! What the tasks of one messenger share: the inbox, the links, the counters.
+//! State shared by the tasks of one messenger: the inbox, the links, the counters.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -16,14 +16,14 @@ use tokio::sync::watch;
 
 use crate::{
     Endpoint, Resolve, ZmqConfig,
+    admission::{Admission, Permit, Refused},
     config::LinkLimits,
     link::LinkError,
-    places::{NoPlace, Place, Places},
     topics::Topics,
 };
 
-/// Most publishers that call and say that they are one operator, those at known addresses and
-/// strangers apart. The operator itself is one, or two after its link has broken.
+/// Most incoming publishers that claim to be the same operator, counted separately for known and
+/// unknown addresses. The operator itself needs one, or two after its link has broken.
 const MAX_CALLERS: usize = 4;
 
 #[derive(Debug)]
@@ -35,38 +35,38 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     subscribers: Mutex<BTreeMap<u64, Arc<Subscriber>>>,
     publishers: Mutex<BTreeMap<Endpoint, Arc<Publisher>>>,
-    /// Publishers that made their connection themselves.
+    /// Publishers that connected to us.
     callers: Mutex<BTreeMap<u64, Arc<Publisher>>>,
-    pub(crate) places: Arc<Places>,
-    /// Told when a publisher is connected, is no longer, or is none of ours any more.
+    pub(crate) admission: Arc<Admission>,
+    /// Notified when a publisher connects, disconnects, is added or is removed.
     pub(crate) changes: watch::Sender<()>,
-    /// Our ends of our connections to peers, to know them when they turn up as subscribers.
+    /// Local addresses of our connections to peers, to recognise connections to ourselves.
     own: Mutex<HashSet<SocketAddr>>,
-    /// Sums over links that are gone.
-    gone: Mutex<MessengerStats>,
+    /// Totals of former links.
+    past: Mutex<MessengerStats>,
     serial: AtomicU64,
 }
 
-/// One connection over which a peer hears us, whoever made it.
+/// A connection over which a peer receives our frames, opened by either side.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     peer: Peer,
-    /// Frames on their way to the peer: the same queue as for what comes in.
+    /// Frames queued for the peer, in the same kind of queue as received frames.
     pub(crate) outbox: Inbox,
     lane: Lane,
     subscribed: AtomicBool,
-    /// Who it says that it is. One name at a time: whoever takes them all has the frames for one
-    /// only.
+    /// The operator it claims to be. Only one at a time: a peer that claims several receives the
+    /// unicast frames of the last one only.
     name: Mutex<Option<OperatorId>>,
-    /// Whether we offered it our frames, which it need not want.
+    /// Whether we opened the connection to offer our frames; the peer may not need them.
     offered: bool,
 }
 
-/// One connection over which we hear a peer, whoever made it.
+/// A connection over which we receive from a peer, opened by either side.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     peer: Peer,
-    /// Who is there by the configuration, or says so.
+    /// The operator at the other end, as configured or as claimed.
     pub(crate) operator: Option<OperatorId>,
     stranger: bool,
     pub(crate) lane: Lane,
@@ -74,13 +74,13 @@ pub(crate) struct Publisher {
     was_connected: AtomicBool,
     reconnects: AtomicU64,
     dropped: AtomicU64,
-    /// What its endpoint resolves to.
+    /// The addresses its endpoint resolves to.
     addresses: Mutex<Vec<IpAddr>>,
     changes: watch::Sender<()>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds these locks half way through a change.
+    // No code panics while it holds one of these locks, so the data is consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -95,25 +95,26 @@ impl Shared {
             subscribers: Mutex::default(),
             publishers: Mutex::default(),
             callers: Mutex::default(),
-            places: Arc::default(),
+            admission: Arc::default(),
             changes: watch::Sender::new(()),
             own: Mutex::default(),
-            gone: Mutex::default(),
+            past: Mutex::default(),
             serial: AtomicU64::new(0),
         }
     }
 
-    /// Makes place for a connection that somebody made to us.
-    pub(crate) fn admit(&self, remote: SocketAddr) -> Result<Place, NoPlace> {
+    /// Admits an incoming connection.
+    pub(crate) fn admit(&self, remote: SocketAddr) -> Result<Permit, Refused> {
         let address = remote.ip().to_canonical();
         let peers = lock(&self.publishers)
             .values()
             .filter(|publisher| lock(&publisher.addresses).contains(&address))
             .count();
-        self.places.take(address, peers, self.limits.places)
+        self.admission
+            .admit(address, peers, self.limits.connections)
     }
 
-    /// Begins to count for one that may hear us.
+    /// Registers a peer that may subscribe.
     pub(crate) fn add_subscriber(self: &Arc<Self>, peer: Peer, offered: bool) -> SubscriberSlot {
         let outbox = Inbox::new();
         let subscriber = Arc::new(Subscriber {
@@ -133,7 +134,7 @@ impl Shared {
         }
     }
 
-    /// Hands a frame to the queues of all who have subscribed.
+    /// Queues a frame for all subscribed peers.
     pub(crate) fn publish(&self, frame: &Bytes) {
         for subscriber in lock(&self.subscribers).values() {
             if subscriber.is_subscribed() {
@@ -142,19 +143,19 @@ impl Shared {
         }
     }
 
-    /// Hands a frame to the queues of those who have subscribed and say that they are this operator;
-    /// if nobody does, to those who do not say who they are, as none did in earlier versions.
+    /// Queues a frame for the subscribed peers that identify as this operator; if there are none, for
+    /// those that do not identify themselves, like earlier versions.
     pub(crate) fn publish_to(&self, to: OperatorId, frame: &Bytes) {
         let subscribers = lock(&self.subscribers);
-        let listening = || subscribers.values().filter(|known| known.is_subscribed());
-        let is_there = listening().any(|subscriber| subscriber.name() == Some(to));
+        let subscribed = || subscribers.values().filter(|peer| peer.is_subscribed());
+        let is_there = subscribed().any(|subscriber| subscriber.name() == Some(to));
         let wanted = is_there.then_some(to);
-        for subscriber in listening().filter(|subscriber| subscriber.name() == wanted) {
+        for subscriber in subscribed().filter(|subscriber| subscriber.name() == wanted) {
             subscriber.lane.push(frame.clone());
         }
     }
 
-    /// How many have subscribed.
+    /// Returns the number of subscribed peers.
     pub(crate) fn subscribers(&self) -> usize {
         lock(&self.subscribers)
             .values()
@@ -162,7 +163,7 @@ impl Shared {
             .count()
     }
 
-    /// Begins to count for a peer that we connect to, unless it is there already.
+    /// Registers a peer that we connect to; returns `None` if it is registered already.
     pub(crate) fn add_publisher(
         &self,
         endpoint: &Endpoint,
@@ -174,8 +175,8 @@ impl Shared {
         }
         let peer = Peer::Address(endpoint.to_string().into());
         let publisher = Arc::new(self.publisher(peer, operator, false));
-        // An address is known at once, a name when it is first resolved.
-        publisher.note_addresses(endpoint.host().parse());
+        // A literal address is known at once, that of a name once it is resolved.
+        publisher.set_addresses(endpoint.host().parse());
         publishers.insert(endpoint.clone(), Arc::clone(&publisher));
         drop(publishers);
         self.changes.send_replace(());
@@ -184,21 +185,21 @@ impl Shared {
 
     pub(crate) fn remove_publisher(&self, endpoint: &Endpoint) {
         if let Some(publisher) = lock(&self.publishers).remove(endpoint) {
-            lock(&self.gone).absorb(&publisher.stats());
+            lock(&self.past).absorb(&publisher.stats());
         }
         self.changes.send_replace(());
     }
 
-    /// Begins to count for a publisher that called and says who it is.
+    /// Registers a publisher that connected to us and claims to be an operator.
     ///
     /// # Errors
-    /// If it is nobody that we hear, or there are enough who say the same.
+    /// If the operator is unknown, or too many connections claim to be it.
     pub(crate) fn add_caller(
         self: &Arc<Self>,
         operator: OperatorId,
         stranger: bool,
     ) -> Result<CallerSlot, LinkError> {
-        if !self.hears(operator) {
+        if !self.is_known(operator) {
             return Err(LinkError::Unknown);
         }
         let mut callers = lock(&self.callers);
@@ -221,7 +222,7 @@ impl Shared {
     fn publisher(&self, peer: Peer, operator: Option<OperatorId>, stranger: bool) -> Publisher {
         let limits = self.limits.queue;
         let limits = if stranger {
-            // A block's body and what is said meanwhile: many may say that they are somebody.
+            // Enough for a block's body and some messages; anyone can open several of these.
             QueueLimits::new(limits.frames() / 4, limits.bytes().min(MAX_FRAME))
         } else {
             limits
@@ -240,24 +241,24 @@ impl Shared {
         }
     }
 
-    /// Whether an operator is among those that we hear, or is this one: another daemon with our name
-    /// is somebody to hear.
-    pub(crate) fn hears(&self, operator: OperatorId) -> bool {
+    /// Whether the operator is a configured peer or this operator itself: we must notice another
+    /// instance that runs under our name.
+    pub(crate) fn is_known(&self, operator: OperatorId) -> bool {
         self.me == Some(operator)
             || lock(&self.publishers)
                 .values()
                 .any(|publisher| publisher.operator == Some(operator))
     }
 
-    /// Whether we hear an operator over no connection that we made.
-    pub(crate) fn wants(&self, operator: OperatorId) -> bool {
+    /// Whether we are not connected to an operator's endpoint and so need its incoming connection.
+    pub(crate) fn needs_caller(&self, operator: OperatorId) -> bool {
         self.me == Some(operator)
             || !lock(&self.publishers)
                 .values()
                 .any(|publisher| publisher.operator == Some(operator) && publisher.is_connected())
     }
 
-    /// Notes our end of a connection for as long as the result lives.
+    /// Registers the local address of a connection for as long as the result lives.
     pub(crate) fn own(self: &Arc<Self>, address: SocketAddr) -> OwnConnection {
         lock(&self.own).insert(address);
         OwnConnection {
@@ -271,11 +272,11 @@ impl Shared {
     }
 
     pub(crate) fn stats(&self) -> MessengerStats {
-        let mut stats = lock(&self.gone).clone();
+        let mut stats = lock(&self.past).clone();
         for publisher in lock(&self.publishers).values() {
             stats.push(publisher.stats());
         }
-        // What waits for the case that it is needed is no link that is down.
+        // An idle standby connection is not a link that is down.
         for caller in lock(&self.callers).values() {
             if caller.is_connected() {
                 stats.push(caller.stats());
@@ -294,7 +295,7 @@ impl Shared {
     }
 }
 
-/// A subscriber's entry, removed when dropped.
+/// A subscriber's registration, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct SubscriberSlot {
     shared: Arc<Shared>,
@@ -305,11 +306,11 @@ pub(crate) struct SubscriberSlot {
 impl Drop for SubscriberSlot {
     fn drop(&mut self) {
         lock(&self.shared.subscribers).remove(&self.id);
-        lock(&self.shared.gone).absorb(&self.subscriber.stats());
+        lock(&self.shared.past).absorb(&self.subscriber.stats());
     }
 }
 
-/// The entry of a publisher that called, removed when dropped.
+/// The registration of a publisher that connected to us, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct CallerSlot {
     shared: Arc<Shared>,
@@ -320,11 +321,11 @@ pub(crate) struct CallerSlot {
 impl Drop for CallerSlot {
     fn drop(&mut self) {
         lock(&self.shared.callers).remove(&self.id);
-        lock(&self.shared.gone).absorb(&self.caller.stats());
+        lock(&self.shared.past).absorb(&self.caller.stats());
     }
 }
 
-/// Our end of a connection, forgotten when dropped.
+/// The registered local address of a connection, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct OwnConnection {
     shared: Arc<Shared>,
@@ -342,7 +343,7 @@ impl Subscriber {
         self.subscribed.store(subscribed, Ordering::Release);
     }
 
-    /// Notes who the peer says that it is, or is no longer.
+    /// Records that the peer identifies as an operator, or no longer does.
     pub(crate) fn set_name(&self, operator: OperatorId, is: bool) {
         let mut name = lock(&self.name);
         if is {
@@ -352,7 +353,7 @@ impl Subscriber {
         }
     }
 
-    /// Where the peer is.
+    /// Returns the peer's address.
     pub(crate) const fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -376,27 +377,27 @@ impl Subscriber {
 }
 
 impl Publisher {
-    /// Marks the link as up for as long as the result lives.
-    pub(crate) fn up(self: &Arc<Self>) -> Up {
+    /// Marks the link as connected for as long as the result lives.
+    pub(crate) fn mark_connected(self: &Arc<Self>) -> Connected {
         self.connected.store(true, Ordering::Release);
         if self.was_connected.swap(true, Ordering::AcqRel) {
             self.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         self.changes.send_replace(());
-        Up(Arc::clone(self))
+        Connected(Arc::clone(self))
     }
 
     pub(crate) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Acquire)
     }
 
-    /// Notes where its endpoint is now.
-    pub(crate) fn note_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+    /// Records the addresses its endpoint resolves to now.
+    pub(crate) fn set_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         let addresses = addresses.into_iter().map(|address| address.to_canonical());
         *lock(&self.addresses) = addresses.collect();
     }
 
-    /// Counts a message that is none of ours.
+    /// Counts a message that is not a valid frame of this federation.
     pub(crate) fn count_dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
@@ -412,11 +413,11 @@ impl Publisher {
     }
 }
 
-/// A link that is up; dropping it marks it as down.
+/// Marks a link as connected; dropping it marks the link as disconnected.
 #[derive(Debug)]
-pub(crate) struct Up(Arc<Publisher>);
+pub(crate) struct Connected(Arc<Publisher>);
 
-impl Drop for Up {
+impl Drop for Connected {
     fn drop(&mut self) {
         self.0.connected.store(false, Ordering::Release);
         self.0.changes.send_replace(());

@@ -1,4 +1,4 @@
-//! The subscribing side: hears one peer, for as long as it takes to find it.
+//! The subscribing side: connects to one peer and receives from it.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
@@ -16,29 +16,29 @@ use crate::{
     link::{Bridge, LinkError, options, tune},
     resolve,
     shared::{Publisher, Shared},
-    wire::{Assembly, MAX_MESSAGE, MAX_PARTS},
+    wire::{MAX_MESSAGE, MAX_PARTS, Reassembly},
 };
 
-/// What a publisher may send: messages without end, none over its limits.
+/// Limits on what a publisher sends: any number of messages, each within its limits.
 pub(crate) const FROM_PUBLISHER: GateLimits = GateLimits {
     message: MAX_MESSAGE,
     parts: MAX_PARTS,
     total: u64::MAX,
 };
 
-/// Connects to a peer, hears it, and begins again, for ever.
+/// Connects to a peer, receives from it, and reconnects, indefinitely.
 pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: Endpoint) {
     let (first, last) = (shared.limits.first_retry, shared.limits.last_retry);
     let mut wait = first;
     loop {
         let started = Instant::now();
         let end = match connect(&shared, &peer, &endpoint).await {
-            Ok(outer) => hear(&shared, &peer, &endpoint, outer).await,
+            Ok(outer) => subscribe(&shared, &peer, &endpoint, outer).await,
             Err(end) => end,
         };
-        debug!(peer = %endpoint, %end, ?wait, "peer not connected");
+        debug!(peer = %endpoint, %end, retry_ms = wait.as_millis(), "peer not connected");
         if started.elapsed() > last {
-            // It was up for a while: most likely it restarts.
+            // It was connected for a while: most likely the peer is restarting.
             wait = first;
         }
         sleep(wait).await;
@@ -46,7 +46,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: 
     }
 }
 
-/// Resolves the name anew each time.
+/// Resolves the endpoint and connects to it.
 pub(crate) async fn connect(
     shared: &Shared,
     peer: &Publisher,
@@ -55,7 +55,7 @@ pub(crate) async fn connect(
     let within = shared.limits.handshake;
     let connecting = async {
         let addresses = shared.resolver.resolve(endpoint).await?;
-        peer.note_addresses(addresses.iter().map(SocketAddr::ip));
+        peer.set_addresses(addresses.iter().map(SocketAddr::ip));
         resolve::connect(addresses).await
     };
     let outer = timeout(within, connecting)
@@ -65,8 +65,8 @@ pub(crate) async fn connect(
     Ok(outer)
 }
 
-/// Hears a peer to the end of the connection.
-async fn hear(
+/// Receives from a peer until the connection ends.
+async fn subscribe(
     shared: &Arc<Shared>,
     peer: &Arc<Publisher>,
     endpoint: &Endpoint,
@@ -98,17 +98,17 @@ async fn receive(
     inner: &str,
 ) -> Result<Infallible, LinkError> {
     let mut socket = SubSocket::with_options(options(&shared.limits));
-    // The name goes first: a peer that sends frames knows to whom.
+    // The name goes first, so that the peer knows whose subscription follows.
     if let Some(me) = shared.me {
         socket.subscribe(&shared.topics.name(me)).await?;
     }
     socket.connect(inner).await?;
     socket.subscribe(&shared.topics.all_text()).await?;
-    let _up = peer.up();
+    let _connected = peer.mark_connected();
     info!(peer = %endpoint, "peer connected");
-    let mut assembly = Assembly::default();
+    let mut reassembly = Reassembly::default();
     loop {
-        match assembly.take(shared.topics.all(), socket.recv().await?) {
+        match reassembly.take(shared.topics.all(), socket.recv().await?) {
             Ok(Some(frame)) => peer.lane.push(frame),
             Ok(None) => {}
             Err(error) => {

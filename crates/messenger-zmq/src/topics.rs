@@ -1,25 +1,25 @@
-//! What peers subscribe to: the federation's topic, and the name of the operator that subscribes.
+//! The topics that peers subscribe to: the federation's, and one that names the subscriber.
 
 use bytes::Bytes;
 use federation_roster::{FederationId, OperatorId};
 
-/// What all topics of this version begin with.
+/// The prefix of all topics of this version.
 const VERSION: &str = "federation/1/";
 
-/// The topics of one federation. None is a prefix of another, since a subscription in ZeroMQ asks
-/// for all topics that it is a prefix of.
+/// The topics of one federation. None is a prefix of another, since a ZeroMQ subscription matches
+/// every topic that begins with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Topics {
     federation: FederationId,
     all: Bytes,
 }
 
-/// What a peer asks for, or no longer.
+/// A change of a peer's subscriptions; `true` subscribes, `false` unsubscribes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Request {
     /// The federation's frames.
     Frames(bool),
-    /// Those for one operator too: the peer says who it is.
+    /// The peer identifies as this operator, and also receives frames for it alone.
     Name(OperatorId, bool),
 }
 
@@ -31,44 +31,44 @@ impl Topics {
         }
     }
 
-    /// Under which all frames travel.
+    /// Returns the topic of all frames.
     pub(crate) const fn all(&self) -> &Bytes {
         &self.all
     }
 
-    /// The same, as text.
+    /// Returns the same topic as a string.
     pub(crate) fn all_text(&self) -> String {
         format!("{VERSION}{}", self.federation)
     }
 
-    /// What an operator subscribes to in order to say who it is. No frame travels under it. An id is
-    /// in hex, so it has no name's beginning.
+    /// Returns the topic an operator subscribes to in order to identify itself. No frame is sent
+    /// under it. It cannot collide with a federation's topic, whose id is in hex.
     pub(crate) fn name(&self, operator: OperatorId) -> String {
         format!("{VERSION}operator-{operator}/{}", self.federation)
     }
 
-    /// Who a publisher that calls is, by the identity that it gives.
+    /// Returns the identity that a connecting publisher gives.
     pub(crate) fn identity(operator: OperatorId) -> String {
         format!("operator-{operator}")
     }
 
-    /// Reads what [`identity`](Self::identity) gives.
+    /// Parses an [`identity`](Self::identity).
     pub(crate) fn read_identity(identity: &[u8]) -> Option<OperatorId> {
         let number = str::from_utf8(identity).ok()?.strip_prefix("operator-")?;
         let operator = OperatorId::new(number.parse().ok()?);
         (identity == Self::identity(operator).as_bytes()).then_some(operator)
     }
 
-    /// What a message of a subscriber asks for, if it is any of our business.
-    pub(crate) fn read(&self, message: &[u8]) -> Option<Asked> {
-        let (what, topic) = message.split_first()?;
-        let subscribes = match what {
+    /// Parses a subscriber's message; `None` if it concerns none of our topics.
+    pub(crate) fn read(&self, message: &[u8]) -> Option<Request> {
+        let (action, topic) = message.split_first()?;
+        let subscribes = match action {
             0 => false,
             1 => true,
             _ => return None,
         };
         if self.all.starts_with(topic) {
-            return Some(Asked::Frames(subscribes));
+            return Some(Request::Frames(subscribes));
         }
         let topic = str::from_utf8(topic).ok()?;
         let (operator, _) = topic
@@ -76,7 +76,7 @@ impl Topics {
             .strip_prefix("operator-")?
             .split_once('/')?;
         let operator = OperatorId::new(operator.parse().ok()?);
-        (topic == self.name(operator)).then_some(Asked::Name(operator, subscribes))
+        (topic == self.name(operator)).then_some(Request::Name(operator, subscribes))
     }
 }
 
@@ -90,8 +90,8 @@ mod tests {
         Topics::new(FederationId::from_bytes([0xab; 32]))
     }
 
-    fn read(what: u8, topic: &str) -> Option<Asked> {
-        topics().read(&[&[what], topic.as_bytes()].concat())
+    fn read(action: u8, topic: &str) -> Option<Request> {
+        topics().read(&[&[action], topic.as_bytes()].concat())
     }
 
     #[test]
@@ -101,18 +101,18 @@ mod tests {
             .collect();
         all.push(topics().all_text());
         for one in &all {
-            let begins = all.iter().filter(|other| other.starts_with(one.as_str()));
-            assert_eq!(begins.count(), 1, "{one}");
+            let matching = all.iter().filter(|other| other.starts_with(one.as_str()));
+            assert_eq!(matching.count(), 1, "{one}");
         }
     }
 
     #[test]
-    fn subscriptions_count_if_they_are_to_our_topic() {
+    fn subscriptions_to_our_topic_and_its_prefixes_count() {
         let all = topics().all_text();
-        assert_eq!(read(1, &all), Some(Asked::Frames(true)));
-        assert_eq!(read(1, "federation"), Some(Asked::Frames(true)));
-        assert_eq!(read(1, ""), Some(Asked::Frames(true)));
-        assert_eq!(read(0, &all), Some(Asked::Frames(false)));
+        assert_eq!(read(1, &all), Some(Request::Frames(true)));
+        assert_eq!(read(1, "federation"), Some(Request::Frames(true)));
+        assert_eq!(read(1, ""), Some(Request::Frames(true)));
+        assert_eq!(read(0, &all), Some(Request::Frames(false)));
         assert_eq!(read(1, &format!("{all}c")), None);
         assert_eq!(read(1, "other"), None);
         assert_eq!(read(2, "federation"), None);
@@ -120,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_counts_if_it_is_exactly_that_of_an_operator_of_this_federation() {
+    fn a_name_must_be_exactly_that_of_an_operator_of_this_federation() {
         let operator = OperatorId::new(19);
         let name = topics().name(operator);
-        assert_eq!(read(1, &name), Some(Asked::Name(operator, true)));
-        assert_eq!(read(0, &name), Some(Asked::Name(operator, false)));
+        assert_eq!(read(1, &name), Some(Request::Name(operator, true)));
+        assert_eq!(read(0, &name), Some(Request::Name(operator, false)));
         let id = "ab".repeat(32);
         for wrong in [
             name.replace("ab", "cd"),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn identities_are_exactly_those_of_operators() {
+    fn identities_must_be_exactly_those_of_operators() {
         for id in [0, 7, 255] {
             let identity = Topics::identity(OperatorId::new(id));
             let read = Topics::read_identity(identity.as_bytes());
@@ -160,8 +160,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_are_read_as_a_name_that_they_are_not(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
-            if let Some(Asked::Name(operator, _)) = topics().read(&bytes) {
+        fn only_the_exact_bytes_are_read_as_a_name(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            if let Some(Request::Name(operator, _)) = topics().read(&bytes) {
                 let name = topics().name(operator);
                 prop_assert_eq!(&bytes[1..], name.as_bytes());
             }

@@ -1,6 +1,6 @@
-//! The tests that every messenger passes, for the crates that implement one.
+//! The tests that every messenger must pass, for crates that implement one.
 //!
-//! A backend's test gives [`run`] a [`Cluster`] that starts connected messengers:
+//! A backend's test passes [`run`] a [`Cluster`] that starts connected messengers:
 //!
 //! ```
 //! use async_trait::async_trait;
@@ -39,96 +39,96 @@ use federation_roster::OperatorId;
 
 use crate::{MAX_FRAME, Messenger, MessengerError};
 
-/// How long anything may take before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long any step may take before the test fails.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Begins the frames by which [`settle`] finds out who is connected; tests skip them.
+/// Prefix of the frames with which [`settle`] finds out who is connected; tests skip them.
 const PROBE: &[u8] = b"contract probe ";
 
-/// Starts messengers that are connected to each other, or about to be.
+/// Starts messengers that are connected to each other, or soon will be.
 #[async_trait]
 pub trait Cluster: Sync {
     /// The messenger under test.
     type Messenger: Messenger;
-    /// What must live as long as the messengers: a hub, a broker, or nothing.
+    /// Whatever must outlive the messengers: a hub, a broker, or nothing.
     type Network: Send + Sync;
 
-    /// Starts as many messengers, each told of all others: those of operators 0, 1 and so on.
+    /// Starts `size` messengers, for operators 0, 1 and so on, each configured with all the others.
     async fn start(&self, size: u8) -> (Self::Network, Vec<Self::Messenger>);
 
-    /// Starts one more, told of those that run, and they of it: that of the next operator.
+    /// Starts a messenger for the next operator and connects it with the running ones, both ways.
     async fn join(&self, network: &Self::Network, running: &[Self::Messenger]) -> Self::Messenger;
 }
 
 /// Runs the whole suite.
 ///
 /// # Panics
-/// If the messenger breaks the contract, with a message that says where.
+/// If the messenger breaks the contract; the message says where.
 pub async fn run<C: Cluster>(cluster: &C) {
-    reaches_all_others_and_not_oneself(cluster).await;
-    frames_of_every_size_arrive_whole(cluster).await;
-    order_of_a_sender_is_kept(cluster).await;
-    a_frame_for_one_reaches_that_one(cluster).await;
-    a_frame_for_one_that_is_gone_is_no_error(cluster).await;
-    a_dropped_recv_loses_nothing(cluster).await;
-    a_receiver_that_does_not_read_is_in_nobodys_way(cluster).await;
+    a_frame_reaches_everyone_but_its_sender(cluster).await;
+    frames_of_every_size_arrive_unchanged(cluster).await;
+    frames_of_a_sender_arrive_in_order(cluster).await;
+    a_frame_for_one_operator_reaches_it(cluster).await;
+    a_frame_for_an_absent_operator_is_accepted(cluster).await;
+    a_dropped_recv_loses_no_frame(cluster).await;
+    a_receiver_that_does_not_read_delays_nobody(cluster).await;
     close_wakes_a_pending_recv_and_is_idempotent(cluster).await;
-    the_others_go_on_when_one_closes(cluster).await;
-    a_late_joiner_gets_what_is_sent_after_it_came(cluster).await;
-    what_is_carried_is_counted(cluster).await;
+    the_others_keep_receiving_when_one_closes(cluster).await;
+    a_late_joiner_receives_later_frames(cluster).await;
+    frames_and_bytes_are_counted(cluster).await;
 }
 
-/// Sends probes until everyone hears everyone, which over a network takes a moment.
+/// Sends probes until everyone receives from everyone else, which takes a moment over a network.
 ///
 /// # Panics
-/// If that does not happen.
+/// If that does not happen in time.
 pub async fn settle<M: Messenger>(members: &[M]) {
     let size = members.len();
-    let mut heard = vec![vec![false; size]; size];
-    let all_heard = async {
+    let mut received = vec![vec![false; size]; size];
+    let all_connected = async {
         let mut serial = 0_u64;
-        while (0..size).any(|to| (0..size).any(|from| from != to && !heard[to][from])) {
+        while (0..size).any(|to| (0..size).any(|from| from != to && !received[to][from])) {
             serial += 1;
             for (from, member) in members.iter().enumerate() {
                 let probe = [PROBE, format!("{from} {serial}").as_bytes()].concat();
                 member
                     .broadcast(probe.into())
                     .await
-                    .expect("a messenger takes a frame before anyone is connected");
+                    .expect("a messenger accepts frames before anyone is connected");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
             for (to, member) in members.iter().enumerate() {
                 while let Ok(frame) =
                     tokio::time::timeout(Duration::from_millis(1), member.recv()).await
                 {
-                    let frame = frame.expect("a messenger that is open receives");
+                    let frame = frame.expect("an open messenger receives");
                     let text = String::from_utf8_lossy(&frame).into_owned();
                     let from = text
                         .split(' ')
                         .nth(2)
                         .and_then(|id| id.parse::<usize>().ok());
-                    let from = from.expect("only probes are under way while a cluster settles");
+                    let from = from.expect("only probes are sent while a cluster settles");
                     assert_ne!(from, to, "a frame came back to its sender");
-                    heard[to][from] = true;
+                    received[to][from] = true;
                 }
             }
         }
     };
-    within("everyone hears everyone", all_heard).await;
+    within("everyone receives from everyone else", all_connected).await;
 }
 
-/// Awaits what must happen soon.
+/// Awaits `future`, for a limited time.
 ///
 /// # Panics
-/// If it does not.
+/// If it takes longer.
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
+    match tokio::time::timeout(TIMEOUT, future).await {
         Ok(output) => output,
-        Err(_) => panic!("not within {PATIENCE:?}: {what}"),
+        Err(_) => panic!("timed out after {TIMEOUT:?}: {what}"),
     }
 }
 
-/// The next frame that is no probe.
+/// Returns the next frame other than a probe.
 async fn next<M: Messenger>(member: &M, what: &str) -> Bytes {
     within(what, async {
         loop {
@@ -141,14 +141,14 @@ async fn next<M: Messenger>(member: &M, what: &str) -> Bytes {
     .await
 }
 
-/// Fails if a frame that is no probe comes within a moment.
-async fn nothing_comes<M: Messenger>(member: &M, what: &str) {
+/// Fails if a frame other than a probe arrives shortly.
+async fn expect_nothing<M: Messenger>(member: &M, what: &str) {
     let deadline = tokio::time::Instant::now() + Duration::from_millis(100);
     while let Ok(frame) = tokio::time::timeout_at(deadline, member.recv()).await {
         let frame = frame.expect("an open messenger receives");
         assert!(
             frame.starts_with(PROBE),
-            "{what}: a frame of {} bytes",
+            "{what}: got a frame of {} bytes",
             frame.len()
         );
     }
@@ -157,7 +157,7 @@ async fn nothing_comes<M: Messenger>(member: &M, what: &str) {
 async fn send<M: Messenger>(member: &M, frame: Bytes) {
     within("broadcast returns at once", member.broadcast(frame))
         .await
-        .expect("an open messenger takes a frame");
+        .expect("an open messenger accepts frames");
 }
 
 async fn started<C: Cluster>(cluster: &C, size: u8) -> (C::Network, Vec<C::Messenger>) {
@@ -173,11 +173,11 @@ async fn close_all<M: Messenger>(members: &[M]) {
     }
 }
 
-/// Everyone gets a frame once, except who sent it.
+/// A frame reaches everyone except its sender, once.
 ///
 /// # Panics
-/// If not.
-pub async fn reaches_all_others_and_not_oneself<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn a_frame_reaches_everyone_but_its_sender<C: Cluster>(cluster: &C) {
     let (_network, members) = started(cluster, 4).await;
     for (from, sender) in members.iter().enumerate() {
         let frame = Bytes::from(format!("from {from}"));
@@ -189,27 +189,24 @@ pub async fn reaches_all_others_and_not_oneself<C: Cluster>(cluster: &C) {
         }
     }
     for member in &members {
-        nothing_comes(member, "frames arrive once, and not at their sender").await;
+        expect_nothing(member, "each frame arrives once, and never at its sender").await;
     }
     close_all(&members).await;
 }
 
-/// Frames of no byte, of sizes where framings change, and of 8 MB arrive as they were sent; one
-/// over the limit is refused.
+/// Empty frames, frames of sizes at which framings change, and frames of 8 MB arrive unchanged; a
+/// frame over the limit is refused.
 ///
 /// # Panics
-/// If not.
-pub async fn frames_of_every_size_arrive_whole<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn frames_of_every_size_arrive_unchanged<C: Cluster>(cluster: &C) {
     let (_network, members) = started(cluster, 3).await;
     for size in [0, 1, 255, 256, 65_535, 65_536, 8_000_000, MAX_FRAME] {
         let frame: Bytes = (0..size).map(|i| (i % 251) as u8).collect();
         send(&members[0], frame.clone()).await;
         for receiver in &members[1..] {
             let got = next(receiver, &format!("a frame of {size} bytes arrives")).await;
-            assert!(
-                got == frame,
-                "a frame of {size} bytes arrives as it was sent"
-            );
+            assert!(got == frame, "a frame of {size} bytes arrives unchanged");
         }
     }
     let refused = members[0].broadcast(vec![0; MAX_FRAME + 1].into()).await;
@@ -220,11 +217,11 @@ pub async fn frames_of_every_size_arrive_whole<C: Cluster>(cluster: &C) {
     close_all(&members).await;
 }
 
-/// Frames of one sender arrive in the order in which they were sent.
+/// Frames of one sender arrive in the order they were sent in.
 ///
 /// # Panics
-/// If not.
-pub async fn order_of_a_sender_is_kept<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn frames_of_a_sender_arrive_in_order<C: Cluster>(cluster: &C) {
     const FRAMES: u32 = 300;
     let (_network, members) = started(cluster, 3).await;
     for serial in 0..FRAMES {
@@ -243,7 +240,7 @@ pub async fn order_of_a_sender_is_kept<C: Cluster>(cluster: &C) {
             assert_eq!(
                 serial.parse(),
                 Ok(expected[from]),
-                "frames of sender {from} arrive in order at {to}"
+                "frames of sender {from} arrive at {to} in order"
             );
             expected[from] += 1;
         }
@@ -251,16 +248,17 @@ pub async fn order_of_a_sender_is_kept<C: Cluster>(cluster: &C) {
     close_all(&members).await;
 }
 
-/// A frame for one operator reaches it, whole and in its place among those for all. Nobody else
-/// gets it if the messenger can address one; if not, all others do. One over the limit is refused.
+/// A frame for one operator reaches it whole, in order with the frames for everyone. Nobody else
+/// receives it if the messenger supports unicast; otherwise all others do. A frame over the limit is
+/// refused.
 ///
 /// # Panics
-/// If not.
-pub async fn a_frame_for_one_reaches_that_one<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn a_frame_for_one_operator_reaches_it<C: Cluster>(cluster: &C) {
     let (_network, members) = started(cluster, 4).await;
     for (from, sender) in members.iter().enumerate() {
         for to in (0..members.len()).filter(|to| *to != from) {
-            // One that is split on its way, too.
+            // Large enough to be split in transit.
             let mut large = vec![b'x'; 200_000];
             large[..3].copy_from_slice(format!("{from} {to}").as_bytes());
             let sent = [
@@ -276,7 +274,7 @@ pub async fn a_frame_for_one_reaches_that_one<C: Cluster>(cluster: &C) {
                         sender.send_to(operator(to), frame.clone()),
                     )
                     .await
-                    .expect("an open messenger takes a frame");
+                    .expect("an open messenger accepts frames");
                 } else {
                     send(sender, frame.clone()).await;
                 }
@@ -286,10 +284,10 @@ pub async fn a_frame_for_one_reaches_that_one<C: Cluster>(cluster: &C) {
                     other != from && (!for_one || other == to || !sender.has_unicast())
                 };
                 for (_, frame) in sent.iter().filter(|(for_one, _)| is_for(*for_one)) {
-                    let got = next(receiver, "a frame for one, or for all").await;
+                    let got = next(receiver, "a frame for one operator, or for all").await;
                     assert!(
                         got == *frame,
-                        "from {from} to {to}, at {other}: a frame of {} bytes in place of one of {}",
+                        "from {from} to {to}, at {other}: got a frame of {} bytes, expected one of {}",
                         got.len(),
                         frame.len()
                     );
@@ -298,7 +296,11 @@ pub async fn a_frame_for_one_reaches_that_one<C: Cluster>(cluster: &C) {
         }
     }
     for member in &members {
-        nothing_comes(member, "a frame for one arrives once, and at nobody else").await;
+        expect_nothing(
+            member,
+            "a frame for one operator arrives once, and only there",
+        )
+        .await;
     }
     let refused = members[0]
         .send_to(operator(1), vec![0; MAX_FRAME + 1].into())
@@ -310,11 +312,11 @@ pub async fn a_frame_for_one_reaches_that_one<C: Cluster>(cluster: &C) {
     close_all(&members).await;
 }
 
-/// A frame for one that was never there, or has gone, is handed over, and hinders nothing.
+/// A frame for an operator that never existed, or has left, is accepted and delays nothing else.
 ///
 /// # Panics
-/// If not.
-pub async fn a_frame_for_one_that_is_gone_is_no_error<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn a_frame_for_an_absent_operator_is_accepted<C: Cluster>(cluster: &C) {
     let (_network, members) = started(cluster, 3).await;
     within("close returns", members[2].close()).await;
     for gone in [2, 200] {
@@ -323,10 +325,10 @@ pub async fn a_frame_for_one_that_is_gone_is_no_error<C: Cluster>(cluster: &C) {
             members[0].send_to(operator(gone), Bytes::from_static(b"lost")),
         )
         .await
-        .expect("an open messenger takes a frame");
+        .expect("an open messenger accepts frames");
     }
     send(&members[0], Bytes::from_static(b"after")).await;
-    while next(&members[1], "what is sent after it").await != "after" {}
+    while next(&members[1], "the frame sent after it").await != "after" {}
     let refused = members[2]
         .send_to(operator(0), Bytes::from_static(b"late"))
         .await;
@@ -337,16 +339,16 @@ pub async fn a_frame_for_one_that_is_gone_is_no_error<C: Cluster>(cluster: &C) {
     close_all(&members).await;
 }
 
-/// The operator at a place of a cluster.
-fn operator(place: usize) -> OperatorId {
-    OperatorId::new(u8::try_from(place).expect("a small cluster"))
+/// Returns the operator at an index of a cluster.
+fn operator(index: usize) -> OperatorId {
+    OperatorId::new(u8::try_from(index).expect("a small cluster"))
 }
 
-/// A `recv` that is given up, as in a `select!`, loses no frame.
+/// Dropping a pending `recv`, as `select!` does, loses no frame.
 ///
 /// # Panics
-/// If it does.
-pub async fn a_dropped_recv_loses_nothing<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn a_dropped_recv_loses_no_frame<C: Cluster>(cluster: &C) {
     const FRAMES: u32 = 200;
     let (_network, members) = started(cluster, 2).await;
     let sending = async {
@@ -371,25 +373,26 @@ pub async fn a_dropped_recv_loses_nothing<C: Cluster>(cluster: &C) {
             }
         }
     };
-    within("all frames arrive though recv is given up", async {
-        tokio::join!(sending, receiving)
-    })
+    within(
+        "all frames arrive although pending recvs are dropped",
+        async { tokio::join!(sending, receiving) },
+    )
     .await;
     close_all(&members).await;
 }
 
-/// One that never reads holds up neither the sender nor the others; when it reads at last, it gets
-/// the newest frame.
+/// A receiver that does not read delays neither the sender nor the others; when it reads again, it
+/// gets the newest frame.
 ///
 /// # Panics
-/// If not.
-pub async fn a_receiver_that_does_not_read_is_in_nobodys_way<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn a_receiver_that_does_not_read_delays_nobody<C: Cluster>(cluster: &C) {
     const SMALL: u32 = 3_000;
     const LARGE: u32 = 40;
     const LARGE_BYTES: usize = 1_000_000;
     let (_network, members) = started(cluster, 3).await;
-    let [sender, reader, sleeper] = &members[..] else {
-        panic!("three members were asked for");
+    let [sender, reader, idle] = &members[..] else {
+        panic!("the cluster has three members");
     };
     let sending = async {
         for serial in 0..SMALL {
@@ -406,18 +409,18 @@ pub async fn a_receiver_that_does_not_read_is_in_nobodys_way<C: Cluster>(cluster
         send(sender, Bytes::from_static(b"last")).await;
     };
     let reading = async { while next(reader, "the reader gets the last frame").await != "last" {} };
-    within("nobody waits for one that does not read", async {
+    within("nobody waits for a receiver that does not read", async {
         tokio::join!(sending, reading)
     })
     .await;
-    while next(sleeper, "the newest frame is not the one dropped").await != "last" {}
+    while next(idle, "the newest frame is kept").await != "last" {}
     close_all(&members).await;
 }
 
-/// Closing wakes who waits in `recv`, may be repeated, and refuses what comes after.
+/// Closing wakes a pending `recv`, may be repeated, and makes later calls fail.
 ///
 /// # Panics
-/// If not.
+/// If the messenger breaks this promise.
 pub async fn close_wakes_a_pending_recv_and_is_idempotent<C: Cluster>(cluster: &C) {
     let (_network, members) = started(cluster, 2).await;
     let waiting = async {
@@ -451,29 +454,32 @@ pub async fn close_wakes_a_pending_recv_and_is_idempotent<C: Cluster>(cluster: &
     close_all(&members).await;
 }
 
-/// When one closes, the others still hear each other.
+/// When one messenger closes, the others keep receiving from each other.
 ///
 /// # Panics
-/// If not.
-pub async fn the_others_go_on_when_one_closes<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn the_others_keep_receiving_when_one_closes<C: Cluster>(cluster: &C) {
     let (_network, members) = started(cluster, 3).await;
     within("close returns", members[2].close()).await;
     for serial in 0..50 {
         let frame = Bytes::from(format!("after {serial}"));
         send(&members[0], frame.clone()).await;
-        assert_eq!(next(&members[1], "the others go on").await, frame);
+        assert_eq!(next(&members[1], "the others keep receiving").await, frame);
     }
     close_all(&members).await;
 }
 
-/// One that comes later hears and is heard from then on.
+/// A messenger that joins later sends and receives from then on.
 ///
 /// # Panics
-/// If not.
-pub async fn a_late_joiner_gets_what_is_sent_after_it_came<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn a_late_joiner_receives_later_frames<C: Cluster>(cluster: &C) {
     let (network, mut members) = started(cluster, 2).await;
     send(&members[0], Bytes::from_static(b"early")).await;
-    assert_eq!(next(&members[1], "a frame before").await, "early");
+    assert_eq!(
+        next(&members[1], "a frame before the late joiner").await,
+        "early"
+    );
     let late = within("a late joiner starts", cluster.join(&network, &members)).await;
     members.push(late);
     settle(&members).await;
@@ -483,7 +489,7 @@ pub async fn a_late_joiner_gets_what_is_sent_after_it_came<C: Cluster>(cluster: 
         for (to, receiver) in members.iter().enumerate() {
             if to != from {
                 assert_eq!(
-                    next(receiver, "a frame to and from a late joiner").await,
+                    next(receiver, "a frame to or from a late joiner").await,
                     frame
                 );
             }
@@ -492,11 +498,11 @@ pub async fn a_late_joiner_gets_what_is_sent_after_it_came<C: Cluster>(cluster: 
     close_all(&members).await;
 }
 
-/// The counters count.
+/// Frames and bytes are counted in both directions.
 ///
 /// # Panics
-/// If not.
-pub async fn what_is_carried_is_counted<C: Cluster>(cluster: &C) {
+/// If the messenger breaks this promise.
+pub async fn frames_and_bytes_are_counted<C: Cluster>(cluster: &C) {
     let (_network, members) = started(cluster, 2).await;
     let before: Vec<_> = members.iter().map(Messenger::stats).collect();
     for serial in 0..10 {
@@ -505,7 +511,7 @@ pub async fn what_is_carried_is_counted<C: Cluster>(cluster: &C) {
         assert_eq!(next(&members[1], "a frame").await, frame);
     }
     let (sent, got) = (members[0].stats(), members[1].stats());
-    // Probes still under way may be counted too.
+    // Probes still in transit may be counted too.
     assert!(sent.frames_out >= before[0].frames_out + 10, "{sent:?}");
     assert!(sent.bytes_out >= before[0].bytes_out + 70, "{sent:?}");
     assert!(got.frames_in >= before[1].frames_in + 10, "{got:?}");

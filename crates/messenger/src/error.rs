@@ -1,25 +1,25 @@
-//! What can go wrong with a messenger.
+//! The errors of a messenger.
 
 use std::{error::Error, sync::Arc};
 
-/// Why a frame was not taken or not given.
+/// Why a frame was not accepted or cannot be received.
 ///
-/// A peer that is down, slow or lying is no error: it shows in the statistics.
+/// A peer that is down, slow or faulty causes no error; it shows in the statistics.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessengerError {
-    /// The messenger was closed by its owner; it does not open again.
+    /// The messenger was closed by its owner and cannot be reopened.
     #[error("the messenger is closed")]
     Closed,
-    /// The caller's frame is larger than any peer would take.
-    #[error("a frame of {len} bytes is over the limit of {limit} bytes")]
+    /// The caller's frame is larger than any peer accepts.
+    #[error("a frame of {len} bytes exceeds the limit of {limit} bytes")]
     TooLarge {
-        /// Bytes in the refused frame.
+        /// Size of the refused frame, in bytes.
         len: usize,
-        /// Most bytes a frame may have.
+        /// Size limit of a frame, in bytes.
         limit: usize,
     },
-    /// The network or the broker below failed in a way that the backend cannot mend by itself.
+    /// The network or the broker failed in a way the backend cannot recover from.
     #[error("the messenger's backend failed")]
     Backend(#[source] Arc<dyn Error + Send + Sync>),
 }

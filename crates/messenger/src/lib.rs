@@ -1,19 +1,19 @@
-//! How the operators of a federation talk: one trait, an in-memory hub with faults, and the suite
-//! of tests that every messenger must pass.
+//! How the operators of a federation communicate: one trait, an in-memory hub with faults, and the
+//! test suite that every messenger must pass.
 //!
 //! A messenger carries opaque frames from each operator to all others. It promises little: a frame
-//! may be lost, doubled, delayed or overtaken, and nothing about its sender is proven. Proof is in
-//! the frame itself, a signed [`Envelope`], which the reader checks. What a messenger does promise
-//! is that it is bounded and never in the way:
+//! may be lost, duplicated, delayed or reordered, and its sender is not authenticated.
+//! Authentication is in the frame itself, a signed [`Envelope`], which the reader checks. What a
+//! messenger does promise is that it is bounded and never blocks the protocol:
 //!
 //! - [`Messenger::broadcast`] and [`Messenger::send_to`] never wait for a slow or dead peer;
-//! - every queue has a limit in frames and in bytes, and drops its oldest frame when it is full;
-//! - what one peer floods drops that peer's frames only;
-//! - what an operator sends does not come back to it.
+//! - every queue is limited in frames and in bytes, and drops its oldest frames when it is full;
+//! - a peer that floods causes only its own frames to be dropped;
+//! - an operator does not receive its own frames.
 //!
-//! The protocol above repeats itself until it has got through, so a dropped frame costs time, never
-//! safety. Backends over a network live in crates of their own (`federation-messenger-zmq`); one of
-//! your own passes [`contract::run`] and is as good.
+//! The protocol above retransmits, so a dropped frame costs time, never safety. Network backends
+//! live in crates of their own (`federation-messenger-zmq`, `federation-messenger-kafka`); any other
+//! backend that passes [`contract::run`] will do as well.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -23,9 +23,9 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), federation_messenger::MessengerError> {
 //! let hub = Hub::new(7);
-//! let (anna, bert) = (hub.join(OperatorId::new(0)), hub.join(OperatorId::new(1)));
-//! anna.broadcast(Bytes::from_static(b"a frame")).await?;
-//! assert_eq!(bert.recv().await?, "a frame");
+//! let (alice, bob) = (hub.join(OperatorId::new(0)), hub.join(OperatorId::new(1)));
+//! alice.broadcast(Bytes::from_static(b"a frame")).await?;
+//! assert_eq!(bob.recv().await?, "a frame");
 //! # Ok(())
 //! # }
 //! ```

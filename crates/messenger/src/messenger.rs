@@ -8,60 +8,60 @@ use federation_roster::{MAX_PAYLOAD, OperatorId};
 
 use crate::{MessengerError, MessengerStats};
 
-/// Most bytes in one frame: the largest payload and ample room for its envelope.
+/// Size limit of a frame in bytes: the largest payload and ample room for its envelope.
 pub const MAX_FRAME: usize = MAX_PAYLOAD + 64 * 1024;
 
 /// Carries opaque frames between operators.
 ///
-/// All methods take `&self`: one messenger is shared by the tasks of an operator. Usually one task
+/// All methods take `&self`: the tasks of an operator share one messenger. Usually one task
 /// receives; if several do, each frame goes to one of them.
 #[async_trait]
 pub trait Messenger: Send + Sync + 'static {
-    /// Hands a frame over for delivery to all other operators and returns at once.
+    /// Queues a frame for delivery to all other operators and returns at once.
     ///
-    /// Delivered or not is never known here. A peer that cannot be reached now misses the frame.
+    /// There is no confirmation of delivery. A peer that is unreachable now misses the frame.
     ///
     /// # Errors
     /// [`MessengerError::TooLarge`] over [`MAX_FRAME`] bytes, [`MessengerError::Closed`] after
-    /// [`close`](Self::close), [`MessengerError::Backend`] if the backend is beyond repair.
+    /// [`close`](Self::close), [`MessengerError::Backend`] if the backend has failed for good.
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError>;
 
-    /// Hands a frame over for delivery to one operator and returns at once, for answers that are of
-    /// no use to the others and large.
+    /// Queues a frame for delivery to one operator and returns at once, for large replies that the
+    /// others have no use for.
     ///
-    /// It is a way to spare the links, not to keep a secret: a backend that cannot address one
-    /// operator hands the frame to all, as this method does unless it is implemented, and one that
-    /// can ([`has_unicast`](Self::has_unicast)) may do so while it does not know which link is the
-    /// operator's. Nothing is known of the delivery, as with [`broadcast`](Self::broadcast), and the
-    /// same bounds hold. Nobody has a use for a frame to itself.
+    /// This saves bandwidth; it does not keep a secret. A backend without unicast sends the frame to
+    /// everyone, as the default implementation does, and a backend with it
+    /// ([`has_unicast`](Self::has_unicast)) may do so while it does not know which link is the
+    /// operator's. As with [`broadcast`](Self::broadcast), there is no confirmation of delivery, and
+    /// the same limits apply. What happens to a frame addressed to oneself is unspecified.
     ///
     /// # Errors
-    /// As [`broadcast`](Self::broadcast).
+    /// The same as [`broadcast`](Self::broadcast).
     async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
         let _ = to;
         self.broadcast(frame).await
     }
 
-    /// Whether [`send_to`](Self::send_to) can address one operator. No unless it is implemented.
+    /// Whether [`send_to`](Self::send_to) can address a single operator. `false` by default.
     fn has_unicast(&self) -> bool {
         false
     }
 
     /// Waits for the next frame from anyone else.
     ///
-    /// Dropping the returned future loses no frame. Nothing about a frame is trusted: not even that
-    /// it comes from an operator.
+    /// Dropping the returned future loses no frame. Nothing about a frame may be trusted, not even
+    /// that an operator sent it.
     ///
     /// # Errors
     /// [`MessengerError::Closed`] after [`close`](Self::close), [`MessengerError::Backend`] if the
-    /// backend is beyond repair.
+    /// backend has failed for good.
     async fn recv(&self) -> Result<Bytes, MessengerError>;
 
-    /// What has been carried and dropped so far.
+    /// Returns the counters of frames carried and dropped so far.
     fn stats(&self) -> MessengerStats;
 
-    /// Stops for good: lets go of sockets and tasks, wakes every pending [`recv`](Self::recv), and
-    /// makes every later call fail with [`MessengerError::Closed`]. Closing twice is no error.
+    /// Stops for good: releases sockets and tasks, wakes every pending [`recv`](Self::recv), and
+    /// makes every later call fail with [`MessengerError::Closed`]. Closing again has no effect.
     async fn close(&self);
 }
 

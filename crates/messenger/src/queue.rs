@@ -1,7 +1,7 @@
-//! Bounded queues: an inbox with one lane per peer, read in turn.
+//! Bounded queues: an inbox with one lane per peer, read round-robin.
 //!
-//! Each lane has its own limits, so a peer that floods drops its own oldest frames and nobody
-//! else's, and the reader takes one frame of each lane in turn, so it is not kept from the others.
+//! Each lane has its own limits, so a peer that floods only loses its own oldest frames. The reader
+//! takes one frame from each lane in turn, so a flood does not delay the frames of the others.
 
 use std::{
     collections::VecDeque,
@@ -14,9 +14,9 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::{MAX_FRAME, MessengerError};
+use crate::{MAX_FRAME, MessengerError, Peer, PeerStats};
 
-/// How much one queue may hold.
+/// The limits of one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     frames: usize,
@@ -24,19 +24,19 @@ pub struct QueueLimits {
 }
 
 impl QueueLimits {
-    /// Limits in frames and in bytes. A queue always takes one frame, whatever its size.
+    /// Creates limits in frames and in bytes. An empty queue accepts one frame of any size.
     #[must_use]
     pub const fn new(frames: usize, bytes: usize) -> Self {
         Self { frames, bytes }
     }
 
-    /// Most frames held.
+    /// Returns the most frames held.
     #[must_use]
     pub const fn frames(self) -> usize {
         self.frames
     }
 
-    /// Most bytes held, payloads only.
+    /// Returns the most bytes held, payloads only.
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.bytes
@@ -44,13 +44,13 @@ impl QueueLimits {
 }
 
 impl Default for QueueLimits {
-    /// 1024 frames and twice the largest frame.
+    /// 1024 frames, and twice the size of the largest frame.
     fn default() -> Self {
         Self::new(1024, 2 * MAX_FRAME)
     }
 }
 
-/// Frames in order, the oldest dropped when the limits are reached.
+/// A queue that drops its oldest frames when a limit is reached.
 #[derive(Debug, Default)]
 pub(crate) struct BoundedQueue {
     frames: VecDeque<Bytes>,
@@ -58,7 +58,7 @@ pub(crate) struct BoundedQueue {
 }
 
 impl BoundedQueue {
-    /// Appends a frame; returns how many old ones had to go for it.
+    /// Appends a frame; returns how many old frames were dropped to make room.
     pub(crate) fn push(&mut self, frame: Bytes, limits: QueueLimits) -> u64 {
         let mut dropped = 0;
         while !self.frames.is_empty()
@@ -77,7 +77,7 @@ impl BoundedQueue {
         let frame = self.frames.pop_front()?;
         self.bytes -= frame.len();
         if self.frames.is_empty() && self.frames.capacity() > 64 {
-            // A burst leaves no memory behind.
+            // Release the memory after a burst.
             self.frames = VecDeque::new();
         }
         Some(frame)
@@ -88,10 +88,10 @@ impl BoundedQueue {
     }
 }
 
-/// Where frames wait for the reader, one bounded [`Lane`] per peer.
+/// The frames that wait for the reader, in one bounded [`Lane`] per peer.
 ///
-/// For backends to build on: sockets push into lanes, [`Messenger::recv`](crate::Messenger::recv)
-/// calls [`Inbox::recv`].
+/// A building block for backends: their connections push into lanes, and their
+/// [`Messenger::recv`](crate::Messenger::recv) calls [`Inbox::recv`].
 #[derive(Debug, Clone, Default)]
 pub struct Inbox {
     shared: Arc<Shared>,
@@ -106,14 +106,14 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    /// Lanes that hold frames, in the order in which they are read.
+    /// Lanes that hold frames, in the order they will be read in.
     ready: VecDeque<Arc<LaneShared>>,
 }
 
 #[derive(Debug)]
 struct LaneShared {
     limits: QueueLimits,
-    /// Guarded by the inbox's lock as well: always taken after it.
+    /// Locked only while the inbox's lock is held.
     queue: Mutex<BoundedQueue>,
     frames_in: AtomicU64,
     bytes_in: AtomicU64,
@@ -121,18 +121,18 @@ struct LaneShared {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds these locks half way through a change.
+    // No code panics while it holds one of these locks, so the data is consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inbox {
-    /// An empty inbox.
+    /// Creates an empty inbox.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A new lane into the inbox. Frames in it outlive it.
+    /// Creates a new lane into the inbox. Its frames can be received even after it is dropped.
     #[must_use]
     pub fn lane(&self, limits: QueueLimits) -> Lane {
         Lane {
@@ -153,7 +153,7 @@ impl Inbox {
     /// [`MessengerError::Closed`] once the inbox is closed.
     pub async fn recv(&self) -> Result<Bytes, MessengerError> {
         loop {
-            // Registered before the look, or a frame pushed between the two would wake nobody.
+            // Register before checking: a frame pushed in between would otherwise wake nobody.
             let readable = self.shared.readable.notified();
             tokio::pin!(readable);
             readable.as_mut().enable();
@@ -164,7 +164,7 @@ impl Inbox {
         }
     }
 
-    /// The next frame if there is one.
+    /// Returns the next frame, if there is one.
     ///
     /// # Errors
     /// [`MessengerError::Closed`] once the inbox is closed.
@@ -184,13 +184,31 @@ impl Inbox {
             state.ready.push_back(lane);
         }
         if !state.ready.is_empty() {
-            // One wake-up may stand for many frames: pass it on to another waiting reader.
+            // One notification may stand for many frames: pass it on to another waiting reader.
             self.shared.readable.notify_one();
         }
         Ok(frame)
     }
 
-    /// Drops what waits, wakes all readers, and makes every later read fail.
+    /// Whether a messenger that reads from this inbox may take a frame to send: while it is open, up to
+    /// [`MAX_FRAME`] bytes.
+    ///
+    /// # Errors
+    /// [`MessengerError::Closed`] or [`MessengerError::TooLarge`].
+    pub fn check(&self, frame: &[u8]) -> Result<(), MessengerError> {
+        if self.is_closed() {
+            return Err(MessengerError::Closed);
+        }
+        if frame.len() > MAX_FRAME {
+            return Err(MessengerError::TooLarge {
+                len: frame.len(),
+                limit: MAX_FRAME,
+            });
+        }
+        Ok(())
+    }
+
+    /// Drops all waiting frames, wakes all readers, and makes every later read fail.
     pub fn close(&self) {
         let ready = {
             let mut state = lock(&self.shared.state);
@@ -208,7 +226,7 @@ impl Inbox {
     }
 }
 
-/// One peer's way into an [`Inbox`].
+/// One peer's queue into an [`Inbox`].
 #[derive(Debug)]
 pub struct Lane {
     inbox: Arc<Shared>,
@@ -216,7 +234,8 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Appends a frame, dropping the lane's oldest if it is full; after close it drops the frame.
+    /// Appends a frame, dropping the lane's oldest frames if it is full. After the inbox is closed,
+    /// the frame itself is dropped.
     pub fn push(&self, frame: Bytes) {
         let lane = &self.lane;
         lane.frames_in.fetch_add(1, Ordering::Relaxed);
@@ -239,22 +258,34 @@ impl Lane {
         self.inbox.readable.notify_one();
     }
 
-    /// Frames pushed so far, dropped ones included.
+    /// Returns the number of frames pushed so far, including dropped ones.
     #[must_use]
     pub fn frames_in(&self) -> u64 {
         self.lane.frames_in.load(Ordering::Relaxed)
     }
 
-    /// Bytes in those frames.
+    /// Returns the total size of those frames, in bytes.
     #[must_use]
     pub fn bytes_in(&self) -> u64 {
         self.lane.bytes_in.load(Ordering::Relaxed)
     }
 
-    /// Frames dropped so far.
+    /// Returns the number of frames dropped so far.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.lane.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The counters of a connected link whose incoming frames go through this lane; nothing has gone
+    /// out over it.
+    #[must_use]
+    pub fn stats(&self, peer: Peer) -> PeerStats {
+        let mut stats = PeerStats::new(peer);
+        stats.connected = true;
+        stats.frames_in = self.frames_in();
+        stats.bytes_in = self.bytes_in();
+        stats.dropped_in = self.dropped();
+        stats
     }
 }
 
@@ -267,21 +298,21 @@ mod tests {
     #[test]
     fn lanes_are_read_in_turn() {
         let inbox = Inbox::new();
-        let (flood, calm) = (
+        let (busy, quiet) = (
             inbox.lane(QueueLimits::default()),
             inbox.lane(QueueLimits::default()),
         );
-        for frame in ["f1", "f2", "f3"] {
-            flood.push(frame.into());
+        for frame in ["b1", "b2", "b3"] {
+            busy.push(frame.into());
         }
-        calm.push("c1".into());
+        quiet.push("q1".into());
         let got: Vec<_> =
             std::iter::from_fn(|| inbox.try_recv().expect("the inbox is open")).collect();
-        assert_eq!(got, ["f1", "c1", "f2", "f3"]);
+        assert_eq!(got, ["b1", "q1", "b2", "b3"]);
     }
 
     #[tokio::test]
-    async fn several_waiting_readers_all_get_their_frame() {
+    async fn several_waiting_readers_get_a_frame_each() {
         let inbox = Inbox::new();
         let lane = inbox.lane(QueueLimits::default());
         let readers: Vec<_> = (0..3)
@@ -301,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_over_the_limit_in_bytes_is_taken_alone() {
+    fn a_frame_over_the_byte_limit_is_accepted_alone() {
         let inbox = Inbox::new();
         let lane = inbox.lane(QueueLimits::new(10, 4));
         lane.push("ab".into());
@@ -312,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_inbox_takes_and_gives_nothing() {
+    fn a_closed_inbox_accepts_and_returns_nothing() {
         let inbox = Inbox::new();
         let lane = inbox.lane(QueueLimits::default());
         lane.push("before".into());
@@ -324,9 +355,10 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain list: the newest frames within the limits, in order, the rest counted.
+        /// Compares with a plain list: the newest frames within the limits stay, in order, and the
+        /// others are counted as dropped.
         #[test]
-        fn a_queue_keeps_the_newest_within_its_limits(
+        fn a_queue_keeps_the_newest_frames_within_its_limits(
             sizes in prop::collection::vec(0usize..20, 0..60),
             frames in 1usize..10,
             bytes in 0usize..50,
@@ -334,7 +366,7 @@ mod tests {
             let limits = QueueLimits::new(frames, bytes);
             let mut queue = BoundedQueue::default();
             let mut model: Vec<Bytes> = Vec::new();
-            let (mut dropped, mut gone) = (0, 0);
+            let (mut dropped, mut expected) = (0, 0);
             for (serial, size) in sizes.iter().enumerate() {
                 let frame = Bytes::from(vec![serial as u8; *size]);
                 dropped += queue.push(frame.clone(), limits);
@@ -342,10 +374,10 @@ mod tests {
                 let total = |model: &[Bytes]| model.iter().map(Bytes::len).sum::<usize>();
                 while model.len() > 1 && (model.len() > frames || total(&model) > bytes) {
                     model.remove(0);
-                    gone += 1;
+                    expected += 1;
                 }
             }
-            prop_assert_eq!(dropped, gone);
+            prop_assert_eq!(dropped, expected);
             let got: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
             prop_assert_eq!(got, model);
             prop_assert_eq!(queue.bytes, 0);

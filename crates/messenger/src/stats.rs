@@ -1,17 +1,17 @@
-//! What a messenger has carried and dropped.
+//! The counters of a messenger.
 
 use core::fmt;
 use std::sync::Arc;
 
 use federation_roster::OperatorId;
 
-/// The other end of a link, as far as the messenger knows it. Nothing is proven by it.
+/// The other end of a link, as far as the messenger knows. It is not authenticated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Peer {
-    /// An operator, where the backend knows who sits at the other end.
+    /// An operator, if the backend knows which one is at the other end.
     Operator(OperatorId),
-    /// A network address, as configured or as seen.
+    /// A network address, as configured or as observed.
     Address(Arc<str>),
 }
 
@@ -24,33 +24,33 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Counters of one link. They only grow, except [`connected`](Self::connected).
+/// The state and the counters of one link. Counters only grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStats {
     /// The other end.
     pub peer: Peer,
-    /// Whether frames can pass at this moment.
+    /// Whether frames can pass right now.
     pub connected: bool,
-    /// Frames that came from the peer, dropped ones included.
+    /// Frames received from the peer, including dropped ones.
     pub frames_in: u64,
-    /// Bytes in those frames.
+    /// Total size of those frames.
     pub bytes_in: u64,
-    /// Frames handed over for the peer, dropped ones included.
+    /// Frames queued for the peer, including dropped ones.
     pub frames_out: u64,
-    /// Bytes in those frames.
+    /// Total size of those frames.
     pub bytes_out: u64,
-    /// Frames from the peer dropped because we did not read them in time, or they were over a
-    /// limit or not ours.
+    /// Frames from the peer that were dropped because they were not read in time, exceeded a limit,
+    /// or were not valid frames of this federation.
     pub dropped_in: u64,
-    /// Frames for the peer dropped because it did not read them in time.
+    /// Frames for the peer that were dropped because it did not read them in time.
     pub dropped_out: u64,
-    /// How often the link came up again after it had gone down.
+    /// How often the link was re-established.
     pub reconnects: u64,
 }
 
 impl PeerStats {
-    /// Zero counters of a link that is down.
+    /// Creates zero counters for a link that is down.
     #[must_use]
     pub const fn new(peer: Peer) -> Self {
         Self {
@@ -67,25 +67,25 @@ impl PeerStats {
     }
 }
 
-/// Counters of a messenger. A frame that goes to four peers counts four times in `frames_out`.
+/// The counters of a messenger. A frame sent to four peers counts four times in `frames_out`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MessengerStats {
-    /// Frames that came in, dropped ones included.
+    /// Frames received, including dropped ones.
     pub frames_in: u64,
-    /// Bytes in those frames.
+    /// Total size of those frames.
     pub bytes_in: u64,
-    /// Frames handed over for peers, dropped ones included.
+    /// Frames queued for peers, including dropped ones.
     pub frames_out: u64,
-    /// Bytes in those frames.
+    /// Total size of those frames.
     pub bytes_out: u64,
-    /// Frames dropped on the way in.
+    /// Received frames that were dropped.
     pub dropped_in: u64,
-    /// Frames dropped on the way out.
+    /// Outgoing frames that were dropped.
     pub dropped_out: u64,
-    /// How often links came up again.
+    /// How often links were re-established.
     pub reconnects: u64,
-    /// The links as they are now. The totals above also count links that are gone.
+    /// The current links. The totals above also include links that no longer exist.
     pub peers: Vec<PeerStats>,
 }
 
@@ -96,9 +96,9 @@ impl MessengerStats {
         self.peers.push(peer);
     }
 
-    /// Adds the counters of a link that is gone to the totals only.
+    /// Adds the counters of a former link to the totals only.
     pub fn absorb(&mut self, peer: &PeerStats) {
-        // Counts may come from where they are not to be trusted: no sum runs over.
+        // Counts may come from an untrusted process: no sum may overflow.
         for (total, count) in [
             (&mut self.frames_in, peer.frames_in),
             (&mut self.bytes_in, peer.bytes_in),

@@ -9,44 +9,45 @@ use secp256k1::PublicKey;
 
 use crate::{MultisigScript, Network};
 
-/// The most bytes that a P2SH redeem script may have (`MAX_SCRIPT_ELEMENT_SIZE`): 15 keys.
+/// The most bytes that a P2SH redeem script may have (`MAX_SCRIPT_ELEMENT_SIZE`), enough for 15
+/// keys.
 const MAX_REDEEM_SCRIPT: usize = 520;
 
-/// A script that stands behind a P2SH address and is shown in the input's scriptSig.
+/// The script of a P2SH address, revealed in the input's scriptSig.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RedeemScript(MultisigScript);
 
-/// A script that stands behind a witness program and is shown in the witness.
+/// The script of a witness program, revealed in the witness.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WitnessScript(MultisigScript);
 
-/// An address that cannot be made.
+/// The error for an address that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
     /// A script too long for P2SH.
     #[error(
-        "the script of {keys} keys has {size} bytes, P2SH allows {MAX_REDEEM_SCRIPT}: use at most 15 keys, or P2WSH"
+        "the script of {keys} keys has {size} bytes, P2SH allows at most {MAX_REDEEM_SCRIPT}: use at most 15 keys, or P2WSH"
     )]
     RedeemScriptTooLong {
-        /// Its keys.
+        /// The number of its keys.
         keys: usize,
-        /// Its bytes.
+        /// Its length in bytes.
         size: usize,
     },
     /// A chain without segwit addresses.
     #[error("the chain has no segwit addresses: use P2SH, or set the chain's bech32 prefix")]
     NoSegwit,
     /// A human-readable part that bech32 does not allow.
-    #[error("`{0}` is no bech32 prefix")]
+    #[error("invalid bech32 prefix `{0}`")]
     Prefix(String),
 }
 
 impl RedeemScript {
-    /// The script behind P2SH.
+    /// Creates the redeem script of a P2SH address.
     ///
     /// # Errors
-    /// If the script is longer than 520 bytes, which it is from 16 keys on.
+    /// If the script is longer than 520 bytes, as with 16 keys or more.
     pub fn new(script: MultisigScript) -> Result<Self, AddressError> {
         let size = script.as_bytes().len();
         if size > MAX_REDEEM_SCRIPT {
@@ -58,19 +59,19 @@ impl RedeemScript {
         Ok(Self(script))
     }
 
-    /// The script itself.
+    /// Returns the multisig script.
     #[must_use]
     pub const fn script(&self) -> &MultisigScript {
         &self.0
     }
 
-    /// The output script, `OP_HASH160 <20 bytes> OP_EQUAL`.
+    /// Returns the output script, `OP_HASH160 <20 bytes> OP_EQUAL`.
     #[must_use]
     pub fn script_pubkey(&self) -> Vec<u8> {
         p2sh_script(self.0.as_bytes())
     }
 
-    /// The P2SH address.
+    /// Returns the P2SH address.
     #[must_use]
     pub fn p2sh(&self, network: &Network) -> String {
         p2sh_address(self.0.as_bytes(), network)
@@ -79,21 +80,21 @@ impl RedeemScript {
 
 impl From<MultisigScript> for WitnessScript {
     fn from(script: MultisigScript) -> Self {
-        // 20 keys make 686 bytes, far below the 3600 of policy and the 10000 of consensus.
+        // 20 keys take 686 bytes, far below the 3600 of policy and the 10000 of consensus.
         Self(script)
     }
 }
 
 impl WitnessScript {
-    /// The script itself.
+    /// Returns the multisig script.
     #[must_use]
     pub const fn script(&self) -> &MultisigScript {
         &self.0
     }
 
-    /// The witness program as an output script, `OP_0 <SHA256 of the script>`.
+    /// Returns the witness program as an output script, `OP_0 <SHA256 of the script>`.
     ///
-    /// It is also what a dynafed header names as its signblock script.
+    /// A dynafed header contains the same bytes as its signblock script.
     #[must_use]
     pub fn script_pubkey(&self) -> Vec<u8> {
         let mut script = vec![0, 32];
@@ -101,10 +102,10 @@ impl WitnessScript {
         script
     }
 
-    /// The P2WSH address.
+    /// Returns the P2WSH address.
     ///
     /// # Errors
-    /// If the chain has no segwit addresses, or its prefix is none.
+    /// If the chain has no segwit addresses, or an invalid prefix.
     pub fn p2wsh(&self, network: &Network) -> Result<String, AddressError> {
         let hrp = network.bech32.as_deref().ok_or(AddressError::NoSegwit)?;
         let prefix = Hrp::parse(hrp).map_err(|_| AddressError::Prefix(hrp.to_owned()))?;
@@ -112,20 +113,20 @@ impl WitnessScript {
             .map_err(|_| AddressError::Prefix(hrp.to_owned()))
     }
 
-    /// The P2SH address of the witness program.
+    /// Returns the P2SH address of the witness program.
     #[must_use]
     pub fn p2sh_p2wsh(&self, network: &Network) -> String {
         p2sh_address(&self.script_pubkey(), network)
     }
 }
 
-/// The P2PKH address of a key.
+/// Returns the P2PKH address of a key.
 #[must_use]
 pub fn p2pkh(key: &PublicKey, network: &Network) -> String {
     base58_address(network.p2pkh, hash160::Hash::hash(&key.serialize()))
 }
 
-/// What an output pays that belongs to a P2PKH address of this key.
+/// Returns the output script of a key's P2PKH address.
 #[must_use]
 pub fn p2pkh_script(key: &PublicKey) -> Vec<u8> {
     let mut output = vec![0x76, 0xa9, 20];
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_those_that_oceand_gave() {
+    fn addresses_match_those_of_oceand() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../../tests/vectors/ocean.json"
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_network_has_its_prefixes() {
+    fn every_network_uses_its_prefixes() {
         let redeem = RedeemScript::new(script(2, 3)).expect("short");
         assert!(
             redeem
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_witness_program_is_what_the_recorded_dynafed_chain_names() {
+    fn the_witness_program_matches_the_recorded_dynafed_chain() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../../tests/vectors/elements-dynafed.json"

@@ -1,9 +1,9 @@
-//! M-of-N multisig scripts of a sidechain federation, their addresses and their limits.
+//! M-of-N multisig scripts of a sidechain federation, with their addresses and limits.
 //!
-//! The crate builds and parses `M <key>.. N OP_CHECKMULTISIG` for 1 <= M <= N <= 20, orders keys
-//! as given or by BIP 67, makes P2SH, P2WSH and P2SH-P2WSH addresses and WIF for Ocean, Liquid and
-//! custom chains, and computes the signature size that a chain must be configured with. It holds
-//! no secret longer than a call and does no I/O.
+//! The crate builds and parses `M <key>.. N OP_CHECKMULTISIG` for 1 <= M <= N <= 20, orders keys as
+//! given or by BIP 67, makes P2SH, P2WSH and P2SH-P2WSH addresses and WIF keys for Ocean, Liquid
+//! and custom chains, and computes the signature size that a chain must be configured with. It does
+//! no I/O and keeps no secret beyond a call.
 //!
 //! ```
 //! use federation_multisig::{KeyOrder, MultisigScript, Network, Threshold, WitnessScript};

@@ -1,4 +1,4 @@
-//! The prefixes by which a chain's addresses and keys are known.
+//! The prefixes of a chain's addresses and keys.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub struct Network {
     pub p2sh: u8,
     /// First byte of a secret key in WIF.
     pub wif: u8,
-    /// Human-readable part of segwit addresses, or none where the chain has no segwit addresses.
+    /// Human-readable part of segwit addresses; `None` if the chain has none.
     pub bech32: Option<Cow<'static, str>>,
 }
 
@@ -28,10 +28,10 @@ impl Network {
     pub const LIQUID_TESTNET: Self = Self::segwit(36, 19, 239, "tex");
     /// Elements' regression test chain, `elementsregtest`.
     pub const ELEMENTS_REGTEST: Self = Self::segwit(235, 75, 239, "ert");
-    /// A custom Elements chain that sets no prefixes of its own.
+    /// A custom Elements chain without prefixes of its own.
     pub const ELEMENTS_CUSTOM: Self = Self::ELEMENTS_REGTEST;
 
-    /// A chain with base58 addresses only.
+    /// Creates the prefixes of a chain that has only base58 addresses.
     #[must_use]
     pub const fn base58(p2pkh: u8, p2sh: u8, wif: u8) -> Self {
         Self {
@@ -51,14 +51,14 @@ impl Network {
         }
     }
 
-    /// The same chain with segwit addresses under this human-readable part.
+    /// Adds segwit addresses with this human-readable part.
     #[must_use]
     pub fn with_bech32(mut self, hrp: impl Into<Cow<'static, str>>) -> Self {
         self.bech32 = Some(hrp.into());
         self
     }
 
-    /// The prefixes of a chain by the name that its node gives it, if it is a known one.
+    /// Returns the prefixes of a known chain, by the name that its node reports.
     #[must_use]
     pub fn named(chain: &str) -> Option<Self> {
         Some(match chain {

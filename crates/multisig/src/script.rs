@@ -1,4 +1,4 @@
-//! `M <key>.. N OP_CHECKMULTISIG`, built and parsed.
+//! Building and parsing `M <key>.. N OP_CHECKMULTISIG`.
 
 use core::fmt;
 
@@ -22,7 +22,7 @@ pub struct MultisigScript {
     bytes: Vec<u8>,
 }
 
-/// Keys and threshold that make no script.
+/// The error for keys and a threshold that cannot make a script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScriptError {
@@ -40,45 +40,45 @@ pub enum ScriptError {
         /// N.
         keys: usize,
     },
-    /// A key that stands twice.
-    #[error("key {key} stands twice, at places {first} and {second} counted from 0")]
+    /// A duplicate key.
+    #[error("duplicate key {key} at positions {first} and {second}, counted from 0")]
     DuplicateKey {
         /// The key.
         key: Box<PublicKey>,
-        /// Where it stands first.
+        /// Its first position.
         first: usize,
-        /// Where it stands again.
+        /// Its second position.
         second: usize,
     },
 }
 
-/// Bytes that are no multisig script.
+/// The error for bytes that are not a multisig script.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseScriptError {
-    /// Text that is no hex.
-    #[error("the script is no hex: {0}")]
+    /// Text that is not hex.
+    #[error("the script is not valid hex: {0}")]
     Hex(String),
-    /// The script ends before it is complete.
+    /// The script is incomplete.
     #[error("the script ends early, at byte {0}")]
     Truncated(usize),
-    /// A number that is not encoded as the script engine demands.
+    /// A number that is not encoded as the script interpreter demands.
     #[error("byte {at} is {byte:#04x}, expected a number from 1 to {MAX_KEYS}")]
     Number {
-        /// Where it stands.
+        /// Its offset.
         at: usize,
-        /// What stands there.
+        /// The byte found there.
         byte: u8,
     },
-    /// A push that is no compressed public key.
-    #[error("the push at byte {0} is no compressed public key")]
+    /// A push that is not a compressed public key.
+    #[error("the push at byte {0} is not a compressed public key")]
     Key(usize),
-    /// The count of keys is not the number of keys.
-    #[error("the script says {said} keys and has {found}")]
+    /// The number of keys differs from the number that the script declares.
+    #[error("the script declares {declared} keys and has {found}")]
     KeyCount {
-        /// What the script says.
-        said: u8,
-        /// How many there are.
+        /// The declared number.
+        declared: u8,
+        /// The actual number.
         found: usize,
     },
     /// The script does not end with CHECKMULTISIG.
@@ -90,10 +90,11 @@ pub enum ParseScriptError {
 }
 
 impl MultisigScript {
-    /// A script of these keys in this order.
+    /// Creates a script of these keys in this order.
     ///
     /// # Errors
-    /// If there is no key, more than 20, a key twice, or a threshold above the number of keys.
+    /// If there are no keys or more than 20, a duplicate key, or a threshold above the number of
+    /// keys.
     pub fn new(
         threshold: Threshold,
         keys: Vec<PublicKey>,
@@ -139,7 +140,7 @@ impl MultisigScript {
     /// Parses a script, accepting exactly what [`Self::new`] builds.
     ///
     /// # Errors
-    /// If the bytes are anything but a multisig script of compressed, distinct keys.
+    /// If the bytes are anything else than a multisig script of distinct compressed keys.
     pub fn from_bytes(script: &[u8]) -> Result<Self, ParseScriptError> {
         let (threshold, mut at) = read_number(script, 0)?;
         let mut keys = Vec::new();
@@ -153,10 +154,10 @@ impl MultisigScript {
             keys.push(PublicKey::from_slice(push).map_err(|_| ParseScriptError::Key(at))?);
             at += 1 + KEY_LEN;
         }
-        let (said, at) = read_number(script, at)?;
-        if usize::from(said) != keys.len() {
+        let (declared, at) = read_number(script, at)?;
+        if usize::from(declared) != keys.len() {
             return Err(ParseScriptError::KeyCount {
-                said,
+                declared,
                 found: keys.len(),
             });
         }
@@ -174,43 +175,43 @@ impl MultisigScript {
     /// Parses a script in hex.
     ///
     /// # Errors
-    /// If the text is no hex, or the bytes are no multisig script.
+    /// If the text is not hex, or the bytes are not a multisig script.
     pub fn from_hex(hex: &str) -> Result<Self, ParseScriptError> {
         let bytes = Vec::<u8>::from_hex(hex).map_err(|e| ParseScriptError::Hex(e.to_string()))?;
         Self::from_bytes(&bytes)
     }
 
-    /// M, the number of signatures that the script demands.
+    /// Returns M, the number of signatures that the script demands.
     #[must_use]
     pub const fn threshold(&self) -> Threshold {
         self.threshold
     }
 
-    /// The N keys, in the order of the script.
+    /// Returns the N keys, in the order of the script.
     #[must_use]
     pub fn keys(&self) -> &[PublicKey] {
         &self.keys
     }
 
-    /// Where a key stands in the script, counted from 0.
+    /// Returns the position of a key in the script, counted from 0.
     #[must_use]
     pub fn position(&self, key: &PublicKey) -> Option<usize> {
         self.keys.iter().position(|other| other == key)
     }
 
-    /// Whether the keys are in the order of BIP 67.
+    /// Returns whether the keys are in the order of BIP 67.
     #[must_use]
     pub fn is_lexicographic(&self) -> bool {
         self.keys.is_sorted_by_key(PublicKey::serialize)
     }
 
-    /// The script's bytes.
+    /// Returns the script's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The script's bytes in hex, as `signblockscript` wants them.
+    /// Returns the script's bytes in hex, as `signblockscript` takes them.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.bytes.to_lower_hex_string()
@@ -229,7 +230,7 @@ impl fmt::Debug for MultisigScript {
     }
 }
 
-/// Up to 16 a number is an opcode, above it is pushed as one byte (`CScript << int64_t`).
+/// Pushes a number: an opcode up to 16, and one byte above (`CScript << int64_t`).
 fn push_number(bytes: &mut Vec<u8>, number: u8) {
     if number <= 16 {
         bytes.push(OP_1 + number - 1);
@@ -238,7 +239,8 @@ fn push_number(bytes: &mut Vec<u8>, number: u8) {
     }
 }
 
-/// The number at a place, and the place after it; only the minimal encoding is a number.
+/// Reads the number at an offset, and returns it with the offset after it. Only the minimal
+/// encoding is accepted.
 fn read_number(script: &[u8], at: usize) -> Result<(u8, usize), ParseScriptError> {
     let byte = *script.get(at).ok_or(ParseScriptError::Truncated(at))?;
     match byte {
@@ -306,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_script() {
+    fn rejects_invalid_keys_and_thresholds() {
         let threshold = Threshold::new(2).expect("in range");
         let new = |keys| MultisigScript::new(threshold, keys, KeyOrder::AsGiven);
         assert_eq!(new(vec![]), Err(ScriptError::NoKeys));
@@ -332,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_numbers_that_are_not_minimal() {
+    fn rejects_numbers_that_are_not_minimal() {
         let mut bytes = script(2, 3).as_bytes().to_vec();
         bytes.splice(0..1, [1, 2]);
         assert_eq!(
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn lexicographic_order_is_that_of_bip_67() {
+    fn lexicographic_order_follows_bip_67() {
         // The first two test vectors of BIP 67.
         let list = |keys: &[&str]| -> Vec<PublicKey> {
             keys.iter().map(|k| k.parse().expect("a key")).collect()
@@ -378,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_recorded_chains_scripts_parse() {
+    fn the_scripts_of_recorded_chains_parse() {
         for name in ["elements-dynafed", "elements-legacy", "ocean"] {
             let path = format!(
                 "{}/../../tests/vectors/{name}.json",

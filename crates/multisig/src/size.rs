@@ -1,6 +1,6 @@
-//! The room that a chain must leave for a block's signatures.
+//! The space that a chain must reserve for a block's signatures.
 
-/// Where a block's signatures stand.
+/// Where a block carries its signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SolutionForm {
     /// In the header's solution, a scriptSig (Ocean, Elements without dynafed).
@@ -9,12 +9,13 @@ pub enum SolutionForm {
     Witness,
 }
 
-/// The smallest `con_max_block_sig_size` with which M-of-N blocks are always valid, in bytes.
+/// Returns the smallest `con_max_block_sig_size` with which M-of-N blocks are always valid, in
+/// bytes.
 ///
-/// Legacy: the opening `00` and M pushes of at most 71 bytes of DER (low S). Witness: the stack's
+/// Legacy: the leading `00` and M pushes of at most 71 bytes of DER (low S). Witness: the stack's
 /// count, an empty item, M items of DER and sighash byte, and the script of `3 + 34 N` bytes with
-/// its length. One byte a signature is spare. A chain that will change from one form to the other
-/// needs the larger. Elements' default, 74, is too small for every federation.
+/// its length. One byte per signature is spare. A chain that will change from one form to the other
+/// needs the larger size. Elements' default, 74, is too small for every federation.
 #[must_use]
 pub const fn required_block_signature_size(m: u8, n: u8, form: SolutionForm) -> u32 {
     let (m, n) = (m as u32, n as u32);
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_those_that_elementsd_was_seen_to_need() {
+    fn sizes_match_those_that_elementsd_needs() {
         let size = required_block_signature_size;
         assert_eq!(size(2, 3, SolutionForm::Witness), 254);
         assert_eq!(size(3, 5, SolutionForm::Witness), 395);

@@ -8,13 +8,13 @@ use crate::MAX_KEYS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Threshold(u8);
 
-/// A number of signatures that no script can demand.
+/// The error for a number of signatures that no script can demand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("threshold {0} is out of range: choose from 1 to {MAX_KEYS}")]
+#[error("threshold {0} is out of range: use 1 to {MAX_KEYS}")]
 pub struct ThresholdError(pub u64);
 
 impl Threshold {
-    /// A threshold from its number.
+    /// Creates a threshold from its number.
     ///
     /// # Errors
     /// If the number is 0 or above 20, the most keys that CHECKMULTISIG takes.
@@ -25,13 +25,13 @@ impl Threshold {
         Ok(Self(threshold))
     }
 
-    /// The number of signatures.
+    /// Returns the number of signatures.
     #[must_use]
     pub const fn to_u8(self) -> u8 {
         self.0
     }
 
-    /// The number of signatures, to count with.
+    /// Returns the number of signatures as a `usize`.
     #[must_use]
     pub const fn to_usize(self) -> usize {
         self.0 as usize

@@ -6,30 +6,31 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::Network;
 
-/// A text that is no secret key of this chain. The text itself is never shown: it may be one.
+/// The error for text that is not a secret key of this chain. The text itself is never shown: it
+/// may be a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WifError {
-    /// Not base58, or its checksum is wrong.
-    #[error("the text is no base58 with a valid checksum: a character is wrong or missing")]
+    /// Not base58, or a wrong checksum.
+    #[error("not base58 with a valid checksum: a character is wrong or missing")]
     Base58,
     /// A key of another chain.
-    #[error("the key's prefix is {found}, this chain's is {expected}: it belongs to another chain")]
+    #[error("the key's prefix is {found}, expected {expected}: the key belongs to another chain")]
     Prefix {
-        /// What this chain has.
+        /// This chain's prefix.
         expected: u8,
-        /// What the text has.
+        /// The key's prefix.
         found: u8,
     },
     /// A key for uncompressed public keys, or of a wrong length.
-    #[error("the key is not marked compressed, or has a wrong length")]
+    #[error("the key is not marked as compressed, or has a wrong length")]
     Form,
-    /// A number that is no secret key of the curve.
-    #[error("the number is no secret key of secp256k1")]
+    /// A number outside the range of secret keys.
+    #[error("the number is out of range for a secret key of secp256k1")]
     Key,
 }
 
-/// Writes a secret key as WIF, marked compressed.
+/// Encodes a secret key as WIF, marked as compressed.
 #[must_use]
 pub fn encode_wif(secret: &SecretKey, network: &Network) -> Zeroizing<String> {
     let mut payload = Zeroizing::new([0; 34]);
@@ -39,10 +40,10 @@ pub fn encode_wif(secret: &SecretKey, network: &Network) -> Zeroizing<String> {
     Zeroizing::new(base58::encode_check(&payload[..]))
 }
 
-/// Reads a secret key from WIF.
+/// Decodes a secret key from WIF.
 ///
 /// # Errors
-/// If the text is no WIF, of another chain, or not marked compressed.
+/// If the text is not WIF, belongs to another chain, or is not marked as compressed.
 pub fn decode_wif(text: &str, network: &Network) -> Result<SecretKey, WifError> {
     let mut payload = base58::decode_check(text).map_err(|_| WifError::Base58)?;
     let secret = parse_payload(&payload, network);
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recorded_keys_are_reproduced() {
+    fn recorded_keys_encode_and_decode() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../../tests/vectors/elements-dynafed.json"

@@ -1,40 +1,40 @@
-//! Nodes' URLs: credentials are taken out of them before anything else sees them.
+//! Node URLs: credentials are removed before anything else sees them.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::{Auth, RpcError};
 
-/// The segment under which a node has its wallets.
+/// The path segment for a node's wallets.
 const WALLETS: &str = "wallet";
 
-/// A URL without credentials, and the credentials that were in it.
+/// Splits a URL into one without credentials, and its credentials.
 pub(crate) fn parse(text: &str) -> Result<(Url, Auth), RpcError> {
     let refused = |reason: &str| RpcError::Url {
         url: redacted(text),
         reason: reason.to_owned(),
     };
     let mut url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
-    // `localhost:7041` alone is a URL too, of the scheme `localhost`.
+    // `localhost:7041` alone is a URL too, with the scheme `localhost`.
     if !url.has_host() {
-        return Err(refused("it names no host"));
+        return Err(refused("it has no host"));
     }
     if url.scheme() != "http" {
-        return Err(refused("the nodes speak http only"));
+        return Err(refused("the nodes only support http"));
     }
     let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
     let auth = match (url.username(), url.password()) {
         ("", None) => Auth::None,
         (user, password) => Auth::basic(decoded(user), decoded(password.unwrap_or_default())),
     };
-    // These fail for a URL without a host only.
+    // These fail only for a URL without a host.
     if url.set_username("").is_err() || url.set_password(None).is_err() {
         return Err(refused("it cannot have credentials"));
     }
     Ok((url, auth))
 }
 
-/// The URL of a wallet of the node whose URL, or whose other wallet's URL, this is.
+/// The URL of a wallet, given the URL of its node or of another of its wallets.
 pub(crate) fn wallet(node: &Url, name: &str) -> Url {
     let mut url = node.clone();
     let depth = node.path_segments().map_or(0, |segments| {
@@ -42,7 +42,7 @@ pub(crate) fn wallet(node: &Url, name: &str) -> Url {
         let wallets = segments.iter().rposition(|segment| *segment == WALLETS);
         wallets.map_or(0, |at| segments.len() - at)
     });
-    // This fails for a URL without a host only.
+    // This fails only for a URL without a host.
     if let Ok(mut segments) = url.path_segments_mut() {
         for _ in 0..depth {
             segments.pop();
@@ -52,7 +52,7 @@ pub(crate) fn wallet(node: &Url, name: &str) -> Url {
     url
 }
 
-/// A URL as it is told to people: without the slash that an empty path has.
+/// The URL as displayed: without the slash of an empty path.
 pub(crate) fn shown(url: &Url) -> String {
     let text = url.as_str();
     match url.path() {
@@ -61,7 +61,7 @@ pub(crate) fn shown(url: &Url) -> String {
     }
 }
 
-/// What may be told of a text that is no usable URL and may hold credentials anywhere.
+/// The displayable part of an unusable URL, which may contain credentials anywhere.
 fn redacted(text: &str) -> String {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['@', ':']) => (scheme, rest),
@@ -81,7 +81,7 @@ mod tests {
     use crate::NodeConfig;
 
     #[test]
-    fn credentials_are_taken_out_of_urls() {
+    fn credentials_are_removed_from_urls() {
         let config = NodeConfig::new("http://user:s%40cret@localhost:7041/wallet/w");
         assert_eq!(config.public_url(), "http://localhost:7041/wallet/w");
         assert!(!format!("{config:?}").contains("cret"), "{config:?}");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn wallets_have_urls_below_the_nodes() {
+    fn wallets_have_urls_below_their_nodes() {
         let wallet_of = |node: &str, name| {
             let (url, _) = parse(node).expect("a url");
             shown(&wallet(&url, name))

@@ -1,4 +1,5 @@
-//! Amounts as the nodes write them: decimal numbers with eight digits, read without floating point.
+//! Amounts as the nodes write them: decimal numbers with eight digits, parsed without floating
+//! point.
 
 use core::{fmt, str::FromStr};
 
@@ -10,15 +11,14 @@ const COIN: u64 = 100_000_000;
 
 /// An amount of an asset, in satoshi.
 ///
-/// It is written as the nodes write it, a decimal number with eight digits. In a
-/// [`serde_json::Value`] that becomes a binary fraction, which is exact for less than 67 million
-/// coins only: give [`NodeClient::call`](crate::NodeClient::call) larger ones as text, which the
-/// nodes take as well.
+/// Serialised as the nodes do it, as a decimal number with eight digits. In a [`serde_json::Value`]
+/// that becomes a binary fraction, which is exact only below 67 million coins: pass larger amounts
+/// to [`NodeClient::call`](crate::NodeClient::call) as strings, which the nodes accept too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(u64);
 
 impl Amount {
-    /// An amount from satoshi.
+    /// Creates an amount from satoshi.
     #[must_use]
     pub const fn from_sat(satoshi: u64) -> Self {
         Self(satoshi)
@@ -37,9 +37,9 @@ impl fmt::Display for Amount {
     }
 }
 
-/// A text that is no amount.
+/// A string that is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no amount of at most eight decimal digits")]
+#[error("`{0}` is not an amount: expected a decimal number with at most eight fractional digits")]
 pub struct ParseAmountError(String);
 
 impl FromStr for Amount {
@@ -90,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_amount_is_read_as_it_was_written(satoshi: u64) {
+        fn every_amount_round_trips(satoshi: u64) {
             let amount = Amount::from_sat(satoshi);
             prop_assert_eq!(amount.to_string().parse(), Ok(amount));
             let json = serde_json::to_string(&amount).expect("json");
@@ -98,7 +98,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_an_amount_or_an_error(text: String) {
+        fn any_string_is_an_amount_or_an_error(text: String) {
             if let Ok(amount) = text.parse::<Amount>() {
                 prop_assert_eq!(amount.to_string().parse(), Ok(amount));
             }

@@ -1,4 +1,4 @@
-//! Calls about the chain, its transactions and the node itself that go beyond [`Node`].
+//! Calls about the chain, its transactions and the node that go beyond [`Node`].
 //!
 //! [`Node`]: crate::Node
 
@@ -16,7 +16,7 @@ impl NodeClient {
     /// Hash of the genesis block, which is the same on all nodes of a chain.
     ///
     /// # Errors
-    /// If the node gives no answer.
+    /// If the node does not answer.
     pub async fn genesis_hash(&self) -> Result<BlockHash, RpcError> {
         self.block_hash(BlockHeight::GENESIS).await
     }
@@ -24,31 +24,31 @@ impl NodeClient {
     /// The sidechain's parameters (Elements).
     ///
     /// # Errors
-    /// If the node gives none.
+    /// If the node does not report any.
     pub async fn sidechain_info(&self) -> Result<SidechainInfo, RpcError> {
         self.request(Method::GetSidechainInfo, params::NONE, Repeat::Safe)
             .await
     }
 
-    /// What waits to get into a block.
+    /// The state of the mempool.
     ///
     /// # Errors
-    /// If the node gives no answer.
+    /// If the node does not answer.
     pub async fn mempool_info(&self) -> Result<MempoolInfo, RpcError> {
         self.request("getmempoolinfo", params::NONE, Repeat::Safe)
             .await
     }
 
-    /// The ids of what waits to get into a block.
+    /// The ids of the transactions in the mempool.
     ///
     /// # Errors
-    /// If the node gives no answer.
+    /// If the node does not answer.
     pub async fn raw_mempool(&self) -> Result<Vec<String>, RpcError> {
         self.request("getrawmempool", params::NONE, Repeat::Safe)
             .await
     }
 
-    /// A transaction's bytes. Once in a block, only a node with `txindex=1` finds it.
+    /// A serialised transaction. Once it is in a block, only a node with `txindex=1` finds it.
     ///
     /// # Errors
     /// If the node does not know it.
@@ -56,8 +56,8 @@ impl NodeClient {
         self.request_bytes("getrawtransaction", (txid,)).await
     }
 
-    /// Whether, and in which block, a transaction is. Once in a block, only a node with `txindex=1`
-    /// finds it.
+    /// The block that contains a transaction, if any. Once it is in a block, only a node with
+    /// `txindex=1` finds it.
     ///
     /// # Errors
     /// If the node does not know it.
@@ -66,10 +66,10 @@ impl NodeClient {
             .await
     }
 
-    /// A transaction, explained by the node; its form differs between the families and versions.
+    /// A transaction as decoded by the node; the form differs between families and versions.
     ///
     /// # Errors
-    /// If the bytes are no transaction.
+    /// If the bytes are not a transaction.
     pub async fn decode_raw_transaction(
         &self,
         transaction: &[u8],
@@ -78,7 +78,7 @@ impl NodeClient {
             .await
     }
 
-    /// Sends a transaction and gives its id. It is never repeated by itself.
+    /// Sends a transaction and returns its id. It is never retried automatically.
     ///
     /// # Errors
     /// If the node refuses it.
@@ -94,7 +94,7 @@ impl NodeClient {
     /// How long the node has been running (Elements).
     ///
     /// # Errors
-    /// If the node gives no answer.
+    /// If the node does not answer.
     pub async fn uptime(&self) -> Result<Duration, RpcError> {
         self.request("uptime", params::NONE, Repeat::Safe)
             .await
@@ -104,7 +104,7 @@ impl NodeClient {
     /// Tells the node to connect to another one.
     ///
     /// # Errors
-    /// If the node refuses, for example because it knows the peer already.
+    /// If the node refuses, for example because it already knows the peer.
     pub async fn add_node(&self, address: &str) -> Result<(), RpcError> {
         self.request("addnode", (address, "add"), Repeat::Never)
             .await
@@ -113,7 +113,7 @@ impl NodeClient {
     /// Tells the node to stop.
     ///
     /// # Errors
-    /// If it does not answer.
+    /// If the node does not answer.
     pub async fn stop(&self) -> Result<(), RpcError> {
         self.request::<String>("stop", params::NONE, Repeat::Never)
             .await

@@ -1,4 +1,4 @@
-//! The client: one node, any number of callers.
+//! The client of a node, for any number of callers.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -26,19 +26,19 @@ use crate::{
 
 type Http = HttpClient<RpcService<NodeDialect>>;
 
-/// The longest pause between two tries.
+/// The longest pause between two attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// Whether a call may be tried again when nobody knows what came of it.
+/// Whether a call may be retried when its outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// It reads, or does the same when done twice.
+    /// It only reads, or has the same effect when done twice.
     Safe,
-    /// It sends or makes something.
+    /// It sends or creates something.
     Never,
 }
 
-/// A client of one node. Clones share what it has learned of the node.
+/// A client of one node. Clones share what it knows about the node.
 #[derive(Debug, Clone)]
 pub struct NodeClient {
     http: Http,
@@ -48,7 +48,7 @@ pub struct NodeClient {
 }
 
 impl NodeClient {
-    /// A client of the node that the configuration names. Nothing is asked yet.
+    /// Creates a client of the configured node. It does not connect yet.
     ///
     /// # Errors
     /// If the URL cannot be used.
@@ -73,7 +73,7 @@ impl NodeClient {
         };
         let http = HttpClientBuilder::new()
             .max_request_size(config.max_body)
-            // The layer holds answers to the limit before it adds its own few bytes.
+            // The layer enforces the limit on responses before it adds a few bytes of its own.
             .max_response_size(config.max_body.saturating_add(1024))
             .request_timeout(config.timeout)
             // Without the default logger: requests may hold secret keys.
@@ -92,17 +92,17 @@ impl NodeClient {
         })
     }
 
-    /// A client of one wallet of the same node.
+    /// Creates a client of one wallet of the same node.
     ///
     /// # Errors
-    /// If the wallet's name makes no usable URL.
+    /// If the wallet's name does not make a usable URL.
     pub fn wallet(&self, name: &str) -> Result<Self, RpcError> {
         let config = self.config.at(address::wallet(self.config.url()?, name));
         Self::build(config, self.credentials.clone(), self.dialect.clone())
     }
 
-    /// A client of the same node, with the same credentials and patience, that reaches it by another
-    /// address: a tunnel or a proxy.
+    /// Creates a client of the same node, with the same credentials, timeout and retries, that
+    /// reaches it at another address: a tunnel or a proxy.
     ///
     /// # Errors
     /// If the URL cannot be used.
@@ -112,16 +112,16 @@ impl NodeClient {
         Self::build(config, self.credentials.clone(), self.dialect.clone())
     }
 
-    /// The node's address, without credentials.
+    /// The node's URL, without credentials.
     #[must_use]
     pub fn url(&self) -> String {
         self.config.public_url()
     }
 
-    /// Calls any method once.
+    /// Calls any method, once.
     ///
     /// # Errors
-    /// If the node gives no result, or another than the caller expects.
+    /// If the node returns no result, or one of an unexpected type.
     pub async fn call<T: DeserializeOwned>(
         &self,
         method: &str,
@@ -130,10 +130,10 @@ impl NodeClient {
         self.request(method, params, Repeat::Never).await
     }
 
-    /// Calls any method, again after passing faults if it is safe to repeat.
+    /// Calls any method; retries after transient faults if that is safe.
     ///
     /// # Errors
-    /// If the node gives no result, or another than the caller expects.
+    /// If the node returns no result, or one of an unexpected type.
     pub async fn call_with<T: DeserializeOwned>(
         &self,
         method: &str,
@@ -143,10 +143,10 @@ impl NodeClient {
         self.request(method, params, repeat).await
     }
 
-    /// Calls any method and hands out the result as it was written.
+    /// Calls any method and returns the result as raw JSON.
     ///
     /// # Errors
-    /// If the node gives no result.
+    /// If the node returns no result.
     pub async fn call_raw(
         &self,
         method: &str,
@@ -156,7 +156,7 @@ impl NodeClient {
         self.request_raw(method, params, repeat).await
     }
 
-    /// Calls a method of which parameters and result are known.
+    /// Calls a method with known parameters and result.
     pub(crate) async fn request<T: DeserializeOwned>(
         &self,
         method: impl AsRef<str>,
@@ -168,7 +168,7 @@ impl NodeClient {
         serde_json::from_str(raw.get()).map_err(|error| RpcError::unexpected(method, &error))
     }
 
-    /// Calls a method that reads and gives hex.
+    /// Calls a method that only reads and returns hex.
     pub(crate) async fn request_bytes(
         &self,
         method: impl AsRef<str>,
@@ -176,12 +176,12 @@ impl NodeClient {
     ) -> Result<Bytes, RpcError> {
         let method = method.as_ref();
         let raw = self.request_raw(method, params, Repeat::Safe).await?;
-        // Hex has nothing to unescape, so megabytes of it are not copied first.
+        // Hex needs no unescaping, so megabytes of it are not copied first.
         let hex = raw
             .get()
             .strip_prefix('"')
             .and_then(|text| text.strip_suffix('"'))
-            .ok_or_else(|| RpcError::unexpected(method, &"no text of hex"))?;
+            .ok_or_else(|| RpcError::unexpected(method, &"expected a hex string"))?;
         Vec::<u8>::from_hex(hex)
             .map(Bytes::from)
             .map_err(|error| RpcError::unexpected(method, &error))
@@ -195,30 +195,31 @@ impl NodeClient {
     ) -> Result<Box<RawValue>, RpcError> {
         let params = Params::new(&params).map_err(|error| RpcError::unexpected(method, &error))?;
         let mut pause = self.config.first_pause;
-        let mut tries = 0;
+        let mut attempts = 0;
         let mut renewed = false;
         loop {
             let generation = self.credentials.generation();
             let error = match self.http.request(method, params.clone()).await {
                 Ok(result) => return Ok(result),
-                Err(error) => self.sort(method, error),
+                Err(error) => self.classify(method, error),
             };
-            // The node did nothing, so even what may not be repeated is tried with a new cookie.
+            // The node did nothing, so with a new cookie even a call that must not be repeated is
+            // retried.
             if error == RpcError::Unauthorized && !renewed && self.credentials.renew(generation) {
                 renewed = true;
                 continue;
             }
-            if repeat == Repeat::Never || !error.is_transient() || tries == self.config.retries {
+            if repeat == Repeat::Never || !error.is_transient() || attempts == self.config.retries {
                 return Err(error);
             }
-            tries += 1;
-            tracing::debug!(method, %error, tries, "trying again");
+            attempts += 1;
+            tracing::debug!(method, %error, attempts, "retrying");
             tokio::time::sleep(pause).await;
             pause = next_pause(pause);
         }
     }
 
-    fn sort(&self, method: &str, error: ClientError) -> RpcError {
+    fn classify(&self, method: &str, error: ClientError) -> RpcError {
         match error {
             ClientError::Call(object) if object.code() == RpcError::IN_WARMUP => {
                 RpcError::WarmingUp(clipped(object.message().to_owned()))
@@ -235,15 +236,15 @@ impl NodeClient {
                         method: method.to_owned(),
                     },
                     Some(fault) => fault,
-                    None => self.failed(known),
+                    None => self.connection_error(known),
                 },
-                None => self.failed(&*error),
+                None => self.connection_error(&*error),
             },
             other => RpcError::unexpected(method, &other),
         }
     }
 
-    fn failed(&self, error: &dyn core::fmt::Display) -> RpcError {
+    fn connection_error(&self, error: &dyn core::fmt::Display) -> RpcError {
         RpcError::Connection {
             url: self.url(),
             reason: error.to_string(),
@@ -260,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_the_longest() {
+    fn pauses_double_up_to_the_maximum() {
         let first = Duration::from_millis(50);
         let pauses: Vec<Duration> = std::iter::successors(Some(first), |p| Some(next_pause(*p)))
             .take(100)

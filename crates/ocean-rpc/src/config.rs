@@ -1,4 +1,4 @@
-//! How to reach a node.
+//! The address of a node, and timeouts and retries for it.
 
 use core::fmt;
 use std::{path::PathBuf, time::Duration};
@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::{RpcError, address};
 
-/// How to prove to the node who asks.
+/// Authentication at the node.
 #[derive(Clone, Default)]
 pub enum Auth {
-    /// Nothing, or user and password in the URL.
+    /// None, or user and password in the URL.
     #[default]
     None,
     /// `rpcuser` and `rpcpassword`.
@@ -22,12 +22,12 @@ pub enum Auth {
         /// The password.
         password: Zeroizing<String>,
     },
-    /// The node's cookie file, read again whenever the node refuses what was read before.
+    /// The node's cookie file, read again whenever the node refuses the previous cookie.
     Cookie(PathBuf),
 }
 
 impl Auth {
-    /// User and password.
+    /// Authentication with user and password.
     #[must_use]
     pub fn basic(user: impl Into<String>, password: impl Into<String>) -> Self {
         Self::Basic {
@@ -47,10 +47,10 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// How to reach a node, and how patient to be.
+/// The address of a node, its credentials, and timeouts and retries for it.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// Without credentials; what is wrong with the URL is told when a client is made.
+    /// Without credentials. If the URL is invalid, the error is returned when a client is created.
     url: Result<Url, RpcError>,
     auth: Auth,
     auth_in_url: Auth,
@@ -62,8 +62,8 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// The node at this URL: `http://host:port`, with a path where a wallet is meant, with
-    /// `user:password@` where that is how the credentials come.
+    /// The node at this URL: `http://host:port`, with a path for a wallet, and with
+    /// `user:password@` if the credentials are in the URL.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         let (url, auth_in_url) = match address::parse(&Zeroizing::new(url.into())) {
@@ -82,30 +82,30 @@ impl NodeConfig {
         }
     }
 
-    /// Sets the credentials, which go before those in the URL.
+    /// Sets the credentials, which take precedence over those in the URL.
     #[must_use]
     pub fn with_auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// Sets how long one try may take; 30 seconds if not set.
+    /// Sets the timeout of one attempt; 30 seconds by default.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the largest request and answer, in bytes; 64 MiB if not set. Eight megabytes of hex are
-    /// a block of four.
+    /// Sets the maximum size of a request or response, in bytes; 64 MiB by default. A block of 4 MB
+    /// is 8 MB of hex.
     #[must_use]
     pub const fn with_max_body(mut self, bytes: u32) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// Sets how often a call that may be repeated is tried again (4 if not set), and the pause
-    /// before the first of these (50 ms), which doubles each time up to 5 seconds.
+    /// Sets how often a repeatable call is retried (4 by default), and the pause before the first
+    /// retry (50 ms by default), which doubles each time up to 5 seconds.
     #[must_use]
     pub const fn with_retries(mut self, retries: u32, first_pause: Duration) -> Self {
         self.retries = retries;
@@ -130,12 +130,12 @@ impl NodeConfig {
         }
     }
 
-    /// The URL, without credentials.
+    /// The URL without credentials, if it is valid.
     pub(crate) fn url(&self) -> Result<&Url, RpcError> {
         self.url.as_ref().map_err(Clone::clone)
     }
 
-    /// The same node, at another path.
+    /// The same node, at another URL.
     pub(crate) fn at(&self, url: Url) -> Self {
         Self {
             url: Ok(url),
@@ -143,7 +143,7 @@ impl NodeConfig {
         }
     }
 
-    /// The credentials that count.
+    /// The effective credentials.
     pub(crate) const fn auth(&self) -> &Auth {
         match &self.auth {
             Auth::None => &self.auth_in_url,

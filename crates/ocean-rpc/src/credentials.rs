@@ -1,4 +1,4 @@
-//! What is sent to prove who asks.
+//! The authentication header sent to the node.
 
 use std::{
     fs::File,
@@ -13,20 +13,20 @@ use zeroize::Zeroizing;
 
 use crate::{Auth, RpcError};
 
-/// The longest cookie that is read, in bytes; the nodes write 75.
+/// The maximum size of a cookie file, in bytes; the nodes write 75.
 const MAX_COOKIE: u64 = 1024;
 
-/// Makes the `Authorization` header, and makes it again when the cookie has changed.
+/// Creates the `Authorization` header, and creates it again when the cookie has changed.
 pub(crate) struct Credentials {
     auth: Auth,
-    kept: Mutex<Kept>,
+    cache: Mutex<Cache>,
 }
 
-/// The header as it was last made, so that the cookie file is read once per start of the node.
+/// The last header, kept so that the cookie file is read only once per start of the node.
 #[derive(Default)]
-struct Kept {
+struct Cache {
     header: Option<HeaderValue>,
-    /// Counts the cookies, so that of many refused calls one reads the file again.
+    /// Counts the cookies, so that only one of many refused calls reads the file again.
     generation: u64,
 }
 
@@ -34,45 +34,45 @@ impl Credentials {
     pub(crate) fn new(auth: Auth) -> Self {
         Self {
             auth,
-            kept: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
-    /// The header, if there is anything to prove.
+    /// The header, if there are credentials.
     pub(crate) fn header(&self) -> Result<Option<HeaderValue>, RpcError> {
-        let mut kept = self.lock();
-        if kept.header.is_none() {
-            kept.header = self.make()?;
+        let mut cache = self.lock();
+        if cache.header.is_none() {
+            cache.header = self.make()?;
         }
-        Ok(kept.header.clone())
+        Ok(cache.header.clone())
     }
 
-    /// Which of the cookies a call that begins now is made with.
+    /// The generation of the cookie that a call started now uses.
     pub(crate) fn generation(&self) -> u64 {
         self.lock().generation
     }
 
-    /// Forgets the cookie with which a call was refused; says whether there is another to try.
+    /// Drops the cookie that was refused. Returns whether there is another one to try.
     pub(crate) fn renew(&self, refused: u64) -> bool {
         if !matches!(self.auth, Auth::Cookie(_)) {
             return false;
         }
-        let mut kept = self.lock();
-        if kept.generation != refused {
+        let mut cache = self.lock();
+        if cache.generation != refused {
             return true;
         }
-        let old = kept.header.take();
+        let old = cache.header.take();
         let Ok(new) = self.make() else {
             return false;
         };
         let changed = new != old;
-        kept.header = new;
-        kept.generation += u64::from(changed);
+        cache.header = new;
+        cache.generation += u64::from(changed);
         changed
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn make(&self) -> Result<Option<HeaderValue>, RpcError> {
@@ -84,7 +84,7 @@ impl Credentials {
             Auth::None => return Ok(None),
         };
         let text = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
-        // Base64 has no character that a header does not allow.
+        // Base64 contains only characters that a header allows.
         let mut value = HeaderValue::from_str(&text).map_err(|_| RpcError::Unauthorized)?;
         value.set_sensitive(true);
         Ok(Some(value))
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_of_many_refused_calls_reads_the_new_cookie_and_all_use_it() {
+    fn one_of_many_refused_calls_reads_the_new_cookie_for_all() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(".cookie");
         let credentials = Credentials::new(Auth::Cookie(path.clone()));
@@ -135,25 +135,27 @@ mod tests {
         assert!(!credentials.renew(one), "the cookie is still the same");
         std::fs::write(&path, "__cookie__:two").expect("written");
         assert!(credentials.renew(one));
-        assert!(credentials.renew(other), "somebody else has renewed it");
+        assert!(credentials.renew(other), "another call has renewed it");
         let second = credentials.header().expect("a cookie");
         assert_ne!(first, second);
         assert!(!credentials.renew(credentials.generation()));
     }
 
     #[test]
-    fn a_huge_cookie_file_is_not_read_whole() {
+    fn a_huge_cookie_file_is_not_read_to_the_end() {
         let credentials = Credentials::new(Auth::Cookie("/dev/zero".into()));
         let header = credentials.header().expect("zeros are text").expect("one");
         assert!(header.len() < 2048);
     }
 
     #[test]
-    fn nothing_is_told_of_passwords() {
+    fn debug_output_contains_no_password() {
         let credentials = Credentials::new(Auth::basic("user", "secret"));
         let header = credentials.header().expect("no file").expect("a header");
         assert_eq!(header, "Basic dXNlcjpzZWNyZXQ=");
-        let told = format!("{credentials:?} {header:?}");
-        assert!(!told.contains("secret") && !told.contains("c2VjcmV0") && !told.contains("NlY3"));
+        let output = format!("{credentials:?} {header:?}");
+        assert!(
+            !output.contains("secret") && !output.contains("c2VjcmV0") && !output.contains("NlY3")
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! What can go wrong between a program and its node.
+//! Errors between a program and its node.
 
 use std::{path::PathBuf, time::Duration};
 
-/// Why a call gave no result.
+/// Why a call returned no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RpcError {
@@ -11,95 +11,95 @@ pub enum RpcError {
     Unauthorized,
     /// HTTP 403.
     #[error(
-        "the node forbids {method} to this user: add it to the user's rpcwhitelist in the node's configuration, or, if it forbids everything, this machine to its rpcallowip"
+        "the node forbids {method} to this user: add it to the user's rpcwhitelist in the node's configuration, or, if it forbids everything, add this machine to its rpcallowip"
     )]
     Forbidden {
         /// The method that was called.
         method: String,
     },
     /// HTTP 503.
-    #[error("the node's work queue is full: raise its rpcworkqueue, or ask less often")]
+    #[error("the node's work queue is full: increase its rpcworkqueue, or send fewer requests")]
     Busy,
     /// Error -28.
-    #[error("the node is warming up ({0}): ask again in a moment")]
+    #[error("the node is warming up ({0}): try again later")]
     WarmingUp(String),
-    /// Any other error of the node's own.
-    #[error("the node answered {code}: {message}")]
+    /// Any other error that the node reports.
+    #[error("the node returned error {code}: {message}")]
     Node {
         /// The node's code (`RPCErrorCode` in `protocol.h`).
         code: i32,
         /// The node's message.
         message: String,
     },
-    /// Nobody listens at the address.
-    #[error("connection to {0} refused: is the node running, and its rpcport the one in the url")]
-    ConnectionRefused(String),
-    /// There is no way to the address, or the connection broke.
+    /// Nothing listens at the address.
     #[error(
-        "connection to {url} failed: {reason}; is the address right and the node still running"
+        "connection to {0} refused: check that the node is running and that its rpcport is the one in the URL"
+    )]
+    ConnectionRefused(String),
+    /// The address is unreachable, or the connection broke.
+    #[error(
+        "connection to {url} failed: {reason}; check the address, and that the node is still running"
     )]
     Connection {
         /// The node's address, without credentials.
         url: String,
-        /// What the system said.
+        /// The error reported by the system.
         reason: String,
     },
     /// No answer in time.
     #[error(
-        "no answer within {0:?}: the node is stuck or busy, or the time-out too short for the call"
+        "no response within {0:?}: the node hangs or is busy, or the timeout is too short for this call"
     )]
     Timeout(Duration),
-    /// An answer that is no JSON.
+    /// A response that is not JSON-RPC.
     #[error(
-        "the answer is no JSON-RPC (HTTP status {status}): is this the url of the node's rpcport"
+        "the response is not JSON-RPC (HTTP status {status}): check that the URL is that of the node's rpcport"
     )]
     NotJson {
         /// The HTTP status.
         status: u16,
     },
-    /// Another HTTP status without a JSON body.
-    #[error(
-        "the answer is HTTP status {0}, which no node gives: is this the url of the node's rpcport"
-    )]
+    /// Any other HTTP status without a JSON body.
+    #[error("unexpected HTTP status {0}: check that the URL is that of the node's rpcport")]
     Http(u16),
-    /// A request or an answer beyond the limit.
-    #[error("a request or answer is above the client's limit of {0} bytes: raise it")]
+    /// A request or response above the limit.
+    #[error("a request or response exceeds the client's limit of {0} bytes: increase it")]
     TooLarge(u32),
-    /// A result that is not what the method is known to give.
-    #[error("{method} gave an unexpected result: {reason}")]
+    /// A result of an unexpected form.
+    #[error("{method} returned an unexpected result: {reason}")]
     Unexpected {
         /// The method.
         method: String,
-        /// What was wrong.
+        /// What is wrong with it.
         reason: String,
     },
     /// A URL that cannot be used.
-    #[error("`{url}` is no usable url: {reason}; write http://host:port")]
+    #[error("`{url}` is not a usable URL: {reason}; expected http://host:port")]
     Url {
         /// The URL, without credentials.
         url: String,
-        /// What is wrong.
+        /// What is wrong with it.
         reason: String,
     },
     /// A cookie file that cannot be read.
     #[error(
-        "cannot read the cookie file {path}: {reason}; is the node running with this datadir, and may this user read the file"
+        "cannot read the cookie file {path}: {reason}; check that the node is running with this datadir and that this user may read the file"
     )]
     Cookie {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error reported by the system.
         reason: String,
     },
-    /// The node answers with a chain that this client cannot place.
-    #[error("cannot tell the chain's dialect: {0}; set it")]
+    /// The node's chain has no dialect that this client knows.
+    #[error("cannot determine the chain's dialect: {0}; set it explicitly")]
     UnknownDialect(String),
 }
 
-/// How much of a text of the node's goes into an error, in bytes; its longest help is shorter.
+/// Limit on the node's text in an error, in bytes; its longest help text is shorter.
 const MAX_TEXT: usize = 8192;
 
-/// A text of the node's, cut where it is too long to be kept or logged.
+/// The node's text, truncated if it is too long to be kept or logged.
 pub(crate) fn clipped(mut text: String) -> String {
     if text.len() > MAX_TEXT {
         text.truncate(text.floor_char_boundary(MAX_TEXT));
@@ -110,9 +110,9 @@ pub(crate) fn clipped(mut text: String) -> String {
 }
 
 impl RpcError {
-    /// `RPC_VERIFY_ERROR`: a proposal that was refused.
+    /// `RPC_VERIFY_ERROR`: the proposed block is invalid.
     pub const VERIFY_ERROR: i32 = -25;
-    /// `RPC_VERIFY_ALREADY_IN_CHAIN`: what was to be tested or sent is in the chain (Elements).
+    /// `RPC_VERIFY_ALREADY_IN_CHAIN`: the block or transaction is in the chain already (Elements).
     pub const VERIFY_ALREADY_IN_CHAIN: i32 = -27;
     /// `RPC_DESERIALIZATION_ERROR`: a block or transaction that does not decode.
     pub const DESERIALIZATION_ERROR: i32 = -22;
@@ -124,7 +124,7 @@ impl RpcError {
     pub const WALLET_ALREADY_LOADED: i32 = -35;
     pub(crate) const IN_WARMUP: i32 = -28;
 
-    /// A result that is not what the method is known to give.
+    /// An error for a result of an unexpected form.
     pub(crate) fn unexpected(method: &str, reason: &dyn core::fmt::Display) -> Self {
         Self::Unexpected {
             method: method.to_owned(),
@@ -132,8 +132,8 @@ impl RpcError {
         }
     }
 
-    /// Whether the same call may succeed a little later. A cookie file that is missing is made when
-    /// the node starts.
+    /// Whether the same call may succeed a little later. A missing cookie file counts, because the
+    /// node creates it when it starts.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(
@@ -147,7 +147,7 @@ impl RpcError {
         )
     }
 
-    /// The node's own error code, if the node gave one.
+    /// The node's own error code, if it returned one.
     #[must_use]
     pub const fn code(&self) -> Option<i32> {
         match self {
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_are_cut_between_characters() {
+    fn long_text_is_truncated_between_characters() {
         assert_eq!(clipped("short".to_owned()), "short");
         let long = clipped("\u{20ac}".repeat(1_000_000));
         assert_eq!(long.chars().last(), Some('\u{2026}'));

@@ -1,21 +1,21 @@
 //! A typed async JSON-RPC client for Elements and Ocean nodes, on `jsonrpsee`.
 //!
-//! [`NodeClient`] speaks to one node over HTTP. [`Node`] is what an operator needs of a node, a
-//! trait, so that programs and tests can put something else in its place. [`process`] starts and
-//! stops real nodes. Blocks go in and out as bytes, amounts as satoshi.
+//! [`NodeClient`] talks to one node over HTTP. The trait [`Node`] has the calls that an operator
+//! needs, so that programs and tests can use something else instead. [`process`] starts and stops
+//! real nodes. Blocks are passed as bytes, amounts in satoshi.
 //!
-//! The nodes answer in JSON-RPC 1.0 with HTTP status 500 for every error. A layer between
-//! `jsonrpsee` and its transport turns that into what `jsonrpsee` expects and keeps what went wrong
-//! apart: see [`RpcError`].
+//! The nodes implement JSON-RPC 1.0, with HTTP status 500 for every error. A layer between
+//! `jsonrpsee` and its transport translates that into what `jsonrpsee` expects, and keeps the kinds
+//! of errors apart: see [`RpcError`].
 //!
-//! What is safe to repeat is repeated, with a growing pause, while the node is away, has not made
-//! its cookie file, warms up or has a full work queue, and after time-outs and lost connections:
-//! reads, `testproposedblock`, `getnewblockhex` and `submitblock`. What sends or makes something
-//! is not. Any other method goes through [`NodeClient::call`], which does not repeat, or
-//! [`NodeClient::call_with`].
+//! Calls that are safe to repeat are retried, with a growing pause, while the node is down, has not
+//! written its cookie file, is warming up or has a full work queue, and after timeouts and lost
+//! connections: reads, `testproposedblock`, `getnewblockhex` and `submitblock`. Calls that send or
+//! create something are not retried. Any other method can be called with [`NodeClient::call`],
+//! which does not retry, or [`NodeClient::call_with`].
 //!
-//! The client keeps no connection open, no state of the chain and no wallet; it does not check
-//! blocks, and it speaks plain HTTP as the nodes do: reach a node on another machine by a tunnel.
+//! The client keeps no connection open, no state of the chain and no wallet. It does not check
+//! blocks. It uses plain HTTP, as the nodes do: use a tunnel to reach a node on another machine.
 //!
 //! ```no_run
 //! use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig};
@@ -31,8 +31,8 @@
 
 mod address;
 mod amount;
-mod answers;
 mod calls;
+mod chain_report;
 mod client;
 mod config;
 mod credentials;
@@ -47,7 +47,7 @@ mod types;
 mod wallet;
 
 pub use amount::{Amount, ParseAmountError};
-pub use answers::ChainAnswers;
+pub use chain_report::ChainReport;
 pub use client::{NodeClient, Repeat};
 pub use config::{Auth, NodeConfig};
 pub use error::RpcError;

@@ -1,34 +1,34 @@
-//! The methods that an operator calls: the one place that knows them all, for a node's
-//! `rpcwhitelist`.
+//! The methods that an operator calls: the one list of them, for a node's `rpcwhitelist`.
 
 use core::fmt;
 
 use crate::{NodeClient, Repeat, RpcError, params};
 
-/// When a method is called.
+/// Who calls a method, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Need {
-    /// By every daemon.
+    /// Every daemon calls it.
     Run,
-    /// By a daemon that hands transactions to its node: where there is a sweep, or a reissuance.
+    /// A daemon that passes transactions to its node calls it: one with a sweep or a reissuance.
     Transactions,
-    /// By a daemon whose block key is in the node's wallet.
+    /// A daemon whose block key is in the node's wallet calls it.
     Wallet,
-    /// By a check of a block key in the node's wallet, before the daemon runs.
+    /// The check of a block key in the node's wallet calls it, before the daemon runs.
     WalletCheck,
-    /// By checks of the node before the daemon runs, and by repairs.
+    /// Checks of the node before the daemon runs, and repairs, call it.
     Check,
 }
 
-/// Makes [`Method`] of rows of its variants, names and needs, so that none is left out anywhere.
+/// Generates [`Method`] from rows of variant, name and need, so that no method is left out
+/// anywhere.
 macro_rules! methods {
     ($($variant:ident $name:literal $need:ident,)*) => {
-        /// A method of the node that an operator, or what checks one, calls.
+        /// A node method that an operator, or a check of an operator, calls.
         ///
-        /// A node lets a user call the methods of that user's `rpcwhitelist` only, if it has one, and
-        /// answers all others with [`RpcError::Forbidden`]. Whoever calls another method on an
-        /// operator's behalf adds it here.
+        /// A node may restrict a user to the methods in that user's `rpcwhitelist`, and answers any
+        /// other with [`RpcError::Forbidden`]. A new method called on an operator's behalf must be
+        /// added here.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Method {
@@ -39,7 +39,7 @@ macro_rules! methods {
         }
 
         impl Method {
-            /// All of them.
+            /// All methods.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// Its name at the node.
@@ -50,7 +50,7 @@ macro_rules! methods {
                 }
             }
 
-            /// When it is called.
+            /// Who calls it, and when.
             #[must_use]
             pub const fn need(self) -> Need {
                 match self {
@@ -84,7 +84,7 @@ methods! {
 }
 
 impl Method {
-    /// Those that are called for one of these needs.
+    /// The methods with one of these needs.
     pub fn needed_for(needs: &[Need]) -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
         all.filter(move |method| needs.contains(&method.need()))
@@ -103,24 +103,25 @@ impl fmt::Display for Method {
     }
 }
 
-/// What came of trying a method.
+/// The result of trying a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Allowed {
     /// This user may call it.
     Yes,
-    /// The node forbids it to this user, or everything to this machine.
+    /// The node does not allow it to this user, or allows nothing to this machine.
     No,
-    /// The node has no such method: it is of another family or version, or runs without a wallet.
+    /// The node does not have the method: it is of another family or version, or runs without a
+    /// wallet.
     Unknown,
 }
 
 impl NodeClient {
-    /// Tries whether a method may be called, without any effect: it is called without parameters, which
-    /// a method that changes anything answers with how it is used.
+    /// Tries whether a method may be called, without side effects: it is called without parameters,
+    /// which a method that changes anything answers with its usage.
     ///
     /// # Errors
-    /// If the node gives no answer.
+    /// If the node does not answer.
     pub async fn may_call(&self, method: Method) -> Result<Allowed, RpcError> {
         let tried = self
             .request_raw(method.as_str(), params::NONE, Repeat::Safe)

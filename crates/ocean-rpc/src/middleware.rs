@@ -1,5 +1,5 @@
-//! The layer between `jsonrpsee` and its HTTP transport: credentials out, the nodes' dialect of
-//! JSON-RPC in.
+//! The layer between `jsonrpsee` and its HTTP transport, which adds credentials and translates the
+//! nodes' dialect of JSON-RPC.
 //!
 //! | the node answers | `jsonrpsee` sees |
 //! |---|---|
@@ -7,10 +7,10 @@
 //! | 404 or 500, `{"result":null,"error":{..},"id":N}` | 200, `{"jsonrpc":"2.0","id":N,"error":{..}}` |
 //! | 401, 403, 503, anything without JSON | a transport error that holds an [`RpcError`] |
 //!
-//! Every call has a connection of its own, as with the nodes' own command line client. A kept one
-//! costs more than the tenth of a millisecond that it saves: a node that is told to stop waits half
-//! a minute for the connections that are open and idle, and a call that must not be repeated can
-//! be lost on one that the node is just closing.
+//! Every call has its own connection, as with the nodes' own command line client. A persistent one
+//! costs more than the tenth of a millisecond that it saves: a node waits half a minute for idle
+//! connections when it stops, and a call that must not be repeated can be lost on a connection that
+//! the node is about to close.
 
 use std::{
     collections::VecDeque,
@@ -38,7 +38,7 @@ use tower::{Layer, Service};
 
 use crate::{RpcError, credentials::Credentials};
 
-/// Makes [`NodeDialect`]s.
+/// Creates [`NodeDialect`]s.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeDialectLayer {
     pub(crate) credentials: Arc<Credentials>,
@@ -57,7 +57,7 @@ impl<S> Layer<S> for NodeDialectLayer {
     }
 }
 
-/// Translates requests and answers.
+/// Translates requests and responses.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeDialect<S = HttpBackend> {
     inner: S,
@@ -92,12 +92,12 @@ impl Service<HttpRequest> for NodeDialect<HttpBackend> {
     }
 }
 
-/// Hides an error of ours where `jsonrpsee` carries foreign ones.
+/// Wraps one of our errors in the type that `jsonrpsee` passes through.
 fn fault(error: RpcError) -> TransportError {
     TransportError::Http(HttpError::Stream(Box::new(error)))
 }
 
-/// Finds an error of ours again.
+/// Unwraps one of our errors.
 pub(crate) fn find_fault(error: &TransportError) -> Option<RpcError> {
     match error {
         TransportError::Http(HttpError::Stream(inner)) => inner.downcast_ref::<RpcError>().cloned(),
@@ -121,20 +121,20 @@ fn connection_error(url: &str, error: &TransportError) -> RpcError {
     }
 }
 
-/// An error and what caused it.
+/// An error and its causes.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// What the system said.
+/// The error reported by the system.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().unwrap_or(error).to_string()
 }
 
-/// The node's answer; values are kept as they were written.
+/// The node's response; values are kept as raw JSON.
 #[derive(Deserialize)]
 struct Answer<'a> {
-    /// Missing where the answer is of another kind, null where that is the result.
+    /// Absent in other kinds of messages; null if that is the result.
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -143,7 +143,7 @@ struct Answer<'a> {
     id: &'a RawValue,
 }
 
-/// A value that is there, be it null.
+/// A value that is present, even if it is null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
@@ -156,7 +156,7 @@ async fn translate(
     match parts.status {
         StatusCode::UNAUTHORIZED => return Err(RpcError::Unauthorized),
         StatusCode::FORBIDDEN => {
-            // Which method it was is known to whoever made the call, who puts it in.
+            // The caller knows the method and fills it in.
             let method = String::new();
             return Err(RpcError::Forbidden { method });
         }
@@ -194,7 +194,7 @@ async fn translate(
     Ok(response)
 }
 
-/// The same answer in JSON-RPC 2.0, with the node's result or error as a piece of the node's body.
+/// Rewrites a response as JSON-RPC 2.0; the node's result or error is a slice of its body.
 fn reframe(body: &Bytes) -> Option<Frames> {
     let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
     let (kind, value) = match (answer.error, answer.result) {
@@ -213,7 +213,7 @@ fn reframe(body: &Bytes) -> Option<Frames> {
     ))
 }
 
-/// A body of pieces that are in memory already.
+/// A body of chunks that are in memory.
 struct Frames(VecDeque<Bytes>);
 
 impl http_body::Body for Frames {
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_the_first_version_become_answers_of_the_second() {
+    fn responses_of_version_1_become_responses_of_version_2() {
         let result = reframed("{\"result\": [1.00000000, \"\\u0041\"],\"error\":null,\"id\":7}\n");
         assert_eq!(
             result.as_deref(),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_not_taken_for_an_empty_result() {
+    fn a_malformed_response_is_not_taken_for_an_empty_result() {
         for body in [
             r#"{"id":7}"#,
             r#"{"error":null,"id":7}"#,
@@ -288,7 +288,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_taken_for_an_answer_becomes_json(
+        fn every_accepted_response_becomes_json(
             parts in proptest::collection::vec(
                 prop_oneof![
                     Just("{".to_owned()), Just("}".to_owned()), Just("[".to_owned()),

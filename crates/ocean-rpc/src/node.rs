@@ -1,4 +1,4 @@
-//! What an operator needs of a node, as a trait, and the client's way to do it.
+//! The calls that an operator needs from a node, as a trait, and the client's implementation.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -7,18 +7,18 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    BlockchainInfo, ChainAnswers, HeaderInfo, Method, NetworkInfo, NodeClient, Repeat, RpcError,
+    BlockchainInfo, ChainReport, HeaderInfo, Method, NetworkInfo, NodeClient, Repeat, RpcError,
     SubmitOutcome,
     error::clipped,
     params::{self, Hex},
 };
 
-/// The fee, in satoshi, that a transaction which must be included is taken to pay: above what any
-/// node asks of a transaction of some hundred bytes.
+/// The fee, in satoshi, that a transaction is treated as paying if it must be included: above what
+/// any node requires for a transaction of a few hundred bytes.
 const INCLUDED_AS_IF_PAID: u64 = 10_000_000;
 
-/// What an operator needs of a node. Every method fails with what kept the node from answering, or
-/// with what the node said.
+/// The calls that an operator needs from a node. Every method fails if the node cannot be reached,
+/// or with the node's own error.
 #[async_trait]
 pub trait Node: Send + Sync + 'static {
     /// The block format of the node's chain.
@@ -29,30 +29,31 @@ pub trait Node: Send + Sync + 'static {
     async fn best_block_hash(&self) -> Result<BlockHash, RpcError>;
     /// Hash of the block at a height.
     async fn block_hash(&self, height: BlockHeight) -> Result<BlockHash, RpcError>;
-    /// A header, explained.
+    /// A header, as decoded by the node.
     async fn header_info(&self, hash: BlockHash) -> Result<HeaderInfo, RpcError>;
-    /// A header's bytes.
+    /// A serialised header.
     async fn header(&self, hash: BlockHash) -> Result<Bytes, RpcError>;
-    /// A block's bytes.
+    /// A serialised block.
     async fn block(&self, hash: BlockHash) -> Result<Bytes, RpcError>;
-    /// A new, unsigned block on the tip.
+    /// A new, unsigned block on top of the best block.
     async fn new_block(&self) -> Result<Bytes, RpcError>;
-    /// Asks whether an unsigned block may become the next one; refused is [`RpcError::Node`], with
-    /// [`RpcError::VERIFY_ALREADY_IN_CHAIN`] on Elements if it, with signatures, is a block already.
+    /// Checks whether an unsigned block may become the next one. If not, the error is
+    /// [`RpcError::Node`], on Elements with the code [`RpcError::VERIFY_ALREADY_IN_CHAIN`] if the
+    /// signed block is in the chain already.
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError>;
-    /// Hands a transaction to the node, to be in its next block even if it pays no fee. `txid` is its
-    /// id as displayed.
+    /// Passes a transaction to the node, for inclusion in its next block even if it pays no fee.
+    /// `txid` is its id as displayed.
     async fn include_transaction(&self, txid: &str, transaction: &[u8]) -> Result<(), RpcError>;
-    /// Hands a complete block to the node.
+    /// Submits a complete block to the node.
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError>;
-    /// The chain's state.
+    /// The state of the chain.
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError>;
     /// The node's version and peers.
     async fn network_info(&self) -> Result<NetworkInfo, RpcError>;
-    /// All that the node tells of the settings of its chain.
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError>;
-    /// Whether dynafed can still begin on a chain that is without it: by signals of block makers, or
-    /// at a time. A node that does not tell, because it knows no such call, knows no dynafed either.
+    /// The settings of the node's chain.
+    async fn chain_report(&self) -> Result<ChainReport, RpcError>;
+    /// Whether dynafed can still activate on a chain that does not have it: by signalling, or at a
+    /// given time. A node without a method that tells does not know dynafed.
     async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
         Ok(false)
     }
@@ -117,7 +118,7 @@ impl Node for NodeClient {
     }
 
     async fn include_transaction(&self, txid: &str, transaction: &[u8]) -> Result<(), RpcError> {
-        // The second one is a dummy in Elements and a priority in Ocean.
+        // The second parameter is a dummy in Elements and a priority in Ocean.
         let prioritised: Result<bool, _> = self
             .request(
                 Method::PrioritiseTransaction,
@@ -159,7 +160,7 @@ impl Node for NodeClient {
             .await
     }
 
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
         let genesis = self.block_hash(BlockHeight::GENESIS).await?;
         let blockchain: Value = self
             .request(Method::GetBlockchainInfo, params::NONE, Repeat::Safe)
@@ -176,12 +177,12 @@ impl Node for NodeClient {
         } else {
             let hash = self.block_hash(BlockHeight::new(1)).await?;
             match self.block(hash).await {
-                // A node that prunes does not have it any more.
+                // A pruned node may not have it any more.
                 Err(RpcError::Node { .. }) => None,
                 block => Some(block?),
             }
         };
-        Ok(ChainAnswers {
+        Ok(ChainReport {
             genesis,
             blockchain,
             sidechain,
@@ -197,7 +198,7 @@ impl Node for NodeClient {
             Err(error) if error.code() == Some(RpcError::METHOD_NOT_FOUND) => return Ok(false),
             answer => answer?,
         };
-        // What never begins is not in the list.
+        // A deployment that never starts is not in the list.
         let dynafed = &info["deployments"]["dynafed"];
         let is_over = dynafed["bip9"]["status"] == "failed";
         let is_active = dynafed["active"] == true;
@@ -206,12 +207,12 @@ impl Node for NodeClient {
 }
 
 impl NodeClient {
-    /// Tells the dialect by what the node's next block will be. Names and versions tell nothing:
-    /// Ocean calls itself by Bitcoin's name, and there are forks of both nodes.
+    /// Determines the dialect from the form of the node's next block. Names and versions do not
+    /// help: Ocean uses Bitcoin's name, and both nodes have forks.
     async fn find_dialect(&self) -> Result<Dialect, RpcError> {
         let info = self.blockchain_info().await?;
-        // There from the genesis block on where dynafed is active, though that block's header is
-        // still one of the older form.
+        // With dynafed, this is set from the genesis block on, although that block's header has the
+        // old form.
         if info.current_params_root.is_some() {
             return Ok(Dialect::Dynafed);
         }
@@ -224,7 +225,7 @@ impl NodeClient {
             .map(|header| header.dialect())
             .ok_or_else(|| {
                 RpcError::UnknownDialect(format!(
-                    "the header of block {hash} is no header of a signed chain"
+                    "the header of block {hash} is not that of a signed chain"
                 ))
             })
     }

@@ -1,15 +1,15 @@
-//! Parameters of calls, written once however often they are sent.
+//! Parameters of calls, serialised once even if they are sent several times.
 
 use jsonrpsee_core::traits::ToRpcParams;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// A call's parameters as they are sent: a JSON array.
+/// The parameters of a call as they are sent: a JSON array.
 #[derive(Clone)]
 pub(crate) struct Params(Box<RawValue>);
 
 impl Params {
-    /// From a tuple, or an array or a slice of values.
+    /// Serialises a tuple, array or slice.
     pub(crate) fn new(params: &impl Serialize) -> Result<Self, serde_json::Error> {
         to_raw_value(params).map(Self)
     }
@@ -24,7 +24,7 @@ impl ToRpcParams for Params {
 /// No parameters.
 pub(crate) const NONE: [(); 0] = [];
 
-/// Bytes that a call takes in hex.
+/// Bytes that a call passes as hex.
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl Serialize for Hex<'_> {
@@ -33,7 +33,8 @@ impl Serialize for Hex<'_> {
     }
 }
 
-/// Hex by table: five times as fast as the formatting traits, which counts for a block of 4 MB.
+/// Encodes hex by table: five times as fast as the formatting traits, which matters for a block of
+/// 4 MB.
 fn encode(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
@@ -66,7 +67,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hex_is_what_the_library_reads_and_writes(bytes: Vec<u8>) {
+        fn hex_agrees_with_the_library(bytes: Vec<u8>) {
             let text = encode(&bytes);
             prop_assert_eq!(&text, &bytes.to_lower_hex_string());
             prop_assert_eq!(Vec::<u8>::from_hex(&text), Ok(bytes));

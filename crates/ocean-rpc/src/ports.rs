@@ -1,5 +1,5 @@
-//! Ports of loopback that are held from the moment they are chosen until what was started with them
-//! has bound them, and after.
+//! Ports on loopback that stay reserved from the moment they are chosen until the process started
+//! with them has bound them, and beyond.
 
 use std::{
     io,
@@ -9,12 +9,12 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-/// A port of loopback that nobody else is given while this lives.
+/// A port on loopback that is reserved while this value exists.
 ///
-/// On Linux a socket is bound to it that does not listen. Whoever binds with `SO_REUSEADDR`, as the
-/// nodes, std and tokio do for what listens, gets it all the same, as often as it likes; the system
-/// gives it to no connection and to nobody who asks for any port, and nobody else who asks by this
-/// type gets it. Elsewhere the port was free a moment ago.
+/// On Linux a socket is bound to it that does not listen. A listener that binds with
+/// `SO_REUSEADDR`, as the nodes, std and tokio do, still gets the port, as often as it likes; the
+/// system does not assign it to connections or to anyone who asks for any free port, and this type
+/// does not hand it out twice. On other systems, the port was merely free a moment ago.
 #[derive(Debug)]
 pub struct HeldPort {
     port: u16,
@@ -22,21 +22,22 @@ pub struct HeldPort {
 }
 
 impl HeldPort {
-    /// One that the system chooses.
+    /// Reserves a port that the system chooses.
     ///
     /// # Errors
-    /// If it has none.
+    /// If the system has no free port.
     pub fn any() -> io::Result<Self> {
         Self::at(0)
     }
 
-    /// This one; 0 for any.
+    /// Reserves this port; 0 for any.
     ///
     /// # Errors
-    /// If it is used or held.
+    /// If it is in use or reserved.
     pub fn at(port: u16) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        // Without the option nobody else may have the port, whatever his options are.
+        // Bound without the option, so that this fails if the port is taken, whatever the other
+        // socket's options are.
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
         let address = socket.local_addr()?.as_socket();
         let port = address
@@ -49,13 +50,13 @@ impl HeldPort {
         })
     }
 
-    /// Its number.
+    /// The port number.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Holds it until this process ends; its number.
+    /// Keeps the port reserved until this process ends; returns its number.
     #[must_use]
     pub fn keep(self) -> u16 {
         static KEPT: Mutex<Vec<HeldPort>> = Mutex::new(Vec::new());
@@ -74,31 +75,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_held_port_is_bound_by_whom_it_is_for_again_and_again() {
+    fn a_held_port_can_be_bound_repeatedly_by_its_intended_listener() {
         let held = HeldPort::any().expect("a port");
         let address = (Ipv4Addr::LOCALHOST, held.port());
         for _ in 0..3 {
-            let listener = TcpListener::bind(address).expect("it is held for this");
+            let listener = TcpListener::bind(address).expect("it is reserved for this");
             let _caller = TcpStream::connect(address).expect("it listens");
-            listener.accept().expect("who called");
+            listener.accept().expect("a caller");
         }
-        assert!(TcpStream::connect(address).is_err(), "nobody listens");
+        assert!(TcpStream::connect(address).is_err(), "nothing listens");
     }
 
     #[test]
-    fn nobody_else_is_given_a_held_port() {
+    fn a_held_port_is_not_given_out_again() {
         let held = HeldPort::any().expect("a port");
-        let refused = HeldPort::at(held.port()).expect_err("it is held");
+        let refused = HeldPort::at(held.port()).expect_err("it is reserved");
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, held.port())).expect("as above");
-        HeldPort::at(held.port()).expect_err("somebody listens");
+        HeldPort::at(held.port()).expect_err("something listens");
         drop((listener, held));
     }
 
     #[test]
-    fn a_port_at_which_somebody_listens_is_not_given() {
+    fn a_port_with_a_listener_is_not_given_out() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        HeldPort::at(port).expect_err("it is used");
+        HeldPort::at(port).expect_err("it is in use");
     }
 }

@@ -1,7 +1,7 @@
-//! Starting and stopping a real node: for demos, tests and tools.
+//! Starting and stopping real nodes, for demos, tests and tools.
 //!
-//! The node gets a data folder, ports on loopback and a chain of its own, and makes a cookie file
-//! for whoever may read the folder. It looks for no peers but those it is told.
+//! Each node gets its own data folder, chain and ports on loopback, and writes a cookie file for
+//! users who may read the folder. It connects only to the peers it is given.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,12 +16,12 @@ use crate::{Auth, Node, NodeClient, NodeConfig, RpcError};
 
 pub use crate::ports::HeldPort;
 
-/// What a node is started with.
+/// The parameters with which a node is started.
 #[derive(Debug, Clone)]
 pub struct NodeLaunch {
-    /// The program, `elementsd` or `oceand`.
+    /// The executable, `elementsd` or `oceand`.
     pub program: PathBuf,
-    /// Which of them, and how its blocks look.
+    /// The dialect, which determines the kind of node and the form of its blocks.
     pub dialect: Dialect,
     /// The chain's name.
     pub chain: String,
@@ -29,17 +29,17 @@ pub struct NodeLaunch {
     pub script: String,
     /// The limit on a block's signatures, in bytes.
     pub max_block_signature_size: u32,
-    /// Coins at the genesis, in satoshi, for anyone to spend.
+    /// Coins that anyone can spend in the genesis block, in satoshi.
     pub initial_free_coins: u64,
     /// The data folder; it must exist.
     pub datadir: PathBuf,
-    /// The port of its RPC, on loopback.
+    /// Its RPC port, on loopback.
     pub rpc_port: u16,
-    /// The port for its peers, on loopback.
+    /// Its P2P port, on loopback.
     pub p2p_port: u16,
-    /// The ports of its peers, on loopback.
+    /// The P2P ports of its peers, on loopback.
     pub peers: Vec<u16>,
-    /// More arguments.
+    /// Additional arguments.
     pub extra: Vec<String>,
 }
 
@@ -47,33 +47,33 @@ pub struct NodeLaunch {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaunchError {
-    /// The program does not start.
+    /// The program could not be started.
     #[error("cannot start {}: {source}", program.display())]
     Spawn {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The error reported by the system.
         source: std::io::Error,
     },
-    /// The node ended before it answered.
-    #[error("the node ended at once ({status}), saying: {said}; more is in {}", log.display())]
+    /// The node exited before it answered.
+    #[error("the node exited during startup ({status}), with the output: {output}; see {} for more", log.display())]
     Ended {
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// The last lines that it wrote.
-        said: String,
-        /// Where its output is.
+        /// The end of its output.
+        output: String,
+        /// The file with its output.
         log: PathBuf,
     },
     /// The node runs but does not answer.
     #[error("the node started but does not answer: see debug.log in its data folder")]
     Silent(#[from] RpcError),
-    /// Its files cannot be made.
+    /// One of its files could not be written.
     #[error("cannot write {}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error reported by the system.
         source: std::io::Error,
     },
 }
@@ -87,18 +87,18 @@ pub struct NodeProcess {
 
 /// How long a node may take to answer its first call.
 const START: Duration = Duration::from_secs(60);
-/// How long a node may take to stop by itself. It waits up to 30 seconds for idle connections of
-/// clients, and when it is killed it forgets the blocks that it has not written yet.
+/// How long a node may take to stop. It waits up to 30 seconds for idle connections of clients; if
+/// it is killed, it loses the blocks that it has not written yet.
 const STOP: Duration = Duration::from_secs(45);
-/// The pause between two questions whether a node answers.
+/// The pause between two probes of a starting node.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How much of a node's output is told in an error, in characters.
-const LAST_WORDS: usize = 500;
+/// Limit on a node's output in an error, in characters.
+const MAX_OUTPUT: usize = 500;
 
-/// A port on loopback, held for a node of this process until the process ends: see [`HeldPort`].
+/// A port on loopback, reserved until this process ends: see [`HeldPort`].
 ///
 /// # Errors
-/// If the system has none.
+/// If the system has no free port.
 pub fn free_port() -> std::io::Result<u16> {
     HeldPort::any().map(HeldPort::keep)
 }
@@ -140,14 +140,14 @@ impl NodeLaunch {
             ]);
         }
         if self.dialect == Dialect::Elements {
-            // A chain of one's own starts with dynafed unless it is told never to.
+            // A custom chain starts with dynafed unless told otherwise.
             arguments.push("-evbparams=dynafed:-2:::".to_owned());
         }
         arguments.extend(self.extra.iter().cloned());
         arguments
     }
 
-    /// Where the node writes its cookie.
+    /// The path of the node's cookie file.
     #[must_use]
     pub fn cookie(&self) -> PathBuf {
         self.datadir.join(&self.chain).join(".cookie")
@@ -158,7 +158,7 @@ impl NodeProcess {
     /// Starts a node and waits until it answers.
     ///
     /// # Errors
-    /// If the program does not start, ends at once, or stays silent.
+    /// If the program does not start, exits during startup, or does not answer.
     pub async fn spawn(launch: &NodeLaunch) -> Result<Self, LaunchError> {
         let log = launch.datadir.join("output.log");
         let output = create(&log)?;
@@ -190,7 +190,7 @@ impl NodeProcess {
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(LaunchError::Ended {
                     status: status.to_string(),
-                    said: last_words(&log),
+                    output: end_of_output(&log),
                     log,
                 });
             }
@@ -207,13 +207,13 @@ impl NodeProcess {
         &self.client
     }
 
-    /// The process id, while it runs.
+    /// The process id, while the node is running.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Stops the node as its own RPC does, and kills it if that takes too long.
+    /// Stops the node by RPC, and kills it if that takes too long.
     pub async fn stop(mut self) {
         let stopped = async { self.client.stop().await.is_ok() && self.child.wait().await.is_ok() };
         if !matches!(tokio::time::timeout(STOP, stopped).await, Ok(true)) {
@@ -224,7 +224,7 @@ impl NodeProcess {
     /// Kills the node, as a crash would.
     pub async fn kill(mut self) {
         if let Err(error) = self.child.kill().await {
-            tracing::warn!(%error, "the node could not be killed");
+            tracing::warn!(%error, "node could not be killed");
         }
     }
 }
@@ -236,12 +236,12 @@ fn create(path: &Path) -> Result<std::fs::File, LaunchError> {
     })
 }
 
-/// The end of what a node wrote, in one line.
-fn last_words(log: &Path) -> String {
+/// The end of a node's output, on one line.
+fn end_of_output(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let skipped = words.chars().count().saturating_sub(LAST_WORDS);
+    let skipped = words.chars().count().saturating_sub(MAX_OUTPUT);
     words.chars().skip(skipped).collect()
 }
 
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn each_dialect_has_its_own_arguments() {
+    fn each_dialect_has_its_arguments() {
         let mut launch = launch(Path::new("/d"), "x");
         let has = |launch: &NodeLaunch, argument: &str| {
             launch.arguments().iter().any(|known| known == argument)
@@ -282,15 +282,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_is_no_node_is_told_with_its_last_words() {
+    async fn the_error_for_a_program_that_is_not_a_node_contains_its_output() {
         let folder = tempfile::tempdir().expect("a folder");
         let error = NodeProcess::spawn(&launch(folder.path(), "/nonexistent")).await;
         assert!(matches!(error, Err(LaunchError::Spawn { .. })), "{error:?}");
         let error = NodeProcess::spawn(&launch(folder.path(), "/bin/ls"))
             .await
-            .expect_err("no node");
+            .expect_err("not a node");
         assert!(
-            matches!(&error, LaunchError::Ended { said, .. } if said.contains("ls")),
+            matches!(&error, LaunchError::Ended { output, .. } if output.contains("ls")),
             "{error}"
         );
         let error = NodeProcess::spawn(&launch(Path::new("/nonexistent"), "/bin/ls")).await;

@@ -1,5 +1,5 @@
-//! What the nodes answer, as far as an operator needs it. Unknown fields are passed over; fields
-//! that only one family has are optional.
+//! The nodes' results, as far as an operator needs them. Unknown fields are ignored; fields that
+//! only one family has are optional.
 
 use federation_chain::{BlockHash, BlockHeight};
 use serde::{Deserialize, Deserializer};
@@ -26,9 +26,9 @@ pub struct BlockchainInfo {
     pub max_block_witness: Option<u32>,
     /// Elements with dynafed active: the root of the parameters in force.
     pub current_params_root: Option<String>,
-    /// Elements with dynafed active: how many blocks an epoch has.
+    /// Elements with dynafed active: the number of blocks in an epoch.
     pub epoch_length: Option<u32>,
-    /// Whether the node thinks that it is far behind.
+    /// Whether the node considers itself far behind.
     #[serde(rename = "initialblockdownload", default)]
     pub initial_block_download: bool,
 }
@@ -44,7 +44,7 @@ pub struct NetworkInfo {
     /// The median offset of its peers' clocks, in seconds.
     #[serde(rename = "timeoffset")]
     pub time_offset: i64,
-    /// How many peers it has.
+    /// The number of its peers.
     pub connections: u32,
 }
 
@@ -68,13 +68,13 @@ pub struct SidechainInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct MempoolInfo {
-    /// How many transactions wait.
+    /// The number of transactions.
     pub size: u64,
     /// Their virtual size, in bytes.
     pub bytes: u64,
 }
 
-/// A header as `getblockheader` explains it.
+/// A header as decoded by `getblockheader`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct HeaderInfo {
@@ -83,14 +83,15 @@ pub struct HeaderInfo {
     pub hash: BlockHash,
     /// Its height.
     pub height: BlockHeight,
-    /// How many blocks from it to the tip, both counted; -1 beside the best chain.
+    /// The number of blocks from it to the best block, inclusive; -1 if it is not in the best
+    /// chain.
     pub confirmations: i64,
     /// Its time, in seconds.
     pub time: u64,
-    /// Median time of it and the ten below, in seconds.
+    /// Median time of it and the ten blocks before it, in seconds.
     #[serde(rename = "mediantime")]
     pub median_time: u64,
-    /// Hash of the block below; none for the genesis block.
+    /// Hash of the previous block; `None` for the genesis block.
     #[serde(
         rename = "previousblockhash",
         default,
@@ -99,15 +100,15 @@ pub struct HeaderInfo {
     pub previous: Option<BlockHash>,
 }
 
-/// What came of `submitblock`.
+/// The outcome of `submitblock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubmitOutcome {
-    /// The block is accepted.
+    /// The block was accepted.
     Accepted,
-    /// The node has it already.
+    /// The node already has the block.
     Duplicate,
-    /// The node refuses it; the reason is the node's.
+    /// The node rejected it, for this reason.
     Rejected(String),
 }
 
@@ -132,16 +133,16 @@ pub struct Reissuance {
     pub txid: String,
 }
 
-/// `getrawtransaction`, as far as it tells where the transaction is.
+/// `getrawtransaction`, as far as it concerns the transaction's block.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct TransactionInfo {
     /// The transaction's id.
     pub txid: String,
-    /// Hash of the block that it is in; none while it waits.
+    /// Hash of the block that contains it; `None` while it is unconfirmed.
     #[serde(rename = "blockhash", default, deserialize_with = "displayed_option")]
     pub block_hash: Option<BlockHash>,
-    /// How many blocks from that block to the tip, both counted.
+    /// The number of blocks from that block to the best block, inclusive.
     #[serde(default)]
     pub confirmations: u32,
 }

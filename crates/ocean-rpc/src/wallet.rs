@@ -1,5 +1,4 @@
-//! Calls to the node's wallet. A node with several wallets loaded wants to be asked through
-//! [`NodeClient::wallet`].
+//! Calls to the node's wallet. If a node has several wallets loaded, use [`NodeClient::wallet`].
 
 use std::collections::BTreeMap;
 
@@ -12,7 +11,7 @@ impl NodeClient {
     /// The names of the loaded wallets (Elements).
     ///
     /// # Errors
-    /// If the node gives no answer.
+    /// If the node does not answer.
     pub async fn wallets(&self) -> Result<Vec<String>, RpcError> {
         self.request("listwallets", params::NONE, Repeat::Safe)
             .await
@@ -21,7 +20,7 @@ impl NodeClient {
     /// Loads a wallet that is on the node's disk (Elements).
     ///
     /// # Errors
-    /// If there is none ([`RpcError::WALLET_NOT_FOUND`]), or it is loaded already
+    /// If there is no such wallet ([`RpcError::WALLET_NOT_FOUND`]), or it is already loaded
     /// ([`RpcError::WALLET_ALREADY_LOADED`]).
     pub async fn load_wallet(&self, name: &str) -> Result<(), RpcError> {
         self.request::<Value>("loadwallet", (name,), Repeat::Never)
@@ -29,21 +28,22 @@ impl NodeClient {
             .map(|_| ())
     }
 
-    /// Makes a legacy wallet without a passphrase (Elements): the nodes' own block signing knows no
-    /// other kind.
+    /// Creates a legacy wallet without a passphrase (Elements): the nodes' own block signing
+    /// supports no other kind.
     ///
     /// # Errors
-    /// If there is one of this name.
+    /// If a wallet of this name exists.
     pub async fn create_wallet(&self, name: &str) -> Result<(), RpcError> {
-        // With private keys, not blank, no passphrase, addresses used again, no descriptors.
+        // With private keys, not blank, no passphrase, addresses reused, no descriptors.
         let params = (name, false, false, "", false, false);
         self.request::<Value>("createwallet", params, Repeat::Never)
             .await
             .map(|_| ())
     }
 
-    /// Looks through the whole chain for coins of the wallet (Elements). A wallet that is made later
-    /// than a block does not know the block's coins, such as those for anyone at the genesis.
+    /// Scans the whole chain for coins of the wallet (Elements). A wallet that is created after a
+    /// block does not know the block's coins, such as the anyone-can-spend coins of the genesis
+    /// block.
     ///
     /// # Errors
     /// If the node has no wallet loaded.
@@ -53,8 +53,8 @@ impl NodeClient {
             .map(|_| ())
     }
 
-    /// Loads a wallet, or makes it if there is none and looks for its coins. Ocean has its one
-    /// wallet always.
+    /// Loads a wallet; if it does not exist, creates it and scans for its coins. On Ocean, the only
+    /// wallet is always loaded.
     ///
     /// # Errors
     /// If the node can do neither.
@@ -71,7 +71,7 @@ impl NodeClient {
                 self.create_wallet(name).await?;
                 let rescanned = self.wallet(name)?.rescan().await;
                 match rescanned.as_ref().err().and_then(RpcError::code) {
-                    // Not a node's wallet, so it may not need this.
+                    // Not the wallet of a real node, so it may not need the scan.
                     Some(RpcError::METHOD_NOT_FOUND) => Ok(()),
                     _ => rescanned,
                 }
@@ -98,7 +98,8 @@ impl NodeClient {
         self.request("getbalance", params::NONE, Repeat::Safe).await
     }
 
-    /// Sends an amount of an asset, by id or label, to an address and gives the transaction's id.
+    /// Sends an amount of an asset, given by id or label, to an address and returns the transaction
+    /// id.
     ///
     /// # Errors
     /// If the wallet cannot pay it.
@@ -111,8 +112,8 @@ impl NodeClient {
         self.send(address, amount, asset, false).await
     }
 
-    /// Sends all that the wallet has of an asset. On Ocean, where the fee is paid in the asset itself,
-    /// it is taken out of the amount.
+    /// Sends the wallet's whole balance of an asset. On Ocean, where the fee is paid in the asset
+    /// itself, it is subtracted from the amount.
     ///
     /// # Errors
     /// If the wallet cannot pay it.
@@ -133,8 +134,9 @@ impl NodeClient {
         asset: &str,
         fee_from_amount: bool,
     ) -> Result<String, RpcError> {
-        // Two comments and whether the amount pays the fee; in Elements then whether the fee may be
-        // raised, the blocks to wait, how to estimate, and whether to avoid addresses used before.
+        // Two comments, and whether the amount pays the fee; on Elements also whether the fee may
+        // be bumped, the confirmation target, the estimate mode, and whether to avoid reused
+        // addresses.
         match self.dialect().await? {
             Dialect::Ocean => {
                 let params = (address, amount, "", "", fee_from_amount, asset);
@@ -168,7 +170,7 @@ impl NodeClient {
             .await
     }
 
-    /// Makes more of an asset, if the wallet holds its reissuance token.
+    /// Reissues an asset, if the wallet holds its reissuance token.
     ///
     /// # Errors
     /// If it does not.

@@ -26,7 +26,7 @@
 //! The node may go away and come back, restart, or lose its wallet: the operator waits for it. A
 //! store that fails stops the operator, because going on without memory is how chains fork.
 //!
-//! See `examples/operator_in_a_service.rs` in the repository for a complete program.
+//! See `examples/operator_with_remote_key.rs` in the repository for a complete program.
 
 mod calls;
 mod chain_form;
@@ -55,7 +55,7 @@ pub use handle::{
     Trouble,
 };
 pub use money::{log_money_warnings, money_warnings};
-pub use operator::{Operator, Options};
+pub use operator::{BuildError, Operator, OperatorBuilder, Options, RequiredPart};
 pub use policy::{AcceptAll, BlockPolicy, RequireSweep};
 pub use reissuance::{
     AssetStatus, DueStatus, FollowError, IssueError, IssuedAsset, Reading, Reissuance,
@@ -64,6 +64,6 @@ pub use reissuance::{
 };
 pub use status::{Standstill, StandstillCause};
 pub use store::{
-    EvidenceError, EvidenceReader, Halt, HaltReason, HeldGuardStore, RedbGuardStore,
-    ReissuanceStore, Resumed, Store, StoreError, StoredEvidence,
+    ClearedHalt, EvidenceError, EvidenceReader, Halt, HaltReason, HeldGuardStore, RedbGuardStore,
+    ReissuanceStore, Store, StoreError, StoredEvidence,
 };

@@ -96,7 +96,7 @@ impl Log {
                     tracing::warn!(%height, %round, %hash, %reason, "proposal refused");
                 }
             }
-            Event::TakingPart { from } => {
+            Event::Participating { from } => {
                 tracing::info!(height = %from, "operator takes part again")
             }
             Event::Alarm(alarm) => self.alarm(alarm),

@@ -1,5 +1,7 @@
 //! Assembling an operator from its parts.
 
+mod builder;
+
 use std::sync::Arc;
 
 use federation_block_signing::{Config, Machine, Record, Timeouts};
@@ -12,6 +14,7 @@ use federation_signer::{GuardedSigner, IdentitySigner, Signer};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
+pub use self::builder::{BuildError, OperatorBuilder, RequiredPart};
 use crate::{
     AcceptAll, BlockPolicy, CallLimits, Clock, OperatorHandle, Reissuance, RequireSweep,
     StartError, Store, SystemClock,
@@ -174,7 +177,7 @@ impl Operator {
         if let Some(halt) = self.store.halt()? {
             return Err(StartError::Halted { halt });
         }
-        if let Some(resumed) = self.store.resumed()? {
+        if let Some(resumed) = self.store.cleared_halt()? {
             tracing::warn!(
                 who = resumed.who,
                 at = %resumed.time,
@@ -185,7 +188,7 @@ impl Operator {
         let records = self.store.records()?;
         let mut config = self.machine_config()?;
         // An observer remains one across restarts until it takes part.
-        let mut observing = self.options.observe || records.iter().any(Record::is_of_an_observer);
+        let mut observing = self.options.observe || records.iter().any(Record::is_observing);
         let memory = if observing {
             Memory::KnownToBeLost
         } else if records.is_empty() || self.guard_is_new {
@@ -249,7 +252,7 @@ impl Operator {
             config = config.with_timeouts(timeouts);
         }
         if let Some(beat) = self.options.beat {
-            config = config.with_beat(beat);
+            config = config.with_retransmit_interval(beat);
         }
         if let Some(max_drift) = self.options.max_drift {
             config = config.with_max_drift(max_drift);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use federation_chain::{Block, BlockHash, BlockHeight, Header, UnixTime};
-use federation_genesis::{Told, compare};
+use federation_genesis::{NodeReport, compare};
 use federation_ocean_rpc::RpcError;
 use hex_conservative::DisplayHex;
 
@@ -129,16 +129,16 @@ async fn check_certificate(operator: &Operator) -> Result<(), StartError> {
     let Some(certificate) = &operator.options.certificate else {
         return Ok(());
     };
-    let answers = operator.node.ask_chain().await?;
+    let answers = operator.node.chain_report().await?;
     let chain = certificate.chain();
-    let told = Told {
+    let report = NodeReport {
         genesis: answers.genesis,
         blockchain: &answers.blockchain,
         sidechain: &answers.sidechain,
         first_block: answers.first_block.as_ref(),
     };
-    let mut compared = compare(chain.settings(), chain.genesis(), &told).into_iter();
-    match compared.find(|one| !one.is_right()) {
+    let mut compared = compare(chain.settings(), chain.genesis(), &report).into_iter();
+    match compared.find(|check| !check.is_match()) {
         None => Ok(()),
         Some(wrong) => Err(StartError::NotCertified {
             name: wrong.name,

@@ -139,7 +139,7 @@ fn check_errors(errors: &[String], fault: SystemFault) {
         assert_eq!(is_damage, "false", "{error}");
         assert!(error.contains(&fault.to_string()), "{error}");
         assert!(error.contains(fault.cure()), "{error}");
-        for wrong in ["move the store away", "damage was found", "is not there"] {
+        for wrong in ["move the store away", "damage was found", "does not exist"] {
             assert!(!error.contains(wrong), "{error}");
         }
     }

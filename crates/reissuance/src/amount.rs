@@ -1,9 +1,9 @@
-//! How much is made at a point.
+//! The amount of a reissuance.
 //!
-//! Of `S` satoshi in circulation, `floor(S x ((1 + rate)^(elapsed / year) - 1))` satoshi, exactly:
-//! the logarithm and the exponential are computed once rounded down and once rounded up, by a
-//! library that rounds each correctly, with more digits until both give the same whole number.
-//! Where the true value is a whole number itself, which no number of digits shows, powers of
+//! With `S` satoshi in circulation, it is `floor(S x ((1 + rate)^(elapsed / year) - 1))` satoshi,
+//! computed exactly: logarithm and exponential are evaluated once rounded down and once rounded up,
+//! by a library that rounds each correctly, and with increasing precision until both give the same
+//! integer. If the true value is an integer itself, which no precision can prove, powers of
 //! integers decide.
 
 use dashu_float::{
@@ -18,56 +18,59 @@ use crate::{
     schedule::{Point, YEAR_MS},
 };
 
-/// The digits, in bits, of the first try: enough for all amounts but about one in 2^100.
+/// The precision, in bits, of the first attempt: enough for all amounts except about one in 2^100.
 const FIRST_BITS: usize = 192;
-/// The digits of the last try.
+/// The precision, in bits, of the last attempt.
 const MOST_BITS: usize = 1 << 15;
 
-/// The longest time that is computed with, in milliseconds: ten thousand years.
+/// The longest time supported, in milliseconds: ten thousand years.
 const LONGEST_MS: u64 = 10_000 * YEAR_MS;
 
-/// Why there is no amount.
+/// Why an amount cannot be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AmountError {
-    /// More than an amount can say.
-    #[error("the amount for {circulation} satoshi in circulation is above all that can be made")]
+    /// The amount exceeds the range of an amount.
+    #[error(
+        "the amount for {circulation} satoshi in circulation exceeds the largest possible amount"
+    )]
     TooLarge {
-        /// What is in circulation, in satoshi.
+        /// The circulation, in satoshi.
         circulation: u64,
     },
-    /// More than ten thousand years.
+    /// The time is longer than ten thousand years.
     #[error("{0} milliseconds are more than ten thousand years")]
     TooLong(u64),
 }
 
-/// An amount that was frozen, as Ocean counts: it grows while frozen, and what it would have grown
-/// by is made when it can be spent again.
+/// A frozen amount (Ocean): it accrues growth while frozen, which is issued once it can be spent
+/// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
-    /// How much, in satoshi.
+    /// The amount, in satoshi.
     pub value: u64,
     /// The height of the block that froze it.
     pub start: u32,
-    /// The height of the block that spent it, other than by burning; none while it is frozen.
+    /// The height of the block that spent it, other than by burning; `None` while it is frozen.
     pub end: Option<u32>,
 }
 
-/// What is made at a point of a schedule when so much is in circulation, both in satoshi.
+/// The amount to issue at a point of a schedule, given the circulation, both in satoshi.
 ///
 /// # Errors
-/// If that is more than an amount can say.
+/// If it exceeds the range of an amount.
 pub fn scheduled_amount(schedule: &Schedule, circulation: u64) -> Result<u64, AmountError> {
     growth(schedule.rate(), circulation, schedule.period_ms())
 }
 
-/// What is made at a point for amounts that were frozen and can be spent again since the point
-/// before it: each grows by the whole periods from its freezing to the point, rounded down each.
+/// The amount to issue at a point for frozen amounts that became spendable since the previous
+/// point: each grows by the number of whole periods from its freezing to the point, and is rounded
+/// down.
 ///
-/// Those that ended at the point before or earlier, or later than this one, add nothing.
+/// Amounts that became spendable at or before the previous point, or after this one, add nothing.
 ///
 /// # Errors
-/// If that is more than an amount can say.
+/// If it exceeds the range of an amount.
 pub fn amount_for_unfrozen<'f>(
     schedule: &Schedule,
     point: Point,
@@ -91,7 +94,7 @@ pub fn amount_for_unfrozen<'f>(
     Ok(sum)
 }
 
-/// By how much an amount grows in a time, rounded down.
+/// The growth of an amount over a time, rounded down.
 fn growth(rate: Rate, amount: u64, elapsed_ms: u64) -> Result<u64, AmountError> {
     if elapsed_ms > LONGEST_MS {
         return Err(AmountError::TooLong(elapsed_ms));
@@ -113,7 +116,8 @@ fn growth(rate: Rate, amount: u64, elapsed_ms: u64) -> Result<u64, AmountError> 
             break if exact { high } else { high - 1 };
         }
         if bits >= MOST_BITS {
-            // Not met: the value would be within 2^-30000 of a whole number without being one.
+            // Unreachable in practice: the value would be within 2^-30000 of an integer without
+            // being one.
             break low;
         }
         bits *= 2;
@@ -121,7 +125,7 @@ fn growth(rate: Rate, amount: u64, elapsed_ms: u64) -> Result<u64, AmountError> 
     u64::try_from(whole).map_err(|_| too_large)
 }
 
-/// The whole part of the growth when every step is rounded one way.
+/// The integer part of the growth, with every step rounded in one direction.
 fn bound<R: ErrorBounds>(rate: Rate, amount: u64, elapsed_ms: u64, bits: usize) -> IBig {
     let number = |value: u64| FBig::<R, 2>::from(value).with_precision(bits).value();
     let factor = number(Rate::ONE + rate.trillionths()) / number(Rate::ONE);
@@ -130,10 +134,10 @@ fn bound<R: ErrorBounds>(rate: Rate, amount: u64, elapsed_ms: u64, bits: usize) 
     grown.floor().to_int().value()
 }
 
-/// Whether the growth is at least a whole number `n`, by integers alone:
-/// `(n + S)^q x B^p <= S^q x A^p` for the factor `A / B` and the time `p / q` years. None where the
-/// powers would be too large; there `q` is above 64, and since `A` is below 2^64, the factor has no
-/// `q`th root among the fractions and the growth is no whole number.
+/// Whether the growth is at least the integer `n`, computed with integers only: `(n + S)^q x B^p <=
+/// S^q x A^p` for the factor `A / B` and the time `p / q` years. `None` if the powers would be too
+/// large; in that case `q` is above 64, and since `A` is below 2^64, the factor has no rational
+/// `q`th root and the growth is not an integer.
 fn by_powers(rate: Rate, amount: u64, elapsed_ms: u64, n: &IBig) -> Option<bool> {
     let (p, q) = reduced(elapsed_ms, YEAR_MS);
     if q > 64 || p > 20_000 {
@@ -147,7 +151,7 @@ fn by_powers(rate: Rate, amount: u64, elapsed_ms: u64, n: &IBig) -> Option<bool>
     Some(left <= right)
 }
 
-/// A fraction in lowest terms.
+/// Reduces a fraction to lowest terms.
 const fn reduced(numerator: u64, denominator: u64) -> (u64, u64) {
     let (mut a, mut b) = (numerator, denominator);
     while b != 0 {
@@ -177,35 +181,35 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_year_is_the_rate_itself() {
+    fn the_growth_of_a_year_is_the_rate() {
         assert_eq!(growth(rate("0.1"), 1000 * COIN, YEAR_MS), Ok(100 * COIN));
         assert_eq!(
             growth(rate("0.1"), 1000 * COIN, 2 * YEAR_MS),
             Ok(210 * COIN)
         );
-        // 0.333... of three satoshi is less than one.
+        // 0.333... of three satoshi is less than one satoshi.
         assert_eq!(growth(rate("0.333333333333"), 3, YEAR_MS), Ok(0));
         assert_eq!(growth(rate("0.333333333334"), 3, YEAR_MS), Ok(1));
     }
 
     #[test]
-    fn a_root_that_is_a_fraction_is_met_exactly() {
-        // 1.21 to the half is 1.1.
+    fn a_rational_root_gives_the_exact_amount() {
+        // The square root of 1.21 is 1.1.
         assert_eq!(growth(rate("0.21"), 1000, YEAR_MS / 2), Ok(100));
         assert_eq!(growth(rate("0.21"), 999, YEAR_MS / 2), Ok(99));
     }
 
-    /// A day at five in a hundred a year: computed by hand with 50 digits,
-    /// 21e14 x (1.05^(1/365) - 1) = 280729295938.22...
+    /// One day at 5 % per year, computed by hand with 50 digits: 21e14 x (1.05^(1/365) - 1) =
+    /// 280729295938.22...
     #[test]
-    fn an_amount_that_was_computed_elsewhere() {
+    fn a_known_amount_is_reproduced() {
         let daily = schedule("0.05", 1440, 60);
         let circulation = 21_000_000 * COIN;
         assert_eq!(scheduled_amount(&daily, circulation), Ok(280_729_295_938));
     }
 
     #[test]
-    fn it_is_what_another_program_computes_with_150_digits() {
+    fn amounts_agree_with_another_programs_at_150_digits() {
         let mut count = 0;
         for line in include_str!("exact.tsv")
             .lines()
@@ -222,15 +226,15 @@ mod tests {
                 Duration::from_millis(number(interval)),
                 BlockHeight::GENESIS,
             );
-            let made = scheduled_amount(&schedule.expect("a schedule"), number(circulation));
-            assert_eq!(made, Ok(number(expected)), "{line}");
+            let amount = scheduled_amount(&schedule.expect("a schedule"), number(circulation));
+            assert_eq!(amount, Ok(number(expected)), "{line}");
             count += 1;
         }
         assert!(count > 300);
     }
 
     #[test]
-    fn more_than_an_amount_can_say_is_an_error() {
+    fn an_amount_out_of_range_is_an_error() {
         let rate = rate("10");
         assert!(growth(rate, u64::MAX, YEAR_MS).is_err());
         assert!(growth(rate, 1, 10_000 * YEAR_MS).is_err());
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_unfrozen_since_the_last_point_grows_for_the_time_that_it_was_frozen() {
+    fn an_amount_unfrozen_since_the_last_point_grows_for_the_time_it_was_frozen() {
         // A period is half a year.
         let schedule = schedule("0.21", 365, 12 * 60 * 60);
         let point = schedule.point_at(BlockHeight::new(1460)).expect("a point");
@@ -254,25 +258,25 @@ mod tests {
         assert_eq!(amount(entry(730, Some(1200))), Ok(210), "two whole periods");
         assert_eq!(amount(entry(731, Some(1200))), Ok(100), "one whole period");
         assert_eq!(amount(entry(1096, Some(1200))), Ok(0), "less than one");
-        assert_eq!(amount(entry(730, None)), Ok(0), "frozen still");
+        assert_eq!(amount(entry(730, None)), Ok(0), "still frozen");
         assert_eq!(
             amount(entry(730, Some(1095))),
             Ok(0),
-            "paid at the point before"
+            "paid at the previous point"
         );
         assert_eq!(
             amount(entry(730, Some(1461))),
             Ok(0),
-            "to be paid at the next"
+            "due at the next point"
         );
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
-        /// By powers of integers, which know no rounding.
+        /// Checked against powers of integers, which need no rounding.
         #[test]
-        fn it_is_the_whole_part_of_the_exact_value(
+        fn the_growth_is_the_integer_part_of_the_exact_value(
             trillionths in 1..=10 * Rate::ONE, amount in 1..=21_000_000 * COIN, part in 1..=60u64, times in 1..=30u64,
         ) {
             let decimal = format!("{}.{:012}", trillionths / Rate::ONE, trillionths % Rate::ONE);
@@ -288,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn more_in_circulation_or_more_time_is_never_less(
+        fn more_circulation_or_time_never_gives_less(
             amount in 0..=21_000_000 * COIN, more in 0..1000u64, ms in 1..YEAR_MS, longer in 0..YEAR_MS,
         ) {
             let rate = rate("0.07");
@@ -297,17 +301,17 @@ mod tests {
             prop_assert!(growth(rate, amount, ms + longer).expect("small") >= base);
         }
 
-        /// Each point loses less than one satoshi by rounding, and what that would have grown to.
+        /// Each point loses less than one satoshi by rounding, and its later growth.
         #[test]
-        fn the_sum_of_many_points_is_that_of_the_closed_form_but_for_a_grown_satoshi_each(
+        fn the_sum_of_many_points_is_the_closed_form_less_a_grown_satoshi_each(
             amount in 1..=21_000_000 * COIN, points in 1..200u64, thousandths in 1..10_000u32, period in 1..9000u32,
         ) {
-            // Hours, up to a year from point to point.
+            // In hours, with up to a year from one point to the next.
             let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
             let schedule = schedule(&text, period, 3600);
             let mut total = amount;
             for _ in 0..points {
-                let Some(more) = scheduled_amount(&schedule, total).ok().and_then(|made| total.checked_add(made)) else {
+                let Some(more) = scheduled_amount(&schedule, total).ok().and_then(|amount| total.checked_add(amount)) else {
                     return Ok(());
                 };
                 total = more;
@@ -319,7 +323,7 @@ mod tests {
             prop_assert!(total <= closed);
             let years = schedule.period_ms() as f64 / YEAR_MS as f64;
             let ln = (f64::from(thousandths) / 1000.0).ln_1p() * years;
-            // A satoshi at each point, and what it grew by.
+            // A satoshi per point, and its later growth.
             let bound = (ln * points as f64).exp_m1() / ln.exp_m1();
             prop_assert!((closed - total) as f64 <= bound * (1.0 + 1e-9), "{} of {bound}", closed - total);
         }

@@ -1,4 +1,4 @@
-//! One asset's part of the ledger.
+//! The ledger's state for one asset.
 
 use std::collections::VecDeque;
 
@@ -7,62 +7,61 @@ use federation_chain::BlockHeight;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AmountError, AssetSettings, Chain, Frozen, LedgerEvent, Listed, Opening, Point, TokenForm,
-    amount_for_unfrozen,
-    kept::{Kept, Worth},
-    scheduled_amount,
+    AmountError, AssetSettings, Chain, Frozen, LedgerEvent, Opening, OutputKind, Point, TokenForm,
+    amount_for_unfrozen, scheduled_amount,
+    tracked::{TrackedOutputs, Worth},
 };
 
-/// Why nobody can count what is in circulation.
+/// Why the circulation can no longer be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum Uncountable {
-    /// An issuance or reissuance whose amount is blinded.
-    #[error("{0} makes a blinded amount of it, which nobody can count")]
+    /// An issuance or reissuance with a confidential amount.
+    #[error("{0} issues a confidential amount")]
     Blinded(Txid),
-    /// More was destroyed than there was, or more made than an amount can say. This is judged at the
-    /// end of a block, of all that exists: what was issued, made for points and beside them, and
-    /// brought in, less what was destroyed.
-    #[error("with the block of {0}, more of it was made or destroyed than there can be")]
+    /// More was destroyed than existed, or more created than an amount can hold. Checked at the end
+    /// of a block, over the whole supply: issued, reissued on and off schedule, and pegged in, less
+    /// what was destroyed.
+    #[error("the block of {0} creates or destroys more than is possible")]
     Range(Txid),
-    /// A peg-in that does not say of which asset it is, or how much.
-    #[error("{0} claims a peg-in whose amount cannot be read")]
+    /// A peg-in whose asset or amount cannot be read.
+    #[error("{0} claims a peg-in of unknown amount")]
     PegIn(Txid),
 }
 
-/// The most points that are looked ahead.
+/// Limit on the points in a forecast.
 const MOST_FORECAST: usize = 10_000;
-/// The most outputs with tokens, and with tokens that are of no use as they are.
+/// Limits on the outputs with tokens, and with tokens that cannot be used as they are.
 const MOST_TOKENS: usize = 256;
 const MOST_UNUSABLE: usize = 16;
-/// The most outputs with coins for fees.
+/// Limit on the outputs with coins for fees.
 const MOST_COINS: usize = 256;
-/// The most frozen outputs.
+/// Limit on the frozen outputs.
 const MOST_FROZEN: usize = 4096;
-/// The most outputs with tokens that are remembered as spent.
+/// Limit on the spent outputs with tokens that are remembered.
 const MOST_SPENT: usize = 1024;
 /// No chain comes near it, and no sum with it overflows.
 const MOST_BASE: i128 = 1 << 100;
 
-/// What is to be made for a point that was reached, or will be.
+/// The reissuance due at a point, past or future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
     /// The point.
     pub point: Point,
-    /// What is in circulation at the point, in satoshi; on Ocean without what is frozen.
+    /// The circulation at the point, in satoshi; on Ocean without frozen amounts.
     pub circulation: u64,
-    /// What is to be made, in satoshi.
+    /// The amount to issue, in satoshi.
     pub amount: u64,
 }
 
-/// An output in a transaction that freezes (Ocean).
+/// An output in a freezing transaction (Ocean).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FrozenOutput {
-    /// How much, in satoshi.
+    /// The amount, in satoshi.
     pub(crate) value: u64,
     /// The height of the block that froze it.
     pub(crate) start: u32,
-    /// Whether it counts when it can be spent again: it pays to somebody's key.
+    /// Whether it counts once it becomes spendable: it pays to an actual key.
     pub(crate) grows: bool,
 }
 
@@ -81,28 +80,28 @@ impl Worth for Opening {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AssetState {
     pub(crate) issued: Option<Issued>,
-    /// Issued, made beside the schedule and brought in, less what was destroyed; and what was made
-    /// for points, less what was scheduled for them. Below zero once more was destroyed than was made
-    /// otherwise than for points.
+    /// Issued, reissued off schedule and pegged in, less what was destroyed; plus, for paid points,
+    /// the amount issued less the amount scheduled. Negative once more was destroyed than was
+    /// created other than at points.
     pub(crate) base: i128,
-    /// The sum of all that was scheduled so far.
+    /// The sum of all scheduled amounts so far.
     scheduled: u64,
-    /// The sum of what was scheduled and is not made yet.
+    /// The sum of the scheduled amounts not issued yet.
     owed: u64,
     due: VecDeque<Due>,
-    /// What can be spent for a reissuance. None is given up for another one: who has signed for one
-    /// has to see when it is spent.
-    pub(crate) tokens: Kept<Opening, MOST_TOKENS>,
-    /// Tokens that Elements does not reissue out of, since they are not blinded.
-    pub(crate) unusable: Kept<Opening, MOST_UNUSABLE>,
-    pub(crate) coins: Kept<u64, MOST_COINS>,
-    pub(crate) frozen: Kept<FrozenOutput, MOST_FROZEN>,
-    /// What was frozen for a whole period at least and was spent since the last point.
+    /// Tokens that can be spent for a reissuance. None is dropped in favour of another: an operator
+    /// that has signed for one must see when it is spent.
+    pub(crate) tokens: TrackedOutputs<Opening, MOST_TOKENS>,
+    /// Tokens that Elements refuses for reissuance because they are not blinded.
+    pub(crate) unusable: TrackedOutputs<Opening, MOST_UNUSABLE>,
+    pub(crate) coins: TrackedOutputs<u64, MOST_COINS>,
+    pub(crate) frozen: TrackedOutputs<FrozenOutput, MOST_FROZEN>,
+    /// Amounts that were frozen for at least a whole period and were spent since the last point.
     pub(crate) unfrozen: Vec<Frozen>,
-    /// Outputs with tokens that were spent while something is owed, the oldest first.
+    /// Outputs with tokens that were spent while a reissuance is due, the oldest first.
     pub(crate) spent: VecDeque<OutPoint>,
-    /// How many outputs were not kept, of each kind.
-    passed_over: [u64; Listed::ALL.len()],
+    /// The number of outputs not tracked, by kind.
+    untracked: [u64; OutputKind::ALL.len()],
     uncountable: Option<Uncountable>,
     no_amount: bool,
 }
@@ -121,20 +120,20 @@ impl AssetState {
             scheduled: 0,
             owed: 0,
             due: VecDeque::new(),
-            tokens: Kept::new(),
-            unusable: Kept::new(),
-            coins: Kept::new(),
-            frozen: Kept::new(),
+            tokens: TrackedOutputs::new(),
+            unusable: TrackedOutputs::new(),
+            coins: TrackedOutputs::new(),
+            frozen: TrackedOutputs::new(),
             unfrozen: Vec::new(),
             spent: VecDeque::new(),
-            passed_over: [0; Listed::ALL.len()],
+            untracked: [0; OutputKind::ALL.len()],
             uncountable: None,
             no_amount: false,
         }
     }
 
-    /// Whether reading a chain can have led to this state under these settings. What was stored may
-    /// have been altered, and no sum of it must overflow.
+    /// Whether reading a chain under these settings can lead to this state. A stored state may have
+    /// been modified, and its sums must not overflow.
     pub(crate) fn is_sound(&self, settings: &AssetSettings) -> bool {
         let owed: u128 = self.due.iter().map(|due| u128::from(due.amount)).sum();
         let is_point =
@@ -156,12 +155,12 @@ impl AssetState {
         self.due.front().copied()
     }
 
-    /// All that is owed, the oldest first.
+    /// All reissuances due, the oldest first.
     pub(crate) fn owed(&self) -> Vec<Due> {
         self.due.iter().copied().collect()
     }
 
-    /// What will be owed at points up to a height if nothing else happens.
+    /// The reissuances that will be due at points up to a height if nothing else happens.
     pub(crate) fn forecast(
         &self,
         settings: &AssetSettings,
@@ -172,7 +171,7 @@ impl AssetState {
         let mut state = self.clone();
         state.due.clear();
         for point in settings.schedule().points(from, to).take(MOST_FORECAST) {
-            state.reach(settings, chain, point, &mut Vec::new());
+            state.reach_point(settings, chain, point, &mut Vec::new());
         }
         state.owed()
     }
@@ -187,17 +186,17 @@ impl AssetState {
             || self.coins.contains(outpoint)
     }
 
-    /// What exists, or less than nothing or more than an amount can say if the chain makes no sense.
-    fn exists(&self) -> i128 {
+    /// The supply; negative or above an amount's range if the chain is inconsistent.
+    fn supply(&self) -> i128 {
         self.base + i128::from(self.scheduled) - i128::from(self.owed)
     }
 
-    /// What is there now, in satoshi.
+    /// The current circulation, in satoshi.
     pub(crate) fn circulation(&self) -> u64 {
-        u64::try_from(self.exists().max(0)).unwrap_or(u64::MAX)
+        u64::try_from(self.supply().max(0)).unwrap_or(u64::MAX)
     }
 
-    /// Ends a block, and tells what it says.
+    /// Finishes a block and returns its events.
     pub(crate) fn finish(&mut self, block: OpenBlock<'_>) -> Vec<LedgerEvent> {
         let OpenBlock {
             settings,
@@ -210,14 +209,14 @@ impl AssetState {
         } = block;
         self.base += minted;
         if let Some(txid) = last
-            && u64::try_from(self.exists()).is_err()
+            && u64::try_from(self.supply()).is_err()
         {
-            self.give_up(Uncountable::Range(txid), &mut events);
-            // What is beyond all counting is not counted on.
+            self.mark_uncountable(Uncountable::Range(txid), &mut events);
+            // A supply out of range is not relied upon.
             self.base = self.base.clamp(-MOST_BASE, MOST_BASE);
         }
         if let Some(point) = settings.schedule().point_at(height) {
-            self.reach(settings, chain, point, &mut events);
+            self.reach_point(settings, chain, point, &mut events);
             let reached = point.height().to_u32();
             self.unfrozen
                 .retain(|frozen| frozen.end.is_some_and(|end| end > reached));
@@ -228,43 +227,43 @@ impl AssetState {
         events
     }
 
-    pub(crate) fn give_up(&mut self, why: Uncountable, events: &mut Vec<LedgerEvent>) {
+    pub(crate) fn mark_uncountable(&mut self, why: Uncountable, events: &mut Vec<LedgerEvent>) {
         if self.uncountable.is_none() {
             self.uncountable = Some(why);
             events.push(LedgerEvent::Uncountable(why));
         }
     }
 
-    /// Takes note of an output that is not kept, and tells it of the first one and whenever there are
-    /// ten times as many.
-    pub(crate) fn pass_over(&mut self, what: Listed, events: &mut Vec<LedgerEvent>) {
-        let total = &mut self.passed_over[what as usize];
+    /// Counts an output that is not tracked, and reports the first one and each further power of
+    /// ten.
+    pub(crate) fn count_untracked(&mut self, kind: OutputKind, events: &mut Vec<LedgerEvent>) {
+        let total = &mut self.untracked[kind as usize];
         *total = total.saturating_add(1);
         if is_power_of_ten(*total) {
-            let most = match what {
-                Listed::Tokens => MOST_TOKENS,
-                Listed::UnblindedTokens => MOST_UNUSABLE,
-                Listed::Coins => MOST_COINS,
-                Listed::Frozen => MOST_FROZEN,
+            let limit = match kind {
+                OutputKind::Tokens => MOST_TOKENS,
+                OutputKind::UnblindedTokens => MOST_UNUSABLE,
+                OutputKind::Coins => MOST_COINS,
+                OutputKind::Frozen => MOST_FROZEN,
             };
-            events.push(LedgerEvent::PassedOver {
-                what,
-                most,
+            events.push(LedgerEvent::Untracked {
+                kind,
+                limit,
                 total: *total,
             });
         }
     }
 
-    /// Takes note that an output with tokens was spent.
-    pub(crate) fn note_spent(&mut self, outpoint: OutPoint) {
+    /// Records that an output with tokens was spent.
+    pub(crate) fn record_spent(&mut self, outpoint: OutPoint) {
         if self.spent.len() == MOST_SPENT {
             self.spent.pop_front();
         }
         self.spent.push_back(outpoint);
     }
 
-    /// The point that a reissuance locked until a height pays for, if it is the oldest owed, and then
-    /// it is owed no more.
+    /// Pays the oldest due point with a reissuance that is locked until this height, if that is the
+    /// point's height.
     pub(crate) fn pay(&mut self, height: u32, amount: u64) -> Option<Due> {
         let due = self
             .due
@@ -274,8 +273,8 @@ impl AssetState {
         Some(due)
     }
 
-    /// Fixes what is to be made for a point.
-    fn reach(
+    /// Determines the amount due at a point.
+    fn reach_point(
         &mut self,
         settings: &AssetSettings,
         chain: &Chain,
@@ -285,13 +284,13 @@ impl AssetState {
         if self.issued.is_none() || self.uncountable.is_some() || self.no_amount {
             return;
         }
-        // As if everything had been made in time.
-        let there = self.base + i128::from(self.scheduled);
+        // As if every earlier reissuance had been made in time.
+        let supply = self.base + i128::from(self.scheduled);
         let frozen: i128 = match chain.tokens {
             TokenForm::Blinded => 0,
             TokenForm::Explicit => self.frozen.values().map(|f| i128::from(f.value)).sum(),
         };
-        let amount = u64::try_from((there - frozen).max(0))
+        let amount = u64::try_from((supply - frozen).max(0))
             .map_err(|_| AmountError::TooLarge {
                 circulation: u64::MAX,
             })
@@ -319,7 +318,7 @@ impl AssetState {
         }
     }
 
-    /// What is to be made for a point; with it, what was scheduled is still an amount.
+    /// The amount due at a point, if the scheduled sum stays within an amount's range with it.
     fn amount(
         &self,
         settings: &AssetSettings,
@@ -344,16 +343,16 @@ const fn is_power_of_ten(count: u64) -> bool {
     }
 }
 
-/// A block that is being read for one asset.
+/// A block that is being read, for one asset.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenBlock<'a> {
     pub(crate) settings: &'a AssetSettings,
     pub(crate) chain: &'a Chain,
     pub(crate) height: BlockHeight,
-    /// What stands in an output that pays to the script which holds the tokens.
+    /// The output script that holds the tokens.
     pub(crate) script: Script,
     pub(crate) events: Vec<LedgerEvent>,
-    /// What the first transaction makes out of nothing, less the fees that it may take.
+    /// The amount that the coinbase creates, less the fees that it may collect.
     pub(crate) minted: i128,
     pub(crate) last: Option<Txid>,
 }

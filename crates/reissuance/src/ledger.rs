@@ -1,9 +1,9 @@
-//! What the chain says of the assets that are reissued, block by block.
+//! The state of the reissued assets, block by block.
 //!
-//! A [`Ledger`] is fed every block in turn. It finds each asset's issuance, counts what is in
-//! circulation, knows which outputs hold the reissuance tokens and the coins for fees, fixes at
-//! each point what is to be made, and recognises what was made for which point. Everybody who reads
-//! the same chain comes to the same ledger.
+//! A [`Ledger`] is fed every block in order. It finds each asset's issuance, computes the
+//! circulation, tracks the outputs with reissuance tokens and coins for fees, determines the amount
+//! due at each point, and recognises the reissuance for each point. All readers of the same chain
+//! arrive at the same ledger.
 
 use elements::{AssetId, OutPoint};
 use federation_chain::{Block, BlockHash, BlockHeight, DecodeError, TransactionView};
@@ -14,8 +14,8 @@ use crate::{
     asset::{AssetState, Due, OpenBlock},
 };
 
-/// The version of a ledger's stored state: 1 kept outputs without a bound, and judged what was made
-/// for points and destroyed to be more than there is.
+/// The version of a ledger's stored state. Version 1 tracked outputs without a limit, and misjudged
+/// destroyed amounts that had been issued for points.
 const VERSION: u8 = 2;
 
 /// The ledgers of all assets that a federation reissues, up to one block.
@@ -38,35 +38,35 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// Not the next height.
+    /// The height is not the next one.
     #[error("the ledger continues with the block at height {expected}, not {found}")]
     Height {
         /// The next height.
         expected: BlockHeight,
-        /// The block's.
+        /// The block's height.
         found: BlockHeight,
     },
-    /// Another block below.
+    /// The previous block is another one.
     #[error(
-        "the block at height {height} stands on {found}, the ledger has read {expected}: the chain was changed, read it again from its beginning"
+        "the block at height {height} follows {found}, but the ledger is at {expected}: the chain was reorganised, read it again from the start"
     )]
     Previous {
         /// The block's height.
         height: BlockHeight,
-        /// What the ledger has read last.
+        /// The last block that the ledger has read.
         expected: BlockHash,
-        /// What the block stands on.
+        /// The previous block in the header.
         found: BlockHash,
     },
-    /// Another genesis block.
-    #[error("the chain begins with {found}, the federation's with {expected}")]
+    /// The genesis block is another one.
+    #[error("the chain's genesis block is {found}, but the federation's is {expected}")]
     Genesis {
-        /// The federation's.
+        /// That of the federation.
         expected: BlockHash,
-        /// The chain's.
+        /// That of the chain.
         found: BlockHash,
     },
-    /// A block whose transactions cannot be read.
+    /// The block's transactions do not decode.
     #[error("the block at height {height} cannot be read: {why}")]
     Transactions {
         /// The block's height.
@@ -76,23 +76,23 @@ pub enum LedgerError {
     },
 }
 
-/// Bytes that are no ledger of these settings.
+/// Bytes that are not a ledger of these settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeLedgerError {
-    /// No ledger at all.
+    /// The bytes do not decode.
     #[error("the stored ledger does not decode")]
     Malformed,
-    /// Of another version of this program.
-    #[error("the stored ledger has version {0}, known is {VERSION}")]
+    /// The version is not the current one.
+    #[error("the stored ledger has version {0}, but {VERSION} is supported")]
     Version(u8),
-    /// Of other settings or another chain.
-    #[error("the stored ledger is of other settings")]
+    /// The settings or the chain differ.
+    #[error("the stored ledger belongs to other settings")]
     Settings,
 }
 
 impl Ledger {
-    /// The ledger of a chain of which nothing was read yet.
+    /// The empty ledger of a chain.
     #[must_use]
     pub fn new(chain: Chain, settings: Vec<AssetSettings>) -> Self {
         let state = State {
@@ -111,7 +111,7 @@ impl Ledger {
     /// A ledger from its stored state.
     ///
     /// # Errors
-    /// If the bytes are no state, or one of other settings: read the chain again then.
+    /// If the bytes are not a ledger, or one of other settings: read the chain again in that case.
     pub fn from_bytes(
         bytes: &[u8],
         chain: Chain,
@@ -139,10 +139,10 @@ impl Ledger {
         })
     }
 
-    /// Its state, to be stored.
+    /// The state, for storage.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Writing to memory what has a length cannot fail.
+        // Serialisation to memory cannot fail.
         postcard::to_stdvec(&self.state).unwrap_or_default()
     }
 
@@ -152,19 +152,19 @@ impl Ledger {
         &self.chain
     }
 
-    /// The settings, in the order of the assets.
+    /// The settings; indexes elsewhere refer to this order.
     #[must_use]
     pub fn settings(&self) -> &[AssetSettings] {
         &self.settings
     }
 
-    /// The last block that was read.
+    /// Height and hash of the last block read.
     #[must_use]
     pub const fn tip(&self) -> Option<(BlockHeight, BlockHash)> {
         self.state.tip
     }
 
-    /// The height of the block that is to be read next.
+    /// The height of the next block to read.
     #[must_use]
     pub fn next_height(&self) -> BlockHeight {
         self.state
@@ -172,28 +172,28 @@ impl Ledger {
             .map_or(BlockHeight::GENESIS, |(height, _)| height.next())
     }
 
-    /// The state of the asset at a place in the settings.
+    /// The state of the asset with this index in the settings.
     pub(crate) fn asset(&self, index: usize) -> Option<(&AssetSettings, &AssetState)> {
         Some((self.settings.get(index)?, self.state.assets.get(index)?))
     }
 
-    /// What is in circulation of the asset at a place in the settings, in satoshi, after the last
-    /// block that was read; on Ocean with what is frozen.
+    /// The circulation of the asset with this index in the settings, in satoshi, after the last
+    /// block read; on Ocean including frozen amounts.
     #[must_use]
     pub fn circulation(&self, index: usize) -> Option<u64> {
         self.asset(index).map(|(_, state)| state.circulation())
     }
 
-    /// What is owed of the asset at a place in the settings, the oldest point first.
+    /// The reissuances due for the asset with this index in the settings, the oldest point first.
     #[must_use]
     pub fn owed(&self, index: usize) -> Vec<Due> {
         self.asset(index)
             .map_or_else(Vec::new, |(_, state)| state.owed())
     }
 
-    /// What will be owed of the asset at a place in the settings at points above the last block that
-    /// was read and up to a height, if nothing but these reissuances changes what is in circulation;
-    /// ten thousand points at most.
+    /// The reissuances that will be due for the asset with this index in the settings, at points
+    /// after the last block read and up to a height, if only these reissuances change the
+    /// circulation; at most ten thousand points.
     #[must_use]
     pub fn forecast(&self, index: usize, to: BlockHeight) -> Vec<Due> {
         self.asset(index)
@@ -202,14 +202,14 @@ impl Ledger {
             })
     }
 
-    /// The reissuance token of the asset at a place in the settings, once issued.
+    /// The reissuance token of the asset with this index in the settings, once issued.
     #[must_use]
     pub fn token(&self, index: usize) -> Option<AssetId> {
         self.asset(index)?.1.issued().map(|(_, token)| token)
     }
 
-    /// The outputs that hold reissuance tokens of the asset at a place in the settings, and how many
-    /// each, in satoshi; the oldest first.
+    /// The outputs with reissuance tokens of the asset with this index in the settings, with the
+    /// amount of each in satoshi; the oldest first.
     #[must_use]
     pub fn tokens_of(&self, index: usize) -> Vec<(OutPoint, u64)> {
         self.asset(index).map_or_else(Vec::new, |(_, state)| {
@@ -222,32 +222,34 @@ impl Ledger {
         })
     }
 
-    /// Whether an output holds tokens or coins of the asset at a place in the settings, unspent.
+    /// Whether an output holds unspent tokens or coins for the asset with this index in the
+    /// settings.
     #[must_use]
     pub fn holds(&self, index: usize, outpoint: OutPoint) -> bool {
         self.asset(index)
             .is_some_and(|(_, state)| state.holds(&outpoint))
     }
 
-    /// Whether an output held tokens of the asset at a place in the settings, which a block has spent
-    /// while what is owed now was owed. Of an output that was never seen this is not so, nor of one
-    /// that was spent before a thousand others.
+    /// Whether an output held tokens of the asset with this index in the settings, and was spent by
+    /// a block while the currently due reissuance was due. False for outputs that were never seen,
+    /// and for outputs that were spent before a thousand others.
     #[must_use]
     pub fn has_spent(&self, index: usize, outpoint: OutPoint) -> bool {
         self.asset(index)
             .is_some_and(|(_, state)| state.spent.contains(&outpoint))
     }
 
-    /// Reads the next block, and tells what it says of which asset, by its place in the settings. What
-    /// the block's hash commits to is not checked here; see [`Block::check_stored_commitments`].
+    /// Reads the next block and returns its events, with the index of the asset in the settings.
+    /// The commitments in the block's hash are not checked here; see
+    /// [`Block::check_stored_commitments`].
     ///
     /// # Errors
-    /// If the block is not the next one or cannot be read, and then nothing is changed.
+    /// If the block is not the next one or does not decode; the ledger is unchanged in that case.
     pub fn apply_block(&mut self, block: &Block) -> Result<Vec<(usize, LedgerEvent)>, LedgerError> {
         let (height, hash) = (block.height(), block.block_hash());
         self.check(height, hash, block.header().previous())?;
         let unreadable = |why| LedgerError::Transactions { height, why };
-        // Read to its end once before anything is changed.
+        // Validated to the end before anything is changed.
         block.each_transaction(|_| ()).map_err(unreadable)?;
         let mut open = self.open(height);
         block
@@ -258,10 +260,10 @@ impl Ledger {
         Ok(events)
     }
 
-    /// As [`apply_block`](Self::apply_block), of a block whose transactions were read already.
+    /// Like [`apply_block`](Self::apply_block), for a block whose transactions have been decoded.
     ///
     /// # Errors
-    /// If the block is not the next one, and then nothing is changed.
+    /// If the block is not the next one; the ledger is unchanged in that case.
     pub fn apply(
         &mut self,
         height: BlockHeight,
@@ -337,8 +339,8 @@ impl Open<'_> {
     fn finish(self) -> Vec<(usize, LedgerEvent)> {
         let mut events = Vec::new();
         for (index, (state, block)) in self.assets.iter_mut().zip(self.blocks).enumerate() {
-            let said = state.finish(block);
-            events.extend(said.into_iter().map(|event| (index, event)));
+            let events_of_asset = state.finish(block);
+            events.extend(events_of_asset.into_iter().map(|event| (index, event)));
         }
         events
     }

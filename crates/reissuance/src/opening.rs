@@ -1,11 +1,11 @@
-//! What is inside a blinded output of reissuance tokens, and how the next one is blinded.
+//! The openings of blinded token outputs, and the blinding of their successors.
 //!
-//! Elements demands that the tokens which a reissuance spends are blinded, by a factor that the
-//! reissuance itself shows. So every factor here comes from public data: who pays tokens to the
-//! script for the first time blinds them to the script's public blinding key, and the output that
-//! goes back to the script at each reissuance has factors derived from the one that was spent. The
-//! range proof is no part of what is signed, and who puts a transaction together could replace it;
-//! the derivation is what tells a later reader the opening, whatever the proof says.
+//! Elements requires the tokens spent by a reissuance to be blinded, with a factor that the
+//! reissuance reveals. So all factors here are derived from public data: the first payment of
+//! tokens to the script is blinded to the script's public blinding key, and the output that each
+//! reissuance returns to the script has factors derived from the output spent. Range proofs are not
+//! signed, so whoever assembles a transaction could replace them; the derivation gives later
+//! readers the opening regardless of the proof.
 
 use elements::{
     AssetId, OutPoint, RangeProof, Script, TxOut, TxOutSecrets, TxOutWitness,
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::{TokenScript, derived, outpoint_bytes};
 
-/// What is inside an output of reissuance tokens.
+/// The opening of an output with reissuance tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawOpening")]
 pub struct Opening {
@@ -35,7 +35,7 @@ struct RawOpening {
     value_factor: [u8; 32],
 }
 
-/// A factor that blinds nothing.
+/// A blinding factor out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a blinding factor is not below the order of the curve's group")]
 struct OutOfRange;
@@ -59,8 +59,20 @@ impl TryFrom<RawOpening> for Opening {
     }
 }
 
+impl core::fmt::Display for Opening {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (asset, value) = (hex(&self.asset_factor), hex(&self.value_factor));
+        write!(f, "{} satoshi, factors {asset} and {value}", self.value)
+    }
+}
+
+/// Bytes in hex, in the order in which they are stored.
+pub(crate) fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Opening {
-    /// Of an output that is not blinded.
+    /// The opening of an explicit output.
     #[must_use]
     pub const fn explicit(value: u64) -> Self {
         Self {
@@ -70,19 +82,19 @@ impl Opening {
         }
     }
 
-    /// How many tokens, in satoshi.
+    /// The amount of tokens, in satoshi.
     #[must_use]
     pub const fn value(&self) -> u64 {
         self.value
     }
 
-    /// Whether the asset is blinded, which Elements demands of tokens.
+    /// Whether the asset is blinded, which Elements requires of tokens.
     #[must_use]
     pub fn is_blinded(&self) -> bool {
         self.asset_factor != [0; 32]
     }
 
-    /// The factor that blinds the asset, which a reissuance shows as its nonce.
+    /// The asset's blinding factor, which a reissuance reveals as its nonce.
     #[must_use]
     pub const fn asset_factor(&self) -> &[u8; 32] {
         &self.asset_factor
@@ -101,15 +113,15 @@ impl Opening {
         }
     }
 
-    /// As the transaction crate has it; none if the factors are out of range, which those that were
-    /// checked against commitments are not.
+    /// The opening as a type of the transaction crate; `None` if the factors are out of range,
+    /// which is impossible after a check against commitments.
     pub(crate) fn secrets(&self, token: AssetId) -> Option<TxOutSecrets> {
         let asset_bf = AssetBlindingFactor::from_byte_array(self.asset_factor).ok()?;
         let value_bf = ValueBlindingFactor::from_slice(&self.value_factor).ok()?;
         Some(TxOutSecrets::new(token, asset_bf, self.value, value_bf))
     }
 
-    /// Reads an output of tokens that somebody paid to the script.
+    /// Reads an output with tokens that was paid to the script.
     pub(crate) fn read(
         output: &OutputView<'_>,
         token: AssetId,
@@ -132,7 +144,7 @@ impl Opening {
         }
     }
 
-    /// Whether this is what is inside a blinded output.
+    /// Whether this is the opening of a blinded output.
     pub(crate) fn opens(&self, output: &OutputView<'_>, token: AssetId) -> bool {
         let (AssetView::Confidential(asset), ValueView::Confidential(value)) =
             (output.asset, output.value)
@@ -153,9 +165,10 @@ impl Opening {
         })
     }
 
-    /// Of the output that goes back to the script when the one with this opening, at this place, is
-    /// spent: the same value, another factor for the asset, since a proof between equal ones would
-    /// show nothing, and a factor for the value that leaves the sums as they are.
+    /// The opening of the output that returns the tokens to the script when the output with this
+    /// opening, at this outpoint, is spent: the same value; another factor for the asset, since a
+    /// proof between equal ones would prove nothing; and a factor for the value that balances the
+    /// sums.
     pub(crate) fn successor(&self, spent: OutPoint, token: AssetId) -> Option<Self> {
         let secrets = self.secrets(token)?;
         let asset_bf = AssetBlindingFactor::from_byte_array(factor(spent)).ok()?;
@@ -172,8 +185,8 @@ impl Opening {
     }
 }
 
-/// A blinded output as the transaction crate has it; none if one of its parts is not what it has to
-/// be, and then nobody can read it. The surjection proof is of no interest here.
+/// A blinded output as a type of the transaction crate; `None` if one of its parts is malformed, so
+/// that nobody can unblind it. The surjection proof is not needed.
 fn blinded(output: &OutputView<'_>, asset: &[u8], value: &[u8]) -> Option<TxOut> {
     let mut witness = TxOutWitness::empty();
     witness.rangeproof = RangeProof::from_slice(output.witness.range_proof).ok()?;
@@ -186,7 +199,7 @@ fn blinded(output: &OutputView<'_>, asset: &[u8], value: &[u8]) -> Option<TxOut>
     })
 }
 
-/// The factor that blinds the asset of what is made when an outpoint is spent.
+/// The asset's blinding factor in the successor of an outpoint.
 fn factor(spent: OutPoint) -> [u8; 32] {
     derived(b"asset-factor", |engine| {
         use elements::hashes::HashEngine;
@@ -195,7 +208,7 @@ fn factor(spent: OutPoint) -> [u8; 32] {
     .secret_bytes()
 }
 
-/// The secret half of the nonce of that output.
+/// The secret key for the nonce of that output.
 pub(crate) fn ephemeral(spent: OutPoint) -> SecretKey {
     derived(b"nonce", |engine| {
         use elements::hashes::HashEngine;
@@ -203,7 +216,7 @@ pub(crate) fn ephemeral(spent: OutPoint) -> SecretKey {
     })
 }
 
-/// The seed of the proofs of that output, which need random choices but no secret ones.
+/// The seed for the proofs of that output, which need random numbers but no secret ones.
 pub(crate) fn seed(spent: OutPoint) -> [u8; 32] {
     derived(b"proofs", |engine| {
         use elements::hashes::HashEngine;

@@ -1,30 +1,30 @@
-//! What one reissuance is to be.
+//! The plan of one reissuance.
 
 use elements::{AssetId, OutPoint, Script};
 use serde::{Deserialize, Serialize};
 
-use crate::{AssetSettings, Ledger, Opening, Point, Uncountable, asset::AssetState};
+use crate::{AssetSettings, Ledger, Opening, Point, Uncountable, asset::AssetState, opening::hex};
 
-/// The most coins that are spent for one fee.
+/// Limit on the coins spent for one fee.
 const MAX_COINS: usize = 16;
 
-/// The least change that goes back, in satoshi; less is left to the fee. A node passes on no output
-/// that it calls dust, up to some 650 satoshi where it counts as Bitcoin's do.
+/// The smallest change that is returned, in satoshi; less is added to the fee. Nodes do not relay
+/// dust outputs, up to about 650 satoshi by Bitcoin's rule.
 const LEAST_CHANGE: u64 = 1000;
 
-/// The coins that pay a reissuance's fee.
+/// The coins that pay the fee of a reissuance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFee {
-    /// The asset that the fee is paid in.
+    /// The asset in which the fee is paid.
     pub asset: AssetId,
-    /// The fee, in satoshi, with change that is too small to go back.
+    /// The fee, in satoshi, including change that is too small to return.
     pub amount: u64,
-    /// The outputs that are spent for it, and what each holds, in satoshi.
+    /// The outputs spent for it, with the value of each in satoshi.
     pub coins: Vec<(OutPoint, u64)>,
 }
 
 impl PlannedFee {
-    /// What goes back to the script, in satoshi.
+    /// The change returned to the script, in satoshi.
     #[must_use]
     pub fn change(&self) -> u64 {
         let sum = self
@@ -35,98 +35,116 @@ impl PlannedFee {
     }
 }
 
-/// What one reissuance is to be: all that its transaction follows from.
+impl core::fmt::Display for PlannedFee {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} satoshi of {} from", self.amount, self.asset)?;
+        for (index, (outpoint, value)) in self.coins.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            write!(f, "{separator} {outpoint} ({value} satoshi)")?;
+        }
+        Ok(())
+    }
+}
+
+/// The plan of one reissuance: everything that determines its transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The asset that is made.
+    /// The asset issued.
     pub asset: AssetId,
-    /// What is made for it.
+    /// The point for which it is issued.
     pub point: Point,
-    /// What was in circulation at the point, in satoshi; on Ocean without what was frozen.
+    /// The circulation at the point, in satoshi; on Ocean without frozen amounts.
     pub circulation: u64,
-    /// What is made, in satoshi.
+    /// The amount issued, in satoshi.
     pub amount: u64,
-    /// Where it goes.
+    /// The script that receives it.
     pub destination: Script,
     /// The reissuance token.
     pub token: AssetId,
-    /// The asset's entropy, as a transaction has it.
+    /// The asset's entropy, in wire order.
     pub entropy: [u8; 32],
-    /// The tokens that are spent and go back to their script.
+    /// The output with the tokens that are spent and returned to their script.
     pub tokens: OutPoint,
-    /// What is inside them.
+    /// The opening of that output.
     pub opening: Opening,
-    /// How the fee is paid, if one is.
+    /// The fee, if one is paid.
     pub fee: Option<PlannedFee>,
 }
 
-/// Why there is nothing to plan, or no way to do it.
+/// Why no reissuance can be planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// There is no such asset in the settings.
-    #[error("there are no settings at place {0}")]
+    /// The settings have no asset with this index.
+    #[error("there are no settings with index {0}")]
     NoSettings(usize),
-    /// Nothing is owed.
-    #[error("nothing is to be made of {asset} now; the next point is {next:?}")]
+    /// No reissuance is due.
+    #[error("no reissuance of {asset} is due: {}", describe_next(.next.as_ref()))]
     NothingDue {
         /// The asset.
         asset: AssetId,
         /// The next point.
         next: Option<Point>,
     },
-    /// The asset was not issued yet.
-    #[error("{0} is not issued on this chain yet: check the asset's id")]
+    /// The asset has not been issued yet.
+    #[error("{0} has not been issued on this chain: check the asset's id")]
     NotIssued(AssetId),
-    /// Nobody can count what is in circulation.
-    #[error("what is in circulation of {asset} cannot be counted: {why}")]
+    /// The circulation cannot be determined.
+    #[error("the circulation of {asset} cannot be determined: {why}")]
     Uncountable {
         /// The asset.
         asset: AssetId,
-        /// Why.
+        /// The reason.
         #[source]
         why: Uncountable,
     },
     /// The script holds no tokens.
-    #[error("the script holds no reissuance tokens {token} of {asset}: pay some to it")]
+    #[error("the script holds no reissuance tokens ({token}) of {asset}: send it some")]
     NoTokens {
         /// The asset.
         asset: AssetId,
         /// The token.
         token: AssetId,
     },
-    /// Elements reissues out of blinded tokens only.
+    /// The tokens are not blinded, which Elements requires.
     #[error(
-        "the reissuance tokens of {asset} in {outpoint} are not blinded, and Elements reissues out of blinded ones only: spend them to the script's confidential address"
+        "the reissuance tokens of {asset} in {outpoint} are not blinded, which Elements requires: spend them to the script's confidential address"
     )]
     NotBlinded {
         /// The asset.
         asset: AssetId,
-        /// Where they are.
+        /// The output that holds them.
         outpoint: OutPoint,
     },
-    /// The script holds too few coins for the fee.
+    /// The script's coins do not cover the fee.
     #[error(
-        "the script holds {has} satoshi of {asset} for a fee of {needs} in its {MAX_COINS} largest coins: pay more to it"
+        "the {MAX_COINS} largest coins of the script hold {has} satoshi of {asset}, but the fee is {needs}: send it more"
     )]
     NoFee {
-        /// The asset that fees are paid in.
+        /// The asset in which fees are paid.
         asset: AssetId,
-        /// What the script holds, in satoshi.
+        /// The value of those coins, in satoshi.
         has: u64,
-        /// What it takes, in satoshi.
+        /// The fee, in satoshi.
         needs: u64,
     },
 }
 
-/// A field in which two plans differ.
+fn describe_next(next: Option<&Point>) -> String {
+    next.map_or_else(
+        || "there is no further point".to_owned(),
+        |point| format!("the next point is {point}"),
+    )
+}
+
+/// A difference between two plans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Which field.
+    /// The name of the field.
     pub field: &'static str,
-    /// What the one has.
+    /// Its value in the first plan.
     pub ours: String,
-    /// What the other has.
+    /// Its value in the second plan.
     pub theirs: String,
 }
 
@@ -142,11 +160,11 @@ impl core::fmt::Display for Difference {
 }
 
 impl Ledger {
-    /// What is to be made next of the asset at a place in the settings, if something is owed and
-    /// can be made.
+    /// The next reissuance of the asset with this index in the settings, if one is due and
+    /// possible.
     ///
     /// # Errors
-    /// Why nothing is to be made, or cannot be.
+    /// If no reissuance is due, or it is not possible.
     pub fn plan(&self, index: usize) -> Result<Plan, PlanError> {
         let (settings, state) = self.asset(index).ok_or(PlanError::NoSettings(index))?;
         let asset = settings.asset();
@@ -176,7 +194,7 @@ impl Ledger {
     }
 }
 
-/// The oldest tokens that can be used.
+/// The oldest usable tokens.
 fn choose_tokens(
     asset: AssetId,
     token: AssetId,
@@ -193,8 +211,8 @@ fn choose_tokens(
     }
 }
 
-/// The oldest coin that suffices alone, or else as many of the largest as it takes. Anyone can pay
-/// crumbs to the script, so what is small must not stand in the way of what is not.
+/// The oldest coin that covers the fee alone, otherwise as many of the largest as needed. Anyone
+/// can send tiny coins to the script, so they must not displace larger ones.
 fn choose_coins(
     settings: &AssetSettings,
     state: &AssetState,
@@ -206,7 +224,7 @@ fn choose_coins(
     if let Some(coin) = from.iter().find(|(_, value)| **value >= fee.amount) {
         from = vec![*coin];
     }
-    // Stable: of equal ones the older first.
+    // The sort is stable: of equal coins, the older comes first.
     from.sort_by_key(|(_, value)| core::cmp::Reverse(**value));
     let mut coins = Vec::new();
     let mut has = 0u64;
@@ -265,15 +283,16 @@ impl Plan {
         compare("tokens", self.tokens.to_string(), other.tokens.to_string());
         compare(
             "opening",
-            format!("{:?}", self.opening),
-            format!("{:?}", other.opening),
+            self.opening.to_string(),
+            other.opening.to_string(),
         );
-        compare(
-            "entropy",
-            format!("{:?}", self.entropy),
-            format!("{:?}", other.entropy),
-        );
-        compare("fee", format!("{:?}", self.fee), format!("{:?}", other.fee));
+        compare("entropy", hex(&self.entropy), hex(&other.entropy));
+        let fee = |plan: &Self| {
+            plan.fee
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), PlannedFee::to_string)
+        };
+        compare("fee", fee(self), fee(other));
         found
     }
 }

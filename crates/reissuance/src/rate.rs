@@ -1,30 +1,30 @@
-//! A yearly rate, as exact decimal text.
+//! A yearly rate, as an exact decimal number.
 
 use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The most digits behind the point.
+/// The maximum number of decimal places.
 const MAX_DIGITS: u32 = 12;
 
-/// How much is made in a year, as a part of what is in circulation: `0.05` is five in a hundred.
+/// The amount issued per year relative to the circulation: `0.05` is 5 %.
 ///
-/// Exact: a number of at most twelve digits behind the point, above 0 and at most 10.
+/// Exact: above 0 and at most 10, with at most twelve decimal places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate {
     /// In units of 10^-12.
     trillionths: u64,
 }
 
-/// A text that is no rate.
+/// A string that is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no yearly rate: write a decimal number above 0 and at most 10, with at most twelve digits behind the point, as `0.05` for five in a hundred"
+    "`{0}` is not a yearly rate: expected a decimal number above 0 and at most 10, with at most twelve decimal places, such as `0.05` for 5 %"
 )]
 pub struct ParseRateError(String);
 
 impl Rate {
-    /// One, in the units in which a rate is kept.
+    /// The rate one, in the internal unit.
     pub(crate) const ONE: u64 = 10u64.pow(MAX_DIGITS);
     const MOST: u64 = 10 * Self::ONE;
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_rate_is_refused() {
+    fn invalid_rates_are_refused() {
         for text in [
             "",
             "0",
@@ -114,13 +114,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_rate_reads_back(trillionths in 1..=Rate::MOST) {
+        fn every_rate_round_trips(trillionths in 1..=Rate::MOST) {
             let rate = Rate { trillionths };
             prop_assert_eq!(rate.to_string().parse(), Ok(rate));
         }
 
         #[test]
-        fn no_text_panics(text in ".{0,40}") {
+        fn no_string_panics(text in ".{0,40}") {
             let _ = text.parse::<Rate>();
         }
     }

@@ -1,16 +1,16 @@
-//! What one transaction says of one asset.
+//! Reading one transaction for one asset.
 
 use elements::{AssetId, OutPoint, Txid};
 use federation_chain::{AssetView, InputView, OutputView, TransactionView, ValueView};
 
 use crate::{
-    Frozen, LedgerEvent, Listed, Opening, TokenForm, Uncountable,
+    Frozen, LedgerEvent, Opening, OutputKind, TokenForm, Uncountable,
     asset::{AssetState, FrozenOutput, Issued, OpenBlock},
 };
 
-/// Lock times below it are heights (`LOCKTIME_THRESHOLD`).
+/// Lock times below this are heights (`LOCKTIME_THRESHOLD`).
 const FIRST_TIME: u32 = 500_000_000;
-/// No script is longer (`MAX_SCRIPT_SIZE`); one that is can never be spent.
+/// Longer scripts can never be spent (`MAX_SCRIPT_SIZE`).
 const MAX_SCRIPT: usize = 10_000;
 const OP_RETURN: u8 = 0x6a;
 
@@ -27,7 +27,7 @@ impl AssetState {
     }
 }
 
-/// The hash in a payment to the hash of a public key.
+/// The hash in a pay-to-public-key-hash script.
 fn p2pkh(script: &[u8]) -> Option<&[u8]> {
     match script {
         [0x76, 0xa9, 20, hash @ .., 0x88, 0xac] if hash.len() == 20 => Some(hash),
@@ -35,25 +35,25 @@ fn p2pkh(script: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The script of a payment to nobody's key, by which Ocean marks what it freezes.
+/// Whether a script pays to the all-zero key hash, which marks a freezing transaction on Ocean.
 fn freezes(script: &[u8]) -> bool {
     p2pkh(script) == Some(&[0; 20])
 }
 
-/// Whether what pays to a script can never be spent; a fee is one of these.
+/// Whether outputs to a script can never be spent; a fee is one of these.
 fn is_unspendable(script: &[u8]) -> bool {
     script.is_empty() || script[0] == OP_RETURN || script.len() > MAX_SCRIPT
 }
 
-/// Whether a transaction destroys something, as Ocean sees it.
+/// Whether a transaction destroys coins by Ocean's rules.
 fn burns(transaction: &TransactionView<'_>) -> bool {
     transaction
         .outputs()
         .any(|output| is_unspendable(output.script_pubkey) && output.value.explicit() != Some(0))
 }
 
-/// The place of each output, with the output.
-fn placed<'a>(
+/// Each output with its outpoint.
+fn with_outpoints<'a>(
     transaction: &TransactionView<'a>,
     txid: Txid,
 ) -> impl Iterator<Item = (OutPoint, OutputView<'a>)> {
@@ -75,7 +75,7 @@ impl Reader<'_, '_> {
             self.peg_in(&input, txid);
         }
         let successor = self.spend(transaction);
-        for (outpoint, output) in placed(transaction, txid) {
+        for (outpoint, output) in with_outpoints(transaction, txid) {
             if output.script_pubkey == self.block.script.as_bytes() {
                 if !is_coinbase {
                     self.receive_coins(outpoint, &output);
@@ -89,8 +89,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn give_up(&mut self, why: Uncountable) {
-        self.state.give_up(why, &mut self.block.events);
+    fn mark_uncountable(&mut self, why: Uncountable) {
+        self.state.mark_uncountable(why, &mut self.block.events);
     }
 
     fn asset(&self) -> AssetId {
@@ -107,7 +107,7 @@ impl Reader<'_, '_> {
         let amount = match issuance.amount {
             ValueView::Explicit(amount) => amount,
             ValueView::Null => 0,
-            ValueView::Confidential(_) => return self.give_up(Uncountable::Blinded(txid)),
+            ValueView::Confidential(_) => return self.mark_uncountable(Uncountable::Blinded(txid)),
         };
         if issuance.is_reissuance() {
             return self.reissue(transaction, input.outpoint, amount, txid);
@@ -122,8 +122,8 @@ impl Reader<'_, '_> {
         self.block.events.push(event);
     }
 
-    /// A reissuance that spends tokens of the script and is locked until the first point that is
-    /// owed pays for that point, whatever its amount.
+    /// Handles a reissuance. If it spends tokens of the script and is locked until the oldest due
+    /// point, it pays for that point, whatever its amount.
     fn reissue(
         &mut self,
         transaction: &TransactionView<'_>,
@@ -154,17 +154,17 @@ impl Reader<'_, '_> {
         self.block.events.push(event);
     }
 
-    /// Whether all that was made went to the destination, and something back to the tokens' script
-    /// that is no coin.
+    /// Whether the whole amount went to the destination, and an output that is not a coin back to
+    /// the tokens' script.
     fn is_in_order(&self, transaction: &TransactionView<'_>, amount: u64) -> bool {
         let destination = self.block.settings.destination().as_bytes();
         let token = self.state.issued.map(|issued| issued.token);
-        let mut arrived = 0u64;
+        let mut received = 0u64;
         let mut tokens_back = false;
         for output in transaction.outputs() {
             if output.asset.explicit() == Some(self.asset()) && output.script_pubkey == destination
             {
-                arrived = arrived.saturating_add(output.value.explicit().unwrap_or(0));
+                received = received.saturating_add(output.value.explicit().unwrap_or(0));
             }
             tokens_back |= output.script_pubkey == self.block.script.as_bytes()
                 && match output.asset {
@@ -173,7 +173,7 @@ impl Reader<'_, '_> {
                     AssetView::Null => false,
                 };
         }
-        arrived == amount && tokens_back
+        received == amount && tokens_back
     }
 
     fn peg_in(&mut self, input: &InputView<'_>, txid: Txid) {
@@ -185,17 +185,18 @@ impl Reader<'_, '_> {
                 self.state.base += i128::from(value);
             }
             Some(_) => {}
-            None => self.give_up(Uncountable::PegIn(txid)),
+            None => self.mark_uncountable(Uncountable::PegIn(txid)),
         }
     }
 
-    /// Takes note of what is spent; if tokens of the script were, what is inside those that go back.
+    /// Handles the outputs spent. If tokens of the script are among them, returns the opening of
+    /// their successor.
     fn spend(&mut self, transaction: &TransactionView<'_>) -> Option<Opening> {
         let mut spent = None;
         for input in transaction.inputs().filter(|input| !input.is_pegin) {
             let outpoint = input.outpoint;
             if let Some(opening) = self.state.tokens.remove(&outpoint) {
-                self.state.note_spent(outpoint);
+                self.state.record_spent(outpoint);
                 spent = spent.or(Some((outpoint, opening)));
             }
             if let Some(opening) = self.state.unusable.remove(&outpoint) {
@@ -208,8 +209,8 @@ impl Reader<'_, '_> {
         opening.successor(outpoint, self.state.issued?.token)
     }
 
-    /// Takes note of coins that are paid to the script; not by a block's first transaction, whose
-    /// outputs cannot be spent for a hundred blocks.
+    /// Handles coins paid to the script; but not by a coinbase, whose outputs cannot be spent for a
+    /// hundred blocks.
     fn receive_coins(&mut self, outpoint: OutPoint, output: &OutputView<'_>) {
         let (Some(fee), Some(asset), Some(value)) = (
             self.block.settings.fee(),
@@ -219,11 +220,11 @@ impl Reader<'_, '_> {
             return;
         };
         if asset == fee.asset && value > 0 && !self.state.coins.add_if_larger(outpoint, value) {
-            self.pass_over(Listed::Coins);
+            self.count_untracked(OutputKind::Coins);
         }
     }
 
-    /// Takes note of tokens that are paid to the script.
+    /// Handles tokens paid to the script.
     fn receive_tokens(
         &mut self,
         outpoint: OutPoint,
@@ -243,18 +244,18 @@ impl Reader<'_, '_> {
         };
         if chain.tokens == TokenForm::Explicit || opening.is_blinded() {
             if !self.state.tokens.add_if_room(outpoint, opening) {
-                self.pass_over(Listed::Tokens);
+                self.count_untracked(OutputKind::Tokens);
             }
         } else if !self.state.unusable.add_if_room(outpoint, opening) {
-            self.pass_over(Listed::UnblindedTokens);
+            self.count_untracked(OutputKind::UnblindedTokens);
         }
     }
 
-    fn pass_over(&mut self, what: Listed) {
-        self.state.pass_over(what, &mut self.block.events);
+    fn count_untracked(&mut self, kind: OutputKind) {
+        self.state.count_untracked(kind, &mut self.block.events);
     }
 
-    /// Counts what is destroyed and, in a block's first transaction, what is made out of nothing.
+    /// Counts amounts that are destroyed and, in a coinbase, amounts that are created.
     fn count(&mut self, output: &OutputView<'_>, is_coinbase: bool) {
         let (Some(asset), Some(value)) = (output.asset.explicit(), output.value.explicit()) else {
             return;
@@ -281,7 +282,7 @@ impl Reader<'_, '_> {
         {
             return;
         }
-        for (outpoint, output) in placed(transaction, txid) {
+        for (outpoint, output) in with_outpoints(transaction, txid) {
             let (Some(asset), Some(value)) = (output.asset.explicit(), output.value.explicit())
             else {
                 continue;
@@ -296,14 +297,14 @@ impl Reader<'_, '_> {
                 grows: p2pkh(script).is_some() && !freezes(script),
             };
             if !self.state.frozen.add_if_larger(outpoint, frozen) {
-                self.pass_over(Listed::Frozen);
+                self.count_untracked(OutputKind::Frozen);
             }
         }
     }
 
-    /// Takes note that what was frozen is spent. It counts at the next point if it was frozen for a
-    /// whole period by then, so those which are remembered were all among the frozen at the point
-    /// before, and are no more than those.
+    /// Handles the spending of a frozen output. It counts at the next point if it was frozen for a
+    /// whole period by then. So all outputs that are remembered were among the frozen ones at the
+    /// previous point, and are no more numerous.
     fn unfreeze(&mut self, transaction: &TransactionView<'_>, outpoint: OutPoint) {
         let Some(FrozenOutput {
             value,
@@ -319,7 +320,7 @@ impl Reader<'_, '_> {
         let schedule = self.block.settings.schedule();
         let height = self.block.height;
         let next = schedule.point_at(height).or_else(|| schedule.after(height));
-        // Points begin somewhere, and what ended before that counts at none.
+        // An output that became spendable before the first point counts at no point.
         let counts = next.is_some_and(|point| {
             let before = point.height().to_u32().saturating_sub(schedule.period());
             start <= before && before < height.to_u32()

@@ -1,4 +1,4 @@
-//! When something is made: the points of a schedule.
+//! The points of a schedule.
 
 use core::{num::NonZeroU32, time::Duration};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Rate;
 
-/// The milliseconds of a year of 365 days, which the yearly rate is about.
+/// A year of 365 days in milliseconds, the unit of the yearly rate.
 pub(crate) const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 
-/// A height at which something is made.
+/// A height at which a reissuance is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Point(BlockHeight);
 
@@ -28,8 +28,8 @@ impl core::fmt::Display for Point {
     }
 }
 
-/// When, and at which rate, an asset is made more of: at each height above `start` that is a
-/// multiple of `period`.
+/// The points and the rate of an asset's reissuances: a point is every height above `start` that is
+/// a multiple of `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawSchedule")]
 pub struct Schedule {
@@ -39,7 +39,7 @@ pub struct Schedule {
     start: BlockHeight,
 }
 
-/// The numbers of a schedule, as they are stored and sent.
+/// The fields of a schedule, as they are stored and sent.
 #[derive(Deserialize)]
 #[serde(rename = "Schedule")]
 struct RawSchedule {
@@ -68,29 +68,29 @@ impl TryFrom<RawSchedule> for Schedule {
     }
 }
 
-/// Numbers that make no schedule.
+/// Why values do not make a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
-    /// A period of no blocks.
-    #[error("the period is 0 blocks: set it to at least 1")]
+    /// The period is zero.
+    #[error("the period is 0 blocks: expected at least 1")]
     Period,
-    /// An interval that is not a whole number of milliseconds from 1 ms to a day.
+    /// The interval is not a whole number of milliseconds from 1 ms to a day.
     #[error(
-        "the interval of {0:?} is not a whole number of milliseconds from one millisecond to a day"
+        "the interval {0:?} is invalid: expected a whole number of milliseconds, from one millisecond to a day"
     )]
     Interval(Duration),
-    /// More than a hundred years from one point to the next.
+    /// The period is longer than a hundred years.
     #[error("a period of {0} blocks lasts more than a hundred years")]
     TooLong(u32),
 }
 
 impl Schedule {
-    /// A schedule: the yearly rate, the blocks from one point to the next, the time from one block
-    /// to the next, and the height above which points begin.
+    /// Creates a schedule from the yearly rate, the number of blocks between points, the time
+    /// between blocks, and the height after which points begin.
     ///
     /// # Errors
-    /// If the numbers make none.
+    /// If the values are invalid.
     pub fn new(
         rate: Rate,
         period: u32,
@@ -120,30 +120,30 @@ impl Schedule {
         self.rate
     }
 
-    /// The blocks from one point to the next.
+    /// The number of blocks between points.
     #[must_use]
     pub const fn period(&self) -> u32 {
         self.period.get()
     }
 
-    /// The time from one block to the next.
+    /// The time between blocks.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         Duration::from_millis(self.interval_ms)
     }
 
-    /// The height above which points begin.
+    /// The height after which points begin.
     #[must_use]
     pub const fn start(&self) -> BlockHeight {
         self.start
     }
 
-    /// The time from one point to the next, in milliseconds; at most a hundred years.
+    /// The time between points, in milliseconds; at most a hundred years.
     pub(crate) const fn period_ms(&self) -> u64 {
         self.period.get() as u64 * self.interval_ms
     }
 
-    /// The point at a height, if it is one.
+    /// The point at a height, if there is one.
     #[must_use]
     pub fn point_at(&self, height: BlockHeight) -> Option<Point> {
         let is_point = height > self.start && height.to_u32().is_multiple_of(self.period.get());
@@ -156,7 +156,7 @@ impl Schedule {
         self.after(self.start)
     }
 
-    /// The first point above a height; none only at the end of all heights.
+    /// The first point above a height; `None` only beyond the largest height.
     #[must_use]
     pub fn after(&self, height: BlockHeight) -> Option<Point> {
         let period = self.period.get();
@@ -165,7 +165,7 @@ impl Schedule {
         Some(Point(BlockHeight::new(next)))
     }
 
-    /// All points from one height to another, both counted.
+    /// All points from one height to another, inclusive.
     pub fn points(
         &self,
         from: BlockHeight,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_all_heights_is_no_overflow() {
+    fn the_largest_height_does_not_overflow() {
         assert_eq!(schedule(5, 0).after(BlockHeight::new(u32::MAX)), None);
         assert_eq!(
             heights(&schedule(7, 0), u32::MAX - 3, u32::MAX),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_make_no_schedule_are_refused() {
+    fn invalid_schedules_are_refused() {
         let rate = "0.05".parse().expect("a rate");
         let make = |period, interval| Schedule::new(rate, period, interval, BlockHeight::GENESIS);
         let second = Duration::from_secs(1);
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_point_is_a_multiple_and_the_next_one_is_a_period_further(
+        fn a_point_is_a_multiple_of_the_period_and_the_next_one_a_period_later(
             period in 1..5000u32, start in 0..10_000u32, at in 0..100_000u32,
         ) {
             let schedule = schedule(period, start);

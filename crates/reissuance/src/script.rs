@@ -1,4 +1,4 @@
-//! The script that holds the reissuance tokens, and the outputs that pay to it.
+//! The script that holds the reissuance tokens, and its outputs.
 
 use elements::{
     Address, AddressParams, OutPoint, Script,
@@ -9,11 +9,11 @@ use federation_chain::BlockHash;
 use federation_multisig::MultisigScript;
 use serde::{Deserialize, Serialize};
 
-/// How the M-of-N script of the tokens is put into an output.
+/// The form of output for the M-of-N script of the tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScriptKind {
-    /// Pay to script hash (BIP 16). Ocean knows no other.
+    /// Pay to script hash (BIP 16), the only form on Ocean.
     P2sh,
     /// Pay to witness script hash (BIP 141).
     #[default]
@@ -27,15 +27,15 @@ pub struct TokenScript {
     kind: ScriptKind,
 }
 
-/// A script that cannot be spent in this form.
+/// A script that is too long for its form of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a script of {0} bytes cannot be spent by pay-to-script-hash, whose limit is 520: use p2wsh, or at most 15 keys"
+    "a script of {0} bytes exceeds the limit of 520 for pay-to-script-hash: use p2wsh, or at most 15 keys"
 )]
 pub struct ScriptTooLong(usize);
 
 impl TokenScript {
-    /// A script in one of the two forms.
+    /// Creates a token script in one of the two forms.
     ///
     /// # Errors
     /// If it is too long for pay-to-script-hash.
@@ -53,19 +53,19 @@ impl TokenScript {
         &self.script
     }
 
-    /// How it is put into an output.
+    /// The form of output.
     #[must_use]
     pub const fn kind(&self) -> ScriptKind {
         self.kind
     }
 
-    /// The M-of-N script as the transaction crate has it.
+    /// The M-of-N script as a type of the transaction crate.
     #[must_use]
     pub fn witness_script(&self) -> Script {
         Script::from(self.script.as_bytes().to_vec())
     }
 
-    /// What stands in an output that pays to it.
+    /// The script of an output that pays to it.
     #[must_use]
     pub fn script_pubkey(&self) -> Script {
         let script = self.witness_script();
@@ -75,8 +75,7 @@ impl TokenScript {
         }
     }
 
-    /// The address that reissuance tokens are paid to on a chain of Elements: blinded to the public
-    /// blinding key.
+    /// The address for reissuance tokens on an Elements chain: blinded to the public blinding key.
     #[must_use]
     pub fn confidential_address(
         &self,
@@ -91,8 +90,8 @@ impl TokenScript {
         }
     }
 
-    /// The address that coins for fees are paid to on a chain of Elements: not blinded, as the ledger
-    /// wants to see them.
+    /// The address for fee coins on an Elements chain: not blinded, so that the ledger can read the
+    /// amounts.
     #[must_use]
     pub fn explicit_address(&self, params: &'static AddressParams) -> Address {
         let script = self.witness_script();
@@ -102,8 +101,8 @@ impl TokenScript {
         }
     }
 
-    /// The key with which outputs to the script are blinded on this chain. It is public: anyone
-    /// computes it, so that every operator and every auditor can read what the tokens are.
+    /// The key to which outputs of the script are blinded on this chain. It is public: anyone can
+    /// compute it, so that every operator and auditor can read the tokens.
     #[must_use]
     pub fn blinding_key(&self, genesis: BlockHash) -> SecretKey {
         derived(b"blinding", |engine| {
@@ -119,7 +118,8 @@ impl TokenScript {
     }
 }
 
-/// A scalar from public data: SHA-256 of a tag, the data and a counter, until it is one.
+/// Derives a scalar from public data: SHA-256 of a tag, the data and a counter, which increases
+/// until the result is in range.
 pub(crate) fn derived(what: &[u8], data: impl Fn(&mut sha256::HashEngine)) -> SecretKey {
     let tag = sha256::Hash::hash(&[b"federation/reissuance/v1/".as_slice(), what].concat());
     let mut counter = 0u64;
@@ -132,13 +132,13 @@ pub(crate) fn derived(what: &[u8], data: impl Fn(&mut sha256::HashEngine)) -> Se
         let bytes = sha256::Hash::from_engine(engine).to_byte_array();
         match SecretKey::from_slice(&bytes) {
             Ok(key) => return key,
-            // Of probability 2^-128.
+            // With a probability of 2^-128.
             Err(_) => counter += 1,
         }
     }
 }
 
-/// The bytes of an outpoint as a transaction has them.
+/// The serialised outpoint.
 pub(crate) fn outpoint_bytes(outpoint: OutPoint) -> [u8; 36] {
     let mut bytes = [0; 36];
     bytes[..32].copy_from_slice(outpoint.txid.as_ref());

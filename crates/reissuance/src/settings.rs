@@ -1,4 +1,4 @@
-//! What is to be made, of which asset, for whom, out of which tokens.
+//! The settings of a reissuance.
 
 use elements::{
     AssetId, Script,
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Schedule, ScriptKind, TokenScript};
 
-/// The chain that is reissued on.
+/// The chain of the reissuances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     /// Hash of its genesis block.
@@ -18,17 +18,17 @@ pub struct Chain {
     pub tokens: TokenForm,
 }
 
-/// How a chain wants its reissuance tokens.
+/// The form in which a chain requires reissuance tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenForm {
-    /// Blinded, as Elements demands of tokens that are to reissue.
+    /// Blinded, as Elements requires for reissuance.
     Blinded,
     /// Explicit, as on Ocean.
     Explicit,
 }
 
 impl TokenForm {
-    /// What the chains of a dialect want.
+    /// The form that the chains of a dialect require.
     #[must_use]
     pub const fn of(dialect: Dialect) -> Self {
         match dialect {
@@ -38,16 +38,16 @@ impl TokenForm {
     }
 }
 
-/// What a reissuance pays to get into a block.
+/// The fee of a reissuance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fee {
-    /// The asset that the chain takes fees in.
+    /// The asset in which the chain collects fees.
     pub asset: AssetId,
-    /// How much, in satoshi; above 0.
+    /// The amount, in satoshi; above 0.
     pub amount: u64,
 }
 
-/// One asset's reissuance, the same for all operators.
+/// The settings of one asset's reissuance, the same for all operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetSettings {
     asset: AssetId,
@@ -57,23 +57,23 @@ pub struct AssetSettings {
     fee: Option<Fee>,
 }
 
-/// Settings that cannot be followed.
+/// Invalid settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// Ocean knows no witness scripts.
-    #[error("the tokens of {0} are held by p2wsh, which Ocean does not know: choose p2sh")]
+    /// Ocean does not support witness scripts.
+    #[error("the tokens of {0} are held by p2wsh, which Ocean does not support: use p2sh")]
     WitnessScript(AssetId),
-    /// What is made would be destroyed at once.
-    #[error("the destination of {0} cannot be spent: give the address of a wallet")]
+    /// The issued amount would be destroyed.
+    #[error("the destination of {0} is unspendable: use the address of a wallet")]
     Destination(AssetId),
 }
 
 impl AssetSettings {
-    /// Reissues an asset by a schedule to a destination, out of tokens that a script holds.
+    /// Reissues an asset on a schedule to a destination, with tokens held by a script.
     ///
     /// # Errors
-    /// If the destination cannot be spent.
+    /// If the destination is unspendable.
     pub fn new(
         asset: AssetId,
         schedule: Schedule,
@@ -92,17 +92,17 @@ impl AssetSettings {
         })
     }
 
-    /// Pays a fee with each reissuance, out of coins that the same script holds.
+    /// Pays a fee with each reissuance, from coins held by the same script.
     #[must_use]
     pub const fn with_fee(mut self, fee: Option<Fee>) -> Self {
         self.fee = fee;
         self
     }
 
-    /// Checks what depends on the chain.
+    /// Checks the settings that depend on the chain.
     ///
     /// # Errors
-    /// If the chain does not know the kind of script.
+    /// If the chain does not support the kind of script.
     pub fn check(&self, chain: &Chain) -> Result<(), SettingsError> {
         if chain.tokens == TokenForm::Explicit && self.tokens.kind() == ScriptKind::P2wsh {
             return Err(SettingsError::WitnessScript(self.asset));
@@ -110,19 +110,19 @@ impl AssetSettings {
         Ok(())
     }
 
-    /// The asset that is made.
+    /// The asset that is reissued.
     #[must_use]
     pub const fn asset(&self) -> AssetId {
         self.asset
     }
 
-    /// When, and at which rate.
+    /// The points and the rate.
     #[must_use]
     pub const fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// The script that what is made is paid to.
+    /// The script that receives the issued amount.
     #[must_use]
     pub const fn destination(&self) -> &Script {
         &self.destination
@@ -134,13 +134,14 @@ impl AssetSettings {
         &self.tokens
     }
 
-    /// What each reissuance pays, if anything.
+    /// The fee of each reissuance, if any.
     #[must_use]
     pub const fn fee(&self) -> Option<Fee> {
         self.fee
     }
 
-    /// A hash of all that a ledger's state depends on, so that a state of other settings is noticed.
+    /// A hash of all settings that a ledger's state depends on, so that a state of other settings
+    /// is detected.
     pub(crate) fn fingerprint(&self, chain: &Chain) -> [u8; 32] {
         let mut engine = sha256::Hash::engine();
         engine.input(chain.genesis.as_bytes());

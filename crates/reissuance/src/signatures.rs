@@ -1,4 +1,4 @@
-//! Signatures for a reissuance, and the complete transaction once there are enough.
+//! Signatures of a reissuance, and the complete transaction once there are enough.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ScriptKind, Unsigned};
 
-/// SIGHASH_ALL, behind each signature.
+/// SIGHASH_ALL, the last byte of each signature.
 const SIGHASH_ALL: u8 = 1;
 
-/// One key's signatures, one for each input of a transaction.
+/// One key's signatures: one for each input of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartialSignatures {
     /// The key.
@@ -21,42 +21,42 @@ pub struct PartialSignatures {
     pub signatures: Vec<ecdsa::Signature>,
 }
 
-/// Why signatures are not taken.
+/// Why signatures are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureError {
     /// The key is not in the script.
-    #[error("{0} is no key of the script that holds the tokens")]
+    #[error("{0} is not a key of the script that holds the tokens")]
     ForeignKey(PublicKey),
-    /// Not one for each input.
-    #[error("{found} signatures for a transaction of {expected} inputs")]
+    /// The number of signatures differs from the number of inputs.
+    #[error("expected {expected} signatures, one per input, found {found}")]
     Count {
-        /// The inputs.
+        /// The number of inputs.
         expected: usize,
-        /// The signatures.
+        /// The number of signatures.
         found: usize,
     },
-    /// A signature of something else.
-    #[error("the signature of {key} for input {input} is not one of this transaction")]
+    /// A signature does not verify.
+    #[error("the signature of {key} for input {input} is invalid")]
     Invalid {
         /// The key.
         key: PublicKey,
-        /// The input, counted from 0.
+        /// The index of the input.
         input: usize,
     },
 }
 
-/// The signatures for one transaction, as far as they have come.
+/// The signatures of one transaction collected so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collection {
     unsigned: Unsigned,
     digests: Vec<[u8; 32]>,
-    /// By the key's place in the script.
+    /// By the index of the key in the script.
     found: BTreeMap<usize, Vec<ecdsa::Signature>>,
 }
 
 impl Collection {
-    /// None yet.
+    /// Creates an empty collection.
     #[must_use]
     pub fn new(unsigned: Unsigned) -> Self {
         Self {
@@ -72,19 +72,19 @@ impl Collection {
         &self.unsigned
     }
 
-    /// How many keys have signed.
+    /// The number of keys that have signed.
     #[must_use]
     pub fn count(&self) -> usize {
         self.found.len()
     }
 
-    /// Takes one key's signatures, and says whether they are news. High S is made low: a node passes
-    /// on no other.
+    /// Adds one key's signatures, and returns whether they were new. High S is normalised: nodes
+    /// relay only low S.
     ///
     /// # Errors
-    /// If the key is not in the script, or one of the signatures is not for this transaction.
+    /// If the key is not in the script, or a signature is invalid.
     pub fn add(&mut self, partial: &PartialSignatures) -> Result<bool, SignatureError> {
-        let place = self
+        let index = self
             .unsigned
             .tokens()
             .multisig()
@@ -96,7 +96,7 @@ impl Collection {
                 found: partial.signatures.len(),
             });
         }
-        if self.found.contains_key(&place) {
+        if self.found.contains_key(&index) {
             return Ok(false);
         }
         let mut checked = Vec::new();
@@ -112,11 +112,11 @@ impl Collection {
                 })?;
             checked.push(signature);
         }
-        self.found.insert(place, checked);
+        self.found.insert(index, checked);
         Ok(true)
     }
 
-    /// The complete transaction, once as many keys have signed as the script demands.
+    /// The complete transaction, once enough keys have signed.
     #[must_use]
     pub fn complete(&self) -> Option<Transaction> {
         let tokens = self.unsigned.tokens();
@@ -140,7 +140,7 @@ impl Collection {
             match tokens.kind() {
                 ScriptKind::P2sh => input.script_sig = script_sig(signatures, &script),
                 ScriptKind::P2wsh => {
-                    // The number of signatures is one too many for CHECKMULTISIG.
+                    // CHECKMULTISIG pops one item too many.
                     let mut stack = vec![Vec::new()];
                     stack.extend(signatures);
                     stack.push(script.to_bytes());

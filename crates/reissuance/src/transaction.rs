@@ -1,9 +1,9 @@
-//! The transaction of a plan, before it is signed.
+//! The unsigned transaction of a plan.
 //!
-//! One input with the tokens, which is the reissuance; inputs with coins for the fee. Outputs: what
-//! is made, to the destination; the tokens, back to their script; the change of the coins, back to
-//! the same script; the fee. It is locked until the plan's point, so that it says itself which point
-//! it is for. Everything in it follows from the plan, so everybody makes the same, to the byte.
+//! Inputs: the tokens, with the reissuance, then the coins for the fee. Outputs: the issued amount,
+//! to the destination; the tokens, back to their script; the change of the coins, back to the same
+//! script; the fee. The transaction is locked until the plan's point, so that it records its point.
+//! Everything follows from the plan, so all operators build the same transaction, byte for byte.
 
 use elements::{
     AssetIssuance, LockTime, OutPoint, Script, Sequence, Transaction, TxIn, TxOut, TxOutSecrets,
@@ -20,39 +20,39 @@ use crate::{
     opening::{ephemeral, seed},
 };
 
-/// What marks a reissuance out of explicit tokens on Ocean
+/// The marker of a reissuance with explicit tokens on Ocean
 /// (`CAssetIssuance::UNBLINDED_REISSUANCE_NONCE`).
 const EXPLICIT_NONCE: [u8; 32] = [0xff; 32];
 
-/// Why a plan makes no transaction.
+/// Why a plan does not make a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The point is beyond what a lock time can say.
+    /// The point exceeds the range of lock times.
     #[error("a transaction cannot be locked until height {0}")]
     LockTime(u32),
-    /// The factors of the plan's opening are none.
-    #[error("the opening of the tokens in {0} is none")]
+    /// The blinding factors of the plan's opening are out of range.
+    #[error("the blinding factors given for {0} are out of range")]
     Opening(OutPoint),
     /// The tokens cannot be blinded.
     #[error("the reissuance tokens cannot be blinded: {0}")]
     Blinding(String),
 }
 
-/// A plan's transaction before it is signed.
+/// The unsigned transaction of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsigned {
     transaction: Transaction,
     tokens: TokenScript,
-    /// What each input spends, in satoshi or as a commitment.
+    /// The values of the outputs spent, in satoshi or as commitments.
     values: Vec<Value>,
 }
 
 impl Plan {
-    /// The transaction of this plan.
+    /// Builds the transaction of this plan.
     ///
     /// # Errors
-    /// If the plan makes none: it is not one that a ledger made.
+    /// If it cannot be built: no ledger made this plan.
     pub fn unsigned(&self, chain: &Chain, tokens: &TokenScript) -> Result<Unsigned, BuildError> {
         let height = self.point.height().to_u32();
         let lock_time = LockTime::from_height(height).map_err(|_| BuildError::LockTime(height))?;
@@ -103,7 +103,7 @@ impl Plan {
             .ok_or(BuildError::Opening(self.tokens))
     }
 
-    /// The value of the tokens' output, as it stands in it.
+    /// The value of the token output, as it is on the chain.
     fn value_of_tokens(&self, chain: &Chain) -> Result<Value, BuildError> {
         match chain.tokens {
             TokenForm::Explicit => Ok(Value::Explicit(self.opening.value())),
@@ -147,7 +147,7 @@ impl Plan {
     }
 }
 
-/// An output of tokens to the script, blinded as is derived from what is spent.
+/// A token output to the script, with blinding factors derived from the output spent.
 pub(crate) fn blinded(
     spent: OutPoint,
     opening: &Opening,
@@ -169,7 +169,7 @@ pub(crate) fn blinded(
     .map_err(|error| BuildError::Blinding(error.to_string()))
 }
 
-/// An input that keeps the lock time in force.
+/// An input that enables the lock time.
 fn input(outpoint: OutPoint, asset_issuance: AssetIssuance) -> TxIn {
     TxIn {
         previous_output: outpoint,
@@ -192,26 +192,26 @@ pub(crate) fn explicit(asset: elements::AssetId, value: u64, script_pubkey: Scri
 }
 
 impl Unsigned {
-    /// The transaction, without signatures; its id is that of the signed one only if the tokens are
-    /// held by a witness script.
+    /// The transaction without signatures. The signed one has the same id only if a witness script
+    /// holds the tokens.
     #[must_use]
     pub const fn transaction(&self) -> &Transaction {
         &self.transaction
     }
 
-    /// The script that holds what is spent.
+    /// The script that holds the outputs spent.
     #[must_use]
     pub const fn tokens(&self) -> &TokenScript {
         &self.tokens
     }
 
-    /// What tells this transaction from every other before it is signed: its id without signatures.
+    /// Identifies this transaction before it is signed: its id without signatures.
     #[must_use]
     pub fn id(&self) -> elements::Txid {
         self.transaction.txid()
     }
 
-    /// What is signed for each input: 32 bytes in wire order, with all of inputs and outputs.
+    /// The signature hash of each input, with `SIGHASH_ALL`: 32 bytes in wire order.
     #[must_use]
     pub fn digests(&self) -> Vec<[u8; 32]> {
         let script = self.tokens.witness_script();

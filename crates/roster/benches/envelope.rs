@@ -1,4 +1,4 @@
-//! What signing, verifying and moving an envelope costs.
+//! The cost of signing, verifying and moving an envelope.
 
 use std::hint::black_box;
 

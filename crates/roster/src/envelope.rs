@@ -1,10 +1,10 @@
-//! The signed envelope in which operators speak.
+//! The signed envelope that carries operators' messages.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 1 | version, 1 |
 //! | 32 | federation id |
-//! | 1 | sender, its place in the roster |
+//! | 1 | sender, as its index in the roster |
 //! | 1 | kind of the payload |
 //! | 4 | height, little-endian |
 //! | 4 | round, little-endian |
@@ -12,8 +12,8 @@
 //! | n | payload |
 //! | 64 | BIP 340 signature by the sender's identity key |
 //!
-//! What is signed is SHA-256 tagged `federation/envelope/v1` over everything before the payload's
-//! length and the SHA-256 of the payload.
+//! The signature is over the SHA-256, tagged `federation/envelope/v1`, of everything before the
+//! payload's length followed by the SHA-256 of the payload.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -22,7 +22,7 @@ use secp256k1::{Message, SECP256K1, XOnlyPublicKey, schnorr};
 
 use crate::{FederationId, OperatorId, Round, federation::tagged_engine};
 
-/// The only version there is.
+/// The only version of the format.
 const VERSION: u8 = 1;
 /// Everything before the payload's length.
 const SIGNED_HEAD_LEN: usize = 1 + 32 + 1 + 1 + 4 + 4;
@@ -31,17 +31,17 @@ const HEAD_LEN: usize = SIGNED_HEAD_LEN + 4;
 /// The length of a signature, in bytes.
 pub const SIGNATURE_LEN: usize = 64;
 
-/// The longest payload, in bytes: a block of eight megabytes and some room.
+/// The longest payload, in bytes: a block of eight megabytes, with some room to spare.
 pub const MAX_PAYLOAD: usize = 9 * 1024 * 1024;
 
-/// Who says what kind of thing about which height and round.
+/// The sender, kind, height and round of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnvelopeHead {
-    /// The federation that is spoken to.
+    /// The federation that the message is for.
     pub federation: FederationId,
-    /// Who speaks.
+    /// The sender.
     pub sender: OperatorId,
-    /// What kind of payload it is; the protocol gives it meaning.
+    /// The kind of the payload; its meaning belongs to the protocol.
     pub kind: u8,
     /// The height that it is about.
     pub height: BlockHeight,
@@ -49,50 +49,50 @@ pub struct EnvelopeHead {
     pub round: Round,
 }
 
-/// An envelope before it is signed.
+/// An envelope that is not signed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsignedEnvelope {
-    /// Who says what kind of thing.
+    /// The sender, kind, height and round.
     pub head: EnvelopeHead,
-    /// What is said.
+    /// The payload.
     pub payload: Bytes,
 }
 
-/// A signed envelope, not necessarily a valid one: ask [`Envelope::verify`].
+/// A signed envelope. Its signature may be invalid: check it with [`Envelope::verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     unsigned: UnsignedEnvelope,
     signature: [u8; SIGNATURE_LEN],
 }
 
-/// Bytes that are no envelope, or an envelope that its sender did not sign.
+/// The error for bytes that are not an envelope, or an envelope that its sender did not sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {
-    /// Fewer or more bytes than the envelope says.
-    #[error("the frame has {found} bytes, its envelope says {expected}")]
+    /// The frame's length differs from what the envelope's head says.
+    #[error("the frame has {found} bytes, expected {expected}")]
     Length {
-        /// What it has.
+        /// The frame's length.
         found: usize,
-        /// What it says, or the least there can be.
+        /// The length that the head says, or the minimum.
         expected: usize,
     },
     /// Another version of the format.
-    #[error("the envelope has version {0}, known is {VERSION}")]
+    #[error("the envelope has version {0}, expected version {VERSION}")]
     Version(u8),
-    /// A payload beyond the limit.
-    #[error("the payload of {0} bytes is above the limit of {MAX_PAYLOAD}")]
+    /// A payload above the limit.
+    #[error("the payload has {0} bytes, the limit is {MAX_PAYLOAD}")]
     TooLarge(usize),
-    /// The signature is not the sender's.
-    #[error("the signature is not that of operator {0}")]
+    /// The signature was not made by the sender's key.
+    #[error("the signature does not verify for operator {0}")]
     Signature(OperatorId),
 }
 
 impl EnvelopeHead {
-    /// Reads the head alone, to drop what is not wanted before any cryptography.
+    /// Reads only the head, so that unwanted frames can be dropped before any cryptography.
     ///
     /// # Errors
-    /// If the frame's length is not what its head says, or the version is unknown.
+    /// If the frame's length differs from what its head says, or the version is unknown.
     pub fn peek(frame: &[u8]) -> Result<Self, EnvelopeError> {
         let least = HEAD_LEN + SIGNATURE_LEN;
         let Some((head, rest)) = frame.split_first_chunk::<HEAD_LEN>() else {
@@ -142,7 +142,7 @@ fn u32_at(head: &[u8; HEAD_LEN], at: usize) -> u32 {
 }
 
 impl UnsignedEnvelope {
-    /// The 32 bytes that the sender's identity key signs.
+    /// Returns the 32 bytes that the sender's identity key signs.
     #[must_use]
     pub fn signing_digest(&self) -> [u8; 32] {
         let mut engine = tagged_engine(b"federation/envelope/v1");
@@ -151,16 +151,16 @@ impl UnsignedEnvelope {
         sha256::Hash::from_engine(engine).to_byte_array()
     }
 
-    /// The digest as the curve library wants it.
+    /// Returns the digest as the type that `secp256k1` signs.
     #[must_use]
     pub fn message(&self) -> Message {
         Message::from_digest(self.signing_digest())
     }
 
-    /// Checks a signature of this envelope.
+    /// Verifies a signature over this envelope.
     ///
     /// # Errors
-    /// If it is not by this key, or not of this envelope.
+    /// If it was not made by this key over this envelope.
     pub fn verify(
         &self,
         signature: &[u8; SIGNATURE_LEN],
@@ -171,7 +171,7 @@ impl UnsignedEnvelope {
             .map_err(|_| EnvelopeError::Signature(self.head.sender))
     }
 
-    /// The envelope with its signature; nothing is checked.
+    /// Adds a signature, without checking it.
     #[must_use]
     pub const fn with_signature(self, signature: [u8; SIGNATURE_LEN]) -> Envelope {
         Envelope {
@@ -182,10 +182,10 @@ impl UnsignedEnvelope {
 }
 
 impl Envelope {
-    /// Decodes a frame; the payload shares its memory.
+    /// Decodes a frame. The payload shares the frame's memory.
     ///
     /// # Errors
-    /// If the frame's length is not what its head says, or the version is unknown.
+    /// If the frame's length differs from what its head says, or the version is unknown.
     pub fn decode(frame: &Bytes) -> Result<Self, EnvelopeError> {
         let head = EnvelopeHead::peek(frame)?;
         let end = frame.len() - SIGNATURE_LEN;
@@ -200,7 +200,7 @@ impl Envelope {
         })
     }
 
-    /// The frame.
+    /// Encodes the envelope as a frame.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let payload = &self.unsigned.payload;
@@ -212,33 +212,33 @@ impl Envelope {
         frame.freeze()
     }
 
-    /// Checks the sender's signature; which key is the sender's, the roster knows.
+    /// Verifies the sender's signature. The roster knows which key is the sender's.
     ///
     /// # Errors
-    /// If the signature is not by this key, or not of this envelope.
+    /// If the signature was not made by this key over this envelope.
     pub fn verify(&self, identity: &XOnlyPublicKey) -> Result<(), EnvelopeError> {
         self.unsigned.verify(&self.signature, identity)
     }
 
-    /// The 32 bytes that the sender's identity key signed.
+    /// Returns the 32 bytes that the sender's identity key signed.
     #[must_use]
     pub fn signing_digest(&self) -> [u8; 32] {
         self.unsigned.signing_digest()
     }
 
-    /// Who says what kind of thing.
+    /// The sender, kind, height and round.
     #[must_use]
     pub const fn head(&self) -> &EnvelopeHead {
         &self.unsigned.head
     }
 
-    /// What is said.
+    /// The payload.
     #[must_use]
     pub const fn payload(&self) -> &Bytes {
         &self.unsigned.payload
     }
 
-    /// The sender's signature.
+    /// Returns the sender's signature.
     #[must_use]
     pub const fn signature(&self) -> &[u8; SIGNATURE_LEN] {
         &self.signature
@@ -286,7 +286,7 @@ mod tests {
         }
 
         #[test]
-        fn any_changed_byte_is_noticed(
+        fn any_changed_byte_is_rejected(
             payload in prop::collection::vec(any::<u8>(), 0..100), at: prop::sample::Index, flip in 1u8..,
         ) {
             let mut frame = signed(1, 2, 3, payload).encode().to_vec();
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_the_frame_or_the_limit_is_refused() {
+    fn a_length_beyond_the_frame_or_the_limit_is_rejected() {
         let mut frame = signed(1, 2, 3, vec![0; 10]).encode().to_vec();
         frame[43..47].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn another_operators_signature_is_refused() {
+    fn another_operators_signature_is_rejected() {
         let other = Keypair::from_seckey_slice(SECP256K1, &[4; 32]).expect("a key");
         assert_eq!(
             signed(1, 2, 3, vec![]).verify(&other.x_only_public_key().0),

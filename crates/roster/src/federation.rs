@@ -1,4 +1,4 @@
-//! The federation, proven once.
+//! The federation, validated once.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -13,28 +13,28 @@ use crate::{FederationId, OperatorId, Round};
 /// The longest name of an operator, in bytes.
 const MAX_NAME: usize = 64;
 
-/// One company in the federation, as everybody knows it.
+/// One operator of the federation, as all the others know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// Its name: short, unique, for logs and views.
+    /// Its name: short and unique, for logs and views.
     pub name: String,
     /// The key that signs its messages (BIP 340).
     pub identity: XOnlyPublicKey,
-    /// The key that signs blocks: one of the script's.
+    /// The key that signs blocks, one of the script's keys.
     pub block_key: PublicKey,
-    /// Where its messenger is reached. Not part of the federation's identity: it may change.
+    /// The address of its messenger. Not part of the federation's identity: it may change.
     pub endpoint: String,
 }
 
-/// A set of operators that can make a chain together.
+/// A set of operators that can run a chain together.
 ///
-/// Proven by [`Federation::new`]: names, identity keys and block keys are distinct, the block keys
-/// are exactly the script's, and 2M > N.
+/// [`Federation::new`] checks that names, identity keys and block keys are distinct, that the block
+/// keys are exactly the script's, and that 2M > N.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Federation {
     id: FederationId,
     operators: Vec<Operator>,
-    /// Where each operator's block key stands in the script.
+    /// The position of each operator's block key in the script.
     positions: Vec<usize>,
     rules: SigningRules,
     genesis: BlockHash,
@@ -42,11 +42,11 @@ pub struct Federation {
     epoch: u32,
 }
 
-/// A set of operators that cannot make a chain.
+/// The error for a set of operators that cannot run a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FederationError {
-    /// A majority is needed, or the federation can make two chains.
+    /// Without a majority as threshold, the federation could sign two chains.
     #[error(
         "threshold {threshold} of {operators} operators is not a majority, so two chains could be signed: use at least {}", .operators / 2 + 1
     )]
@@ -64,14 +64,14 @@ pub enum FederationError {
         /// Keys.
         keys: usize,
     },
-    /// A name that is empty, too long, or has control characters.
-    #[error("operator {index} has no usable name: use 1 to {MAX_NAME} visible characters")]
+    /// A name that is empty, too long, or contains control characters.
+    #[error("operator {index} has an unusable name: use 1 to {MAX_NAME} visible characters")]
     Name {
-        /// Its place in the roster.
+        /// Its index in the roster.
         index: usize,
     },
     /// Two operators with one name.
-    #[error("two operators are called `{0}`")]
+    #[error("two operators have the name `{0}`")]
     DuplicateName(String),
     /// Two operators with one identity key.
     #[error("operators `{first}` and `{second}` have the same identity key")]
@@ -89,25 +89,25 @@ pub enum FederationError {
         /// The other.
         second: String,
     },
-    /// A key that signs nothing on this chain.
+    /// A block key that is not in the chain's script.
     #[error("the block key of `{operator}`, {key}, is not in the chain's script")]
     KeyNotInScript {
-        /// Whose.
+        /// The operator's name.
         operator: String,
         /// The key.
         key: Box<PublicKey>,
     },
-    /// Blocks without time between them.
-    #[error("the interval is zero: use at least a millisecond")]
+    /// A block interval below one millisecond.
+    #[error("the interval is zero: use at least 1 ms")]
     NoInterval,
 }
 
 impl Federation {
-    /// A federation of these operators, in this order, on the chain with this genesis hash, in epoch
-    /// 0.
+    /// Creates a federation of these operators, in this order, on the chain with this genesis hash,
+    /// in epoch 0.
     ///
     /// # Errors
-    /// If the operators are not distinct, do not match the script, or M is no majority.
+    /// If the operators are not distinct, do not match the script, or M is not a majority.
     pub fn new(
         operators: Vec<Operator>,
         rules: SigningRules,
@@ -154,9 +154,9 @@ impl Federation {
         })
     }
 
-    /// The same federation in another epoch: it has another identity, so that nothing that was said
-    /// in an earlier epoch counts in this one. To be raised by all when a roster, or a chain with the
-    /// same genesis, comes back.
+    /// Returns the same federation in another epoch. Its identity differs, so that messages of an
+    /// earlier epoch do not count in this one. All operators raise the epoch together when a
+    /// roster, or a chain with the same genesis, is used again.
     #[must_use]
     pub fn with_epoch(mut self, epoch: u32) -> Self {
         self.epoch = epoch;
@@ -170,106 +170,106 @@ impl Federation {
         self
     }
 
-    /// The epoch; 0 unless set by [`Self::with_epoch`].
+    /// Returns the epoch; 0 unless set by [`Self::with_epoch`].
     #[must_use]
     pub const fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// The federation's identity: a hash of names, keys, order, script, dialect, interval, genesis
-    /// and epoch.
+    /// Returns the federation's identity: a hash of names, keys, order, script, dialect, interval,
+    /// genesis and epoch.
     #[must_use]
     pub const fn id(&self) -> FederationId {
         self.id
     }
 
-    /// N.
+    /// Returns N, the number of operators.
     #[must_use]
     pub fn size(&self) -> usize {
         self.operators.len()
     }
 
-    /// M: signatures that a block needs, and votes that a decision needs.
+    /// Returns M: the signatures that a block needs, and the votes that a decision needs.
     #[must_use]
     pub fn threshold(&self) -> usize {
         self.rules.script().threshold().to_usize()
     }
 
-    /// How many operators may be absent while blocks still come: N - M.
+    /// Returns how many operators may be absent while blocks are still made: N - M.
     #[must_use]
     pub fn tolerated_absent(&self) -> usize {
         self.size() - self.threshold()
     }
 
-    /// How many operators may lie without a fork: 2M - N - 1.
+    /// Returns how many operators may lie without a fork: 2M - N - 1.
     #[must_use]
     pub fn tolerated_liars(&self) -> usize {
         2 * self.threshold() - self.size() - 1
     }
 
-    /// The operators in the order of the roster.
+    /// Returns the operators in the order of the roster.
     #[must_use]
     pub fn operators(&self) -> &[Operator] {
         &self.operators
     }
 
-    /// The operators' ids in the order of the roster.
+    /// Returns the operators' ids in the order of the roster.
     pub fn ids(&self) -> impl Iterator<Item = OperatorId> + use<> {
         // At most 20, the most keys a script can have.
         (0..u8::try_from(self.operators.len()).unwrap_or(u8::MAX)).map(OperatorId::new)
     }
 
-    /// An operator, if the roster has one at this place.
+    /// Returns an operator, if the roster has one at this index.
     #[must_use]
     pub fn operator(&self, id: OperatorId) -> Option<&Operator> {
         self.operators.get(id.index())
     }
 
-    /// An operator's name, or its number if the roster has none at this place.
+    /// Returns an operator's name, or `#` and its index if it is not in the roster.
     #[must_use]
     pub fn name(&self, id: OperatorId) -> String {
         self.operator(id)
             .map_or_else(|| format!("#{id}"), |operator| operator.name.clone())
     }
 
-    /// The id of the operator with this name.
+    /// Returns the id of the operator with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<OperatorId> {
         self.ids()
             .find(|id| self.operators[id.index()].name == name)
     }
 
-    /// Where an operator's block key stands in the script.
+    /// Returns the position of an operator's block key in the script.
     #[must_use]
     pub fn script_position(&self, id: OperatorId) -> Option<usize> {
         self.positions.get(id.index()).copied()
     }
 
-    /// The operator whose block key stands at this place of the script.
+    /// Returns the operator whose block key is at this position of the script.
     #[must_use]
     pub fn at_script_position(&self, position: usize) -> Option<OperatorId> {
         self.ids().find(|id| self.positions[id.index()] == position)
     }
 
-    /// What the chain demands of signatures.
+    /// Returns the chain's signing rules.
     #[must_use]
     pub const fn rules(&self) -> &SigningRules {
         &self.rules
     }
 
-    /// The hash of the chain's genesis block.
+    /// Returns the hash of the chain's genesis block.
     #[must_use]
     pub const fn genesis(&self) -> BlockHash {
         self.genesis
     }
 
-    /// The time from one block to the next.
+    /// Returns the time from one block to the next.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// Who proposes in a round of a height: (h + r) mod N.
+    /// Returns the operator that proposes in a round of a height: (h + r) mod N.
     #[must_use]
     pub fn leader(&self, height: BlockHeight, round: Round) -> OperatorId {
         let turn = u64::from(height.to_u32()) + u64::from(round.to_u32());
@@ -306,11 +306,11 @@ fn check_distinct(operators: &[Operator]) -> Result<(), FederationError> {
     Ok(())
 }
 
-/// SHA-256 tagged `federation/id/v1` over: dialect name and script (each behind its length as u32
-/// LE), genesis hash, interval in milliseconds (u64 LE), count of operators (u8), and for each its
-/// name (behind its length), identity key (32 bytes) and block key (33 bytes). Each field is behind
-/// its length. An epoch other than 0 follows as one more field (u32 LE): in epoch 0 the identity is
-/// that of a federation from before there were epochs.
+/// Computes the SHA-256, tagged `federation/id/v1`, of these fields, each preceded by its length as
+/// u32 LE: dialect name, script, genesis hash, interval in milliseconds (u64 LE), number of
+/// operators (u8), and for each its name, identity key (32 bytes) and block key (33 bytes). An
+/// epoch other than 0 follows as one more field (u32 LE): in epoch 0 the identity is the same as
+/// before there were epochs.
 fn identify(
     operators: &[Operator],
     rules: &SigningRules,
@@ -343,7 +343,7 @@ fn identify(
     FederationId::from_bytes(sha256::Hash::from_engine(engine).to_byte_array())
 }
 
-/// The engine of a BIP 340 tagged hash.
+/// Returns the engine of a BIP 340 tagged hash.
 pub(crate) fn tagged_engine(tag: &[u8]) -> sha256::HashEngine {
     let tag = sha256::Hash::hash(tag);
     let mut engine = sha256::Hash::engine();
@@ -375,7 +375,7 @@ mod tests {
         }
     }
 
-    /// Computed by the version before there were epochs.
+    /// Computed by the version before epochs were introduced.
     const ID_OF_THREE_OF_FIVE: &str =
         "b72b0a7c5efa6714b76f1dc235519bf80075a1c0d7f9d27187fd38ca622c3e0f";
 
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn epoch_0_is_the_identity_from_before_there_were_epochs() {
+    fn epoch_0_keeps_the_identity_from_before_epochs() {
         let federation = three_of_five();
         assert_eq!(federation.epoch(), 0);
         assert_eq!(federation.id().to_string(), ID_OF_THREE_OF_FIVE);
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_go_round_with_heights_and_rounds() {
+    fn the_leader_rotates_with_heights_and_rounds() {
         let federation = three_of_five();
         let leader = |h, r| {
             federation
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_fork_or_confuse() {
+    fn rejects_federations_that_could_fork_or_be_ambiguous() {
         let keys = |n| (1..=n).map(key).collect::<Vec<_>>();
         let operators = |n| (1..=n).map(operator).collect::<Vec<_>>();
         assert_eq!(
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_depends_on_everything_but_endpoints() {
+    fn the_id_depends_on_everything_except_endpoints() {
         let base = three_of_five();
         let with = |change: fn(&mut Vec<Operator>)| {
             let mut operators: Vec<_> = (1..=5).map(operator).collect();

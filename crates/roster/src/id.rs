@@ -1,31 +1,31 @@
-//! Small names: which federation, which operator, which round.
+//! Identifiers of federations, operators and rounds.
 
 use core::fmt;
 
 use hex_conservative::DisplayHex;
 use serde::{Deserialize, Serialize};
 
-/// An operator, by its place in the roster, counted from 0.
+/// An operator, by its index in the roster, counted from 0.
 ///
-/// A number from the wire is an operator only once the roster has been asked.
+/// An index from the wire may be out of range; only the roster can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OperatorId(u8);
 
 impl OperatorId {
-    /// The operator at this place of the roster.
+    /// Creates the id of the operator at this index of the roster.
     #[must_use]
     pub const fn new(index: u8) -> Self {
         Self(index)
     }
 
-    /// The place in the roster.
+    /// Returns the index in the roster.
     #[must_use]
     pub const fn to_u8(self) -> u8 {
         self.0
     }
 
-    /// The place in the roster, to index with.
+    /// Returns the index in the roster as a `usize`.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -49,19 +49,19 @@ impl Round {
     /// The first round of a height.
     pub const FIRST: Self = Self(0);
 
-    /// A round from its number.
+    /// Creates a round from its number.
     #[must_use]
     pub const fn new(round: u32) -> Self {
         Self(round)
     }
 
-    /// The number of the round.
+    /// Returns the number of the round.
     #[must_use]
     pub const fn to_u32(self) -> u32 {
         self.0
     }
 
-    /// The round after; saturates.
+    /// Returns the next round; saturates.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -74,19 +74,19 @@ impl fmt::Display for Round {
     }
 }
 
-/// Which federation on which chain: a tagged hash of the roster and the chain.
+/// The identity of a federation on its chain: a tagged hash of the roster and the chain.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FederationId([u8; 32]);
 
 impl FederationId {
-    /// An id from its bytes.
+    /// Creates an id from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of the id.
+    /// Returns the bytes of the id.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

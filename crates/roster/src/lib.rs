@@ -1,11 +1,11 @@
-//! Who the federation is: its operators, their keys, its threshold, its identity; and the signed
-//! envelope in which its operators speak.
+//! The members of a federation, its threshold and its identity, and the signed envelope that
+//! carries their messages.
 //!
-//! [`Federation::new`] proves once what everything else relies on: that the operators are
-//! distinct, that their keys are those of the script, and that more than half must sign. An
-//! [`Envelope`] carries a payload that this crate does not understand, signed by its sender's
-//! identity key over a tagged hash ([BIP 340](https://github.com/bitcoin/bips/blob/master/bip-0340.mediawiki)).
-//! The crate does no I/O; messengers move the bytes, `federation-block-signing` gives them meaning.
+//! [`Federation::new`] checks once what everything else relies on: that the operators are distinct,
+//! that their keys are those of the script, and that more than half must sign. An [`Envelope`]
+//! carries a payload that is opaque to this crate, signed by its sender's identity key over a
+//! tagged hash ([BIP 340](https://github.com/bitcoin/bips/blob/master/bip-0340.mediawiki)). The
+//! crate does no I/O; messengers move the bytes, and `federation-block-signing` interprets them.
 //!
 //! ```
 //! use federation_roster::{EnvelopeHead, FederationId, OperatorId, Round, UnsignedEnvelope};

@@ -1,10 +1,11 @@
-//! What a signature costs beyond the module's own time: the module alone, one key, sixteen tasks
-//! at once. On SoftHSM, whose signatures are faster than any hardware's.
+//! Benchmarks of the overhead of a signature over the module's own time: the module alone, one key,
+//! sixteen tasks at once. Measured on SoftHSM, whose signatures are faster than those of any
+//! hardware.
 //!
-//! First comes a comparison in pairs, each signature by the module alone beside one by the signer,
-//! so that whatever else the machine does burdens both alike.
+//! A comparison in pairs comes first: each signature by the module alone is next to one by the
+//! signer, so that other load on the machine affects both equally.
 
-#![expect(clippy::print_stdout, reason = "the comparison is told")]
+#![expect(clippy::print_stdout, reason = "the comparison is printed")]
 
 use std::{hint::black_box, process::Command, time::Instant};
 
@@ -25,7 +26,7 @@ use federation_signer_hsm::{
 };
 use secp256k1::{Message, SECP256K1};
 
-/// How many sign at once in the measurements of throughput.
+/// The number of concurrent signatures in the measurements of throughput.
 const AT_ONCE: u64 = 16;
 
 const DIGEST: [u8; 32] = [1; 32];
@@ -47,7 +48,7 @@ fn sign(c: &mut Criterion) {
     let one = open(1);
     let hash = BlockHash::from_bytes(DIGEST);
 
-    // The module is initialised, and the process logged in, by the key above.
+    // The key above has initialised the module and logged in the process.
     let pkcs11 = Pkcs11::new(&module).expect("the module");
     let _ = pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
     let slot = pkcs11.get_slots_with_initialized_token().expect("slots")[0];
@@ -64,7 +65,8 @@ fn sign(c: &mut Criterion) {
             .block_on(one.sign_block(black_box(hash)))
             .expect("a signature");
     });
-    // Part of every signature that leaves: what remains is queue, threads and time-out.
+    // Verification is part of every signature that is returned: the rest is queue, threads and
+    // timeout.
     let public_key = one.public_key();
     let message = Message::from_digest(DIGEST);
     let signature = runtime.block_on(one.sign_block(hash)).expect("a signature");
@@ -74,13 +76,18 @@ fn sign(c: &mut Criterion) {
             .expect("a signature");
         SECP256K1
             .verify_ecdsa(black_box(&message), &signature, &public_key)
-            .expect("it is ours");
+            .expect("a valid signature");
     };
-    compare("beside module and check", 1, &mut checked, &mut || {
-        runtime
-            .block_on(one.sign_block(black_box(hash)))
-            .expect("a signature");
-    });
+    compare(
+        "next to module and verification",
+        1,
+        &mut checked,
+        &mut || {
+            runtime
+                .block_on(one.sign_block(black_box(hash)))
+                .expect("a signature");
+        },
+    );
     compare("sixteen at once", AT_ONCE, &mut alone, &mut || {
         let all = (0..AT_ONCE).map(|_| one.sign_block(black_box(hash)));
         for signature in runtime.block_on(futures::future::join_all(all)) {
@@ -132,19 +139,19 @@ fn sign(c: &mut Criterion) {
 }
 
 /// Prints the medians of `count` signatures by the module alone, one after the other, and of as
-/// many by a signer with one session, in microseconds for each signature.
+/// many by a signer with one session, in microseconds per signature.
 fn compare(name: &str, count: u64, alone: &mut dyn FnMut(), signer: &mut dyn FnMut()) {
     const SIGNATURES: u64 = 6000;
     let timed = |call: &mut dyn FnMut()| {
-        let begun = Instant::now();
+        let started = Instant::now();
         call();
-        begun.elapsed().as_secs_f64() * 1e6 / count as f64
+        started.elapsed().as_secs_f64() * 1e6 / count as f64
     };
     let mut all_alone = || (0..count).for_each(|_| alone());
     let mut pairs: Vec<_> = (0..SIGNATURES / count)
         .map(|_| (timed(&mut all_alone), timed(signer)))
         .collect();
-    // While it warms up.
+    // Discard the warm-up.
     pairs.drain(..pairs.len() / 10);
     let median = |value: fn(&(f64, f64)) -> f64| {
         let mut values: Vec<f64> = pairs.iter().map(value).collect();
@@ -162,7 +169,7 @@ criterion_group!(benches, sign);
 
 fn main() {
     if std::env::var_os("SOFTHSM2_CONF").is_none() {
-        // SoftHSM reads it once per process, from the environment.
+        // SoftHSM reads the variable once per process.
         let folder = token_folder();
         let status = Command::new(std::env::current_exe().expect("this program"))
             .args(std::env::args_os().skip(1))

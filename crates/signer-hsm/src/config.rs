@@ -1,4 +1,4 @@
-//! Which key of which token, and how its calls are made.
+//! The selection of a key, and the limits for its calls.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use secp256k1::PublicKey;
 
 use crate::Pin;
 
-/// Which key of which token, and how its calls are made.
+/// The selection of a key, and the limits for its calls.
 #[derive(Debug, Clone)]
 pub struct HsmConfig {
     pub(crate) module: PathBuf,
@@ -24,17 +24,17 @@ pub struct HsmConfig {
 }
 
 impl HsmConfig {
-    /// Most sessions that one key may hold.
+    /// The maximum number of sessions of one key.
     pub const MAX_SESSIONS: usize = 64;
 
-    /// Most calls of one key that may hang at a time. Each is replaced by a thread and a session of
-    /// its own; with this many, the key has ended ([`HsmError::Hangs`](crate::HsmError::Hangs)).
+    /// The maximum number of hanging calls of one key. Each is replaced by another thread and
+    /// session; beyond this, the key is unusable ([`HsmError::Hangs`](crate::HsmError::Hangs)).
     pub const MAX_HANGING: usize = 8;
 
-    /// How long a signature, or the opening of a key, may take where nothing else is set.
+    /// The default timeout for a signature or the opening of a key.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// This key of this token: two sessions, a queue of 64 and a time-out of ten seconds.
+    /// This key of this token, with two sessions, a queue of 64 and a timeout of ten seconds.
     pub fn new(
         module: impl AsRef<Path>,
         token: TokenSelector,
@@ -53,30 +53,30 @@ impl HsmConfig {
         }
     }
 
-    /// Sets how many sessions sign at once, from 1 to [`Self::MAX_SESSIONS`].
+    /// Sets the number of concurrent sessions, from 1 to [`Self::MAX_SESSIONS`].
     #[must_use]
     pub fn with_sessions(mut self, sessions: usize) -> Self {
         self.sessions = sessions.clamp(1, Self::MAX_SESSIONS);
         self
     }
 
-    /// Sets how many signatures may wait for a session, at least 1.
+    /// Sets the number of signatures that may wait for a session, at least 1.
     #[must_use]
     pub fn with_queue(mut self, queue: usize) -> Self {
         self.queue = queue.max(1);
         self
     }
 
-    /// Says which key it must be. It is taken where the token holds no public half, and a signature
-    /// then proves it; without it the public half is computed from two signatures.
+    /// Sets the expected public key. It is used if the token does not report one, and confirmed by
+    /// a signature; otherwise the public key is computed from two signatures.
     #[must_use]
     pub const fn with_public_key(mut self, key: PublicKey) -> Self {
         self.expected = Some(key);
         self
     }
 
-    /// Sets how long a signature, or the opening of the key, may take. Where a PIN is typed on the
-    /// token's own pad it may take two minutes at least.
+    /// Sets the timeout for a signature or the opening of the key. If a PIN is entered on the
+    /// token's own pad, the timeout is at least two minutes.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

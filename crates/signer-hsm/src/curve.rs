@@ -1,4 +1,4 @@
-//! secp256k1 in PKCS#11's terms: curve parameters and points, in the forms that modules give them.
+//! secp256k1 in PKCS#11: curve parameters and points, in the forms that modules return.
 
 use hex_conservative::DisplayHex;
 use secp256k1::PublicKey;
@@ -11,16 +11,16 @@ use crate::der::{
 /// `CKA_EC_PARAMS` of secp256k1: the object identifier 1.3.132.0.10 in DER.
 pub(crate) const SECP256K1: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
 
-/// The order of the field that secp256k1 is over.
+/// The order of the field of secp256k1.
 const FIELD: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xfc, 0x2f,
 ];
 
-/// Most bytes of a point, whatever is around it.
+/// The maximum size of a point with all wrapping, in bytes.
 const MAX_POINT: usize = 256;
 
-/// The object identifiers of other curves that tokens commonly hold, and their names.
+/// The object identifiers and names of other common curves.
 const OTHERS: [(&[u8], &[&str]); 5] = [
     (
         &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
@@ -35,19 +35,19 @@ const OTHERS: [(&[u8], &[&str]); 5] = [
     ),
 ];
 
-/// What a module says of a key's curve.
+/// A key's curve, as reported by a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Curve {
-    /// It is ours.
+    /// secp256k1.
     Secp256k1,
-    /// It is another, for a person: `on the curve ..`.
+    /// Another curve, as text: `on the curve ..`.
     Other(String),
-    /// Nothing that can be understood: a signature must show it.
-    Untold,
+    /// Nothing intelligible: a signature must decide.
+    Unknown,
 }
 
-/// The curve of `CKA_EC_PARAMS`: an object identifier, with its head or without, a name, or the
-/// parameters themselves.
+/// The curve in `CKA_EC_PARAMS`: an object identifier, with or without its header, a name, or
+/// explicit parameters.
 pub(crate) fn of_params(params: &[u8]) -> Curve {
     match der::element(params) {
         Some((OBJECT_ID, id, _)) => of_id(id).unwrap_or_else(|| other(params)),
@@ -74,13 +74,13 @@ fn of_name(name: &[u8]) -> Curve {
         return Curve::Secp256k1;
     }
     let known = |(_, names): &&(_, &[&str])| names.iter().any(|one| one.eq_ignore_ascii_case(name));
-    OTHERS.iter().find(known).map_or(Curve::Untold, |_| {
+    OTHERS.iter().find(known).map_or(Curve::Unknown, |_| {
         Curve::Other(format!("on the curve {name}"))
     })
 }
 
-/// By the field of explicit parameters, a version and then the field's kind and order. Of the
-/// common curves only ours is over this one.
+/// Determines the curve by the field in explicit parameters: a version, followed by the field's
+/// type and order. Of the common curves, only secp256k1 uses this field.
 fn of_field(explicit: &[u8]) -> Curve {
     let order = || {
         let (_version, rest) = der::content(explicit, INTEGER)?;
@@ -94,11 +94,11 @@ fn of_field(explicit: &[u8]) -> Curve {
             "on a curve over the field of order {:x}",
             order[..order.len().min(66)].as_hex()
         )),
-        _ => Curve::Untold,
+        _ => Curve::Unknown,
     }
 }
 
-/// Without the zeros in front.
+/// The number without leading zeros.
 pub(crate) fn unsigned(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
@@ -112,16 +112,17 @@ fn other(params: &[u8]) -> Curve {
     ))
 }
 
-/// The point of `CKA_EC_POINT`: a DER octet string by the standard; in some modules a bit string, a
-/// whole `SubjectPublicKeyInfo`, or bare; uncompressed, compressed, hybrid, or X and Y alone; with
-/// zeros behind. No bytes but a point's are read as one: its numbers must be on the curve.
+/// The point in `CKA_EC_POINT`: a DER octet string by the standard; in some modules a bit string, a
+/// whole `SubjectPublicKeyInfo`, or unwrapped; uncompressed, compressed, hybrid, or just X and Y;
+/// possibly followed by zeros. Other bytes cannot be mistaken for a point: its coordinates must be
+/// on the curve.
 pub(crate) fn point(attribute: &[u8]) -> Option<PublicKey> {
     if attribute.len() > MAX_POINT {
         return None;
     }
     let wrapped = || {
         let (tag, content, rest) = der::element(attribute)?;
-        // A buffer of a fixed size has zeros behind.
+        // A fixed-size buffer is filled with zeros.
         if rest.iter().any(|byte| *byte != 0) {
             return None;
         }
@@ -138,7 +139,7 @@ pub(crate) fn point(attribute: &[u8]) -> Option<PublicKey> {
     bare(attribute).or_else(wrapped)
 }
 
-/// The bytes of a bit string, of which the first says how many bits at the end do not count.
+/// The content of a bit string, whose first byte is the number of unused bits at the end.
 fn bits(content: &[u8]) -> Option<PublicKey> {
     let (unused, point) = content.split_first()?;
     bare(point).filter(|_| *unused == 0)
@@ -172,7 +173,7 @@ mod tests {
         [&[tag], head, content].concat()
     }
 
-    /// The forms of a point that modules are known to give, each with its name.
+    /// The forms of a point that modules are known to return, with their names.
     fn forms(key: &PublicKey) -> Vec<(&'static str, Vec<u8>)> {
         let raw = key.serialize_uncompressed();
         let compressed = key.serialize();
@@ -249,18 +250,18 @@ mod tests {
         }
 
         #[test]
-        fn a_point_that_was_altered_is_no_point(at in 0_usize..67, by in 1_u8..) {
+        fn a_modified_point_is_refused(at in 0_usize..67, by in 1_u8..) {
             let key = SecretKey::from_slice(&[7; 32]).expect("a key").public_key(CONTEXT);
             let mut altered = point_attribute(&key);
             altered[at] ^= by;
             let read = point(&altered);
-            // Hybrid is the one other head that says the same.
+            // Only the hybrid header has the same meaning.
             prop_assert!(read.is_none() || read == Some(key), "{read:?}");
         }
     }
 
     #[test]
-    fn other_bytes_are_no_point() {
+    fn other_bytes_are_not_a_point() {
         let key = SecretKey::from_slice(&[7; 32])
             .expect("a key")
             .public_key(CONTEXT);
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_nothing_is_left_to_a_signature() {
+    fn unintelligible_parameters_leave_the_curve_unknown() {
         for untold in [
             &[][..],
             &[1, 2],
@@ -341,7 +342,7 @@ mod tests {
             &explicit(&[0; 33]),
             &[0x30, 0],
         ] {
-            assert_eq!(of_params(untold), Curve::Untold, "{untold:?}");
+            assert_eq!(of_params(untold), Curve::Unknown, "{untold:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! As much of DER as modules put around points and curves, read leniently.
+//! The subset of DER that modules use around points and curves, parsed leniently.
 
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
@@ -9,8 +9,8 @@ pub(crate) const PRINTABLE_STRING: u8 = 0x13;
 pub(crate) const IA5_STRING: u8 = 0x16;
 pub(crate) const SEQUENCE: u8 = 0x30;
 
-/// The first element: its tag, its content, and what follows. The length may have any form that
-/// says it, also one that is longer than it need be.
+/// The first element: its tag, its content, and the rest. The length may be in any form, even
+/// longer than necessary.
 pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -31,7 +31,7 @@ pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// The content of the first element, if it is of this kind.
+/// The content of the first element, if it has this tag.
 pub(crate) fn content(bytes: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
     element(bytes)
         .filter(|(tag, ..)| *tag == wanted)

@@ -1,4 +1,4 @@
-//! What goes wrong with a module, its tokens and its keys.
+//! Errors of a module, its tokens and its keys.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,48 +8,48 @@ use cryptoki::{
 };
 use federation_signer::{KeySelector, SignerError, TokenSelector};
 
-/// What goes wrong with a module, its tokens and its keys.
+/// An error of a module, its tokens or its keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HsmError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no PKCS#11 module at `{}`: give the path of the vendor's library", .0.display())]
     NoSuchModule(PathBuf),
-    /// The file is no PKCS#11 module, or needs something that is missing.
-    #[error("`{}` is no PKCS#11 module: {reason}: give the path of the vendor's library", path.display())]
+    /// The file is not a PKCS#11 module, or one of its dependencies is missing.
+    #[error("`{}` is not a PKCS#11 module: {reason}: give the path of the vendor's library", path.display())]
     NotAModule {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error reported by the system.
         reason: String,
     },
-    /// No token is as chosen.
+    /// No token matches the selector.
     #[error(
-        "no token is {selector}; there are: {found}: check `multisig hsm list`, and that the token is plugged in"
+        "no token matches {selector}; found: {found}: check `multisig hsm list`, and that the token is plugged in"
     )]
     TokenMissing {
-        /// Which was asked for.
+        /// The selector.
         selector: TokenSelector,
-        /// The tokens that are there.
+        /// The tokens found.
         found: String,
     },
-    /// Several tokens are as chosen.
-    #[error("{count} tokens are {selector}: choose one by its serial number, serial:..")]
+    /// Several tokens match the selector.
+    #[error("{count} tokens match {selector}: choose one by its serial number, serial:..")]
     TokenAmbiguous {
-        /// Which was asked for.
+        /// The selector.
         selector: TokenSelector,
-        /// How many are so.
+        /// The number of matches.
         count: usize,
     },
-    /// The PIN is wrong. It is not tried again, since tokens lock after a few tries.
+    /// The PIN is wrong. It is not tried again, since tokens lock after a few attempts.
     #[error("token `{token}` refuses the PIN{warning}: correct it and start again")]
     PinIncorrect {
         /// The token's label.
         token: String,
-        /// What the token says of the tries that are left.
+        /// The token's information about remaining attempts.
         warning: &'static str,
     },
-    /// The PIN is locked after too many wrong ones.
+    /// The PIN is locked after too many wrong attempts.
     #[error("the user PIN of token `{0}` is locked: its security officer must set a new one")]
     PinLocked(String),
     /// The token has no user PIN yet.
@@ -57,62 +57,64 @@ pub enum HsmError {
         "token `{0}` has no user PIN: its security officer must set one with the vendor's tool"
     )]
     PinNotSet(String),
-    /// The token does not take a PIN of this length or form.
-    #[error("token `{token}` takes PINs of {min} to {max} characters only: choose another")]
+    /// The token does not accept a PIN of this length or form.
+    #[error("token `{token}` only accepts PINs of {min} to {max} characters: choose another")]
     PinForm {
         /// The token's label.
         token: String,
-        /// Fewest characters.
+        /// The minimum length.
         min: usize,
-        /// Most characters.
+        /// The maximum length.
         max: usize,
     },
     /// The token has no PIN pad, and no PIN was given.
-    #[error("token `{0}` has no PIN pad of its own: say where the PIN comes from")]
+    #[error("token `{0}` has no PIN pad: give a source for the PIN")]
     NoPinPad(String),
     /// The token allows no more sessions.
-    #[error("token `{0}` allows no more sessions: lower `sessions`, or stop what else uses it")]
+    #[error(
+        "token `{0}` allows no more sessions: reduce `sessions`, or stop other programs that use it"
+    )]
     NoMoreSessions(String),
-    /// No private key is as chosen.
-    #[error("token `{token}` has no private key {selector}; it has: {found}: choose one of them")]
+    /// No private key matches the selector.
+    #[error("token `{token}` has no private key {selector}; found: {found}: choose one of them")]
     KeyMissing {
         /// The token's label.
         token: String,
-        /// Which was asked for.
+        /// The selector.
         selector: KeySelector,
-        /// The labels of the keys that are there.
+        /// The labels of the keys found.
         found: String,
     },
-    /// There is no private key at all.
+    /// The token has no private keys.
     #[error(
-        "token `{token}` has no private key {selector}, nor any other: make one with `multisig hsm keygen`"
+        "token `{token}` has no private key {selector}, nor any other: create one with `multisig hsm keygen`"
     )]
     NoKeys {
         /// The token's label.
         token: String,
-        /// Which was asked for.
+        /// The selector.
         selector: KeySelector,
     },
-    /// Several private keys are as chosen.
+    /// Several private keys match the selector.
     #[error(
         "token `{token}` has {count} private keys {selector}: choose one by its id, id:.., or remove the others"
     )]
     KeyAmbiguous {
         /// The token's label.
         token: String,
-        /// Which was asked for.
+        /// The selector.
         selector: KeySelector,
-        /// How many are so.
+        /// The number of matches.
         count: usize,
     },
-    /// The key is of another kind or on another curve.
+    /// The key is of another type or on another curve.
     #[error(
         "key {selector} is {found}, not a key on secp256k1: choose another; `multisig hsm list --token ..` shows them"
     )]
     WrongCurve {
-        /// Which key.
+        /// The selector of the key.
         selector: KeySelector,
-        /// What it is.
+        /// Its type or curve.
         found: String,
     },
     /// The key may not sign.
@@ -120,17 +122,15 @@ pub enum HsmError {
         "key {0} may not sign (CKA_SIGN is false): choose another; `multisig hsm list --token ..` shows them"
     )]
     NotForSigning(KeySelector),
-    /// The token holds no public half for the key, and the key's signatures are of no one key.
+    /// The token has no public key for the private key, and its signatures do not determine one.
     #[error(
-        "the token has no public half of key {0}, and its signatures are of no one key on secp256k1: import its public half"
+        "the token has no public key for {0}, and its signatures do not determine one on secp256k1: import the public key"
     )]
     NoPublicKey(KeySelector),
-    /// There is another public key than before, after the token was gone.
-    #[error(
-        "key {0} is another one than at the start: restart with the key that the federation knows"
-    )]
+    /// The public key has changed since the token was last present.
+    #[error("key {0} has changed since the start: restart with the key that the federation knows")]
     KeyChanged(KeySelector),
-    /// Something has this label already.
+    /// The label is already used.
     #[error(
         "token `{token}` has a key `{label}` already: choose another label; keys are never replaced"
     )]
@@ -140,7 +140,7 @@ pub enum HsmError {
         /// The label.
         label: String,
     },
-    /// A token would be erased.
+    /// Initialising the token would erase it.
     #[error(
         "slot {slot} holds token `{label}` already ({sign}), which would be erased with all its keys: choose another slot, or make sure that it is empty and use the vendor's tool"
     )]
@@ -149,10 +149,10 @@ pub enum HsmError {
         slot: u64,
         /// The token's label.
         label: String,
-        /// What shows that it is in use.
+        /// The sign that it is in use.
         sign: &'static str,
     },
-    /// The token was initialised, but not to the end.
+    /// The token was initialised, but incompletely.
     #[error(
         "the token in slot {slot} is initialised, but the user PIN is not set: {reason}: its security officer must set one with the vendor's tool"
     )]
@@ -162,20 +162,20 @@ pub enum HsmError {
         /// What went wrong.
         reason: String,
     },
-    /// No slot takes a new token.
+    /// No slot accepts a new token.
     #[error(
-        "no slot of the module takes a new token: give the slot with --slot, or the vendor's own tool"
+        "no slot of the module accepts a new token: choose one with --slot, or use the vendor's tool"
     )]
     NoFreeSlot,
-    /// A label or PIN that PKCS#11 cannot hold.
-    #[error("the label has {0} bytes, a token's may have 32: choose a shorter one")]
+    /// The label is too long for a token.
+    #[error("the label has {0} bytes, but at most 32 are allowed: choose a shorter one")]
     LongLabel(usize),
-    /// The signature that came is not one of this key.
+    /// The signature returned is not by this key.
     #[error(
-        "the signature that the module returned does not verify with the public half of the key: its private half is another"
+        "the module's signature does not verify with the public key: the private key is a different one"
     )]
     BadSignature,
-    /// A key was made or imported, and is there, but something went wrong afterwards.
+    /// A key was generated or imported, and is in the token, but something failed afterwards.
     #[error(
         "key `{label}` is in the token and was left there, but {reason}: try it with `multisig hsm test`"
     )]
@@ -185,11 +185,13 @@ pub enum HsmError {
         /// What went wrong.
         reason: String,
     },
-    /// The module takes no key from outside.
-    #[error("the module takes no key from outside ({0:?}): make one in it")]
+    /// The module does not support importing keys.
+    #[error("the module does not support importing keys ({0:?}): generate one in it")]
     NoImport(RvError),
-    /// The module made no key, whatever it was asked for.
-    #[error("the module made no key, nor with fewer attributes ({0:?}): use the vendor's tool")]
+    /// The module refused every template for a key.
+    #[error(
+        "the module cannot generate the key, even with fewer attributes ({0:?}): use the vendor's tool"
+    )]
     NoKeygen(RvError),
     /// The module does not start.
     #[error(
@@ -199,40 +201,40 @@ pub enum HsmError {
     /// The module did not answer in time.
     #[error("the module did not answer within {0:?}")]
     Timeout(Duration),
-    /// The module did not come back in time when the key was opened.
+    /// The module did not return in time when the key was opened.
     #[error(
-        "the PKCS#11 module has not come back from {call} within {limit:?}: see to the module, its device and its network, or raise the time-out"
+        "the PKCS#11 module has not returned from {call} within {limit:?}: check the module, its device and its network, or increase the timeout"
     )]
     Opening {
-        /// In which call it is.
+        /// The pending call.
         call: &'static str,
-        /// How long it was waited for.
+        /// The time waited.
         limit: Duration,
     },
-    /// So many calls hang that no more are made.
+    /// Too many calls hang, so that no more are made.
     #[error(
-        "{0} calls of the PKCS#11 module have not come back: see to the module, its device and its network, then start again"
+        "{0} calls of the PKCS#11 module have not returned: check the module, its device and its network, then restart"
     )]
     Hangs(usize),
-    /// Too many signatures are being waited for.
-    #[error("{0} signatures wait for the module already: it hangs or is too slow")]
+    /// Too many signatures are waiting.
+    #[error("{0} signatures are already waiting for the module: it hangs or is too slow")]
     Busy(usize),
     /// The threads of this key are gone.
-    #[error("the threads that talk to the module have ended: start again")]
+    #[error("the threads that call the module have ended: restart")]
     Stopped,
-    /// A thread could not be made.
+    /// A thread could not be started.
     #[error("no thread could be started: {0}")]
     Thread(String),
     /// A call failed.
     #[error("{function} failed: {code:?}")]
     Call {
-        /// Which call.
+        /// The function.
         function: String,
         /// The module's code.
         code: RvError,
     },
-    /// The module answered what PKCS#11 does not allow.
-    #[error("the module's answer cannot be used: {0}")]
+    /// The module's response violates PKCS#11.
+    #[error("the module's response cannot be used: {0}")]
     Answer(String),
 }
 
@@ -246,7 +248,7 @@ impl HsmError {
         }
     }
 
-    /// Whether asking again later may help, without a person.
+    /// Whether a later retry may help, without intervention.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(
@@ -263,7 +265,7 @@ impl HsmError {
         )
     }
 
-    /// Whether the key will not sign again in this process, whatever comes.
+    /// Whether the key cannot sign again in this process.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Hangs(_) | Self::Stopped)
@@ -277,8 +279,8 @@ impl HsmError {
     }
 }
 
-/// The codes after which a session is worth nothing. What the standard does not know may mean
-/// anything, a lost connection or a device that must be started again, so it is taken for a loss.
+/// The error codes after which a session is unusable. Codes unknown to the standard may mean
+/// anything, such as a lost connection or a device that must be restarted, so they count too.
 const fn is_loss(code: RvError) -> bool {
     matches!(
         code,
@@ -311,14 +313,14 @@ impl From<Error> for HsmError {
                 code,
             },
             Error::NullFunctionPointer | Error::NotSupported => {
-                Self::Answer("it lacks a function that is needed".to_owned())
+                Self::Answer("it lacks a required function".to_owned())
             }
             other => Self::Answer(other.to_string()),
         }
     }
 }
 
-/// The name in the standard: `C_Sign`.
+/// The name in the standard, such as `C_Sign`.
 fn call_name(function: Function) -> String {
     format!("C_{function:?}")
 }

@@ -14,14 +14,14 @@ use crate::{
     HsmError,
     curve::{self, Curve},
     proof,
-    session::KeyAt,
+    session::SessionKey,
 };
 
-/// Most names that an error lists.
+/// The maximum number of names in an error.
 const MAX_LISTED: usize = 8;
 
-/// A text without what it may be padded with: some modules fill labels and serial numbers with
-/// blanks, others with zero bytes, some of them in front.
+/// A string without padding: some modules pad labels and serial numbers with spaces, others with
+/// zero bytes, some of them at the start.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(['\0', ' '])
 }
@@ -47,18 +47,18 @@ impl Token {
         trimmed(self.info.serial_number())
     }
 
-    /// Whether PINs are typed at the token itself.
+    /// Whether PINs are entered at the token itself.
     pub(crate) fn has_pad(&self) -> bool {
         self.info.protected_authentication_path()
     }
 
-    /// Whether it may hold keys. Some modules do not flag as initialised what they made ready.
+    /// Whether it may hold keys. Some modules do not flag initialised tokens as such.
     pub(crate) fn is_ready(&self) -> bool {
         self.info.token_initialized() || !self.label().is_empty()
     }
 }
 
-/// The one token that is as chosen.
+/// The one token that matches the selector.
 pub(crate) fn token(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Token, HsmError> {
     let mut there = Vec::new();
     let mut chosen = Vec::new();
@@ -88,15 +88,15 @@ pub(crate) fn token(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Token, 
     })
 }
 
-/// All tokens, those that are not initialised yet, too.
+/// All tokens, including uninitialised ones.
 pub(crate) fn tokens(pkcs11: &Pkcs11) -> Result<Vec<Token>, HsmError> {
     let mut tokens = Vec::new();
     for slot in pkcs11.get_slots_with_token()? {
         match pkcs11.get_token_info(slot) {
             Ok(info) => tokens.push(Token { slot, info }),
-            // Pulled, or broken: the others are as good as before.
+            // Removed or broken: the other tokens are not affected.
             Err(Error::Pkcs11(code, _)) if code != RvError::CryptokiNotInitialized => {
-                tracing::debug!(slot = slot.id(), ?code, "a token does not tell what it is");
+                tracing::debug!(slot = slot.id(), ?code, "token information unavailable");
             }
             Err(error) => return Err(error.into()),
         }
@@ -104,24 +104,24 @@ pub(crate) fn tokens(pkcs11: &Pkcs11) -> Result<Vec<Token>, HsmError> {
     Ok(tokens)
 }
 
-/// One attribute, asked for by itself: some modules tell nothing if one of several is not there.
-/// None if the module does not tell it, whatever it says instead.
+/// Queries one attribute by itself: some modules return nothing if one of several is missing.
+/// `None` if the module does not return it, for whatever reason.
 pub(crate) fn attribute(
     session: &Session,
     object: ObjectHandle,
     kind: AttributeType,
 ) -> Result<Option<Attribute>, HsmError> {
     match session.get_attributes(object, &[kind]) {
-        Ok(told) => Ok(told.into_iter().next()),
+        Ok(reported) => Ok(reported.into_iter().next()),
         Err(error @ Error::Pkcs11(code, _)) if is_lost(code) => Err(error.into()),
         Err(error) => {
-            tracing::debug!(%error, ?kind, "an attribute is not told");
+            tracing::debug!(%error, ?kind, "attribute unavailable");
             Ok(None)
         }
     }
 }
 
-/// Whether the session is gone, so that it is not the attribute that is missing.
+/// Whether the session is gone, rather than the attribute missing.
 const fn is_lost(code: RvError) -> bool {
     matches!(
         code,
@@ -134,7 +134,7 @@ const fn is_lost(code: RvError) -> bool {
     )
 }
 
-/// The label of an object, as the token has it.
+/// The label of an object, as stored.
 pub(crate) fn label(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, HsmError> {
     Ok(match attribute(session, object, AttributeType::Label)? {
         Some(Attribute::Label(label)) => label,
@@ -142,7 +142,7 @@ pub(crate) fn label(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, 
     })
 }
 
-/// The id of an object, as the token has it; empty if it has none.
+/// The id of an object, as stored; empty if it has none.
 pub(crate) fn id(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, HsmError> {
     Ok(match attribute(session, object, AttributeType::Id)? {
         Some(Attribute::Id(id)) => id,
@@ -150,7 +150,7 @@ pub(crate) fn id(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, Hsm
     })
 }
 
-/// Whether two labels are the same but for padding.
+/// Whether two labels are equal except for padding.
 pub(crate) fn same_label(one: &[u8], other: &[u8]) -> bool {
     let plain = |label: &[u8]| -> Vec<u8> {
         let padding = |byte: &&u8| matches!(byte, 0 | b' ');
@@ -165,22 +165,22 @@ pub(crate) fn same_label(one: &[u8], other: &[u8]) -> bool {
 /// A private key that may sign.
 pub(crate) struct FoundKey {
     pub(crate) handle: ObjectHandle,
-    /// The public half, if the token tells one.
-    told: Option<PublicKey>,
-    /// Whether the token says that it is on secp256k1.
+    /// The public key reported by the token, if any.
+    reported: Option<PublicKey>,
+    /// Whether the token reports the curve as secp256k1.
     ours: bool,
-    /// Whether it wants the PIN for each use.
+    /// Whether it requires the PIN for each use.
     pub(crate) each_use: bool,
 }
 
 impl FoundKey {
-    /// The public half, if the token leaves no doubt.
+    /// The public key, if the token leaves no doubt.
     pub(crate) fn certain(&self) -> Option<PublicKey> {
-        self.told.filter(|_| self.ours)
+        self.reported.filter(|_| self.ours)
     }
 }
 
-/// The one key that is as chosen.
+/// The one key that matches the selector.
 pub(crate) fn key(
     session: &Session,
     token: &str,
@@ -212,8 +212,8 @@ pub(crate) fn key(
     }
 }
 
-/// The private keys that are as chosen. What the module does not find is looked for one by one: it
-/// may have padded the label, or not search by it.
+/// The private keys that match the selector. If the module's search finds none, all are checked one
+/// by one: it may have padded the label, or not support the search.
 fn private_keys(session: &Session, selector: &KeySelector) -> Result<Vec<ObjectHandle>, HsmError> {
     let class = Attribute::Class(ObjectClass::PRIVATE_KEY);
     let chosen = match selector {
@@ -238,7 +238,7 @@ fn private_keys(session: &Session, selector: &KeySelector) -> Result<Vec<ObjectH
     Ok(fitting)
 }
 
-/// The key that a handle is of, if it may be on secp256k1 and may sign.
+/// The key of a handle, if it may be on secp256k1 and may sign.
 pub(crate) fn key_at(
     session: &Session,
     handle: ObjectHandle,
@@ -262,7 +262,7 @@ pub(crate) fn key_at(
     let mut curve = curve_of(session, handle)?;
     let mut points: Vec<_> = point_of(session, handle)?.into_iter().collect();
     for half in halves {
-        if curve == Curve::Untold {
+        if curve == Curve::Unknown {
             curve = curve_of(session, half)?;
         }
         points.extend(point_of(session, half)?);
@@ -274,22 +274,22 @@ pub(crate) fn key_at(
     }
     Ok(FoundKey {
         handle,
-        // Of several, none is certain.
-        told: points.pop().filter(|_| points.is_empty()),
+        // If there are several, none is certain.
+        reported: points.pop().filter(|_| points.is_empty()),
         ours: curve == Curve::Secp256k1,
         each_use: matches!(each_use, Some(Attribute::AlwaysAuthenticate(true))),
     })
 }
 
-/// What a key's signatures say of its public half, for a token that leaves doubt.
+/// The public key as determined by signatures, if the token leaves doubt.
 pub(crate) fn by_signatures(
-    at: &KeyAt<'_>,
+    at: &SessionKey<'_>,
     key: &FoundKey,
     selector: &KeySelector,
 ) -> Result<PublicKey, HsmError> {
     let signer = proof::signer(at)?.ok_or_else(|| HsmError::NoPublicKey(selector.clone()))?;
-    match key.told {
-        Some(told) if told != signer => Err(HsmError::BadSignature),
+    match key.reported {
+        Some(reported) if reported != signer => Err(HsmError::BadSignature),
         _ => Ok(signer),
     }
 }
@@ -297,7 +297,7 @@ pub(crate) fn by_signatures(
 fn curve_of(session: &Session, object: ObjectHandle) -> Result<Curve, HsmError> {
     Ok(match attribute(session, object, AttributeType::EcParams)? {
         Some(Attribute::EcParams(params)) => curve::of_params(&params),
-        _ => Curve::Untold,
+        _ => Curve::Unknown,
     })
 }
 
@@ -316,8 +316,8 @@ pub(crate) fn point_of(
     Ok(None)
 }
 
-/// The objects that are the public half of a key: those with its id, or with its label where one of
-/// the two halves has no id.
+/// The public key objects of a key: those with its id, or with its label if one of the two has no
+/// id.
 pub(crate) fn public_halves(
     session: &Session,
     own_label: &[u8],

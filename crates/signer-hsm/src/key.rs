@@ -8,13 +8,13 @@ use tokio::sync::oneshot;
 
 use crate::{
     HsmConfig, HsmError,
-    key_session::{KeySession, Patience, Shared},
+    key_session::{CallLimit, KeySession, Shared},
     module::Module,
     pool::{self, Pool},
     proof, signature,
 };
 
-/// A key in a module, open and logged in.
+/// A key in a module, opened and logged in.
 ///
 /// It signs through [`HsmSigner`](crate::HsmSigner) or [`HsmSpender`](crate::HsmSpender).
 pub struct HsmKey {
@@ -31,54 +31,54 @@ impl fmt::Debug for HsmKey {
 }
 
 impl HsmKey {
-    /// Loads the module, finds token and key, logs in, and has the key prove itself. Needs a tokio
-    /// runtime with a clock.
+    /// Loads the module, finds token and key, logs in, and tests the key. Requires a tokio runtime
+    /// with time enabled.
     ///
     /// # Errors
-    /// See [`HsmError`]; [`HsmError::Opening`] names the call that the module does not come back from.
+    /// See [`HsmError`]; [`HsmError::Opening`] names the call from which the module does not
+    /// return.
     pub async fn open(config: HsmConfig) -> Result<Self, HsmError> {
-        let patience = Arc::new(Patience::new(config.timeout));
+        let call_limit = Arc::new(CallLimit::new(config.timeout));
         let (answer, waiting) = oneshot::channel();
-        let opening = patience.clone();
+        let opening = call_limit.clone();
         pool::spawn(move || {
-            // Nobody waits any more if it took too long.
+            // The receiver is gone if it took too long.
             let _ = answer.send(open(config, opening));
         })?;
         let named = |error| match error {
-            HsmError::Timeout(_) => patience.opening(),
+            HsmError::Timeout(_) => call_limit.opening_error(),
             other => other,
         };
-        let key = pool::within(&patience, waiting).await.map_err(named)?;
-        patience.begins("C_Sign");
+        let key = pool::within(&call_limit, waiting).await.map_err(named)?;
+        call_limit.begin("C_Sign");
         key.prove().await.map_err(named)?;
         Ok(key)
     }
 
-    /// The key's public half.
+    /// The public key.
     #[must_use]
     pub const fn public_key(&self) -> PublicKey {
         self.public_key
     }
 
-    /// Has the key prove that its halves belong together, by a signature that is good for nothing
-    /// else.
+    /// Tests that private and public key belong together, with a signature that has no other use.
     ///
     /// # Errors
-    /// [`HsmError::BadSignature`] if they do not; else what kept the key from signing.
+    /// [`HsmError::BadSignature`] if they do not; otherwise the reason why the key did not sign.
     pub async fn prove(&self) -> Result<(), HsmError> {
         self.sign(proof::fresh_digest(&self.public_key))
             .await
             .map(drop)
     }
 
-    /// Signs a digest. Only for callers that say what it is of.
+    /// Signs a digest. Only for callers that know what it is a digest of.
     pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<ecdsa::Signature, HsmError> {
         let bytes = self.pool.sign(digest).await?;
         signature::verified(&bytes, &digest, &self.public_key).ok_or(HsmError::BadSignature)
     }
 }
 
-fn open(config: HsmConfig, patience: Arc<Patience>) -> Result<HsmKey, HsmError> {
+fn open(config: HsmConfig, call_limit: Arc<CallLimit>) -> Result<HsmKey, HsmError> {
     let module = Module::load(&config.module)?;
     let shared = Arc::new(Shared::new(
         module,
@@ -86,14 +86,14 @@ fn open(config: HsmConfig, patience: Arc<Patience>) -> Result<HsmKey, HsmError> 
         config.key,
         config.pin,
         config.expected,
-        patience,
+        call_limit,
     ));
     let mut first = KeySession::new(shared.clone(), None);
     let public_key = first.public_key()?;
     let mut sessions = vec![first];
     while sessions.len() < config.sessions {
         let mut next = KeySession::new(shared.clone(), Some(public_key));
-        // Now, so that a token that allows fewer is noticed.
+        // Opened now, so that a token that allows fewer sessions is noticed.
         next.public_key()?;
         sessions.push(next);
     }

@@ -1,4 +1,4 @@
-//! One worker's session: open, logged in, at its key; opened again when it is lost.
+//! A worker's session: open, logged in, with its key; reopened when it is lost.
 
 use core::cell::Cell;
 use std::{
@@ -18,42 +18,42 @@ use crate::{
     HsmError, Pin,
     find::{self, FoundKey, Token},
     module::{Module, State},
-    session::{self, Closing, KeyAt, Mode, close},
+    session::{self, Closing, Mode, SessionKey, close},
 };
 
-/// The pause before the last try. SoftHSM, for one, fails for a moment when another process writes
-/// to the token.
+/// The pause before the last attempt. SoftHSM, for example, fails briefly while another process
+/// writes to the token.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a person may take to type a PIN on a pad, at least.
+/// The minimum time for a person to enter a PIN on a pad.
 const AT_PAD: Duration = Duration::from_secs(120);
 
-/// What all sessions of a key share.
+/// The state shared by all sessions of a key.
 pub(crate) struct Shared {
     pub(crate) module: Arc<Module>,
     pub(crate) token: TokenSelector,
     pub(crate) key: KeySelector,
     pub(crate) pin: Pin,
-    /// Which key it must be, if that is known.
+    /// The expected public key, if known.
     pub(crate) expected: Option<PublicKey>,
-    pub(crate) patience: Arc<Patience>,
+    pub(crate) call_limit: Arc<CallLimit>,
     /// Set once the PIN was refused: it is not tried again.
     pin_refused: AtomicBool,
-    /// One at a time, so that a wrong PIN costs one try and not one for each session.
+    /// Held during a login, so that a wrong PIN costs one attempt and not one per session.
     log_in: Mutex<()>,
 }
 
-/// How long calls are waited for.
+/// The timeout of calls.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct CallLimit {
     timeout: Duration,
-    /// Whether a person types the PIN on the token's pad.
+    /// Whether a person enters the PIN on the token's pad.
     at_pad: AtomicBool,
-    /// The call that was begun last, to be named should it not come back.
+    /// The last call started, which is named in an error if it does not return.
     call: Mutex<&'static str>,
 }
 
-impl Patience {
+impl CallLimit {
     pub(crate) const fn new(timeout: Duration) -> Self {
         Self {
             timeout,
@@ -62,14 +62,14 @@ impl Patience {
         }
     }
 
-    /// Notes which call begins. Those of several threads are not told apart: it is asked for while a
-    /// key is opened, by one.
-    pub(crate) fn begins(&self, call: &'static str) {
+    /// Records the start of a call. Calls of several threads are not distinguished: the record is
+    /// used only while a key is opened, by one thread.
+    pub(crate) fn begin(&self, call: &'static str) {
         *self.call.lock().unwrap_or_else(PoisonError::into_inner) = call;
     }
 
-    /// What is wrong when a key is not open in time.
-    pub(crate) fn opening(&self) -> HsmError {
+    /// The error for a key that is not open in time.
+    pub(crate) fn opening_error(&self) -> HsmError {
         HsmError::Opening {
             call: *self.call.lock().unwrap_or_else(PoisonError::into_inner),
             limit: self.limit(),
@@ -92,7 +92,7 @@ impl Shared {
         key: KeySelector,
         pin: Pin,
         expected: Option<PublicKey>,
-        patience: Arc<Patience>,
+        call_limit: Arc<CallLimit>,
     ) -> Self {
         Self {
             module,
@@ -100,20 +100,20 @@ impl Shared {
             key,
             pin,
             expected,
-            patience,
+            call_limit,
             pin_refused: AtomicBool::new(false),
             log_in: Mutex::new(()),
         }
     }
 
-    /// Logs the whole process into the token, if it is not.
+    /// Logs in the whole process at the token, if it is not logged in.
     fn log_in(&self, session: &Session, token: &Token) -> Result<(), HsmError> {
         let _one = self.log_in.lock().unwrap_or_else(PoisonError::into_inner);
-        self.may_give_pin(token)?;
-        self.noting_refusal(session::log_in(session, token, UserType::User, &self.pin))
+        self.check_pin_allowed(token)?;
+        self.recording_refusal(session::log_in(session, token, UserType::User, &self.pin))
     }
 
-    fn may_give_pin(&self, token: &Token) -> Result<(), HsmError> {
+    fn check_pin_allowed(&self, token: &Token) -> Result<(), HsmError> {
         if self.pin_refused.load(Ordering::Relaxed) {
             return Err(HsmError::PinIncorrect {
                 token: token.label(),
@@ -123,7 +123,7 @@ impl Shared {
         Ok(())
     }
 
-    fn noting_refusal<T>(&self, result: Result<T, HsmError>) -> Result<T, HsmError> {
+    fn recording_refusal<T>(&self, result: Result<T, HsmError>) -> Result<T, HsmError> {
         result.inspect_err(|error| {
             if matches!(
                 error,
@@ -135,7 +135,7 @@ impl Shared {
     }
 }
 
-/// A session at its key.
+/// An open session with its key.
 struct Open {
     session: Session,
     token: Token,
@@ -145,11 +145,11 @@ struct Open {
     generation: u64,
 }
 
-/// A session that opens when it is needed.
+/// A session that is opened on demand.
 pub(crate) struct KeySession {
     shared: Arc<Shared>,
     open: Option<Open>,
-    /// Which key it was the first time.
+    /// The key found the first time.
     known: Option<PublicKey>,
 }
 
@@ -162,12 +162,12 @@ impl KeySession {
         }
     }
 
-    /// Opens it if it is not; its public key.
+    /// Opens it if necessary; returns the public key.
     pub(crate) fn public_key(&mut self) -> Result<PublicKey, HsmError> {
         self.retried(&|| true, |_, open| Ok(open.public_key))
     }
 
-    /// Signs 32 bytes as they are, unless nobody wants it any more: what the module returns.
+    /// Signs 32 bytes, unless the signature is no longer wanted; returns the module's raw result.
     pub(crate) fn sign(
         &mut self,
         digest: &[u8; 32],
@@ -176,10 +176,10 @@ impl KeySession {
         self.retried(wanted, |shared, open| {
             // It may have taken long to get here.
             if !wanted() {
-                return Err(HsmError::Timeout(shared.patience.limit()));
+                return Err(HsmError::Timeout(shared.call_limit.limit()));
             }
             if open.each_use.get() {
-                shared.may_give_pin(&open.token)?;
+                shared.check_pin_allowed(&open.token)?;
             }
             let key = key_at(
                 shared,
@@ -188,12 +188,12 @@ impl KeySession {
                 &open.key,
                 &open.each_use,
             );
-            shared.noting_refusal(key.sign(digest))
+            shared.recording_refusal(key.sign(digest))
         })
     }
 
-    /// Does something with the open session. If the session turns out to be lost, it is opened
-    /// again and the thing done again, and at last with the module initialised again.
+    /// Performs an operation in the open session. If the session turns out to be lost, it is
+    /// reopened and the operation repeated; the last attempt is made with the module reinitialised.
     fn retried<T>(
         &mut self,
         wanted: &dyn Fn() -> bool,
@@ -203,19 +203,19 @@ impl KeySession {
             Err((error, generation)) if error.is_loss() && wanted() => (error, generation),
             other => return other.map_err(|(error, _)| error),
         };
-        tracing::warn!(error = %first, "a PKCS#11 session is lost and opened again");
+        tracing::warn!(error = %first, "PKCS#11 session lost: reopening");
         let (second, generation) = match self.once(&act) {
             Err((error, generation)) if error.is_loss() && wanted() => (error, generation),
             other => return other.map_err(|(error, _)| error),
         };
-        tracing::debug!(error = %second, "opening the session again did not help");
+        tracing::debug!(error = %second, "PKCS#11 session lost again");
         thread::sleep(PAUSE);
-        self.shared.patience.begins("C_Initialize");
+        self.shared.call_limit.begin("C_Initialize");
         self.shared.module.clone().restart(generation)?;
         self.once(&act).map_err(|(error, _)| error)
     }
 
-    /// One try, and the module's generation at it.
+    /// One attempt; on error also returns the generation of the module.
     fn once<T>(
         &mut self,
         act: impl Fn(&Shared, &Open) -> Result<T, HsmError>,
@@ -225,7 +225,7 @@ impl KeySession {
         let generation = state.generation;
         let open = match self.open.take() {
             Some(open) if open.generation == generation => open,
-            // Of an earlier generation: its number may be another session's by now.
+            // From an earlier generation: its handle may belong to another session by now.
             _ => self.open_at(&state).map_err(|error| (error, generation))?,
         };
         match act(&shared, &open) {
@@ -242,13 +242,13 @@ impl KeySession {
 
     fn open_at(&mut self, state: &State) -> Result<Open, HsmError> {
         let shared = self.shared.clone();
-        shared.patience.begins("C_GetTokenInfo");
+        shared.call_limit.begin("C_GetTokenInfo");
         let token = find::token(&state.pkcs11, &shared.token)?;
         shared
-            .patience
+            .call_limit
             .at_pad
             .store(token.has_pad(), Ordering::Relaxed);
-        shared.patience.begins("C_OpenSession");
+        shared.call_limit.begin("C_OpenSession");
         let session = session::open(&state.pkcs11, &token, Mode::Read, Closing::ByHand)?.session;
         match self.find(&session, &token) {
             Ok((key, public_key)) => {
@@ -269,22 +269,22 @@ impl KeySession {
         }
     }
 
-    /// The key, and its public half: what the token tells, else which it must be, which the first
-    /// signature proves, else what two signatures tell.
+    /// The key and its public key: the one reported by the token, otherwise the expected one, which
+    /// the first signature confirms, otherwise the one determined by two signatures.
     fn find(&self, session: &Session, token: &Token) -> Result<(FoundKey, PublicKey), HsmError> {
         let shared = &self.shared;
-        shared.patience.begins("C_Login");
+        shared.call_limit.begin("C_Login");
         shared.log_in(session, token)?;
-        shared.patience.begins("C_FindObjects");
+        shared.call_limit.begin("C_FindObjects");
         let key = find::key(session, &token.label(), &shared.key)?;
         let told = key.certain();
         let public_key = match told.or(self.known).or(shared.expected) {
             Some(public_key) => public_key,
             None => {
-                shared.patience.begins("C_Sign");
+                shared.call_limit.begin("C_Sign");
                 let each_use = Cell::new(key.each_use);
                 let at = key_at(shared, session, token, &key, &each_use);
-                shared.noting_refusal(find::by_signatures(&at, &key, &shared.key))?
+                shared.recording_refusal(find::by_signatures(&at, &key, &shared.key))?
             }
         };
         match self.known {
@@ -300,8 +300,8 @@ fn key_at<'a>(
     token: &'a Token,
     key: &FoundKey,
     each_use: &'a Cell<bool>,
-) -> KeyAt<'a> {
-    KeyAt {
+) -> SessionKey<'a> {
+    SessionKey {
         module: &shared.module,
         session,
         handle: key.handle,
@@ -319,7 +319,7 @@ impl Drop for KeySession {
         if let Some(open) = self.open.take()
             && open.generation == state.generation
         {
-            // It may be gone already, which is as well.
+            // It may be gone already, which is fine.
             let _ = open.session.close();
         }
     }

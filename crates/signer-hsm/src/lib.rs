@@ -1,35 +1,38 @@
-//! Signatures from a hardware module, by PKCS#11, and the keys in it.
+//! Signatures by a hardware module via PKCS#11, and administration of its keys.
 //!
 //! A [`HsmKey`] is one secp256k1 key in one token of a module. It signs as a block key
-//! ([`HsmSigner`]) or as a reissuance or peg key ([`HsmSpender`]); the raw digest is never signed
-//! for a caller, so a block key in a module is as guarded as one in memory. [`admin`] lists tokens,
-//! initialises them, and makes and imports keys. [`testing`] makes SoftHSM tokens for tests.
+//! ([`HsmSigner`]) or as a reissuance or peg key ([`HsmSpender`]). Callers cannot have arbitrary
+//! digests signed, so a block key in a module is guarded like one in memory. [`admin`] lists and
+//! initialises tokens, and generates and imports keys. [`testing`] creates SoftHSM tokens for
+//! tests.
 //!
 //! ```text
 //!  HsmSigner ── digest ──> bounded queue ──> worker threads, one session each ──> module
 //!      ^                                                │
-//!      └── low S, verified with the own public key <────┘
+//!      └── low S, verified with the public key <────────┘
 //! ```
 //!
-//! A module's calls block, and some hang: they run on threads of their own and a caller waits no
-//! longer than the time-out. A thread that hangs is replaced, and with
-//! [`HsmConfig::MAX_HANGING`] of them the key has ended ([`HsmError::Hangs`]). Sessions stay open
-//! and logged in. When one is lost, because the token was pulled, the module restarted or the
-//! session expired, or fails in a way that the standard does not know, it is opened again, and if
-//! that does not help, the module is initialised again, which ends all its sessions in this
-//! process. A PIN that was refused is not tried a second time: tokens lock after a few tries.
+//! A module's calls block, and some hang: they run on dedicated threads, and a caller waits no
+//! longer than the timeout. A thread that hangs is replaced; with [`HsmConfig::MAX_HANGING`] such
+//! threads the key becomes unusable ([`HsmError::Hangs`]). Sessions stay open and logged in. A
+//! session is reopened when it is lost, because the token was removed, the module was restarted or
+//! the session expired, or when it fails in a way unknown to the standard. If that does not help,
+//! the module is reinitialised, which ends all its sessions in this process. A PIN that was refused
+//! is not tried again: tokens lock after a few attempts.
 //!
-//! When a key is opened it proves that private and public half belong together: it signs a digest
-//! under a tag of its own, which no block and no transaction can have ([`proof_digest`]). A token
-//! that has no object of the public half, or does not tell the curve, is asked for two such
-//! signatures, which only one key on secp256k1 can have made.
+//! When a key is opened it proves that private and public key belong together: it signs a digest
+//! with its own tag, which no block or transaction can have ([`proof_digest`]). If a token has no
+//! object for the public key, or does not report the curve, the public key is determined from two
+//! such signatures, which only one key on secp256k1 can have made.
 //!
-//! Modules differ. Sessions are opened read-only or read-write, whichever the token has; attributes
-//! are asked for one by one; points, curves, signatures and labels are read in every form that
-//! modules are known to give them; a template that is refused is tried with fewer attributes.
+//! Modules differ. Sessions are opened read-only or read-write, whichever the token supports;
+//! attributes are queried one by one; points, curves, signatures and labels are accepted in every
+//! form that modules are known to return; a template that is refused is retried with fewer
+//! attributes.
 //!
-//! Not here: the guard (`federation-signer`), where a PIN comes from
-//! (`federation_signer::SecretSource`), identity keys: PKCS#11 has no BIP 340 signatures.
+//! Not included: the guard (`federation-signer`), sources of PINs
+//! (`federation_signer::SecretSource`), and identity keys, because PKCS#11 has no BIP 340
+//! signatures.
 //!
 //! ```no_run
 //! use federation_signer::{KeySelector, MemoryGuardStore, GuardedSigner, SecretSource, TokenSelector};

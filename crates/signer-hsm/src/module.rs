@@ -1,9 +1,9 @@
 //! A loaded module, one per process and library.
 //!
-//! PKCS#11 keeps its state per process: one initialisation, one log-in per token, and a
-//! finalisation ends the sessions of everybody. So each library is loaded once, and everything that
-//! uses it holds a *generation*: session handles of an earlier one are dead, and their numbers may
-//! have been given out again.
+//! PKCS#11 keeps state per process: one initialisation, one login per token, and a finalisation
+//! ends the sessions of all users in the process. So each library is loaded once, and everything
+//! that uses it holds a *generation*: session handles from an earlier one are invalid, and their
+//! numbers may have been reused.
 
 use core::ops::Deref;
 use std::{
@@ -21,14 +21,14 @@ use cryptoki::{
 
 use crate::{HsmError, raw::Raw};
 
-/// The least time from one initialisation to the next, so that a broken module is not restarted
-/// without end while other tokens of it work.
+/// The minimum time between initialisations, so that a broken module is not restarted endlessly
+/// while other tokens of it work.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a restart waits for the calls of other threads to end, once it may begin.
+/// How long a restart waits for calls of other threads to end.
 const RESTART_WAIT: Duration = Duration::from_secs(2);
 
-/// How often a restart looks whether it may begin.
+/// The polling interval of a restart.
 const RESTART_POLL: Duration = Duration::from_millis(5);
 
 /// A loaded and initialised module.
@@ -36,15 +36,15 @@ const RESTART_POLL: Duration = Duration::from_millis(5);
 pub(crate) struct Module {
     path: PathBuf,
     state: RwLock<State>,
-    /// Held for each call of a module that takes one thread at a time.
+    /// Held for each call of a module that is not thread-safe.
     one: Option<Mutex<()>>,
     raw: OnceLock<Result<Raw, HsmError>>,
 }
 
-/// Where one module is, once it is initialised.
-type Place = Arc<Mutex<Option<Arc<Module>>>>;
+/// The slot of a module, filled once it is initialised.
+type ModuleSlot = Arc<Mutex<Option<Arc<Module>>>>;
 
-/// The module for one call or a few; while this lives, no restart comes between.
+/// Access to the module for a few calls; prevents a restart while it exists.
 pub(crate) struct Entered<'a> {
     state: RwLockReadGuard<'a, State>,
     _one: Option<MutexGuard<'a, ()>>,
@@ -58,30 +58,31 @@ impl Deref for Entered<'_> {
     }
 }
 
-/// What a call needs.
+/// The state that calls need.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) pkcs11: Pkcs11,
     pub(crate) generation: u64,
-    begun: Instant,
+    started: Instant,
 }
 
 impl Module {
-    /// Loads a library, or finds it loaded.
+    /// Loads a library, unless it is loaded already.
     pub(crate) fn load(path: &Path) -> Result<Arc<Self>, HsmError> {
-        /// All that were loaded. They stay: a library that was unloaded leaves threads behind.
-        static LOADED: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
+        /// All modules loaded so far. They stay loaded: an unloaded library would leave threads
+        /// behind.
+        static LOADED: Mutex<BTreeMap<PathBuf, ModuleSlot>> = Mutex::new(BTreeMap::new());
 
         let path = path
             .canonicalize()
             .map_err(|_| HsmError::NoSuchModule(path.to_owned()))?;
-        let place = {
+        let slot = {
             let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
             loaded.entry(path.clone()).or_default().clone()
         };
-        // A module that hangs as it is initialised holds up itself alone.
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = place.as_ref() {
+        // A module that hangs during initialisation delays only its own users.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = slot.as_ref() {
             return Ok(module.clone());
         }
         let pkcs11 = Pkcs11::new(&path).map_err(|error| HsmError::NotAModule {
@@ -100,14 +101,14 @@ impl Module {
             state: RwLock::new(State {
                 pkcs11,
                 generation: 0,
-                begun: Instant::now(),
+                started: Instant::now(),
             }),
         });
-        *place = Some(module.clone());
+        *slot = Some(module.clone());
         Ok(module)
     }
 
-    /// The module for one call or a few.
+    /// Gives access to the module for a few calls.
     pub(crate) fn enter(&self) -> Entered<'_> {
         let one = self.one.as_ref();
         Entered {
@@ -116,13 +117,13 @@ impl Module {
         }
     }
 
-    /// The calls that have no safe wrapper.
+    /// The calls without a safe wrapper.
     pub(crate) fn raw(&self) -> Result<Raw, HsmError> {
         self.raw.get_or_init(|| Raw::of_loaded(&self.path)).clone()
     }
 
-    /// Finalises and initialises the module, unless that was done since this generation. Waits for
-    /// the pause since the last time, and gives up when other calls do not end.
+    /// Reinitialises the module, unless that was done since this generation. Waits for the pause
+    /// since the last time, and gives up if other calls do not end.
     pub(crate) fn restart(&self, seen: u64) -> Result<(), HsmError> {
         let deadline = Instant::now() + RESTART_PAUSE + RESTART_WAIT;
         let mut state = loop {
@@ -133,35 +134,35 @@ impl Module {
             };
             match free {
                 Some(state) if state.generation != seen => return Ok(()),
-                Some(state) if state.begun.elapsed() >= RESTART_PAUSE => break state,
+                Some(state) if state.started.elapsed() >= RESTART_PAUSE => break state,
                 None if Instant::now() > deadline => return Err(HsmError::Timeout(RESTART_WAIT)),
                 _ => thread::sleep(RESTART_POLL),
             }
         };
-        tracing::warn!("the PKCS#11 module is initialised again");
+        tracing::warn!("reinitialising the PKCS#11 module");
         state.generation += 1;
-        state.begun = Instant::now();
+        state.started = Instant::now();
         match state.pkcs11.clone().finalize() {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiNotInitialized, _)) => {}
-            // Initialising will tell.
-            Err(error) => tracing::warn!(%error, "the PKCS#11 module does not finalise"),
+            // The initialisation will show whether this matters.
+            Err(error) => tracing::warn!(%error, "PKCS#11 module not finalised"),
         }
         initialize(&state.pkcs11).map(drop)
     }
 }
 
-/// Initialises a module; whether it takes calls of several threads at once.
+/// Initialises a module; returns whether it is thread-safe.
 fn initialize(pkcs11: &Pkcs11) -> Result<bool, HsmError> {
-    let as_asked = |flags| match pkcs11.initialize(CInitializeArgs::new(flags)) {
-        // Someone else in this process uses it, too.
+    let with_flags = |flags| match pkcs11.initialize(CInitializeArgs::new(flags)) {
+        // Something else in this process uses it too.
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
         Err(Error::Pkcs11(code, _)) => Err(HsmError::NotStarted(code)),
         Err(error) => Err(error.into()),
     };
-    match as_asked(CInitializeFlags::OS_LOCKING_OK) {
+    match with_flags(CInitializeFlags::OS_LOCKING_OK) {
         Err(HsmError::NotStarted(RvError::CantLock)) => {
-            tracing::info!("the PKCS#11 module takes calls of one thread at a time");
-            as_asked(CInitializeFlags::empty()).map(|()| false)
+            tracing::info!("PKCS#11 module is not thread-safe: its calls are serialised");
+            with_flags(CInitializeFlags::empty()).map(|()| false)
         }
         other => other.map(|()| true),
     }

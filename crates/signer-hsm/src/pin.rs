@@ -1,4 +1,4 @@
-//! A PIN in memory, or typed at the token itself.
+//! A PIN in memory, or entered at the token itself.
 
 use core::fmt;
 use std::{
@@ -13,45 +13,45 @@ use cryptoki::types::AuthPin;
 use federation_signer::{SecretSource, SecretSourceError, TokenSelector};
 use zeroize::Zeroizing;
 
-use crate::{HsmConfig, HsmError, admin, key_session::Patience, module::Module, pool};
+use crate::{HsmConfig, HsmError, admin, key_session::CallLimit, module::Module, pool};
 
 /// A PIN. Zeroed when dropped, never shown.
 #[derive(Clone)]
 pub struct Pin {
-    /// None if it is typed on the token's own pad.
+    /// `None` if it is entered on the token's own pad.
     auth: Option<AuthPin>,
-    /// In bytes, as tokens count.
+    /// The length in bytes, as tokens count it.
     len: usize,
 }
 
-/// Asks a module, which may hang, whether a token has a pad.
-fn asked_for_pad(module: &Path, token: &TokenSelector) -> Result<bool, HsmError> {
-    let patience = Arc::new(Patience::new(HsmConfig::TIMEOUT));
+/// Queries whether a token has a pad, with a timeout, because the module may hang.
+fn query_pin_pad(module: &Path, token: &TokenSelector) -> Result<bool, HsmError> {
+    let call_limit = Arc::new(CallLimit::new(HsmConfig::TIMEOUT));
     let (answer, waiting) = mpsc::channel();
-    let (module, token, asking) = (module.to_owned(), token.clone(), patience.clone());
+    let (module, token, asking) = (module.to_owned(), token.clone(), call_limit.clone());
     pool::spawn(move || {
         let has_pad = Module::load(&module).and_then(|_| {
-            asking.begins("C_GetTokenInfo");
+            asking.begin("C_GetTokenInfo");
             admin::has_pin_pad(&module, &token)
         });
-        // Nobody waits any more if it took too long.
+        // The receiver is gone if it took too long.
         let _ = answer.send(has_pad);
     })?;
-    match waiting.recv_timeout(patience.limit()) {
+    match waiting.recv_timeout(call_limit.limit()) {
         Ok(has_pad) => has_pad,
-        Err(RecvTimeoutError::Timeout) => Err(patience.opening()),
+        Err(RecvTimeoutError::Timeout) => Err(call_limit.opening_error()),
         Err(RecvTimeoutError::Disconnected) => Err(HsmError::Stopped),
     }
 }
 
-/// Why a PIN could not be had.
+/// Why a PIN could not be obtained.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PinError {
-    /// Its source does not give it.
+    /// Its source failed.
     #[error(transparent)]
     Source(#[from] SecretSourceError),
-    /// The token does not tell whether it has a PIN pad.
+    /// The module failed when asked whether the token has a PIN pad.
     #[error(transparent)]
     Module(#[from] HsmError),
 }
@@ -72,31 +72,31 @@ impl From<Zeroizing<String>> for Pin {
 }
 
 impl Pin {
-    /// No PIN that this process knows: it is typed on the token's own pad.
+    /// A PIN unknown to this process: it is entered on the token's own pad.
     #[must_use]
     pub const fn at_pad() -> Self {
         Self { auth: None, len: 0 }
     }
 
-    /// Whether it is typed on the token's own pad.
+    /// Whether it is entered on the token's own pad.
     #[must_use]
     pub const fn is_at_pad(&self) -> bool {
         self.auth.is_none()
     }
 
-    /// The user PIN of a token from its source. What is to be typed at the terminal is not asked
-    /// for there if the token has a PIN pad of its own. `what` says in the prompt what is wanted.
+    /// Reads the user PIN of a token from its source. If the source is a prompt and the token has
+    /// its own PIN pad, the terminal is not used. `what` describes the PIN in the prompt.
     ///
     /// # Errors
-    /// If the source does not give it, or the token is not found, or the module does not come back
-    /// within the time-out of an [`HsmConfig`](crate::HsmConfig) that sets none.
+    /// If the source fails, the token is not found, or the module does not return within the
+    /// default timeout of an [`HsmConfig`](crate::HsmConfig).
     pub fn read(
         source: &SecretSource,
         what: &str,
         module: &Path,
         token: &TokenSelector,
     ) -> Result<Self, PinError> {
-        if *source == SecretSource::Prompt && asked_for_pad(module, token)? {
+        if *source == SecretSource::Prompt && query_pin_pad(module, token)? {
             return Ok(Self::at_pad());
         }
         Ok(source.read(what)?.into())
@@ -107,7 +107,7 @@ impl Pin {
         self.len
     }
 
-    /// None if it is typed on the token's own pad.
+    /// `None` if it is entered on the token's own pad.
     pub(crate) const fn as_auth(&self) -> Option<&AuthPin> {
         self.auth.as_ref()
     }

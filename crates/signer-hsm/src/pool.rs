@@ -1,8 +1,8 @@
-//! The threads that talk to the module, each with a session, behind a bounded queue.
+//! The threads that call the module, each with a session, behind a bounded queue.
 //!
-//! Modules hang. A thread whose call has not come back within the time-out is left to itself, and
-//! another, with a session of its own, takes its place; should the call come back after all, its
-//! thread ends. So many calls may hang at a time and no more: then the key has ended.
+//! Modules hang. A thread whose call has not returned within the timeout is abandoned, and another
+//! one with its own session takes its place; if the call returns after all, its thread ends. The
+//! number of hanging calls is limited; beyond it the key becomes unusable.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     HsmConfig, HsmError,
-    key_session::{KeySession, Patience, Shared},
+    key_session::{CallLimit, KeySession, Shared},
 };
 
 struct Job {
@@ -33,25 +33,25 @@ impl Job {
     }
 }
 
-/// How long the end of the threads is waited for. One that hangs is left behind.
+/// How long to wait for the threads to end. Hanging ones are left behind.
 const END: Duration = Duration::from_secs(1);
 
-/// Signs on threads of its own, which end with it.
+/// A pool of threads that sign, and end when it is dropped.
 pub(crate) struct Pool {
-    desk: Arc<Desk>,
-    /// None while it is dropped; each thread has one.
+    inner: Arc<Inner>,
+    /// `None` while it is being dropped; each thread holds a clone.
     alive: Option<Sender<()>>,
     /// Closed when all threads have ended.
     ended: Mutex<Receiver<()>>,
 }
 
-/// What the pool and its threads share.
-struct Desk {
+/// The state shared by the pool and its threads.
+struct Inner {
     state: Mutex<State>,
     work: Condvar,
     key: Arc<Shared>,
     public_key: PublicKey,
-    /// How many threads are to work.
+    /// The number of working threads.
     sessions: usize,
     queue: usize,
 }
@@ -60,22 +60,22 @@ struct Desk {
 struct State {
     jobs: VecDeque<Job>,
     threads: BTreeMap<u64, Thread>,
-    /// How many threads there ever were.
+    /// The number of threads started so far.
     started: u64,
     closed: bool,
 }
 
-/// What a thread is at.
+/// The state of a thread.
 #[derive(Clone, Copy)]
 enum Thread {
-    Waits,
-    /// On one job since then.
-    Works(Instant),
-    /// It took too long, and another has its place.
-    Hangs,
+    Idle,
+    /// Busy with a job since then.
+    Working(Instant),
+    /// It took too long, and another thread has replaced it.
+    Hanging,
 }
 
-impl Desk {
+impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,7 +91,7 @@ impl Pool {
     ) -> Result<Self, HsmError> {
         let (alive, ended) = channel();
         let pool = Self {
-            desk: Arc::new(Desk {
+            inner: Arc::new(Inner {
                 state: Mutex::default(),
                 work: Condvar::new(),
                 key,
@@ -103,96 +103,96 @@ impl Pool {
             ended: Mutex::new(ended),
         };
         for session in sessions {
-            pool.add(&mut pool.desk.lock(), session)?;
+            pool.add(&mut pool.inner.lock(), session)?;
         }
         Ok(pool)
     }
 
     fn add(&self, state: &mut State, session: KeySession) -> Result<(), HsmError> {
         let alive = self.alive.clone().ok_or(HsmError::Stopped)?;
-        let (desk, number) = (self.desk.clone(), state.started);
-        spawn(move || work(session, &desk, number, alive))?;
+        let (inner, number) = (self.inner.clone(), state.started);
+        spawn(move || work(session, &inner, number, alive))?;
         state.started += 1;
-        state.threads.insert(number, Thread::Waits);
+        state.threads.insert(number, Thread::Idle);
         Ok(())
     }
 
-    /// What the module returns for a digest.
+    /// Returns the module's result for a digest.
     pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<Vec<u8>, HsmError> {
         let (answer, waiting) = oneshot::channel();
         {
-            let mut state = self.desk.lock();
-            // Whoever asked before may not have waited for the end of the time-out.
+            let mut state = self.inner.lock();
+            // Earlier callers may not have waited until the timeout.
             self.replace(&mut state)?;
-            if state.jobs.len() >= self.desk.queue {
+            if state.jobs.len() >= self.inner.queue {
                 state.jobs.retain(Job::is_wanted);
             }
-            if state.jobs.len() >= self.desk.queue {
-                return Err(HsmError::Busy(self.desk.queue));
+            if state.jobs.len() >= self.inner.queue {
+                return Err(HsmError::Busy(self.inner.queue));
             }
             state.jobs.push_back(Job { digest, answer });
         }
-        self.desk.work.notify_one();
-        let answer = within(&self.desk.key.patience, waiting).await;
+        self.inner.work.notify_one();
+        let answer = within(&self.inner.key.call_limit, waiting).await;
         if matches!(answer, Err(HsmError::Timeout(_))) {
-            self.replace(&mut self.desk.lock())?;
+            self.replace(&mut self.inner.lock())?;
         }
         answer
     }
 
-    /// Puts another thread in the place of each that hangs.
+    /// Replaces each thread that hangs.
     fn replace(&self, state: &mut State) -> Result<(), HsmError> {
-        let limit = self.desk.key.patience.limit();
-        // Who waited for the answer began to wait a little before the call began.
+        let limit = self.inner.key.call_limit.limit();
+        // The caller started waiting slightly before the call began.
         let too_long = limit - limit / 10;
         let mut hanging = 0;
         for thread in state.threads.values_mut() {
-            if matches!(thread, Thread::Works(since) if since.elapsed() >= too_long) {
-                *thread = Thread::Hangs;
+            if matches!(thread, Thread::Working(since) if since.elapsed() >= too_long) {
+                *thread = Thread::Hanging;
                 tracing::error!(
-                    "a call of the PKCS#11 module has not come back in {limit:?}: its thread is left to itself"
+                    "a call of the PKCS#11 module has not returned within {limit:?}: its thread is abandoned"
                 );
             }
-            hanging += usize::from(matches!(thread, Thread::Hangs));
+            hanging += usize::from(matches!(thread, Thread::Hanging));
         }
         if hanging >= HsmConfig::MAX_HANGING {
-            tracing::error!(hanging, "no more calls are made to the PKCS#11 module");
+            tracing::error!(hanging, "PKCS#11 module unusable: too many calls hang");
             return Err(HsmError::Hangs(hanging));
         }
-        while state.threads.len() < self.desk.sessions + hanging {
-            let key = self.desk.key.clone();
-            self.add(state, KeySession::new(key, Some(self.desk.public_key)))?;
+        while state.threads.len() < self.inner.sessions + hanging {
+            let key = self.inner.key.clone();
+            self.add(state, KeySession::new(key, Some(self.inner.public_key)))?;
         }
         Ok(())
     }
 }
 
 impl Drop for Pool {
-    /// Waits for the threads, since modules crash when the process ends amid a call.
+    /// Waits for the threads, since modules crash if the process exits during a call.
     fn drop(&mut self) {
         {
-            let mut state = self.desk.lock();
+            let mut state = self.inner.lock();
             state.closed = true;
             state.jobs.clear();
         }
-        self.desk.work.notify_all();
+        self.inner.work.notify_all();
         self.alive = None;
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(END) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the PKCS#11 module hangs, so its threads are left behind");
+            tracing::warn!("PKCS#11 module hangs: its threads are abandoned");
         }
     }
 }
 
-/// Waits for a thread's answer, but not for ever.
+/// Waits for a thread's result, with a timeout.
 pub(crate) async fn within<T>(
-    patience: &Patience,
+    call_limit: &CallLimit,
     mut waiting: oneshot::Receiver<Result<T, HsmError>>,
 ) -> Result<T, HsmError> {
     let mut waited = Duration::ZERO;
     loop {
-        // It may turn out meanwhile that a person types the PIN on a pad.
-        let limit = patience.limit();
+        // Meanwhile it may turn out that a person enters the PIN on a pad.
+        let limit = call_limit.limit();
         let Some(more) = limit.checked_sub(waited).filter(|more| !more.is_zero()) else {
             return Err(HsmError::Timeout(limit));
         };
@@ -204,7 +204,7 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// Starts a thread on which a module's call may block.
+/// Starts a thread on which a call of the module may block.
 pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), HsmError> {
     thread::Builder::new()
         .name("pkcs11".to_owned())
@@ -213,39 +213,41 @@ pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), HsmError
         .map_err(|error| HsmError::Thread(error.to_string()))
 }
 
-/// Works until there is no pool any more, or another thread has its place; `alive` is dropped after
-/// the session.
-fn work(mut session: KeySession, desk: &Desk, number: u64, alive: Sender<()>) {
-    while let Some(job) = next(desk, number) {
+/// Works until the pool is closed, or another thread has replaced this one; `alive` is dropped
+/// after the session.
+fn work(mut session: KeySession, inner: &Inner, number: u64, alive: Sender<()>) {
+    while let Some(job) = next(inner, number) {
         let signature = session.sign(&job.digest, &|| job.is_wanted());
         let _ = job.answer.send(signature);
     }
     drop(session);
-    desk.lock().threads.remove(&number);
+    inner.lock().threads.remove(&number);
     drop(alive);
 }
 
-/// The next job that somebody waits for. None if the thread is to end.
-fn next(desk: &Desk, number: u64) -> Option<Job> {
-    let mut state = desk.lock();
-    if matches!(state.threads.get(&number), Some(Thread::Hangs)) {
-        tracing::warn!("a call of the PKCS#11 module that hung has come back");
+/// The next job with a waiting caller. `None` if the thread is to end.
+fn next(inner: &Inner, number: u64) -> Option<Job> {
+    let mut state = inner.lock();
+    if matches!(state.threads.get(&number), Some(Thread::Hanging)) {
+        tracing::warn!("a hanging call of the PKCS#11 module has returned");
         return None;
     }
-    state.threads.insert(number, Thread::Waits);
+    state.threads.insert(number, Thread::Idle);
     loop {
         if state.closed {
             return None;
         }
-        // Nobody waits any more for what lay in the queue while the module hung.
+        // Jobs queued while the module hung may have no waiting caller any more.
         match state.jobs.pop_front() {
             Some(job) if job.is_wanted() => {
-                state.threads.insert(number, Thread::Works(Instant::now()));
+                state
+                    .threads
+                    .insert(number, Thread::Working(Instant::now()));
                 return Some(job);
             }
             Some(_) => {}
             None => {
-                state = desk
+                state = inner
                     .work
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The digest by which a key proves that it signs.
+//! The digest that a key signs to prove itself.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use secp256k1::{
@@ -6,16 +6,17 @@ use secp256k1::{
     rand::{RngCore, rngs::OsRng},
 };
 
-use crate::{HsmError, session::KeyAt, signature};
+use crate::{HsmError, session::SessionKey, signature};
 
-/// The tag of the digest, hashed by the scheme of BIP 340.
+/// The tag of the digest, hashed as in BIP 340.
 const TAG: &str = "federation/signer-proof/v1";
 
-/// The tag of the digest that a key signs while its public half is not known.
+/// The tag of the digest that a key signs while its public key is unknown.
 const UNKNOWN_TAG: &str = "federation/signer-unknown/v1";
 
-/// What a key signs to prove that its halves belong together: the tagged hash of its public half
-/// and a nonce. No block and no transaction has this hash, since theirs begin with no tag.
+/// The digest that a key signs to prove that private and public key belong together: the tagged
+/// hash of the public key and a nonce. No block or transaction has this hash, since theirs do not
+/// begin with a tag.
 #[must_use]
 pub fn proof_digest(public_key: &PublicKey, nonce: &[u8; 32]) -> [u8; 32] {
     tagged(TAG, &[&public_key.serialize(), nonce])
@@ -36,21 +37,22 @@ fn nonce() -> [u8; 32] {
     nonce
 }
 
-/// A digest by which a key proves itself once.
+/// A one-time digest for a key to prove itself.
 pub(crate) fn fresh_digest(public_key: &PublicKey) -> [u8; 32] {
     proof_digest(public_key, &nonce())
 }
 
-/// Whether a key signs as this public half.
-pub(crate) fn proves(key: &KeyAt<'_>, public_key: &PublicKey) -> Result<bool, HsmError> {
+/// Whether a key signs for this public key.
+pub(crate) fn proves(key: &SessionKey<'_>, public_key: &PublicKey) -> Result<bool, HsmError> {
     let digest = fresh_digest(public_key);
     let bytes = key.sign(&digest)?;
     Ok(signature::verified(&bytes, &digest, public_key).is_some())
 }
 
-/// The public half of what signs, from two signatures that are good for nothing else: each leaves a
-/// few keys, both together one. None if they are of no one key on the curve.
-pub(crate) fn signer(key: &KeyAt<'_>) -> Result<Option<PublicKey>, HsmError> {
+/// The public key of a signer, determined from two signatures that have no other use: each is
+/// compatible with a few keys, both together with one. `None` if they do not determine one key on
+/// the curve.
+pub(crate) fn signer(key: &SessionKey<'_>) -> Result<Option<PublicKey>, HsmError> {
     let signers = || {
         let digest = tagged(UNKNOWN_TAG, &[&nonce()]);
         key.sign(&digest)
@@ -68,13 +70,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_is_of_key_and_nonce_under_the_tag() {
+    fn the_digest_is_the_tagged_hash_of_key_and_nonce() {
         let key: PublicKey = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
             .parse()
             .expect("a key");
         let digest = proof_digest(&key, &[7; 32]);
         assert_ne!(digest, proof_digest(&key, &[8; 32]));
-        // By `python3`: sha256(sha256(tag) * 2 + key + bytes([7]) * 32).
+        // With `python3`: sha256(sha256(tag) * 2 + key + bytes([7]) * 32).
         assert_eq!(
             digest.to_lower_hex_string(),
             "54f6e3e47adfeaf425eeb6c1ac942c8eabac4c8a3f178852ed0a198d3e703e80"

@@ -1,12 +1,12 @@
-//! The calls of C that `cryptoki` does not wrap, and the only unsafe code of the workspace.
+//! The C calls that `cryptoki` does not wrap; the only unsafe code of the workspace.
 //!
-//! * `C_Sign` by itself. A key that wants its PIN for each use wants it between `C_SignInit` and
-//!   `C_Sign`, which `cryptoki` makes in one.
-//! * `C_InitToken` and `C_InitPIN` without a PIN, for tokens where it is typed on a pad.
+//! * `C_Sign` by itself. A key that requires its PIN for each use requires it between `C_SignInit`
+//!   and `C_Sign`, which `cryptoki` combines.
+//! * `C_InitToken` and `C_InitPIN` without a PIN, for tokens with a PIN pad.
 
 #![expect(
     unsafe_code,
-    reason = "these calls of C have no safe wrapper; each says why it is sound"
+    reason = "these C calls have no safe wrapper; each has a safety comment"
 )]
 
 use std::{path::Path, ptr};
@@ -16,10 +16,10 @@ use cryptoki_sys::{CK_FUNCTION_LIST, CK_ULONG, CKR_OK};
 
 use crate::HsmError;
 
-/// Most bytes of a signature on a curve of 256 bits: one in DER has 72.
+/// The maximum size of a signature on a 256-bit curve, in bytes: DER has at most 72.
 const MAX_SIGNATURE: usize = 256;
 
-/// Bytes of a token's label, padded with blanks.
+/// The size of a token's label, padded with spaces.
 const LABEL: usize = 32;
 
 /// A module's functions. The library stays loaded as long as this lives.
@@ -33,9 +33,9 @@ impl core::fmt::Debug for Raw {
 }
 
 impl Raw {
-    /// The functions of a library that `cryptoki` has loaded, so that they are the same.
+    /// The functions of a library that `cryptoki` has loaded, so that both use the same instance.
     pub(crate) fn of_loaded(path: &Path) -> Result<Self, HsmError> {
-        let lacks = || HsmError::Answer("it lacks a function that is needed".to_owned());
+        let lacks = || HsmError::Answer("it lacks a required function".to_owned());
         // SAFETY: the library is loaded already, so no code of it runs here.
         let library = unsafe { cryptoki_sys::Pkcs11::new(path) }
             .map_err(|error| HsmError::Answer(error.to_string()))?;
@@ -56,10 +56,10 @@ impl Raw {
         Ok(Self(list))
     }
 
-    /// Ends a signature that was begun in the session.
+    /// Completes a signature that was started in the session.
     pub(crate) fn sign(&self, session: &Session, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
         let call = self.0.C_Sign.ok_or(Error::NullFunctionPointer)?;
-        // A copy, since the type of the standard lets the module write to it.
+        // A copy, since the standard's type allows the module to write to it.
         let mut data = *digest;
         let mut signature = vec![0; MAX_SIGNATURE];
         let mut len = MAX_SIGNATURE as CK_ULONG;
@@ -78,7 +78,7 @@ impl Raw {
         Ok(signature)
     }
 
-    /// Initialises a token whose security officer types a PIN on its pad.
+    /// Initialises a token whose security officer enters a PIN on its pad.
     pub(crate) fn init_token_at_pad(&self, slot: Slot, label: &str) -> Result<(), HsmError> {
         let call = self.0.C_InitToken.ok_or(Error::NullFunctionPointer)?;
         let mut padded = [b' '; LABEL];
@@ -91,7 +91,7 @@ impl Raw {
         checked(rv, Function::InitToken)
     }
 
-    /// Sets the user's PIN, who types it on the token's pad.
+    /// Sets the PIN of the user, who enters it on the token's pad.
     pub(crate) fn init_pin_at_pad(&self, session: &Session) -> Result<(), HsmError> {
         let call = self.0.C_InitPIN.ok_or(Error::NullFunctionPointer)?;
         // SAFETY: no PIN is a null pointer of length 0.

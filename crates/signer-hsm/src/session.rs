@@ -1,4 +1,4 @@
-//! Sessions: opened in the mode that the token allows, logged in, and signing.
+//! Sessions: opened in the mode that the token supports, logged in, and signing.
 
 use core::cell::Cell;
 
@@ -12,33 +12,33 @@ use cryptoki::{
 
 use crate::{HsmError, Pin, find::Token, module::Module};
 
-/// How a session is opened.
+/// The mode of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// To find and use what is there.
+    /// To find and use objects.
     Read,
-    /// To make or import something.
+    /// To create or import objects.
     Write,
 }
 
-/// A session, and why it is in another mode than was asked for.
+/// A session, and the reason if it is not in the requested mode.
 pub(crate) struct Opened {
     pub(crate) session: Session,
-    /// The refusal of the mode that was asked for.
+    /// The error for the requested mode.
     pub(crate) refused: Option<HsmError>,
 }
 
-/// Who closes a session.
+/// How a session is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Closing {
-    /// It is closed when it is dropped.
+    /// When it is dropped.
     OnDrop,
-    /// The caller, who knows whether its number may be another session's by then.
+    /// By the caller, who knows whether its handle may belong to another session by then.
     ByHand,
 }
 
-/// Opens a session. Some modules have no read-only sessions, and a token that is write-protected
-/// has no others: what is refused in one mode is tried in the other.
+/// Opens a session. Some modules have no read-only sessions, and a write-protected token has no
+/// others: if one mode is refused, the other is tried.
 pub(crate) fn open(
     pkcs11: &Pkcs11,
     token: &Token,
@@ -73,13 +73,13 @@ pub(crate) fn open(
     };
     match in_mode(other) {
         Ok(session) => {
-            tracing::debug!(%refused, ?mode, "the token opens sessions of the other mode only");
+            tracing::debug!(%refused, ?mode, "session opened in the other mode");
             Ok(Opened {
                 session,
                 refused: Some(refused),
             })
         }
-        // The first says what is wrong.
+        // The first error is the relevant one.
         Err(_) => Err(refused),
     }
 }
@@ -103,11 +103,11 @@ pub(crate) fn close(session: Session, after: &HsmError) {
         return;
     }
     if let Err(error) = session.close() {
-        tracing::debug!(%error, "a PKCS#11 session was closed already");
+        tracing::debug!(%error, "PKCS#11 session already closed");
     }
 }
 
-/// Logs in and names what is wrong with a PIN.
+/// Logs in; errors about the PIN are specific.
 pub(crate) fn log_in(
     session: &Session,
     token: &Token,
@@ -122,10 +122,10 @@ pub(crate) fn log_in(
     if pin.as_auth().is_none() && !token.has_pad() {
         return Err(HsmError::NoPinPad(token.label()));
     }
-    let error = match give_pin(session, token, user, pin) {
-        // Of the process, by another session.
+    let error = match send_pin(session, token, user, pin) {
+        // The process is logged in already, by another session.
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => return Ok(()),
-        // Who needs no log-in may have none.
+        // Tokens that require no login may not support it.
         Err(Error::Pkcs11(RvError::FunctionNotSupported, _)) if !info.login_required() => {
             return Ok(());
         }
@@ -150,18 +150,16 @@ pub(crate) fn log_in(
     })
 }
 
-/// Gives the PIN, or has it typed on the token's pad. A token that has a pad is given none; should
-/// it want one nevertheless, which it says before it counts a try, it is given what is at hand.
-fn give_pin(session: &Session, token: &Token, user: UserType, pin: &Pin) -> Result<(), Error> {
+/// Passes the PIN, or has it entered on the token's pad. A token with a pad is not given a PIN; if
+/// it requires one nevertheless, which it reports before it counts an attempt, it is given the one
+/// available.
+fn send_pin(session: &Session, token: &Token, user: UserType, pin: &Pin) -> Result<(), Error> {
     let text = pin.as_auth();
     if text.is_some() && !token.has_pad() {
         return session.login(user, text);
     }
     if token.has_pad() {
-        tracing::info!(
-            token = token.label(),
-            "the PIN is to be typed on the token's own pad"
-        );
+        tracing::info!(token = token.label(), "enter the PIN on the token's pad");
     }
     match session.login(user, None) {
         Err(Error::Pkcs11(
@@ -172,7 +170,7 @@ fn give_pin(session: &Session, token: &Token, user: UserType, pin: &Pin) -> Resu
     }
 }
 
-/// What PINs the token takes.
+/// The error about the form of PINs that the token accepts.
 pub(crate) fn pin_form(token: &Token) -> HsmError {
     HsmError::PinForm {
         token: token.label(),
@@ -182,20 +180,20 @@ pub(crate) fn pin_form(token: &Token) -> HsmError {
 }
 
 /// A key in a session, ready to sign.
-pub(crate) struct KeyAt<'a> {
+pub(crate) struct SessionKey<'a> {
     pub(crate) module: &'a Module,
     pub(crate) session: &'a Session,
     pub(crate) handle: ObjectHandle,
     pub(crate) token: &'a Token,
     pub(crate) pin: &'a Pin,
-    /// Whether the PIN was refused before, so that it is not given again.
+    /// Whether the PIN was refused before, so that it is not sent again.
     pub(crate) pin_refused: bool,
-    /// Whether the key wants the PIN for each use. Set when that turns out.
+    /// Whether the key requires the PIN for each use. Set once that is known.
     pub(crate) each_use: &'a Cell<bool>,
 }
 
-impl KeyAt<'_> {
-    /// Signs 32 bytes as they are: what the module returns.
+impl SessionKey<'_> {
+    /// Signs 32 bytes; returns the module's raw result.
     pub(crate) fn sign(&self, digest: &[u8; 32]) -> Result<Vec<u8>, HsmError> {
         if self.each_use.get() {
             return self.sign_with_pin(digest);
@@ -207,7 +205,8 @@ impl KeyAt<'_> {
         if self.pin_refused {
             return Err(error.into());
         }
-        // The log-in is lost, or the key wants the PIN for each use and the module does not tell.
+        // The login is lost, or the key requires the PIN for each use and the module does not
+        // report it.
         match self.sign_with_pin(digest) {
             Ok(signature) => {
                 self.each_use.set(true);

@@ -1,4 +1,4 @@
-//! Signatures in the forms that modules give them, and the keys they are of.
+//! Signatures in the forms that modules return, and the keys that made them.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use secp256k1::{
 
 use crate::{curve::unsigned, der};
 
-/// Bytes of each of a signature's two numbers.
+/// The size of each of a signature's two numbers, in bytes.
 const NUMBER: usize = 32;
 
-/// The signature in these bytes that is of this digest by this key, with its S made low. By the
-/// standard R and S have 32 bytes each.
+/// The signature in these bytes that is by this key over this digest, with low S. By the standard,
+/// R and S have 32 bytes each.
 pub(crate) fn verified(
     bytes: &[u8],
     digest: &[u8; 32],
@@ -27,7 +27,7 @@ pub(crate) fn verified(
         .or_else(|| forms(bytes).into_iter().find(fits))
 }
 
-/// The keys that these bytes may be a signature of a digest by.
+/// The keys that may have made these bytes as a signature of a digest.
 pub(crate) fn signers(bytes: &[u8], digest: &[u8; 32]) -> BTreeSet<PublicKey> {
     let message = Message::from_digest(*digest);
     let mut keys = BTreeSet::new();
@@ -50,14 +50,14 @@ fn standard(bytes: &[u8]) -> Option<ecdsa::Signature> {
     Some(signature)
 }
 
-/// Every other way to read the bytes. Which is right only a check of the signature can tell.
+/// All other interpretations of the bytes. Only verification can tell which is right.
 fn forms(bytes: &[u8]) -> Vec<ecdsa::Signature> {
     let halves = |at: usize| {
         let (r, s) = bytes.split_at_checked(at)?;
         of_numbers(r, s)
     };
     let mut forms = Vec::new();
-    // In DER, perhaps with zeros behind.
+    // DER, possibly followed by zeros.
     let in_der = || {
         let (numbers, _) = der::content(bytes, der::SEQUENCE)?;
         let (r, rest) = der::content(numbers, der::INTEGER)?;
@@ -65,16 +65,16 @@ fn forms(bytes: &[u8]) -> Vec<ecdsa::Signature> {
         of_numbers(r, s)
     };
     forms.extend(in_der());
-    // Two numbers of one length each, shorter or longer than the standard's.
+    // Two numbers of equal length, shorter or longer than the standard's.
     if bytes.len().is_multiple_of(2) && bytes.len() != 2 * NUMBER {
         forms.extend(halves(bytes.len() / 2));
     }
-    // Zeros in front of one number are left out.
+    // Leading zeros of one number are omitted.
     if bytes.len() < 2 * NUMBER {
         forms.extend(halves(NUMBER));
         forms.extend(bytes.len().checked_sub(NUMBER).and_then(halves));
     }
-    // A buffer of a fixed size, with zeros behind.
+    // A fixed-size buffer, filled with zeros.
     if let Some((signature, behind)) = bytes.split_at_checked(2 * NUMBER)
         && !behind.is_empty()
         && behind.iter().all(|byte| *byte == 0)
@@ -84,13 +84,13 @@ fn forms(bytes: &[u8]) -> Vec<ecdsa::Signature> {
     forms
 }
 
-/// The signature of two numbers without regard to zeros in front of them.
+/// The signature of two numbers, regardless of leading zeros.
 fn of_numbers(r: &[u8], s: &[u8]) -> Option<ecdsa::Signature> {
     let mut bytes = [0; 2 * NUMBER];
-    for (number, place) in [r, s].into_iter().zip(bytes.chunks_exact_mut(NUMBER)) {
+    for (number, half) in [r, s].into_iter().zip(bytes.chunks_exact_mut(NUMBER)) {
         let number = unsigned(number);
         let zeros = NUMBER.checked_sub(number.len())?;
-        place[zeros..].copy_from_slice(number);
+        half[zeros..].copy_from_slice(number);
     }
     standard(&bytes)
 }
@@ -110,12 +110,12 @@ mod tests {
         SECP256K1.sign_ecdsa(&Message::from_digest(*digest), &key(1))
     }
 
-    /// The number without zeros in front, at least one byte.
+    /// The number without leading zeros.
     fn short(number: &[u8]) -> Vec<u8> {
         unsigned(number).to_vec()
     }
 
-    /// A digest whose signature has a zero in front of R or of S.
+    /// A digest whose signature has a leading zero in R or S.
     fn with_zero(of_s: bool) -> ([u8; 32], ecdsa::Signature) {
         (0_u32..)
             .map(|n| {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_without_their_zeros_in_front_are_read() {
+    fn signatures_without_leading_zeros_are_read() {
         let own = key(1).public_key(SECP256K1);
         for of_s in [false, true] {
             let (digest, signature) = with_zero(of_s);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_high_s_is_made_low() {
+    fn a_high_s_is_normalised() {
         let own = key(1).public_key(SECP256K1);
         let digest = [5; 32];
         let signature = signed(&digest);

@@ -1,4 +1,4 @@
-//! What a key in a module signs, by its role.
+//! The signers of a key in a module, by its role.
 
 use async_trait::async_trait;
 use federation_chain::BlockHash;
@@ -7,12 +7,12 @@ use secp256k1::{PublicKey, ecdsa};
 
 use crate::HsmKey;
 
-/// A block key in a module. Give it to a `GuardedSigner`.
+/// A block key in a module. Wrap it in a `GuardedSigner`.
 #[derive(Debug)]
 pub struct HsmSigner(HsmKey);
 
 impl HsmSigner {
-    /// A signer with this key.
+    /// Creates a signer with this key.
     #[must_use]
     pub const fn new(key: HsmKey) -> Self {
         Self(key)
@@ -35,7 +35,7 @@ impl Signer for HsmSigner {
 pub struct HsmSpender(HsmKey);
 
 impl HsmSpender {
-    /// A spender with this key. Not a block key, which belongs behind its guard.
+    /// Creates a spend signer with this key. Not for block keys, which belong behind a guard.
     #[must_use]
     pub const fn new(key: HsmKey) -> Self {
         Self(key)

@@ -1,8 +1,8 @@
-//! SoftHSM tokens in a temporary folder, for the tests of whoever uses this crate.
+//! SoftHSM tokens in a temporary folder, for tests of this crate and its users.
 //!
-//! SoftHSM reads `SOFTHSM2_CONF` once per process, so a test runs in a process of its own:
-//! [`isolated`] starts the test's program again for this test only, with the variable set. The
-//! functions panic by design, with a message that says what is missing.
+//! SoftHSM reads `SOFTHSM2_CONF` once per process, so each test needs its own process: [`isolated`]
+//! runs the test program again for one test, with the variable set. The functions panic on failure,
+//! with a message that says what is missing.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,16 +15,16 @@ use zeroize::Zeroizing;
 
 use crate::{HsmConfig, Pin, admin};
 
-/// Says which test a process is to run by itself.
+/// The variable that names the test which a process runs by itself.
 const CHILD: &str = "FEDERATION_SOFTHSM_TEST";
 
-/// The user PIN of tokens made here.
+/// The user PIN of tokens created here.
 pub const USER_PIN: &str = "12345678";
 
-/// The security officer's PIN of tokens made here.
+/// The security officer's PIN of tokens created here.
 pub const SO_PIN: &str = "87654321";
 
-/// Where systems have SoftHSM's library.
+/// The usual paths of SoftHSM's library.
 const PLACES: [&str; 7] = [
     "/usr/lib/softhsm/libsofthsm2.so",
     "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
@@ -35,7 +35,7 @@ const PLACES: [&str; 7] = [
     "/usr/lib/pkcs11/libsofthsm2.so",
 ];
 
-/// SoftHSM's library: `$SOFTHSM2_MODULE`, or where systems have it.
+/// SoftHSM's library: `$SOFTHSM2_MODULE`, or at one of the usual paths.
 ///
 /// # Panics
 /// If it is not installed.
@@ -52,10 +52,10 @@ pub fn softhsm() -> PathBuf {
         .expect("SoftHSM 2: install softhsm2, or set SOFTHSM2_MODULE to its library")
 }
 
-/// A folder for tokens, with the configuration that names it.
+/// A folder for tokens, with a configuration that refers to it.
 ///
 /// # Panics
-/// If it cannot be made.
+/// If it cannot be created.
 #[must_use]
 pub fn token_folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -69,13 +69,13 @@ pub fn token_folder() -> TempDir {
     folder
 }
 
-/// The configuration in a folder of [`token_folder`], for `SOFTHSM2_CONF`.
+/// The configuration in a folder made by [`token_folder`], for `SOFTHSM2_CONF`.
 #[must_use]
 pub fn conf_of(folder: &Path) -> PathBuf {
     folder.join("softhsm2.conf")
 }
 
-/// The folder of the tokens, in a process of [`isolated`].
+/// The folder of the tokens, in a process started by [`isolated`].
 ///
 /// # Panics
 /// In any other process.
@@ -85,8 +85,8 @@ pub fn tokens_here() -> PathBuf {
     Path::new(&conf).with_file_name("tokens")
 }
 
-/// Runs a test in a process of its own with an empty folder for tokens. `name` is the test's, as
-/// the test program lists it.
+/// Runs a test in its own process with an empty folder for tokens. `name` is the name of the test
+/// as the test program lists it.
 ///
 /// # Panics
 /// If the test fails there.
@@ -110,13 +110,13 @@ pub fn isolated(name: &str, test: impl FnOnce()) {
     );
 }
 
-/// A PIN from a text in a test.
+/// A PIN from a string in a test.
 #[must_use]
 pub fn pin(text: &str) -> Pin {
     Zeroizing::new(text.to_owned()).into()
 }
 
-/// Makes a token with [`USER_PIN`].
+/// Creates a token with [`USER_PIN`].
 ///
 /// # Panics
 /// If that fails.
@@ -124,7 +124,7 @@ pub fn make_token(module: &Path, label: &str) {
     admin::init_token(module, None, label, &pin(SO_PIN), &pin(USER_PIN)).expect("a new token");
 }
 
-/// How to open a key of a token of [`make_token`], by their labels.
+/// The configuration of a key in a token made by [`make_token`], selected by labels.
 #[must_use]
 pub fn config(module: &Path, token: &str, key: &str) -> HsmConfig {
     HsmConfig::new(

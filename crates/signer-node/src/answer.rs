@@ -1,4 +1,4 @@
-//! Finding the operator's signature in what `signblock` answers.
+//! Finding the operator's signature in the result of `signblock`.
 
 use federation_chain::{
     BlockHash, Dialect, SignatureFormError, signature_of_signblock, signatures_of_script_sig,
@@ -7,17 +7,17 @@ use hex_conservative::FromHex;
 use secp256k1::{Message, PublicKey, SECP256K1, ecdsa::Signature};
 use serde::Deserialize;
 
-/// Why an answer of `signblock` holds no signature of the operator's.
+/// Why a result of `signblock` has no signature by the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// No hex.
-    #[error("the node's signature is no hex")]
+    /// The signature is not hex.
+    #[error("the node's signature is not hex")]
     Hex,
-    /// Signatures in another form than this dialect's.
+    /// The signatures have another form than this dialect's.
     #[error(transparent)]
     Form(#[from] SignatureFormError),
-    /// The wallet has not the operator's key.
+    /// The wallet does not have the operator's key.
     #[error(
         "the node's wallet did not sign with key {0}: import this operator's block key into it \
          (importprivkey), or choose the wallet that holds it"
@@ -25,13 +25,13 @@ pub enum AnswerError {
     NotOurKey(Box<PublicKey>),
 }
 
-/// What `signblock` answers: Ocean a text, Elements a list.
+/// The result of `signblock`: a string on Ocean, a list on Elements.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Answer {
     /// The `scriptSig` in hex.
     ScriptSig(String),
-    /// One entry for each key of the wallet.
+    /// One entry for each key in the wallet.
     List(Vec<Entry>),
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
 }
 
 impl Answer {
-    /// The signature of a key over a block's hash, with low S.
+    /// Returns a key's signature of a block hash, with low S.
     pub(crate) fn signature(
         &self,
         dialect: Dialect,
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_is_found_among_others_in_every_form() {
+    fn our_signature_is_found_among_others_in_every_form() {
         let all = [signed(1), signed(2), signed(3)];
         let (key, signature) = all[1];
         let bare: Vec<_> = all.iter().map(|(_, signature)| *signature).collect();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_under_our_key_that_is_not_of_it_is_refused() {
+    fn a_signature_listed_with_our_key_but_by_another_is_refused() {
         let (key, _) = signed(1);
         let (_, wrong) = signed(2);
         let answer = list(Dialect::Elements, &[(key, wrong)]);
@@ -139,7 +139,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_panics(text in "[0-9a-f]{0,300}|\\PC{0,40}") {
+        fn no_result_panics(text in "[0-9a-f]{0,300}|\\PC{0,40}") {
             let (key, _) = signed(1);
             for dialect in Dialect::ALL {
                 let list = Answer::List(vec![Entry { pubkey: key.to_string(), sig: text.clone() }]);

@@ -1,20 +1,21 @@
-//! Block signatures by the wallet of an Elements or Ocean node (`signblock`), for those who keep
-//! the block key there.
+//! Block signatures by the wallet of an Elements or Ocean node (`signblock`), for operators that
+//! keep the block key there.
 //!
-//! The node gets the whole unsigned block, tests it once more and signs its hash with each key of
-//! the script that its wallet holds. [`NodeWalletSigner`] picks the signature of the operator's key
-//! and verifies it. The node signs any block for whoever may call it, so its RPC must be the
-//! operator's alone; what holds the operator to one block per height is the guard in front of this
-//! signer, in `federation-signer`.
+//! The node receives the whole unsigned block, tests it once more and signs its hash with every key
+//! of the script that its wallet holds. [`NodeWalletSigner`] picks the signature by the operator's
+//! key and verifies it. The node signs any block for anyone who can call it, so its RPC must be
+//! reserved for the operator. The limit of one block per height is enforced by the guard in front
+//! of this signer, in `federation-signer`.
 //!
-//! | | asked | answers |
+//! | | call | result |
 //! |---|---|---|
 //! | Ocean | `signblock BLOCK` | the `scriptSig` in hex: a zero, then signatures in DER |
 //! | Elements | `signblock BLOCK` | a list of `{pubkey, sig}`, DER |
 //! | Elements with dynafed | `signblock BLOCK SCRIPT` | the same, each with the sighash byte `01` |
 //!
-//! Elements signs with legacy wallets only, and only blocks on its tip. Whether the wallet is one that
-//! can, and has the key, [`NodeWalletSigner::check_wallet`] asks without signing anything.
+//! Elements signs only with legacy wallets, and only blocks on top of its best block.
+//! [`NodeWalletSigner::check_wallet`] checks the kind of wallet and the key without signing
+//! anything.
 //!
 //! ```no_run
 //! use federation_chain::SigningRules;

@@ -13,20 +13,20 @@ use crate::{WalletFault, answer::Answer, wallet};
 
 /// A block key in the wallet of a node.
 ///
-/// Signs whole blocks only: [`Signer::sign_full_block`].
+/// It signs whole blocks only: [`Signer::sign_full_block`].
 #[derive(Debug, Clone)]
 pub struct NodeWalletSigner {
     client: NodeClient,
     dialect: Dialect,
-    /// The script that `signblock` wants to be told with dynafed, in hex.
+    /// The script that `signblock` requires with dynafed, in hex.
     witness_script: Option<String>,
     public_key: PublicKey,
 }
 
 impl NodeWalletSigner {
-    /// Signs with this key of the wallet that the client reaches, on a chain with these rules.
+    /// Creates a signer with this key of the client's wallet, on a chain with these rules.
     ///
-    /// Nothing is asked yet: see [`check_wallet`](Self::check_wallet).
+    /// The wallet is not contacted yet: see [`check_wallet`](Self::check_wallet).
     #[must_use]
     pub fn new(client: NodeClient, rules: &SigningRules, public_key: PublicKey) -> Self {
         let dialect = rules.dialect();
@@ -38,11 +38,11 @@ impl NodeWalletSigner {
         }
     }
 
-    /// Asks whether the wallet is one that signs blocks, has the key, and is not locked; signs nothing.
-    /// When it locks itself again, in seconds since 1970, if it has a pass phrase.
+    /// Checks that the wallet can sign blocks, has the key, and is not locked; signs nothing.
+    /// Returns when it locks itself again, in seconds since 1970, if it has a passphrase.
     ///
     /// # Errors
-    /// What keeps it from signing, or the node from telling.
+    /// If the wallet cannot sign, or the node does not answer.
     pub async fn check_wallet(&self) -> Result<Option<u64>, WalletFault> {
         wallet::check(&self.client, self.dialect, self.public_key).await
     }
@@ -61,9 +61,7 @@ impl Signer for NodeWalletSigner {
     }
 
     async fn sign_block(&self, _: BlockHash) -> Result<ecdsa::Signature, SignerError> {
-        Err(refused(
-            "a node's wallet signs whole blocks, not their hash",
-        ))
+        Err(refused("a node's wallet signs whole blocks, not hashes"))
     }
 
     async fn sign_full_block(
@@ -79,7 +77,7 @@ impl Signer for NodeWalletSigner {
         }
         let mut params = vec![Value::from(block.to_lower_hex_string())];
         params.extend(self.witness_script.clone().map(Value::from));
-        // Once only: what failed is asked for again by the operator, through the guard.
+        // Called only once: after a failure the operator asks again, through the guard.
         let answer: Answer = match self.client.call(Method::SignBlock.as_str(), &params).await {
             Ok(answer) => answer,
             Err(error @ RpcError::Node { .. }) => return Err(refused(error)),

@@ -1,4 +1,4 @@
-//! Whether a node's wallet can sign blocks with a key, asked without signing anything.
+//! Checking whether a node's wallet can sign blocks with a key, without signing anything.
 
 use federation_chain::Dialect;
 use federation_multisig::p2pkh_script;
@@ -8,49 +8,49 @@ use secp256k1::PublicKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What keeps a node's wallet from signing blocks with the operator's key.
+/// Why a node's wallet cannot sign blocks with the operator's key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WalletFault {
-    /// The node does not say.
-    #[error("the node's wallet cannot be asked: {0}")]
+    /// The node did not answer.
+    #[error("the node's wallet cannot be queried: {0}")]
     Node(#[from] RpcError),
-    /// A wallet of another kind than `signblock` knows.
+    /// The wallet is of a kind that `signblock` does not support.
     #[error(
-        "the node's wallet has descriptors, and signblock signs with legacy wallets only: make one (createwallet NAME false false \"\" false false) and import the key into it (importprivkey)"
+        "the node's wallet has descriptors, but signblock supports legacy wallets only: create one (createwallet NAME false false \"\" false false) and import the key into it (importprivkey)"
     )]
     Descriptors,
-    /// A wallet without secret keys.
-    #[error("the node's wallet has no secret keys: choose or make one that has")]
+    /// The wallet has no private keys.
+    #[error("the node's wallet has no secret keys: choose or create one that has")]
     NoSecretKeys,
-    /// The key is another wallet's, or nobody's.
+    /// The wallet does not have the key.
     #[error(
-        "the node's wallet has not the block key {0}: import it (importprivkey), or choose the wallet that holds it"
+        "the node's wallet does not have the block key {0}: import it (importprivkey), or choose the wallet that holds it"
     )]
     NotOurKey(Box<PublicKey>),
-    /// The wallet knows the key's address, and has not its secret half.
+    /// The wallet knows the key's address, but not its private key.
     #[error(
-        "the node's wallet only watches the block key {0}: import its secret half (importprivkey)"
+        "the node's wallet only watches the block key {0}: import the secret key (importprivkey)"
     )]
     OnlyWatched(Box<PublicKey>),
-    /// The wallet wants its pass phrase.
+    /// The wallet is locked.
     #[error(
         "the node's wallet is locked: unlock it (walletpassphrase) for as long as the operator runs, and after each start of the node"
     )]
     Locked,
 }
 
-/// What `getwalletinfo` tells, as far as it counts here; families and versions tell less.
+/// The fields of `getwalletinfo` used here; some families and versions lack some of them.
 #[derive(Debug, Deserialize)]
 struct WalletInfo {
     #[serde(default)]
     descriptors: bool,
     private_keys_enabled: Option<bool>,
-    /// When it locks itself again, in seconds since 1970; missing without a pass phrase.
+    /// When it locks itself again, in seconds since 1970; absent without a passphrase.
     unlocked_until: Option<u64>,
 }
 
-/// What `decodescript` tells: one address, or in older versions a list.
+/// The result of `decodescript`: one address, or a list in older versions.
 #[derive(Debug, Deserialize)]
 struct Decoded {
     address: Option<String>,
@@ -58,7 +58,7 @@ struct Decoded {
     addresses: Vec<String>,
 }
 
-/// What `getaddressinfo`, or in Ocean `validateaddress`, tells.
+/// The result of `getaddressinfo`, or of `validateaddress` on Ocean.
 #[derive(Debug, Deserialize)]
 struct AddressInfo {
     #[serde(default)]
@@ -67,8 +67,8 @@ struct AddressInfo {
     iswatchonly: bool,
 }
 
-/// Whether the wallet that the client reaches can sign with the key; when it locks itself again, in
-/// seconds since 1970, if it has a pass phrase.
+/// Checks whether the client's wallet can sign with the key. Returns when it locks itself again, in
+/// seconds since 1970, if it has a passphrase.
 pub(crate) async fn check(
     client: &NodeClient,
     dialect: Dialect,
@@ -89,7 +89,7 @@ pub(crate) async fn check(
         .or_else(|| decoded.addresses.first().cloned());
     let address = address.ok_or_else(|| RpcError::Unexpected {
         method: Method::DecodeScript.to_string(),
-        reason: "no address of a key's hash".to_owned(),
+        reason: "no address for a key's hash".to_owned(),
     })?;
     let method = match dialect {
         Dialect::Ocean => Method::ValidateAddress,

@@ -1,5 +1,5 @@
-//! Nodes' wallets sign blocks that become blocks: devnet nodes always, real ones where
-//! `ELEMENTSD` and `OCEAND` name them.
+//! Node wallets sign blocks that are accepted: devnet nodes always, real ones if `ELEMENTSD` and
+//! `OCEAND` name them.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -14,7 +14,7 @@ use federation_signer::{GuardError, GuardedSigner, MemoryGuardStore, Secret, Sig
 use federation_signer_node::{NodeWalletSigner, WalletFault};
 use serde_json::{Value, json};
 
-/// One key in the wallet, one in memory: 2 of 3.
+/// One key in the wallet, one in memory, of a 2-of-3 script.
 struct Keys {
     wallet: Secret,
     memory: Secret,
@@ -39,7 +39,7 @@ fn keys(dialect: Dialect) -> Keys {
     }
 }
 
-/// Has wallet and memory sign block after block.
+/// Makes blocks signed by wallet and memory.
 async fn makes_blocks(node: &NodeClient, keys: &Keys) {
     let wif = keys.wallet.to_wif(&Network::ELEMENTS_CUSTOM);
     let params = [json!(wif.as_str())];
@@ -50,13 +50,13 @@ async fn makes_blocks(node: &NodeClient, keys: &Keys) {
     );
     node.call::<Value>("importprivkey", &params)
         .await
-        .expect("the key goes into the wallet");
+        .expect("the wallet imports the key");
     assert_eq!(signer.check_wallet().await, Ok(None));
     let guarded = GuardedSigner::new(signer, MemoryGuardStore::new()).expect("new");
     let memory = federation_signer::SoftwareSigner::new(
         Secret::from_hex(&keys.memory.to_hex()).expect("the same"),
     );
-    // Past height 10, where dynafed parameters stand in full again.
+    // Beyond height 10, where headers have full dynafed parameters again.
     for height in (1..=12).map(BlockHeight::new) {
         let bytes = node.new_block().await.expect("a template");
         let block = Block::decode(keys.rules.dialect(), bytes.clone()).expect("a block");
@@ -74,7 +74,7 @@ async fn makes_blocks(node: &NodeClient, keys: &Keys) {
             node.submit_block(whole.as_bytes()).await,
             Ok(SubmitOutcome::Accepted)
         );
-        // The guard stands before the wallet as before every key.
+        // The guard protects the wallet like any other key.
         let other = BlockHash::from_bytes([1; 32]);
         assert!(matches!(
             guarded.sign_full_block(height, other, &bytes).await,
@@ -122,7 +122,7 @@ async fn a_devnet_wallet_signs_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_away_is_unavailable() {
+async fn a_node_that_is_down_is_unavailable() {
     let keys = keys(Dialect::Elements);
     let config = DevNodeConfig::new(Dialect::Elements, keys.rules.script().clone())
         .with_max_signature_size(keys.rules.max_signature_size());
@@ -136,8 +136,11 @@ async fn a_node_that_is_away_is_unavailable() {
         .block_hash();
     let signer = NodeWalletSigner::new(client, &keys.rules, keys.wallet.public_key());
     node.stop().await;
-    let away = signer.sign_full_block(hash, &bytes).await;
-    assert!(matches!(away, Err(SignerError::Unavailable(_))), "{away:?}");
+    let result = signer.sign_full_block(hash, &bytes).await;
+    assert!(
+        matches!(result, Err(SignerError::Unavailable(_))),
+        "{result:?}"
+    );
 }
 
 async fn real(program: &str, dialect: Dialect, chain: &str) {
@@ -170,7 +173,7 @@ async fn real(program: &str, dialect: Dialect, chain: &str) {
     let locked = client
         .call::<Value>("encryptwallet", &[json!("pass")])
         .await;
-    // Ocean ends after it.
+    // Ocean exits after this.
     if locked.is_ok() && dialect != Dialect::Ocean {
         let signer = NodeWalletSigner::new(client.clone(), &keys.rules, keys.wallet.public_key());
         assert_eq!(signer.check_wallet().await, Err(WalletFault::Locked));
@@ -179,14 +182,14 @@ async fn real(program: &str, dialect: Dialect, chain: &str) {
             .call::<Value>("walletpassphrase", &unlock)
             .await
             .expect("unlocked");
-        let until = signer.check_wallet().await.expect("it can sign");
+        let until = signer.check_wallet().await.expect("able to sign");
         assert!(until.is_some_and(|until| until > 0), "{until:?}");
         other_wallets(process.client(), &keys).await;
     }
     process.stop().await;
 }
 
-/// Wallets that cannot sign blocks, each for its reason.
+/// Wallets that cannot sign blocks, each with its fault.
 async fn other_wallets(node: &NodeClient, keys: &Keys) {
     let key = keys.wallet.public_key();
     let check = async |name: &str| {

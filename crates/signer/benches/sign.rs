@@ -1,4 +1,4 @@
-//! How long a guarded signature takes with a key and a store in memory.
+//! Benchmark of a guarded signature with key and store in memory.
 
 use std::hint::black_box;
 

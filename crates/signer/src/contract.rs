@@ -1,7 +1,7 @@
-//! The tests that every signer, identity signer and guard store passes, for the crates that
-//! implement one.
+//! Contract tests for signers, identity signers and guard stores, for the crates that implement
+//! one.
 //!
-//! They panic by design, with a message that says what is broken.
+//! They panic on failure, with a message that says what is broken.
 //!
 //! ```
 //! use federation_signer::{MemoryGuardStore, Secret, SoftwareSigner, contract};
@@ -9,7 +9,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! contract::signer(&SoftwareSigner::new(Secret::generate())).await;
-//! // Each call of the outer closure makes an empty store, each of the inner one opens it again.
+//! Each call of the outer closure creates an empty store, each call of the inner one opens it
+//! again.
 //! contract::guard_store(|| {
 //!     let store = MemoryGuardStore::new();
 //!     move || store.clone()
@@ -24,7 +25,7 @@ use crate::{
     AUDIT_HEIGHTS, GuardState, GuardStore, GuardStoreError, IdentitySigner, Signer, SpendSigner,
 };
 
-/// Hashes with extreme bytes among them: a signer takes the 32 bytes as they are.
+/// Hashes including extreme values: a signer must not interpret the 32 bytes.
 fn digests() -> impl Iterator<Item = [u8; 32]> {
     [[0; 32], [0xff; 32]].into_iter().chain((1..=30).map(|n| {
         let mut digest = [n; 32];
@@ -33,7 +34,7 @@ fn digests() -> impl Iterator<Item = [u8; 32]> {
     }))
 }
 
-/// A block signer signs what it is asked to, by ECDSA with its key.
+/// Checks that a block signer produces ECDSA signatures with its key, of exactly the hashes given.
 ///
 /// # Panics
 /// If it does not.
@@ -43,10 +44,10 @@ pub async fn signer(signer: &(impl Signer + ?Sized)) {
         let signature = signer
             .sign_block(BlockHash::from_bytes(digest))
             .await
-            .expect("a signer that is reachable signs");
+            .expect("a reachable signer signs");
         assert_eq!(signer.public_key(), public_key, "the key never changes");
         let verifies = |digest, mut signature: ecdsa::Signature| {
-            // A module may return either of the two S; the guard makes it the low one.
+            // A module may return either S; the guard normalises it.
             signature.normalize_s();
             SECP256K1
                 .verify_ecdsa(&Message::from_digest(digest), &signature, &public_key)
@@ -54,18 +55,19 @@ pub async fn signer(signer: &(impl Signer + ?Sized)) {
         };
         assert!(
             verifies(digest, signature),
-            "a signature verifies over the 32 bytes of the hash as they are, not hashed again"
+            "a signature must be over the 32 bytes of the hash, not hashed again"
         );
         let mut other = digest;
         other[0] ^= 1;
         assert!(
             !verifies(other, signature),
-            "a signature is of its hash only"
+            "a signature must be valid for its hash only"
         );
     }
 }
 
-/// A spender signs what it is asked to, by ECDSA with its key and with low S.
+/// Checks that a spend signer produces ECDSA signatures with its key and low S, of exactly the
+/// hashes given.
 ///
 /// # Panics
 /// If it does not.
@@ -75,18 +77,19 @@ pub async fn spend_signer(signer: &(impl SpendSigner + ?Sized)) {
         let signature = signer
             .sign_spend(digest)
             .await
-            .expect("a signer that is reachable signs");
+            .expect("a reachable signer signs");
         assert_eq!(signer.public_key(), public_key, "the key never changes");
         assert!(
             SECP256K1
                 .verify_ecdsa(&Message::from_digest(digest), &signature, &public_key)
                 .is_ok(),
-            "a signature has low S and verifies over the 32 bytes as they are, not hashed again"
+            "a signature must have low S and be over the 32 bytes, not hashed again"
         );
     }
 }
 
-/// An identity signer signs what it is asked to, by BIP 340 with its key.
+/// Checks that an identity signer produces BIP 340 signatures with its key, of exactly the digests
+/// given.
 ///
 /// # Panics
 /// If it does not.
@@ -96,7 +99,7 @@ pub async fn identity_signer(signer: &(impl IdentitySigner + ?Sized)) {
         let signature = signer
             .sign_envelope(digest)
             .await
-            .expect("a signer that is reachable signs");
+            .expect("a reachable signer signs");
         assert_eq!(signer.public_key(), public_key, "the key never changes");
         let signature = schnorr::Signature::from_slice(&signature).expect("64 bytes");
         let verifies = |digest| {
@@ -104,26 +107,29 @@ pub async fn identity_signer(signer: &(impl IdentitySigner + ?Sized)) {
                 .verify_schnorr(&signature, &Message::from_digest(digest), &public_key)
                 .is_ok()
         };
-        assert!(verifies(digest), "a signature verifies");
+        assert!(verifies(digest), "a signature must verify");
         let mut other = digest;
         other[0] ^= 1;
-        assert!(!verifies(other), "a signature is of its digest only");
+        assert!(
+            !verifies(other),
+            "a signature must be valid for its digest only"
+        );
     }
 }
 
-/// A store keeps what the guard records, over being dropped and opened again.
+/// Checks that a store keeps the guard's records, even after it is dropped and opened again.
 ///
-/// `fresh` makes an empty storage, a folder for one, and returns how to open it. No two stores are
-/// open on one storage at a time.
+/// `fresh` creates empty storage, such as a folder, and returns a function that opens it. No two
+/// stores are open on one storage at a time.
 ///
 /// # Panics
-/// If the store breaks the contract of [`GuardStore`].
+/// If the store violates the contract of [`GuardStore`].
 pub fn guard_store<S: GuardStore, O: FnMut() -> S>(mut fresh: impl FnMut() -> O) {
     starts_empty_and_keeps_records(&mut fresh());
     refuses_a_second_hash(&mut fresh());
-    raises_the_final_height_only(&mut fresh());
-    forgets_what_audits_no_longer_need(&mut fresh());
-    takes_every_height(&mut fresh());
+    never_lowers_the_final_height(&mut fresh());
+    drops_records_that_audits_no_longer_need(&mut fresh());
+    accepts_every_height(&mut fresh());
 }
 
 const fn hash(n: u8) -> BlockHash {
@@ -135,19 +141,19 @@ const fn at(height: u32) -> BlockHeight {
 }
 
 fn loaded(store: &impl GuardStore) -> GuardState {
-    store.load().expect("a store that works loads")
+    store.load().expect("a working store loads")
 }
 
 fn record(store: &mut impl GuardStore, height: u32, n: u8) {
     store
         .record(at(height), hash(n))
-        .expect("a store that works records");
+        .expect("a working store records");
 }
 
 fn raise_final(store: &mut impl GuardStore, height: u32) {
     store
         .raise_final(at(height))
-        .expect("a store that works raises the final height");
+        .expect("a working store raises the final height");
 }
 
 fn starts_empty_and_keeps_records<S: GuardStore>(open: &mut impl FnMut() -> S) {
@@ -161,7 +167,11 @@ fn starts_empty_and_keeps_records<S: GuardStore>(open: &mut impl FnMut() -> S) {
     record(&mut store, 7, 1);
     record(&mut store, 7, 1);
     let expected = GuardState::new(None, [(at(7), hash(1)), (at(8), hash(2))]);
-    assert_eq!(loaded(&store), expected, "a store gives what it was given");
+    assert_eq!(
+        loaded(&store),
+        expected,
+        "a store returns what was recorded"
+    );
     drop(store);
     let mut store = open();
     assert_eq!(loaded(&store), expected, "records outlive the store");
@@ -181,19 +191,19 @@ fn refuses_a_second_hash<S: GuardStore>(open: &mut impl FnMut() -> S) {
                 Err(GuardStoreError::Conflict { height, signed, asked })
                     if (height, signed, asked) == (at(7), hash(1), hash(2))
             ),
-            "a second hash at a height is refused: {refused:?}"
+            "a second hash at a height must be refused: {refused:?}"
         );
         assert_eq!(
             loaded(&store),
             GuardState::new(None, [(at(7), hash(1))]),
-            "the first hash at a height stays"
+            "the first hash at a height must stay"
         );
         drop(store);
         store = open();
     }
 }
 
-fn raises_the_final_height_only<S: GuardStore>(open: &mut impl FnMut() -> S) {
+fn never_lowers_the_final_height<S: GuardStore>(open: &mut impl FnMut() -> S) {
     let mut store = open();
     record(&mut store, 20, 1);
     record(&mut store, 30, 2);
@@ -203,7 +213,7 @@ fn raises_the_final_height_only<S: GuardStore>(open: &mut impl FnMut() -> S) {
     assert_eq!(
         loaded(&store),
         expected,
-        "the final height is never lowered"
+        "the final height must never be lowered"
     );
     drop(store);
     assert_eq!(
@@ -213,7 +223,7 @@ fn raises_the_final_height_only<S: GuardStore>(open: &mut impl FnMut() -> S) {
     );
 }
 
-fn forgets_what_audits_no_longer_need<S: GuardStore>(open: &mut impl FnMut() -> S) {
+fn drops_records_that_audits_no_longer_need<S: GuardStore>(open: &mut impl FnMut() -> S) {
     let top = 2 * AUDIT_HEIGHTS;
     let mut store = open();
     for height in (0..=top).step_by(16) {
@@ -226,11 +236,11 @@ fn forgets_what_audits_no_longer_need<S: GuardStore>(open: &mut impl FnMut() -> 
     let expected: Vec<_> = (top - 16 - AUDIT_HEIGHTS..=top).step_by(16).collect();
     assert_eq!(
         kept, expected,
-        "the records of the last heights are kept, no others"
+        "only the records of the last heights are kept"
     );
 }
 
-fn takes_every_height<S: GuardStore>(open: &mut impl FnMut() -> S) {
+fn accepts_every_height<S: GuardStore>(open: &mut impl FnMut() -> S) {
     let mut store = open();
     record(&mut store, u32::MAX, 1);
     record(&mut store, 0, 2);
@@ -240,6 +250,6 @@ fn takes_every_height<S: GuardStore>(open: &mut impl FnMut() -> S) {
     assert_eq!(
         loaded(&open()),
         expected,
-        "heights have no limit but their type's"
+        "every height of the type is accepted"
     );
 }

@@ -1,15 +1,15 @@
-//! Files that the system gives a service: secrets of containers, credentials of systemd.
+//! Files provided by the system to a service: container secrets, systemd credentials.
 
 use std::path::Path;
 
-/// Where containers get their secrets, readable by all within.
+/// The folder for container secrets, readable by everyone inside.
 const CONTAINER_SECRETS: &str = "/run/secrets";
 
-/// Whether a file stands where a container (`/run/secrets`) or systemd (`$CREDENTIALS_DIRECTORY`)
-/// puts what it gives one service. Who else may read it there is the system's affair, whatever the
-/// file's mode: a secret of a container is often readable by all within.
+/// Whether a file is in a folder where a container (`/run/secrets`) or systemd
+/// (`$CREDENTIALS_DIRECTORY`) puts the files of a service. The system controls who else may read it
+/// there, whatever the file's mode: a container's secret is often readable by everyone inside.
 ///
-/// Symbolic links are followed, so that none leads out of these folders.
+/// Symbolic links are resolved first, so that none leads out of these folders.
 #[must_use]
 pub fn is_given_by_system(path: &Path) -> bool {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
@@ -27,7 +27,7 @@ fn is_below(path: &Path, folder: &Path) -> bool {
     let (Ok(path), Ok(folder)) = (path.canonicalize(), folder.canonicalize()) else {
         return false;
     };
-    // The root is where nobody puts secrets, and everything is below it.
+    // Nobody keeps secrets in the root folder, and everything is below it.
     folder.parent().is_some() && path.starts_with(&folder) && path != folder
 }
 
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_below_a_folder_is_given_by_it() {
+    fn files_below_the_folder_are_recognised() {
         let outer = tempfile::tempdir().expect("a folder");
         let secrets = outer.path().join("secrets");
         fs::create_dir_all(secrets.join("deep")).expect("a folder");
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn no_way_round_leads_out_of_the_folder() {
+    fn links_and_dots_do_not_lead_out_of_the_folder() {
         let outer = tempfile::tempdir().expect("a folder");
         let secrets = outer.path().join("secrets");
         fs::create_dir(&secrets).expect("a folder");
@@ -68,7 +68,7 @@ mod tests {
         assert!(!is_below(&secrets.join("none"), &secrets));
         assert!(!is_below(&other, Path::new("/")));
         assert!(!is_below(&other, Path::new("")));
-        // A link to the folder is the folder, and links within it are common.
+        // A link to the folder counts as the folder, and links within it are common.
         fs::rename(&other, secrets.join("key")).expect("it moves");
         symlink(&secrets, outer.path().join("run")).expect("a link");
         symlink(secrets.join("key"), secrets.join("latest")).expect("a link");

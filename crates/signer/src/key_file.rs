@@ -1,8 +1,8 @@
-//! Plain key files: one secret key, as hex or WIF, readable by its owner only.
+//! Plain key files: one secret key, as hex or WIF, readable only by its owner.
 //!
-//! The file holds 64 hexadecimal digits or a key in wallet import format, and white space around
-//! it. On unix a file that its group or others may read is refused, unless it stands where a
-//! container or systemd puts secrets.
+//! The file holds 64 hexadecimal digits or a key in wallet import format, optionally surrounded by
+//! white space. On Unix, a file that its group or others may read is refused, unless it is in a
+//! folder for secrets of containers or systemd.
 
 use std::{
     fs::File,
@@ -16,65 +16,65 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Secret, SecretError, is_given_by_system};
 
-/// Most bytes a key file may have; a key with white space has far fewer.
+/// The maximum size of a key file, in bytes; a key with white space is far smaller.
 const MAX_BYTES: usize = 1024;
 
-/// Why a key file was not read or not written. Never shows what is in it.
+/// Why a key file could not be read or written. Never shows its content.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
     /// The file cannot be opened, read or written.
     #[error("key file `{}` cannot be {action}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What was tried: read or written.
+        /// The operation: read or written.
         action: &'static str,
-        /// What the system says.
+        /// The error reported by the system.
         #[source]
         source: Arc<io::Error>,
     },
-    /// A folder, a pipe or a device.
-    #[error("key file `{}` is no regular file", path.display())]
+    /// The path is a folder, a pipe or a device.
+    #[error("key file `{}` is not a regular file", path.display())]
     NotAFile {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// Others than the owner may read or write the file.
+    /// Users other than the owner may read or write the file.
     #[error(
         "key file `{}` is open to others (mode {mode:03o}): run `chmod 600 {}`",
         path.display(), path.display()
     )]
     OpenToOthers {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The file's permission bits.
         mode: u32,
     },
-    /// The file holds more than a key.
-    #[error("key file `{}` has more than {MAX_BYTES} bytes: it should hold one key", path.display())]
+    /// The file is too long for a key.
+    #[error("key file `{}` is longer than {MAX_BYTES} bytes: expected one key", path.display())]
     TooLong {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// The file holds no key, or one of another chain.
-    #[error("key file `{}` holds no usable key", path.display())]
+    /// The file does not contain a key, or one for another chain.
+    #[error("key file `{}` does not contain a usable key", path.display())]
     Content {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with the text.
+        /// What is wrong with the content.
         #[source]
         source: SecretError,
     },
-    /// A file is there already, and a key is never overwritten.
+    /// The file exists, and keys are never overwritten.
     #[error("key file `{}` exists and is not overwritten: move it away or choose another name", path.display())]
     Exists {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
 }
 
-/// Reads the secret key in a file. The network says which prefix a key in WIF must have.
+/// Reads the secret key in a file. The network determines the prefix that a WIF key must have.
 ///
 /// # Errors
 /// See [`KeyFileError`].
@@ -88,7 +88,7 @@ pub fn read(path: &Path, network: &Network) -> Result<Secret, KeyFileError> {
         .map_err(|_| content(SecretError::Hex))?
         .trim_ascii();
     let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // A WIF has 52 characters: what is neither is most likely a hex key with a slip.
+    // A WIF has 52 characters: anything much longer is most likely a mistyped hex key.
     let secret = if is_hex || text.len() > 60 {
         Secret::from_hex(text)
     } else {
@@ -99,10 +99,10 @@ pub fn read(path: &Path, network: &Network) -> Result<Secret, KeyFileError> {
 
 /// Writes a secret key as hex to a new file that only its owner may read.
 ///
-/// The file appears whole or not at all, and is on disk when this returns.
+/// The file appears complete or not at all, and is on disk when this returns.
 ///
 /// # Errors
-/// [`KeyFileError::Exists`] if there is a file of that name; else see [`KeyFileError`].
+/// [`KeyFileError::Exists`] if the file exists; otherwise see [`KeyFileError`].
 pub fn create(path: &Path, secret: &Secret) -> Result<(), KeyFileError> {
     let failed = |source: io::Error| {
         if source.kind() == io::ErrorKind::AlreadyExists {
@@ -123,7 +123,7 @@ pub fn create(path: &Path, secret: &Secret) -> Result<(), KeyFileError> {
     if path.symlink_metadata().is_ok() {
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
-    // Made with mode 0600 on unix.
+    // Created with mode 0600 on Unix.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     let mut line = secret.to_hex();
     file.write_all(line.as_bytes())
@@ -136,7 +136,7 @@ pub fn create(path: &Path, secret: &Secret) -> Result<(), KeyFileError> {
     sync_folder(folder).map_err(failed)
 }
 
-/// Makes the new name durable.
+/// Makes the new file name durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
@@ -150,7 +150,7 @@ fn read_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
         action: "read",
         source: Arc::new(source),
     };
-    // Asked before opening too: opening a pipe waits for its writer.
+    // Checked before opening too: opening a pipe waits for its writer.
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(KeyFileError::NotAFile {
             path: path.to_owned(),
@@ -158,7 +158,7 @@ fn read_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     }
     let file = File::open(path).map_err(failed)?;
     check_mode(path, &file.metadata().map_err(failed)?)?;
-    // All at once and never grown, so that no copy of the key is left behind in memory.
+    // Read in one go and never reallocated, so that no copy of the key is left in memory.
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
     file.take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut text)
@@ -188,7 +188,7 @@ fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeyFileEr
 
 #[cfg(not(unix))]
 fn check_mode(_: &Path, _: &std::fs::Metadata) -> Result<(), KeyFileError> {
-    // Other systems have other means, which this does not know.
+    // Other systems have other mechanisms, which are not checked here.
     Ok(())
 }
 
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a key file of this content, made as `create` makes it.
+    /// A folder with a key file of this content, created by `create`.
     fn with_file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("block.key");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_created_file_reads_back_and_is_not_overwritten() {
+    fn a_created_file_can_be_read_and_is_not_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("block.key");
         let secret = Secret::generate();
@@ -238,13 +238,13 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_open_to_others_is_refused_with_the_cure() {
+    fn a_file_accessible_to_others_is_refused_with_a_remedy() {
         use std::os::unix::fs::PermissionsExt;
 
         let (_folder, path) = with_file(b"");
         let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode));
-        let made = fs::metadata(&path).expect("a file").permissions().mode();
-        assert_eq!(made & 0o777, 0o600);
+        let created = fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(created & 0o777, 0o600);
         fs::write(
             &path,
             *Secret::generate()
@@ -256,7 +256,7 @@ mod tests {
         .expect("a key");
         for open in [0o640, 0o604, 0o620, 0o602, 0o660, 0o666] {
             mode(open).expect("our own file");
-            let error = read(&path, &Network::LIQUID).expect_err("open to others");
+            let error = read(&path, &Network::LIQUID).expect_err("accessible to others");
             assert_eq!(
                 error.to_string(),
                 format!(
@@ -267,7 +267,7 @@ mod tests {
         }
         for closed in [0o600, 0o400] {
             mode(closed).expect("our own file");
-            read(&path, &Network::LIQUID).expect("closed to others");
+            read(&path, &Network::LIQUID).expect("not accessible to others");
         }
     }
 
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_for_its_reason() {
+    fn content_that_is_not_a_key_is_refused_with_its_fault() {
         let wif_of_other = Secret::generate().to_wif(&Network::OCEAN);
         assert_eq!(
             content_error(wif_of_other.as_bytes()),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_small_file_is_refused() {
+    fn long_files_folders_and_missing_files_are_refused() {
         let (folder, path) = with_file(&[b'1'; MAX_BYTES + 1]);
         assert!(matches!(
             read(&path, &Network::LIQUID),

@@ -1,5 +1,5 @@
-//! Where a key is: plain data for configuration files and command lines. Opening a source is the
-//! affair of the program, which knows the crates of all kinds.
+//! The location of a key: plain data for configuration files and command lines. Opening it is up to
+//! the program, which knows the crates for all kinds.
 
 use core::{fmt, str::FromStr, time::Duration};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use hex_conservative::{DisplayHex, FromHex};
 
 use crate::SecretSource;
 
-/// Most bytes a PKCS#11 key id may have here.
+/// The maximum size of a PKCS#11 key id, in bytes.
 const MAX_ID: usize = 64;
 
-/// Where a key is.
+/// The location of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
@@ -26,7 +26,7 @@ pub enum KeySource {
     Hsm(HsmSource),
     /// In the wallet of the operator's node.
     Node {
-        /// The wallet's name; the node's only one if not given.
+        /// The wallet's name; `None` for the node's only one.
         wallet: Option<String>,
     },
 }
@@ -37,7 +37,7 @@ pub enum KeySource {
 pub struct KeystoreSource {
     /// The file.
     pub file: PathBuf,
-    /// Where its pass phrase comes from.
+    /// The source of its passphrase.
     pub passphrase: SecretSource,
 }
 
@@ -47,20 +47,20 @@ pub struct KeystoreSource {
 pub struct HsmSource {
     /// The module's shared library.
     pub module: PathBuf,
-    /// Which token.
+    /// The token.
     pub token: TokenSelector,
-    /// Which key.
+    /// The key.
     pub key: KeySelector,
-    /// Where the user PIN comes from.
+    /// The source of the user PIN.
     pub pin: SecretSource,
-    /// How many sessions sign at once; the signer's default if not given.
+    /// The number of concurrent sessions; the signer's default if `None`.
     pub sessions: Option<u32>,
-    /// How long a signature may take; the signer's default if not given.
+    /// The timeout of a signature; the signer's default if `None`.
     pub timeout: Option<Duration>,
 }
 
 impl KeySource {
-    /// The word for its kind in configuration files.
+    /// The name of its kind in configuration files.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl KeySource {
         }
     }
 
-    /// The file that must be there for it: the key file, or the module's library.
+    /// The file that must exist for it: the key file, or the module's library.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -83,26 +83,26 @@ impl KeySource {
     }
 }
 
-/// A text that chooses no token or key.
+/// A string that is not a selector of a token or key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseSelectorError {
-    /// No token.
-    #[error("`{0}` chooses no token: write label:NAME, serial:NUMBER or slot:NUMBER")]
+    /// Not a selector of a token.
+    #[error("`{0}` does not select a token: expected label:NAME, serial:NUMBER or slot:NUMBER")]
     Token(String),
-    /// No key.
-    #[error("`{0}` chooses no key: write label:NAME or id:HEX")]
+    /// Not a selector of a key.
+    #[error("`{0}` does not select a key: expected label:NAME or id:HEX")]
     Key(String),
 }
 
-/// Which token of a module. As text `label:NAME`, `serial:NUMBER` or `slot:NUMBER`.
+/// Selects a token of a module. As text `label:NAME`, `serial:NUMBER` or `slot:NUMBER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a new kind must be opened by every program"
 )]
 pub enum TokenSelector {
-    /// By the label it was initialised with.
+    /// By its label.
     Label(String),
     /// By its serial number.
     Serial(String),
@@ -110,7 +110,7 @@ pub enum TokenSelector {
     Slot(u64),
 }
 
-/// Which key of a token. As text `label:NAME` or `id:HEX`.
+/// Selects a key of a token. As text `label:NAME` or `id:HEX`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
@@ -185,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn selectors_read_back(text in "\\PC{1,40}", slot: u64, id in prop::collection::vec(any::<u8>(), 1..64)) {
+        fn selectors_round_trip(text in "\\PC{1,40}", slot: u64, id in prop::collection::vec(any::<u8>(), 1..64)) {
             for token in [
                 TokenSelector::Label(text.clone()),
                 TokenSelector::Serial(text.clone()),
@@ -199,14 +199,14 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,60}") {
+        fn no_string_panics(text in "\\PC{0,60}") {
             let _ = text.parse::<TokenSelector>();
             let _ = text.parse::<KeySelector>();
         }
     }
 
     #[test]
-    fn a_selector_needs_its_kind() {
+    fn a_selector_needs_a_valid_kind_and_value() {
         assert!("ops".parse::<TokenSelector>().is_err());
         assert!("slot:one".parse::<TokenSelector>().is_err());
         assert!("id:".parse::<KeySelector>().is_err());

@@ -1,10 +1,11 @@
-//! Keys that sign blocks and envelopes, and the guard without which no block is signed.
+//! Keys that sign blocks and envelopes, and the guard through which every block signature must
+//! pass.
 //!
-//! A [`Signer`] holds one operator's block key: in memory ([`SoftwareSigner`]), in a module, or
-//! behind a service of one's own. Nothing in this project asks a signer directly. It is given to a
-//! [`GuardedSigner`], which keeps, for each height, the one block hash it signed, durably and
-//! before the signature exists. So no mistake in the layers above, no crash and no lying peer makes
-//! an operator sign two blocks at one height.
+//! A [`Signer`] holds one operator's block key: in memory ([`SoftwareSigner`]), in a hardware
+//! module, or behind a custom service. Nothing in this project calls a signer directly. It is
+//! wrapped in a [`GuardedSigner`], which records the one block hash signed at each height, durably
+//! and before the signature exists. So no bug in the layers above, no crash and no faulty peer
+//! makes an operator sign two blocks at one height.
 //!
 //! ```text
 //!  operator ── sign_block(height, hash) ──> GuardedSigner ── record ──> GuardStore (durable)
@@ -12,19 +13,19 @@
 //!                                                └── sign_block(hash) ──> Signer
 //! ```
 //!
-//! What a guard knows can leave its store as a [`SignedGuardRecord`], a file that is bound to
+//! A guard's knowledge can leave its store as a [`SignedGuardRecord`], a file that is bound to
 //! federation, chain and key, and that moves another guard forward only ([`HeldGuard`]).
 //!
-//! An [`IdentitySigner`] signs envelopes with another key, which never signs a block and needs no
-//! guard here: what an operator may say twice is the protocol's affair.
+//! An [`IdentitySigner`] signs envelopes with another key. That key never signs a block and needs
+//! no guard: the protocol decides what an operator may send twice.
 //!
-//! A [`SpendSigner`] signs transactions with a reissuance or peg key. Each role may have a key of
-//! another kind: [`KeySource`] says where a key is, [`SecretSource`] where its PIN or pass phrase
-//! comes from. The other kinds are crates of their own: `federation-keystore` for encrypted files,
+//! A [`SpendSigner`] signs transactions with a reissuance or peg key. Each role may have a key of a
+//! different kind: [`KeySource`] is the location of a key, [`SecretSource`] the source of its PIN
+//! or passphrase. The other kinds are separate crates: `federation-keystore` for encrypted files,
 //! `federation-signer-hsm` for hardware modules, `federation-signer-node` for a node's wallet.
 //!
-//! Not here: who asks for a signature and why (`federation-block-signing`, `federation-operator`),
-//! a store on disk (`federation-operator`), the check of whole blocks (`federation-chain`).
+//! Not included: requesting signatures (`federation-block-signing`, `federation-operator`), a store
+//! on disk (`federation-operator`), checking whole blocks (`federation-chain`).
 //!
 //! ```
 //! use federation_chain::{BlockHash, BlockHeight};
@@ -38,7 +39,7 @@
 //! let signer = GuardedSigner::new(signer, MemoryGuardStore::new())?;
 //! let (height, hash) = (BlockHeight::new(7), BlockHash::from_bytes([1; 32]));
 //! signer.sign_block(height, hash).await?;
-//! // The same block again is no harm, another one is refused for good.
+//! The same block may be signed again, another one never.
 //! signer.sign_block(height, hash).await?;
 //! let other = BlockHash::from_bytes([2; 32]);
 //! assert!(matches!(

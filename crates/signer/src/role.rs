@@ -1,14 +1,14 @@
-//! What a key is for.
+//! The roles of keys.
 
 use core::{fmt, str::FromStr};
 
-/// What a key is for. An operator has a key of its own for each.
+/// The role of a key. An operator has a separate key for each role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum KeyRole {
-    /// Signs blocks; stands in the chain's `signblockscript`.
+    /// Signs blocks; listed in the chain's `signblockscript`.
     Block,
-    /// Signs envelopes; stands in the roster.
+    /// Signs envelopes; listed in the roster.
     Identity,
     /// Spends reissuance tokens.
     Reissuance,
@@ -16,16 +16,16 @@ pub enum KeyRole {
     Peg,
 }
 
-/// A word that is no role.
+/// A string that is not a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown role `{0}`: choose block, identity, reissuance or peg")]
+#[error("unknown role `{0}`: expected block, identity, reissuance or peg")]
 pub struct ParseRoleError(String);
 
 impl KeyRole {
     /// All roles.
     pub const ALL: [Self; 4] = [Self::Block, Self::Identity, Self::Reissuance, Self::Peg];
 
-    /// Its word in files and on the command line.
+    /// Its name in files and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_role_reads_back() {
+    fn every_role_round_trips() {
         for role in KeyRole::ALL {
             assert_eq!(role.to_string().parse(), Ok(role));
         }

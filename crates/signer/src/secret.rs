@@ -1,4 +1,4 @@
-//! A secret key in memory: zeroed when dropped, never shown, never copied by accident.
+//! A secret key in memory: zeroed when dropped, never displayed, never copied by accident.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use hex_conservative::{DisplayHex, FromHex};
 use secp256k1::{Keypair, PublicKey, SECP256K1, SecretKey, XOnlyPublicKey, rand::rngs::OsRng};
 use zeroize::Zeroizing;
 
-/// A text or number that is no secret key. What was given is never shown: it may be one.
+/// Why a string or number is not a secret key. The input is never shown: it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
@@ -15,7 +15,7 @@ pub enum SecretError {
     #[error("expected 64 hexadecimal digits")]
     Hex,
     /// Zero, or not below the order of the curve.
-    #[error("the number is no secret key of secp256k1")]
+    #[error("the number is out of range for a secp256k1 secret key")]
     OutOfRange,
     /// Not a secret key in wallet import format of this chain.
     #[error(transparent)]
@@ -24,8 +24,8 @@ pub enum SecretError {
 
 /// A secret key of secp256k1.
 ///
-/// It lives in one place on the heap, so that moving it leaves no copy behind, and is zeroed when
-/// dropped. It is neither `Clone` nor `Serialize`, and prints as redacted.
+/// It is stored in one place on the heap, so that moving it leaves no copy behind, and is zeroed
+/// when dropped. It is neither `Clone` nor `Serialize`, and its `Debug` output is redacted.
 ///
 /// ```
 /// use federation_signer::Secret;
@@ -55,13 +55,13 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// A new key from the operating system's random source.
+    /// Generates a key with the operating system's random number generator.
     #[must_use]
     pub fn generate() -> Self {
         Self::from_secret_key(SecretKey::new(&mut OsRng))
     }
 
-    /// A key from its 32 bytes, most significant first. The caller zeroes its own copy.
+    /// Creates a key from its 32 bytes, most significant first. The caller zeroes its own copy.
     ///
     /// # Errors
     /// [`SecretError::OutOfRange`] for zero and for numbers not below the order of the curve.
@@ -71,24 +71,24 @@ impl Secret {
             .map_err(|_| SecretError::OutOfRange)
     }
 
-    /// A key from 64 hexadecimal digits. The caller zeroes its own copy.
+    /// Parses 64 hexadecimal digits. The caller zeroes its own copy.
     ///
     /// # Errors
-    /// If the text is not that, or the number is no key.
+    /// If the string is malformed, or the number is not a key.
     pub fn from_hex(text: &str) -> Result<Self, SecretError> {
         let bytes = <[u8; 32]>::from_hex(text).map_err(|_| SecretError::Hex)?;
         Self::from_bytes(&Zeroizing::new(bytes))
     }
 
-    /// A key from wallet import format. The caller zeroes its own copy.
+    /// Parses wallet import format. The caller zeroes its own copy.
     ///
     /// # Errors
-    /// If the text is not that, is of another chain, or the number is no key.
+    /// If the string is malformed or for another chain, or the number is not a key.
     pub fn from_wif(text: &str, network: &Network) -> Result<Self, SecretError> {
         Ok(Self::from_secret_key(decode_wif(text, network)?))
     }
 
-    /// A key of the library below.
+    /// Wraps a key of the underlying library.
     #[must_use]
     pub fn from_secret_key(mut key: SecretKey) -> Self {
         let secret = Self(Box::new(Erased(key)));
@@ -96,32 +96,32 @@ impl Secret {
         secret
     }
 
-    /// The key as 64 hexadecimal digits, to be written to a key file.
+    /// The key as 64 hexadecimal digits, for a key file.
     #[must_use]
     pub fn to_hex(&self) -> Zeroizing<String> {
         let bytes = Zeroizing::new(self.0.0.secret_bytes());
         Zeroizing::new(bytes.to_lower_hex_string())
     }
 
-    /// The key in wallet import format, to be given to a node's wallet.
+    /// The key in wallet import format, for a node's wallet.
     #[must_use]
     pub fn to_wif(&self, network: &Network) -> Zeroizing<String> {
         encode_wif(&self.0.0, network)
     }
 
-    /// The public half, as it stands in scripts.
+    /// The public key, as used in scripts.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         self.0.0.public_key(SECP256K1)
     }
 
-    /// The public half, as BIP 340 and the roster have it.
+    /// The public key, as used by BIP 340 and the roster.
     #[must_use]
     pub fn x_only_public_key(&self) -> XOnlyPublicKey {
         self.public_key().x_only_public_key().0
     }
 
-    /// The key itself, for the signers of this crate only.
+    /// The key itself, only for the signers of this crate.
     pub(crate) fn key(&self) -> &SecretKey {
         &self.0.0
     }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_key_is_refused_and_not_shown() {
+    fn invalid_keys_are_refused_and_not_shown() {
         let secret = |text: &str| Secret::from_hex(text).map(|_| ());
         assert_eq!(secret(""), Err(SecretError::Hex));
         assert_eq!(secret(&"1".repeat(63)), Err(SecretError::Hex));
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(secret(&"0".repeat(64)), Err(SecretError::OutOfRange));
         assert_eq!(secret(&"f".repeat(64)), Err(SecretError::OutOfRange));
         let almost = format!("{}zz", "c0ffee11".repeat(8).split_at(62).0);
-        let error = Secret::from_hex(&almost).map(|_| ()).expect_err("no hex");
+        let error = Secret::from_hex(&almost).map(|_| ()).expect_err("not hex");
         assert!(!format!("{error} {error:?}").contains("c0ffee11"));
     }
 
@@ -166,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_form_reads_back(bytes: [u8; 32]) {
+        fn every_form_round_trips(bytes: [u8; 32]) {
             prop_assume!(SecretKey::from_slice(&bytes).is_ok());
             let secret = Secret::from_bytes(&bytes).expect("assumed");
             let from_hex = Secret::from_hex(&secret.to_hex()).expect("our own hex");
@@ -177,7 +177,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "\\PC{0,80}") {
+        fn no_string_panics(text in "\\PC{0,80}") {
             let _ = Secret::from_hex(&text);
             let _ = Secret::from_wif(&text, &Network::LIQUID);
         }

@@ -1,4 +1,4 @@
-//! Where a PIN or a pass phrase comes from: never from a command line.
+//! The sources of PINs and passphrases: never a command line.
 
 use core::{fmt, str::FromStr};
 use std::{
@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::is_given_by_system;
 
-/// Most bytes a PIN or pass phrase may have.
+/// The maximum size of a PIN or passphrase, in bytes.
 pub const MAX_SECRET_BYTES: usize = 1024;
 
-/// Where a PIN or pass phrase comes from.
+/// The source of a PIN or passphrase.
 ///
 /// As text: `prompt`, `file:PATH`, `fd:NUMBER`, `env:NAME` or `credential:NAME`.
 ///
@@ -23,7 +23,7 @@ pub const MAX_SECRET_BYTES: usize = 1024;
 /// use federation_signer::SecretSource;
 ///
 /// assert_eq!("fd:3".parse(), Ok(SecretSource::Fd(3)));
-/// // A secret itself is no source: it would be seen in the list of processes.
+/// A secret itself is not a source: it would be visible in the process list.
 /// assert!("hunter2".parse::<SecretSource>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,71 +33,71 @@ pub enum SecretSource {
     Prompt,
     /// The first line of a file that only its owner may read.
     File(PathBuf),
-    /// The first line of what an inherited file descriptor gives.
+    /// The first line read from an inherited file descriptor.
     Fd(u32),
     /// An environment variable.
     Env(String),
-    /// A credential that systemd gives the service: a file in `$CREDENTIALS_DIRECTORY`.
+    /// A credential provided by systemd: a file in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
 }
 
-/// A text that names no source. The text is not shown: it may be the secret.
+/// A string that is not a source. The string is not shown: it may be the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this names no source of a secret: write prompt, file:PATH, fd:NUMBER, env:NAME or credential:NAME"
+    "not a source of a secret: expected prompt, file:PATH, fd:NUMBER, env:NAME or credential:NAME"
 )]
 pub struct ParseSecretSourceError;
 
-/// Why a secret was not read. Never shows it.
+/// Why a secret could not be read. Never shows it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretSourceError {
-    /// The file, descriptor or terminal gives nothing.
+    /// The file, descriptor or terminal cannot be read.
     #[error("{what} cannot be read from {source_name}")]
     Io {
-        /// What was wanted, for example `the PIN`.
+        /// The secret requested, for example `the PIN`.
         what: String,
-        /// Where from.
+        /// Its source.
         source_name: SecretSource,
-        /// What the system says.
+        /// The error reported by the system.
         #[source]
         source: Arc<io::Error>,
     },
-    /// Others than the owner may read the file.
+    /// Users other than the owner may read the file.
     #[error(
         "{what} in `{}` is open to others (mode {mode:03o}): run `chmod 600 {}`",
         path.display(), path.display()
     )]
     OpenToOthers {
-        /// What was wanted.
+        /// The secret requested.
         what: String,
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The file's permission bits.
         mode: u32,
     },
-    /// There is no such variable, or it is no text.
+    /// The variable does not exist, or is not valid UTF-8.
     #[error("{what} is not in the environment: set {name}")]
     NoVariable {
-        /// What was wanted.
+        /// The secret requested.
         what: String,
         /// The variable's name.
         name: String,
     },
-    /// The source gives no line, a far too long one, or no text.
+    /// The source has no line, one that is far too long, or no text.
     #[error(
-        "{source_name} does not hold {what}: it should be one line of text, at most {MAX_SECRET_BYTES} bytes"
+        "{source_name} does not contain {what}: expected one line of text, at most {MAX_SECRET_BYTES} bytes"
     )]
     Content {
-        /// What was wanted.
+        /// The secret requested.
         what: String,
-        /// Where from.
+        /// Its source.
         source_name: SecretSource,
     },
 }
 
 impl SecretSource {
-    /// The same source, with a file's path counted from a folder.
+    /// The same source, with a file's path relative to a folder.
     #[must_use]
     pub fn within(self, folder: &Path) -> Self {
         match self {
@@ -106,10 +106,10 @@ impl SecretSource {
         }
     }
 
-    /// Reads the secret. `what` says in the prompt and in errors what is wanted: "the PIN of ..".
+    /// Reads the secret. `what` names it in the prompt and in errors: "the PIN of ..".
     ///
-    /// A file must be closed to group and others, unless it stands where systemd or a container
-    /// puts secrets. A descriptor can be read once only.
+    /// A file must not be accessible to group and others, unless it is in a folder for secrets of
+    /// systemd or containers. A descriptor can be read only once.
     ///
     /// # Errors
     /// See [`SecretSourceError`].
@@ -163,13 +163,13 @@ impl SecretSource {
         }
     }
 
-    /// All of a source that holds one line.
+    /// The content of a source that holds one line.
     fn first_line(
         &self,
         what: &str,
         source: impl Read,
     ) -> Result<Zeroizing<String>, SecretSourceError> {
-        // All at once and never grown, so that no copy is left behind in memory.
+        // Read in one go and never reallocated, so that no copy is left in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 3));
         source
             .take(MAX_SECRET_BYTES as u64 + 3)
@@ -198,7 +198,7 @@ fn check_mode(
     use std::os::unix::fs::PermissionsExt;
 
     let mode = metadata.permissions().mode() & 0o777;
-    // A pipe or a terminal has no reader but its own.
+    // A pipe or terminal has no other readers.
     if mode & 0o077 == 0 || !metadata.is_file() || is_given_by_system(path) {
         return Ok(());
     }
@@ -211,7 +211,7 @@ fn check_mode(
 
 #[cfg(not(unix))]
 fn check_mode(_: &str, _: &Path, _: &std::fs::Metadata) -> Result<(), SecretSourceError> {
-    // Other systems have other means, which this does not know.
+    // Other systems have other mechanisms, which are not checked here.
     Ok(())
 }
 
@@ -247,7 +247,7 @@ impl FromStr for SecretSource {
     }
 }
 
-/// A name that is no path and no assignment.
+/// Whether a string is a name, not a path or an assignment.
 fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     !name.is_empty() && name.chars().all(allowed) && !name.starts_with('.')
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gives_its_line_without_the_line_end() {
+    fn a_file_is_read_without_its_line_ending() {
         for content in ["12 34", "12 34\n", "12 34\r\n"] {
             let (_folder, source) = in_file(content.as_bytes(), 0o600);
             assert_eq!(source.read("the PIN").expect("a line").as_str(), "12 34");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_open_to_others_is_refused() {
+    fn a_file_accessible_to_others_is_refused() {
         for mode in [0o640, 0o604, 0o644] {
             let (_folder, source) = in_file(b"1234", mode);
             assert!(matches!(
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_refused_and_not_shown() {
+    fn content_that_is_not_one_line_is_refused_and_not_shown() {
         let long = vec![b'x'; MAX_SECRET_BYTES + 1];
         for content in [
             b"".as_slice(),
@@ -336,13 +336,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_prints_the_same(text in "(prompt|file:[a-z/]{1,9}|fd:[1-9][0-9]{0,3}|env:[A-Z_]{1,9}|credential:[a-z]{1,9})") {
+        fn sources_round_trip(text in "(prompt|file:[a-z/]{1,9}|fd:[1-9][0-9]{0,3}|env:[A-Z_]{1,9}|credential:[a-z]{1,9})") {
             let source: SecretSource = text.parse().expect("a source");
             prop_assert_eq!(source.to_string(), text);
         }
 
         #[test]
-        fn no_text_panics_and_none_without_a_kind_parses(text in "\\PC{0,40}") {
+        fn no_string_panics_and_a_kind_is_required(text in "\\PC{0,40}") {
             let parsed = text.parse::<SecretSource>();
             prop_assert!(parsed.is_err() || text == "prompt" || text.contains(':'));
         }

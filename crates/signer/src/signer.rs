@@ -1,8 +1,7 @@
-//! The traits of what signs, one for each purpose.
+//! The traits for signing, one for each purpose.
 //!
-//! Whoever asks may give a call up and drop its future, as an operator does after a time-out, and ask
-//! again, while others are under way. A call that waits for a device or a service does so without
-//! blocking its thread.
+//! Callers may drop the future of a call, as an operator does after a timeout, and call again while
+//! others are in progress. A call that waits for a device or a service must not block its thread.
 
 use std::{error::Error, sync::Arc};
 
@@ -14,18 +13,18 @@ use secp256k1::{PublicKey, XOnlyPublicKey, ecdsa};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerError {
-    /// The key cannot be reached now: a service is down, a module is locked. May pass.
+    /// The key cannot be reached now: a service is down, a module is locked. This may pass.
     #[error("the signer cannot be reached")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
-    /// The signer has its own rules and said no.
+    /// The signer refused by its own rules.
     #[error("the signer refused: {reason}")]
     Refused {
-        /// What the signer said.
+        /// The signer's reason.
         reason: String,
     },
-    /// The signer will not sign again in this process, whatever comes: too many of its calls hang,
-    /// or what did its work is gone. Whoever runs it should end, say so, and be started again.
-    #[error("the signer has ended, and only a new start may help")]
+    /// The signer will not sign again in this process: too many of its calls hang, or the component
+    /// that does its work is gone. The program should report this, exit, and be restarted.
+    #[error("the signer has failed permanently: a restart may help")]
     Ended(#[source] Arc<dyn Error + Send + Sync>),
 }
 
@@ -35,7 +34,7 @@ impl SignerError {
         Self::Unavailable(Arc::new(source))
     }
 
-    /// Wraps the error of a service or module after which this process can sign no more.
+    /// Wraps the error of a service or module after which this process cannot sign any more.
     pub fn ended(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Ended(Arc::new(source))
     }
@@ -43,73 +42,74 @@ impl SignerError {
 
 /// Holds one operator's block key and signs block hashes with it.
 ///
-/// Implement it for a key of your own kind, and run [`contract::signer`](crate::contract::signer)
-/// on it. Never call it: give it to a [`GuardedSigner`](crate::GuardedSigner).
+/// Implement it for a custom kind of key, and test it with
+/// [`contract::signer`](crate::contract::signer). Never call it directly: wrap it in a
+/// [`GuardedSigner`](crate::GuardedSigner).
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// The key's public half, as it stands in the federation's script. Never changes.
+    /// The public key, as listed in the federation's script. Never changes.
     fn public_key(&self) -> PublicKey;
 
     /// Signs a block's hash by ECDSA over its 32 bytes in wire order, not hashed again.
     ///
-    /// Low S is wanted; the guard makes it so if it is not.
+    /// Low S is preferred; otherwise the guard normalises it.
     ///
     /// # Errors
-    /// If the key cannot be reached or its keeper refuses.
+    /// If the key cannot be reached or its holder refuses.
     async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError>;
 
-    /// Signs a block's hash, given the unsigned block too, for a keeper that wants to see it: a
-    /// node's wallet, a module that checks. Who gives the block has checked that the hash is its.
+    /// Signs a block's hash, with the unsigned block for a key holder that needs it: a node's
+    /// wallet, a module that checks. The caller has checked that the hash is that of the block.
     ///
     /// # Errors
-    /// If the key cannot be reached or its keeper refuses.
+    /// If the key cannot be reached or its holder refuses.
     async fn sign_full_block(
         &self,
         hash: BlockHash,
         block: &[u8],
     ) -> Result<ecdsa::Signature, SignerError> {
-        // Most keys are content with the hash.
+        // Most keys need only the hash.
         let _ = block;
         self.sign_block(hash).await
     }
 }
 
 /// Holds a key that spends coins of the federation, reissuance tokens or the coins that back the
-/// peg, and signs their transactions with it. Never a block key.
+/// peg, and signs transactions with it. Never a block key.
 #[async_trait]
 pub trait SpendSigner: Send + Sync {
-    /// The key's public half, as it stands in the script of the coins. Never changes.
+    /// The public key, as listed in the script of the coins. Never changes.
     fn public_key(&self) -> PublicKey;
 
     /// Signs a transaction's signature hash by ECDSA over its 32 bytes, with low S.
     ///
     /// # Errors
-    /// If the key cannot be reached or its keeper refuses.
+    /// If the key cannot be reached or its holder refuses.
     async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError>;
 }
 
 /// Holds one operator's identity key and signs envelopes with it.
 ///
-/// The identity key is not the block key: it speaks for the operator, it never signs a block.
+/// The identity key is not the block key: it authenticates the operator and never signs a block.
 #[async_trait]
 pub trait IdentitySigner: Send + Sync {
-    /// The key's public half, as it stands in the roster. Never changes.
+    /// The public key, as listed in the roster. Never changes.
     fn public_key(&self) -> XOnlyPublicKey;
 
     /// Signs an envelope's tagged hash by BIP 340.
     ///
     /// # Errors
-    /// If the key cannot be reached or its keeper refuses.
+    /// If the key cannot be reached or its holder refuses.
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError>;
 
-    /// Whether it signs from memory, waits for nothing and cannot hang, so that nobody needs to guard
-    /// against that. No unless it is implemented.
+    /// Whether it signs from memory, without waiting, and cannot hang, so that callers need no
+    /// precautions against that. `false` by default.
     fn signs_at_once(&self) -> bool {
         false
     }
 }
 
-/// What a pointer to a signer is: the same signer, with what it makes of each method itself.
+/// Pointers to a signer delegate every method, including those with a default.
 macro_rules! pointers {
     ($($pointer:ident),+) => {$(
         #[async_trait]

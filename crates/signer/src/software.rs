@@ -10,7 +10,7 @@ use crate::{IdentitySigner, Secret, Signer, SignerError, SpendSigner};
 
 /// A block key in memory.
 ///
-/// Signs by RFC 6979, so the same hash gives the same signature.
+/// Signatures are deterministic (RFC 6979).
 #[derive(Debug)]
 pub struct SoftwareSigner {
     secret: Secret,
@@ -18,7 +18,7 @@ pub struct SoftwareSigner {
 }
 
 impl SoftwareSigner {
-    /// A signer with this key.
+    /// Creates a signer with this key.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Signer for SoftwareSigner {
     }
 }
 
-/// A reissuance or peg key in memory. Not a block key, which belongs behind its guard.
+/// A reissuance or peg key in memory. Not for block keys, which belong behind a guard.
 #[derive(Debug)]
 pub struct SoftwareSpender {
     secret: Secret,
@@ -48,7 +48,7 @@ pub struct SoftwareSpender {
 }
 
 impl SoftwareSpender {
-    /// A spender with this key.
+    /// Creates a spend signer with this key.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
         Self {
@@ -71,14 +71,14 @@ impl SpendSigner for SoftwareSpender {
 
 /// An identity key in memory.
 ///
-/// Signs by BIP 340 without auxiliary randomness, so an operator that repeats a message after a
+/// It signs by BIP 340 without auxiliary randomness, so an operator that repeats a message after a
 /// restart repeats it byte for byte.
 pub struct SoftwareIdentity {
     keypair: Box<Erased>,
     public_key: XOnlyPublicKey,
 }
 
-/// Zeroes the pair when the box is dropped; `Keypair` itself does not.
+/// Zeroes the key pair when the box is dropped; `Keypair` itself does not.
 struct Erased(Keypair);
 
 impl Drop for Erased {
@@ -96,11 +96,11 @@ impl fmt::Debug for SoftwareIdentity {
 }
 
 impl SoftwareIdentity {
-    /// An identity with this key.
+    /// Creates an identity with this key.
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "the secret is to be dropped, thus zeroed, here"
+        reason = "the secret is dropped and zeroed here"
     )]
     pub fn new(secret: Secret) -> Self {
         let mut keypair = secret.keypair();
@@ -136,7 +136,7 @@ mod tests {
     use crate::contract;
 
     #[tokio::test]
-    async fn both_pass_the_contract() {
+    async fn all_pass_the_contract() {
         contract::signer(&SoftwareSigner::new(Secret::generate())).await;
         contract::identity_signer(&SoftwareIdentity::new(Secret::generate())).await;
         contract::spend_signer(&SoftwareSpender::new(Secret::generate())).await;
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_holds_no_secret() {
+    fn debug_output_contains_no_secret() {
         let secret = || Secret::from_hex(&"c0ffee11".repeat(8)).expect("a key");
         let hex = secret().to_hex();
         let shown = [

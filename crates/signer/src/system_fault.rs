@@ -1,41 +1,41 @@
-//! What keeps a process from a file that may well be whole.
+//! System faults that make a file unusable although its content may be intact.
 
 use core::fmt;
 use std::{error::Error, io, sync::Arc};
 
-/// What the system refused, when it refused a file: faults of the place, not of what is in the file.
+/// Why the system refused a file: a fault of the environment, not of the file's content.
 ///
 /// ```
 /// use federation_signer::SystemFault;
 ///
 /// let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-/// let fault = SystemFault::of(&denied).expect("no fault of the file's content");
+/// let fault = SystemFault::of(&denied).expect("a fault of the environment");
 /// assert_eq!(fault, SystemFault::NotAllowed);
 /// assert_eq!(fault.to_string(), "this user may not use it");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SystemFault {
-    /// It is not there.
+    /// The file does not exist.
     Missing,
-    /// Its file system is mounted read-only.
+    /// The file system is mounted read-only.
     ReadOnly,
-    /// Its owner and mode do not let this user.
+    /// Owner and mode do not permit this user.
     NotAllowed,
-    /// The process, or the system, has no file descriptors left.
+    /// The process or the system has no file descriptors left.
     NoDescriptors,
-    /// The disk is full, or the user's share of it.
+    /// The disk or the user's quota is full.
     NoSpace,
-    /// Anything else, as a disk that does not answer.
+    /// Anything else, such as a disk that does not respond.
     Other,
 }
 
-/// `ENFILE` and `EMFILE`, the same on all systems of unix.
+/// `ENFILE` and `EMFILE`, the same on all Unix systems.
 const NO_DESCRIPTORS: [i32; 2] = [23, 24];
 
 impl SystemFault {
-    /// What an error of the system says; none if it is about what is in the file, as one that ends
-    /// too early or is no text.
+    /// The fault behind an I/O error; `None` if the error is about the file's content, such as an
+    /// early end or invalid text.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<Self> {
         use io::ErrorKind as E;
@@ -52,7 +52,7 @@ impl SystemFault {
         })
     }
 
-    /// What the system said beneath an error, if it said anything.
+    /// The system fault among the causes of an error, if any.
     #[must_use]
     pub fn beneath(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut causes = std::iter::successors(Some(error), |error| (*error).source());
@@ -64,20 +64,20 @@ impl SystemFault {
         })
     }
 
-    /// What to do about it.
+    /// How to fix it.
     #[must_use]
     pub const fn cure(self) -> &'static str {
         match self {
             Self::Missing => "check the path",
-            Self::ReadOnly => "mount it for writing too",
+            Self::ReadOnly => "mount it for writing",
             Self::NotAllowed => {
-                "start this as the user who owns it, or let that user own it (chown), and every folder above be passable for that user"
+                "run this as the user who owns it, or change its owner to that user (chown), and make every folder above accessible to that user"
             }
             Self::NoDescriptors => {
-                "raise the limit (ulimit -n, LimitNOFILE= of the unit), and see what holds so many"
+                "raise the limit (ulimit -n, LimitNOFILE= of the unit), and find out what uses so many"
             }
-            Self::NoSpace => "make room",
-            Self::Other => "see what the system's log says of the disk",
+            Self::NoSpace => "free some space",
+            Self::Other => "check the system's log for messages about the disk",
         }
     }
 }
@@ -85,7 +85,7 @@ impl SystemFault {
 impl fmt::Display for SystemFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Missing => "it is not there",
+            Self::Missing => "it does not exist",
             Self::ReadOnly => "its file system is mounted read-only",
             Self::NotAllowed => "this user may not use it",
             Self::NoDescriptors => "there are no file descriptors left",
@@ -101,7 +101,7 @@ mod tests {
     use crate::key_file::KeyFileError as Problem;
 
     #[test]
-    fn what_the_system_refuses_is_told_from_what_is_in_the_file() {
+    fn system_faults_are_distinguished_from_faults_of_the_content() {
         for (code, fault) in [
             (2, SystemFault::Missing),
             (30, SystemFault::ReadOnly),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_beneath_other_errors() {
+    fn it_is_found_among_the_causes_of_other_errors() {
         let source = Arc::new(io::Error::from(io::ErrorKind::PermissionDenied));
         let error = Problem::Io {
             path: "block.key".into(),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use federation_block_signing::Record;
 use federation_chain::{BlockHash, BlockHeight};
 use federation_classic::{
-    Config as ClassicConfig, Ended, GuardFile, KeySigner, Operator, Schedule, TurnGuard,
+    Config as ClassicConfig, GuardFile, KeySigner, Operator, RunOutcome, Schedule, TurnGuard,
     wire::{
         Wire, WireError,
         kafka::{KafkaConfig, KafkaWire},
@@ -121,7 +121,7 @@ pub(crate) async fn run_until(
     );
     match operator.run(CancellationToken::new()).await {
         // Nobody tells it to stop: it is dropped.
-        Ok(Ended::Reached | Ended::Stopped) => {}
+        Ok(RunOutcome::Reached | RunOutcome::Stopped) => {}
         Err(error) => return Err(failed(&error)),
     }
     store

@@ -128,7 +128,7 @@ impl Reading for Counted {
             } if scheduled == amount => self.paid += 1,
             LedgerEvent::Issued { .. }
             | LedgerEvent::Due { .. }
-            | LedgerEvent::PassedOver { .. } => {}
+            | LedgerEvent::Untracked { .. } => {}
             _ => self.differences += 1,
         }
     }

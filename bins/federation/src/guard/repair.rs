@@ -169,7 +169,7 @@ impl Remains {
 
     /// Whether the operator waits to see others settle a block without it.
     fn observes(&self) -> bool {
-        self.records().iter().any(Record::is_of_an_observer)
+        self.records().iter().any(Record::is_observing)
     }
 
     fn records(&self) -> &[Record] {
@@ -347,7 +347,7 @@ impl Remains {
             // Where no more can be found out by observing, because all would only observe, a person
             // has said what is known.
             let standing = if wish.agreed_tip.is_some() {
-                Standing::TakingPart
+                Standing::Participating
             } else {
                 Standing::Observing { since: None }
             };

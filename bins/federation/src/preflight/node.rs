@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use federation_chain::{BlockHeight, Dialect, Header};
-use federation_genesis::{Told, compare};
+use federation_genesis::{NodeReport, compare};
 use federation_ocean_rpc::{
     Allowed, BlockchainInfo, Method, NetworkInfo, Node, NodeClient, RpcError,
 };
@@ -99,15 +99,15 @@ async fn chain(
     };
     match &config.certificate {
         Some(certificate) => {
-            let answers = node.ask_chain().await?;
+            let answers = node.chain_report().await?;
             let chain = certificate.chain();
-            let told = Told {
+            let report = NodeReport {
                 genesis: answers.genesis,
                 blockchain: &answers.blockchain,
                 sidechain: &answers.sidechain,
                 first_block: answers.first_block.as_ref(),
             };
-            for one in compare(chain.settings(), chain.genesis(), &told) {
+            for one in compare(chain.settings(), chain.genesis(), &report) {
                 same(one.name, one.expected, one.found);
             }
         }

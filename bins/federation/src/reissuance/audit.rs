@@ -122,7 +122,11 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
         ),
         LedgerEvent::Uncountable(why) => ("uncountable", why.to_string(), true),
         LedgerEvent::NoAmount { error, .. } => ("no amount", error.to_string(), true),
-        LedgerEvent::PassedOver { what, most, total } => (
+        LedgerEvent::Untracked {
+            kind: what,
+            limit: most,
+            total,
+        } => (
             "passed over",
             format!("{total} {what} beyond the {most} that are kept"),
             false,

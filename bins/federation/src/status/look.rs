@@ -104,7 +104,7 @@ impl StoreReport {
     fn new(records: &[Record]) -> Self {
         let mut report = Self {
             highest_final: None,
-            observing: records.iter().any(Record::is_of_an_observer),
+            observing: records.iter().any(Record::is_observing),
             height: records
                 .iter()
                 .filter_map(Record::height)

@@ -86,7 +86,7 @@ async fn a_store_that_the_system_refuses_is_not_new_and_not_damaged() {
             "move the store away",
             "there is none yet",
             "is lost",
-            "is not there",
+            "does not exist",
         ] {
             assert!(!said.contains(wrong), "{args:?}: {said}");
         }

@@ -119,7 +119,10 @@ fn a_key_file_that_the_daemon_refuses_is_refused_with_its_line() {
     mode(0o600);
     fs::write(&key, "garbage").expect("written");
     let message = files.problem("operator.toml", "block_key_file");
-    assert!(message.contains("holds no usable key"), "{message}");
+    assert!(
+        message.contains("does not contain a usable key"),
+        "{message}"
+    );
     files.run_refuses(&message);
     // Another operator's.
     let other = files.folder.path().join("fed/operator-1/block.key");
@@ -201,7 +204,7 @@ fn addresses_that_are_none_are_refused_with_their_lines() {
     for url in ["ftp://127.0.0.1:1", "127.0.0.1", "http://"] {
         with("url", &format!("url = \"{url}\""));
         let message = files.problem("operator.toml", "url");
-        assert!(message.contains("is no usable url"), "{message}");
+        assert!(message.contains("is not a usable URL"), "{message}");
         files.run_refuses(&message);
     }
     let kafka = |rest: &str| {

@@ -9,10 +9,10 @@ use federation_signer::{KeySelector, SecretSource, TokenSelector};
 use super::folder::CERTIFICATE;
 use crate::cli::NodeArg;
 
-/// Makes a chain together: every party on its own machine, with its own keys.
+/// Sets up a chain together: every party on its own machine, with its own keys.
 ///
-/// Messages are files in a folder. Send each other the files by mail, stick or git: whoever carries
-/// them can delay them, not change them. No verb takes another party's secret.
+/// Messages are files in a folder. Send each other the files by mail, USB stick or git: whoever
+/// carries them can delay them, but not change them. No verb takes another party's secret.
 #[derive(Debug, Args)]
 pub(crate) struct CeremonyArgs {
     /// What to do.
@@ -23,31 +23,31 @@ pub(crate) struct CeremonyArgs {
 /// The verbs of `multisig ceremony`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CeremonyCommand {
-    /// Propose a chain and who makes it.
+    /// Propose a chain and its members.
     Init(Box<InitArgs>),
-    /// Propose the chain of another ceremony anew, without who dropped out.
+    /// Propose the chain of another ceremony again, without those who dropped out.
     Again(AgainArgs),
     /// Join with the public halves of your keys, and prove that you hold them.
     Join(Box<JoinArgs>),
-    /// Take others' messages into your folder, once they are checked.
+    /// Verify messages by others and add them to your folder.
     Add(AddArgs),
     /// Show who has done what, and what you have to do next.
     Status(StatusArgs),
     /// Show in plain words what you are about to sign.
     Show(ShowArgs),
-    /// Show the words to compare by voice, for each step.
+    /// Show the words of each step, to compare by voice.
     Words(FolderArgs),
-    /// Show in what another party's folder, or file, differs from yours.
+    /// Show the differences between your folder and another party's folder or certificate.
     Diff(DiffArgs),
-    /// Check the proof that a party has said two things, offline.
+    /// Verify, offline, the proof that a party has signed conflicting messages.
     Evidence(EvidenceArgs),
-    /// Agree to the chain, once the words were compared by voice.
+    /// Approve the chain, once the words have been compared by voice.
     Approve(ApproveArgs),
-    /// Make the certificate of everybody's approvals.
+    /// Make the certificate from the approvals of all members.
     Finish(FolderArgs),
-    /// Check a certificate, offline.
+    /// Verify a certificate, offline.
     Verify(VerifyArgs),
-    /// Make what one operator needs to start, as a zip without secrets.
+    /// Make a zip, without secrets, with everything that one operator needs to start.
     Bundle(crate::bundle::BundleArgs),
 }
 
@@ -57,30 +57,30 @@ pub(crate) struct FolderArgs {
     /// The folder with the messages.
     #[arg(long, value_name = "FOLDER", default_value = "ceremony")]
     pub(crate) folder: PathBuf,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Whose identity speaks.
+/// The identity that signs messages.
 #[derive(Debug, Args)]
 pub(crate) struct IdentityArgs {
-    /// Your identity key: a file of `multisig key new --role identity`, or a plain key file.
+    /// Your identity key: a file by `multisig key new --role identity`, or a plain key file.
     #[arg(long, value_name = "FILE")]
     pub(crate) identity_key: PathBuf,
-    /// Where the pass phrase of the key file comes from: prompt, file:PATH, fd:NUMBER, env:NAME
-    /// or credential:NAME.
+    /// The source of the pass phrase of the key file: prompt, file:PATH, fd:NUMBER, env:NAME or
+    /// credential:NAME.
     #[arg(long, default_value = "prompt")]
     pub(crate) passphrase: SecretSource,
 }
 
-/// Proposes a chain.
+/// Proposes a chain and its members.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Where to.
+    /// The folder.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// Whose configuration it is.
+    /// The kind of node that the configuration is for.
     #[arg(long, value_enum)]
     pub(crate) node: NodeArg,
     /// A node's configuration with the chain's settings, without those that follow from the keys.
@@ -89,60 +89,62 @@ pub(crate) struct InitArgs {
     /// The folder with Ocean's terms-and-conditions [default: the folder of the configuration].
     #[arg(long, value_name = "FOLDER")]
     pub(crate) datadir: Option<PathBuf>,
-    /// M: how many sign a block.
+    /// M: the number of signatures that a block needs.
     #[arg(short = 'm', long)]
     pub(crate) threshold: u8,
-    /// The seconds from one block to the next, up to a day.
+    /// The block interval in seconds, up to a day.
     #[arg(long, default_value_t = 60)]
     pub(crate) interval: u64,
-    /// Who takes part, you too, in the order of the roster: name and public identity key.
+    /// A member, including yourself, by name and public identity key; repeat it in the order of the
+    /// roster.
     #[arg(long = "member", value_name = "NAME=KEY", required = true)]
     pub(crate) members: Vec<String>,
-    /// Make `fedpegscript` of a peg key of each.
+    /// Require a peg key of each member, for `fedpegscript`.
     #[arg(long)]
     pub(crate) peg: bool,
-    /// Make Ocean's `issuecontrolscript` of a reissuance key of each; on Elements, pay to them.
+    /// Require a reissuance key of each member, for Ocean's `issuecontrolscript`, or on Elements as a
+    /// destination.
     #[arg(long)]
     pub(crate) reissuance: bool,
-    /// Where the coins of `initialfreecoins` go, which anyone could take else: `block-keys`,
-    /// `peg-keys` or `reissuance-keys` (M of N of the parties'), or an output script in hex
-    /// [default: block-keys, or what Ocean's initialfreecoinsdestination says].
+    /// The destination of the coins of `initialfreecoins`, which anyone could otherwise take:
+    /// `block-keys`, `peg-keys` or `reissuance-keys` (M of N of the members' keys), or an output script
+    /// in hex [default: block-keys, or Ocean's initialfreecoinsdestination if it is set].
     #[arg(long, alias = "sweep-coins", value_name = "TO")]
     pub(crate) coins_to: Option<SweepArg>,
-    /// Where the tokens of `initialreissuancetokens` go, likewise.
+    /// The destination of the tokens of `initialreissuancetokens`, likewise.
     #[arg(long, alias = "sweep-tokens", value_name = "TO")]
     pub(crate) tokens_to: Option<SweepArg>,
-    /// Where every block pays its fees (`con_mandatorycoinbase`), likewise, or `anyone`
-    /// [default: block-keys, or what the configuration says].
+    /// The destination of the fees of every block (`con_mandatorycoinbase`), likewise, or `anyone`
+    /// [default: block-keys, or the configuration's setting].
     #[arg(long, value_name = "TO")]
     pub(crate) fees_to: Option<FeesArg>,
-    /// Who you are.
+    /// Your identity.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 }
 
-/// Proposes the chain of another ceremony anew: the same settings, and the members who are left.
-/// Nothing that anybody said before counts; all join again, with the same keys if they like.
+/// Proposes the chain of another ceremony again, with the same settings and the remaining members.
+/// Earlier messages do not count: all members join again, with the same keys if they like.
 #[derive(Debug, Args)]
 pub(crate) struct AgainArgs {
-    /// Where to: a new folder.
+    /// The new folder.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// The folder of the ceremony that came to nothing.
+    /// The folder of the abandoned ceremony.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) from: PathBuf,
-    /// Who is left out.
+    /// A member to leave out.
     #[arg(long, value_name = "NAME")]
     pub(crate) without: Vec<String>,
-    /// M: how many sign a block, if not as many as before.
+    /// M: the number of signatures that a block needs [default: as before].
     #[arg(short = 'm', long)]
     pub(crate) threshold: Option<u8>,
-    /// Who you are.
+    /// Your identity.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 }
 
-/// Where coins go.
+/// A destination of coins.
 #[derive(Debug, Clone)]
 pub(crate) struct SweepArg(pub(crate) Destination);
 
@@ -158,14 +160,14 @@ impl FromStr for SweepArg {
                 Ok(Self(Destination::Script(hex.to_ascii_lowercase())))
             }
             _ => Err(
-                "write block-keys, peg-keys, reissuance-keys, or an output script in hex"
+                "expected block-keys, peg-keys, reissuance-keys, or an output script in hex"
                     .to_owned(),
             ),
         }
     }
 }
 
-/// Where fees go; none for anyone.
+/// A destination of fees; none for anyone.
 #[derive(Debug, Clone)]
 pub(crate) struct FeesArg(pub(crate) Option<Destination>);
 
@@ -176,20 +178,20 @@ impl FromStr for FeesArg {
         if text == "anyone" {
             return Ok(Self(None));
         }
-        let to: SweepArg = text
-            .parse()
-            .map_err(|error| format!("{error}; `anyone` leaves them to who takes them first"))?;
+        let to: SweepArg = text.parse().map_err(|error| {
+            format!("{error}, or `anyone` to let the maker of a block take them")
+        })?;
         Ok(Self(Some(to.0)))
     }
 }
 
-/// Joins.
+/// Joins with the public halves of your keys, and proves that you hold them.
 #[derive(Debug, Args)]
 pub(crate) struct JoinArgs {
-    /// Where.
+    /// The folder.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// Who you are.
+    /// Your identity.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     /// Your keys.
@@ -198,57 +200,55 @@ pub(crate) struct JoinArgs {
     /// Your hardware module.
     #[command(flatten)]
     pub(crate) hsm: HsmKeyArgs,
-    /// Where your messenger will be reached.
+    /// The address at which your messenger will be reachable.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) endpoint: String,
-    /// Where your node will be reached by other nodes.
+    /// The address at which your node will be reachable for other nodes.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) node_address: String,
 }
 
-/// The keys that one joins with, each in a file or in a hardware module.
+/// The keys to join with, each in a file or in a hardware module.
 #[derive(Debug, Args)]
 pub(crate) struct OwnKeysArgs {
-    /// Your key that signs blocks: an encrypted key file or a plain one.
+    /// Your block key: an encrypted key file or a plain one.
     #[arg(long, value_name = "FILE", required_unless_present = "block_hsm_key")]
     pub(crate) block_key: Option<PathBuf>,
-    /// Where the pass phrase of these files comes from [default: where that of your identity key
-    /// comes from].
+    /// The source of the pass phrase of these files [default: the source for your identity key].
     #[arg(long, value_name = "SOURCE")]
     pub(crate) keys_passphrase: Option<SecretSource>,
-    /// Your key that signs blocks, in the module: label:NAME or id:HEX.
+    /// Your block key, in the module: label:NAME or id:HEX.
     #[arg(long, value_name = "KEY", conflicts_with = "block_key")]
     pub(crate) block_hsm_key: Option<KeySelector>,
-    /// Your key of the peg, if the proposal asks for one.
+    /// Your peg key, if the proposal requires one.
     #[arg(long, value_name = "FILE")]
     pub(crate) peg_key: Option<PathBuf>,
-    /// Your key of the peg, in the module.
+    /// Your peg key, in the module.
     #[arg(long, value_name = "KEY", conflicts_with = "peg_key")]
     pub(crate) peg_hsm_key: Option<KeySelector>,
-    /// Your key that reissues assets, if the proposal asks for one.
+    /// Your reissuance key, if the proposal requires one.
     #[arg(long, value_name = "FILE")]
     pub(crate) reissuance_key: Option<PathBuf>,
-    /// Your key that reissues assets, in the module.
+    /// Your reissuance key, in the module.
     #[arg(long, value_name = "KEY", conflicts_with = "reissuance_key")]
     pub(crate) reissuance_hsm_key: Option<KeySelector>,
 }
 
-/// The token in which one's keys are, if any are in one.
+/// The token that holds keys, if any are in one.
 #[derive(Debug, Args)]
 pub(crate) struct HsmKeyArgs {
     /// The module's shared library, for example /usr/lib/softhsm/libsofthsm2.so.
     #[arg(long, env = "PKCS11_MODULE", value_name = "PATH")]
     pub(crate) module: Option<PathBuf>,
-    /// Which token: label:NAME, serial:NUMBER or slot:NUMBER.
+    /// The token: label:NAME, serial:NUMBER or slot:NUMBER.
     #[arg(long, env = "PKCS11_TOKEN")]
     pub(crate) token: Option<TokenSelector>,
-    /// Where the token's user PIN comes from: prompt, file:PATH, fd:NUMBER, env:NAME or
-    /// credential:NAME.
+    /// The source of the token's user PIN: prompt, file:PATH, fd:NUMBER, env:NAME or credential:NAME.
     #[arg(long, default_value = "prompt", env = "PKCS11_PIN_SOURCE")]
     pub(crate) pin: SecretSource,
 }
 
-/// Compares.
+/// Shows the differences between your folder and another party's folder or certificate.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// Your folder.
@@ -259,35 +259,35 @@ pub(crate) struct DiffArgs {
     pub(crate) other: PathBuf,
 }
 
-/// Evidence.
+/// Verifies, offline, the proof that a party has signed conflicting messages.
 #[derive(Debug, Args)]
 pub(crate) struct EvidenceArgs {
     /// The file.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Takes messages.
+/// Verifies messages by others and adds them to your folder.
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
-    /// Where to.
+    /// The folder.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// The files that others sent, or folders of them: messages, a certificate, evidence.
+    /// The files sent by others, or folders of them: messages, a certificate, evidence.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// Agrees.
+/// Approves the chain, once the words have been compared by voice.
 #[derive(Debug, Args)]
 pub(crate) struct ApproveArgs {
-    /// Where.
+    /// The folder.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// Who you are.
+    /// Your identity.
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
     /// The twelve words, as the others read them to you.
@@ -295,12 +295,12 @@ pub(crate) struct ApproveArgs {
     pub(crate) words: String,
 }
 
-/// Shows who has done what. Who you are is found out from your identity key: the one that you used
-/// in this folder, or an encrypted key file there, in the folder above, or where you work. No pass
-/// phrase is asked for.
+/// Shows who has done what, and what you have to do next. You are recognised by your identity key: the
+/// one last used in this folder, or an encrypted key file in it, in its parent folder or in the current
+/// folder. No pass phrase is needed.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Where.
+    /// The folder.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
     /// Your identity key, if it is not found.
@@ -308,31 +308,31 @@ pub(crate) struct StatusArgs {
     pub(crate) identity_key: Option<PathBuf>,
 }
 
-/// Shows what an approval is of: who signs and what that means, keys, scripts, the chain's settings,
-/// where coins and fees go, the words. Before all have joined it shows what is known so far.
+/// Shows what an approval covers: who signs and what that means, keys, scripts, the chain's settings,
+/// the destinations of coins and fees, the words. Until all have joined, it shows what is known so far.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Where.
+    /// The folder.
     #[command(flatten)]
     pub(crate) at: FolderArgs,
-    /// The folder, or the certificate, of an earlier ceremony: show what has changed since.
+    /// The folder or certificate of an earlier ceremony: show what has changed since then.
     #[arg(long, value_name = "EARLIER")]
     pub(crate) since: Option<PathBuf>,
-    /// Show the settings, too, that are the nodes' defaults.
+    /// Also show the settings that have the nodes' defaults.
     #[arg(long)]
     pub(crate) all: bool,
-    /// Show the manifest itself, whose SHA-256 all approve, and nothing else.
+    /// Show only the manifest itself, whose SHA-256 all members approve.
     #[arg(long, conflicts_with_all = ["since", "all", "json"])]
     pub(crate) manifest: bool,
 }
 
-/// Checks a certificate: every signature, every proof, and the chain.
+/// Verifies a certificate: every signature, every proof, and the chain.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Which.
+    /// The certificate.
     #[command(flatten)]
     pub(crate) certificate: CertificateArgs,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -349,7 +349,7 @@ pub(crate) struct CertificateArgs {
 }
 
 impl CertificateArgs {
-    /// Where it is.
+    /// The path of the certificate.
     pub(crate) fn path(&self) -> PathBuf {
         let in_folder = || self.folder.join(CERTIFICATE);
         self.file.clone().unwrap_or_else(in_folder)

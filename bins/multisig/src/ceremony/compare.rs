@@ -1,4 +1,4 @@
-//! `multisig ceremony words`, `diff` and `evidence`: finding where parties part, and who is to blame.
+//! `multisig ceremony words`, `diff` and `evidence`: finding where views diverge, and who is to blame.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{
     visible::visible,
 };
 
-/// Shows the words of each step.
+/// Prints the words of each step.
 pub(super) fn words(args: &FolderArgs) -> Result<(), CliError> {
     let ceremony = folder::load(&args.folder)?.ceremony;
     let chain = ceremony.chain().ok().map(|chain| chain.words());
@@ -20,7 +20,7 @@ pub(super) fn words(args: &FolderArgs) -> Result<(), CliError> {
         .members()
         .iter()
         .enumerate()
-        .map(|(place, member)| (member.name.as_str(), ceremony.join_words(place)))
+        .map(|(index, member)| (member.name.as_str(), ceremony.join_words(index)))
         .collect();
     if args.json {
         let joins: Vec<_> = joins
@@ -51,7 +51,7 @@ pub(super) fn words(args: &FolderArgs) -> Result<(), CliError> {
     ))
 }
 
-/// Shows what another party has otherwise; fails if the two can never agree.
+/// Prints the differences from another party's view; fails if the two views contradict each other.
 pub(super) fn diff(args: &DiffArgs) -> Result<(), CliError> {
     let own = folder::load(&args.at.folder)?.ceremony;
     let other = load(&args.other)?;
@@ -65,23 +65,22 @@ pub(super) fn diff(args: &DiffArgs) -> Result<(), CliError> {
             "said_two_things": culprits,
         }))?;
     } else if found.is_empty() {
-        out::line("nothing differs")?;
+        out::line("no differences")?;
     }
     if !args.at.json {
         for difference in &found {
-            tell(difference)?;
+            print(difference)?;
         }
     }
     if !found.iter().any(Difference::is_contradiction) {
         return Ok(());
     }
     let name = args.other.display();
-    let cure = if culprits.is_empty() {
-        "find out whose is wrong; two proposals are two ceremonies, and a new one ends it"
-            .to_owned()
+    let help = if culprits.is_empty() {
+        "find out which one is wrong; if the proposals differ, start a new ceremony".to_owned()
     } else {
         format!(
-            "{} signed both: take the other files with `multisig ceremony add {name}/*.json`, which writes the evidence",
+            "{} signed both: add the other files with `multisig ceremony add {name}/*.json`, which writes the evidence",
             culprits.join(", ")
         )
     };
@@ -90,11 +89,11 @@ pub(super) fn diff(args: &DiffArgs) -> Result<(), CliError> {
             "`{}` and `{name}` contradict each other",
             args.at.folder.display()
         ),
-        cure,
+        help,
     ))
 }
 
-/// A ceremony from a folder, or from a certificate.
+/// Loads a ceremony from a folder or a certificate.
 pub(super) fn load(path: &Path) -> Result<Ceremony, CliError> {
     if path.is_dir() {
         return folder::load(path).map(|loaded| loaded.ceremony);
@@ -102,7 +101,7 @@ pub(super) fn load(path: &Path) -> Result<Ceremony, CliError> {
     let wrong = |what: &dyn core::fmt::Display| {
         CliError::failure(
             format!("`{}`: {what}", path.display()),
-            "give a ceremony's folder, or a certificate",
+            "give the folder of a ceremony, or a certificate",
         )
     };
     let text = folder::read(path).map_err(|error| wrong(&error))?;
@@ -110,14 +109,14 @@ pub(super) fn load(path: &Path) -> Result<Ceremony, CliError> {
     Ok(certificate.ceremony().clone())
 }
 
-/// Who has said one thing here and another there, or two things in one place.
+/// The members that have signed conflicting messages, within one view or across both.
 fn culprits(own: &Ceremony, other: &Ceremony) -> Vec<String> {
     if own.id() != other.id() {
         return Vec::new();
     }
     let mut both = own.clone();
     for message in other.messages() {
-        // It had its place there, so it has one here.
+        // It belongs in the other view, so it belongs here too.
         let _ = both.add(message.clone());
     }
     let evidence = both.evidence().chain(other.evidence());
@@ -138,26 +137,26 @@ fn describe(difference: &Difference) -> serde_json::Value {
     })
 }
 
-fn tell(difference: &Difference) -> Result<(), CliError> {
+fn print(difference: &Difference) -> Result<(), CliError> {
     let stage = difference.stage.as_str();
     let whose = difference.member.as_deref();
     let what = difference.what.as_str();
-    let place: Vec<_> = [Some(stage), whose, Some(what)]
+    let field: Vec<_> = [Some(stage), whose, Some(what)]
         .into_iter()
         .flatten()
         .collect();
-    out::line(&visible(&place.join(" ")))?;
+    out::line(&visible(&field.join(" ")))?;
     let value = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), visible);
     out::line(&format!("  here   {}", value(&difference.left)))?;
     out::line(&format!("  there  {}", value(&difference.right)))
 }
 
-/// Checks evidence, and says whom it convicts of what.
+/// Verifies evidence and prints what it proves.
 pub(super) fn evidence(args: &EvidenceArgs) -> Result<(), CliError> {
     let wrong = |what: &dyn core::fmt::Display| {
         CliError::failure(
             format!("`{}`: {what}", args.file.display()),
-            "it convicts nobody: ask who sent it for the file that `multisig ceremony add` wrote",
+            "it proves nothing: ask its sender for the file that `multisig ceremony add` wrote",
         )
     };
     let text = folder::read_evidence(&args.file).map_err(|error| wrong(&error))?;
@@ -173,12 +172,12 @@ pub(super) fn evidence(args: &EvidenceArgs) -> Result<(), CliError> {
         }));
     }
     out::line(&format!(
-        "{} has signed two different messages of kind {} in the ceremony {}",
+        "{} has signed two different messages of kind {} in ceremony {}",
         evidence.member(),
         evidence.kind(),
         evidence.ceremony()
     ))?;
-    out::line(&format!("its identity key is {}", evidence.identity()))?;
+    out::line(&format!("identity key: {}", evidence.identity()))?;
     for message in evidence.messages() {
         out::json(message.body())?;
     }

@@ -1,4 +1,4 @@
-//! The folder in which messages lie: everything that is known of a ceremony.
+//! The folder of a ceremony, which holds its messages as files.
 
 use std::{
     fs::{self, File},
@@ -13,16 +13,16 @@ use federation_ceremony::{
 use federation_cli::CliError;
 use hex_conservative::DisplayHex;
 
-/// What the certificate is called, which is no message.
+/// The name of the certificate, which is not a message.
 pub(crate) const CERTIFICATE: &str = "certificate.json";
 
-/// How the names of files with evidence begin, which are no messages.
+/// The prefix of files with evidence, which are not messages.
 const EVIDENCE: &str = "evidence-";
 
-/// No ceremony has more files: a proposal, 20 joins, 20 approvals, and what does not belong.
+/// The maximum number of files: a proposal, 20 joins, 20 approvals, and ample room for others.
 const MAX_FILES: usize = 1000;
 
-/// A ceremony, and the files that have no place in it, with the reason.
+/// A ceremony, and the files that do not belong in it, each with the reason.
 pub(super) struct Loaded {
     pub(super) ceremony: Ceremony,
     pub(super) left_out: Vec<String>,
@@ -48,8 +48,8 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, CliError> {
     }
     let Some(opening) = openings.pop() else {
         return Err(CliError::failure(
-            format!("there is no proposal in `{}`", folder.display()),
-            "take it from who began with `multisig ceremony add FILE`, or begin with `multisig ceremony init`",
+            format!("no proposal in `{}`", folder.display()),
+            "add the proposal with `multisig ceremony add FILE`, or make one with `multisig ceremony init`",
         ));
     };
     if let Some(other) = openings
@@ -58,12 +58,12 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, CliError> {
     {
         return Err(CliError::failure(
             format!(
-                "there are two ceremonies in `{}`, {} and {}",
+                "`{}` holds two ceremonies, {} and {}",
                 folder.display(),
                 opening.ceremony(),
                 other.ceremony()
             ),
-            "use one folder for each",
+            "use a separate folder for each",
         ));
     }
     let mut ceremony = Ceremony::new(opening).map_err(refused)?;
@@ -78,24 +78,24 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, CliError> {
     Ok(Loaded { ceremony, left_out })
 }
 
-/// Whether nothing of a ceremony is in the folder yet: it may be missing, or empty.
+/// Whether the folder is missing or has no messages.
 pub(super) fn is_fresh(folder: &Path) -> bool {
     !folder.exists() || files(folder).is_ok_and(|files| files.is_empty())
 }
 
-/// Takes a message that has its place, and writes it down; whether it was new.
-pub(super) fn take(
+/// Adds a message to the ceremony and writes it to the folder.
+pub(super) fn add(
     folder: &Path,
     ceremony: &mut Ceremony,
     message: Message,
 ) -> Result<Added, CliError> {
     let added = ceremony.add(message.clone()).map_err(refused)?;
-    put(folder, ceremony, &message)?;
+    write_message(folder, ceremony, &message)?;
     Ok(added)
 }
 
-/// Writes a message into the folder, made if missing, and says where it is.
-pub(super) fn put(
+/// Writes a message to the folder, which is created if missing, and returns its path.
+pub(super) fn write_message(
     folder: &Path,
     ceremony: &Ceremony,
     message: &Message,
@@ -105,14 +105,14 @@ pub(super) fn put(
     Ok(path)
 }
 
-/// Where a message lies.
+/// The path of a message.
 pub(super) fn path_of(folder: &Path, ceremony: &Ceremony, message: &Message) -> PathBuf {
     folder.join(name_of(ceremony, message))
 }
 
-/// The same message has the same name everywhere; what a member says twice, or signs twice, has
-/// two. The name holds enough of the hash of the whole text that nobody finds two texts of one
-/// name, with which a member could overwrite what it said before.
+/// The file name of a message, the same everywhere; two messages by one member, or two signatures, have
+/// two names. The name contains enough of the hash of the whole text that a member cannot find a second
+/// text with the same name, with which it could overwrite its first message.
 fn name_of(ceremony: &Ceremony, message: &Message) -> String {
     let kind = message.body().kind();
     let digest = sha256::Hash::hash(message.to_text().as_bytes()).to_byte_array();
@@ -125,8 +125,8 @@ fn name_of(ceremony: &Ceremony, message: &Message) -> String {
     format!("{kind}-{sender}-{digest}.json")
 }
 
-/// Writes evidence into the folder, to be sent to the others, and says where it is.
-pub(super) fn put_evidence(folder: &Path, evidence: &Evidence) -> Result<PathBuf, CliError> {
+/// Writes evidence to the folder, to be sent to the others, and returns its path.
+pub(super) fn write_evidence(folder: &Path, evidence: &Evidence) -> Result<PathBuf, CliError> {
     let text = evidence.to_text();
     let digest = sha256::Hash::hash(text.as_bytes()).to_byte_array();
     let digest = digest[..16].to_lower_hex_string();
@@ -135,12 +135,12 @@ pub(super) fn put_evidence(folder: &Path, evidence: &Evidence) -> Result<PathBuf
     Ok(path)
 }
 
-/// Reads a text that may be evidence.
+/// Reads a file that may contain evidence.
 pub(super) fn read_evidence(path: &Path) -> Result<String, String> {
     read_within(path, MAX_EVIDENCE)
 }
 
-/// Writes a file at once; one with the same text is left alone.
+/// Writes a file atomically, unless it has this content already.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
     if read(path).is_ok_and(|known| known == text) {
         return Ok(());
@@ -156,39 +156,40 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
         .and_then(|()| fs::rename(&partial, path))
         .map_err(|error| {
             CliError::failure(
-                format!("`{}` cannot be written: {error}", path.display()),
-                "check who may write there",
+                format!("cannot write `{}`: {error}", path.display()),
+                "check that you may write there",
             )
         })
 }
 
-/// Reads and checks one message.
+/// Reads and verifies a message.
 pub(super) fn read_message(path: &Path) -> Result<Message, String> {
     let text = read(path)?;
     Message::parse(&text).map_err(|error| error.to_string())
 }
 
-/// Reads and checks what somebody sent: a message, or the messages in a certificate or in evidence.
+/// Reads and verifies a file by another party: a message, or the messages in a certificate or in
+/// evidence.
 pub(super) fn read_messages(path: &Path) -> Result<Vec<Message>, String> {
     let text = read_evidence(path)?;
     let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let of = |error: &dyn core::fmt::Display| error.to_string();
+    let text_of = |error: &dyn core::fmt::Display| error.to_string();
     if value.get("proposal").is_some() {
-        let evidence = Evidence::parse(&text).map_err(|error| of(&error))?;
+        let evidence = Evidence::parse(&text).map_err(|error| text_of(&error))?;
         let messages = evidence.messages().iter().cloned();
         return Ok(core::iter::once(evidence.proposal().clone())
             .chain(messages)
             .collect());
     }
     if value.get("messages").is_some() {
-        let certificate = Certificate::parse(&text).map_err(|error| of(&error))?;
+        let certificate = Certificate::parse(&text).map_err(|error| text_of(&error))?;
         return Ok(certificate.ceremony().messages().cloned().collect());
     }
-    let message = Message::parse(&text).map_err(|error| of(&error))?;
+    let message = Message::parse(&text).map_err(|error| text_of(&error))?;
     Ok(vec![message])
 }
 
-/// A text that is not too long.
+/// Reads a file up to the length of a certificate.
 pub(super) fn read(path: &Path) -> Result<String, String> {
     read_within(path, MAX_CERTIFICATE)
 }
@@ -201,12 +202,12 @@ fn read_within(path: &Path, limit: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// The files that others sent; of a folder all that end in `.json`.
-pub(super) fn sent(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+/// Expands folders to the files in them that end in `.json`.
+pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            files.extend(texts(path)?);
+            files.extend(json_files(path)?);
         } else {
             files.push(path.clone());
         }
@@ -214,9 +215,9 @@ pub(super) fn sent(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
-/// The messages in a folder.
+/// The paths of the messages in a folder.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let mut files = texts(folder)?;
+    let mut files = json_files(folder)?;
     files.retain(|path| {
         let name = path.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name != CERTIFICATE && !name.starts_with(EVIDENCE))
@@ -224,12 +225,12 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
-/// All files of a folder that end in `.json`, by name.
-fn texts(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+/// The files in a folder that end in `.json`, sorted by name.
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let failed = |error: std::io::Error| {
         CliError::failure(
-            format!("`{}` cannot be read: {error}", folder.display()),
-            "name the ceremony's folder with --folder",
+            format!("cannot read `{}`: {error}", folder.display()),
+            "give the ceremony's folder with --folder",
         )
     };
     let entries = match fs::read_dir(folder) {
@@ -242,7 +243,7 @@ fn texts(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         if number >= MAX_FILES {
             return Err(CliError::failure(
                 format!("`{}` has more than {MAX_FILES} files", folder.display()),
-                "use a folder for the ceremony alone",
+                "use a separate folder for the ceremony",
             ));
         }
         let path = entry.map_err(failed)?.path();
@@ -254,10 +255,10 @@ fn texts(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
-/// A message or ceremony that is refused.
+/// The CLI error for a message or ceremony that is refused.
 pub(super) fn refused(error: impl core::fmt::Display) -> CliError {
     CliError::failure(
         error,
-        "ask `multisig ceremony status` who has done what; tell the party that is named",
+        "see `multisig ceremony status`, and contact the party that is named",
     )
 }

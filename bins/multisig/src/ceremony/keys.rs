@@ -1,4 +1,4 @@
-//! Signing with one's own keys.
+//! Signing with the user's own keys.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn open(file: &Path, role: KeyRole, source: &SecretSource) -> Result<Secret, Cli
         return open_as(file, role, &passphrase(source, file)?).map_err(|error| {
             CliError::failure(
                 with_causes(&error),
-                "check the file and its pass phrase: `multisig help keystores`",
+                "check the file and its pass phrase; see `multisig help keystores`",
             )
         });
     }
@@ -37,13 +37,13 @@ fn open(file: &Path, role: KeyRole, source: &SecretSource) -> Result<Secret, Cli
     })
 }
 
-/// One's own identity.
+/// Opens the user's identity key.
 pub(super) fn identity(args: &IdentityArgs) -> Result<SoftwareIdentity, CliError> {
     open(&args.identity_key, KeyRole::Identity, &args.passphrase).map(SoftwareIdentity::new)
 }
 
-/// Says something in a ceremony.
-pub(super) fn say(
+/// Signs a message of a ceremony.
+pub(super) fn sign_message(
     ceremony: Digest,
     identity: &SoftwareIdentity,
     body: Body,
@@ -55,12 +55,12 @@ pub(super) fn say(
     Message::new(ceremony, sender, body, signature).map_err(refused)
 }
 
-/// A key of one's own, and what it is for. What it signs here is no block's hash nor a
-/// transaction's: it is tagged.
+/// One of the user's keys, and its use. The digests that it signs here are tagged, so that they cannot
+/// be those of a block or a transaction.
 pub(super) type OwnKey = (KeyUse, Box<dyn SpendSigner>);
 
-/// One's keys for the uses that a proposal asks for, in its order. The token's PIN is asked for
-/// once.
+/// Opens the user's keys for the uses that a proposal requires, in its order. The token's PIN is asked
+/// for only once.
 pub(super) fn own(uses: &[KeyUse], args: &JoinArgs) -> Result<Vec<OwnKey>, CliError> {
     let mut pin = None;
     let keys = uses.iter().map(|usage| {
@@ -80,7 +80,7 @@ pub(super) fn own(uses: &[KeyUse], args: &JoinArgs) -> Result<Vec<OwnKey>, CliEr
             (None, None) => {
                 let name = usage.as_str();
                 return Err(CliError::usage(
-                    format!("the proposal asks for a {name} key"),
+                    format!("the proposal requires a {name} key"),
                     format!("give --{name}-key FILE or --{name}-hsm-key KEY"),
                 ));
             }
@@ -98,7 +98,7 @@ const fn role_of(usage: KeyUse) -> KeyRole {
     }
 }
 
-/// A key in a hardware module.
+/// Opens a key in a hardware module.
 fn in_module(
     args: &HsmKeyArgs,
     selector: &KeySelector,
@@ -106,8 +106,8 @@ fn in_module(
 ) -> Result<HsmSpender, CliError> {
     let missing = |flag: &str| {
         CliError::usage(
-            format!("a key in a hardware module needs {flag}"),
-            "add it, as `multisig hsm list` shows it: `multisig help hardware-modules`",
+            format!("a key in a hardware module requires {flag}"),
+            "take its value from `multisig hsm list`; see `multisig help hardware-modules`",
         )
     };
     let module = args.module.as_ref().ok_or_else(|| missing("--module"))?;
@@ -117,7 +117,7 @@ fn in_module(
         None => {
             let what = format!("user PIN of token {token}");
             let pin = Pin::read(&args.pin, &what, module, token).map_err(|error| {
-                CliError::failure(with_causes(&error), "give another source with --pin")
+                CliError::failure(with_causes(&error), "choose another source with --pin")
             })?;
             known.insert(pin).clone()
         }
@@ -126,13 +126,13 @@ fn in_module(
     let key = wait(HsmKey::open(config))?.map_err(|error| {
         CliError::failure(
             with_causes(&error),
-            "look at it with `multisig hsm list`: `multisig help hardware-modules`",
+            "check it with `multisig hsm list`; see `multisig help hardware-modules`",
         )
     })?;
     Ok(HsmSpender::new(key))
 }
 
-/// Proves that one holds a key.
+/// Proves possession of a key.
 pub(super) fn prove(
     ceremony: Digest,
     owner: &XOnlyPublicKey,
@@ -149,7 +149,7 @@ fn not_signed(error: SignerError) -> CliError {
     CliError::failure(with_causes(&error), "try again")
 }
 
-/// Runs to its end what only a runtime can: a module's calls have time-outs.
+/// Runs a future to completion, in a runtime with timers: calls to modules have timeouts.
 fn wait<T>(signing: impl Future<Output = T>) -> Result<T, CliError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()

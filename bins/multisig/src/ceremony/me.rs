@@ -1,4 +1,4 @@
-//! Who one is in a ceremony, as one's own files say: no pass phrase is asked for.
+//! Recognising the user among the members, by the key files on this machine and without a pass phrase.
 
 use std::{
     collections::BTreeMap,
@@ -16,38 +16,38 @@ use secp256k1::XOnlyPublicKey;
 use super::folder;
 use crate::key::with_causes;
 
-/// The file, beside the messages, that says which identity key was used in this folder. It is no
-/// message, and goes to nobody.
+/// The file in the ceremony's folder that records the identity key used there. It is not a message,
+/// and is not sent to anybody.
 const RECORD: &str = "own-identity";
 
-/// More files than these are not looked at in a folder.
+/// The maximum number of files to examine in a folder.
 const MAX_FILES: usize = 200;
 
-/// One who takes part, on whose machine this is.
+/// The member on whose machine this runs.
 pub(super) struct Me {
-    /// The place in the roster.
-    pub(super) place: usize,
+    /// The index in the roster.
+    pub(super) index: usize,
     /// The name.
     pub(super) name: String,
     /// The file with the identity key.
     pub(super) identity_key: PathBuf,
-    /// Key files of one's own for the other uses, as far as they were found.
+    /// The key files for other uses that were found.
     keys: BTreeMap<&'static str, PathBuf>,
 }
 
 impl Me {
-    /// The file with one's key for a use, if one was found.
+    /// The file with the member's key for a use, if it was found.
     pub(super) fn key(&self, usage: KeyUse) -> Option<&Path> {
         self.keys.get(usage.as_str()).map(PathBuf::as_path)
     }
 }
 
-/// Finds out who one is: by the identity key that is given, by the one that was used in this folder
-/// before, or by an encrypted key file in this folder, the folder above, or where one works. None if
-/// there is no such file, or there are those of several members.
+/// Recognises the member: by the identity key that is given, by the one last used in this folder, or by
+/// an encrypted key file in this folder, its parent or the current folder. None if there is no such
+/// file, or files of several members.
 ///
 /// # Errors
-/// If a key file is given, and it cannot be read or is no member's.
+/// If the given key file cannot be read, or its key is not that of a member.
 pub(super) fn find(
     ceremony: &Ceremony,
     folder: &Path,
@@ -55,16 +55,16 @@ pub(super) fn find(
 ) -> Result<Option<Me>, CliError> {
     let files = key_files(folder);
     let keys = of_other_uses(&files);
-    let me = |(place, identity_key)| Me {
-        place,
-        name: members_name(ceremony, place),
+    let me = |(index, identity_key)| Me {
+        index,
+        name: members_name(ceremony, index),
         identity_key,
         keys: keys.clone(),
     };
     if let Some(file) = given {
         let identity = identity_in(file)?;
-        let place = place_of(ceremony, &identity)?;
-        return Ok(Some(me((place, file.to_owned()))));
+        let index = index_of(ceremony, &identity)?;
+        return Ok(Some(me((index, file.to_owned()))));
     }
     if let Some(found) = recorded(ceremony, folder) {
         return Ok(Some(me(found)));
@@ -74,38 +74,38 @@ pub(super) fn find(
         let Ok(head) = read_head(&file) else { continue };
         let identity = head.public_key().x_only_public_key().0;
         let is_identity = head.role() == KeyRole::Identity;
-        let Some(place) = position(ceremony, &identity).filter(|_| is_identity) else {
+        let Some(index) = position(ceremony, &identity).filter(|_| is_identity) else {
             continue;
         };
         match &found {
-            None => found = Some((place, file)),
-            Some((other, _)) if *other != place => return Ok(None),
+            None => found = Some((index, file)),
+            Some((other, _)) if *other != index => return Ok(None),
             Some(_) => {}
         }
     }
     Ok(found.map(me))
 }
 
-/// The place of an identity among the members.
+/// Returns the index of an identity among the members.
 ///
 /// # Errors
-/// If it is none of them.
-pub(super) fn place_of(ceremony: &Ceremony, me: &XOnlyPublicKey) -> Result<usize, CliError> {
+/// If it is not that of a member.
+pub(super) fn index_of(ceremony: &Ceremony, me: &XOnlyPublicKey) -> Result<usize, CliError> {
     position(ceremony, me).ok_or_else(|| {
         CliError::failure(
-            format!("the identity {me} is none of the proposal's members"),
-            "use the key whose public half you gave to who proposed",
+            format!("the identity {me} is not a member in the proposal"),
+            "use the identity key whose public half you sent to the proposer",
         )
     })
 }
 
-/// Remembers who one is, for `status`. It is a help alone: what cannot be written is left.
+/// Records the identity for `status`. This is a convenience only, so failures are ignored.
 pub(super) fn remember(folder: &Path, identity: &XOnlyPublicKey, file: &Path) {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let text = format!("{identity}\n{}\n", file.display());
-    // Found out anew, or said with --identity-key.
+    // If it fails, the identity is searched for again, or given with --identity-key.
     let _ = folder::write(&folder.join(RECORD), &text);
-    // Where parties share the folder by git, each has its own.
+    // If the parties share the folder with git, each keeps its own record.
     let ignored = folder.join(".gitignore");
     if !ignored.exists() {
         let _ = folder::write(&ignored, &format!("{RECORD}\n"));
@@ -117,7 +117,7 @@ fn recorded(ceremony: &Ceremony, folder: &Path) -> Option<(usize, PathBuf)> {
     let (identity, file) = text.split_once('\n')?;
     let identity: XOnlyPublicKey = identity.parse().ok()?;
     let file = PathBuf::from(file.trim_end_matches('\n'));
-    // Another's folder says who the other is; its key is not here.
+    // In a folder copied from another party, the key is not on this machine.
     if !file.is_file() {
         return None;
     }
@@ -130,7 +130,7 @@ fn recorded(ceremony: &Ceremony, folder: &Path) -> Option<(usize, PathBuf)> {
     Some((position(ceremony, &identity)?, from_here(file)))
 }
 
-/// As one would name the file, where it is below the folder in which one works.
+/// The path relative to the current folder, if the file is below it.
 fn from_here(file: PathBuf) -> PathBuf {
     let here = std::env::current_dir().and_then(fs::canonicalize);
     let short = here
@@ -144,12 +144,12 @@ fn position(ceremony: &Ceremony, identity: &XOnlyPublicKey) -> Option<usize> {
     members.position(|member| member.identity == *identity)
 }
 
-fn members_name(ceremony: &Ceremony, place: usize) -> String {
-    let member = ceremony.members().get(place);
+fn members_name(ceremony: &Ceremony, index: usize) -> String {
+    let member = ceremony.members().get(index);
     member.map_or_else(String::new, |member| member.name.clone())
 }
 
-/// The public half of an identity key in a file, encrypted or plain.
+/// Reads the public half of an identity key in a file, encrypted or plain.
 fn identity_in(file: &Path) -> Result<XOnlyPublicKey, CliError> {
     let wrong = |error: &dyn core::error::Error| {
         CliError::failure(
@@ -166,25 +166,25 @@ fn identity_in(file: &Path) -> Result<XOnlyPublicKey, CliError> {
     Ok(public.x_only_public_key().0)
 }
 
-/// Encrypted key files in the ceremony's folder, in the one above, and where one works, in that
-/// order; each once.
+/// The encrypted key files in the ceremony's folder, its parent and the current folder, in that order
+/// and each only once.
 fn key_files(folder: &Path) -> Vec<PathBuf> {
-    let above = match folder.parent() {
-        Some(above) if above.as_os_str().is_empty() => PathBuf::from("."),
-        Some(above) => above.to_owned(),
+    let parent = match folder.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
         None => folder.to_owned(),
     };
     let mut seen = Vec::new();
     let mut files = Vec::new();
-    for place in [folder, above.as_path(), Path::new(".")] {
-        let Ok(real) = fs::canonicalize(place) else {
+    for candidate in [folder, parent.as_path(), Path::new(".")] {
+        let Ok(real) = fs::canonicalize(candidate) else {
             continue;
         };
         if seen.contains(&real) {
             continue;
         }
         seen.push(real);
-        let Ok(entries) = fs::read_dir(place) else {
+        let Ok(entries) = fs::read_dir(candidate) else {
             continue;
         };
         let mut here: Vec<_> = entries
@@ -199,7 +199,7 @@ fn key_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The first file of each use.
+/// The first key file for each other use.
 fn of_other_uses(files: &[PathBuf]) -> BTreeMap<&'static str, PathBuf> {
     let mut keys = BTreeMap::new();
     for file in files {

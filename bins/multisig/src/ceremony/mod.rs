@@ -1,4 +1,4 @@
-//! `multisig ceremony`: a chain made together, over a folder of message files.
+//! `multisig ceremony`: setting up a chain together, with message files in a folder.
 
 mod args;
 mod compare;
@@ -26,7 +26,7 @@ use self::{
     folder::refused,
 };
 
-/// Does what is asked.
+/// Runs the verb.
 pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         CeremonyCommand::Init(args) => propose::init(args),
@@ -49,15 +49,15 @@ pub(crate) fn run(args: &CeremonyArgs) -> Result<ExitCode, CliError> {
 fn join(args: &JoinArgs) -> Result<(), CliError> {
     let mut ceremony = folder::load(&args.at.folder)?.ceremony;
     let identity = keys::identity(&args.identity)?;
-    let me = me::place_of(&ceremony, &identity.public_key())?;
+    let me = me::index_of(&ceremony, &identity.public_key())?;
     let own = keys::own(&ceremony.proposal().keys, args)?;
     if let (Some(join), Some(known)) = (ceremony.join(me), ceremony.join_message(me)) {
         let brought = join.keys.iter().map(|key| (key.usage, key.key));
         let same = join.endpoint == args.endpoint
             && join.node == args.node_address
             && brought.eq(own.iter().map(|(usage, key)| (*usage, key.public_key())));
-        // A key in a module would prove itself by another signature: the first one is sent again.
-        return said_before(&args.at, &ceremony, known, same);
+        // A key in a module would make a different signature, so the first join is sent again.
+        return repeat(&args.at, &ceremony, known, same);
     }
     let owner = IdentitySigner::public_key(&identity);
     let proofs = own
@@ -68,49 +68,49 @@ fn join(args: &JoinArgs) -> Result<(), CliError> {
         node: args.node_address.clone(),
         keys: proofs.collect::<Result<_, _>>()?,
     });
-    let message = keys::say(ceremony.id(), &identity, body)?;
-    folder::take(&args.at.folder, &mut ceremony, message.clone())?;
-    let path = folder::put(&args.at.folder, &ceremony, &message)?;
+    let message = keys::sign_message(ceremony.id(), &identity, body)?;
+    folder::add(&args.at.folder, &mut ceremony, message.clone())?;
+    let path = folder::write_message(&args.at.folder, &ceremony, &message)?;
     me::remember(
         &args.at.folder,
         message.sender(),
         &args.identity.identity_key,
     );
-    tell_file(&args.at, &ceremony, &path)
+    print_file(&args.at, &ceremony, &path)
 }
 
-/// Gives the message that was sent before, and keeps a party from becoming one that says two things.
-fn said_before(
+/// Repeats the message that was sent before, and refuses to sign a different one.
+fn repeat(
     at: &FolderArgs,
     ceremony: &Ceremony,
     known: &Message,
     same: bool,
 ) -> Result<(), CliError> {
     if same {
-        let path = folder::put(&at.folder, ceremony, known)?;
-        return tell_file(at, ceremony, &path);
+        let path = folder::write_message(&at.folder, ceremony, known)?;
+        return print_file(at, ceremony, &path);
     }
     Err(CliError::failure(
         format!(
-            "you have sent another {} already, and two would be held against you",
+            "you have already signed a different {}, and a second one would be evidence against you",
             known.body().kind()
         ),
-        "send the first one, or let all begin a new ceremony",
+        "send the first one, or have all parties start a new ceremony",
     ))
 }
 
 fn add(args: &AddArgs) -> Result<(), CliError> {
     let mut messages = Vec::new();
-    for file in &folder::sent(&args.files)? {
+    for file in &folder::expand(&args.files)? {
         let read = folder::read_messages(file).map_err(|error| {
             CliError::failure(
                 format!("`{}`: {error}", file.display()),
-                "ask its sender for it again; nothing was taken",
+                "nothing was added; ask the sender for the file again",
             )
         })?;
         messages.extend(read);
     }
-    // The proposal first, however the files are named.
+    // The proposal first, whatever the names of the files.
     messages.sort_by_key(|message| !matches!(message.body(), Body::Proposal(_)));
     let mut ceremony = match folder::load(&args.at.folder) {
         Ok(loaded) => loaded.ceremony,
@@ -126,8 +126,9 @@ fn add(args: &AddArgs) -> Result<(), CliError> {
     };
     let (mut culprits, mut files) = (Vec::new(), Vec::new());
     for message in messages {
-        if let Added::TwoThings(evidence) = folder::take(&args.at.folder, &mut ceremony, message)? {
-            let path = folder::put_evidence(&args.at.folder, &evidence)?;
+        if let Added::Equivocation(evidence) = folder::add(&args.at.folder, &mut ceremony, message)?
+        {
+            let path = folder::write_evidence(&args.at.folder, &evidence)?;
             let file = format!("`{}`", path.display());
             if !files.contains(&file) {
                 culprits.push(evidence.member().to_owned());
@@ -137,45 +138,45 @@ fn add(args: &AddArgs) -> Result<(), CliError> {
     }
     if !culprits.is_empty() {
         return Err(CliError::failure(
-            format!("{} said two things, both signed", culprits.join(", ")),
+            format!("{} signed conflicting messages", culprits.join(", ")),
             format!(
-                "send {} to the others, who check it with `multisig ceremony evidence FILE`, and begin anew without it",
+                "send {} to the others, who verify it with `multisig ceremony evidence FILE`, and start again without that party",
                 files.join(", ")
             ),
         ));
     }
-    status::tell_all(&args.at, None)
+    status::print_all(&args.at, None)
 }
 
 fn approve(args: &ApproveArgs) -> Result<(), CliError> {
     let mut ceremony = folder::load(&args.at.folder)?.ceremony;
     let chain = ceremony.chain().map_err(refused)?;
-    let said: Vec<_> = args
+    let given: Vec<_> = args
         .words
         .split_whitespace()
         .map(str::to_lowercase)
         .collect();
-    if said.join(" ") != chain.words() {
+    if given.join(" ") != chain.words() {
         return Err(CliError::failure(
             "the words differ from those of the chain computed here",
-            "read `multisig ceremony words` to each other, step by step, or take their folder and ask `multisig ceremony diff`",
+            "read the output of `multisig ceremony words` to each other, step by step, or get their folder and run `multisig ceremony diff`",
         ));
     }
     let identity = keys::identity(&args.identity)?;
-    let me = me::place_of(&ceremony, &identity.public_key())?;
+    let me = me::index_of(&ceremony, &identity.public_key())?;
     let body = Body::Approval(Ceremony::approval_of(&chain));
     if let Some(known) = ceremony.approval_message(me) {
-        return said_before(&args.at, &ceremony, known, *known.body() == body);
+        return repeat(&args.at, &ceremony, known, *known.body() == body);
     }
-    let message = keys::say(ceremony.id(), &identity, body)?;
-    folder::take(&args.at.folder, &mut ceremony, message.clone())?;
-    let path = folder::put(&args.at.folder, &ceremony, &message)?;
+    let message = keys::sign_message(ceremony.id(), &identity, body)?;
+    folder::add(&args.at.folder, &mut ceremony, message.clone())?;
+    let path = folder::write_message(&args.at.folder, &ceremony, &message)?;
     me::remember(
         &args.at.folder,
         message.sender(),
         &args.identity.identity_key,
     );
-    tell_file(&args.at, &ceremony, &path)
+    print_file(&args.at, &ceremony, &path)
 }
 
 fn finish(args: &FolderArgs) -> Result<(), CliError> {
@@ -183,16 +184,16 @@ fn finish(args: &FolderArgs) -> Result<(), CliError> {
     let certificate = Certificate::new(ceremony).map_err(refused)?;
     let path = args.folder.join(CERTIFICATE);
     folder::write(&path, &certificate.to_text())?;
-    tell_certificate(&certificate, args.json)?;
+    print_certificate(&certificate, args.json)?;
     out::note(&format!("wrote {}", path.display()));
     Ok(())
 }
 
 fn verify(args: &VerifyArgs) -> Result<(), CliError> {
-    tell_certificate(&certificate(&args.certificate.path())?, args.json)
+    print_certificate(&certificate(&args.certificate.path())?, args.json)
 }
 
-/// The bundle of one operator, of oneself if no name is given.
+/// Makes the bundle of an operator, by default of the user.
 fn bundle(args: &BundleArgs) -> Result<(), CliError> {
     let folder = args.folder();
     let certificate = certificate(&args.certificate())?;
@@ -201,27 +202,27 @@ fn bundle(args: &BundleArgs) -> Result<(), CliError> {
         Some(name) => name.clone(),
         None => me()?.map(|me| me.name).ok_or_else(|| {
             CliError::usage(
-                "it is not known whose bundle it is",
-                "give a name with --operator",
+                "cannot tell which operator you are",
+                "name the operator with --operator",
             )
         })?,
     };
     crate::bundle::run(args, &certificate, &operator)
 }
 
-/// Reads a certificate and checks all of it.
+/// Reads and verifies a certificate.
 fn certificate(file: &std::path::Path) -> Result<Certificate, CliError> {
     let wrong = |what: &dyn core::fmt::Display| {
         CliError::failure(
             format!("`{}`: {what}", file.display()),
-            "take the certificate from another operator; use none that does not verify",
+            "get the certificate from another operator; never use one that does not verify",
         )
     };
     let text = folder::read(file).map_err(|error| wrong(&error))?;
     Certificate::parse(&text).map_err(|error| wrong(&error))
 }
 
-fn tell_certificate(certificate: &Certificate, json: bool) -> Result<(), CliError> {
+fn print_certificate(certificate: &Certificate, json: bool) -> Result<(), CliError> {
     let chain = certificate.chain();
     if json {
         let mut answer = status::describe(chain);
@@ -233,10 +234,10 @@ fn tell_certificate(certificate: &Certificate, json: bool) -> Result<(), CliErro
         out::note(&format!("note: {warning}"));
     }
     out::line(&format!("all {} have approved", chain.parties().len()))?;
-    status::tell(chain)
+    status::print(chain)
 }
 
-fn tell_file(
+fn print_file(
     args: &FolderArgs,
     ceremony: &Ceremony,
     path: &std::path::Path,
@@ -246,5 +247,5 @@ fn tell_file(
         return out::json(&json!({ "ceremony": ceremony.id().to_string(), "file": file }));
     }
     out::line(&format!("wrote     {}", path.display()))?;
-    out::line("send this file to all others")
+    out::line("send this file to all other members")
 }

@@ -1,4 +1,4 @@
-//! What is to be done next: by whom, and by which command.
+//! The next step of a ceremony: what to do, and the command for it.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use federation_ceremony::{Ceremony, CeremonyError, ChainError, KeyUse};
 
 use super::{folder, me::Me};
 
-/// What to do next.
+/// The next step.
 pub(super) struct Next {
-    /// In words.
+    /// A description.
     pub(super) text: String,
-    /// The command to type, if it is one's own turn; what is written large is to be filled in.
+    /// The command to run, if it is the user's turn; words in capitals must be filled in.
     pub(super) command: Option<String>,
 }
 
-/// What to do next, from where one stands if that is known.
+/// Returns the next step, for this member if it is known.
 pub(super) fn next(ceremony: &Ceremony, at: &Path, me: Option<&Me>) -> Next {
     let wait = |text: String| Next {
         text,
@@ -23,14 +23,14 @@ pub(super) fn next(ceremony: &Ceremony, at: &Path, me: Option<&Me>) -> Next {
     match ceremony.agreed() {
         Ok(_) => finished(at, me),
         Err(CeremonyError::Chain(ChainError::Missing(_))) => match me {
-            Some(me) if !ceremony.has_joined(me.place) => Next {
-                text: "see with `multisig ceremony show` whether it is what was agreed, then join"
+            Some(me) if !ceremony.has_joined(me.index) => Next {
+                text: "check with `multisig ceremony show` that the proposal is what was agreed, then join"
                     .to_owned(),
                 command: Some(join(ceremony, at, me)),
             },
             _ => Next {
                 text: format!(
-                    "{}wait for the joins of {}, and take them as they come; `multisig ceremony again` begins anew without who drops out",
+                    "{}wait for the joins of {}, and add them as they arrive; if a party drops out, start again without it with `multisig ceremony again`",
                     sent(ceremony, at, me),
                     missing(ceremony, Ceremony::has_joined)
                 ),
@@ -38,29 +38,29 @@ pub(super) fn next(ceremony: &Ceremony, at: &Path, me: Option<&Me>) -> Next {
             },
         },
         Err(CeremonyError::NotApproved(_)) => match me {
-            Some(me) if ceremony.approval(me.place).is_none() => Next {
-                text: "read all of it with `multisig ceremony show`, read the words to each other, then approve"
+            Some(me) if ceremony.approval(me.index).is_none() => Next {
+                text: "read everything with `multisig ceremony show`, read the words to each other, then approve"
                     .to_owned(),
                 command: Some(approve(at, me)),
             },
             Some(_) => Next {
                 text: format!(
-                    "{}wait for the approvals of {}, and take them as they come",
+                    "{}wait for the approvals of {}, and add them as they arrive",
                     sent(ceremony, at, me),
                     missing(ceremony, has_approved)
                 ),
                 command: Some(command(at, "add FILES")),
             },
             None => wait(format!(
-                "read the words to each other, then `multisig ceremony approve`: missing {}",
+                "read the words to each other, then approve with `multisig ceremony approve`; missing: {}",
                 missing(ceremony, has_approved)
             )),
         },
-        Err(CeremonyError::TwoThings(name)) => wait(format!(
-            "{name} said two things: send its evidence to the others; `multisig ceremony again --without {name}` begins anew"
+        Err(CeremonyError::Equivocation(name)) => wait(format!(
+            "{name} signed conflicting messages: send the evidence to the others, and start again with `multisig ceremony again --without {name}`"
         )),
         Err(error @ CeremonyError::Disagrees { .. }) => wait(format!(
-            "{error}; `multisig ceremony diff` shows what is not the same"
+            "{error}; `multisig ceremony diff` shows the differences"
         )),
         Err(error) => wait(error.to_string()),
     }
@@ -70,7 +70,7 @@ fn has_approved(ceremony: &Ceremony, place: usize) -> bool {
     ceremony.approval(place).is_some()
 }
 
-/// The names of those who have not done it.
+/// The names of the members for whom `done` is false.
 fn missing(ceremony: &Ceremony, done: fn(&Ceremony, usize) -> bool) -> String {
     let members = ceremony.members().iter().enumerate();
     let names: Vec<_> = members
@@ -80,7 +80,7 @@ fn missing(ceremony: &Ceremony, done: fn(&Ceremony, usize) -> bool) -> String {
     names.join(", ")
 }
 
-/// What is for whom all have approved.
+/// The next step once all have approved.
 fn finished(at: &Path, me: Option<&Me>) -> Next {
     if !at.join(folder::CERTIFICATE).is_file() {
         return Next {
@@ -90,33 +90,33 @@ fn finished(at: &Path, me: Option<&Me>) -> Next {
     }
     let Some(me) = me else {
         return Next {
-            text: "the certificate is there: each makes its bundle".to_owned(),
+            text: "the certificate is complete: every member makes its bundle".to_owned(),
             command: Some(command(at, "bundle --operator NAME")),
         };
     };
     let zip = format!("{}.zip", me.name);
     if Path::new(&zip).is_file() {
         return Next {
-            text: format!("unpack {zip}, put your keys in, and follow README.md there"),
+            text: format!("unpack {zip}, add your keys, and follow README.md there"),
             command: Some(format!("unzip {zip} -d {}", me.name)),
         };
     }
     Next {
-        text: "the certificate is there: make your bundle".to_owned(),
+        text: "the certificate is complete: make your bundle".to_owned(),
         command: Some(command(at, &format!("bundle --operator {}", me.name))),
     }
 }
 
-/// What one has said last goes to all others, who may not have it.
+/// A reminder to send the user's last message to the others, who may not have it.
 fn sent(ceremony: &Ceremony, at: &Path, me: Option<&Me>) -> String {
     let own = me.and_then(|me| {
         ceremony
-            .approval_message(me.place)
-            .or_else(|| ceremony.join_message(me.place))
+            .approval_message(me.index)
+            .or_else(|| ceremony.join_message(me.index))
     });
     own.map_or_else(String::new, |message| {
         let file = folder::path_of(at, ceremony, message);
-        format!("send {} to all others, if they lack it; ", file.display())
+        format!("send {} to all others who lack it; ", file.display())
     })
 }
 
@@ -136,7 +136,7 @@ fn join(ceremony: &Ceremony, at: &Path, me: &Me) -> String {
 }
 
 fn approve(at: &Path, me: &Me) -> String {
-    // The words are those that the others read, so they do not stand here.
+    // The words must be those that the others read aloud, so they are not filled in.
     let line = format!(
         "approve --identity-key {} --words \"THE TWELVE WORDS\"",
         quoted(&me.identity_key)
@@ -144,7 +144,7 @@ fn approve(at: &Path, me: &Me) -> String {
     command(at, &line)
 }
 
-/// A command of `multisig ceremony`, with the folder where it is another than the usual one.
+/// A command of `multisig ceremony`, with the folder unless it is the default.
 fn command(at: &Path, line: &str) -> String {
     if at == Path::new("ceremony") {
         return format!("multisig ceremony {line}");
@@ -154,7 +154,7 @@ fn command(at: &Path, line: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// A path as a shell takes it.
+/// A path, quoted for a shell if necessary.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%,=".contains(c);

@@ -1,4 +1,4 @@
-//! `multisig ceremony init` and `again`: who is to make which chain.
+//! `multisig ceremony init` and `again`: proposing a chain.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use secp256k1::rand::{RngCore, rngs::OsRng};
 use super::{
     args::{AgainArgs, FolderArgs, IdentityArgs, InitArgs, SweepArg},
     folder::{self, refused},
-    keys, me, tell_file,
+    keys, me, print_file,
 };
 use crate::{genesis::read_proposed, key::with_causes};
 
@@ -40,7 +40,7 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
     propose(proposal, &args.at, &args.identity)
 }
 
-/// Proposes the chain of a ceremony anew, without those who dropped out.
+/// Proposes the chain of another ceremony again, without those who dropped out.
 pub(super) fn again(args: &AgainArgs) -> Result<(), CliError> {
     let old = folder::load(&args.from)?.ceremony;
     let mut proposal = old.proposal().clone();
@@ -51,10 +51,10 @@ pub(super) fn again(args: &AgainArgs) -> Result<(), CliError> {
             let known: Vec<_> = old.members().iter().map(|m| m.name.as_str()).collect();
             return Err(CliError::usage(
                 format!(
-                    "`{name}` is no member of the ceremony in `{}`",
+                    "`{name}` is not a member of the ceremony in `{}`",
                     args.from.display()
                 ),
-                format!("choose of {}", known.join(", ")),
+                format!("choose from {}", known.join(", ")),
             ));
         }
     }
@@ -63,83 +63,83 @@ pub(super) fn again(args: &AgainArgs) -> Result<(), CliError> {
     propose(proposal, &args.at, &args.identity)
 }
 
-/// 32 random bytes, so that no two ceremonies are one.
+/// 32 random bytes, which make the ceremony unique.
 fn nonce() -> Digest {
     let mut nonce = [0; 32];
     OsRng.fill_bytes(&mut nonce);
     Digest::from_bytes(nonce)
 }
 
-/// Checks a proposal, signs it and writes it down.
+/// Checks a proposal, signs it and writes it to the folder.
 fn propose(proposal: Proposal, at: &FolderArgs, identity: &IdentityArgs) -> Result<(), CliError> {
     check_proposal(&proposal).map_err(unfit)?;
     refuse_second(&at.folder)?;
-    tell_money(&proposal);
+    print_destinations(&proposal);
     for warning in warnings(&proposal) {
         out::note(&format!("note: {warning}"));
     }
     let id = ceremony_id(&proposal).map_err(refused)?;
     let key = keys::identity(identity)?;
-    let message = keys::say(id, &key, Body::Proposal(proposal))?;
+    let message = keys::sign_message(id, &key, Body::Proposal(proposal))?;
     let ceremony = Ceremony::new(message.clone()).map_err(refused)?;
-    let path = folder::put(&at.folder, &ceremony, &message)?;
+    let path = folder::write_message(&at.folder, &ceremony, &message)?;
     me::remember(&at.folder, message.sender(), &identity.identity_key);
-    tell_file(at, &ceremony, &path)
+    print_file(at, &ceremony, &path)
 }
 
 fn unfit(error: ChainError) -> CliError {
-    let cure = match &error {
+    let help = match &error {
         ChainError::Problem(Problem::AnyoneCanSpend { .. })
         | ChainError::Sweep(SweepError::NoDestination { .. }) => {
-            "say where they go with --coins-to and --tokens-to"
+            "give their destinations with --coins-to and --tokens-to"
         }
-        _ => "correct the proposal before it is sent",
+        _ => "correct the proposal before sending it",
     };
-    CliError::failure(with_causes(&error), cure)
+    CliError::failure(with_causes(&error), help)
 }
 
-/// Each ceremony has a folder of its own.
+/// Refuses a folder that already holds a ceremony.
 fn refuse_second(folder: &Path) -> Result<(), CliError> {
     if folder::load(folder).is_err() {
         return Ok(());
     }
     Err(CliError::failure(
-        format!("there is a ceremony in `{}` already", folder.display()),
-        "choose another folder with --folder: each ceremony has its own",
+        format!("`{}` already holds a ceremony", folder.display()),
+        "choose another folder with --folder: each ceremony needs its own",
     ))
 }
 
-/// The value of a setting in the file; none if it does not stand there.
+/// The value of a setting, if it is set in the file.
 fn given(settings: &Settings, name: &str) -> Option<String> {
     let mut settings = settings.iter();
     let found = settings.find(|setting| setting.given && setting.name == name);
     found.map(|setting| setting.values.concat())
 }
 
-/// Where coins go: where it is said, else to those who sign blocks.
+/// The destinations of coins and tokens: as given, with the block keys as default for coins.
 fn sweep_to(args: &InitArgs, settings: &Settings) -> Option<SweepTo> {
     let to = |arg: &Option<SweepArg>| arg.as_ref().map(|arg| arg.0.clone());
     let has_coins = given(settings, "initialfreecoins").is_some_and(|coins| coins != "0");
-    let is_said = given(settings, "initialfreecoinsdestination").is_some();
-    let own = || (has_coins && !is_said).then_some(Destination::Keys(KeyUse::Block));
+    let is_given = given(settings, "initialfreecoinsdestination").is_some();
+    let default = || (has_coins && !is_given).then_some(Destination::Keys(KeyUse::Block));
     let sweep = SweepTo {
-        coins: to(&args.coins_to).or_else(own),
+        coins: to(&args.coins_to).or_else(default),
         tokens: to(&args.tokens_to),
     };
     (sweep.coins.is_some() || sweep.tokens.is_some()).then_some(sweep)
 }
 
-/// Where fees go: where it is said, else to those who sign blocks.
+/// The destination of fees: as given, with the block keys as default.
 fn fees_to(args: &InitArgs, settings: &Settings) -> Option<Destination> {
     match &args.fees_to {
-        Some(said) => said.0.clone(),
+        Some(given) => given.0.clone(),
         None if given(settings, "con_mandatorycoinbase").is_some() => None,
         None => Some(Destination::Keys(KeyUse::Block)),
     }
 }
 
-/// Says where money will go, before it is agreed on.
-fn tell_money(proposal: &Proposal) {
+/// Prints the destinations of coins and fees, before they are agreed on.
+fn print_destinations(proposal: &Proposal) {
     let sweep = proposal.sweep.as_ref();
     for (what, to) in [
         ("initial coins go", sweep.and_then(|to| to.coins.as_ref())),
@@ -151,7 +151,9 @@ fn tell_money(proposal: &Proposal) {
     ] {
         if let Some(to) = to {
             let whose = match to {
-                Destination::Keys(_) => format!("{} of the {to} of all", proposal.threshold),
+                Destination::Keys(_) => {
+                    format!("{} of the parties' {to}", proposal.threshold)
+                }
                 other => other.to_string(),
             };
             out::note(&format!("note: {what} to {whose}"));
@@ -162,8 +164,8 @@ fn tell_money(proposal: &Proposal) {
 fn member(text: &str) -> Result<Member, CliError> {
     let wrong = || {
         CliError::usage(
-            format!("`{}` is no member", crate::input::shortened(text)),
-            "write NAME=KEY with the public identity key that `multisig key show` gives, 64 digits",
+            format!("malformed member `{}`", crate::input::shortened(text)),
+            "write NAME=KEY, where KEY is the public identity key as `multisig key show` prints it, 64 digits",
         )
     };
     let (name, key) = text.split_once('=').ok_or_else(wrong)?;

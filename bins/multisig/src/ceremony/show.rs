@@ -1,4 +1,4 @@
-//! `multisig ceremony show`: what one is about to sign, in plain words.
+//! `multisig ceremony show`: what the user is about to sign, in plain words.
 
 mod money;
 mod since;
@@ -15,16 +15,16 @@ use super::{
     visible::visible,
 };
 
-/// What there is to show.
+/// The data to show.
 struct View<'a> {
     ceremony: &'a Ceremony,
-    /// Once all have joined.
+    /// The chain, once all have joined.
     chain: Option<Chain>,
-    /// Those of the chain, or as far as the proposal has them.
+    /// The settings of the chain, or until then those of the proposal.
     settings: Settings,
 }
 
-/// Shows it.
+/// Prints the view.
 pub(super) fn run(args: &ShowArgs) -> Result<(), CliError> {
     let loaded = folder::load(&args.at.folder)?;
     let ceremony = &loaded.ceremony;
@@ -54,17 +54,17 @@ pub(super) fn run(args: &ShowArgs) -> Result<(), CliError> {
     }
     let you = me::find(ceremony, &args.at.folder, None)?;
     view.head(why_not.as_deref())?;
-    view.members(you.as_ref().map(|me| me.place))?;
+    view.members(you.as_ref().map(|me| me.index))?;
     view.scripts()?;
     view.money()?;
     view.settings(args.all)?;
     if let Some(changed) = &changed {
         heading("What has changed since the earlier ceremony")?;
         if changed.is_empty() {
-            out::line("  nothing, but that all say it anew")?;
+            out::line("  nothing, but all sign again")?;
         }
         for change in changed {
-            change.tell()?;
+            change.print()?;
         }
     }
     view.what_you_sign()
@@ -77,57 +77,48 @@ fn proposed(ceremony: &Ceremony) -> Result<Settings, CliError> {
     Settings::parse(node, &proposal.configuration).map_err(refused)
 }
 
-/// A heading, with an empty line above.
+/// Prints a heading, with an empty line above.
 fn heading(text: &str) -> Result<(), CliError> {
     out::line(&format!("\n{text}"))
 }
 
-/// A value and what it is, in two columns.
+/// Prints a name and its value in two columns.
 fn field(name: &str, value: &str) -> Result<(), CliError> {
     out::line(&format!("  {name:<22} {}", visible(value)))
 }
 
-/// What M of N means, from the point of view of one who agrees to it.
+/// Explains what M of N means for the parties.
 fn meaning(m: usize, n: usize) -> Vec<String> {
     let absent = n.saturating_sub(m);
-    let liars = (2 * m).saturating_sub(n + 1);
-    let people = |count: usize| match count {
-        0 => "none".to_owned(),
-        1 => "1".to_owned(),
-        many => many.to_string(),
-    };
+    let faulty = (2 * m).saturating_sub(n + 1);
     vec![
         format!("each block needs {m} of these {n} signatures, and a block that has them is final"),
-        format!(
-            "any {m} of you together can do all that the federation can; fewer can sign no block"
-        ),
+        format!("any {m} of you together control the federation; fewer cannot sign a block"),
         if absent == 0 {
-            "none may be absent: without one of you the chain stands still".to_owned()
+            "none may be absent: without any one of you the chain stops".to_owned()
         } else {
             format!(
-                "{} may be absent; without {} the chain stands still",
-                people(absent),
+                "{absent} may be absent; without {} the chain stops",
                 absent + 1
             )
         },
-        if liars == 0 {
-            "none may lie: one who does, with a divided network, can make two chains of one"
+        if faulty == 0 {
+            "none may be faulty or compromised: during a network partition, a single one could fork the chain"
                 .to_owned()
         } else {
             format!(
-                "{} may lie or be broken into, and there is still one chain; {} could make two of it",
-                people(liars),
-                liars + 1
+                "{faulty} may be faulty or compromised without risk of a fork; {} could fork the chain",
+                faulty + 1
             )
         },
     ]
 }
 
-/// What a use of keys is called.
+/// What keys with this use do.
 const fn purpose(usage: KeyUse) -> &'static str {
     match usage {
         KeyUse::Peg => "pay out to the parent chain",
-        KeyUse::Reissuance => "make more of assets",
+        KeyUse::Reissuance => "reissue assets",
         _ => "sign blocks",
     }
 }
@@ -146,15 +137,15 @@ impl View<'_> {
         match Holder::of(script) {
             Holder::Anyone => "ANYONE, without a key".to_owned(),
             Holder::Nobody => "nobody".to_owned(),
-            Holder::Keys { m, n } => format!("{m} of {n} keys that stand in it"),
-            _ => "whoever has its keys".to_owned(),
+            Holder::Keys { m, n } => format!("{m} of {n} keys in it"),
+            _ => "whoever holds its keys".to_owned(),
         }
     }
 
     fn head(&self, why_not: Option<&str>) -> Result<(), CliError> {
         let proposal = self.ceremony.proposal();
         out::line(&format!(
-            "The chain {} of {} nodes, with a block each {} s",
+            "The chain {} of {} nodes, with a block every {} s",
             visible(self.settings.chain()),
             match proposal.node.as_str() {
                 "ocean" => "Ocean",
@@ -165,7 +156,7 @@ impl View<'_> {
         field("ceremony", &self.ceremony.id().to_string())?;
         match &self.chain {
             Some(chain) => {
-                field("blocks of the form", chain.dialect().as_str())?;
+                field("block format", chain.dialect().as_str())?;
                 field("genesis block", &chain.genesis().hash().to_string())
             }
             None => field("not known yet", why_not.unwrap_or("all must join first")),
@@ -177,11 +168,11 @@ impl View<'_> {
         for line in meaning(self.m(), self.n()) {
             out::line(&format!("  - {line}"))?;
         }
-        for (place, member) in self.ceremony.members().iter().enumerate() {
-            let is_you = if you == Some(place) { " (you)" } else { "" };
+        for (index, member) in self.ceremony.members().iter().enumerate() {
+            let is_you = if you == Some(index) { " (you)" } else { "" };
             out::line(&format!("  {}{is_you}", member.name))?;
             field("  identity", &member.identity.to_string())?;
-            let Some(join) = self.ceremony.join(place) else {
+            let Some(join) = self.ceremony.join(index) else {
                 field(
                     "  has not joined",
                     "its keys and addresses are not known yet",
@@ -238,7 +229,7 @@ impl View<'_> {
             let bytes: Vec<u8> = bytes.map_err(refused)?;
             let holder = self.holder(&bytes);
             let advice = if name == "fedpegscript" && Holder::of(&bytes) == Holder::Anyone {
-                "; so nothing may be pegged in"
+                "; so never peg anything in"
             } else {
                 ""
             };
@@ -249,7 +240,7 @@ impl View<'_> {
 
     fn settings(&self, all: bool) -> Result<(), CliError> {
         heading(
-            "Settings of the chain (genesis: it is in the genesis hash; rules: in the manifest alone)",
+            "Settings of the chain (genesis: in the genesis hash; rules and network: only in the manifest)",
         )?;
         let shown = self.settings.iter().filter(|setting| all || setting.given);
         for setting in shown {
@@ -265,7 +256,7 @@ impl View<'_> {
             }
         }
         if !all {
-            out::line("  all others are the nodes' defaults, which --all shows")?;
+            out::line("  all others have the nodes' defaults, which --all shows")?;
         }
         if let Some(terms) = &self.ceremony.proposal().terms {
             heading("Terms and conditions")?;
@@ -279,14 +270,14 @@ impl View<'_> {
     fn what_you_sign(&self) -> Result<(), CliError> {
         heading("What an approval signs")?;
         let Some(chain) = &self.chain else {
-            return out::line("  nothing yet: who joins says its own keys and addresses, no more");
+            return out::line(
+                "  nothing yet: a join covers only its party's own keys and addresses",
+            );
         };
         field("manifest", &chain.manifest_hash().to_string())?;
-        out::line("  the SHA-256 of all of the above and every default (`show --manifest`)")?;
+        out::line("  the SHA-256 of all of the above, with every default (`show --manifest`)")?;
         field("words", &chain.words())?;
-        out::line(
-            "  the others must read you the same words; then all of you have the same manifest",
-        )
+        out::line("  if the others read you the same words, all of you have the same manifest")
     }
 
     fn json(
@@ -301,11 +292,11 @@ impl View<'_> {
             .members()
             .iter()
             .enumerate()
-            .map(|(place, member)| {
+            .map(|(index, member)| {
                 json!({
                     "name": member.name,
                     "identity": member.identity.to_string(),
-                    "join": self.ceremony.join(place),
+                    "join": self.ceremony.join(index),
                 })
             })
             .collect();

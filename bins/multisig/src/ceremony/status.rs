@@ -13,13 +13,13 @@ use super::{
     next::next,
 };
 
-/// Tells it.
+/// Prints the status.
 pub(super) fn run(args: &StatusArgs) -> Result<(), CliError> {
-    tell_all(&args.at, args.identity_key.as_deref())
+    print_all(&args.at, args.identity_key.as_deref())
 }
 
-/// The same after another verb.
-pub(super) fn tell_all(args: &FolderArgs, identity: Option<&Path>) -> Result<(), CliError> {
+/// Prints the status, also after another verb.
+pub(super) fn print_all(args: &FolderArgs, identity: Option<&Path>) -> Result<(), CliError> {
     let loaded = folder::load(&args.folder)?;
     let ceremony = &loaded.ceremony;
     let chain = ceremony.chain();
@@ -27,8 +27,8 @@ pub(super) fn tell_all(args: &FolderArgs, identity: Option<&Path>) -> Result<(),
     let next = next(ceremony, &args.folder, me.as_ref());
     if args.json {
         let members: Vec<_> = states(ceremony)
-            .map(|(name, joined, approved, liar)| {
-                json!({ "name": name, "joined": joined, "approved": approved, "said_two_things": liar })
+            .map(|(name, joined, approved, equivocated)| {
+                json!({ "name": name, "joined": joined, "approved": approved, "said_two_things": equivocated })
             })
             .collect();
         let chain = chain.ok().map(|chain| describe(&chain));
@@ -47,39 +47,43 @@ pub(super) fn tell_all(args: &FolderArgs, identity: Option<&Path>) -> Result<(),
     }
     out::line(&format!("ceremony  {}", ceremony.id()))?;
     out::line(&match &me {
-        Some(me) => format!("you       {}, by {}", me.name, me.identity_key.display()),
-        None => "you       not known here: say it with --identity-key FILE".to_owned(),
+        Some(me) => format!("you       {}, with {}", me.name, me.identity_key.display()),
+        None => "you       unknown: give your identity key with --identity-key FILE".to_owned(),
     })?;
-    for (name, joined, approved, liar) in states(ceremony) {
+    for (name, joined, approved, equivocated) in states(ceremony) {
         let mark = |done| if done { "yes" } else { "no" };
         out::line(&format!(
             "{name:<20} joined {:<3}  approved {:<3}{}",
             mark(joined),
             mark(approved),
-            if liar { "  HAS SAID TWO THINGS" } else { "" }
+            if equivocated {
+                "  SIGNED CONFLICTING MESSAGES"
+            } else {
+                ""
+            }
         ))?;
     }
     if let Ok(chain) = &chain {
-        tell(chain)?;
+        print(chain)?;
     }
     for warning in warnings(ceremony) {
         out::note(&format!("note: {warning}"));
     }
     for reason in &loaded.left_out {
-        out::note(&format!("left out: {reason}"));
+        out::note(&format!("ignored: {reason}"));
     }
     out::line(&format!("next      {}", next.text))?;
     next.command
         .map_or(Ok(()), |command| out::line(&format!("          {command}")))
 }
 
-/// What there is to know before one agrees.
+/// The warnings to read before approving.
 pub(super) fn warnings(ceremony: &Ceremony) -> Vec<String> {
     let warnings = ceremony.warnings();
     warnings.iter().map(ToString::to_string).collect()
 }
 
-/// The chain for machines.
+/// Describes the chain in JSON.
 pub(super) fn describe(chain: &Chain) -> serde_json::Value {
     json!({
         "node": chain.settings().node().as_str(),
@@ -105,8 +109,8 @@ pub(super) fn describe(chain: &Chain) -> serde_json::Value {
     })
 }
 
-/// The chain for people.
-pub(super) fn tell(chain: &Chain) -> Result<(), CliError> {
+/// Prints the chain for people.
+pub(super) fn print(chain: &Chain) -> Result<(), CliError> {
     out::line(&format!(
         "chain     {} ({}), {} of {} sign",
         chain.settings().chain(),
@@ -116,7 +120,7 @@ pub(super) fn tell(chain: &Chain) -> Result<(), CliError> {
     ))?;
     let federation = chain.federation();
     out::line(&format!(
-        "          a block each {} s; {} may be absent, {} may lie",
+        "          a block every {} s; {} may be absent, {} may be faulty",
         federation.interval().as_secs_f64(),
         federation.tolerated_absent(),
         federation.tolerated_liars()
@@ -138,21 +142,21 @@ pub(super) fn tell(chain: &Chain) -> Result<(), CliError> {
     out::line(&format!("words     {}", chain.words()))
 }
 
-/// Name, whether it joined, approved, said two things.
+/// For each member its name, and whether it has joined, approved, and signed conflicting messages.
 fn states(ceremony: &Ceremony) -> impl Iterator<Item = (&str, bool, bool, bool)> {
     ceremony
         .members()
         .iter()
         .enumerate()
-        .map(|(place, member)| {
-            let liar = ceremony
+        .map(|(index, member)| {
+            let equivocated = ceremony
                 .evidence()
                 .any(|evidence| evidence.member() == member.name);
             (
                 member.name.as_str(),
-                ceremony.has_joined(place),
-                ceremony.approval(place).is_some(),
-                liar,
+                ceremony.has_joined(index),
+                ceremony.approval(index).is_some(),
+                equivocated,
             )
         })
 }

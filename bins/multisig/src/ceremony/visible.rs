@@ -1,7 +1,7 @@
-//! What another party has written, shown so that it cannot pass for anything else.
+//! Escaping text by other parties, so that it cannot manipulate what is displayed.
 
-/// The text with every character that a terminal would act on, or that turns the direction of
-/// reading, written as its number: a proposal that clears the screen would show whatever it likes.
+/// Escapes every character that a terminal would interpret, or that changes the direction of text.
+/// Otherwise a proposal could clear the screen and display whatever it likes.
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -14,7 +14,7 @@ pub(super) fn visible(text: &str) -> String {
     shown
 }
 
-/// Marks and overrides of direction, characters without width, and separators of lines.
+/// Directional marks and overrides, zero-width characters, and line separators.
 const fn is_hidden(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
@@ -25,7 +25,7 @@ mod tests {
     use super::visible;
 
     #[test]
-    fn what_a_terminal_would_act_on_is_shown_as_its_number() {
+    fn characters_that_a_terminal_would_interpret_are_escaped() {
         assert_eq!(visible("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(visible("x\ry\u{202e}z"), "x\\u{d}y\\u{202e}z");
         assert_eq!(visible("Zürich, 10 €"), "Zürich, 10 €");

@@ -10,10 +10,10 @@ pub(crate) struct AddressArgs {
     /// A multisig script or a compressed public key, in hex.
     #[arg(value_name = "SCRIPT|KEY")]
     pub(crate) hex: String,
-    /// Whose address prefixes to use.
+    /// The network whose address prefixes to use.
     #[arg(long, value_enum, default_value = "elements")]
     pub(crate) network: NetworkArg,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use federation_genesis::NodeKind;
 
-/// Computes what chain a node's configuration makes, offline.
+/// Computes, offline, the chain that a node's configuration defines.
 ///
-/// The configuration is read as the node reads it, and refused where the node would take it
-/// otherwise than it seems to be meant. Custom chains only: `liquidv1` and its kind are fixed in
-/// the node.
+/// The configuration is read as the node reads it, and refused if the node would interpret it
+/// differently from what it appears to say. Only custom chains are supported: `liquidv1` and the
+/// like are built into the node.
 #[derive(Debug, Args)]
 pub(crate) struct GenesisArgs {
     /// What to do.
@@ -17,24 +17,24 @@ pub(crate) struct GenesisArgs {
     pub(crate) command: GenesisCommand,
 }
 
-/// What can be done with genesis blocks.
+/// The verbs of `multisig genesis`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum GenesisCommand {
-    /// Show the genesis block, its assets and the parameters of block 1; refuse a chain that
-    /// cannot live.
+    /// Show the genesis block, its assets and the parameters of block 1; refuse a chain that could
+    /// not work.
     Compute(ComputeArgs),
     /// Compare a running node with its configuration.
     Verify(VerifyArgs),
-    /// Show in what two configurations differ.
+    /// Show the differences between two configurations.
     Diff(DiffArgs),
-    /// Make the transaction that sweeps, in block 1, what anyone could spend.
+    /// Make the transaction that sweeps, in block 1, the coins that anyone could spend.
     Sweep(SweepArgs),
 }
 
-/// A configuration and what belongs to it.
+/// A configuration and the files that belong to it.
 #[derive(Debug, Args)]
 pub(crate) struct ChainArgs {
-    /// Whose configuration it is.
+    /// The kind of node that the configuration is for.
     #[arg(long, value_enum)]
     pub(crate) node: NodeArg,
     /// The node's configuration file, elements.conf or ocean.conf.
@@ -44,10 +44,10 @@ pub(crate) struct ChainArgs {
     /// the configuration].
     #[arg(long, value_name = "FOLDER")]
     pub(crate) datadir: Option<PathBuf>,
-    /// A file with the transaction, in hex, that sweeps in block 1 what anyone could spend.
+    /// A file with the transaction, in hex, that sweeps in block 1 the coins that anyone could spend.
     #[arg(long, value_name = "PATH")]
     pub(crate) sweep: Option<PathBuf>,
-    /// Accept initial coins that whoever makes block 1 can take.
+    /// Accept initial coins that the maker of block 1 can take.
     #[arg(long)]
     pub(crate) insecure_anyone_can_spend: bool,
 }
@@ -58,13 +58,13 @@ pub(crate) struct ComputeArgs {
     /// The chain.
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
-    /// Show which setting went into which byte.
+    /// Show the setting that each byte comes from.
     #[arg(long, conflicts_with_all = ["manifest", "json"])]
     pub(crate) explain: bool,
-    /// Show the manifest and nothing else: the text whose SHA-256 is the manifest hash.
+    /// Show only the manifest: the text whose SHA-256 is the manifest hash.
     #[arg(long, conflicts_with = "json")]
     pub(crate) manifest: bool,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -81,13 +81,13 @@ pub(crate) struct VerifyArgs {
     /// The node's cookie file.
     #[arg(long, value_name = "PATH", conflicts_with = "user")]
     pub(crate) cookie: Option<PathBuf>,
-    /// The node's rpcuser.
+    /// The node's `rpcuser`.
     #[arg(long, requires = "password_file")]
     pub(crate) user: Option<String>,
-    /// A file with the node's rpcpassword.
+    /// A file with the node's `rpcpassword`.
     #[arg(long, value_name = "PATH", requires = "user")]
     pub(crate) password_file: Option<PathBuf>,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -95,38 +95,38 @@ pub(crate) struct VerifyArgs {
 /// The arguments of `multisig genesis diff`.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// Whose configurations they are.
+    /// The kind of node that the configurations are for.
     #[arg(long, value_enum)]
     pub(crate) node: NodeArg,
-    /// One configuration file; Ocean's terms are looked for beside it.
+    /// The first configuration file; Ocean's terms are expected in the same folder.
     pub(crate) left: PathBuf,
-    /// The other.
+    /// The second configuration file.
     pub(crate) right: PathBuf,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Makes the one transaction that takes the initial coins and tokens of an Elements chain, which
-/// anyone could take, to output scripts in hex, those of addresses. All operators put it into
-/// `federation.toml` as `sweep`, and make no block 1 without it.
+/// Makes the transaction that moves the initial coins and tokens of an Elements chain, which anyone
+/// could take, to output scripts of addresses, given in hex. All operators set it as `sweep` in
+/// `federation.toml`, and make no block 1 without it.
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
     /// The node's configuration file, elements.conf.
     #[arg(long, value_name = "PATH")]
     pub(crate) conf: PathBuf,
-    /// Where the coins of `initialfreecoins` go.
+    /// The destination of the coins of `initialfreecoins`.
     #[arg(long, value_name = "SCRIPT")]
     pub(crate) coins: Option<String>,
-    /// Where the tokens of `initialreissuancetokens` go.
+    /// The destination of the tokens of `initialreissuancetokens`.
     #[arg(long, value_name = "SCRIPT")]
     pub(crate) tokens: Option<String>,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Families of nodes on the command line.
+/// Kinds of node on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NodeArg {
     /// Elements 23.

@@ -1,4 +1,4 @@
-//! The command line: what can be said, and what `--help` teaches about it.
+//! The command line and its help.
 
 mod address;
 mod genesis;
@@ -24,8 +24,8 @@ use clap::{Parser, Subcommand};
 
 /// Makes and examines the keys, scripts and addresses of a federation.
 ///
-/// A federated sidechain accepts a block when M of its N operators have signed it. Who they are is
-/// a script of N public keys, `signblockscript`, in the configuration of every node.
+/// A federated sidechain accepts a block when M of its N operators have signed it. The operators are
+/// defined by a script of N public keys, `signblockscript`, in the configuration of every node.
 #[derive(Debug, Parser)]
 #[command(
     name = "multisig",
@@ -40,7 +40,7 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// What every verb has.
+    /// The options of every verb.
     #[command(flatten)]
     _global: federation_cli::GlobalArgs,
 }
@@ -48,35 +48,35 @@ pub(crate) struct Cli {
 const FIRST_STEPS: &str = "\
 First steps:
   multisig new -m 3 -n 5 --out keys        five keys, their script, the node's settings
-  multisig inspect 5221...53ae             what a script says, and what is wrong with it
+  multisig inspect 5221...53ae             the content of a script, and what is wrong with it
   multisig genesis compute --node elements --conf elements.conf
-                                           the chain that a configuration makes
+                                           the chain that a configuration defines
 
-No verb takes a secret as an argument, where others would see it: secrets come from files or the
-standard input.
+No verb takes a secret as an argument, where others could see it: secrets come from files or standard
+input.
 
-Exit codes: 0 all well, 1 it failed (the last lines say what and what to do), 2 wrong usage.";
+Exit codes: 0 success, 1 failure (the last lines say what is wrong and what to do), 2 wrong usage.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make N keys, their M-of-N script and the settings of a chain that it signs.
+    /// Make N keys, their M-of-N script and the settings of a chain signed by it.
     New(NewArgs),
     /// Make an M-of-N script of public keys.
     Script(ScriptArgs),
-    /// Say what a script is, and what is wrong with it.
+    /// Decode a script and show what is wrong with it.
     Inspect(InspectArgs),
     /// Show the addresses of a script or a public key.
     Address(AddressArgs),
-    /// Read a secret key and show its public half; turn hex into WIF or back.
+    /// Read a secret key and show its public half; convert hex to WIF or back.
     Wif(WifArgs),
     /// Keep secret keys in encrypted files.
     Key(crate::key::KeyArgs),
     /// Keep keys in hardware modules, by PKCS#11.
     Hsm(crate::hsm::HsmArgs),
-    /// Compute, verify and compare the genesis blocks that configurations make.
+    /// Compute, verify and compare the genesis blocks that configurations define.
     Genesis(GenesisArgs),
-    /// Make a chain together, each party with its own keys on its own machine.
+    /// Set up a chain together, each party with its own keys on its own machine.
     Ceremony(crate::ceremony::CeremonyArgs),
     /// Show the help of a verb, or a chapter of the documentation.
     Help(federation_cli::HelpArgs),
@@ -87,7 +87,7 @@ pub(crate) enum Command {
     },
     /// Write the manual pages into a folder.
     Man {
-        /// The folder, made if missing.
+        /// The folder, created if missing.
         #[arg(long, default_value = ".")]
         out: std::path::PathBuf,
     },

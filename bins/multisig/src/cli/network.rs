@@ -1,9 +1,9 @@
-//! Chains on the command line.
+//! Networks on the command line.
 
 use clap::ValueEnum;
 use federation_multisig::Network;
 
-/// Chains whose address prefixes are known.
+/// Networks with known address prefixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NetworkArg {
     /// A custom Elements chain that sets no prefixes, and elementsregtest.
@@ -27,10 +27,10 @@ pub(crate) enum NetworkArg {
 }
 
 impl NetworkArg {
-    /// The prefixes.
+    /// Returns the prefixes.
     pub(crate) const fn network(self) -> Network {
         match self {
-            // What CCustomParams sets is what elementsregtest has.
+            // The defaults of CCustomParams are those of elementsregtest.
             Self::Elements => Network::ELEMENTS_REGTEST,
             Self::Liquid => Network::LIQUID,
             Self::LiquidTestnet => Network::LIQUID_TESTNET,
@@ -40,7 +40,7 @@ impl NetworkArg {
         }
     }
 
-    /// Whether it is an Ocean chain, which has settings of its own.
+    /// Whether it is an Ocean chain, whose settings differ.
     pub(crate) const fn is_ocean(self) -> bool {
         matches!(self, Self::Ocean | Self::OceanMain | Self::Gold)
     }

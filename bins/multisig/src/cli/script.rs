@@ -5,37 +5,37 @@ use federation_signer::KeyRole;
 
 use super::NetworkArg;
 
-/// Makes an M-of-N script of public keys, its addresses and the settings that it is for.
+/// Makes an M-of-N script of public keys, with its addresses and the settings that it is for.
 ///
-/// What a script is for follows from what its keys are for: those that sign blocks make
-/// `signblockscript`, those of the peg `fedpegscript`, and those that reissue assets hold
-/// reissuance tokens. Key files say so themselves; of public keys in hex `--role` says it.
+/// The purpose of a script depends on the role of its keys: a script of block keys is
+/// `signblockscript`, one of peg keys `fedpegscript`, and one of reissuance keys holds reissuance
+/// tokens. Key files state their role; for public keys in hex, give it with `--role`.
 #[derive(Debug, Args)]
 pub(crate) struct ScriptArgs {
-    /// How many signatures it asks for (M, more than half of the keys).
+    /// The number of signatures that it requires (M, more than half of the keys).
     #[arg(short = 'm', long)]
     pub(crate) threshold: u8,
-    /// The public keys: compressed, in hex, or the files of `multisig key new`, which are not opened.
+    /// The public keys: compressed, in hex, or files by `multisig key new`, which are not decrypted.
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// What the keys are for [default: what the key files say].
+    /// The role of the keys [default: the role in the key files].
     #[arg(long, value_enum)]
     pub(crate) role: Option<ScriptRole>,
-    /// Whose address prefixes and settings to use.
+    /// The network whose address prefixes and settings to use.
     #[arg(long, value_enum, default_value = "elements")]
     pub(crate) network: NetworkArg,
-    /// Keep the keys in the order given, not that of BIP 67.
+    /// Keep the keys in the order given, instead of that of BIP 67.
     #[arg(long)]
     pub(crate) unsorted: bool,
     /// Accept a threshold of half the keys or fewer, with which a chain can fork.
     #[arg(long)]
     pub(crate) insecure_minority: bool,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What the keys of a script are for.
+/// The role of the keys in a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScriptRole {
     /// They sign blocks.
@@ -47,10 +47,10 @@ pub(crate) enum ScriptRole {
 }
 
 impl ScriptRole {
-    /// All of them.
+    /// All roles.
     pub(crate) const ALL: [Self; 3] = [Self::Block, Self::Peg, Self::Reissuance];
 
-    /// The role of a key; none for an identity, which stands in no script.
+    /// Converts the role of a key; none for an identity, which is never part of a script.
     pub(crate) const fn of(role: KeyRole) -> Option<Self> {
         match role {
             KeyRole::Block => Some(Self::Block),
@@ -60,7 +60,7 @@ impl ScriptRole {
         }
     }
 
-    /// Its word on the command line.
+    /// Returns its name on the command line.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Block => "block",

@@ -6,31 +6,30 @@ use clap::{Args, ValueEnum};
 
 use super::NetworkArg;
 
-/// Reads one secret key, as hex or WIF, and shows its public half and address.
+/// Reads a secret key, in hex or WIF, and shows its public half and address.
 ///
-/// The secret comes from a file or from the standard input, and is shown in another form only with
-/// `--insecure-print`.
+/// The secret comes from a file or from standard input, and is printed only with `--insecure-print`.
 #[derive(Debug, Args)]
 pub(crate) struct WifArgs {
-    /// The key file; the standard input if not given.
+    /// The key file [default: standard input].
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
-    /// Which chain the key in WIF belongs to.
+    /// The network of a key in WIF.
     #[arg(long, value_enum, default_value = "elements")]
     pub(crate) network: NetworkArg,
     /// Print the secret key in this form.
     #[arg(long, value_enum, value_name = "FORM")]
     pub(crate) insecure_print: Option<SecretForm>,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// How a secret key is written.
+/// The format of a secret key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SecretForm {
-    /// In wallet import format, for a node's wallet.
+    /// Wallet import format, for a node's wallet.
     Wif,
-    /// As 64 hexadecimal digits.
+    /// 64 hexadecimal digits.
     Hex,
 }

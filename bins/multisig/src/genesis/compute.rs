@@ -1,4 +1,4 @@
-//! `multisig genesis compute`: the block and all that follows from it.
+//! `multisig genesis compute`: the block and everything that follows from it.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::load::Chain;
 use crate::cli::ComputeArgs;
 
-/// Shows it, and refuses a chain that cannot live.
+/// Prints the block, and refuses a chain that could not work.
 pub(crate) fn run(args: &ComputeArgs) -> Result<ExitCode, CliError> {
     let chain = Chain::load(&args.chain)?;
     if args.json {
@@ -21,22 +21,22 @@ pub(crate) fn run(args: &ComputeArgs) -> Result<ExitCode, CliError> {
     } else if args.explain {
         explain(&chain)?;
     } else {
-        tell(&chain)?;
+        print(&chain)?;
     }
     for warning in &chain.warnings {
         out::note(&format!("warning: {warning}"));
     }
-    chain.refuse_if_it_cannot_live()?;
+    chain.refuse_problems()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The limit that is set, and what the chain needs.
+/// The signature size that the chain needs.
 fn signature_size(chain: &Chain) -> Result<Option<u32>, CliError> {
     required_signature_size(&chain.settings)
         .map_err(|error| CliError::failure(error, "change the setting"))
 }
 
-fn tell(chain: &Chain) -> Result<(), CliError> {
+fn print(chain: &Chain) -> Result<(), CliError> {
     let genesis = &chain.genesis;
     let show =
         |name: &str, value: &dyn core::fmt::Display| out::line(&format!("{name:<18} {value}"));
@@ -52,7 +52,7 @@ fn tell(chain: &Chain) -> Result<(), CliError> {
     }
     for asset in genesis.assets() {
         let destination = asset.destination().to_lower_hex_string();
-        let whose = if asset.is_anyones() {
+        let whose = if asset.anyone_can_spend() {
             ", which anyone can spend"
         } else {
             ""
@@ -74,12 +74,12 @@ fn tell(chain: &Chain) -> Result<(), CliError> {
                 "block 1 parameters",
                 &serialize(params).to_lower_hex_string(),
             )?;
-            show("their root", &params.calculate_root())?;
+            show("parameters root", &params.calculate_root())?;
         }
         None if chain.settings.node() == NodeKind::Elements => {
             show(
                 "block 1 parameters",
-                &"none: dynafed is not on from the start",
+                &"none: dynafed is not active from the start",
             )?;
         }
         None => {}
@@ -90,35 +90,32 @@ fn tell(chain: &Chain) -> Result<(), CliError> {
             from => format!("from height {from}"),
         };
         let script = signers.multisig.as_ref().map_or_else(
-            || format!("no M of N: {}", signers.script.to_lower_hex_string()),
+            || format!("not M of N: {}", signers.script.to_lower_hex_string()),
             |script| format!("{} of {}", script.threshold(), script.keys().len()),
         );
         show(&from, &script)?;
     }
     if let Some(needed) = signature_size(chain)? {
-        show(
-            "signature size",
-            &format!("{needed} bytes or more are needed"),
-        )?;
+        show("signature size", &format!("at least {needed} bytes"))?;
     }
     show("manifest hash", &chain.manifest.hash())?;
-    let beside: Vec<_> = chain
+    let unhashed: Vec<_> = chain
         .settings
         .iter()
         .filter(|setting| setting.given && setting.role != federation_genesis::Role::Genesis)
         .map(|setting| setting.name)
         .collect();
-    if !beside.is_empty() {
-        show("not in the hash", &beside.join(", "))?;
+    if !unhashed.is_empty() {
+        show("not in the hash", &unhashed.join(", "))?;
     }
     Ok(())
 }
 
 fn explain(chain: &Chain) -> Result<(), CliError> {
     let genesis = &chain.genesis;
-    out::line(&format!("header, SHA256d of which is {}", genesis.hash()))?;
-    for piece in genesis.header() {
-        out::line(&format!("  {piece}"))?;
+    out::line(&format!("header, whose SHA256d is {}", genesis.hash()))?;
+    for fragment in genesis.header() {
+        out::line(&format!("  {fragment}"))?;
     }
     for transaction in genesis.transactions() {
         out::line(&format!(
@@ -126,11 +123,11 @@ fn explain(chain: &Chain) -> Result<(), CliError> {
             transaction.txid(),
             transaction.name()
         ))?;
-        for piece in transaction.pieces() {
-            out::line(&format!("  {piece}"))?;
+        for fragment in transaction.fragments() {
+            out::line(&format!("  {fragment}"))?;
         }
     }
-    out::line("\nthese leave the genesis hash alone and are in the manifest hash")?;
+    out::line("\nsettings in the manifest hash but not in the genesis hash")?;
     for setting in chain.settings.iter() {
         if setting.role != federation_genesis::Role::Genesis {
             let given = if setting.given { "set" } else { "default" };
@@ -168,7 +165,7 @@ fn to_json(chain: &Chain) -> Result<Value, CliError> {
                 "amount": asset.amount(),
                 "outputs": asset.outputs().len(),
                 "destination": asset.destination().to_lower_hex_string(),
-                "anyone_can_spend": asset.is_anyones(),
+                "anyone_can_spend": asset.anyone_can_spend(),
             })
         })
         .collect();

@@ -1,4 +1,4 @@
-//! `multisig genesis diff`: in what two configurations differ.
+//! `multisig genesis diff`: the differences between two configurations.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::load::Chain;
 use crate::cli::DiffArgs;
 
-/// Shows it; exit code 1 if they make different chains.
+/// Prints the differences; the exit code is 1 if the configurations define different chains.
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, CliError> {
     let node = args.node.into();
     let left = Chain::read(node, &args.left, None, None)?;
@@ -47,9 +47,9 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, CliError> {
         }
         out::line(
             match (differences.is_empty(), left.genesis == right.genesis) {
-                (true, _) => "they make the same chain",
-                (false, true) => "they have one genesis and are different chains all the same",
-                (false, false) => "they make different chains",
+                (true, _) => "same chain",
+                (false, true) => "different chains with the same genesis block",
+                (false, false) => "different chains",
             },
         )?;
     }

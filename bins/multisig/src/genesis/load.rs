@@ -1,4 +1,4 @@
-//! A chain from its files.
+//! Loading a chain from its files.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -10,17 +10,17 @@ use hex_conservative::FromHex;
 
 use crate::cli::ChainArgs;
 
-/// No configuration, terms or transaction is longer.
+/// The maximum length of a configuration, terms or a transaction.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Everything that there is to know of a chain.
+/// A chain, with everything computed from its files.
 pub(crate) struct Chain {
     pub(crate) settings: Settings,
     pub(crate) genesis: Genesis,
     pub(crate) manifest: Manifest,
-    /// Why it cannot live.
+    /// The reasons why it could not work.
     pub(crate) problems: Vec<Problem>,
-    /// Who can take money of it.
+    /// Money that anyone can take.
     pub(crate) warnings: Vec<ChainWarning>,
 }
 
@@ -64,7 +64,7 @@ impl Chain {
         let unfit = |error| {
             CliError::failure(
                 format!("{name}: {error}"),
-                "change the setting; the chain would not be one of this federation",
+                "change the setting: a federation cannot run such a chain",
             )
         };
         let genesis = Genesis::compute(&settings, terms.as_ref()).map_err(unfit)?;
@@ -80,27 +80,27 @@ impl Chain {
         })
     }
 
-    /// Says why the chain cannot live, if it cannot.
-    pub(crate) fn refuse_if_it_cannot_live(&self) -> Result<(), CliError> {
+    /// Fails if the chain could not work.
+    pub(crate) fn refuse_problems(&self) -> Result<(), CliError> {
         if self.problems.is_empty() {
             return Ok(());
         }
         let reasons: Vec<_> = self.problems.iter().map(ToString::to_string).collect();
         Err(CliError::failure(
             format!(
-                "this chain cannot live:\n       {}",
+                "this chain could not work:\n       {}",
                 reasons.join("\n       ")
             ),
-            "change the configuration before any node starts with it",
+            "change the configuration before starting any node with it",
         ))
     }
 }
 
-/// The settings in a node's configuration.
+/// Reads the settings in a node's configuration.
 fn read_settings(node: NodeKind, conf: &Path) -> Result<Settings, CliError> {
     let text = String::from_utf8(read(conf)?).map_err(|_| {
         CliError::failure(
-            format!("`{}` is no text", conf.display()),
+            format!("`{}` is not UTF-8 text", conf.display()),
             "give the node's configuration file with --conf",
         )
     })?;
@@ -113,12 +113,12 @@ fn read_settings(node: NodeKind, conf: &Path) -> Result<Settings, CliError> {
             .collect();
         CliError::failure(
             lines.join("\n       "),
-            "put that right, and ask again before any node starts",
+            "correct this before starting any node",
         )
     })
 }
 
-/// What a configuration says of a chain that is only proposed, and the text of its terms.
+/// Reads the configuration of a chain that is only proposed, and the text of its terms.
 pub(crate) fn read_proposed(
     node: NodeKind,
     conf: &Path,
@@ -132,7 +132,7 @@ pub(crate) fn read_proposed(
         if node == NodeKind::Ocean && path.exists() {
             let text = String::from_utf8(read(&path)?).map_err(|_| {
                 CliError::failure(
-                    format!("`{}` is no text", path.display()),
+                    format!("`{}` is not UTF-8 text", path.display()),
                     "give the terms in UTF-8",
                 )
             })?;
@@ -147,8 +147,8 @@ pub(crate) fn read_proposed(
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |what: &dyn core::fmt::Display| {
         CliError::failure(
-            format!("`{}` cannot be read: {what}", path.display()),
-            "check its name and who may read it",
+            format!("cannot read `{}`: {what}", path.display()),
+            "check the path, and that you may read it",
         )
     };
     let mut bytes = Vec::new();
@@ -156,7 +156,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| failed(&error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(failed(&"it is too long"));
+        return Err(failed(&format!("longer than {MAX_BYTES} bytes")));
     }
     Ok(bytes)
 }
@@ -164,7 +164,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 fn read_terms(datadir: &Path, chain: &str) -> Result<Option<Terms>, CliError> {
     for name in Terms::paths(chain) {
         let path = datadir.join(name);
-        // To the node a file that it cannot open is none; here that is told.
+        // The node treats a file that it cannot open as missing; here it is an error.
         if path.exists()
             && let Some(terms) = Terms::from_file(&read(&path)?)
         {

@@ -1,4 +1,4 @@
-//! `multisig genesis`: what chain a configuration makes.
+//! `multisig genesis`: the chain that a configuration defines.
 
 mod compute;
 mod diff;
@@ -13,7 +13,7 @@ use federation_cli::CliError;
 pub(crate) use self::load::read_proposed;
 use crate::cli::{GenesisArgs, GenesisCommand};
 
-/// Does what was asked for.
+/// Runs the verb.
 pub(crate) fn run(args: &GenesisArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         GenesisCommand::Compute(args) => compute::run(args),

@@ -1,4 +1,4 @@
-//! `multisig genesis sweep`: the transaction that takes what anyone could take.
+//! `multisig genesis sweep`: the transaction that takes the coins that anyone could take.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::load::Chain;
 use crate::cli::SweepArgs;
 
-/// Makes it.
+/// Makes the transaction.
 pub(crate) fn run(args: &SweepArgs) -> Result<ExitCode, CliError> {
     let chain = Chain::read(NodeKind::Elements, &args.conf, None, None)?;
     let (coins, tokens) = (
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<ExitCode, CliError> {
     let sweep = sweep.map_err(|error| {
         CliError::failure(
             error,
-            "give --coins and --tokens for what the chain starts with",
+            "give --coins and --tokens for the initial coins and tokens of the chain",
         )
     })?;
     let transaction = sweep.to_bytes().to_lower_hex_string();
@@ -44,7 +44,10 @@ fn script(hex: Option<&str>) -> Result<Option<Vec<u8>>, CliError> {
     hex.map(|hex| {
         Vec::from_hex(hex).map_err(|error| {
             CliError::usage(
-                format!("`{}` is no script: {error}", crate::input::shortened(hex)),
+                format!(
+                    "`{}` is not a script: {error}",
+                    crate::input::shortened(hex)
+                ),
                 "give an output script in hex, such as `validateaddress` shows",
             )
         })

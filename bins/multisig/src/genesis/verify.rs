@@ -1,9 +1,9 @@
-//! `multisig genesis verify`: a running node against its configuration.
+//! `multisig genesis verify`: compares a running node with its configuration.
 
 use std::process::ExitCode;
 
 use federation_cli::{CliError, out};
-use federation_genesis::{Compared, Told, compare};
+use federation_genesis::{FieldCheck, NodeReport, compare};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
 use federation_signer::SecretSource;
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::load::Chain;
 use crate::cli::VerifyArgs;
 
-/// Asks the node and compares; exit code 1 if anything differs.
+/// Queries the node and compares; the exit code is 1 if anything differs.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     let chain = Chain::load(&args.chain)?;
     let node = client(args)?;
@@ -19,29 +19,29 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::failure(error, "free some memory or file handles"))?;
-    let checks = runtime.block_on(ask(&node, &chain)).map_err(|error| {
+    let checks = runtime.block_on(query(&node, &chain)).map_err(|error| {
         CliError::failure(
             crate::input::with_source(&error),
-            "check --node-url, and how to log in: --cookie, or --user and --password-file",
+            "check --node-url and the credentials: --cookie, or --user and --password-file",
         )
     })?;
-    let right = checks.iter().all(Compared::is_right);
+    let matches = checks.iter().all(FieldCheck::is_match);
     if args.json {
         let list: Vec<_> = checks
             .iter()
             .map(|check| {
                 json!({
                     "name": check.name,
-                    "right": check.is_right(),
+                    "right": check.is_match(),
                     "expected": check.expected,
                     "found": check.found,
                 })
             })
             .collect();
-        out::json(&json!({ "right": right, "checks": list }))?;
+        out::json(&json!({ "right": matches, "checks": list }))?;
     } else {
         for check in &checks {
-            if check.is_right() {
+            if check.is_match() {
                 out::line(&format!("right  {}", check.name))?;
             } else {
                 out::line(&format!(
@@ -51,20 +51,20 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
             }
         }
     }
-    if right {
+    if matches {
         return Ok(ExitCode::SUCCESS);
     }
     Err(CliError::failure(
         "the node is not on the chain of this configuration",
-        "compare its configuration with `multisig genesis diff`, and let it start anew with an empty data folder",
+        "compare its configuration with `multisig genesis diff`, and start it again with an empty data folder",
     ))
 }
 
 fn client(args: &VerifyArgs) -> Result<NodeClient, CliError> {
     if args.node_url.contains('@') {
         return Err(CliError::usage(
-            "the URL holds credentials, which everybody on this machine can see now",
-            "change them, and give --cookie, or --user and --password-file",
+            "the URL contains credentials, which everybody on this machine can see now",
+            "change them, and use --cookie, or --user and --password-file",
         ));
     }
     let auth = match (&args.cookie, &args.user, &args.password_file) {
@@ -89,13 +89,13 @@ fn client(args: &VerifyArgs) -> Result<NodeClient, CliError> {
         .map_err(|error| CliError::usage(error, "give --node-url as http://host:port"))
 }
 
-async fn ask(node: &NodeClient, chain: &Chain) -> Result<Vec<Compared>, RpcError> {
-    let answers = node.ask_chain().await?;
-    let told = Told {
+async fn query(node: &NodeClient, chain: &Chain) -> Result<Vec<FieldCheck>, RpcError> {
+    let answers = node.chain_report().await?;
+    let report = NodeReport {
         genesis: answers.genesis,
         blockchain: &answers.blockchain,
         sidechain: &answers.sidechain,
         first_block: answers.first_block.as_ref(),
     };
-    Ok(compare(&chain.settings, &chain.genesis, &told))
+    Ok(compare(&chain.settings, &chain.genesis, &report))
 }

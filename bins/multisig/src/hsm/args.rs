@@ -7,11 +7,11 @@ use federation_signer::{KeySelector, SecretSource, TokenSelector};
 
 use crate::cli::NetworkArg;
 
-/// Keeps keys in hardware modules, by PKCS#11.
+/// Keeps keys in hardware modules, through PKCS#11.
 ///
-/// A token is chosen by label:NAME, serial:NUMBER or slot:NUMBER, a key by label:NAME or id:HEX.
-/// PINs never come from the command line: `--pin` says where from: prompt, file:PATH, fd:NUMBER,
-/// env:NAME or credential:NAME. A token with a PIN pad of its own is not asked for at a prompt.
+/// A token is selected by label:NAME, serial:NUMBER or slot:NUMBER, a key by label:NAME or id:HEX.
+/// PINs are never taken from the command line: `--pin` names their source: prompt, file:PATH,
+/// fd:NUMBER, env:NAME or credential:NAME. If a token has its own PIN pad, there is no prompt.
 #[derive(Debug, Args)]
 pub(crate) struct HsmArgs {
     /// What to do.
@@ -30,85 +30,85 @@ pub(crate) enum HsmCommand {
     Keygen(KeygenArgs),
     /// Show the public half of a key.
     Pubkey(PubkeyArgs),
-    /// Put a key that exists into a token.
+    /// Import an existing key into a token.
     Import(HsmImportArgs),
-    /// Have a key sign, and say how long it takes.
+    /// Test a key by signing with it, and measure how long that takes.
     Test(TestArgs),
 }
 
-/// Which module.
+/// The module.
 #[derive(Debug, Args)]
 pub(crate) struct ModuleArgs {
     /// The module's shared library, for example /usr/lib/softhsm/libsofthsm2.so.
     #[arg(long, env = "PKCS11_MODULE", value_name = "PATH")]
     pub(crate) module: PathBuf,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Which token, and its user's PIN.
+/// The token and its user PIN.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
-    /// Which module.
+    /// The module.
     #[command(flatten)]
     pub(crate) module: ModuleArgs,
-    /// Which token.
+    /// The token: label:NAME, serial:NUMBER or slot:NUMBER.
     #[arg(long, env = "PKCS11_TOKEN")]
     pub(crate) token: TokenSelector,
-    /// Where the user PIN comes from.
+    /// The source of the user PIN.
     #[arg(long, default_value = "prompt", env = "PKCS11_PIN_SOURCE")]
     pub(crate) pin: SecretSource,
 }
 
-/// Lists the tokens of a module, or with `--token` the keys of a token.
+/// Lists the tokens of a module, or with `--token` the keys in a token.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Which module.
+    /// The module.
     #[command(flatten)]
     pub(crate) module: ModuleArgs,
     /// List the keys of this token.
     #[arg(long)]
     pub(crate) token: Option<TokenSelector>,
-    /// Where the token's user PIN comes from.
+    /// The source of the token's user PIN.
     #[arg(long, default_value = "prompt", env = "PKCS11_PIN_SOURCE")]
     pub(crate) pin: SecretSource,
 }
 
-/// Initialises an empty token with a label, a security officer's PIN and a user's PIN. A token that
-/// holds anything, or may, is never touched.
+/// Initialises an empty token with a label, a security officer PIN and a user PIN. A token that holds
+/// anything, or might, is never touched.
 #[derive(Debug, Args)]
 pub(crate) struct InitTokenArgs {
-    /// Which module.
+    /// The module.
     #[command(flatten)]
     pub(crate) module: ModuleArgs,
     /// The new label, at most 32 bytes.
     #[arg(long)]
     pub(crate) label: String,
-    /// The slot; the first with an empty token if not given.
+    /// The slot [default: the first with an empty token].
     #[arg(long)]
     pub(crate) slot: Option<u64>,
-    /// Where the security officer's PIN comes from.
+    /// The source of the security officer PIN.
     #[arg(long, default_value = "prompt")]
     pub(crate) so_pin: SecretSource,
-    /// Where the user PIN comes from.
+    /// The source of the user PIN.
     #[arg(long, default_value = "prompt", env = "PKCS11_PIN_SOURCE")]
     pub(crate) pin: SecretSource,
 }
 
-/// The script to put into the chain's settings.
+/// The script for the chain's settings.
 #[derive(Debug, Args)]
 pub(crate) struct ToScriptArgs {
-    /// Print the M-of-N script of this key and the others too, for `signblockscript`.
+    /// Also print the M-of-N script of this key and the others, for `signblockscript`.
     #[arg(long, requires = "threshold")]
     pub(crate) script: bool,
-    /// How many signatures the script asks for (M).
+    /// The number of signatures that the script requires (M).
     #[arg(short = 'm', long, requires = "script")]
     pub(crate) threshold: Option<u8>,
-    /// The public key of another operator, compressed, in hex; once for each.
+    /// The public key of another operator, compressed, in hex; repeat it for each.
     #[arg(long = "with", value_name = "KEY", requires = "script")]
     pub(crate) others: Vec<String>,
-    /// Keep the order given, with this key last, not that of BIP 67.
+    /// Keep the order given, with this key last, instead of that of BIP 67.
     #[arg(long, requires = "script")]
     pub(crate) unsorted: bool,
     /// Accept a threshold of half the keys or fewer, with which a chain can fork.
@@ -116,11 +116,11 @@ pub(crate) struct ToScriptArgs {
     pub(crate) insecure_minority: bool,
 }
 
-/// Makes a key in a token: on secp256k1, for signing, sensitive and not extractable. Refuses a label
-/// that is taken. The answer is the compressed public key.
+/// Generates a key in a token: on secp256k1, for signing, sensitive and not extractable. Refuses a
+/// label that is already in use. Prints the compressed public key.
 #[derive(Debug, Args)]
 pub(crate) struct KeygenArgs {
-    /// Which token.
+    /// The token: label:NAME, serial:NUMBER or slot:NUMBER.
     #[command(flatten)]
     pub(crate) token: TokenArgs,
     /// The label of the new key.
@@ -134,10 +134,10 @@ pub(crate) struct KeygenArgs {
 /// Shows the compressed public half of a key.
 #[derive(Debug, Args)]
 pub(crate) struct PubkeyArgs {
-    /// Which token.
+    /// The token: label:NAME, serial:NUMBER or slot:NUMBER.
     #[command(flatten)]
     pub(crate) token: TokenArgs,
-    /// Which key.
+    /// The key: label:NAME or id:HEX.
     #[arg(long)]
     pub(crate) key: KeySelector,
     /// The script.
@@ -145,11 +145,11 @@ pub(crate) struct PubkeyArgs {
     pub(crate) to_script: ToScriptArgs,
 }
 
-/// Puts a key that exists into a token, sensitive and not extractable. Better is `keygen`: a key
-/// that was never anywhere else.
+/// Imports an existing key into a token, sensitive and not extractable. `keygen` is safer: its keys
+/// have never been anywhere else.
 #[derive(Debug, Args)]
 pub(crate) struct HsmImportArgs {
-    /// Which token.
+    /// The token: label:NAME, serial:NUMBER or slot:NUMBER.
     #[command(flatten)]
     pub(crate) token: TokenArgs,
     /// The label of the new key.
@@ -166,22 +166,22 @@ pub(crate) struct HsmImportArgs {
     pub(crate) network: NetworkArg,
 }
 
-/// Has a key prove that its halves belong together, by signatures that are good for nothing else.
+/// Tests that the halves of a key belong together, by signatures that are valid for nothing else.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Which token.
+    /// The token: label:NAME, serial:NUMBER or slot:NUMBER.
     #[command(flatten)]
     pub(crate) token: TokenArgs,
-    /// Which key.
+    /// The key: label:NAME or id:HEX.
     #[arg(long)]
     pub(crate) key: KeySelector,
-    /// Check too that the key stands in this multisig script, in hex.
+    /// Also check that the key is in this multisig script, in hex.
     #[arg(long, value_name = "HEX")]
     pub(crate) script: Option<String>,
-    /// How many signatures.
+    /// The number of signatures.
     #[arg(long, default_value = "10", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) count: u32,
-    /// How long one may take, in milliseconds.
+    /// The time limit for each, in milliseconds.
     #[arg(long, default_value = "10000", value_parser = millis)]
     pub(crate) timeout: Duration,
 }
@@ -189,5 +189,5 @@ pub(crate) struct TestArgs {
 fn millis(text: &str) -> Result<Duration, String> {
     text.parse()
         .map(Duration::from_millis)
-        .map_err(|_| format!("`{text}` is no number of milliseconds"))
+        .map_err(|_| format!("`{text}` is not a number of milliseconds"))
 }

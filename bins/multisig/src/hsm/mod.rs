@@ -23,28 +23,28 @@ pub(crate) use self::args::HsmArgs;
 use self::args::{HsmCommand, HsmImportArgs, InitTokenArgs, ListArgs, ModuleArgs, TokenArgs};
 use crate::key::{read_key, with_causes};
 
-/// How long a module may take before it is said that it does.
+/// The time after which the user is told that a module has not answered.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Does what is asked.
+/// Runs the verb.
 pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         HsmCommand::List(args) => list(args),
         HsmCommand::InitToken(args) => init_token(args),
         HsmCommand::Keygen(args) => {
             let TokenArgs { module, token, .. } = &args.token;
-            // Wrong keys of others are found before one is made.
+            // Invalid keys of others are refused before a key is made.
             args.to_script.check()?;
             let pin = user_pin(&args.token)?;
             let made = call(|| admin::generate_key(&module.module, token, &pin, &args.label))?;
-            script::tell(&made, &args.to_script, module.json)
+            script::print(&made, &args.to_script, module.json)
         }
         HsmCommand::Pubkey(args) => {
             args.to_script.check()?;
             let TokenArgs { module, token, .. } = &args.token;
             let pin = user_pin(&args.token)?;
             let found = call(|| admin::find_key(&module.module, token, &pin, &args.key))?;
-            script::tell(&found, &args.to_script, module.json)
+            script::print(&found, &args.to_script, module.json)
         }
         HsmCommand::Import(args) => import(args),
         HsmCommand::Test(args) => test::run(args),
@@ -52,36 +52,36 @@ pub(crate) fn run(args: &HsmArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Calls a module, and says so if it takes long: it may hang, or wait for a person at its PIN pad.
+/// Calls a module, with a note if it takes long: it may hang, or wait for input at its PIN pad.
 fn call<T>(call: impl FnOnce() -> Result<T, HsmError>) -> Result<T, CliError> {
     let (done, waiting) = mpsc::channel::<()>();
     let watch = thread::spawn(move || {
         if waiting.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
             out::note(
-                "the module has not answered yet: it may wait for a PIN at its pad, for a network, or hang; Ctrl-C ends this",
+                "the module has not answered yet: it may be waiting for a PIN at its pad or for a network, or hang; press Ctrl-C to cancel",
             );
         }
     });
     let result = call();
     drop(done);
-    // It only says something.
+    // It only prints a note.
     let _ = watch.join();
     result.map_err(failed)
 }
 
-/// The module's errors say what to do themselves.
+/// The errors of modules state what to do themselves.
 fn failed(error: HsmError) -> CliError {
-    CliError::failure(error, "more is in `multisig help hardware-modules`")
+    CliError::failure(error, "see also `multisig help hardware-modules`")
 }
 
 fn pin(source: &SecretSource, module: &ModuleArgs, token: &TokenSelector) -> Result<Pin, CliError> {
     let what = format!("user PIN of token {token}");
     let pin = Pin::read(source, &what, &module.module, token).map_err(|error| match error {
         PinError::Module(error) => failed(error),
-        other => CliError::failure(with_causes(&other), "give another source with --pin"),
+        other => CliError::failure(with_causes(&other), "choose another source with --pin"),
     })?;
     if pin.is_at_pad() {
-        out::note(&format!("type the {what} on its own pad"));
+        out::note(&format!("enter the {what} on its own pad"));
     }
     Ok(pin)
 }
@@ -90,13 +90,13 @@ fn user_pin(args: &TokenArgs) -> Result<Pin, CliError> {
     pin(&args.pin, &args.module, &args.token)
 }
 
-/// A PIN that is to be set, asked for twice at the terminal.
+/// Reads a new PIN; at the terminal it is asked for twice.
 fn new_pin(source: &SecretSource, what: &str, flag: &str) -> Result<Pin, CliError> {
     let read = |what: &str| {
         source.read(what).map_err(|error| {
             CliError::failure(
                 with_causes(&error),
-                format!("give another source with {flag}"),
+                format!("choose another source with {flag}"),
             )
         })
     };
@@ -104,7 +104,7 @@ fn new_pin(source: &SecretSource, what: &str, flag: &str) -> Result<Pin, CliErro
     if *source == SecretSource::Prompt && read("the same again")? != text {
         return Err(CliError::failure(
             "the two PINs differ",
-            "type the same twice",
+            "type the same PIN twice",
         ));
     }
     Ok(text.into())
@@ -141,7 +141,7 @@ fn list(args: &ListArgs) -> Result<(), CliError> {
             (None, problem) => problem.unwrap_or_default(),
         };
         let warning = if key.extractable == Some(true) {
-            "  (can be taken out of the token)"
+            "  (extractable from the token)"
         } else {
             ""
         };
@@ -159,9 +159,9 @@ fn list_tokens(module: &Path, json: bool) -> Result<(), CliError> {
     }
     for token in &tokens {
         let state = match token {
-            _ if token.blank => "empty: `multisig hsm init-token` makes it ready",
-            _ if token.pin_locked => "its user PIN is locked",
-            _ if token.initialised && !token.has_user_pin => "has no user PIN",
+            _ if token.blank => "empty: initialise it with `multisig hsm init-token`",
+            _ if token.pin_locked => "user PIN locked",
+            _ if token.initialised && !token.has_user_pin => "no user PIN",
             _ if token.pin_pad => "ready, with a PIN pad",
             _ => "ready",
         };
@@ -190,14 +190,14 @@ fn token_json(token: &admin::TokenEntry) -> serde_json::Value {
 
 fn init_token(args: &InitTokenArgs) -> Result<(), CliError> {
     let module = &args.module;
-    // Before anybody types PINs for a token that is not to be had.
+    // Checked before anybody enters PINs in vain.
     let blank = call(|| admin::blank_token(&module.module, args.slot))?;
     let (so_pin, user_pin) = if blank.pin_pad {
-        out::note("type the new PINs on the token's own pad, the security officer's first");
+        out::note("enter the new PINs on the token's own pad, that of the security officer first");
         (Pin::at_pad(), Pin::at_pad())
     } else {
         (
-            new_pin(&args.so_pin, "new security officer's PIN", "--so-pin")?,
+            new_pin(&args.so_pin, "new security officer PIN", "--so-pin")?,
             new_pin(&args.pin, "new user PIN", "--pin")?,
         )
     };
@@ -217,8 +217,8 @@ fn import(args: &HsmImportArgs) -> Result<(), CliError> {
     let TokenArgs { module, token, .. } = &args.token;
     let pin = user_pin(&args.token)?;
     let made = call(|| admin::import_key(&module.module, token, &pin, &args.label, &secret))?;
-    out::note("the key is as safe as every copy of it that is left: remove them");
-    script::tell_key(&made, module.json)
+    out::note("the key is only as safe as the remaining copies of it: delete them");
+    script::print_key(&made, module.json)
 }
 
 fn import_source(args: &HsmImportArgs) -> Result<Secret, CliError> {
@@ -228,7 +228,10 @@ fn import_source(args: &HsmImportArgs) -> Result<Secret, CliError> {
     };
     let what = format!("pass phrase of {}", keystore.display());
     let passphrase = args.passphrase.read(&what).map_err(|error| {
-        CliError::failure(with_causes(&error), "give another source with --passphrase")
+        CliError::failure(
+            with_causes(&error),
+            "choose another source with --passphrase",
+        )
     })?;
     open(keystore, &Passphrase::new(passphrase))
         .map(|(_, secret)| secret)

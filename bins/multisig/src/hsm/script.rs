@@ -1,4 +1,4 @@
-//! What is told of a key in a token: its public half, and the script of it and the others.
+//! Printing a key in a token: its public half, and the script of it and the others.
 
 use federation_cli::{CliError, out};
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey};
@@ -11,9 +11,9 @@ use super::args::ToScriptArgs;
 use crate::input;
 
 impl ToScriptArgs {
-    /// Finds wrong numbers and keys before a key is made.
+    /// Checks the threshold and the other keys before a key is made.
     pub(super) fn check(&self) -> Result<(), CliError> {
-        // In place of the key that is not known yet.
+        // A random key stands in for the one that is not known yet.
         self.script(Secret::generate().public_key()).map(drop)
     }
 
@@ -33,8 +33,8 @@ impl ToScriptArgs {
     }
 }
 
-/// The public half in one line, the script in the next if it is asked for.
-pub(super) fn tell(key: &KeyEntry, args: &ToScriptArgs, json: bool) -> Result<(), CliError> {
+/// Prints the public half on one line, and the script on the next if requested.
+pub(super) fn print(key: &KeyEntry, args: &ToScriptArgs, json: bool) -> Result<(), CliError> {
     let script = match key.public_key {
         Some(own) => args.script(own)?.map(|script| script.to_hex()),
         None => None,
@@ -46,17 +46,17 @@ pub(super) fn tell(key: &KeyEntry, args: &ToScriptArgs, json: bool) -> Result<()
         }
         return out::json(&answer);
     }
-    tell_key(key, false)?;
+    print_key(key, false)?;
     script.map_or(Ok(()), |script| out::line(&script))
 }
 
-/// The public half in one line, and what is wrong with where the key is.
-pub(super) fn tell_key(key: &KeyEntry, json: bool) -> Result<(), CliError> {
+/// Prints the public half on one line, with a note if the key is extractable.
+pub(super) fn print_key(key: &KeyEntry, json: bool) -> Result<(), CliError> {
     if json {
         return out::json(&key_json(key));
     }
     if key.extractable == Some(true) {
-        out::note("the token says that this key can be taken out of it");
+        out::note("the token reports that this key can be extracted from it");
     }
     let public_key = key.public_key.map(|key| key.to_string());
     out::line(&public_key.unwrap_or_default())

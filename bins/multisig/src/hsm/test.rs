@@ -1,4 +1,4 @@
-//! `multisig hsm test`: a key proves itself.
+//! `multisig hsm test`: tests a key in a token by signing with it.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{args::TestArgs, failed, user_pin};
 
-/// Has the key sign as often as asked.
+/// Signs with the key the requested number of times.
 pub(super) fn run(args: &TestArgs) -> Result<(), CliError> {
     let script = args
         .script
@@ -31,14 +31,14 @@ pub(super) fn run(args: &TestArgs) -> Result<(), CliError> {
         .build()
         .map_err(|error| CliError::failure(error, "try again"))?;
     runtime.block_on(async {
-        // It proves itself while it is opened.
+        // Opening the key tests it once.
         let key = HsmKey::open(config).await.map_err(failed)?;
         let public_key = key.public_key();
         let position = script.as_ref().map(|script| script.position(&public_key));
         if position == Some(None) {
             return Err(CliError::failure(
-                format!("key {public_key} does not stand in the script"),
-                "choose the key or the script that belongs to it",
+                format!("key {public_key} is not in the script"),
+                "choose the matching key or script",
             ));
         }
         let mut times = Vec::new();
@@ -50,24 +50,22 @@ pub(super) fn run(args: &TestArgs) -> Result<(), CliError> {
         times.sort();
         let median = times[times.len() / 2];
         let longest = times.last().copied().unwrap_or_default();
-        let place = position.flatten();
+        let position = position.flatten();
         if token.module.json {
             return out::json(&json!({
                 "public_key": public_key.to_string(),
-                "position": place,
+                "position": position,
                 "signatures": args.count,
                 "median_us": micros(median),
                 "longest_us": micros(longest),
             }));
         }
         out::line(&public_key.to_string())?;
-        if let Some(place) = place {
-            out::line(&format!(
-                "stands in the script at place {place}, counted from 0"
-            ))?;
+        if let Some(position) = position {
+            out::line(&format!("position in the script: {position}, from 0"))?;
         }
         out::line(&format!(
-            "{} signatures verify; median {} us, longest {} us",
+            "{} signatures verified; median {} us, longest {} us",
             args.count,
             micros(median),
             micros(longest)

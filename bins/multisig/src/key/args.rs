@@ -9,9 +9,10 @@ use crate::cli::{NetworkArg, SecretForm};
 
 /// Keeps secret keys in encrypted files.
 ///
-/// A file holds one key under a pass phrase, for its owner only (mode 0600). Its head says in clear
-/// text what the key is for and its public half. Pass phrases and keys never come from the command
-/// line: `--passphrase` says where from: prompt, file:PATH, fd:NUMBER, env:NAME or credential:NAME.
+/// A file holds one key, encrypted under a pass phrase and readable only by its owner (mode 0600). Its
+/// head states the key's role and public half in clear text. Pass phrases and keys are never taken
+/// from the command line: `--passphrase` names their source: prompt, file:PATH, fd:NUMBER, env:NAME
+/// or credential:NAME.
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
     /// What to do.
@@ -24,13 +25,13 @@ pub(crate) struct KeyArgs {
 pub(crate) enum KeyCommand {
     /// Make a key and write it to a new file.
     New(NewKeyArgs),
-    /// Put a key that exists, as hex or WIF, into a new file.
+    /// Write an existing key, in hex or WIF, to a new file.
     Import(ImportArgs),
     /// Print the secret key in a file.
     Export(ExportArgs),
-    /// Put a file under another pass phrase.
+    /// Change the pass phrase of a file.
     Passwd(PasswdArgs),
-    /// Show what a file says in clear text.
+    /// Show the head of a file, which is clear text.
     Show(ShowArgs),
 }
 
@@ -40,16 +41,16 @@ pub(crate) struct NewFileArgs {
     /// The file, which must not exist yet.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// What the key is for: block, identity, reissuance or peg.
+    /// The role of the key: block, identity, reissuance or peg.
     #[arg(long, default_value = "block")]
     pub(crate) role: KeyRole,
-    /// Where the pass phrase comes from.
+    /// The source of the pass phrase.
     #[arg(long, default_value = "prompt", conflicts_with = "generate")]
     pub(crate) passphrase: SecretSource,
-    /// Make a pass phrase of 140 random bits and show it, this once.
+    /// Generate a pass phrase of 140 random bits and show it once.
     #[arg(long)]
     pub(crate) generate: bool,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -57,22 +58,21 @@ pub(crate) struct NewFileArgs {
 /// Makes a key and writes it to a new file.
 #[derive(Debug, Args)]
 pub(crate) struct NewKeyArgs {
-    /// Where to.
+    /// The new file.
     #[command(flatten)]
     pub(crate) to: NewFileArgs,
 }
 
-/// Puts a key that exists into a new file.
+/// Writes an existing key to a new file.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// Where to.
+    /// The new file.
     #[command(flatten)]
     pub(crate) to: NewFileArgs,
-    /// The file with the key, as hex or WIF, which only its owner may read; the standard input if
-    /// not given.
+    /// The file with the key, in hex or WIF, which only its owner may read [default: standard input].
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
-    /// Which chain a key in WIF belongs to.
+    /// The network of a key in WIF.
     #[arg(long, value_enum, default_value = "elements")]
     pub(crate) network: NetworkArg,
 }
@@ -82,49 +82,49 @@ pub(crate) struct ImportArgs {
 pub(crate) struct ExportArgs {
     /// The file.
     pub(crate) file: PathBuf,
-    /// In which form: it stays on the screen and in its history.
+    /// The format to print: the key stays on the screen and in its history.
     #[arg(long, value_enum, value_name = "FORM")]
     pub(crate) insecure_print: SecretForm,
-    /// Which chain a key in WIF is for.
+    /// The network for a key in WIF.
     #[arg(long, value_enum, default_value = "elements")]
     pub(crate) network: NetworkArg,
-    /// Where the pass phrase comes from.
+    /// The source of the pass phrase.
     #[arg(long, default_value = "prompt")]
     pub(crate) passphrase: SecretSource,
 }
 
-/// Puts a file under another pass phrase. A crash leaves the old file or the new one, both whole.
+/// Changes the pass phrase of a file. A crash leaves either the old or the new file, intact.
 #[derive(Debug, Args)]
 pub(crate) struct PasswdArgs {
     /// The file.
     pub(crate) file: PathBuf,
-    /// Where the pass phrase comes from.
+    /// The source of the current pass phrase.
     #[arg(long, default_value = "prompt")]
     pub(crate) passphrase: SecretSource,
-    /// Where the new pass phrase comes from.
+    /// The source of the new pass phrase.
     #[arg(long, default_value = "prompt", conflicts_with = "generate")]
     pub(crate) new_passphrase: SecretSource,
-    /// Make a pass phrase of 140 random bits and show it, this once.
+    /// Generate a pass phrase of 140 random bits and show it once.
     #[arg(long)]
     pub(crate) generate: bool,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Shows what a file says in clear text, which is true only if nobody has changed it: `--check`
-/// opens the file and finds out.
+/// Shows the head of a file, which is clear text that somebody may have altered: `--check` decrypts the
+/// file and verifies it.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The file.
     pub(crate) file: PathBuf,
-    /// Open the file and check that its head is true.
+    /// Decrypt the file and verify its head.
     #[arg(long)]
     pub(crate) check: bool,
-    /// Where the pass phrase comes from, for --check.
+    /// The source of the pass phrase, for --check.
     #[arg(long, default_value = "prompt", requires = "check")]
     pub(crate) passphrase: SecretSource,
-    /// The answer as JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -22,7 +22,7 @@ use self::{
 };
 use crate::cli::SecretForm;
 
-/// Does what is asked.
+/// Runs the verb.
 pub(crate) fn run(args: &KeyArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         KeyCommand::New(args) => write(&args.to, &Secret::generate()),
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &KeyArgs) -> Result<ExitCode, CliError> {
 fn failed(error: &federation_keystore::KeystoreError) -> CliError {
     CliError::failure(
         with_causes(error),
-        "check the file and its pass phrase: `multisig help keystores`",
+        "check the file and its pass phrase; see `multisig help keystores`",
     )
 }
 
@@ -52,19 +52,19 @@ fn write(to: &NewFileArgs, secret: &Secret) -> Result<(), CliError> {
     };
     let Some(used) = made.as_ref().or(given.as_ref()) else {
         return Err(CliError::usage(
-            "there is no pass phrase",
+            "no pass phrase is given",
             "give --passphrase or --generate",
         ));
     };
     let head = create(&to.file, to.role, secret, used, WorkFactor::default())
         .map_err(|error| failed(&error))?;
-    tell(&head, made.as_ref(), to.json)
+    print(&head, made.as_ref(), to.json)
 }
 
 fn export(args: &ExportArgs) -> Result<(), CliError> {
     let passphrase = passphrase(&args.passphrase, &args.file)?;
     let (_, secret) = open(&args.file, &passphrase).map_err(|error| failed(&error))?;
-    out::note("the secret key follows: whoever sees it can sign with it");
+    out::note("the secret key follows: anyone who sees it can sign with it");
     match args.insecure_print {
         SecretForm::Hex => out::line(&secret.to_hex()),
         SecretForm::Wif => out::line(&secret.to_wif(&args.network.network())),
@@ -73,7 +73,7 @@ fn export(args: &ExportArgs) -> Result<(), CliError> {
 
 fn passwd(args: &PasswdArgs) -> Result<(), CliError> {
     let old = passphrase(&args.passphrase, &args.file)?;
-    // Before a new one is asked for.
+    // Check it before the new one is asked for.
     open(&args.file, &old).map_err(|error| failed(&error))?;
     let made = args.generate.then(Passphrase::generate);
     let change = |new: &Passphrase| {
@@ -84,7 +84,7 @@ fn passwd(args: &PasswdArgs) -> Result<(), CliError> {
         Some(made) => change(made)?,
         None => change(&new_passphrase(&args.new_passphrase, &args.file)?)?,
     };
-    tell(&head, made.as_ref(), args.json)
+    print(&head, made.as_ref(), args.json)
 }
 
 fn show(args: &ShowArgs) -> Result<(), CliError> {
@@ -95,11 +95,11 @@ fn show(args: &ShowArgs) -> Result<(), CliError> {
         read_head(&args.file)
     }
     .map_err(|error| failed(&error))?;
-    tell(&head, None, args.json)
+    print(&head, None, args.json)
 }
 
-/// The public half, as scripts or the roster want it, and a pass phrase that was made.
-fn tell(head: &Head, made: Option<&Passphrase>, json: bool) -> Result<(), CliError> {
+/// Prints the public half in the format of scripts or the roster, and a generated pass phrase.
+fn print(head: &Head, made: Option<&Passphrase>, json: bool) -> Result<(), CliError> {
     let public_key = match head.role() {
         KeyRole::Identity => head.public_key().x_only_public_key().0.to_string(),
         _ => head.public_key().to_string(),

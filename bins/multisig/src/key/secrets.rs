@@ -10,31 +10,34 @@ use zeroize::Zeroizing;
 
 use crate::input;
 
-/// The pass phrase of a file that is there.
+/// Reads the pass phrase of an existing file.
 pub(crate) fn passphrase(source: &SecretSource, file: &Path) -> Result<Passphrase, CliError> {
     read(source, &format!("pass phrase of {}", file.display())).map(Passphrase::new)
 }
 
-/// A pass phrase for a file, asked for twice at the terminal.
+/// Reads a pass phrase for a new file; at the terminal it is asked for twice.
 pub(super) fn new_passphrase(source: &SecretSource, file: &Path) -> Result<Passphrase, CliError> {
     let text = read(source, &format!("new pass phrase for {}", file.display()))?;
     if *source == SecretSource::Prompt && read(source, "the same again")? != text {
         return Err(CliError::failure(
             "the two pass phrases differ",
-            "type the same twice",
+            "type the same pass phrase twice",
         ));
     }
     Passphrase::for_new_file(text)
-        .map_err(|error| CliError::failure(error, "--generate makes one of 140 bits"))
+        .map_err(|error| CliError::failure(error, "use --generate for one of 140 random bits"))
 }
 
 fn read(source: &SecretSource, what: &str) -> Result<Zeroizing<String>, CliError> {
     source.read(what).map_err(|error| {
-        CliError::failure(with_causes(&error), "give another source with --passphrase")
+        CliError::failure(
+            with_causes(&error),
+            "choose another source with --passphrase",
+        )
     })
 }
 
-/// A secret key from a key file or the standard input.
+/// Reads a secret key from a key file or standard input.
 pub(crate) fn read_key(file: Option<&Path>, network: &Network) -> Result<Secret, CliError> {
     if let Some(file) = file {
         return key_file::read(file, network)
@@ -43,7 +46,7 @@ pub(crate) fn read_key(file: Option<&Path>, network: &Network) -> Result<Secret,
     input::secret(None, network)
 }
 
-/// An error with its causes, in one line.
+/// Formats an error and its causes on one line.
 pub(crate) fn with_causes(error: &dyn core::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! From `ceremony init` to block 1, signed by the parties' keys.
+//! From `ceremony init` to block 1, signed with the parties' keys.
 //!
 //! With real nodes: `ELEMENTSD=.. OCEAND=.. cargo test -p multisig --test ceremony -- --ignored`.
 
@@ -25,7 +25,7 @@ const OCEAN: &str = "chain=fedchain\nembedcontract=0\n";
 const COINS: &str = "initialfreecoins=500000\ninitialreissuancetokens=7\n";
 const TOKENS: &str = "initialreissuancetokens=7\n";
 
-/// A ceremony of five with initial coins and tokens, or only tokens, where there are any.
+/// A ceremony of five, with destinations for initial coins and tokens if the chain has any.
 fn ceremony(node: &str, conf: &str) -> (Parties, Certificate) {
     let parties = Parties::new();
     let mut more = String::new();
@@ -49,7 +49,7 @@ fn ceremony(node: &str, conf: &str) -> (Parties, Certificate) {
     (parties, Certificate::parse(&certificate).expect("verifies"))
 }
 
-/// Three of the parties sign the node's block 1, which has the sweep if there is one.
+/// Three of the parties sign the node's block 1, including the sweep if there is one.
 async fn make_block_1(parties: &Parties, certificate: &Certificate, node: &NodeClient) {
     let genesis = node.block_hash(BlockHeight::GENESIS).await.expect("there");
     assert_eq!(genesis, certificate.genesis_hash());
@@ -57,7 +57,7 @@ async fn make_block_1(parties: &Parties, certificate: &Certificate, node: &NodeC
     if let Some(sweep) = certificate.sweep() {
         node.include_transaction(&sweep.txid().to_string(), &sweep.to_bytes())
             .await
-            .expect("the node takes the sweep");
+            .expect("the node accepts the sweep");
     }
     let template = node.new_block().await.expect("a template");
     let block = Block::decode(certificate.dialect(), template).expect("a block");
@@ -72,9 +72,9 @@ async fn make_block_1(parties: &Parties, certificate: &Certificate, node: &NodeC
         let signer = SoftwareSigner::new(secret);
         let key = certificate.operators()[party].key(KeyUse::Block);
         assert_eq!(Some(signer.public_key()), key);
-        let place = certificate.script().position(&signer.public_key());
+        let position = certificate.script().position(&signer.public_key());
         let signature = signer.sign_block(block.block_hash()).await.expect("signed");
-        signatures.insert(place.expect("in the script"), signature);
+        signatures.insert(position.expect("in the script"), signature);
     }
     let rules = certificate.federation().rules();
     let complete = rules.assemble(&block, &signatures).expect("complete");
@@ -113,13 +113,13 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Starts a node with the settings of the certificate, and nothing else that makes a chain.
+/// Starts a node with the settings of the certificate, and no others that define the chain.
 async fn real_node(
     program: &str,
     certificate: &Certificate,
@@ -159,7 +159,7 @@ async fn real_node(
 }
 
 async fn on_a_real_node(variable: &str, node: &str, confs: &[&str]) {
-    let program = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names a node"));
+    let program = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set"));
     for conf in confs {
         let (parties, certificate) = ceremony(node, conf);
         let folder = tempfile::tempdir().expect("a folder");

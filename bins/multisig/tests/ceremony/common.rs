@@ -1,4 +1,4 @@
-//! Five machines, as five folders that share only the files that are sent.
+//! Five machines, simulated by five folders that share only the files that are sent.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub(crate) const N: usize = 5;
 
-/// Five machines: five folders, that share only the files that are sent.
+/// Five machines: five folders that share only the files that are sent.
 pub(crate) struct Parties {
     pub(crate) root: tempfile::TempDir,
     pub(crate) identities: Vec<String>,
@@ -88,7 +88,7 @@ impl Parties {
         self.sent(0, &line)
     }
 
-    /// The file that a verb says to send.
+    /// Runs a verb and returns the file that it asks to send.
     pub(crate) fn sent(&self, party: usize, line: &str) -> PathBuf {
         let answer: Value = serde_json::from_str(&text(&self.ceremony(party, line))).expect("json");
         self.folder(party)
@@ -113,14 +113,13 @@ impl Parties {
         serde_json::from_str(&text(&self.ceremony(party, "status --json"))).expect("json")
     }
 
-    /// All approve the words that they see, and finish; the certificate, which is the same
-    /// everywhere.
+    /// All approve the words and finish. Returns the certificate, which is the same everywhere.
     pub(crate) fn approve_and_finish(&self) -> Vec<u8> {
-        let said = self.status(0)["chain"]["words"].as_str().map(str::to_owned);
-        let said = said.expect("a chain");
+        let words = self.status(0)["chain"]["words"].as_str().map(str::to_owned);
+        let words = words.expect("a chain");
         for party in 0..N {
             let answer: Value =
-                serde_json::from_str(&text(&self.approve(party, &said))).expect("json");
+                serde_json::from_str(&text(&self.approve(party, &words))).expect("json");
             let file = answer["file"].as_str().expect("a file");
             self.give_all(&self.folder(party).join(file));
         }
@@ -142,9 +141,9 @@ impl Parties {
         serde_json::from_str(&text(&self.ceremony(party, line))).expect("json")
     }
 
-    pub(crate) fn approve(&self, party: usize, said: &str) -> Output {
+    pub(crate) fn approve(&self, party: usize, chain_words: &str) -> Output {
         let mut args = words(&format!("ceremony approve --json {ME} --words"));
-        args.push(said.to_owned());
+        args.push(chain_words.to_owned());
         self.run(party, &args)
     }
 }

@@ -1,4 +1,4 @@
-//! Parties find where they part, and prove who said two things.
+//! Parties find where their views diverge, and prove who signed conflicting messages.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::common::{Parties, join_line, refused, text};
 
-/// Party 2 joins at two addresses: party 0 knows the one, party 1 the other.
-fn two_faced() -> Parties {
+/// Party 2 joins with two addresses: party 0 sees one of them, party 1 the other.
+fn equivocation() -> Parties {
     let parties = Parties::new();
     let proposal = parties.init("elements", "chain=fedchain\n");
     parties.give_all(&proposal);
@@ -20,8 +20,8 @@ fn two_faced() -> Parties {
 }
 
 #[test]
-fn the_words_of_each_step_show_where_two_parties_part() {
-    let parties = two_faced();
+fn the_words_of_each_step_show_where_two_views_diverge() {
+    let parties = equivocation();
     let [zero, one] = [0, 1].map(|party| parties.json(party, "words --json"));
     assert_eq!(zero["proposal"], one["proposal"]);
     assert_eq!(zero["joins"][1], one["joins"][1]);
@@ -35,8 +35,8 @@ fn the_words_of_each_step_show_where_two_parties_part() {
 }
 
 #[test]
-fn a_contradiction_is_shown_and_becomes_evidence_that_a_stranger_verifies() {
-    let parties = two_faced();
+fn a_contradiction_is_shown_and_becomes_evidence_that_anybody_can_verify() {
+    let parties = equivocation();
     let other = parties.folder(1).join("ceremony");
     let diff = parties.ceremony(0, &format!("diff {}", other.display()));
     refused(&diff, "contradict each other");
@@ -54,13 +54,16 @@ fn a_contradiction_is_shown_and_becomes_evidence_that_a_stranger_verifies() {
         .map(|entry| entry.expect("an entry").path())
         .find(|path| path.display().to_string().contains("join-party-2"))
         .expect("the other join");
-    refused(&parties.give(0, &join), "party-2 said two things");
+    refused(
+        &parties.give(0, &join),
+        "party-2 signed conflicting messages",
+    );
     let evidence = fs::read_dir(parties.folder(0).join("ceremony"))
         .expect("there")
         .map(|entry| entry.expect("an entry").path())
         .find(|path| path.display().to_string().contains("evidence-party-2"))
         .expect("the evidence");
-    // The file is no message, and the folder can be read on.
+    // The file is not a message, and does not disturb the folder.
     assert_eq!(
         parties.status(0)["left_out"].as_array().map(Vec::len),
         Some(0)
@@ -75,8 +78,11 @@ fn a_contradiction_is_shown_and_becomes_evidence_that_a_stranger_verifies() {
         "{shown}"
     );
 
-    // Who takes it knows it too.
-    refused(&parties.give(3, &evidence), "party-2 said two things");
+    // Whoever adds the evidence is warned too.
+    refused(
+        &parties.give(3, &evidence),
+        "party-2 signed conflicting messages",
+    );
     let status = parties.status(3);
     assert_eq!(status["members"][2]["said_two_things"], true);
 
@@ -91,7 +97,7 @@ fn a_contradiction_is_shown_and_becomes_evidence_that_a_stranger_verifies() {
 }
 
 #[test]
-fn what_has_not_come_yet_is_no_contradiction_and_two_proposals_are_one() {
+fn a_missing_message_is_not_a_contradiction_but_different_proposals_are() {
     let parties = Parties::new();
     let proposal = parties.init("elements", "chain=fedchain\n");
     parties.give_all(&proposal);

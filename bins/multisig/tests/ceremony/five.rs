@@ -10,24 +10,24 @@ fn to_a_certificate(node: &str, conf: &str, dialect: &str) {
     let parties = Parties::new();
     let proposal = parties.init(node, conf);
     parties.give_all(&proposal);
-    // Each sends its join at once; they arrive in another order at each, and some twice.
+    // The joins arrive in a different order at each party, and some arrive twice.
     let joins: Vec<_> = (0..N).map(|party| parties.join(party)).collect();
     for party in 0..N {
         for step in 0..=N {
             text(&parties.give(party, &joins[(party + step) % N]));
         }
     }
-    let said = parties.status(0)["chain"]["words"]
+    let words = parties.status(0)["chain"]["words"]
         .as_str()
         .expect("words")
         .to_owned();
-    assert_eq!(said.split(' ').count(), 12);
+    assert_eq!(words.split(' ').count(), 12);
     refused(&parties.approve(0, "abandon ability able"), "words differ");
     let approvals: Vec<_> = (0..N)
         .map(|party| {
-            assert_eq!(parties.status(party)["chain"]["words"], said.as_str());
+            assert_eq!(parties.status(party)["chain"]["words"], words.as_str());
             let answer: Value =
-                serde_json::from_str(&text(&parties.approve(party, &said))).expect("json");
+                serde_json::from_str(&text(&parties.approve(party, &words))).expect("json");
             parties
                 .folder(party)
                 .join(answer["file"].as_str().expect("a file"))
@@ -48,11 +48,11 @@ fn to_a_certificate(node: &str, conf: &str, dialect: &str) {
     let verified: Value =
         serde_json::from_str(&text(&parties.ceremony(3, "verify --json"))).expect("json");
     assert_eq!(verified["dialect"], dialect);
-    assert_eq!(verified["words"], said.as_str());
+    assert_eq!(verified["words"], words.as_str());
     one_bundle_everywhere(&parties);
 }
 
-/// Everybody can make everybody's bundle, again and again, and it is the same.
+/// Every party can make every bundle, repeatedly, with the same result.
 fn one_bundle_everywhere(parties: &Parties) {
     let bundles: Vec<_> = (0..N)
         .map(|party| {
@@ -69,12 +69,12 @@ fn one_bundle_everywhere(parties: &Parties) {
         .collect();
     assert!(bundles.windows(2).all(|pair| pair[0] == pair[1]));
     let other = parties.ceremony(0, "bundle --operator party-1 --out party-2.zip");
-    refused(&other, "is there already");
+    refused(&other, "exists already");
     let nobody = parties.ceremony(0, "bundle --operator mallory");
     assert_eq!(nobody.status.code(), Some(2), "{nobody:?}");
     let said = String::from_utf8_lossy(&nobody.stderr);
     assert!(
-        said.contains("`mallory` is no operator of this chain"),
+        said.contains("this chain has no operator `mallory`"),
         "{said}"
     );
     assert!(!parties.folder(0).join("mallory.zip").exists());
@@ -106,7 +106,7 @@ fn five_parties_make_an_ocean_chain() {
 }
 
 #[test]
-fn joining_twice_alike_is_the_same_and_otherwise_refused() {
+fn joining_again_is_idempotent_and_refused_with_other_content() {
     let parties = Parties::new();
     parties.init("elements", "chain=fedchain\n");
     let first = parties.join(0);
@@ -115,12 +115,12 @@ fn joining_twice_alike_is_the_same_and_otherwise_refused() {
     assert_eq!(fs::read(&first).expect("there"), before);
     refused(
         &parties.ceremony(0, &join_line(0, 7001)),
-        "sent another join",
+        "signed a different join",
     );
 }
 
 #[test]
-fn a_party_that_says_two_things_is_named_with_the_evidence() {
+fn a_party_that_signs_conflicting_messages_is_named_with_the_evidence() {
     let parties = Parties::new();
     let proposal = parties.init("elements", "chain=fedchain\n");
     parties.give_all(&proposal);
@@ -129,7 +129,10 @@ fn a_party_that_says_two_things_is_named_with_the_evidence() {
     fs::rename(&first, &kept).expect("hidden");
     let second = parties.sent(2, &join_line(2, 7001));
     text(&parties.give(0, &kept));
-    refused(&parties.give(0, &second), "party-2 said two things");
+    refused(
+        &parties.give(0, &second),
+        "party-2 signed conflicting messages",
+    );
     let status = parties.status(0);
     assert_eq!(status["members"][2]["said_two_things"], true);
     assert_eq!(
@@ -139,7 +142,7 @@ fn a_party_that_says_two_things_is_named_with_the_evidence() {
 }
 
 #[test]
-fn a_file_that_was_changed_on_the_way_is_not_taken() {
+fn a_file_that_was_altered_in_transit_is_refused() {
     let parties = Parties::new();
     parties.init("elements", "chain=fedchain\n");
     let join = parties.join(0);
@@ -154,7 +157,7 @@ fn a_file_that_was_changed_on_the_way_is_not_taken() {
 }
 
 #[test]
-fn who_drops_out_is_left_behind_and_nothing_that_was_said_carries_over() {
+fn a_party_that_drops_out_is_left_out_and_old_messages_do_not_carry_over() {
     let parties = Parties::new();
     let proposal = parties.init("elements", "chain=fedchain\n");
     parties.give_all(&proposal);
@@ -166,10 +169,10 @@ fn who_drops_out_is_left_behind_and_nothing_that_was_said_carries_over() {
     };
     let stranger = again("--without nobody");
     assert_eq!(stranger.status.code(), Some(2), "{stranger:?}");
-    // Two of three is a majority, and so is three; three of two is none.
+    // The threshold of three is a majority of three members, but invalid for two.
     refused(
         &again("--without party-4 --without party-3 --without party-2"),
-        "no majority",
+        "not a majority",
     );
     let answer: Value = serde_json::from_str(&text(&again("--without party-4"))).expect("json");
     let proposal = parties
@@ -179,12 +182,12 @@ fn who_drops_out_is_left_behind_and_nothing_that_was_said_carries_over() {
         text(&parties.ceremony(party, &second(&format!("add {}", proposal.display()))));
     }
     let add_old = parties.ceremony(0, &second(&format!("add {}", old.display())));
-    refused(&add_old, "is of the ceremony");
+    refused(&add_old, "is for ceremony");
     let gone = parties.ceremony(4, &second(&format!("add {}", proposal.display())));
     text(&gone);
     refused(
         &parties.ceremony(4, &second(&join_line(4, 7000))),
-        "none of the proposal's members",
+        "is not a member in the proposal",
     );
     for party in 0..4 {
         let join = parties.sent(party, &second(&join_line(party, 7000)));
@@ -201,7 +204,7 @@ fn who_drops_out_is_left_behind_and_nothing_that_was_said_carries_over() {
 }
 
 #[test]
-fn a_lost_folder_is_made_again_of_the_certificate() {
+fn a_lost_folder_is_restored_from_the_certificate() {
     let parties = Parties::new();
     let proposal = parties.init("elements", "chain=fedchain\n");
     parties.give_all(&proposal);

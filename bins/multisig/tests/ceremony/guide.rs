@@ -1,11 +1,11 @@
-//! What a party is shown: what it signs, who it is, and what it has to do.
+//! What a party is shown: what it signs, which member it is, and what it has to do.
 
 use std::fs;
 
 use crate::common::{ME, N, Parties, refused, text};
 
-/// A ceremony with coins, in which all have joined.
-fn joined() -> Parties {
+/// A ceremony with coins, whose proposal all parties have.
+fn proposed() -> Parties {
     let parties = Parties::new();
     let proposal = parties.init_with(
         "elements",
@@ -27,14 +27,14 @@ fn join(parties: &Parties, party: usize) {
 }
 
 #[test]
-fn before_one_approves_everything_that_one_signs_is_shown_in_plain_words() {
-    let parties = joined();
+fn everything_that_an_approval_covers_is_shown_in_plain_words() {
+    let parties = proposed();
     let early = text(&parties.ceremony(2, "show"));
     for part in [
-        "The chain fedchain of Elements nodes, with a block each 2 s",
+        "The chain fedchain of Elements nodes, with a block every 2 s",
         "Who signs: 3 of 5",
-        "2 may be absent; without 3 the chain stands still",
-        "none may lie",
+        "2 may be absent; without 3 the chain stops",
+        "none may be faulty",
         "has not joined",
         "follows from the keys",
         "coins: 0.00500000 at the genesis, to 3 of 5 of your block keys",
@@ -61,7 +61,7 @@ fn before_one_approves_everything_that_one_signs_is_shown_in_plain_words() {
     }
     for part in [
         "fedpegscript",
-        "satisfied by 3 of 5 keys that stand in it",
+        "satisfied by 3 of 5 keys in it",
         chain["sweep"]["txid"].as_str().expect("a sweep"),
         chain["sweep"]["transaction"].as_str().expect("a sweep"),
         "dynamic_epoch_length=10    (default)",
@@ -74,7 +74,7 @@ fn before_one_approves_everything_that_one_signs_is_shown_in_plain_words() {
 }
 
 #[test]
-fn who_can_take_coins_and_fees_without_a_key_is_said_loudly() {
+fn coins_and_fees_that_anyone_can_take_are_shown_in_capitals() {
     let parties = Parties::new();
     parties.init_with("elements", "chain=fedchain\n", "--fees-to anyone");
     let shown = text(&parties.ceremony(0, "show"));
@@ -85,14 +85,14 @@ fn who_can_take_coins_and_fees_without_a_key_is_said_loudly() {
     );
 }
 
-/// A proposal is another party's text: it must not be able to paint over what it says.
+/// A proposal is text by another party, and must not be able to overwrite what is displayed.
 #[test]
-fn terms_cannot_write_over_what_is_shown() {
+fn terms_cannot_overwrite_what_is_displayed() {
     let parties = Parties::new();
     let terms = parties.folder(0).join("terms-and-conditions/oc");
     fs::create_dir_all(&terms).expect("made");
-    let said = "Be kind.\n\u{1b}[2JWho signs: 5 of 5\u{202e}\n";
-    fs::write(terms.join("latest.txt"), said).expect("written");
+    let text_of_terms = "Be kind.\n\u{1b}[2JWho signs: 5 of 5\u{202e}\n";
+    fs::write(terms.join("latest.txt"), text_of_terms).expect("written");
     let conf = "chain=oc\npolicycoins=100\nfreezelistcoinsdestination=76a914777777777777777777777777777777777777777788ac\n";
     parties.init_with("ocean", conf, "--datadir . --reissuance");
     let shown = text(&parties.ceremony(0, "show"));
@@ -107,7 +107,7 @@ fn terms_cannot_write_over_what_is_shown() {
 }
 
 #[test]
-fn what_has_changed_since_an_earlier_ceremony_is_shown() {
+fn changes_since_an_earlier_ceremony_are_shown() {
     let parties = Parties::new();
     parties.init("elements", "chain=fedchain\n");
     parties.join(0);
@@ -136,16 +136,16 @@ fn what_has_changed_since_an_earlier_ceremony_is_shown() {
 }
 
 #[test]
-fn status_knows_whose_machine_it_is_and_says_what_to_type_next() {
+fn status_recognises_the_member_and_shows_the_next_command() {
     let parties = Parties::new();
     let proposal = parties.init("elements", "chain=fedchain\n");
     parties.give_all(&proposal);
-    // Who proposed is known by the key that was used; others by no file yet, for theirs are plain.
+    // The proposer is known by the key that was used. The others are not, as their key files are plain.
     assert_eq!(parties.status(0)["you"], "party-0");
     assert!(parties.status(1)["you"].is_null());
-    let said = parties.json(1, &format!("status --json {ME}"));
-    assert_eq!(said["you"], "party-1");
-    let command = said["command"].as_str().expect("a command");
+    let status = parties.json(1, &format!("status --json {ME}"));
+    assert_eq!(status["you"], "party-1");
+    let command = status["command"].as_str().expect("a command");
     assert!(
         command.starts_with(&format!("multisig ceremony join {ME} --block-key FILE")),
         "{command}"
@@ -159,13 +159,13 @@ fn status_knows_whose_machine_it_is_and_says_what_to_type_next() {
     assert_eq!(
         next(1),
         Some(approve),
-        "and not the words, which the others must read"
+        "without the words, which the others must read aloud"
     );
-    let said = parties.status(0)["chain"]["words"]
+    let words = parties.status(0)["chain"]["words"]
         .as_str()
         .map(str::to_owned)
         .expect("words");
-    let first = parties.json_of(&parties.approve(1, &said));
+    let first = parties.json_of(&parties.approve(1, &words));
     let status = parties.status(1);
     assert!(
         status["next"]
@@ -182,12 +182,12 @@ fn status_knows_whose_machine_it_is_and_says_what_to_type_next() {
     assert_eq!(next(1).as_deref(), Some("unzip party-1.zip -d party-1"));
     refused(
         &parties.ceremony(1, "status --identity-key block/block-1.key"),
-        "none of the proposal's members",
+        "is not a member in the proposal",
     );
 }
 
 #[test]
-fn encrypted_key_files_tell_who_one_is_before_they_are_used() {
+fn encrypted_key_files_identify_the_member_before_they_are_used() {
     let parties = Parties::new();
     let folder = parties.folder(0);
     let phrase = folder.join("phrase");
@@ -207,16 +207,16 @@ fn encrypted_key_files_tell_who_one_is_before_they_are_used() {
         0,
         &format!("init --folder chain/first --node elements --conf chain.conf -m 2 --member other={other} --member me={mine} {ME}"),
     ));
-    // The other one has used its key here, which goes first; without that, mine is found.
+    // The key last used in the folder takes precedence; without its record, the file is found.
     assert_eq!(
         parties.json(0, "status --json --folder chain/first")["you"],
         "other"
     );
     fs::remove_file(folder.join("chain/first/own-identity")).expect("there");
-    let said = parties.json(0, "status --json --folder chain/first");
-    assert_eq!(said["you"], "me");
+    let status = parties.json(0, "status --json --folder chain/first");
+    assert_eq!(status["you"], "me");
     assert_eq!(
-        said["command"],
+        status["command"],
         "multisig ceremony join --folder chain/first --identity-key me.key --block-key 'my block.key' --endpoint HOST:PORT --node-address HOST:PORT"
     );
 }
@@ -235,13 +235,16 @@ fn every_verb_takes_the_folder() {
     text(&parties.ceremony(2, "verify --folder ours"));
     text(&parties.ceremony(2, "verify ours/certificate.json"));
     text(&parties.ceremony(2, "bundle --folder ours"));
-    assert!(folder.join("party-2.zip").exists(), "one's own");
+    assert!(
+        folder.join("party-2.zip").exists(),
+        "for the user by default"
+    );
     text(&parties.ceremony(
         2,
         "bundle --certificate ours/certificate.json --operator party-3",
     ));
     refused(&parties.ceremony(2, "verify"), "ceremony/certificate.json");
-    // A folder of what others sent is taken as it is.
+    // A folder of files by others can be added as a whole.
     text(&parties.ceremony(2, "add --folder second ours"));
     assert_eq!(
         parties.json(2, "status --json --folder second")["complete"],

@@ -1,4 +1,4 @@
-//! `multisig ceremony` by five parties.
+//! `multisig ceremony` with five parties.
 
 mod chain;
 mod common;

@@ -1,4 +1,4 @@
-//! A party whose block key is in a hardware module, and whose identity is in a keystore.
+//! A party with its block key in a hardware module and its identity in a keystore.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ const OWNER: usize = 4;
 struct Module(tempfile::TempDir);
 
 impl Module {
-    /// A token with the two keys, and the secrets in files.
+    /// Creates a token with two keys, and the secrets in files.
     fn new() -> Self {
         let module = Self(token_folder());
         for (name, secret) in [("pin", USER_PIN), ("so-pin", SO_PIN), ("phrase", PHRASE)] {
@@ -58,7 +58,7 @@ impl Module {
         command
     }
 
-    fn approve(&self, parties: &Parties, said: &str) -> Output {
+    fn approve(&self, parties: &Parties, chain_words: &str) -> Output {
         let phrase = self.0.path().join("phrase");
         let line = format!(
             "ceremony approve --json --identity-key identity.key --passphrase file:{} --words",
@@ -67,7 +67,7 @@ impl Module {
         self.command()
             .current_dir(parties.folder(OWNER))
             .args(words(&line))
-            .arg(said)
+            .arg(chain_words)
             .output()
             .expect("it runs")
     }
@@ -92,7 +92,7 @@ fn file(output: &Output) -> String {
 }
 
 #[test]
-fn keys_in_a_module_and_in_a_keystore_take_part_and_joining_again_is_the_same() {
+fn keys_in_a_module_and_in_a_keystore_take_part_and_joining_again_is_idempotent() {
     let module = Module::new();
     let mut parties = Parties::new();
     let phrase = module.0.path().join("phrase");
@@ -124,7 +124,7 @@ fn keys_in_a_module_and_in_a_keystore_take_part_and_joining_again_is_the_same() 
     let keys = "--block-hsm-key label:block --peg-hsm-key label:peg";
     let join = file(&module.join(&parties, keys));
     let before = fs::read(parties.folder(OWNER).join(&join)).expect("there");
-    // The module would prove itself by another signature; the first join is given again.
+    // The module would make a different signature, so the first join is returned again.
     assert_eq!(file(&module.join(&parties, keys)), join);
     assert_eq!(
         fs::read(parties.folder(OWNER).join(&join)).expect("there"),
@@ -135,11 +135,11 @@ fn keys_in_a_module_and_in_a_keystore_take_part_and_joining_again_is_the_same() 
             &parties,
             "--block-hsm-key label:peg --peg-hsm-key label:block",
         ),
-        "sent another join",
+        "signed a different join",
     );
     parties.give_all(&parties.folder(OWNER).join(&join));
 
-    // Lost, it is made anew with other proofs, and nobody is accused for it.
+    // If it is lost, it is made again with different proofs, which is not an equivocation.
     fs::remove_file(parties.folder(OWNER).join(&join)).expect("removed");
     let again = file(&module.join(&parties, keys));
     assert_ne!(again, join);
@@ -157,8 +157,8 @@ fn keys_in_a_module_and_in_a_keystore_take_part_and_joining_again_is_the_same() 
         };
         parties.give_all(&parties.folder(party).join(file(&approved)));
     }
-    // The owner has forgotten its first proofs, so that its certificate is another file; what was
-    // agreed on is the same.
+    // The owner has lost its first proofs, so its certificate is a different file for the same
+    // agreement.
     let agreed: Vec<_> = (0..N)
         .map(|party| {
             text(&parties.ceremony(party, "finish"));
@@ -167,7 +167,7 @@ fn keys_in_a_module_and_in_a_keystore_take_part_and_joining_again_is_the_same() 
         .collect();
     assert!(agreed.windows(2).all(|pair| pair[0] == pair[1]));
     let certificate = |party| parties.folder(party).join("ceremony/certificate.json");
-    // Who takes the other's certificate makes the same file.
+    // After adding the other's certificate, it makes the same file.
     text(&parties.give(OWNER, &certificate(0)));
     text(&parties.ceremony(OWNER, "finish"));
     let [one, other] = [0, OWNER].map(|party| fs::read(certificate(party)).expect("there"));

@@ -1,4 +1,4 @@
-//! Coins that anyone could take go where all have agreed.
+//! Coins that anyone could take go to the agreed destinations.
 
 use crate::common::{N, Parties, join_line, refused, text};
 
@@ -28,7 +28,7 @@ fn coins_and_tokens_are_swept_to_a_script_and_to_the_parties_keys() {
 }
 
 #[test]
-fn coins_without_a_destination_are_refused_at_once() {
+fn coins_without_a_destination_are_refused_by_init() {
     let parties = Parties::new();
     let init = |conf: &str, more: &str| {
         std::fs::write(parties.folder(0).join("chain.conf"), conf).expect("written");
@@ -39,25 +39,25 @@ fn coins_without_a_destination_are_refused_at_once() {
         }
         parties.ceremony(0, &line)
     };
-    // Coins have one if nothing is said; tokens need one.
+    // Coins have a default destination; tokens do not.
     let tokens = init(COINS, "");
     refused(&tokens, "no destination for 7 of asset reissuance token");
     refused(&tokens, "--tokens-to");
     refused(
         &init(COINS, "--coins-to 51 --tokens-to 51"),
-        "no output script of an address",
+        "not the output script of an address",
     );
     refused(
         &init(COINS, "--coins-to peg-keys --tokens-to peg-keys"),
-        "does not ask for",
+        "does not require",
     );
     refused(
         &init("chain=fedchain\n", "--peg --coins-to peg-keys"),
-        "no coins of the genesis",
+        "no genesis coins that anyone can spend",
     );
     refused(
         &init("chain=fedchain\n", "--fees-to 51"),
-        "anyone satisfies it",
+        "anyone can satisfy it",
     );
     refused(
         &init("chain=fedchain\ndynamic_epoch_length=4\n", ""),
@@ -69,7 +69,7 @@ fn coins_without_a_destination_are_refused_at_once() {
 }
 
 #[test]
-fn coins_and_fees_go_to_those_who_sign_if_nothing_is_said() {
+fn coins_and_fees_go_to_the_block_keys_by_default() {
     let parties = Parties::new();
     let conf = "chain=fedchain\ninitialfreecoins=500\n";
     let proposal = parties.init_with("elements", conf, "");
@@ -95,7 +95,7 @@ fn coins_and_fees_go_to_those_who_sign_if_nothing_is_said() {
 }
 
 #[test]
-fn that_all_must_sign_is_said() {
+fn a_threshold_of_all_members_is_warned_about() {
     let parties = Parties::new();
     std::fs::write(parties.folder(0).join("chain.conf"), "chain=fedchain\n").expect("written");
     let me = crate::common::ME;
@@ -104,8 +104,8 @@ fn that_all_must_sign_is_said() {
         line += &format!(" --member party-{party}={key}");
     }
     let output = parties.ceremony(0, &line);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("stops the chain"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("stops the chain"), "{stderr}");
     let warnings = parties.status(0)["warnings"].clone();
     assert_eq!(warnings.as_array().map(Vec::len), Some(1));
 }

@@ -1,4 +1,4 @@
-//! The program as people and scripts meet it.
+//! The program as used by people and scripts.
 
 mod script;
 
@@ -44,7 +44,7 @@ fn script(m: &str) -> String {
 }
 
 #[test]
-fn keys_are_written_to_files_that_make_the_script() {
+fn new_keys_are_written_to_files_and_make_the_script() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("keys");
     let out = out.to_str().expect("a name");
@@ -72,7 +72,7 @@ fn keys_are_written_to_files_that_make_the_script() {
     let settings = &answer["settings"];
     assert_eq!(settings["signblockscript"], answer["script"]);
     assert_eq!(settings["con_max_block_sig_size"], "395");
-    // Nothing is overwritten.
+    // Existing files are not overwritten.
     let again = multisig(&args);
     assert_eq!(again.status.code(), Some(1));
     assert!(
@@ -114,7 +114,7 @@ fn key_files_are_encrypted_under_the_pass_phrase() {
 }
 
 #[test]
-fn secrets_are_printed_only_when_insisted_on_and_read_from_the_standard_input_only() {
+fn secrets_are_printed_only_on_request_and_never_taken_from_arguments() {
     let answer = json(&multisig(&[
         "new",
         "-m",
@@ -137,7 +137,7 @@ fn secrets_are_printed_only_when_insisted_on_and_read_from_the_standard_input_on
     let shown = child.wait_with_output().expect("an answer");
     assert_eq!(json(&shown)["public_key"], answer["keys"][0]);
     assert!(!String::from_utf8_lossy(&shown.stdout).contains(&wif));
-    // As an argument it is refused, and not shown again.
+    // It is refused as an argument, and not printed in the error.
     for verb in ["address", "script"] {
         let refused = multisig(&[verb, &wif]);
         assert_ne!(refused.status.code(), Some(0));
@@ -148,7 +148,7 @@ fn secrets_are_printed_only_when_insisted_on_and_read_from_the_standard_input_on
 }
 
 #[test]
-fn scripts_are_made_inspected_and_have_addresses() {
+fn a_script_is_made_inspected_and_has_addresses() {
     let hex = script("2");
     let inspected = json(&multisig(&["inspect", "--json", &hex]));
     assert_eq!(inspected["valid"], true);
@@ -173,7 +173,7 @@ fn scripts_are_made_inspected_and_have_addresses() {
 }
 
 #[test]
-fn a_script_of_the_old_generator_is_told_from_nonsense() {
+fn a_script_by_the_old_generator_is_recognised() {
     let new = json(&multisig(&[
         "new",
         "-m",
@@ -195,7 +195,7 @@ fn a_script_of_the_old_generator_is_told_from_nonsense() {
     );
     let answer = json(&multisig(&["inspect", "--json", &old]));
     assert_eq!(answer["old_generator"]["corrected_script"], good);
-    // What is no script at all was given wrongly, to whichever verb.
+    // Anything that is not a script is wrong usage, for every verb.
     for nonsense in ["00", "zz"] {
         for verb in [&["inspect"][..], &["inspect", "--json"], &["address"]] {
             let answer = multisig(&[verb, &[nonsense]].concat());
@@ -205,7 +205,7 @@ fn a_script_of_the_old_generator_is_told_from_nonsense() {
     }
 }
 
-/// Writes a configuration and gives its name.
+/// Writes a configuration and returns its path.
 fn write(folder: &Path, name: &str, more: &str) -> String {
     let path = folder.join(name);
     let text = format!("chain=homechain\nsignblockscript={}\n{more}", script("2"));
@@ -214,7 +214,7 @@ fn write(folder: &Path, name: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_chain_is_computed_and_one_that_cannot_live_is_refused() {
+fn a_chain_is_computed_and_refused_if_it_could_not_work() {
     let folder = tempfile::tempdir().expect("a folder");
     let good = write(folder.path(), "good.conf", "con_max_block_sig_size=254\n");
     let compute = |conf: &str, more: &[&str]| {
@@ -249,7 +249,7 @@ fn a_chain_is_computed_and_one_that_cannot_live_is_refused() {
     let wrong = write(folder.path(), "wrong.conf", "rpcport=5\n");
     let refused = compute(&wrong, &[]);
     assert!(
-        stderr(&refused).contains("line 3: rpcport stands outside"),
+        stderr(&refused).contains("line 3: rpcport is outside"),
         "{}",
         stderr(&refused)
     );
@@ -273,7 +273,7 @@ fn a_chain_is_computed_and_one_that_cannot_live_is_refused() {
 }
 
 #[test]
-fn the_sweep_of_a_chain_is_made_and_lets_it_live() {
+fn the_sweep_of_a_chain_is_made_and_resolves_its_problem() {
     let folder = tempfile::tempdir().expect("a folder");
     let more = "con_max_block_sig_size=254\ninitialfreecoins=5\ninitialreissuancetokens=2\n";
     let conf = write(folder.path(), "coins.conf", more);
@@ -327,7 +327,7 @@ fn a_password_in_the_url_is_refused_and_not_shown() {
 }
 
 #[test]
-fn who_signs_from_which_height_on_is_listed_and_judged() {
+fn signers_are_listed_and_checked_by_height() {
     let folder = tempfile::tempdir().expect("a folder");
     let compute = |name: &str, changes: &str, more: &[&str]| {
         let conf = write(folder.path(), name, &format!("embedcontract=0\n{changes}"));
@@ -348,16 +348,16 @@ fn who_signs_from_which_height_on_is_listed_and_judged() {
         .any(|line| line.starts_with("from height 1000") && line.trim_end().ends_with("2 of 3"));
     assert!(listed, "{text}");
     for (script, reason) in [
-        ("51", "no M-of-N of compressed keys"),
+        ("51", "not M-of-N of compressed keys"),
         (minority.as_str(), "1 of 3 operators sign"),
     ] {
         let changes = format!("signblockscriptchange={script}:1000\n");
         let refused = compute("bad.conf", &changes, &["--json"]);
         assert_eq!(refused.status.code(), Some(1));
-        let said = stderr(&refused);
+        let message = stderr(&refused);
         assert!(
-            said.contains("from height 1000 on") && said.contains(reason),
-            "{said}"
+            message.contains("from height 1000 on") && message.contains(reason),
+            "{message}"
         );
         assert_eq!(json(&refused)["signers"][1]["from_height"], 1000);
     }

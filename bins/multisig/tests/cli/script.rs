@@ -1,18 +1,18 @@
-//! `multisig script`: which setting a script is for.
+//! `multisig script`: the settings that a script is for.
 
 use serde_json::Value;
 
 use super::{KEYS, command, json, multisig, stderr};
 
-/// What `script` prints for people, of the same keys.
+/// The output of `script` for people, for the same keys.
 fn printed(more: &[&str]) -> String {
     let output = multisig(&[&["script", "-m", "2"], more, &KEYS[..]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The lines that a node or an operator would read if they were pasted.
-fn read_lines(text: &str) -> Vec<&str> {
+/// The names of the settings that a node or an operator would read if the output were pasted.
+fn settings_in(text: &str) -> Vec<&str> {
     let below = text.split_once("\n\n").expect("a paragraph").1;
     let lines = below.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -42,14 +42,10 @@ fn a_script_is_printed_as_the_setting_that_its_keys_are_for() {
         ("reissuance", "ocean", &["issuecontrolscript", "script"]),
     ] {
         let text = printed(&["--role", role, "--network", network]);
-        assert_eq!(read_lines(&text), settings, "{role} on {network}");
+        assert_eq!(settings_in(&text), settings, "{role} on {network}");
     }
     let unknown = printed(&[]);
-    assert_eq!(
-        read_lines(&unknown),
-        [""; 0],
-        "nothing to be taken as it is"
-    );
+    assert_eq!(settings_in(&unknown), [""; 0], "all of them commented out");
     for word in ["signblockscript=", "fedpegscript=", "script = ", "--role"] {
         assert!(unknown.contains(word), "{unknown}");
     }
@@ -64,7 +60,7 @@ fn a_script_is_printed_as_the_setting_that_its_keys_are_for() {
 }
 
 #[test]
-fn key_files_say_what_a_script_of_them_is_for() {
+fn the_role_of_a_script_is_taken_from_key_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, role: &str| {
         let path = folder.path().join(name).display().to_string();
@@ -96,7 +92,7 @@ fn key_files_say_what_a_script_of_them_is_for() {
             &["--role", "block", &one, &other][..],
             "is a reissuance key",
         ),
-        (&[&one, &identity], "stands in no script"),
+        (&[&one, &identity], "cannot be part of a script"),
     ] {
         let refused = multisig(&[&["script", "-m", "2"], args].concat());
         assert_eq!(refused.status.code(), Some(2));

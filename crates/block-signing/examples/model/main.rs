@@ -1,8 +1,8 @@
-//! Explores every state that a small federation can get into.
+//! Explores every state that a small federation can reach.
 //!
 //! `cargo run --release -p federation-block-signing --example model -- --operators 3 --threshold 2
-//! --rounds 2 --crashes always` (or a number). `--depth` and `--states` bound what would take too long; what was
-//! covered is said at the end.
+//! --rounds 2 --crashes always` (or a number). `--depth` and `--states` bound a search that would
+//! take too long; the coverage is printed at the end.
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 #![expect(
@@ -56,7 +56,7 @@ fn options() -> Result<Options, String> {
             "--depth" => options.depth = Some(large()?),
             "--states" => options.states = Some(large()?),
             "--threads" => options.threads = large()?,
-            other => return Err(format!("{other} is no option; see the head of this file")),
+            other => return Err(format!("unknown option {other}: see the top of this file")),
         }
     }
     Ok(options)
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     );
     let crashes = match options.crashes {
         Crashes::UpTo(crashes) => format!("{crashes} crashes"),
-        Crashes::Always => "a crash after each act".to_owned(),
+        Crashes::Always => "a crash after each action".to_owned(),
     };
     let mut builder = federation.checker().threads(options.threads);
     if let Some(depth) = options.depth {
@@ -89,11 +89,11 @@ fn main() -> ExitCode {
     }
     let begun = Instant::now();
     let checker = builder.spawn_bfs();
-    let mut told = Instant::now();
+    let mut last_report = Instant::now();
     while !checker.is_done() {
         std::thread::sleep(Duration::from_millis(100));
-        if told.elapsed() >= Duration::from_secs(5) {
-            told = Instant::now();
+        if last_report.elapsed() >= Duration::from_secs(5) {
+            last_report = Instant::now();
             println!(
                 "{} states, {} transitions, depth {}",
                 checker.unique_state_count(),

@@ -1,24 +1,24 @@
-//! A federation as a model: every order in which messages can arrive, time-outs fire and an
-//! operator crash.
+//! A federation as a model: every order in which messages can arrive, timeouts fire and operators
+//! crash.
 //!
-//! The transitions are those of the real [`Machine`]. What is around it is as hostile as the
-//! protocol allows for: a message that was sent may arrive at each operator at any time, in any
-//! order, any number of times, or never; a time-out may fire at any time; an operator may crash
-//! between any two steps, and goes on from its durable records.
+//! The transitions are those of the real [`Machine`]. Its surroundings are as hostile as the
+//! protocol allows: a message that was sent may arrive at each operator at any time, in any order,
+//! any number of times, or never; a timeout may fire at any time; an operator may crash between any
+//! two steps, and resumes from its durable records.
 //!
 //! Three simplifications, none of which hides a fault: a block's bytes travel with its proposal;
-//! nodes answer at once and hold every block for valid; the chain ends with this height, so block
+//! nodes answer at once and accept every block; the chain ends with this height, so block
 //! signatures are counted where they are made and go nowhere. Clocks run only as far as the next
-//! time-out and are then set back, so that states differ by what happened and not by when.
+//! timeout and are then set back, so that states differ by what happened and not by when.
 //!
-//! One reduction, without loss: what an operator hears changes nothing for the others until it acts
-//! on it, and what was sent can arrive later as well. So deliveries that make an operator say,
-//! store, sign or decide nothing are explored only right before the step of the same operator in
-//! which it acts.
+//! One reduction, without loss: a message that an operator receives changes nothing for the others
+//! until the operator acts on it, and a message that was sent can arrive later as well. So
+//! deliveries after which an operator sends, stores, signs and decides nothing are explored only
+//! right before the step of the same operator in which it acts.
 //!
-//! And one bound: an operator hears at most M + 1 things that it does not act on before it acts. A
-//! quorum needs M - 1 votes of others, a proposal its block and the proof of its lock; what is
-//! heard beyond that makes no act possible that is not possible without.
+//! And one bound: an operator receives at most M + 1 messages without acting on them before it
+//! acts. A quorum needs M - 1 votes of others, a proposal its block and the proof of its lock;
+//! messages beyond that enable no action that is impossible without them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -35,23 +35,23 @@ use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
 use stateright::{Model, Property};
 
-/// The height that is worked on.
+/// The height of the model.
 const HEIGHT: BlockHeight = BlockHeight::new(1);
 
-/// The time of day, all day long.
+/// The constant time of day.
 const NOW: UnixTime = UnixTime::from_millis(1_000_000_000_000);
 
 /// So far away that it never comes.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
-/// What is to be explored.
+/// The federation to explore.
 #[derive(Debug, Clone)]
 pub(crate) struct Federation {
     /// Each operator's configuration.
     pub(crate) configs: Vec<Config>,
     /// M.
     pub(crate) threshold: usize,
-    /// How many rounds there are; time-outs into a later one do not fire.
+    /// The number of rounds; timeouts into a later one do not fire.
     pub(crate) rounds: u32,
     /// When operators crash.
     pub(crate) crashes: Crashes,
@@ -60,16 +60,16 @@ pub(crate) struct Federation {
 /// When operators crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crashes {
-    /// So many times, all together, between any two steps. What an operator has heard is part of
-    /// its state otherwise, which makes many states.
+    /// At most this many times in total, between any two steps. Without crashes, everything that an
+    /// operator has received is part of its state, which makes many states.
     UpTo(u8),
-    /// Each operator after each of its acts: it keeps nothing but its durable records. Because what
-    /// was sent can arrive again, an operator that had not crashed would find itself in the same
-    /// place once it has heard the same again, so this leaves nothing out that is said or signed.
+    /// Each operator after each of its actions: it keeps only its durable records. As messages can
+    /// arrive again, an operator that had not crashed could be in the same state after receiving
+    /// the same again, so this leaves out nothing that can be sent or signed.
     Always,
 }
 
-/// The configuration of one of so many operators, with equal time-outs in every round.
+/// Returns the configuration of one operator, with equal timeouts in every round.
 pub(crate) fn config(size: usize, threshold: usize, me: u8) -> Config {
     let timeout = Duration::from_millis(300);
     let timeouts = Timeouts {
@@ -82,7 +82,7 @@ pub(crate) fn config(size: usize, threshold: usize, me: u8) -> Config {
     Config::new(size, threshold, OperatorId::new(me), Duration::from_secs(1))
         .expect("a federation")
         .with_timeouts(timeouts)
-        .with_beat(NEVER)
+        .with_retransmit_interval(NEVER)
         .with_max_drift(NEVER)
 }
 
@@ -100,18 +100,18 @@ impl Federation {
     }
 }
 
-/// What can happen next.
+/// A possible next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A message arrives: its place among those sent, and at whom.
+    /// A message arrives: its index among those sent, and the receiver.
     Deliver(usize, usize),
-    /// The nearest time-out of an operator fires.
+    /// The next timeout of an operator fires.
     TimeOut(usize),
-    /// An operator crashes and starts again.
+    /// An operator crashes and restarts.
     Crash(usize),
 }
 
-/// A message on its way, for ever.
+/// A message under way, for ever.
 #[derive(Debug)]
 pub(crate) struct Sent {
     digest: u64,
@@ -123,12 +123,12 @@ pub(crate) struct Sent {
 pub(crate) struct Operator {
     machine: Machine,
     records: BTreeMap<Vec<u8>, Record>,
-    /// Their digest.
+    /// The digest of the records.
     stored: u64,
-    /// Blocks that its signer was asked to sign. No guard stands in between: that there is at most
-    /// one is to be shown without it.
+    /// Blocks that its signer was asked to sign. There is no guard: it must be shown without one
+    /// that there is at most one such block.
     pub(crate) signed: BTreeSet<BlockHash>,
-    /// What it decided on, in which round.
+    /// The block that it decided, and in which round.
     pub(crate) decided: Option<(Round, BlockHash)>,
     pub(crate) crashed: bool,
 }
@@ -141,13 +141,13 @@ impl Operator {
     }
 }
 
-/// All operators, and what was sent.
+/// All operators, and all messages sent.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) operators: Vec<Arc<Operator>>,
     sent: Vec<Arc<Sent>>,
     crashes_left: u8,
-    /// The operator that heard something and has not acted on it yet, and how many things: see the
+    /// The operator that received messages without having acted on them yet, and how many: see the
     /// reductions above.
     focus: Option<(usize, usize)>,
 }
@@ -178,7 +178,7 @@ fn digest(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The digest of what is stored. Whose votes make a quorum is of no consequence.
+/// Returns the digest of the records. It does not matter whose votes make a quorum.
 fn stored(records: &BTreeMap<Vec<u8>, Record>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (key, record) in records {
@@ -194,7 +194,7 @@ fn stored(records: &BTreeMap<Vec<u8>, Record>) -> u64 {
     hasher.finish()
 }
 
-/// The block that a leader's node makes: one of two.
+/// Returns the block that a leader's node makes: one of two.
 fn candidate(leader: usize) -> Candidate {
     let value = u8::try_from(leader % 2).unwrap_or_default() + 1;
     candidate_of(BlockHash::from_bytes([value; 32]))
@@ -221,14 +221,15 @@ const fn tip() -> Tip {
 }
 
 impl State {
-    /// Feeds inputs to an operator until it is quiet, and does what it asks; whether it acted.
+    /// Feeds inputs to an operator until it is quiet, and acts on its outputs. Returns whether it
+    /// acted.
     fn drive(
         &mut self,
         index: usize,
         now: UnixTime,
         inputs: impl IntoIterator<Item = Input>,
     ) -> bool {
-        let said = self.sent.len();
+        let sent_before = self.sent.len();
         let mut operator = Operator::clone(&self.operators[index]);
         let me = OperatorId::new(u8::try_from(index).unwrap_or(u8::MAX));
         let mut inputs: VecDeque<Input> = inputs.into_iter().collect();
@@ -275,7 +276,7 @@ impl State {
         }
         operator.stored = stored(&operator.records);
         let before = &self.operators[index];
-        let acted = self.sent.len() != said
+        let acted = self.sent.len() != sent_before
             || operator.stored != before.stored
             || operator.signed != before.signed
             || operator.decided != before.decided;
@@ -283,7 +284,7 @@ impl State {
         acted
     }
 
-    /// Puts a message among those sent; what its sender hears of it.
+    /// Adds a message to those sent, and returns what its sender receives of it.
     fn send(&mut self, sender: OperatorId, message: Message) -> Option<Input> {
         if matches!(message, Message::Body(_)) {
             return None;
@@ -298,7 +299,7 @@ impl State {
             Message::BlockSignature(_) | Message::BodyRequest(_) | Message::SignatureSet(_)
         );
         let digest = match &signed.message {
-            // Who sends it, and whose votes make the quorum, is of no consequence.
+            // It does not matter who sends it, or whose votes make the quorum.
             Message::Certificate(c) => digest(&(c.kind, c.round, c.hash)),
             other => digest(&(sender, other)),
         };
@@ -309,17 +310,17 @@ impl State {
         Some(Input::Received(signed))
     }
 
-    /// The first M that cast a vote: whose votes make a quorum is of no consequence.
+    /// Returns the first M that cast a vote: it does not matter whose votes make a quorum.
     fn quorum(&self, vote: &Vote, threshold: usize) -> BTreeMap<OperatorId, IdentitySignature> {
-        let cast = |sent: &Arc<Sent>| {
+        let voter = |sent: &Arc<Sent>| {
             let is_it = matches!(&sent.signed.message, Message::Vote(cast) if cast == vote);
             is_it.then_some((sent.signed.sender, sent.signed.signature))
         };
-        let all: BTreeMap<_, _> = self.sent.iter().filter_map(cast).collect();
+        let all: BTreeMap<_, _> = self.sent.iter().filter_map(voter).collect();
         all.into_iter().take(threshold).collect()
     }
 
-    /// Hashes of which M operators have signed.
+    /// Counts the blocks that M operators have signed.
     fn final_blocks(&self, threshold: usize) -> usize {
         let mut counts = BTreeMap::new();
         for hash in self.operators.iter().flat_map(|operator| &operator.signed) {
@@ -334,7 +335,7 @@ impl Federation {
         state.drive(index, NOW, [Input::Tip(tip()), Input::Tick]);
     }
 
-    /// An operator starts again with what it has stored.
+    /// Restarts an operator from its records.
     fn restart(&self, state: &mut State, index: usize) {
         let operator = Arc::make_mut(&mut state.operators[index]);
         let records = operator.records.values().cloned().collect();
@@ -343,21 +344,21 @@ impl Federation {
         self.start(state, index);
     }
 
-    /// What follows an operator's step: if it acted, it may crash; if not, it is its turn. None if
-    /// it has heard enough.
+    /// Completes an operator's step: if it acted, it may crash; if not, it must be the next to act.
+    /// Returns `None` if it has received enough.
     fn after(&self, last: &State, mut state: State, index: usize, acted: bool) -> Option<State> {
-        let heard = state.focus.map_or(0, |(_, heard)| heard);
+        let received = state.focus.map_or(0, |(_, received)| received);
         if acted {
             state.focus = None;
             if self.crashes == Crashes::Always {
                 self.restart(&mut state, index);
             }
-        } else if heard > self.threshold
+        } else if received > self.threshold
             || state.operators[index].behaviour() == last.operators[index].behaviour()
         {
             return None;
         } else {
-            state.focus = Some((index, heard + 1));
+            state.focus = Some((index, received + 1));
         }
         Some(state)
     }
@@ -399,9 +400,9 @@ impl Model for Federation {
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         let all = 0..state.operators.len();
         for index in all.filter(|index| state.focus.is_none_or(|(focus, _)| focus == *index)) {
-            for (place, sent) in state.sent.iter().enumerate() {
+            for (message, sent) in state.sent.iter().enumerate() {
                 if sent.signed.sender.index() != index {
-                    actions.push(Action::Deliver(place, index));
+                    actions.push(Action::Deliver(message, index));
                 }
             }
             actions.push(Action::TimeOut(index));
@@ -409,15 +410,15 @@ impl Model for Federation {
                 actions.push(Action::Crash(index));
             }
         }
-        // Only what leads somewhere: random walks count on it.
+        // Only actions that lead somewhere: random walks rely on it.
         actions.retain(|action| self.next_state(state, action.clone()).is_some());
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         match action {
-            Action::Deliver(place, to) => {
-                let mut signed = last.sent[place].signed.clone();
+            Action::Deliver(message, to) => {
+                let mut signed = last.sent[message].signed.clone();
                 if let Message::Certificate(certificate) = &mut signed.message {
                     certificate.votes = last.quorum(&certificate.vote(), self.threshold);
                 }
@@ -437,7 +438,7 @@ impl Model for Federation {
                     return None;
                 }
                 let mut acted = state.drive(index, at.max(NOW), [Input::Tick]);
-                // Time has passed, and the day begins again.
+                // Time has passed, and the clock is set back.
                 acted |= state.drive(index, NOW, [Input::Tick]);
                 if state.operators[index].machine.status().round.to_u32() >= self.rounds {
                     return None;
@@ -464,7 +465,7 @@ impl Model for Federation {
                 let hashes: BTreeSet<_> = decisions(state).map(|(_, hash)| hash).collect();
                 hashes.len() <= 1
             }),
-            Property::<Self>::always("nobody is asked to sign two blocks", |_, state| {
+            Property::<Self>::always("no operator is asked to sign two blocks", |_, state| {
                 state
                     .operators
                     .iter()
@@ -482,7 +483,7 @@ impl Model for Federation {
             Property::<Self>::sometimes("a block gets M signatures", |model, state| {
                 state.final_blocks(model.threshold) == 1
             }),
-            Property::<Self>::sometimes("who crashed decides", |model, state| {
+            Property::<Self>::sometimes("an operator that crashed decides", |model, state| {
                 model.crashes == Crashes::UpTo(0)
                     || state
                         .operators

@@ -3,36 +3,36 @@
 use federation_chain::UnixTime;
 use federation_roster::OperatorId;
 
-use crate::{Candidate, Machine, bodies::Judgement};
+use crate::{Candidate, Machine, bodies::Validity};
 
-use super::Place;
+use super::RelativeHeight;
 
 impl Machine {
-    /// R27: kept if something refers to it, else one per sender.
+    /// R27: keeps the body if something refers to it, otherwise one per sender.
     pub(crate) fn on_body(&mut self, now: UnixTime, from: OperatorId, candidate: Candidate) {
         if from.index() >= self.config.size() || from == self.config.me() {
             return;
         }
         let (hash, bytes) = (candidate.hash, candidate.bytes.len());
-        self.pace.arrived(from, hash, bytes, now);
-        match self.place(candidate.height) {
-            Place::Current => {
-                let Some(mut work) = self.work(now) else {
+        self.timing.arrived(from, hash, bytes, now);
+        match self.relative_height(candidate.height) {
+            RelativeHeight::Current => {
+                let Some(mut rules) = self.rules(now) else {
                     return;
                 };
-                let bodies = &mut work.height.ballots.bodies;
-                if bodies.insert(from, candidate, Judgement::Unknown) {
-                    work.trim_bodies();
+                let bodies = &mut rules.height.keeper.bodies;
+                if bodies.insert(from, candidate, Validity::Unknown) {
+                    rules.trim_bodies();
                 }
             }
-            Place::Next => {
+            RelativeHeight::Next => {
                 let bodies = &mut self.next.bodies;
-                if bodies.insert(from, candidate, Judgement::Unknown) {
+                if bodies.insert(from, candidate, Validity::Unknown) {
                     let decided = self.next.decision.iter().map(|decision| decision.hash);
                     bodies.trim(&decided.collect());
                 }
             }
-            Place::Last | Place::Far => {}
+            RelativeHeight::Last | RelativeHeight::Far => {}
         }
     }
 }

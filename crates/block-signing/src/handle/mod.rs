@@ -1,4 +1,4 @@
-//! One file per input: each notes what was said, if it is of use; `work` acts on it.
+//! One file per input. Each records the facts that the input brings; `rules` acts on them.
 
 mod body;
 mod certificate;
@@ -13,13 +13,13 @@ mod vote;
 
 use federation_chain::BlockHeight;
 
-use crate::{Machine, ballots::Ballots, ballots::Window, state::Height};
+use crate::{Machine, state::Height, vote_keeper::VoteKeeper, vote_keeper::Window};
 use federation_roster::Round;
 
-/// Where a height lies, seen from the one worked on.
+/// A height relative to the current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The height worked on.
+pub(crate) enum RelativeHeight {
+    /// The current height.
     Current,
     /// The one above it.
     Next,
@@ -30,38 +30,38 @@ pub(crate) enum Place {
 }
 
 impl Machine {
-    pub(crate) fn place(&self, height: BlockHeight) -> Place {
+    pub(crate) fn relative_height(&self, height: BlockHeight) -> RelativeHeight {
         let Some(current) = self.height.as_ref().map(Height::number) else {
-            return Place::Far;
+            return RelativeHeight::Far;
         };
         if height == current {
-            Place::Current
+            RelativeHeight::Current
         } else if height == current.next() {
-            Place::Next
+            RelativeHeight::Next
         } else if Some(height) == current.previous() {
-            Place::Last
+            RelativeHeight::Last
         } else {
-            Place::Far
+            RelativeHeight::Far
         }
     }
 
-    /// The collection that a height's messages go to, and the rounds it takes (rule R27).
-    pub(crate) fn collection(&mut self, height: BlockHeight) -> Option<(&mut Ballots, Window)> {
-        match self.place(height) {
-            Place::Current => {
+    /// Returns the collection for a height's messages, and the rounds it accepts (rule R27).
+    pub(crate) fn keeper_for(&mut self, height: BlockHeight) -> Option<(&mut VoteKeeper, Window)> {
+        match self.relative_height(height) {
+            RelativeHeight::Current => {
                 let height = self.height.as_mut()?;
                 let window = Window::around(height.round, &self.config);
-                Some((&mut height.ballots, window))
+                Some((&mut height.keeper, window))
             }
-            Place::Next => {
+            RelativeHeight::Next => {
                 let window = Window::around(Round::FIRST, &self.config);
                 Some((&mut self.next, window))
             }
-            Place::Last | Place::Far => None,
+            RelativeHeight::Last | RelativeHeight::Far => None,
         }
     }
 
-    /// The height worked on, if it is this one.
+    /// Returns the state of the current height, if it is this one.
     pub(crate) fn current(&mut self, height: BlockHeight) -> Option<&mut Height> {
         self.height.as_mut().filter(|h| h.number() == height)
     }

@@ -17,14 +17,14 @@ impl Machine {
         if sender != self.config.leader(proposal.height, proposal.round) {
             return;
         }
-        let Some((ballots, window)) = self.collection(proposal.height) else {
+        let Some((keeper, window)) = self.keeper_for(proposal.height) else {
             return;
         };
-        let evidence = ballots.add_proposal(window, sender, proposal, Some(signature));
-        // R22: a fresh block's body follows by itself.
-        let follows = proposal.valid_round.is_none() && ballots.bodies.any(proposal.hash).is_none();
+        let evidence = keeper.add_proposal(window, sender, proposal, Some(signature));
+        // R22: the body of a fresh block follows unasked.
+        let follows = proposal.valid_round.is_none() && keeper.bodies.any(proposal.hash).is_none();
         if follows && sender != self.config.me() {
-            self.pace.expect(sender, proposal.hash, now);
+            self.timing.expect(sender, proposal.hash, now);
         }
         self.out.evidence(evidence); // R23
     }

@@ -1,12 +1,12 @@
-//! Block signatures: the own one from the signer, others' from the messenger; and what became of
-//! the signed block.
+//! Block signatures, this operator's from its signer and others' from the network, and the outcome
+//! of submitting the signed block.
 
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::OperatorId;
 
 use crate::{
     Alarm, BlockSignature, CompactSignature, IdentitySignature, Machine, SubmitOutcome,
-    state::Errand,
+    state::RequestState,
 };
 
 impl Machine {
@@ -17,14 +17,14 @@ impl Machine {
         signed: BlockSignature,
         signature: IdentitySignature,
     ) {
-        let Some((ballots, _)) = self.collection(signed.height) else {
+        let Some((keeper, _)) = self.keeper_for(signed.height) else {
             return;
         };
-        let evidence = ballots.add_signature(sender, signed, Some(signature));
+        let evidence = keeper.add_signature(sender, signed, Some(signature));
         self.out.evidence(evidence); // R23
     }
 
-    /// R17: the guard allowed it and the signer signed.
+    /// R17: the guard allowed the signature and the signer made it.
     pub(crate) fn on_signed(
         &mut self,
         now: UnixTime,
@@ -35,8 +35,8 @@ impl Machine {
         if self.current(height).is_none() {
             return;
         }
-        if let Some(mut work) = self.work(now) {
-            work.signed(BlockSignature {
+        if let Some(mut rules) = self.rules(now) {
+            rules.signed(BlockSignature {
                 height,
                 hash,
                 signature,
@@ -44,13 +44,13 @@ impl Machine {
         }
     }
 
-    /// R17, R20: asked again at the beat. A refusal that comes when the height is over says nothing of
-    /// the height worked on; the driver counts it.
+    /// R17, R20: the signer is asked again at the next retransmission. A refusal that arrives after
+    /// the height is over does not concern the current one; the driver counts it.
     pub(crate) fn on_sign_refused(&mut self, height: BlockHeight, hash: BlockHash, reason: String) {
         let Some(current) = self.current(height) else {
             return;
         };
-        current.signing = Errand::Failed;
+        current.signing = RequestState::Failed;
         self.out.alarm(Alarm::SignRefused {
             height,
             hash,
@@ -58,31 +58,31 @@ impl Machine {
         });
     }
 
-    /// R17, R20: asked again at the beat, and no alarm.
+    /// R17, R20: the signer is asked again at the next retransmission, without an alarm.
     pub(crate) fn on_sign_unavailable(&mut self, height: BlockHeight) {
         if let Some(current) = self.current(height) {
-            current.signing = Errand::Failed;
+            current.signing = RequestState::Failed;
         }
     }
 
-    /// R18: an accepted block becomes the tip, which comes as an input of its own.
+    /// R18: an accepted block becomes the tip, which arrives as a separate input.
     pub(crate) fn on_submitted(
         &mut self,
         height: BlockHeight,
         hash: BlockHash,
         outcome: SubmitOutcome,
     ) {
-        let errand = match &outcome {
-            SubmitOutcome::Accepted => Errand::Done,
-            SubmitOutcome::Unavailable | SubmitOutcome::Rejected(_) => Errand::Failed,
+        let request_state = match &outcome {
+            SubmitOutcome::Accepted => RequestState::Done,
+            SubmitOutcome::Unavailable | SubmitOutcome::Rejected(_) => RequestState::Failed,
         };
         let Some(current) = self.current(height) else {
             return;
         };
-        current.submitting = errand;
+        current.submitting = request_state;
         if let SubmitOutcome::Rejected(reason) = outcome {
-            // The copy may be bad and the block good: look for another copy.
-            current.ballots.bodies.refuse(hash, &reason);
+            // This copy may be bad while the block is good: another copy is sought.
+            current.keeper.bodies.refuse(hash, &reason);
             self.out.alarm(Alarm::SubmitRejected {
                 height,
                 hash,

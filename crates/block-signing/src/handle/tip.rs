@@ -8,15 +8,15 @@ use federation_chain::UnixTime;
 
 use crate::{
     Alarm, Event, HeightReport, Machine, Output, Record, Standing, Tip,
-    answers::Answers,
-    ballots::Ballots,
+    replies::Replies,
     schedule,
-    state::{Finished, Height, Memory, Step},
+    state::{Height, LastDecided, Recovered, Step},
+    vote_keeper::VoteKeeper,
 };
 
 impl Machine {
     pub(crate) fn on_tip(&mut self, now: UnixTime, tip: Tip) {
-        // R1: never at or below what is final.
+        // R1: no work at or below a final height.
         let worked_on = self.height.as_ref().map(|height| height.tip.height);
         let floor = worked_on.max(self.last_final);
         if let Some(last_final) = floor.filter(|floor| tip.height < *floor) {
@@ -42,38 +42,40 @@ impl Machine {
         } else {
             now.min(tip.time)
         };
-        let ballots = self.finish(now, tip);
+        let keeper = self.finish(now, tip);
         if worked_on.is_none() {
             self.observe_from(now);
         }
-        self.start(now, since, tip, ballots);
+        self.start(now, since, tip, keeper);
     }
 
-    /// R19: the node has the height's block. Gives what came early for the height above the tip.
-    fn finish(&mut self, now: UnixTime, tip: Tip) -> Ballots {
-        if let Some(mut work) = self.work(now) {
-            work.leave();
+    /// R19: the node has the height's block. Returns what was received early for the height above
+    /// the tip.
+    fn finish(&mut self, now: UnixTime, tip: Tip) -> VoteKeeper {
+        if let Some(mut rules) = self.rules(now) {
+            rules.leave();
         }
         let next = mem::take(&mut self.next);
         let Some(height) = self.height.take() else {
             return next;
         };
         if height.number() != tip.height {
-            return Ballots::default();
+            return VoteKeeper::default();
         }
-        let settled = height.ballots.settled(self.config.quorum());
-        if settled.is_some_and(|hash| hash == tip.hash) && self.is_young(height.tip, tip) {
-            self.take_part(tip);
+        let settled = height.keeper.settled(self.config.quorum());
+        if settled.is_some_and(|hash| hash == tip.hash) && self.is_recent(height.tip, tip) {
+            self.start_participating(tip);
         }
-        self.report(now, tip, &height);
-        self.keep_finished(now, tip, height);
+        self.report_height(now, tip, &height);
+        self.keep_last_decided(now, tip, height);
         next
     }
 
-    /// R29: whether a block was proposed after the observing began, so that its height is not below
-    /// any at which the former life voted. Clocks differ by up to the drift, and a block's time is
-    /// up to the drift ahead of them, unless it is the lowest that its parent's median time allows.
-    fn is_young(&self, parent: Tip, block: Tip) -> bool {
+    /// R29: whether a block was proposed after observing began, so that its height is above every
+    /// one at which the earlier life voted. Clocks differ by up to the drift, and a block's time
+    /// may be ahead of them by up to the drift, unless it is the lowest that its parent's median
+    /// time allows.
+    fn is_recent(&self, parent: Tip, block: Tip) -> bool {
         let Standing::Observing { since: Some(since) } = self.standing else {
             return false;
         };
@@ -86,7 +88,7 @@ impl Machine {
         by_the_clock && block.time > since.after(drift).after(drift)
     }
 
-    /// R29: the observing begins with the first tip after each start: the clock may have been wrong
+    /// R29: observing begins with the first tip after each start, as the clock may have been wrong
     /// before.
     fn observe_from(&mut self, now: UnixTime) {
         if let Standing::Observing { since } = &mut self.standing {
@@ -95,9 +97,9 @@ impl Machine {
         }
     }
 
-    /// R29: and anew when the clock is set, as that of a machine that has just begun to ask for the
-    /// time: no block is younger than the observing by a clock that was wrong.
-    pub(crate) fn observe_anew_if_clock_was_set(&mut self, before: UnixTime, now: UnixTime) {
+    /// R29: observing restarts when the clock is set, as when a machine has only just synchronised
+    /// its time: by a clock that was wrong, no block is recent.
+    pub(crate) fn restart_observing_if_clock_was_set(&mut self, before: UnixTime, now: UnixTime) {
         let Standing::Observing { since: Some(since) } = self.standing else {
             return;
         };
@@ -108,19 +110,19 @@ impl Machine {
         }
     }
 
-    /// R29: an observer that worked at a height has seen others settle it.
-    fn take_part(&mut self, tip: Tip) {
+    /// R29: an observer has seen others settle a height at which it worked.
+    fn start_participating(&mut self, tip: Tip) {
         if self.observing() {
-            self.standing = Standing::TakingPart;
+            self.standing = Standing::Participating;
             self.out.persist(Record::Standing(self.standing));
-            self.out.event(Event::TakingPart {
+            self.out.event(Event::Participating {
                 from: tip.height.next(),
             });
         }
     }
 
-    fn report(&mut self, now: UnixTime, tip: Tip, height: &Height) {
-        let decision = height.ballots.decision.as_ref();
+    fn report_height(&mut self, now: UnixTime, tip: Tip, height: &Height) {
+        let decision = height.keeper.decision.as_ref();
         if let Some(decided) = decision.map(|d| d.hash).filter(|hash| *hash != tip.hash) {
             self.out.alarm(Alarm::OtherThanDecided {
                 height: tip.height,
@@ -128,7 +130,7 @@ impl Machine {
                 tip: tip.hash,
             });
         }
-        let started = height.marks.height;
+        let started = height.timestamps.height;
         let since = |time: Option<UnixTime>| Some(time?.since(started?));
         let round = decision.map(|decision| decision.round);
         let report = HeightReport {
@@ -136,34 +138,35 @@ impl Machine {
             hash: tip.hash,
             round,
             leader: round.map(|round| self.config.leader(tip.height, round)),
-            signers: height.ballots.signatures(tip.hash).map(|s| s.0).collect(),
-            until_decided: since(height.marks.decided),
-            until_signed: since(height.marks.signed),
-            until_submitted: since(height.marks.submitted),
+            signers: height.keeper.signatures(tip.hash).map(|s| s.0).collect(),
+            until_decided: since(height.timestamps.decided),
+            until_signed: since(height.timestamps.signed),
+            until_submitted: since(height.timestamps.submitted),
             until_finished: since(Some(now)),
         };
         self.out.event(Event::HeightFinished(Box::new(report)));
     }
 
-    /// R21: what settles the height is kept for those who missed it.
-    fn keep_finished(&mut self, now: UnixTime, tip: Tip, mut height: Height) {
-        let decision = height.ballots.decision.take();
-        self.finished = decision
+    /// R21: keeps what settles the height, for operators that missed it.
+    fn keep_last_decided(&mut self, now: UnixTime, tip: Tip, mut height: Height) {
+        let decision = height.keeper.decision.take();
+        self.last_decided = decision
             .filter(|d| d.hash == tip.hash)
-            .map(|decision| Finished {
-                candidate: height.ballots.bodies.any(decision.hash).cloned(),
+            .map(|decision| LastDecided {
+                candidate: height.keeper.bodies.any(decision.hash).cloned(),
                 signature: height.own.signature,
-                signatures: height.ballots.compact_signatures(decision.hash),
+                signatures: height.keeper.compact_signatures(decision.hash),
                 decision,
-                helped: now,
-                // Who lacks the decided block may have spent its answers on others.
-                answers: Answers::default(),
+                last_help: now,
+                // An operator that lacks the decided block may have used up its replies on other
+                // blocks.
+                replies: Replies::default(),
                 helpers: BTreeSet::new(),
             });
     }
 
-    /// R1, R2, R26: the height above the tip, with what the store remembered of it.
-    fn start(&mut self, now: UnixTime, since: UnixTime, tip: Tip, ballots: Ballots) {
+    /// R1, R2, R26: starts the height above the tip, with what the store holds about it.
+    fn start(&mut self, now: UnixTime, since: UnixTime, tip: Tip, keeper: VoteKeeper) {
         if mem::take(&mut self.standing_is_new) {
             self.out.persist(Record::Standing(self.standing));
         }
@@ -173,16 +176,16 @@ impl Machine {
             self.out.push(Output::Forget { below: tip.height });
         }
         let start = schedule::start(&tip, self.config.interval(), since);
-        let mut height = Height::new(tip, start, ballots);
+        let mut height = Height::new(tip, start, keeper);
         let number = height.number();
-        if let Some(last) = self.memory.remove(&tip.height) {
-            self.recall_finished(now, tip, last);
+        if let Some(last) = self.recovered.remove(&tip.height) {
+            self.recover_last_decided(now, tip, last);
         }
-        let memory = self.memory.remove(&number);
-        self.memory.retain(|height, _| *height > number);
-        let resumes = memory.is_some();
-        if let Some(memory) = memory {
-            self.resume(&mut height, memory);
+        let recovered = self.recovered.remove(&number);
+        self.recovered.retain(|height, _| *height > number);
+        let resumes = recovered.is_some();
+        if let Some(recovered) = recovered {
+            self.resume(&mut height, recovered);
         }
         if !resumes && start > now {
             self.out.event(Event::HeightWaiting {
@@ -191,52 +194,52 @@ impl Machine {
             });
         }
         self.height = Some(height);
-        if resumes && let Some(mut work) = self.work(now) {
-            work.resume();
+        if resumes && let Some(mut rules) = self.rules(now) {
+            rules.resume();
         }
     }
 
-    fn recall_finished(&mut self, now: UnixTime, tip: Tip, memory: Memory) {
-        let decision = memory.decision.filter(|d| d.hash == tip.hash);
-        if let Some(decision) = decision.filter(|_| self.finished.is_none()) {
-            let mut bodies = memory.bodies.into_iter();
-            self.finished = Some(Finished {
+    fn recover_last_decided(&mut self, now: UnixTime, tip: Tip, recovered: Recovered) {
+        let decision = recovered.decision.filter(|d| d.hash == tip.hash);
+        if let Some(decision) = decision.filter(|_| self.last_decided.is_none()) {
+            let mut bodies = recovered.bodies.into_iter();
+            self.last_decided = Some(LastDecided {
                 candidate: bodies.find(|body| body.hash == decision.hash),
                 decision,
-                signature: memory.own.signature,
-                // Those of others are not stored.
+                signature: recovered.own.signature,
+                // Other operators' signatures are not stored.
                 signatures: BTreeMap::new(),
-                helped: now,
-                answers: Answers::default(),
+                last_help: now,
+                replies: Replies::default(),
                 helpers: BTreeSet::new(),
             });
         }
     }
 
-    /// R26: puts back what was said and seen before the restart.
-    fn resume(&mut self, height: &mut Height, memory: Memory) {
-        height.round = memory.resume_round();
-        for candidate in memory.bodies {
+    /// R26: restores what was sent and seen before the restart.
+    fn resume(&mut self, height: &mut Height, recovered: Recovered) {
+        height.round = recovered.resume_round();
+        for candidate in recovered.bodies {
             height.stored_bodies.insert(candidate.hash);
-            let bodies = &mut height.ballots.bodies;
+            let bodies = &mut height.keeper.bodies;
             bodies.insert(
                 self.config.me(),
                 candidate,
-                crate::bodies::Judgement::Unknown,
+                crate::bodies::Validity::Unknown,
             );
         }
-        for proof in memory.proofs {
+        for proof in recovered.proofs {
             height.stored_proofs.insert((proof.round, proof.hash));
-            height.ballots.proofs.insert(proof);
+            height.keeper.proofs.insert(proof);
         }
-        if let Some(over) = memory.over {
-            height.ballots.keep_over(over);
+        if let Some(certificate) = recovered.round_certificate {
+            height.keeper.keep_round_certificate(certificate);
         }
-        if let Some(decision) = memory.decision {
+        if let Some(decision) = recovered.decision {
             height.stored_decision = true;
-            height.ballots.decision = Some(decision);
+            height.keeper.decision = Some(decision);
         }
-        height.own = memory.own;
+        height.own = recovered.own;
         height.step = Step::Waiting {
             start: UnixTime::from_millis(0),
         };

@@ -10,7 +10,8 @@ use super::rng::mix;
 /// The genesis block's time, in seconds.
 pub(crate) const GENESIS_SECS: u64 = 1_700_000_000;
 
-/// Four numbers made of bytes; no real hash, but no two contents of a run share one.
+/// Four numbers derived from bytes. This is not a cryptographic hash, but no two contents in a run
+/// collide.
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     let mut lanes = [1u64, 2, 3, 4];
     for chunk in bytes.chunks(8) {
@@ -27,8 +28,8 @@ pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// A block: height, previous, time, a salt, and a byte that its hash does not cover and that must
-/// be 0, as a witness is not covered and must be right.
+/// Makes a block of height, previous block, time, a salt, and a byte that stands for a witness: the
+/// hash does not cover it, and it must be 0 for the block to be valid.
 pub(crate) fn block(
     height: BlockHeight,
     previous: BlockHash,
@@ -52,7 +53,7 @@ pub(crate) fn block(
     }
 }
 
-/// The same block with a witness that no node takes.
+/// Returns the same block with a witness that every node rejects.
 pub(crate) fn spoil(candidate: &Candidate) -> Candidate {
     let mut bytes = candidate.bytes.to_vec();
     if let Some(last) = bytes.last_mut() {
@@ -68,7 +69,7 @@ fn is_spoiled(candidate: &Candidate) -> bool {
     candidate.bytes.last() != Some(&0)
 }
 
-/// One operator's node: the chain it has.
+/// One operator's node, which is its chain.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) chain: Vec<Candidate>,
@@ -91,10 +92,10 @@ impl Node {
     fn best(&self) -> &Candidate {
         self.chain
             .last()
-            .expect("the genesis block is always there")
+            .expect("the genesis block is never removed")
     }
 
-    /// Loses its last blocks, but not the genesis block.
+    /// Drops its last blocks, except the genesis block.
     pub(crate) fn roll_back(&mut self, blocks: usize) {
         let left = self.chain.len().saturating_sub(blocks).max(1);
         self.chain.truncate(left);
@@ -127,7 +128,7 @@ impl Node {
         block(self.height().next(), self.best().hash, secs, salt, 0)
     }
 
-    /// What `testproposedblock` and `submitblock` look at, but for the signatures.
+    /// The checks of `testproposedblock` and `submitblock`, except for the signatures.
     pub(crate) fn check(&self, candidate: &Candidate) -> Result<(), &'static str> {
         if is_spoiled(candidate) {
             return Err("bad-witness");

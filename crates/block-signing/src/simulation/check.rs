@@ -1,4 +1,4 @@
-//! What must hold after every step.
+//! The properties that must hold after every step.
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use super::scenario::Scenario;
 /// A property that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Breach {
+pub enum Violation {
     /// Two blocks of one height can both have M signatures.
     #[error("fork at height {height}: {first} and {second} both have enough signatures")]
     Fork {
@@ -25,70 +25,70 @@ pub enum Breach {
     /// An honest operator signed two blocks of one height.
     #[error("operator {operator} signed two blocks at height {height}")]
     SignedTwice {
-        /// Who.
+        /// The operator.
         operator: OperatorId,
         /// The height.
         height: BlockHeight,
     },
     /// Honest operators decided, signed or accepted different blocks.
-    #[error("honest operators settled on different blocks at height {height}: {what}")]
+    #[error("honest operators settled on different blocks at height {height}, shown by {what}")]
     Disagreement {
         /// The height.
         height: BlockHeight,
-        /// By what it showed.
+        /// What revealed it.
         what: &'static str,
     },
     /// An honest operator asked for a signature before it knew of a decision.
-    #[error("operator {operator} signs at height {height} what it has not decided")]
+    #[error("operator {operator} signed an undecided block at height {height}")]
     SignedUndecided {
-        /// Who.
+        /// The operator.
         operator: OperatorId,
         /// The height.
         height: BlockHeight,
     },
-    /// Evidence was put out against an operator that does not lie.
-    #[error("operator {operator} is accused and honest")]
+    /// Evidence was reported against an honest operator.
+    #[error("honest operator {operator} was accused")]
     HonestAccused {
-        /// Who.
+        /// The operator.
         operator: OperatorId,
     },
     /// A machine raised an alarm that cannot be true.
     #[error("operator {operator} raised a false alarm: {alarm}")]
     FalseAlarm {
-        /// Who.
+        /// The operator.
         operator: OperatorId,
-        /// What it said.
+        /// The alarm.
         alarm: String,
     },
-    /// A height leaves more and more in a store.
-    #[error("operator {operator} has {records} records of height {height}")]
+    /// A height leaves an unbounded number of records in a store.
+    #[error("operator {operator} stores {records} records of height {height}")]
     StoreGrows {
-        /// Who.
+        /// The operator.
         operator: OperatorId,
         /// The height.
         height: BlockHeight,
-        /// How many records of it there are.
+        /// The number of its records.
         records: usize,
     },
-    /// One operator made another send it more bodies of one height than it may ask for.
-    #[error("operator {operator} sent {bodies} bodies of height {height} to operator {asker}")]
+    /// One operator made another send it more bodies of one height than it may request.
+    #[error("operator {operator} sent {bodies} bodies of height {height} to operator {requester}")]
     Amplified {
-        /// Who sent them.
+        /// The operator that sent them.
         operator: OperatorId,
-        /// Who asked for them.
-        asker: OperatorId,
+        /// The operator that requested them.
+        requester: OperatorId,
         /// The height.
         height: BlockHeight,
-        /// How many there were.
+        /// The number of bodies.
         bodies: u64,
     },
-    /// A machine wants to be woken at once after it has been woken.
-    #[error("operator {operator} waits for a time that has passed")]
+    /// A machine asks to be woken at once right after it was woken.
+    #[error("operator {operator} has a timeout in the past")]
     Spins {
-        /// Who.
+        /// The operator.
         operator: OperatorId,
     },
-    /// The calm was long enough, and the blocks did not come.
+    /// No blocks were made although the quiescent phase was long enough.
     #[error("no progress: operators are at heights {heights:?} and rounds {rounds:?}")]
     Stuck {
         /// The heights of the honest operators' nodes.
@@ -96,8 +96,8 @@ pub enum Breach {
         /// The rounds that their machines are in.
         rounds: Vec<u32>,
     },
-    /// A height begun in the calm took too many rounds.
-    #[error("height {height} took {rounds} rounds in the calm")]
+    /// A height begun in the quiescent phase took too many rounds.
+    #[error("height {height} took {rounds} rounds in the quiescent phase")]
     TooManyRounds {
         /// The height.
         height: BlockHeight,
@@ -106,23 +106,27 @@ pub enum Breach {
     },
 }
 
-/// A breach, and how to see it again.
+/// A violation, and how to reproduce it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The seed that replays it.
+    /// The seed that reproduces it.
     pub seed: u64,
     /// Milliseconds of virtual time since the start.
     pub at: u64,
     /// What did not hold.
-    pub breach: Breach,
+    pub violation: Violation,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, at, breach } = self;
+        let Self {
+            seed,
+            at,
+            violation,
+        } = self;
         write!(
             f,
-            "{breach} (after {at} ms; replay: cargo run --release -p federation-block-signing \
+            "{violation} (after {at} ms; to reproduce: cargo run --release -p federation-block-signing \
              --example simulate -- --seed {seed} --trace)"
         )
     }
@@ -130,13 +134,13 @@ impl fmt::Display for Failure {
 
 impl core::error::Error for Failure {}
 
-/// What honest operators did, to compare.
+/// What honest operators did, for comparison.
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
     threshold: usize,
     liars: usize,
     only_forks: bool,
-    /// Who signed which block, per height; honest operators only.
+    /// The signers of each block, per height; honest operators only.
     signers: BTreeMap<BlockHeight, BTreeMap<BlockHash, BTreeSet<OperatorId>>>,
     settled: BTreeMap<BlockHeight, BlockHash>,
 }
@@ -151,27 +155,27 @@ impl Checker {
         }
     }
 
-    /// An honest operator's block signature is about to leave it.
+    /// Checks a block signature that is about to leave an honest operator.
     pub(crate) fn signed(
         &mut self,
         operator: OperatorId,
         height: BlockHeight,
         hash: BlockHash,
-    ) -> Result<(), Breach> {
+    ) -> Result<(), Violation> {
         let blocks = self.signers.entry(height).or_default();
         blocks.entry(hash).or_default().insert(operator);
         let elsewhere = blocks
             .iter()
             .any(|(other, signers)| *other != hash && signers.contains(&operator));
         if elsewhere {
-            return Err(Breach::SignedTwice { operator, height });
+            return Err(Violation::SignedTwice { operator, height });
         }
         let mut enough = blocks
             .iter()
             .filter(|(_, signers)| signers.len() + self.liars >= self.threshold)
             .map(|(hash, _)| *hash);
         if let (Some(first), Some(second)) = (enough.next(), enough.next()) {
-            return Err(Breach::Fork {
+            return Err(Violation::Fork {
                 height,
                 first,
                 second,
@@ -180,13 +184,21 @@ impl Checker {
         self.settle(height, hash, "a signature")
     }
 
-    /// An honest operator's node has a block with M signatures.
-    pub(crate) fn accepted(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), Breach> {
+    /// Checks a block with M signatures that an honest operator's node accepted.
+    pub(crate) fn accepted(
+        &mut self,
+        height: BlockHeight,
+        hash: BlockHash,
+    ) -> Result<(), Violation> {
         self.settle(height, hash, "a node's block")
     }
 
-    /// An honest operator decided.
-    pub(crate) fn decided(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), Breach> {
+    /// Checks a decision of an honest operator.
+    pub(crate) fn decided(
+        &mut self,
+        height: BlockHeight,
+        hash: BlockHash,
+    ) -> Result<(), Violation> {
         self.settle(height, hash, "a decision")
     }
 
@@ -195,10 +207,10 @@ impl Checker {
         height: BlockHeight,
         hash: BlockHash,
         what: &'static str,
-    ) -> Result<(), Breach> {
+    ) -> Result<(), Violation> {
         let settled = *self.settled.entry(height).or_insert(hash);
         if settled != hash && !self.only_forks {
-            return Err(Breach::Disagreement { height, what });
+            return Err(Violation::Disagreement { height, what });
         }
         Ok(())
     }

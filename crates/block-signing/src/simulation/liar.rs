@@ -1,5 +1,5 @@
-//! What lying operators say besides what their twins do: anything that their own key can sign,
-//! to anybody, at any time. They cannot forge what others sign.
+//! Messages of lying operators besides those of their twins: anything that their own key can sign,
+//! to any operator, at any time. They cannot forge other operators' signatures.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -13,56 +13,68 @@ use crate::{
 
 use super::{
     chain,
-    exercise::Exercise,
+    coverage::CoveragePoint,
     network::Frame,
-    requests::GREED,
+    requests::REQUESTS_PER_LIE,
     world::{World, signed},
 };
 
 impl World {
-    /// One lie of one liar, to a random part of the federation.
+    /// Sends one lie of one liar to a random part of the federation.
     pub(crate) fn lie(&mut self) {
         let liars: Vec<usize> = (0..self.slots.len())
-            .filter(|slot| !self.slots[*slot].honest && !self.is_doubled(*slot))
+            .filter(|slot| !self.slots[*slot].honest && !self.is_duplicate(*slot))
             .collect();
         if liars.is_empty() {
             return;
         }
         let slot = liars[self.rng.index(liars.len())];
         let id = self.slots[slot].id;
-        let Some((height, round)) = self.place_to_lie() else {
+        let Some((height, round)) = self.target_of_lie() else {
             return;
         };
         let (kind, message) = match self.rng.below(11) {
-            0 | 1 => (Exercise::LyingVote, self.lying_vote(height, round)),
-            2 => (Exercise::VoteFarAhead, self.vote_far_ahead(slot, height)),
+            0 | 1 => (CoveragePoint::LyingVote, self.lying_vote(height, round)),
+            2 => (
+                CoveragePoint::VoteFarAhead,
+                self.vote_far_ahead(slot, height),
+            ),
             3 | 4 => (
-                Exercise::LyingProposal,
+                CoveragePoint::LyingProposal,
                 self.lying_proposal(slot, height, round),
             ),
-            5 if self.scenario.nuisances => return,
-            5 => (Exercise::LyingSignature, self.lying_signature(id, height)),
-            6 => (Exercise::SpoiledBody, self.spoiled_body()),
-            7 | 8 => (
-                Exercise::PiecedRoundCertificate,
-                self.pieced_round_certificate(),
+            5 if self.scenario.nil_voters => return,
+            5 => (
+                CoveragePoint::LyingSignature,
+                self.lying_signature(id, height),
             ),
-            9 => (Exercise::GreedyRequest, self.greedy_request(height)),
-            _ => (Exercise::PiecedCertificate, self.pieced_certificate()),
+            6 => (CoveragePoint::SpoiledBody, self.spoiled_body()),
+            7 | 8 => (
+                CoveragePoint::AssembledRoundCertificate,
+                self.assembled_round_certificate(),
+            ),
+            9 => (
+                CoveragePoint::RepeatedRequest,
+                self.repeated_request(height),
+            ),
+            _ => (
+                CoveragePoint::AssembledCertificate,
+                self.assembled_certificate(),
+            ),
         };
         if let Some(message) = message {
-            self.count(kind);
+            self.cover(kind);
             let frame = Rc::new(Frame::new(signed(id, message)));
             let part = self.rng.between(200, 1000);
             let greedy = matches!(frame.signed.message, Message::BodyRequest(_));
-            for _ in 0..if greedy { GREED } else { 1 } {
-                self.spread(slot, &frame, part);
+            for _ in 0..if greedy { REQUESTS_PER_LIE } else { 1 } {
+                self.broadcast(slot, &frame, part);
             }
         }
     }
 
-    /// A height and round near those of a random machine.
-    fn place_to_lie(&mut self) -> Option<(BlockHeight, Round)> {
+    /// Returns a height and round close to those of a random machine.
+    fn target_of_lie(&mut self) -> Option<(BlockHeight, Round)> {
         let slot = self.rng.index(self.slots.len());
         let status = self.slots[slot].machine.as_ref()?.status();
         let ahead = u32::try_from(self.rng.below(4)).unwrap_or(0);
@@ -70,8 +82,8 @@ impl World {
         Some((status.height, Round::new(round)))
     }
 
-    /// A vote for nil any number of rounds after those in which the others are; often in one that
-    /// the liar leads, where all would have to wait for its proposal.
+    /// Makes a vote for nil any number of rounds ahead of the others, often in a round that the
+    /// liar leads, where all would have to wait for its proposal.
     fn vote_far_ahead(&mut self, slot: usize, height: BlockHeight) -> Option<Message> {
         let id = self.slots[slot].id;
         let config = &self.slots[slot].config;
@@ -112,7 +124,7 @@ impl World {
         } else {
             VoteKind::Precommit
         };
-        let value = if self.scenario.nuisances || self.rng.chance(200) {
+        let value = if self.scenario.nil_voters || self.rng.chance(200) {
             None
         } else {
             self.some_hash(height)
@@ -125,7 +137,8 @@ impl World {
         }))
     }
 
-    /// A proposal for a round that it leads, of an old block or of a new one that it spreads.
+    /// Makes a proposal for a round that it leads, of an old block or of a new one that it
+    /// broadcasts.
     fn lying_proposal(&mut self, slot: usize, height: BlockHeight, near: Round) -> Option<Message> {
         let id = self.slots[slot].id;
         let config = &self.slots[slot].config;
@@ -153,9 +166,9 @@ impl World {
                     bytes: block.bytes.clone(),
                 });
                 let frame = Rc::new(Frame::new(signed(id, body)));
-                self.spread(slot, &frame, 700);
+                self.broadcast(slot, &frame, 700);
             } else {
-                self.count(Exercise::WithheldBody);
+                self.cover(CoveragePoint::WithheldBody);
             }
             block.hash
         };
@@ -180,8 +193,8 @@ impl World {
     }
 
     fn spoiled_body(&mut self) -> Option<Message> {
-        let place = self.rng.index(self.blocks.len());
-        let block = chain::spoil(self.blocks.get(place)?);
+        let index = self.rng.index(self.blocks.len());
+        let block = chain::spoil(self.blocks.get(index)?);
         Some(Message::Body(Body {
             height: block.height,
             hash: block.hash,
@@ -189,11 +202,11 @@ impl World {
         }))
     }
 
-    /// A certificate made of real votes that were sent to anybody, its own lies among them, with
-    /// or without enough of them.
-    fn pieced_certificate(&mut self) -> Option<Message> {
-        let place = self.rng.index(self.recent.len());
-        let Message::Vote(vote) = self.recent.get(place)?.signed.message else {
+    /// Assembles a certificate from real votes that were sent to anyone, its own lies among them,
+    /// with or without a quorum.
+    fn assembled_certificate(&mut self) -> Option<Message> {
+        let index = self.rng.index(self.recent.len());
+        let Message::Vote(vote) = self.recent.get(index)?.signed.message else {
             return None;
         };
         let hash = vote.value?;
@@ -204,7 +217,7 @@ impl World {
             }
         }
         let liars = self.slots.iter().filter(|slot| !slot.honest);
-        for slot in liars.filter(|_| !self.scenario.nuisances) {
+        for slot in liars.filter(|_| !self.scenario.nil_voters) {
             let own = signed(slot.id, Message::Vote(vote));
             votes.insert(slot.id, own.signature);
         }
@@ -217,11 +230,11 @@ impl World {
         }))
     }
 
-    /// The same of the precommits of a round, whatever they are for: who comes too early ends a
-    /// round in which others would still have decided.
-    fn pieced_round_certificate(&mut self) -> Option<Message> {
-        let place = self.rng.index(self.recent.len());
-        let Message::Vote(some) = self.recent.get(place)?.signed.message else {
+    /// Assembles a round certificate from the precommits of a round, whatever they are for:
+    /// accepting one too early ends a round in which others would still have decided.
+    fn assembled_round_certificate(&mut self) -> Option<Message> {
+        let index = self.rng.index(self.recent.len());
+        let Message::Vote(some) = self.recent.get(index)?.signed.message else {
             return None;
         };
         let mut votes = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! A federation in virtual time: real machines, with a network, stores, guards, nodes and clocks
-//! that fail as the seed says, and operators that lie.
+//! that fail as the seed determines, and operators that lie.
 //!
-//! Everything is decided by the seed, so a failing one replays:
+//! The seed determines everything, so a failing run can be reproduced:
 //!
 //! ```
 //! use federation_block_signing::simulation::{Scenario, run};
@@ -10,18 +10,19 @@
 //! assert!(summary.blocks > 0);
 //! ```
 //!
-//! A run has a storm, in which everything in [`Scenario`] goes wrong, and a calm after it, in
-//! which the federation must make blocks again. After every step it is checked that
-//! - no honest operator signs two blocks of one height, nor any block that was not decided;
+//! A run has a fault phase, in which everything in [`Scenario`] goes wrong, and a quiescent phase
+//! after it, in which the federation must make blocks again. Checked after every step:
+//! - no honest operator signs two blocks of one height, or any block that was not decided;
 //! - all honest operators decide, sign and accept the same block at each height;
-//! - no two blocks of one height can get M signatures, be all liars willing to sign both;
+//! - no two blocks of one height can get M signatures, even if all liars sign both;
 //! - no honest operator is accused;
 //! - no height leaves more in a store than the window of rounds allows, however long it takes.
 
-mod air;
 mod chain;
 mod check;
-mod exercise;
+mod coverage;
+mod delivery;
+mod faults;
 mod liar;
 mod network;
 mod node;
@@ -35,11 +36,10 @@ mod storage;
 mod tests;
 mod uplink;
 mod validity;
-mod weather;
 mod world;
 
-pub use check::{Breach, Failure};
-pub use exercise::{Exercise, Exercised};
+pub use check::{Failure, Violation};
+pub use coverage::{Coverage, CoveragePoint};
 pub use network::Frame;
 pub use scenario::Scenario;
 pub use world::{Summary, World, run};

@@ -1,20 +1,20 @@
-//! What travels between operators, and who can hear whom.
+//! Frames between operators, and partitions of the network.
 
 use bytes::Bytes;
 
 use crate::{Candidate, Message, SignedMessage};
 
-/// A message on its way.
+/// A message under way.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The message as it was signed.
     pub signed: SignedMessage,
-    /// For a body: what the receiving driver makes of the bytes.
+    /// For a body: the block that the receiving driver decodes.
     pub(crate) candidate: Option<Candidate>,
 }
 
 impl Frame {
-    /// Bodies are decoded by the receiver's driver: here once for all.
+    /// Creates a frame. Each receiver's driver decodes bodies; here it is done once for all.
     pub(crate) fn new(signed: SignedMessage) -> Self {
         let candidate = match &signed.message {
             Message::Body(body) => decode(&body.bytes),
@@ -24,7 +24,7 @@ impl Frame {
     }
 }
 
-/// A block from the bytes that `chain::block` made.
+/// Decodes a block from the bytes that `chain::block` made.
 fn decode(bytes: &Bytes) -> Option<Candidate> {
     let (height, rest) = bytes.split_first_chunk::<4>()?;
     let (previous, rest) = rest.split_first_chunk::<32>()?;
@@ -42,7 +42,7 @@ fn decode(bytes: &Bytes) -> Option<Candidate> {
     ))
 }
 
-/// Which slots hear each other: those with the same side.
+/// Which slots reach each other: those on the same side.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Partition {
     sides: Vec<u8>,

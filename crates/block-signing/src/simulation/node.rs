@@ -1,32 +1,32 @@
-//! What nodes, guards and signers answer, and how blocks get from node to node.
+//! Answers of nodes, guards and signers, and the relay of blocks between nodes.
 
 use crate::{Candidate, CompactSignature, Input, Phase, SubmitOutcome};
 
 use super::{
     chain::digest,
-    check::Breach,
-    exercise::Exercise,
-    world::{Happening, World, wide},
+    check::Violation,
+    coverage::CoveragePoint,
+    world::{SimEvent, World, wide},
 };
 
 impl World {
     pub(super) fn node_fails(&mut self) -> bool {
-        let fails = self.storm && self.rng.chance(self.scenario.node_failures);
+        let fails = self.faults_active && self.rng.chance(self.scenario.node_failures);
         if fails {
-            self.count(Exercise::NodeFailure);
+            self.cover(CoveragePoint::NodeFailure);
         }
         fails
     }
 
     pub(super) fn node_delay(&mut self) -> u64 {
-        let slowest = if self.storm {
+        let slowest = if self.faults_active {
             self.scenario.slow_node
         } else {
             20
         };
         let delay = self.rng.between(1, slowest.max(1));
         if delay > 300 {
-            self.count(Exercise::SlowNode);
+            self.cover(CoveragePoint::SlowNode);
         }
         delay
     }
@@ -38,37 +38,37 @@ impl World {
         self.blocks.push(candidate.clone());
     }
 
-    pub(super) fn sign(&mut self, slot: usize, candidate: &Candidate) -> Result<(), Breach> {
+    pub(super) fn sign(&mut self, slot: usize, candidate: &Candidate) -> Result<(), Violation> {
         let (height, hash) = (candidate.height, candidate.hash);
         let state = &mut self.slots[slot];
         let operator = state.id;
         let phase = state.machine.as_ref().map(|m| m.status().phase);
         if state.honest && phase != Some(Phase::Decided) && !self.scenario.only_forks {
-            return Err(Breach::SignedUndecided { operator, height });
+            return Err(Violation::SignedUndecided { operator, height });
         }
         #[cfg(test)]
         if state.guard_broken {
             let input = Input::SignRefused {
                 height,
                 hash,
-                reason: "the guard's store has failed".to_owned(),
+                reason: "the guard's store failed".to_owned(),
             };
             self.feed(slot, 1, input);
             return Ok(());
         }
-        if state.honest && self.storm && self.rng.chance(self.scenario.guard_failures) {
-            self.count(Exercise::GuardFailure);
+        if state.honest && self.faults_active && self.rng.chance(self.scenario.guard_failures) {
+            self.cover(CoveragePoint::GuardFailure);
             #[cfg(test)]
-            if self.stubborn {
+            if self.ignore_guard_failure {
                 self.slots[slot].guard_broken = true;
                 return self.sign(slot, candidate);
             }
-            // R28: the operator ends, and its service manager opens the store anew.
+            // R28: the operator stops, and its service manager opens the store again.
             self.crash(slot);
             return Ok(());
         }
         if self.slots[slot].honest && self.node_fails() {
-            // A key fails as nodes do, after its guard has let the block pass.
+            // A key fails as nodes do, after its guard has allowed the block.
             let _ = self.slots[slot].guard(height, hash);
             self.feed(slot, 5, Input::SignUnavailable { height, hash });
             return Ok(());
@@ -77,7 +77,7 @@ impl World {
         let input = match state.guard(height, hash) {
             Ok(()) => {
                 if state.honest {
-                    self.count(Exercise::SignatureChecked);
+                    self.cover(CoveragePoint::SignatureChecked);
                     self.checker.signed(operator, height, hash)?;
                 }
                 Input::Signed {
@@ -105,7 +105,7 @@ impl World {
         slot: usize,
         block: Candidate,
         enough: bool,
-    ) -> Result<(), Breach> {
+    ) -> Result<(), Violation> {
         let (height, hash) = (block.height, block.hash);
         let fails = self.node_fails();
         let known = self.slots[slot].node.chain.iter().any(|b| b.hash == hash);
@@ -134,49 +134,49 @@ impl World {
         Ok(())
     }
 
-    /// A node takes a block, tells its operator, and passes it on.
-    fn accept(&mut self, slot: usize, block: Candidate) -> Result<(), Breach> {
+    /// A node accepts a block, reports it to its operator, and relays it.
+    fn accept(&mut self, slot: usize, block: Candidate) -> Result<(), Violation> {
         let id = self.slots[slot].id;
-        self.note(|| {
+        self.trace_line(|| {
             let Candidate { height, hash, .. } = &block;
             format!("node of operator {id} (slot {slot}) has block {height} {hash}")
         });
         if self.slots[slot].honest {
-            self.count(Exercise::AcceptanceChecked);
+            self.cover(CoveragePoint::AcceptanceChecked);
             self.checker.accepted(block.height, block.hash)?;
         }
         self.slots[slot].node.chain.push(block.clone());
         let tip = self.slots[slot].node.tip();
         let delay = self.node_delay();
         self.feed(slot, delay, Input::Tip(tip));
-        self.say_again(slot);
+        self.replay_decision(slot);
         for other in 0..self.slots.len() {
-            if other != slot && self.relays() && self.audible(slot, other) {
+            if other != slot && self.relays() && self.can_reach(slot, other) {
                 let delay = self.frame_delay();
                 let block = block.clone();
-                self.later(delay, Happening::Relay { slot: other, block });
+                self.schedule(delay, SimEvent::Relay { slot: other, block });
             }
         }
         Ok(())
     }
 
     const fn relays(&self) -> bool {
-        self.scenario.relay || !self.storm
+        self.scenario.relay || !self.faults_active
     }
 
-    pub(super) fn relay(&mut self, slot: usize, block: &Candidate) -> Result<(), Breach> {
+    pub(super) fn relay(&mut self, slot: usize, block: &Candidate) -> Result<(), Violation> {
         if self.check_block(slot, block).is_ok() {
             self.accept(slot, block.clone())?;
         }
         Ok(())
     }
 
-    /// A node that is behind fetches what it lacks from a random other.
-    pub(super) fn sync(&mut self, slot: usize) -> Result<(), Breach> {
+    /// A node that is behind fetches missing blocks from a random other node.
+    pub(super) fn sync(&mut self, slot: usize) -> Result<(), Violation> {
         let pause = self.rng.between(300, 700);
-        self.later(pause, Happening::Sync { slot });
+        self.schedule(pause, SimEvent::Sync { slot });
         let other = self.rng.index(self.slots.len());
-        if !self.relays() || !self.audible(slot, other) {
+        if !self.relays() || !self.can_reach(slot, other) {
             return Ok(());
         }
         let have = self.slots[slot].node.chain.len();

@@ -9,17 +9,17 @@ use crate::{Config, Machine, Record};
 
 use super::chain::Node;
 
-/// A machine and what is around it. A lying operator has two of these ("twins"): each part of
-/// the federation hears another one, and each believes itself the only one.
+/// A machine with its surroundings. A lying operator has two of these ("twins"): each part of the
+/// federation talks to a different one, and each believes that it is the only one.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) id: OperatorId,
     pub(crate) honest: bool,
-    /// Never there.
+    /// Permanently absent.
     pub(crate) dead: bool,
-    /// None while crashed.
+    /// `None` while crashed.
     pub(crate) machine: Option<Machine>,
-    /// Counts restarts: answers to an earlier life are lost.
+    /// Counts restarts: answers to an earlier life are dropped.
     pub(crate) life: u32,
     pub(crate) config: Config,
     pub(crate) store: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -27,14 +27,14 @@ pub(crate) struct Slot {
     pub(crate) node: Node,
     /// Clock minus true time, in milliseconds.
     pub(crate) skew: i64,
-    /// When the pending wake-up is, in true time, so that not every step makes a new one.
+    /// The pending wake-up in true time, so that not every step schedules a new one.
     pub(crate) wake: Option<u64>,
-    /// Lost its memory: starts as an observer.
+    /// Lost its store, so it starts as an observer.
     pub(crate) amnesic: bool,
-    /// Its guard's store has failed, and it goes on all the same, which no driver must.
+    /// Its guard's store has failed and it continues, which a driver must not do.
     #[cfg(test)]
     pub(crate) guard_broken: bool,
-    /// Without a guard, to show what it is for.
+    /// Has no guard, to show what the guard is for.
     #[cfg(test)]
     pub(crate) unguarded: bool,
 }
@@ -65,10 +65,10 @@ impl Slot {
         UnixTime::from_millis(now.saturating_add_signed(self.skew))
     }
 
-    /// Starts from what the store holds.
+    /// Starts from the records in the store.
     pub(crate) fn start(&mut self) {
         let records = self.records().collect();
-        // The flag stays until the store knows that the operator observes.
+        // The flag stays set until the store records that the operator observes.
         let config = if self.amnesic && self.store.is_empty() {
             self.config.clone().as_observer()
         } else {
@@ -85,7 +85,9 @@ impl Slot {
 
     pub(crate) fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let bytes = self.store.values();
-        bytes.map(|bytes| Record::from_bytes(bytes).expect("the store gives back what it got"))
+        bytes.map(|bytes| {
+            Record::from_bytes(bytes).expect("the store returns the bytes it was given")
+        })
     }
 
     pub(crate) fn persist(&mut self, record: &Record) {
@@ -107,7 +109,7 @@ impl Slot {
         }
     }
 
-    /// The guard: one hash per height. A liar's twins have none.
+    /// Asks the guard: one hash per height. A liar's twins have none.
     pub(crate) fn guard(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), String> {
         if !self.honest {
             return Ok(());
@@ -120,7 +122,9 @@ impl Slot {
         if signed == hash {
             Ok(())
         } else {
-            Err(format!("{signed} was signed at height {height}"))
+            Err(format!(
+                "block {signed} was already signed at height {height}"
+            ))
         }
     }
 }

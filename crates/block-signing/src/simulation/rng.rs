@@ -1,4 +1,4 @@
-//! SplitMix64: a few lines, so that the crate needs no random source.
+//! SplitMix64, in a few lines, so that the crate needs no random source.
 
 /// A seeded stream of numbers.
 #[derive(Debug, Clone)]
@@ -14,17 +14,17 @@ impl Rng {
         mix(self.0)
     }
 
-    /// A number below `end`; 0 if that is 0.
+    /// Returns a number below `end`, or 0 if that is 0.
     pub(crate) const fn below(&mut self, end: u64) -> u64 {
         if end == 0 { 0 } else { self.next() % end }
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub(crate) const fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
-    /// True in so many of a thousand cases.
+    /// Returns true with this probability, in thousandths.
     pub(crate) const fn chance(&mut self, permille: u64) -> bool {
         self.below(1000) < permille
     }

@@ -1,4 +1,4 @@
-//! The driver of one operator: inputs to its machine, outputs from it, crashes between them.
+//! The driver of one operator: inputs to its machine, outputs from it, and crashes between them.
 
 use std::rc::Rc;
 
@@ -7,28 +7,28 @@ use federation_chain::{BlockHeight, UnixTime};
 use crate::{Alarm, Event, Input, Message, Output, Phase, Verdict};
 
 use super::{
-    check::Breach,
-    exercise::Exercise,
+    check::Violation,
+    coverage::CoveragePoint,
     network::Frame,
-    world::{Happening, World},
+    world::{SimEvent, World},
 };
 
 impl World {
-    pub(super) fn restart(&mut self, slot: usize) -> Result<(), Breach> {
+    pub(super) fn restart(&mut self, slot: usize) -> Result<(), Violation> {
         if self.slots[slot].machine.is_some() || self.slots[slot].dead {
             return Ok(());
         }
         self.slots[slot].start();
         let id = self.slots[slot].id;
-        self.note(|| format!("operator {id} (slot {slot}) starts"));
+        self.trace_line(|| format!("operator {id} (slot {slot}) starts"));
         let tip = self.slots[slot].node.tip();
         self.step(slot, Input::Tip(tip))?;
-        self.say_again(slot);
+        self.replay_decision(slot);
         Ok(())
     }
 
-    /// Somebody says again to an observer what settled the height that it works at, be it long ago.
-    pub(super) fn say_again(&mut self, slot: usize) {
+    /// Delivers to an observer the decision of the height that it works at, however old.
+    pub(super) fn replay_decision(&mut self, slot: usize) {
         let state = &self.slots[slot];
         let machine = state.machine.as_ref();
         if !machine.is_some_and(|machine| machine.status().observing) {
@@ -36,9 +36,9 @@ impl World {
         }
         let next = state.node.height().next();
         if let Some(frame) = self.decisions.get(&next).cloned() {
-            self.count(Exercise::OldDecision);
+            self.cover(CoveragePoint::OldDecision);
             let delay = self.frame_delay();
-            self.later(delay, Happening::Deliver { to: slot, frame });
+            self.schedule(delay, SimEvent::Deliver { to: slot, frame });
         }
     }
 
@@ -49,19 +49,23 @@ impl World {
         self.slots[slot].life += 1;
         self.uplinks[slot].clear();
         self.summary.crashes += 1;
-        self.count(Exercise::Crash);
+        self.cover(CoveragePoint::Crash);
         let id = self.slots[slot].id;
-        self.note(|| format!("operator {id} (slot {slot}) crashes"));
-        if self.storm && self.rng.chance(self.scenario.rollbacks) {
+        self.trace_line(|| format!("operator {id} (slot {slot}) crashes"));
+        if self.faults_active && self.rng.chance(self.scenario.rollbacks) {
             self.roll_back(slot);
         }
-        let longest = if self.scenario.hasty { 100 } else { 1500 };
+        let longest = if self.scenario.fast_timeouts {
+            100
+        } else {
+            1500
+        };
         let pause = self.rng.between(10, longest);
-        self.later(pause, Happening::Restart { slot });
+        self.schedule(pause, SimEvent::Restart { slot });
     }
 
-    /// The node comes back without its last blocks. Somebody honest keeps them: what all lose is
-    /// gone for good.
+    /// Rolls the node back by its last blocks. Some honest operator keeps them: blocks that all
+    /// lose are lost for good.
     fn roll_back(&mut self, slot: usize) {
         let height = self.slots[slot].node.height();
         let others = self.slots.iter().enumerate();
@@ -69,14 +73,14 @@ impl World {
             .filter(|(other, state)| *other != slot && state.honest && !state.dead)
             .any(|(_, state)| state.node.height() >= height);
         if kept && self.slots[slot].honest && height > BlockHeight::GENESIS {
-            self.count(Exercise::Rollback);
+            self.cover(CoveragePoint::Rollback);
             let blocks = self.rng.between(1, 3);
             let blocks = usize::try_from(blocks).unwrap_or(1);
             self.slots[slot].node.roll_back(blocks);
         }
     }
 
-    pub(super) fn receive(&mut self, to: usize, frame: &Rc<Frame>) -> Result<(), Breach> {
+    pub(super) fn receive(&mut self, to: usize, frame: &Rc<Frame>) -> Result<(), Violation> {
         let input = match &frame.signed.message {
             Message::Body(body) => {
                 let Some(candidate) = &frame.candidate else {
@@ -100,14 +104,14 @@ impl World {
         self.step(to, input)?;
         let over = matches!(frame.signed.message, Message::RoundCertificate(_));
         if over && before.is_some() && round(self) > before {
-            self.count(Exercise::RoundCertificateFollowed);
+            self.cover(CoveragePoint::RoundCertificateFollowed);
         }
         Ok(())
     }
 
-    /// One input, and all that follows: the batch of outputs, in which the operator may crash at
-    /// any border.
-    pub(super) fn step(&mut self, slot: usize, input: Input) -> Result<(), Breach> {
+    /// Handles one input and the resulting batch of outputs, in which the operator may crash
+    /// between any two.
+    pub(super) fn step(&mut self, slot: usize, input: Input) -> Result<(), Violation> {
         let clock = self.slots[slot].clock(self.true_time());
         let Some(machine) = &mut self.slots[slot].machine else {
             return Ok(());
@@ -125,28 +129,28 @@ impl World {
         let crash = self.crash_border(slot, batch.len() - records);
         if crash == Some(0) {
             if records > 0 {
-                self.count(Exercise::CrashBeforeStore);
+                self.cover(CoveragePoint::CrashBeforeStore);
             }
             self.crash(slot);
             return Ok(());
         }
         let mut outputs = batch.into_iter();
         if records > 0 {
-            if self.storm && self.rng.chance(self.scenario.store_failures) {
-                self.count(Exercise::StoreFailure);
+            if self.faults_active && self.rng.chance(self.scenario.store_failures) {
+                self.cover(CoveragePoint::StoreFailure);
                 return self.fail_store(slot, clock);
             }
             for output in outputs.by_ref().take(records) {
                 if let Output::Persist(record) = output {
                     self.slots[slot].persist(&record);
-                    self.note_lock(&record);
+                    self.check_refused_lock(&record);
                 }
             }
         }
         for (index, output) in outputs.enumerate() {
             if crash == Some(index + 1) {
                 if records > 0 {
-                    self.count(Exercise::CrashAfterStore);
+                    self.cover(CoveragePoint::CrashAfterStore);
                 }
                 self.crash(slot);
                 return Ok(());
@@ -160,25 +164,26 @@ impl World {
         self.schedule_wake(slot, clock)
     }
 
-    /// Before which output the operator crashes, if it does: 0 is before anything was stored.
+    /// Returns the output before which the operator crashes, if it does: 0 is before anything was
+    /// stored.
     fn crash_border(&mut self, slot: usize, outputs: usize) -> Option<usize> {
         let honest = self.slots[slot].honest;
-        if !self.storm || !honest || outputs == 0 || self.scenario.crashes == 0 {
+        if !self.faults_active || !honest || outputs == 0 || self.scenario.crashes == 0 {
             return None;
         }
         (0..=outputs).find(|_| self.rng.chance(self.scenario.crashes))
     }
 
-    fn fail_store(&mut self, slot: usize, clock: UnixTime) -> Result<(), Breach> {
+    fn fail_store(&mut self, slot: usize, clock: UnixTime) -> Result<(), Violation> {
         let operator = self.slots[slot].id;
         if let Some(machine) = &mut self.slots[slot].machine {
             machine.handle(clock, Input::StoreFailed);
-            let said = [machine.poll_output(), machine.poll_output()];
+            let outputs = [machine.poll_output(), machine.poll_output()];
             let alarm = Some(Output::Event(Event::Alarm(Alarm::Halted)));
-            if said != [alarm, None] || machine.status().phase != Phase::Halted {
-                return Err(Breach::FalseAlarm {
+            if outputs != [alarm, None] || machine.status().phase != Phase::Halted {
+                return Err(Violation::FalseAlarm {
                     operator,
-                    alarm: format!("after a failure of the store: {said:?}"),
+                    alarm: format!("outputs after a store failure: {outputs:?}"),
                 });
             }
         }
@@ -186,14 +191,14 @@ impl World {
         Ok(())
     }
 
-    fn schedule_wake(&mut self, slot: usize, clock: UnixTime) -> Result<(), Breach> {
+    fn schedule_wake(&mut self, slot: usize, clock: UnixTime) -> Result<(), Violation> {
         let now = self.true_time();
         let state = &mut self.slots[slot];
         let Some(at) = state.machine.as_ref().and_then(|m| m.poll_timeout()) else {
             return Ok(());
         };
         if at <= clock {
-            return Err(Breach::Spins { operator: state.id });
+            return Err(Violation::Spins { operator: state.id });
         }
         let at = at
             .as_millis()
@@ -202,22 +207,22 @@ impl World {
         if state.wake.is_none_or(|wake| at < wake) {
             state.wake = Some(at);
             let life = state.life;
-            self.later(at - now, Happening::Wake { slot, life });
+            self.schedule(at - now, SimEvent::Wake { slot, life });
         }
         Ok(())
     }
 
     pub(super) fn feed(&mut self, slot: usize, delay: u64, input: Input) {
         let life = self.slots[slot].life;
-        self.later(delay, Happening::Feed { slot, life, input });
+        self.schedule(delay, SimEvent::Feed { slot, life, input });
     }
 
-    fn act(&mut self, slot: usize, output: Output) -> Result<(), Breach> {
+    fn act(&mut self, slot: usize, output: Output) -> Result<(), Violation> {
         let (id, honest) = (self.slots[slot].id, self.slots[slot].honest);
         match output {
             Output::Persist(record) => {
-                // Only the head of a batch may hold records: the driver relies on it.
-                return Err(Breach::FalseAlarm {
+                // Only the start of a batch may hold records: the driver relies on it.
+                return Err(Violation::FalseAlarm {
                     operator: id,
                     alarm: format!("record after other outputs: {record:?}"),
                 });
@@ -226,12 +231,12 @@ impl World {
             Output::ForgetRecords { keys } => self.slots[slot].forget_records(&keys),
             Output::Send(message) => self.send(slot, message, None)?,
             Output::SendTo { to, message } => {
-                self.check_answer(slot, to, message.height())?;
+                self.check_reply(slot, to, message.height())?;
                 self.send(slot, message, Some(to))?;
             }
             Output::RequestTemplate { height, round } => {
                 if honest && self.leaves_out(slot) {
-                    self.count(Exercise::FreshBlock);
+                    self.cover(CoveragePoint::FreshBlock);
                 }
                 let clock = self.slots[slot].clock(self.true_time());
                 let candidate = self.slots[slot].node.template(clock, self.rng.next());
@@ -273,13 +278,13 @@ impl World {
             Output::Evidence(evidence) => {
                 let operator = evidence.first.sender;
                 let lies = self.slots.iter().any(|s| s.id == operator && !s.honest);
-                self.note(|| format!("operator {id} has evidence against {operator}"));
+                self.trace_line(|| format!("operator {id} has evidence against {operator}"));
                 if honest {
                     self.summary.evidence += 1;
-                    self.count(Exercise::AccusationChecked);
+                    self.cover(CoveragePoint::AccusationChecked);
                 }
                 if !lies && honest {
-                    return Err(Breach::HonestAccused { operator });
+                    return Err(Violation::HonestAccused { operator });
                 }
             }
             Output::Event(event) => self.event(slot, event)?,
@@ -287,14 +292,14 @@ impl World {
         Ok(())
     }
 
-    fn event(&mut self, slot: usize, event: Event) -> Result<(), Breach> {
+    fn event(&mut self, slot: usize, event: Event) -> Result<(), Violation> {
         let operator = self.slots[slot].id;
-        self.note(|| format!("operator {operator} (slot {slot}): {event:?}"));
+        self.trace_line(|| format!("operator {operator} (slot {slot}): {event:?}"));
         if !self.slots[slot].honest {
-            let heard = matches!(event, Event::Alarm(Alarm::OwnMessageFromElsewhere { .. }));
-            if heard && self.is_doubled(slot) {
-                // R24: the driver ends, and no start after that goes on.
-                self.count(Exercise::TwinHeard);
+            let detected = matches!(event, Event::Alarm(Alarm::OwnMessageFromElsewhere { .. }));
+            if detected && self.is_duplicate(slot) {
+                // R24: the driver stops, and no later start continues.
+                self.cover(CoveragePoint::DuplicateDetected);
                 self.slots[slot].dead = true;
                 self.slots[slot].machine = None;
                 self.slots[slot].life += 1;
@@ -302,29 +307,29 @@ impl World {
             return Ok(());
         }
         match event {
-            Event::TakingPart { .. } => {
-                self.count(Exercise::TookPart);
+            Event::Participating { .. } => {
+                self.cover(CoveragePoint::ObserverRejoined);
                 Ok(())
             }
             Event::Decided { height, hash, .. } => {
-                self.count(Exercise::DecisionChecked);
+                self.cover(CoveragePoint::DecisionChecked);
                 self.accept_again(hash);
                 self.checker.decided(height, hash)
             }
             Event::RoundStarted { height, round, .. } => {
                 let round = round.to_u32();
                 if round > self.slots[slot].config.limits().rounds_behind + 2 {
-                    self.count(Exercise::LongHeight);
+                    self.cover(CoveragePoint::LongHeight);
                 }
                 self.summary.highest_round = self.summary.highest_round.max(round);
-                let fresh =
-                    !self.storm && height.to_u32() + self.scenario.goal > self.goal.to_u32() + 1;
+                let fresh = !self.faults_active
+                    && height.to_u32() + self.scenario.goal > self.goal.to_u32() + 1;
                 if fresh {
-                    let highest = &mut self.summary.highest_calm_round;
+                    let highest = &mut self.summary.highest_quiescent_round;
                     *highest = round.max(*highest);
                     let size = u32::try_from(self.scenario.size).unwrap_or(u32::MAX);
                     if self.scenario.must_progress() && round > 4 * size {
-                        return Err(Breach::TooManyRounds {
+                        return Err(Violation::TooManyRounds {
                             height,
                             rounds: round,
                         });
@@ -338,7 +343,7 @@ impl World {
                 | Alarm::OtherThanDecided { .. }
                 | Alarm::TwoDecisions { .. }
                 | Alarm::SignRefused { .. }),
-            ) if !self.scenario.only_forks => Err(Breach::FalseAlarm {
+            ) if !self.scenario.only_forks => Err(Violation::FalseAlarm {
                 operator,
                 alarm: format!("{alarm:?}"),
             }),

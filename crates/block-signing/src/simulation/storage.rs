@@ -1,4 +1,4 @@
-//! What a height may leave in a store (rule R27).
+//! The limit of what a height may leave in a store (rule R27).
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use federation_chain::BlockHeight;
 
 use crate::Record;
 
-use super::{check::Breach, exercise::Exercise, world::World};
+use super::{check::Violation, coverage::CoveragePoint, world::World};
 
 impl World {
-    /// However many rounds a height takes, its records stay below a number that only the window of
-    /// rounds sets: two votes and a proposal for each of them; the lock; three proofs of lock; five
-    /// blocks; round, decision and signature.
-    pub(super) fn check_store(&mut self, slot: usize) -> Result<(), Breach> {
+    /// Checks that the number of a height's records depends only on the window of rounds, however
+    /// many rounds it takes: two votes and a proposal per round; the lock; three proofs of lock;
+    /// five blocks; round, decision and signature.
+    pub(super) fn check_store(&mut self, slot: usize) -> Result<(), Violation> {
         let state = &self.slots[slot];
         if !state.honest {
             return Ok(());
@@ -24,10 +24,10 @@ impl World {
             *heights.entry(height).or_default() += 1;
         }
         let operator = state.id;
-        self.count(Exercise::StoreChecked);
+        self.cover(CoveragePoint::StoreChecked);
         match heights.into_iter().find(|(_, records)| *records > most) {
             None => Ok(()),
-            Some((height, records)) => Err(Breach::StoreGrows {
+            Some((height, records)) => Err(Violation::StoreGrows {
                 operator,
                 height,
                 records,

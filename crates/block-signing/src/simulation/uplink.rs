@@ -1,6 +1,7 @@
-//! Links of finite width: one uplink per operator, shared by a bounded queue for each receiver.
+//! Links of limited bandwidth: one uplink per operator, shared by a bounded queue for each
+//! receiver.
 //!
-//! The uplink takes one frame of each queue in turn, as connections that share a line do. Only
+//! The uplink takes one frame from each queue in turn, as connections that share a line do. Only
 //! bodies take time; everything else waits behind the bodies in its own queue.
 
 use std::{collections::VecDeque, rc::Rc};
@@ -8,21 +9,21 @@ use std::{collections::VecDeque, rc::Rc};
 use crate::Message;
 
 use super::{
-    exercise::Exercise,
+    coverage::CoveragePoint,
     network::Frame,
     scenario::Scenario,
-    world::{Happening, World},
+    world::{SimEvent, World},
 };
 
-/// Frames that wait for one receiver at most.
+/// The most frames queued for one receiver.
 const MOST_FRAMES: usize = 1024;
 
-/// What one operator has yet to send.
+/// The frames that one operator has yet to send.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Uplink {
     /// By receiving slot.
     queues: Vec<VecDeque<Rc<Frame>>>,
-    /// Whose turn it is.
+    /// The queue whose turn is next.
     turn: usize,
     busy: bool,
 }
@@ -36,7 +37,7 @@ impl Uplink {
         }
     }
 
-    /// Appends a frame; how many old ones had to go for it.
+    /// Appends a frame, and returns how many old ones were dropped for it.
     fn push(&mut self, to: usize, frame: &Rc<Frame>, most_bodies: usize) -> usize {
         let queue = &mut self.queues[to];
         queue.push_back(Rc::clone(frame));
@@ -68,7 +69,7 @@ impl Uplink {
         !self.busy && self.queues.iter().all(VecDeque::is_empty)
     }
 
-    /// What waits is lost with the process.
+    /// Drops everything queued, as it is lost with the process.
     pub(crate) fn clear(&mut self) {
         self.queues.iter_mut().for_each(VecDeque::clear);
     }
@@ -82,56 +83,56 @@ impl World {
     /// Sends a frame over the sender's uplink.
     pub(super) fn transmit(&mut self, from: usize, to: usize, frame: &Rc<Frame>) {
         if self.body_millis() == 0 && self.uplinks[from].is_idle() {
-            self.carried(frame);
-            self.dispatch(to, frame);
+            self.count_body(frame);
+            self.deliver_later(to, frame);
             return;
         }
         let dropped = self.uplinks[from].push(to, frame, self.scenario.queued_bodies);
         for _ in 0..dropped {
-            self.count(Exercise::FullQueue);
+            self.cover(CoveragePoint::FullQueue);
         }
         if self.uplinks[from].busy {
-            self.count(Exercise::BusyUplink);
+            self.cover(CoveragePoint::BusyUplink);
         } else {
             self.transmit_next(from);
         }
     }
 
-    /// The uplink has room for its next frame.
+    /// Sends the next frames until the uplink is busy again.
     pub(super) fn transmit_next(&mut self, from: usize) {
         self.uplinks[from].busy = false;
         while let Some((to, frame)) = self.uplinks[from].pop() {
             if is_body(&frame) {
                 self.uplinks[from].busy = true;
                 let millis = self.body_millis();
-                self.later(millis, Happening::Sent { from, to, frame });
+                self.schedule(millis, SimEvent::Sent { from, to, frame });
                 return;
             }
-            self.dispatch(to, &frame);
+            self.deliver_later(to, &frame);
         }
     }
 
-    /// A body is through.
+    /// Handles a body that has left the uplink.
     pub(super) fn sent(&mut self, from: usize, to: usize, frame: &Rc<Frame>) {
-        self.carried(frame);
-        self.dispatch(to, frame);
+        self.count_body(frame);
+        self.deliver_later(to, frame);
         self.transmit_next(from);
     }
 
     const fn body_millis(&self) -> u64 {
         let Scenario {
             body_millis,
-            clogged_millis,
+            congested_millis,
             ..
         } = self.scenario;
-        if self.storm && clogged_millis > body_millis {
-            clogged_millis
+        if self.faults_active && congested_millis > body_millis {
+            congested_millis
         } else {
             body_millis
         }
     }
 
-    fn carried(&mut self, frame: &Frame) {
+    fn count_body(&mut self, frame: &Frame) {
         self.summary.bodies += u64::from(is_body(frame));
     }
 }

@@ -15,11 +15,11 @@ use crate::{
 
 use super::{
     chain::{GENESIS_SECS, digest},
-    check::{Breach, Checker, Failure},
-    exercise::{Exercise, Exercised},
+    check::{Checker, Failure, Violation},
+    coverage::{Coverage, CoveragePoint},
     network::{Frame, Partition},
     operator::Slot,
-    requests::Granted,
+    requests::Allowance,
     rng::Rng,
     scenario::Scenario,
     uplink::Uplink,
@@ -28,46 +28,46 @@ use super::{
 /// True time at the start of a run, in milliseconds since the epoch.
 const START: u64 = GENESIS_SECS * 1000 + 60_000;
 
-/// How long the calm may last before the run counts as stuck.
-const CALM: u64 = 180_000;
+/// The longest quiescent phase, in milliseconds, before the run counts as stuck.
+const MAX_QUIESCENT: u64 = 180_000;
 
-/// Frames remembered for replays and lies.
-pub(super) const MEMORY: usize = 512;
+/// How many frames are remembered for replays and lies.
+pub(super) const MAX_RECENT: usize = 512;
 
-/// What a run that broke nothing did.
+/// The results of a run without a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Blocks on the longest honest chain.
     pub blocks: u32,
-    /// The highest round any honest operator reached.
+    /// The highest round that any honest operator reached.
     pub highest_round: u32,
-    /// The highest round of the heights that began in the calm.
-    pub highest_calm_round: u32,
+    /// The highest round of the heights begun in the quiescent phase.
+    pub highest_quiescent_round: u32,
     /// Inputs handled by all machines.
     pub inputs: u64,
     /// Crashes of operators.
     pub crashes: u32,
-    /// What was met and checked.
-    pub exercised: Exercised,
-    /// Pieces of evidence put out by honest operators.
+    /// What was covered.
+    pub coverage: Coverage,
+    /// Pieces of evidence reported by honest operators.
     pub evidence: u32,
-    /// Bodies that were sent, one for each receiver.
+    /// Bodies sent, counted once per receiver.
     pub bodies: u64,
-    /// Milliseconds of virtual time from the end of the storm to the goal.
-    pub calm: u64,
+    /// Milliseconds of virtual time from the end of the fault phase to the goal.
+    pub quiescent: u64,
 }
 
 /// Runs a scenario to its end.
 ///
 /// # Errors
 ///
-/// [`Failure`] if a property was broken.
+/// [`Failure`] if a property did not hold.
 pub fn run(scenario: &Scenario) -> Result<Summary, Failure> {
     World::new(scenario.clone()).run()
 }
 
 #[derive(Debug)]
-pub(super) enum Happening {
+pub(super) enum SimEvent {
     Deliver {
         to: usize,
         frame: Rc<Frame>,
@@ -97,9 +97,9 @@ pub(super) enum Happening {
     Sync {
         slot: usize,
     },
-    Weather,
+    Faults,
     Lie,
-    Calm,
+    EndFaults,
 }
 
 pub(super) type Filter = Box<dyn FnMut(&Frame, OperatorId) -> bool>;
@@ -111,39 +111,39 @@ pub struct World {
     pub(super) rng: Rng,
     pub(super) now: u64,
     pub(super) slots: Vec<Slot>,
-    pub(super) storm: bool,
+    pub(super) faults_active: bool,
     /// Recent frames, for replays and lies.
     pub(super) recent: Vec<Rc<Frame>>,
     /// Recent blocks, for lies.
     pub(super) blocks: Vec<Candidate>,
     pub(super) sequence: u64,
-    pub(super) happenings: BTreeMap<(u64, u64), Happening>,
+    pub(super) events: BTreeMap<(u64, u64), SimEvent>,
     pub(super) sides: Partition,
     pub(super) split: bool,
-    /// When the last of the frames arrives that are on their way to a slot.
+    /// When the last frame that is under way to a slot arrives.
     pub(super) latest: Vec<u64>,
-    /// Which kinds of messages a slot does not hear from another one, as bits.
-    pub(super) deaf: Vec<Vec<u32>>,
-    /// Whether all nodes refuse all blocks of others until the calm.
+    /// The kinds of messages that a slot loses from another one, as bits.
+    pub(super) kind_loss: Vec<Vec<u32>>,
+    /// Whether all nodes reject all blocks of others until the quiescent phase.
     pub(super) outage: bool,
-    /// Blocks that had a proof of lock in the storm.
+    /// Blocks that had a proof of lock in the fault phase.
     pub(super) proven: BTreeMap<BlockHash, BlockHeight>,
-    pub(super) granted: BTreeMap<(usize, u32, OperatorId, BlockHeight), Granted>,
+    pub(super) allowances: BTreeMap<(usize, u32, OperatorId, BlockHeight), Allowance>,
     pub(super) uplinks: Vec<Uplink>,
-    /// Blocks that a slot's node refuses though nothing is wrong with them.
+    /// Blocks that a slot's node rejects although nothing is wrong with them.
     pub(super) refused: Vec<BTreeSet<BlockHash>>,
     pub(super) checker: Checker,
     pub(super) filter: Option<Filter>,
     pub(super) trace: Option<Trace>,
     pub(super) summary: Summary,
-    pub(super) calm_since: u64,
+    pub(super) quiescent_since: u64,
     pub(super) goal: BlockHeight,
-    pub(super) forgot: bool,
-    /// What settled each height, for those who say it again.
+    pub(super) store_lost: bool,
+    /// The decision of each height, to be sent again.
     pub(super) decisions: BTreeMap<BlockHeight, Rc<Frame>>,
-    /// Drivers go on when a guard's store has failed.
+    /// Drivers continue after a guard's store has failed.
     #[cfg(test)]
-    pub(super) stubborn: bool,
+    pub(super) ignore_guard_failure: bool,
 }
 
 impl fmt::Debug for World {
@@ -156,60 +156,62 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// A federation at its start.
+    /// Creates a federation at its start.
     ///
     /// # Panics
     ///
-    /// If the scenario's size and threshold make no federation.
+    /// If the scenario's size and threshold cannot make a federation.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
         Self::with_config(scenario, |config| config)
     }
 
-    /// A federation at its start, whose machines' parameters are changed by `change`.
+    /// Creates a federation at its start, with the machines' parameters changed by `change`.
     ///
     /// # Panics
     ///
-    /// If the scenario's size and threshold make no federation.
+    /// If the scenario's size and threshold cannot make a federation.
     #[must_use]
     pub fn with_config(scenario: Scenario, change: impl Fn(Config) -> Config) -> Self {
         let mut rng = Rng::new(scenario.seed);
-        // Leaders are by number, so liars and dead ones must not always have the same ones.
+        // Leaders follow from the operators' indices, so liars and absent operators must not always
+        // have the same ones.
         let mut order: Vec<usize> = (0..scenario.size).collect();
         for i in (1..order.len()).rev() {
             order.swap(i, rng.index(i + 1));
         }
         let mut slots = Vec::new();
-        for (place, number) in order.into_iter().enumerate() {
+        for (index, number) in order.into_iter().enumerate() {
             let id = OperatorId::new(u8::try_from(number).expect("a federation is small"));
             let config = Config::new(scenario.size, scenario.threshold, id, scenario.interval);
-            let config = config.expect("the scenario makes a federation");
-            // An observer waits for twice the drift: no more than clocks differ, a second for times
-            // in whole seconds, and what a block takes to everybody, which makes it older.
+            let config = config.expect("the scenario describes a federation");
+            // An observer waits for twice the drift: it must cover the difference between clocks, a
+            // second because block times are whole seconds, and the time in which a block reaches
+            // everyone, which ages it.
             let config = if scenario.amnesia {
                 let bodies = scenario.body_millis * scenario.size as u64;
                 config.with_max_drift(Duration::from_millis(2 * scenario.skew + 1000 + bodies))
             } else {
                 config
             };
-            let config = if scenario.hasty {
-                hasty(config)
+            let config = if scenario.fast_timeouts {
+                fast_timeouts(config)
             } else {
                 config
             };
             let config = change(if scenario.refusals > 0 {
-                forgetful(config)
+                small_window(config)
             } else {
                 config
             });
-            let lies = place < scenario.liars;
+            let lies = index < scenario.liars;
             let mut slot = Slot::new(id, !lies, config);
-            if lies && !scenario.nuisances {
+            if lies && !scenario.nil_voters {
                 slots.push(Slot::new(slot.id, false, slot.config.clone()));
             }
-            // A nuisance needs no machine for what it says.
-            slot.dead = (scenario.liars..scenario.liars + scenario.dead).contains(&place)
-                || (lies && scenario.nuisances);
+            // Such a liar needs no machine for what it sends.
+            slot.dead = (scenario.liars..scenario.liars + scenario.dead).contains(&index)
+                || (lies && scenario.nil_voters);
             slots.push(slot);
         }
         let count = slots.len();
@@ -220,100 +222,100 @@ impl World {
             rng,
             now: 0,
             slots,
-            storm: true,
+            faults_active: true,
             recent: Vec::new(),
             blocks: Vec::new(),
             sequence: 0,
-            happenings: BTreeMap::new(),
+            events: BTreeMap::new(),
             sides,
             split: false,
-            deaf: vec![vec![0; count]; count],
+            kind_loss: vec![vec![0; count]; count],
             latest: vec![0; count],
             uplinks: vec![Uplink::new(count); count],
             outage: false,
             proven: BTreeMap::new(),
-            granted: BTreeMap::new(),
+            allowances: BTreeMap::new(),
             refused: vec![BTreeSet::new(); count],
             filter: None,
             trace: None,
             summary: Summary::default(),
-            calm_since: 0,
+            quiescent_since: 0,
             goal: BlockHeight::GENESIS,
-            forgot: false,
+            store_lost: false,
             decisions: BTreeMap::new(),
             #[cfg(test)]
-            stubborn: false,
+            ignore_guard_failure: false,
         }
     }
 
-    /// Delivers only the frames for which `filter` says true, given the receiver.
+    /// Delivers only the frames for which `filter` returns true, given the receiver.
     pub fn set_filter(&mut self, filter: impl FnMut(&Frame, OperatorId) -> bool + 'static) {
         self.filter = Some(Box::new(filter));
     }
 
-    /// Hands a line for everything that happens to `trace`.
+    /// Passes a line for everything that happens to `trace`.
     pub fn set_trace(&mut self, trace: impl FnMut(String) + 'static) {
         self.trace = Some(Box::new(trace));
     }
 
-    /// What was done so far.
+    /// Returns the results so far.
     #[must_use]
     pub const fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    /// Runs to the end of the calm.
+    /// Runs to the end of the quiescent phase.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if a property was broken.
+    /// [`Failure`] if a property did not hold.
     pub fn run(&mut self) -> Result<Summary, Failure> {
         self.begin();
         loop {
-            let Some(((at, _), happening)) = self.happenings.pop_first() else {
+            let Some(((at, _), event)) = self.events.pop_first() else {
                 return Err(self.failure(self.stuck()));
             };
             self.now = at;
-            if let Err(breach) = self.happen(happening) {
-                return Err(self.failure(breach));
+            if let Err(violation) = self.handle_event(event) {
+                return Err(self.failure(violation));
             }
-            if !self.storm && self.reached() {
-                self.count(Exercise::ProgressChecked);
-                return self.finish().map_err(|breach| self.failure(breach));
+            if !self.faults_active && self.reached() {
+                self.cover(CoveragePoint::ProgressChecked);
+                return self.finish().map_err(|violation| self.failure(violation));
             }
-            if !self.storm && self.now > self.calm_since + CALM {
+            if !self.faults_active && self.now > self.quiescent_since + MAX_QUIESCENT {
                 if self.scenario.must_progress() {
                     return Err(self.failure(self.stuck()));
                 }
-                return self.finish().map_err(|breach| self.failure(breach));
+                return self.finish().map_err(|violation| self.failure(violation));
             }
         }
     }
 
     fn begin(&mut self) {
         for slot in 0..self.slots.len() {
-            // Twins start on different sides; in the calm only the first is heard.
+            // Twins start on different sides; in the quiescent phase only the first is connected.
             let twin = slot > 0 && self.slots[slot - 1].id == self.slots[slot].id;
-            let apart = twin && !self.is_doubled(slot);
+            let apart = twin && !self.is_duplicate(slot);
             self.sides.set(slot, u8::from(apart));
             let at = self.rng.below(300);
-            self.later(at, Happening::Restart { slot });
+            self.schedule(at, SimEvent::Restart { slot });
             let at = self.rng.below(500);
-            self.later(at, Happening::Sync { slot });
+            self.schedule(at, SimEvent::Sync { slot });
         }
-        self.later(0, Happening::Weather);
+        self.schedule(0, SimEvent::Faults);
         if self.scenario.liars > 0 {
-            self.later(50, Happening::Lie);
+            self.schedule(50, SimEvent::Lie);
         }
-        let storm = u64::try_from(self.scenario.storm.as_millis()).unwrap_or(u64::MAX);
-        self.later(storm, Happening::Calm);
+        let fault_phase = u64::try_from(self.scenario.fault_phase.as_millis()).unwrap_or(u64::MAX);
+        self.schedule(fault_phase, SimEvent::EndFaults);
     }
 
-    fn failure(&self, breach: Breach) -> Failure {
+    fn failure(&self, violation: Violation) -> Failure {
         Failure {
             seed: self.scenario.seed,
             at: self.now,
-            breach,
+            violation,
         }
     }
 
@@ -322,13 +324,13 @@ impl World {
     }
 
     /// Whether this is one of the two daemons of an operator that was started twice.
-    pub(super) fn is_doubled(&self, slot: usize) -> bool {
-        self.scenario.doubled && slot < 2 && !self.slots[slot].honest
+    pub(super) fn is_duplicate(&self, slot: usize) -> bool {
+        self.scenario.duplicated && slot < 2 && !self.slots[slot].honest
     }
 
-    fn stuck(&self) -> Breach {
+    fn stuck(&self) -> Violation {
         let round = |slot: &Slot| slot.machine.as_ref().map(|m| m.status().round.to_u32());
-        Breach::Stuck {
+        Violation::Stuck {
             heights: self.living().map(|s| s.node.height().to_u32()).collect(),
             rounds: self.living().filter_map(round).collect(),
         }
@@ -338,20 +340,19 @@ impl World {
         self.living().all(|slot| slot.node.height() >= self.goal)
     }
 
-    fn finish(&mut self) -> Result<Summary, Breach> {
+    fn finish(&mut self) -> Result<Summary, Violation> {
         let heights = self.living().map(|slot| slot.node.height().to_u32());
         self.summary.blocks = heights.max().unwrap_or(0);
-        self.summary.calm = self.now - self.calm_since;
+        self.summary.quiescent = self.now - self.quiescent_since;
         Ok(self.summary)
     }
 
-    pub(super) fn later(&mut self, delay: u64, happening: Happening) {
+    pub(super) fn schedule(&mut self, delay: u64, event: SimEvent) {
         self.sequence += 1;
-        self.happenings
-            .insert((self.now + delay, self.sequence), happening);
+        self.events.insert((self.now + delay, self.sequence), event);
     }
 
-    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn trace_line(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace(format!("{:>8} {}", self.now, line()));
         }
@@ -361,57 +362,61 @@ impl World {
         START + self.now
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<(), Breach> {
-        match happening {
-            Happening::Deliver { to, frame } => self.receive(to, &frame),
-            Happening::Sent { from, to, frame } => {
+    fn handle_event(&mut self, event: SimEvent) -> Result<(), Violation> {
+        match event {
+            SimEvent::Deliver { to, frame } => self.receive(to, &frame),
+            SimEvent::Sent { from, to, frame } => {
                 self.sent(from, to, &frame);
                 Ok(())
             }
-            Happening::Feed { slot, life, input } => {
+            SimEvent::Feed { slot, life, input } => {
                 if self.slots[slot].life == life {
                     self.step(slot, input)?;
                 }
                 Ok(())
             }
-            Happening::Wake { slot, life } => {
+            SimEvent::Wake { slot, life } => {
                 if self.slots[slot].life == life {
                     self.slots[slot].wake = None;
                     self.step(slot, Input::Tick)?;
                 }
                 Ok(())
             }
-            Happening::Restart { slot } => self.restart(slot),
-            Happening::Relay { slot, block } => self.relay(slot, &block),
-            Happening::Sync { slot } => self.sync(slot),
-            Happening::Weather => self.weather(),
-            Happening::Lie => {
-                if !self.storm && self.scenario.silenced {
+            SimEvent::Restart { slot } => self.restart(slot),
+            SimEvent::Relay { slot, block } => self.relay(slot, &block),
+            SimEvent::Sync { slot } => self.sync(slot),
+            SimEvent::Faults => self.inject_faults(),
+            SimEvent::Lie => {
+                if !self.faults_active && self.scenario.silenced {
                     return Ok(());
                 }
                 self.lie();
-                let pause = self.rng.between(20, if self.storm { 150 } else { 600 });
-                self.later(pause, Happening::Lie);
+                let pause = self
+                    .rng
+                    .between(20, if self.faults_active { 150 } else { 600 });
+                self.schedule(pause, SimEvent::Lie);
                 Ok(())
             }
-            Happening::Calm => self.calm(),
+            SimEvent::EndFaults => self.end_faults(),
         }
     }
 }
 
-fn hasty(config: Config) -> Config {
+fn fast_timeouts(config: Config) -> Config {
     let millis = Duration::from_millis;
-    config.with_beat(millis(3000)).with_timeouts(Timeouts {
-        propose: millis(120),
-        prevote: millis(50),
-        precommit: millis(50),
-        growth: millis(20),
-        limit: millis(3000),
-    })
+    config
+        .with_retransmit_interval(millis(3000))
+        .with_timeouts(Timeouts {
+            propose: millis(120),
+            prevote: millis(50),
+            precommit: millis(50),
+            growth: millis(20),
+            limit: millis(3000),
+        })
 }
 
-/// So few rounds kept that heights that the test can wait for are long ones.
-const fn forgetful(config: Config) -> Config {
+/// So few rounds are kept that a test can wait for heights that outlast the window.
+const fn small_window(config: Config) -> Config {
     let rounds_behind = 3;
     let limits = Limits {
         rounds_behind,
@@ -427,7 +432,7 @@ pub(super) fn wide(half: [u8; 32]) -> [u8; 64] {
     bytes
 }
 
-/// A message with the simulation's stand-in for a signature.
+/// Creates a message with the simulation's stand-in for a signature.
 pub(super) fn signed(sender: OperatorId, message: Message) -> SignedMessage {
     let parts = message.to_parts();
     let mut content = vec![sender.to_u8(), parts.kind];

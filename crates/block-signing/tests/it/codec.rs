@@ -1,4 +1,4 @@
-//! Encodings: one per message, and nothing that comes from outside panics.
+//! Encodings: each message has exactly one, and no outside input panics.
 
 use std::collections::BTreeMap;
 
@@ -81,8 +81,8 @@ fn certificate() -> impl Strategy<Value = Certificate> {
 }
 
 fn round_certificate() -> impl Strategy<Value = RoundCertificate> {
-    let cast = (prop::option::of(hash()), wide());
-    let votes = prop::collection::btree_map(any::<u8>(), cast, 0..20);
+    let vote = (prop::option::of(hash()), wide());
+    let votes = prop::collection::btree_map(any::<u8>(), vote, 0..20);
     (height(), round(), votes).prop_map(|(height, round, votes)| {
         let votes = votes.into_iter().map(|(id, (value, signature))| {
             let signature = IdentitySignature::from_bytes(signature);
@@ -156,7 +156,7 @@ fn record() -> impl Strategy<Value = Record> {
             let since = Some(UnixTime::from_millis(since));
             Record::Standing(Standing::Observing { since })
         }),
-        Just(Record::Standing(Standing::TakingPart)),
+        Just(Record::Standing(Standing::Participating)),
         (height(), round()).prop_map(|(height, round)| Record::Round(height, round)),
         proposal().prop_map(Record::Proposal),
         vote().prop_map(Record::Vote),
@@ -170,12 +170,12 @@ fn record() -> impl Strategy<Value = Record> {
 
 proptest! {
     #[test]
-    fn messages_survive_their_encoding(message in message()) {
+    fn messages_decode_to_themselves(message in message()) {
         prop_assert_eq!(Message::from_parts(message.to_parts()), Ok(message));
     }
 
     #[test]
-    fn no_bytes_make_the_decoder_panic_and_what_decodes_has_one_encoding(
+    fn no_bytes_make_the_decoder_panic_and_encodings_are_canonical(
         kind in 0u8..12, height in height(), round in round(), payload in bytes(),
     ) {
         let parts = MessageParts { kind, height, round, payload };
@@ -185,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn longer_payloads_are_refused(message in message()) {
+    fn payloads_with_trailing_bytes_are_rejected(message in message()) {
         let mut parts = message.to_parts();
         let mut longer = parts.payload.to_vec();
         longer.push(0);
@@ -195,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn records_survive_their_encoding(record in record()) {
+    fn records_decode_to_themselves(record in record()) {
         prop_assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
     }
 
@@ -217,15 +217,15 @@ proptest! {
 }
 
 #[test]
-fn what_earlier_versions_wrote_of_an_observer_is_read() {
+fn observer_records_of_earlier_versions_are_read() {
     let observing = Record::Standing(Standing::Observing { since: None });
     assert_eq!(Record::from_bytes(&[1, 1, 0]), Ok(observing));
-    let taking_part = Record::Standing(Standing::TakingPart);
+    let taking_part = Record::Standing(Standing::Participating);
     assert_eq!(Record::from_bytes(&[1, 1, 1]), Ok(taking_part));
 }
 
 #[test]
-fn decoded_body_is_no_copy() {
+fn decoded_body_shares_the_payloads_memory() {
     let body = Body {
         height: BlockHeight::new(1),
         hash: BlockHash::from_bytes([1; 32]),
@@ -234,13 +234,13 @@ fn decoded_body_is_no_copy() {
     let parts = Message::Body(body).to_parts();
     let start = parts.payload.as_ptr() as usize;
     let Ok(Message::Body(again)) = Message::from_parts(parts) else {
-        panic!("a body decodes as a body");
+        panic!("a body must decode as a body");
     };
     assert_eq!(again.bytes.as_ptr() as usize, start + 32);
 }
 
 #[test]
-fn errors_name_what_is_wrong() {
+fn errors_name_the_malformed_part() {
     let parts = |kind, round, payload: Vec<u8>| MessageParts {
         kind,
         height: BlockHeight::new(1),

@@ -1,6 +1,6 @@
-//! Why signatures alone are not enough: the rule "sign what the leader proposes and your lock
-//! allows" makes two blocks of one height without a single lie. The same deliveries do nothing of
-//! the kind to this protocol.
+//! Why signatures alone are not enough: the rule "sign what the leader proposes if your lock allows
+//! it" makes two blocks of one height without a single lie. With the same deliveries this protocol
+//! does not.
 
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use federation_chain::BlockHash;
 
 const THRESHOLD: usize = 3;
 
-/// A node of the naive protocol: it signs a block when it first sees it, unless it is locked on
+/// A node of the naive protocol. It signs a block when it first sees it, unless it is locked on
 /// another one and the proposal brings no later votes as proof.
 #[derive(Default)]
 struct Naive {
@@ -43,7 +43,7 @@ fn naive_rule_forks_with_five_honest_nodes() {
         .map(|name| (name, Naive::default()))
         .collect();
     let mut signatures: BTreeMap<char, BTreeSet<char>> = BTreeMap::new();
-    // round, block, proof, who the proposal reaches
+    // round, block, proof, receivers of the proposal
     let deliveries = [
         (1, 'B', None, "a"),
         (2, 'C', None, "b"),
@@ -58,17 +58,19 @@ fn naive_rule_forks_with_five_honest_nodes() {
             }
         }
     }
-    let complete = signatures.values().filter(|who| who.len() >= THRESHOLD);
+    let complete = signatures
+        .values()
+        .filter(|signers| signers.len() >= THRESHOLD);
     assert_eq!(complete.count(), 2, "{signatures:?}");
 }
 
 #[test]
 fn agreed_does_not_fork_in_the_same_schedule() {
     for seed in 0..100 {
-        // Who a proposal, and with it its block, reaches in the first rounds of height 1.
+        // The receivers of each proposal and its block in the first rounds of height 1.
         let reached: [&[u8]; 4] = [&[0], &[1], &[2, 3], &[0, 4]];
         let allowed: RefCell<BTreeMap<BlockHash, BTreeSet<u8>>> = RefCell::default();
-        let mut scenario = Scenario::calm(seed);
+        let mut scenario = Scenario::fault_free(seed);
         scenario.goal = 3;
         let mut world = World::new(scenario);
         world.set_filter(move |frame: &Frame, to| {
@@ -96,6 +98,6 @@ fn agreed_does_not_fork_in_the_same_schedule() {
         });
         let summary = world.run().unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!(summary.blocks, 3);
-        assert!(summary.highest_round >= 2, "the schedule bites");
+        assert!(summary.highest_round >= 2, "the schedule has an effect");
     }
 }

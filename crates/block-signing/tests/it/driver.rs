@@ -1,4 +1,4 @@
-//! One machine by hand: what it puts out is sorted, and others' messages are made up.
+//! Drives one machine by hand: sorts its outputs, and makes up messages of others.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub(crate) fn tip(height: u32) -> Tip {
     }
 }
 
-/// A block on the tip of this height.
+/// Returns a block on the tip of this height.
 pub(crate) fn candidate(on: u32, fill: u8) -> Candidate {
     Candidate {
         hash: hash(fill),
@@ -105,7 +105,7 @@ pub(crate) fn certificate(
     })
 }
 
-/// What ended a round: who precommitted what.
+/// Makes a round certificate from precommits.
 pub(crate) fn round_certificate(height: u32, round: u32, votes: &[(u8, Option<u8>)]) -> Message {
     let votes = votes.iter().map(|(id, fill)| {
         let vote = precommit(height, round, *fill);
@@ -126,7 +126,7 @@ pub(crate) fn block_signature(height: u32, fill: u8) -> Message {
     })
 }
 
-/// What came out of one input, or of several.
+/// The outputs of one input, or of several.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Out {
     pub(crate) records: Vec<Record>,
@@ -150,8 +150,8 @@ impl Out {
     }
 }
 
-/// A machine of five operators with threshold three, its store, and its clock. What it sends
-/// comes back to it, as the contract of the driver demands.
+/// A machine of a federation of five operators with threshold three, its store, and its clock. It
+/// receives its own messages, as the driver's contract demands.
 pub(crate) struct Driver {
     pub(crate) machine: Machine,
     pub(crate) store: BTreeMap<Vec<u8>, Record>,
@@ -186,7 +186,7 @@ impl Driver {
         driver
     }
 
-    /// Dies and comes back with what was stored, and no tip yet.
+    /// Restarts with the stored records, and no tip yet.
     pub(crate) fn restart(&mut self) {
         self.restart_with(|config| config);
     }
@@ -207,7 +207,7 @@ impl Driver {
                 recording &= matches!(output, Output::Persist(_));
                 match output {
                     Output::Persist(record) => {
-                        assert!(recording, "records come first");
+                        assert!(recording, "records must come first");
                         self.store.insert(record.key(), record.clone());
                         out.records.push(record);
                     }
@@ -270,9 +270,12 @@ impl Driver {
         })
     }
 
-    /// Lets time pass to the machine's next deadline.
+    /// Lets time pass up to the machine's next deadline.
     pub(crate) fn timeout(&mut self) -> Out {
-        let at = self.machine.poll_timeout().expect("a deadline runs");
+        let at = self
+            .machine
+            .poll_timeout()
+            .expect("the machine waits for a deadline");
         self.now = at.as_millis();
         self.input(Input::Tick)
     }
@@ -309,7 +312,7 @@ impl Driver {
         self.machine.status().round.to_u32()
     }
 
-    /// Brings height 1, round 0 to this operator's prevote for the leader's (operator 1's) block.
+    /// Takes height 1, round 0 to this operator's prevote for the block of its leader, operator 1.
     pub(crate) fn prevoted(me: u8, fill: u8) -> Self {
         let mut driver = Self::started(me);
         driver.receive(1, proposal(1, 0, fill, None));

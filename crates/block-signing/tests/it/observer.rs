@@ -1,4 +1,4 @@
-//! An operator that lost its memory.
+//! An operator that lost its store.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,7 +11,7 @@ use crate::driver::{
     Driver, T0, block_signature, candidate, certificate, hash, precommit, prevote, proposal, tip,
 };
 
-/// The tip of height 1 whose block says that it was made so long after the observing began.
+/// Returns the tip of height 1 with a block made this long after observing began.
 fn block_made_after(millis: u64) -> Tip {
     Tip {
         hash: hash(7),
@@ -20,7 +20,7 @@ fn block_made_after(millis: u64) -> Tip {
     }
 }
 
-/// Twice the drift: an own clock may be behind by one, and a block's time ahead by one.
+/// Twice the drift: the operator's clock may be behind by one, and a block's time ahead by one.
 const TWICE_THE_DRIFT: u64 = 20_000;
 
 fn observer() -> Driver {
@@ -33,7 +33,7 @@ fn observer() -> Driver {
 }
 
 #[test]
-fn says_nothing_and_takes_part_after_others_finished_a_height() {
+fn stays_silent_and_participates_after_others_finished_a_height() {
     let mut driver = observer();
     assert!(driver.receive(1, proposal(1, 0, 7, None)).sent_nothing());
     assert!(driver.body(1, candidate(0, 7)).sent_nothing());
@@ -52,13 +52,13 @@ fn says_nothing_and_takes_part_after_others_finished_a_height() {
     assert!(
         out.events
             .iter()
-            .any(|e| matches!(e, Event::TakingPart { .. }))
+            .any(|e| matches!(e, Event::Participating { .. }))
     );
     assert!(!driver.machine.status().observing);
 }
 
 #[test]
-fn its_own_votes_of_before_do_not_count() {
+fn its_votes_of_the_earlier_life_do_not_count() {
     let mut driver = observer();
     for sender in [0, 1, 2] {
         driver.receive(sender, precommit(1, 0, Some(7)));
@@ -69,7 +69,7 @@ fn its_own_votes_of_before_do_not_count() {
 }
 
 #[test]
-fn a_tip_alone_does_not_make_it_take_part() {
+fn a_tip_alone_does_not_end_observing() {
     let mut driver = observer();
     driver.input(Input::Tip(tip(1)));
     driver.input(Input::Tip(tip(2)));
@@ -77,7 +77,7 @@ fn a_tip_alone_does_not_make_it_take_part() {
 }
 
 #[test]
-fn goes_on_observing_after_a_restart_without_the_flag() {
+fn keeps_observing_after_a_restart_without_the_flag() {
     let mut driver = observer();
     driver.restart_with(|_| Driver::config(0));
     driver.input(Input::Tip(tip(0)));
@@ -86,7 +86,7 @@ fn goes_on_observing_after_a_restart_without_the_flag() {
 }
 
 #[test]
-fn a_settled_height_whose_block_may_be_older_than_the_observing_ends_nothing() {
+fn a_settled_height_with_a_possibly_older_block_does_not_end_observing() {
     for made_after in [0, 1000, TWICE_THE_DRIFT] {
         let mut driver = observer();
         for sender in [1, 2, 3] {
@@ -98,8 +98,8 @@ fn a_settled_height_whose_block_may_be_older_than_the_observing_ends_nothing() {
 }
 
 #[test]
-fn a_block_whose_time_is_the_lowest_possible_says_nothing_of_when_it_was_made() {
-    // Where blocks come faster than their seconds, times run ahead of all clocks.
+fn a_block_with_the_lowest_possible_time_does_not_end_observing() {
+    // Where blocks are made faster than once a second, their times run ahead of all clocks.
     let mut driver = Driver::with(Driver::config(0).as_observer());
     let ahead = T0 + 600_000;
     driver.input(Input::Tip(Tip {
@@ -114,7 +114,7 @@ fn a_block_whose_time_is_the_lowest_possible_says_nothing_of_when_it_was_made() 
     assert!(driver.machine.status().observing);
 }
 
-/// Whether an observer takes part after a block that was made so long after its first start.
+/// Whether an observer participates after a block made this long after its first start.
 fn takes_part_after(mut driver: Driver, millis: u64) -> bool {
     for sender in [1, 2, 3] {
         driver.receive(sender, precommit(1, 0, Some(7)));
@@ -126,7 +126,7 @@ fn takes_part_after(mut driver: Driver, millis: u64) -> bool {
 const HOUR: u64 = 3_600_000;
 
 #[test]
-fn a_restart_begins_the_observing_anew() {
+fn a_restart_restarts_observing() {
     for flag in [true, false] {
         let restarted = || {
             let mut driver = observer();
@@ -146,9 +146,9 @@ fn a_restart_begins_the_observing_anew() {
     }
 }
 
-/// A machine that was replaced may begin with a clock of years ago, by which every block is young.
+/// A replaced computer may start with a clock years behind, by which every block is recent.
 #[test]
-fn a_clock_that_is_set_begins_the_observing_anew() {
+fn setting_the_clock_restarts_observing() {
     let set = |clock: u64| {
         let mut driver = Driver::with(Driver::config(0).as_observer());
         driver.now = clock;
@@ -164,14 +164,14 @@ fn a_clock_that_is_set_begins_the_observing_anew() {
 }
 
 #[test]
-fn time_that_passes_is_no_clock_that_was_set() {
+fn passing_time_does_not_restart_observing() {
     let mut driver = observer();
     driver.pass(HOUR);
     assert!(takes_part_after(driver, TWICE_THE_DRIFT + 1));
 }
 
-/// The node is lost with the memory and catches up; what settled an old height is said again, by an
-/// operator whose own node is behind, by a queue, by anybody who kept it.
+/// The node is lost with the store and catches up. An old decision is sent again by an operator
+/// whose own node is behind, by a queue, or by anyone who kept it.
 fn caught_up_from_genesis(mut driver: Driver) -> Driver {
     driver.input(Input::Tip(tip(0)));
     driver.receive(4, certificate(VoteKind::Precommit, 1, 0, 101, &[1, 2, 3]));
@@ -181,16 +181,16 @@ fn caught_up_from_genesis(mut driver: Driver) -> Driver {
 }
 
 #[test]
-fn an_old_height_that_is_settled_again_does_not_end_the_observing() {
+fn an_old_decision_sent_again_does_not_end_observing() {
     let mut driver = caught_up_from_genesis(Driver::with(Driver::config(0).as_observer()));
     assert!(driver.machine.status().observing);
     assert!(driver.pass(3600).sent_nothing());
 }
 
-/// Up to the watermark of a repaired guard the machine votes for nothing: the record says that it
-/// is final.
+/// Up to the watermark of a repaired guard the machine votes for nothing, as the record marks it as
+/// final.
 #[test]
-fn nothing_is_said_up_to_a_height_that_is_recorded_as_final() {
+fn nothing_is_sent_up_to_a_height_recorded_as_final() {
     let mut driver = Driver::new(0);
     let watermark = Record::Final(BlockHeight::new(2));
     driver.store.insert(watermark.key(), watermark);
@@ -205,48 +205,49 @@ fn nothing_is_said_up_to_a_height_that_is_recorded_as_final() {
     assert!(!driver.pass(10_000).sent_nothing());
 }
 
-/// Five honest operators of whom three suffice, nobody lies, and operator 0 loses store, guard and
-/// node after it helped to decide block 7 of height 3, of which 2 and 4 know nothing.
+/// Five honest operators with threshold three. Operator 0 loses store, guard and node after it
+/// helped to decide block 7 of height 3, which 2 and 4 know nothing about.
 #[test]
-fn a_lost_node_makes_no_second_block() {
+fn a_lost_node_does_not_lead_to_a_second_block() {
     let mut signed = BTreeSet::new();
     let at_three = |id: u8| {
         let mut driver = Driver::new(id);
         driver.input(Input::Tip(tip(2)));
         (id, driver)
     };
-    // Round 0: operators 0, 1 and 3 hear each other, decide block 7, and sign it.
+    // Round 0: operators 0, 1 and 3 are connected, decide block 7, and sign it.
     let mut left = [at_three(0), at_three(1), at_three(3)];
     let out = left[2].1.template(3, 0, candidate(2, 7));
-    let said = out.sent.into_iter().map(|message| (3, message)).collect();
-    talk(&mut left, said, &mut signed);
+    let messages = out.sent.into_iter().map(|message| (3, message)).collect();
+    exchange(&mut left, messages, &mut signed);
     assert_eq!(signed, BTreeSet::from([(7, 0), (7, 1), (7, 3)]));
-    // The network parts: 1 and 3 here; 2, 4 and 0 there, with another block in a later round.
+    // The network splits: 1 and 3 on one side; 2, 4 and 0 on the other, with another block in a
+    // later round.
     let zero = caught_up_from_genesis(Driver::with(Driver::config(0).as_observer()));
     let mut right = [(0, zero), at_three(2), at_three(4)];
     for _ in 0..100 {
-        for place in 0..right.len() {
-            let (id, driver) = &mut right[place];
+        for index in 0..right.len() {
+            let (id, driver) = &mut right[index];
             let id = *id;
-            let mut said: Vec<_> = driver.pass(100).sent;
+            let mut messages: Vec<_> = driver.pass(100).sent;
             for round in 0..5 {
-                said.extend(driver.template(3, round, candidate(2, 8)).sent);
+                messages.extend(driver.template(3, round, candidate(2, 8)).sent);
             }
-            let said = said.into_iter().map(|message| (id, message)).collect();
-            talk(&mut right, said, &mut signed);
+            let messages = messages.into_iter().map(|message| (id, message)).collect();
+            exchange(&mut right, messages, &mut signed);
         }
     }
     assert_eq!(signed, BTreeSet::from([(7, 0), (7, 1), (7, 3)]));
 }
 
-/// Delivers what these drivers say among them until nobody says anything new; block signatures are
+/// Delivers these drivers' messages among them until there is nothing new; block signatures are
 /// collected by block and operator.
-fn talk(
+fn exchange(
     drivers: &mut [(u8, Driver)],
-    mut said: VecDeque<(u8, Message)>,
+    mut messages: VecDeque<(u8, Message)>,
     signed: &mut BTreeSet<(u8, u8)>,
 ) {
-    while let Some((sender, message)) = said.pop_front() {
+    while let Some((sender, message)) = messages.pop_front() {
         for (id, driver) in drivers.iter_mut().filter(|(id, _)| *id != sender) {
             let mut outs = match &message {
                 Message::Body(body) => vec![driver.body(sender, candidate(2, body.bytes[0]))],
@@ -265,7 +266,7 @@ fn talk(
                         signature: CompactSignature::from_bytes([fill; 64]),
                     }));
                 }
-                said.extend(out.sent.into_iter().map(|message| (*id, message)));
+                messages.extend(out.sent.into_iter().map(|message| (*id, message)));
             }
         }
     }

@@ -1,10 +1,10 @@
-//! The ways in which the programs before this one came to two blocks of one height, or to a chain
-//! that stands still with everybody up: each under a model of the old rules, and the same trouble
-//! under `agreed`.
+//! The ways in which the predecessors of this program came to two blocks of one height, or to a
+//! chain that stopped with every operator up: each under a model of the old rules, and the same
+//! trouble under `agreed`.
 //!
 //! The old rules (the Python federation of 2019): in each slot one operator proposes a block on its
-//! own tip; whoever has that tip signs, whatever it signed before; with M signatures the block is
-//! complete, and a node keeps the first complete block that it sees at a height.
+//! tip; every operator with that tip signs it, whatever it signed before; with M signatures the
+//! block is complete, and a node keeps the first complete block that it sees at a height.
 
 use core::time::Duration;
 use std::{
@@ -23,7 +23,7 @@ use federation_chain::BlockHash;
 struct Old {
     threshold: usize,
     tips: Vec<String>,
-    /// Who signed which block, on which tip: all of it is on the wire for anybody to take.
+    /// The signers of each block, on each tip: all of it is on the wire for anyone to take.
     signed: BTreeMap<String, BTreeSet<usize>>,
 }
 
@@ -36,8 +36,8 @@ impl Old {
         }
     }
 
-    /// A block on the tip of `on`, made by anybody, reaches some, who sign it if it stands on their
-    /// tip. Whether it is complete.
+    /// Proposes a block on the tip of `on`, made by anyone. It reaches some operators, which sign
+    /// it if it builds on their tip. Returns whether it is complete.
     fn propose(&mut self, block: char, on: usize, reached: &[usize]) -> bool {
         let tip = self.tips[on].clone();
         let chain = format!("{tip}{block}");
@@ -47,7 +47,8 @@ impl Old {
         all.len() >= self.threshold
     }
 
-    /// A complete block reaches the nodes of some: they keep the first one of a height.
+    /// Delivers a complete block to the nodes of some operators: they keep the first one of a
+    /// height.
     fn relay(&mut self, chain: &str, reached: &[usize]) {
         for id in reached {
             if self.tips[*id].len() < chain.len() && chain.starts_with(self.tips[*id].as_str()) {
@@ -56,20 +57,20 @@ impl Old {
         }
     }
 
-    /// The complete blocks of a height.
+    /// Counts the complete blocks of a height.
     fn complete(&self, height: usize) -> usize {
         let blocks = self
             .signed
             .iter()
             .filter(|(chain, _)| chain.len() == height);
         blocks
-            .filter(|(_, who)| who.len() >= self.threshold)
+            .filter(|(_, signers)| signers.len() >= self.threshold)
             .count()
     }
 }
 
-/// Runs a scenario over some seeds. That no two blocks can be complete, that nobody signs twice and
-/// that blocks come afterwards is what the simulation checks.
+/// Runs a scenario over some seeds. The simulation checks that no two blocks can be complete, that
+/// no operator signs twice, and that blocks are made afterwards.
 #[track_caller]
 fn agreed_stands(seeds: u64, scenario: impl Fn(u64) -> Scenario) -> Vec<Summary> {
     (0..seeds)
@@ -82,16 +83,17 @@ fn agreed_stands(seeds: u64, scenario: impl Fn(u64) -> Scenario) -> Vec<Summary>
         .collect()
 }
 
-/// No fault but that nodes do not pass blocks on until the storm of three intervals is over.
+/// A scenario whose only fault is that nodes do not relay blocks until the fault phase of three
+/// intervals is over.
 fn unrelayed(size: usize, threshold: usize, seed: u64) -> Scenario {
-    let mut scenario = Scenario::calm(seed);
+    let mut scenario = Scenario::fault_free(seed);
     (scenario.size, scenario.threshold) = (size, threshold);
-    scenario.storm = Duration::from_secs(3);
+    scenario.fault_phase = Duration::from_secs(3);
     scenario.relay = false;
     scenario
 }
 
-/// What was on the wire of height 1 in a run: the blocks proposed, and those that somebody signed.
+/// The traffic of height 1 in a run: the blocks proposed, and those that were signed.
 #[derive(Default)]
 struct Wire {
     proposed: BTreeSet<BlockHash>,
@@ -99,13 +101,13 @@ struct Wire {
     withheld: u32,
 }
 
-/// Runs `agreed` while `heard` says what reaches whom of the first `withheld` messages of height 1.
-/// After that everything arrives.
+/// Runs `agreed` while `delivers` determines which of the first `withheld` messages of height 1 are
+/// delivered to whom. After that everything arrives.
 #[track_caller]
 fn run_with_gaps(
     scenario: Scenario,
     withheld: u32,
-    heard: impl Fn(&Frame, u8) -> bool + 'static,
+    delivers: impl Fn(&Frame, u8) -> bool + 'static,
 ) -> (Summary, Rc<RefCell<Wire>>) {
     let wire: Rc<RefCell<Wire>> = Rc::default();
     let seen = Rc::clone(&wire);
@@ -120,12 +122,12 @@ fn run_with_gaps(
                 wire.proposed.insert(proposal.hash);
             }
             Message::BlockSignature(signed) => {
-                let who = wire.signed.entry(signed.hash).or_default();
-                who.insert(frame.signed.sender.to_u8());
+                let signers = wire.signed.entry(signed.hash).or_default();
+                signers.insert(frame.signed.sender.to_u8());
             }
             _ => {}
         }
-        if wire.withheld < withheld && !heard(frame, to.to_u8()) {
+        if wire.withheld < withheld && !delivers(frame, to.to_u8()) {
             wire.withheld += 1;
             return false;
         }
@@ -135,9 +137,9 @@ fn run_with_gaps(
     (summary, wire)
 }
 
-/// Whether a message tells of how a height ends.
+/// Whether a message reveals how a height ends.
 fn tells_the_end(message: &Message) -> bool {
-    // Precommits, decisions and block signatures, by the numbers of docs/protocol.md.
+    // Precommits, decisions and block signatures, by their numbers in docs/protocol.md.
     matches!(message.kind(), 4 | 6 | 7)
 }
 
@@ -146,7 +148,7 @@ fn next_proposer_that_has_not_seen_the_last_block_forked_two_of_three() {
     let mut old = Old::new(3, 2);
     assert!(old.propose('a', 0, &[0, 1]));
     old.relay("a", &[0]);
-    // 1 has not seen the block yet and it is its turn; 2 has seen nothing at all.
+    // Operator 1 has not seen the block yet and it is its turn; operator 2 has seen nothing at all.
     assert!(old.propose('b', 1, &[1, 2]));
     old.relay("b", &[1, 2]);
     assert_eq!(old.complete(1), 2);
@@ -154,7 +156,7 @@ fn next_proposer_that_has_not_seen_the_last_block_forked_two_of_three() {
 }
 
 #[test]
-fn next_proposer_that_has_not_seen_the_last_block_makes_no_second_one_under_agreed() {
+fn next_proposer_that_has_not_seen_the_last_block_does_not_fork_agreed() {
     for seed in 0..50 {
         // Operator 2 leads the first round of height 2, and the second one of height 1.
         let scenario = unrelayed(3, 2, seed);
@@ -181,19 +183,19 @@ fn two_complete_blocks_two_nodes_each_stopped_three_of_four_for_good() {
     old.relay("b", &[2, 3]);
     old.relay("a", &[1]);
     assert_eq!(old.complete(1), 2);
-    // Everybody is up and hears everybody: no proposer finds three with its tip again.
-    let everybody = [0, 1, 2, 3];
+    // Every operator is up and connected to all: no proposer finds three with its tip again.
+    let all = [0, 1, 2, 3];
     for (slot, block) in ('c'..='z').enumerate() {
-        assert!(!old.propose(block, slot % 4, &everybody));
-        old.relay("a", &everybody);
-        old.relay("b", &everybody);
+        assert!(!old.propose(block, slot % 4, &all));
+        old.relay("a", &all);
+        old.relay("b", &all);
     }
 }
 
 #[test]
 fn two_and_two_of_four_settle_on_one_block_under_agreed() {
     for seed in 0..50 {
-        // Two of the four hear nothing of the first block's end, and go on to further rounds.
+        // Two of the four receive nothing about the first block's end, and go on to further rounds.
         let scenario = unrelayed(4, 3, seed);
         let gap = |frame: &Frame, to: u8| to < 2 || !tells_the_end(&frame.signed.message);
         let (summary, wire) = run_with_gaps(scenario, 60, gap);
@@ -207,7 +209,7 @@ fn two_and_two_of_four_settle_on_one_block_under_agreed() {
 fn split_two_and_two_neither_half_makes_a_block_and_the_whole_does_under_agreed() {
     for seed in 0..50 {
         let mut scenario = unrelayed(4, 3, seed);
-        scenario.storm = Duration::from_secs(6);
+        scenario.fault_phase = Duration::from_secs(6);
         let gap = |frame: &Frame, to: u8| frame.signed.sender.to_u8() / 2 == to / 2;
         let (summary, wire) = run_with_gaps(scenario, 200, gap);
         let wire = wire.borrow();
@@ -219,7 +221,7 @@ fn split_two_and_two_neither_half_makes_a_block_and_the_whole_does_under_agreed(
 
 #[test]
 fn signing_once_without_agreeing_first_strands_five_operators_two_two_and_one() {
-    // The cure that suggests itself, one signature per height and operator, stops the chain.
+    // The obvious fix, one signature per height and operator, stops the chain.
     let mut signed: BTreeMap<usize, char> = BTreeMap::new();
     for (block, reached) in [('a', [0, 1].as_slice()), ('b', &[2, 3]), ('c', &[4])] {
         for id in reached {
@@ -266,13 +268,13 @@ fn operators_that_saw_three_different_proposals_agree_on_one_block() {
 fn submission_that_takes_longer_than_a_slot_forked() {
     let mut old = Old::new(3, 2);
     assert!(old.propose('a', 0, &[0, 1, 2]));
-    // The node takes its time over `submitblock`; the next slot begins.
+    // The node is slow to answer `submitblock`; the next slot begins.
     assert!(old.propose('b', 1, &[0, 1, 2]));
     assert_eq!(old.complete(1), 2);
 }
 
 #[test]
-fn submission_that_takes_longer_than_an_interval_forks_nothing_under_agreed() {
+fn submission_that_takes_longer_than_an_interval_does_not_fork_agreed() {
     let summaries = agreed_stands(50, |seed| {
         let mut scenario = unrelayed(3, 2, seed);
         scenario.slow_node = 2500;
@@ -284,7 +286,7 @@ fn submission_that_takes_longer_than_an_interval_forks_nothing_under_agreed() {
 #[test]
 fn clocks_apart_by_a_third_of_a_slot_forked() {
     let mut old = Old::new(3, 2);
-    // By their clocks it is the turn of both, at once; who hears both signs both.
+    // By their clocks it is the turn of both at once; an operator that receives both signs both.
     let first = old.propose('a', 0, &[0, 2]);
     let second = old.propose('b', 1, &[1, 2]);
     assert!(first && second);
@@ -292,7 +294,7 @@ fn clocks_apart_by_a_third_of_a_slot_forked() {
 }
 
 #[test]
-fn clocks_apart_by_two_intervals_fork_nothing_under_agreed() {
+fn clocks_apart_by_two_intervals_do_not_fork_agreed() {
     agreed_stands(50, |seed| {
         let mut scenario = unrelayed(3, 2, seed);
         scenario.skew = 2000;
@@ -303,7 +305,7 @@ fn clocks_apart_by_two_intervals_fork_nothing_under_agreed() {
 #[test]
 fn replayed_proposal_forked() {
     let mut old = Old::new(3, 2);
-    assert!(!old.propose('a', 0, &[0]), "nobody else hears it");
+    assert!(!old.propose('a', 0, &[0]), "no other operator receives it");
     assert!(old.propose('b', 1, &[1, 2]));
     // The queue is read from its beginning again: the stale proposal wins.
     assert!(old.propose('a', 0, &[0, 2]));
@@ -311,7 +313,7 @@ fn replayed_proposal_forked() {
 }
 
 #[test]
-fn replayed_messages_fork_nothing_under_agreed() {
+fn replayed_messages_do_not_fork_agreed() {
     agreed_stands(50, |seed| {
         let mut scenario = unrelayed(3, 2, seed);
         (scenario.replays, scenario.loss) = (1000, 300);
@@ -323,18 +325,18 @@ fn replayed_messages_fork_nothing_under_agreed() {
 fn restart_forked() {
     let mut old = Old::new(3, 2);
     assert!(old.propose('a', 0, &[0, 1]));
-    // 1 starts again before it saw the block, and remembers no signature.
+    // Operator 1 restarts before it saw the block, and remembers no signature.
     assert!(old.propose('b', 2, &[1, 2]));
     assert_eq!(old.complete(1), 2);
 }
 
 #[test]
-fn restarts_at_every_step_fork_nothing_under_agreed() {
+fn restarts_at_every_step_do_not_fork_agreed() {
     let summaries = agreed_stands(50, |seed| {
         let mut scenario = unrelayed(3, 2, seed);
         (scenario.crashes, scenario.loss) = (150, 200);
-        // Back within a tenth of a second, so that there are many.
-        scenario.hasty = true;
+        // Back within a tenth of a second, so that there are many restarts.
+        scenario.fast_timeouts = true;
         scenario
     });
     assert!(summaries.iter().map(|summary| summary.crashes).sum::<u32>() > 500);
@@ -343,40 +345,40 @@ fn restarts_at_every_step_fork_nothing_under_agreed() {
 #[test]
 fn publisher_without_a_key_and_two_processes_with_one_key_forked() {
     let mut old = Old::new(4, 3);
-    // Blocks from whoever is on the wire are signed, and from both processes of one operator.
+    // Blocks from any publisher are signed, and by both processes of one operator.
     assert!(old.propose('a', 3, &[0, 1, 3]));
     assert!(old.propose('b', 3, &[0, 2, 3]));
     assert_eq!(old.complete(1), 2);
 }
 
 #[test]
-fn two_processes_with_one_key_and_no_shared_memory_fork_nothing_under_agreed() {
-    // Each on one side of a network that splits, both taken for the same operator; and whatever
-    // else its key can sign. Who has no key at all is not heard: nothing of it verifies.
+fn two_processes_with_one_key_and_separate_stores_do_not_fork_agreed() {
+    // Each is on one side of a split network, both are taken for the same operator, and its key
+    // signs anything else as well. A publisher without a key is ignored: nothing it sends verifies.
     let summaries = agreed_stands(50, |seed| {
         let mut scenario = unrelayed(4, 3, seed);
         (scenario.liars, scenario.partitions) = (1, true);
-        scenario.storm = Duration::from_secs(5);
+        scenario.fault_phase = Duration::from_secs(5);
         scenario
     });
     assert!(summaries.iter().any(|summary| summary.evidence > 0));
 }
 
 #[test]
-fn signatures_of_an_abandoned_block_completed_it_beside_another() {
+fn signatures_of_an_abandoned_block_completed_it_next_to_another() {
     let mut old = Old::new(4, 3);
     assert!(
         !old.propose('a', 0, &[0, 1]),
         "its slot ends with two signatures"
     );
     assert!(old.propose('b', 1, &[1, 2, 3]));
-    // A late third signature on the wire, and anybody can complete the abandoned block.
+    // A late third signature on the wire, and anyone can complete the abandoned block.
     assert!(old.propose('a', 0, &[2]));
     assert_eq!(old.complete(1), 2);
 }
 
 #[test]
-fn no_signature_of_an_abandoned_block_is_ever_on_the_wire_under_agreed() {
+fn agreed_never_sends_a_signature_of_an_abandoned_block() {
     let mut abandoned = 0;
     for seed in 0..100 {
         let mut scenario = unrelayed(4, 3, seed);
@@ -388,6 +390,6 @@ fn no_signature_of_an_abandoned_block_is_ever_on_the_wire_under_agreed() {
     }
     assert!(
         abandoned > 20,
-        "blocks were abandoned in {abandoned} runs only"
+        "blocks were abandoned in only {abandoned} runs"
     );
 }

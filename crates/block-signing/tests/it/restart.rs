@@ -1,4 +1,4 @@
-//! After a crash: the same round, the same words, and the lock.
+//! After a crash: the same round, the same messages, and the lock.
 
 use federation_block_signing::{Event, Input, Machine, Message, Output, Phase, Record, Verdict};
 use federation_chain::{BlockHeight, UnixTime};
@@ -12,7 +12,7 @@ use crate::driver::{
 const NILS: [(u8, Option<u8>); 3] = [(1, None), (2, None), (3, None)];
 
 #[test]
-fn repeats_what_it_said_and_says_nothing_else() {
+fn retransmits_its_messages_and_sends_nothing_else() {
     let mut driver = Driver::precommitted(0, 7);
     driver.restart();
     let out = driver.input(Input::Tip(tip(0)));
@@ -23,7 +23,7 @@ fn repeats_what_it_said_and_says_nothing_else() {
 }
 
 #[test]
-fn leader_repeats_its_proposal_and_makes_no_other() {
+fn leader_retransmits_its_proposal_and_makes_no_other() {
     let mut driver = Driver::started(1);
     driver.template(1, 0, candidate(0, 7));
     driver.restart();
@@ -46,7 +46,7 @@ fn keeps_the_lock() {
 }
 
 #[test]
-fn goes_on_in_the_round_it_had_reached() {
+fn resumes_in_the_round_it_had_reached() {
     let mut driver = Driver::started(0);
     driver.receive(3, round_certificate(1, 5, &NILS));
     driver.restart();
@@ -62,7 +62,7 @@ fn asks_for_the_signature_of_a_decided_block_again() {
 }
 
 #[test]
-fn leaves_behind_what_became_final_meanwhile() {
+fn drops_what_became_final_in_the_meantime() {
     let mut driver = Driver::precommitted(0, 7);
     driver.restart();
     let out = driver.input(Input::Tip(tip(3)));
@@ -78,10 +78,10 @@ fn leaves_behind_what_became_final_meanwhile() {
     assert_eq!(driver.machine.status().phase, Phase::NoTip);
 }
 
-/// A store of an earlier version has own votes for nil in the round before, and no reason why that
-/// is over: who is still there needs the votes.
+/// A store written by an earlier version has this operator's votes for nil of the previous round,
+/// and no proof that it is over: operators still in it need the votes.
 #[test]
-fn repeats_the_votes_of_the_round_before_if_it_does_not_remember_what_ended_it() {
+fn retransmits_the_votes_of_the_previous_round_if_it_has_no_certificate_of_it() {
     let mut driver = Driver::started(0);
     let votes = [prevote(1, 5, None), precommit(1, 5, None)];
     let mut records = vec![Record::Round(BlockHeight::new(1), Round::new(6))];
@@ -98,7 +98,7 @@ fn repeats_the_votes_of_the_round_before_if_it_does_not_remember_what_ended_it()
     assert!(votes.iter().all(|vote| out.has_sent(vote)));
 }
 
-/// A run with a proposal, a lock, several rounds and a decision.
+/// Returns the records of a run with a proposal, a lock, several rounds and a decision.
 fn records() -> Vec<Record> {
     let mut driver = Driver::precommitted(0, 7);
     driver.receive(3, round_certificate(1, 2, &NILS));
@@ -133,11 +133,10 @@ fn order_of_the_records_does_not_matter() {
     }
 }
 
-/// A height at which this operator, number 1, leads every fifth round with a fresh block, and all
-/// others refuse everything for so many rounds. What each record of a proposal and vote was that was
-/// ever stored.
+/// Runs a height at which this operator, number 1, leads every fifth round with a fresh block, and
+/// all others reject everything, for these rounds. Returns every record ever stored.
 fn refused_rounds(driver: &mut Driver, from: u32, to: u32) -> Vec<Record> {
-    let mut said = Vec::new();
+    let mut written = Vec::new();
     for round in from..to {
         let mut outs = Vec::new();
         if round % 5 == 0 {
@@ -156,12 +155,12 @@ fn refused_rounds(driver: &mut Driver, from: u32, to: u32) -> Vec<Record> {
         while driver.round() == round {
             outs.push(driver.timeout());
         }
-        said.extend(outs.into_iter().flat_map(|out| out.records));
+        written.extend(outs.into_iter().flat_map(|out| out.records));
     }
-    said
+    written
 }
 
-/// How many records there are of own words, blocks and proofs of lock.
+/// Counts the records of this operator's messages, of blocks and of proofs of lock.
 fn stored(driver: &Driver) -> (usize, usize, usize) {
     let count = |kind: fn(&Record) -> bool| driver.store.values().filter(|r| kind(r)).count();
     (
@@ -172,7 +171,7 @@ fn stored(driver: &Driver) -> (usize, usize, usize) {
 }
 
 #[test]
-fn a_long_height_leaves_a_constant_in_the_store() {
+fn a_long_height_leaves_a_bounded_number_of_records() {
     let mut driver = Driver::started(1);
     refused_rounds(&mut driver, 0, 30);
     let after_thirty = (stored(&driver), driver.store.len());
@@ -199,7 +198,7 @@ fn lock_with_its_block_and_proof_outlives_the_rounds_of_a_long_height_and_restar
     for again in 1..3u32 {
         driver.restart();
         driver.input(Input::Tip(tip(0)));
-        // It leads each fifth round, is locked, and says so.
+        // It leads every fifth round, is locked, and proposes its block again.
         let round = 40 * again;
         assert_eq!(driver.round(), round);
         let proposed = driver.store.values().any(
@@ -211,12 +210,12 @@ fn lock_with_its_block_and_proof_outlives_the_rounds_of_a_long_height_and_restar
 }
 
 #[test]
-fn nothing_is_said_again_in_rounds_that_the_store_has_forgotten() {
+fn nothing_is_sent_again_in_rounds_that_the_store_has_pruned() {
     let mut driver = Driver::started(1);
-    let mut said = refused_rounds(&mut driver, 0, 100);
+    let mut written = refused_rounds(&mut driver, 0, 100);
     driver.restart();
     let mut outs = vec![driver.input(Input::Tip(tip(0)))];
-    // Whatever comes of rounds long left, and of a later one.
+    // Messages of rounds long left, and of a later one.
     for round in [0, 50, 95, 100, 101] {
         for sender in [0, 2, 3, 4] {
             outs.push(driver.receive(sender, prevote(1, round, Some(8))));
@@ -225,10 +224,10 @@ fn nothing_is_said_again_in_rounds_that_the_store_has_forgotten() {
         outs.push(driver.pass(2000));
     }
     let round = driver.round();
-    said.extend(refused_rounds(&mut driver, round, 130));
-    said.extend(outs.into_iter().flat_map(|out| out.records));
+    written.extend(refused_rounds(&mut driver, round, 130));
+    written.extend(outs.into_iter().flat_map(|out| out.records));
     let mut votes = std::collections::BTreeMap::new();
-    for record in said {
+    for record in written {
         if matches!(record, Record::Vote(_)) {
             let first = votes.entry(record.key()).or_insert_with(|| record.clone());
             assert_eq!(*first, record);
@@ -238,10 +237,10 @@ fn nothing_is_said_again_in_rounds_that_the_store_has_forgotten() {
 }
 
 #[test]
-fn a_store_that_was_never_tidied_is_read_and_tidied() {
+fn a_store_that_was_never_pruned_is_read_and_pruned() {
     let mut driver = Driver::started(1);
-    let said = refused_rounds(&mut driver, 0, 100);
-    for record in said {
+    let written = refused_rounds(&mut driver, 0, 100);
+    for record in written {
         driver.store.insert(record.key(), record);
     }
     assert!(driver.store.len() > 200, "{}", driver.store.len());

@@ -1,4 +1,4 @@
-//! Moving on: time-outs, later rounds, and what they are entered by.
+//! Changing rounds: timeouts, later rounds, and the certificates that justify entering them.
 
 use federation_block_signing::{Alarm, Event, Input, Message, Record, Refusal, Verdict, VoteKind};
 use federation_chain::UnixTime;
@@ -19,7 +19,7 @@ fn m_nil_precommits_end_the_round_at_once() {
 }
 
 #[test]
-fn after_one_turn_of_leaders_rounds_end_by_the_clock() {
+fn after_the_first_n_rounds_a_round_ends_by_timeout() {
     let mut driver = Driver::started(0);
     for round in 0..5 {
         for sender in [1, 2, 3] {
@@ -36,7 +36,7 @@ fn after_one_turn_of_leaders_rounds_end_by_the_clock() {
 }
 
 #[test]
-fn mixed_precommits_end_the_round_after_a_time_out() {
+fn mixed_precommits_end_the_round_after_a_timeout() {
     let mut driver = Driver::precommitted(0, 7);
     driver.receive(1, precommit(1, 0, Some(7)));
     driver.receive(2, precommit(1, 0, None));
@@ -46,7 +46,7 @@ fn mixed_precommits_end_the_round_after_a_time_out() {
 }
 
 #[test]
-fn mixed_prevotes_bring_a_nil_precommit_after_a_time_out() {
+fn mixed_prevotes_lead_to_a_nil_precommit_after_a_timeout() {
     let mut driver = Driver::prevoted(0, 7);
     driver.receive(1, prevote(1, 0, Some(7)));
     assert!(driver.receive(2, prevote(1, 0, None)).sent_nothing());
@@ -54,22 +54,22 @@ fn mixed_prevotes_bring_a_nil_precommit_after_a_time_out() {
 }
 
 #[test]
-fn alone_nobody_leaves_the_round() {
+fn an_isolated_operator_stays_in_its_round() {
     let mut driver = Driver::started(0);
     driver.pass(600_000);
     assert_eq!(driver.round(), 0);
 }
 
 #[test]
-fn nobody_is_followed_into_a_later_round_on_their_word_alone() {
-    // Three of five, so that 2M - N is 1: with one liar everybody could be led through rounds.
+fn a_minority_is_not_followed_into_later_rounds() {
+    // Three of five, so 2M - N is 1: one liar could lead every operator through rounds.
     let mut driver = Driver::started(0);
     for round in [1, 4, 6, 99, 100_000, u32::MAX] {
         driver.receive(3, proposal(1, round, 7, None));
         driver.receive(3, prevote(1, round, None));
         driver.receive(3, precommit(1, round, None));
     }
-    // Neither are two, however different the rounds in which they are.
+    // Neither are two, whatever rounds they are in.
     driver.receive(4, precommit(1, 6, None));
     assert_eq!(driver.round(), 0);
     driver.pass(7_200_000);
@@ -86,7 +86,7 @@ fn m_precommits_of_a_later_round_seen_one_by_one_are_followed() {
     assert_eq!(driver.round(), 6);
     let entered = |r: &Record| matches!(r, Record::Round(_, round) if round.to_u32() == 6);
     assert!(out.records.iter().any(entered));
-    // Nothing is said in the rounds that were left out.
+    // Nothing is sent in the rounds that were skipped.
     assert!(!out.sent.iter().any(|m| matches!(m, Message::Vote(_))));
 }
 
@@ -101,7 +101,7 @@ fn a_round_certificate_is_followed_however_far_its_round() {
 }
 
 #[test]
-fn a_round_certificate_of_the_own_round_leaves_the_others_their_time() {
+fn a_round_certificate_of_the_current_round_does_not_skip_the_timeout() {
     let mut driver = Driver::started(0);
     let votes = [(1, None), (2, Some(7)), (4, Some(7))];
     driver.receive(3, round_certificate(1, 0, &votes));
@@ -111,7 +111,7 @@ fn a_round_certificate_of_the_own_round_leaves_the_others_their_time() {
 }
 
 #[test]
-fn round_certificate_with_too_few_or_unknown_voters_is_nothing() {
+fn round_certificate_with_too_few_or_unknown_voters_is_ignored() {
     let mut driver = Driver::started(0);
     driver.receive(1, round_certificate(1, 5, &[(1, None), (2, None)]));
     driver.receive(
@@ -122,7 +122,7 @@ fn round_certificate_with_too_few_or_unknown_voters_is_nothing() {
 }
 
 #[test]
-fn what_ended_the_round_before_is_repeated_also_after_a_restart() {
+fn the_certificate_of_the_previous_round_is_retransmitted_also_after_a_restart() {
     let votes = [(1, None), (2, Some(7)), (4, None)];
     let certificate = round_certificate(1, 5, &votes);
     let mut driver = Driver::started(0);
@@ -134,7 +134,7 @@ fn what_ended_the_round_before_is_repeated_also_after_a_restart() {
 }
 
 #[test]
-fn votes_in_a_round_certificate_are_evidence_like_any_others() {
+fn votes_in_a_round_certificate_are_evidence_like_any_other() {
     let mut driver = Driver::started(0);
     driver.receive(2, precommit(1, 3, Some(7)));
     let votes = [(1, None), (2, Some(8)), (4, None)];
@@ -143,7 +143,7 @@ fn votes_in_a_round_certificate_are_evidence_like_any_others() {
 }
 
 #[test]
-fn an_own_precommit_in_a_round_certificate_that_was_not_sent_is_an_alarm() {
+fn a_precommit_in_a_round_certificate_that_this_machine_never_sent_is_an_alarm() {
     let mut driver = Driver::started(0);
     let votes = [(0, Some(7)), (2, None), (4, None)];
     let out = driver.receive(3, round_certificate(1, 3, &votes));
@@ -152,9 +152,9 @@ fn an_own_precommit_in_a_round_certificate_that_was_not_sent_is_an_alarm() {
 }
 
 #[test]
-fn who_is_locked_follows_another_proof_of_the_same_round() {
-    // A liar's two prevotes of one round made two proofs; three of five stand no liar, but the
-    // honest must not be parted for good.
+fn a_locked_operator_follows_another_proof_of_the_same_round() {
+    // A liar's two prevotes in one round made two proofs. Three of five tolerate no liar, but the
+    // honest operators must not be divided for good.
     let mut driver = Driver::started(0);
     driver.body(1, candidate(0, 7));
     driver.body(2, candidate(0, 8));
@@ -169,7 +169,7 @@ fn who_is_locked_follows_another_proof_of_the_same_round() {
 }
 
 #[test]
-fn a_block_from_a_clock_that_is_ahead_is_said_when_its_time_is_over() {
+fn a_block_from_a_clock_that_is_ahead_is_refused_at_the_timeout() {
     let mut driver = Driver::started(0);
     let mut early = candidate(0, 7);
     early.time = UnixTime::from_millis(T0 + 3_600_000);
@@ -177,7 +177,7 @@ fn a_block_from_a_clock_that_is_ahead_is_said_when_its_time_is_over() {
     let out = driver.receive(1, proposal(1, 0, 7, None));
     assert!(out.sent_nothing());
     let out = driver.pass(60_000);
-    let said = |e: &Event| {
+    let refused = |e: &Event| {
         matches!(
             e,
             Event::Refused {
@@ -187,11 +187,11 @@ fn a_block_from_a_clock_that_is_ahead_is_said_when_its_time_is_over() {
         )
     };
     assert!(out.has_sent(&prevote(1, 0, None)));
-    assert!(out.events.iter().any(said));
+    assert!(out.events.iter().any(refused));
 }
 
 #[test]
-fn proof_from_an_earlier_round_reaches_who_missed_the_prevotes() {
+fn a_proof_of_lock_replaces_missed_prevotes() {
     let mut driver = Driver::started(0);
     driver.body(1, candidate(0, 7));
     let out = driver.receive(2, certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2, 3]));
@@ -199,7 +199,7 @@ fn proof_from_an_earlier_round_reaches_who_missed_the_prevotes() {
 }
 
 #[test]
-fn certificate_with_too_few_votes_is_nothing() {
+fn certificate_with_too_few_votes_is_ignored() {
     let mut driver = Driver::started(0);
     driver.body(1, candidate(0, 7));
     let out = driver.receive(2, certificate(VoteKind::Prevote, 1, 0, 7, &[1, 2]));
@@ -208,16 +208,16 @@ fn certificate_with_too_few_votes_is_nothing() {
     assert!(out.signs.is_empty());
 }
 
-/// Ends rounds by the votes of the others for nil until this one begins; what comes out then.
+/// Ends rounds by the others' votes for nil until this one begins, and returns the outputs of that.
 fn pass_to(driver: &mut Driver, round: u32) -> Out {
     loop {
         let now = driver.round();
         let nil = [prevote(1, now, None), precommit(1, now, None)];
-        let mut said = nil
+        let mut votes = nil
             .iter()
             .flat_map(|vote| [1, 3, 4].map(|sender| (sender, vote)));
         let begun = loop {
-            let out = match said.next() {
+            let out = match votes.next() {
                 Some((sender, vote)) => driver.receive(sender, vote.clone()),
                 None => driver.timeout(),
             };
@@ -236,8 +236,8 @@ fn proposed(out: &Out, fill: u8) -> bool {
     out.sent.iter().any(is_it)
 }
 
-/// Operator 2, who leads rounds 1 and 6, holds block 7 and a proof of lock for it from round 0,
-/// after it precommitted nil there.
+/// Returns operator 2, which leads rounds 1 and 6 and holds block 7 and a proof of lock for it from
+/// round 0, after it precommitted nil there.
 fn unlocked_leader_with_a_proof() -> Driver {
     let mut driver = Driver::started(2);
     driver.receive(1, proposal(1, 0, 7, None));
@@ -251,9 +251,9 @@ fn unlocked_leader_with_a_proof() -> Driver {
 }
 
 #[test]
-fn leader_that_is_not_locked_makes_a_fresh_block_when_its_node_refuses_the_proven_one() {
+fn unlocked_leader_makes_a_fresh_block_when_its_node_rejects_the_proven_one() {
     let mut driver = unlocked_leader_with_a_proof();
-    // Never judged: M operators vouch for it.
+    // Never tested, but M operators vouch for it.
     assert!(proposed(&pass_to(&mut driver, 1), 7));
     let refused = driver.tested(1, 7, Verdict::Invalid("bad-peg-in".to_owned()));
     assert!(refused.has_sent(&prevote(1, 1, None)));
@@ -269,7 +269,7 @@ fn leader_that_is_not_locked_makes_a_fresh_block_when_its_node_refuses_the_prove
     let block = fresh(&driver, 9);
     let out = driver.template(1, 11, block);
     assert!(proposed(&out, 9));
-    // Whatever comes then, one proposal a round is all.
+    // Whatever follows, it makes only one proposal per round.
     let out = driver.receive(3, certificate(VoteKind::Prevote, 1, 10, 7, &[0, 1, 3]));
     assert!(!proposed(&out, 7));
     let block = fresh(&driver, 8);
@@ -277,7 +277,7 @@ fn leader_that_is_not_locked_makes_a_fresh_block_when_its_node_refuses_the_prove
 }
 
 #[test]
-fn locked_leader_proposes_its_block_again_though_its_node_refuses_it_now() {
+fn locked_leader_proposes_its_block_again_even_if_its_node_rejects_it_now() {
     let mut driver = Driver::prevoted(2, 7);
     driver.receive(1, prevote(1, 0, Some(7)));
     let out = driver.receive(3, prevote(1, 0, Some(7)));
@@ -289,7 +289,7 @@ fn locked_leader_proposes_its_block_again_though_its_node_refuses_it_now() {
 }
 
 #[test]
-fn leader_whose_node_takes_the_proven_block_again_proposes_it() {
+fn leader_whose_node_accepts_the_proven_block_again_proposes_it() {
     let mut driver = unlocked_leader_with_a_proof();
     pass_to(&mut driver, 1);
     driver.tested(1, 7, Verdict::Invalid("bad-peg-in".to_owned()));

@@ -1,4 +1,4 @@
-//! After the decision: sign, submit, finish; and what is shown of those who lie.
+//! After the decision: signing, submitting, finishing; and evidence against liars.
 
 use core::time::Duration;
 
@@ -54,7 +54,7 @@ fn signature_is_stored_sent_and_with_m_of_them_the_block_is_submitted() {
 }
 
 #[test]
-fn refused_signature_is_asked_for_again_at_the_beat() {
+fn refused_signature_is_requested_again_at_the_next_retransmission() {
     let mut driver = Driver::decided(0, 7);
     let out = driver.input(Input::SignRefused {
         height: BlockHeight::new(1),
@@ -66,7 +66,7 @@ fn refused_signature_is_asked_for_again_at_the_beat() {
 }
 
 #[test]
-fn a_signer_out_of_reach_is_asked_again_at_the_beat_without_an_alarm() {
+fn an_unreachable_signer_is_asked_again_without_an_alarm() {
     let mut driver = Driver::decided(0, 7);
     for _ in 0..3 {
         let out = driver.input(Input::SignUnavailable {
@@ -76,13 +76,13 @@ fn a_signer_out_of_reach_is_asked_again_at_the_beat_without_an_alarm() {
         assert!(out.sent_nothing());
         assert_eq!(out.events, []);
         assert_eq!(driver.pass(600).signs, [hash(7)]);
-        // It waits for an answer, and asks no second time.
+        // It waits for an answer, and does not ask again.
         assert!(driver.pass(600).signs.is_empty());
     }
 }
 
 #[test]
-fn decision_is_taken_whatever_its_round_and_the_block_asked_for() {
+fn a_decision_of_any_round_is_accepted_and_its_block_requested() {
     let mut driver = Driver::started(0);
     let out = driver.receive(3, certificate(VoteKind::Precommit, 1, 8, 7, &[1, 2, 3]));
     assert_eq!(driver.machine.status().phase, Phase::Decided);
@@ -97,7 +97,7 @@ fn decision_is_taken_whatever_its_round_and_the_block_asked_for() {
 }
 
 #[test]
-fn m_signatures_are_enough_for_who_missed_the_decision() {
+fn m_signatures_are_enough_for_an_operator_that_missed_the_decision() {
     let mut driver = Driver::started(0);
     driver.body(1, candidate(0, 7));
     for sender in [1, 2] {
@@ -109,7 +109,7 @@ fn m_signatures_are_enough_for_who_missed_the_decision() {
 }
 
 #[test]
-fn tip_ends_the_height_and_old_records_may_go() {
+fn a_tip_ends_the_height_and_deletes_old_records() {
     let mut driver = Driver::decided(0, 7);
     let mut next = tip(1);
     next.hash = hash(7);
@@ -118,7 +118,7 @@ fn tip_ends_the_height_and_old_records_may_go() {
         Event::HeightFinished(report) => Some(report),
         _ => None,
     });
-    let report = report.expect("the height is reported");
+    let report = report.expect("the end of the height is reported");
     assert_eq!(report.hash, hash(7));
     assert_eq!(report.leader, Some(op(1)));
     assert!(out.records.contains(&Record::Final(BlockHeight::new(1))));
@@ -161,7 +161,7 @@ fn two_proposals_and_two_block_signatures_are_evidence() {
 }
 
 #[test]
-fn block_with_a_bad_witness_does_not_spoil_the_good_one() {
+fn a_copy_with_a_bad_witness_does_not_condemn_the_block() {
     let mut driver = Driver::started(0);
     driver.receive(1, proposal(1, 0, 7, None));
     let mut bad = candidate(0, 7);
@@ -172,13 +172,16 @@ fn block_with_a_bad_witness_does_not_spoil_the_good_one() {
     let out = driver.tested_copy(bad.clone(), refusal.clone());
     assert_eq!(out.tests, [candidate(0, 7)]);
     let late = driver.tested_copy(bad, refusal);
-    assert!(late.sent_nothing(), "it is about a copy that was judged");
+    assert!(
+        late.sent_nothing(),
+        "the verdict is about a copy that was judged before"
+    );
     let out = driver.tested(1, 7, Verdict::Valid);
     assert_eq!(out.sent, [prevote(1, 0, Some(7))]);
 }
 
 #[test]
-fn nothing_is_said_after_a_failure_of_the_store() {
+fn nothing_is_sent_after_a_store_failure() {
     let mut driver = Driver::precommitted(0, 7);
     let out = driver.input(Input::StoreFailed);
     assert_eq!(out.events, [Event::Alarm(Alarm::Halted)]);
@@ -195,7 +198,7 @@ fn nothing_is_said_after_a_failure_of_the_store() {
 }
 
 #[test]
-fn own_name_on_what_this_machine_never_said_is_an_alarm_and_not_counted() {
+fn a_message_in_this_operators_name_that_it_never_sent_is_an_alarm_and_does_not_count() {
     let mut driver = Driver::prevoted(0, 7);
     driver.receive(1, prevote(1, 0, Some(8)));
     driver.receive(2, prevote(1, 0, Some(8)));
@@ -208,7 +211,7 @@ fn own_name_on_what_this_machine_never_said_is_an_alarm_and_not_counted() {
 }
 
 #[test]
-fn own_vote_in_anothers_certificate_that_this_machine_never_cast_is_an_alarm() {
+fn a_vote_in_a_certificate_that_this_machine_never_cast_is_an_alarm() {
     let is_alarm = |out: &Out| {
         out.events
             .iter()
@@ -222,10 +225,10 @@ fn own_vote_in_anothers_certificate_that_this_machine_never_cast_is_an_alarm() {
         let mut driver = Driver::prevoted(0, 7);
         let out = driver.receive(1, certificate(kind, 1, 0, 7, voters));
         assert_eq!(is_alarm(&out), alarm, "{kind:?} {voters:?}");
-        // M votes are a decision, whoever used the keys.
+        // M votes are a decision, whichever process used the keys.
         assert_eq!(out.signs.is_empty(), kind == VoteKind::Prevote);
     }
-    // Said in the earlier life, and remembered.
+    // Cast before, and remembered.
     let mut driver = Driver::precommitted(0, 7);
     let out = driver.receive(1, certificate(VoteKind::Precommit, 1, 0, 7, &[0, 1, 2]));
     assert!(!is_alarm(&out));

@@ -33,7 +33,7 @@ fn leader_stores_proposal_block_and_prevote_before_it_sends_them() {
 }
 
 #[test]
-fn leader_does_not_propose_what_does_not_stand_on_its_tip() {
+fn leader_does_not_propose_a_block_that_does_not_build_on_its_tip() {
     let mut driver = Driver::started(1);
     let mut unfit = candidate(0, 7);
     unfit.previous = hash(99);
@@ -47,9 +47,10 @@ fn leader_does_not_propose_what_does_not_stand_on_its_tip() {
 }
 
 #[test]
-fn leader_asks_for_a_template_again_at_the_beat_when_there_was_none() {
-    let mut driver =
-        Driver::with(Driver::config(1).with_beat(core::time::Duration::from_millis(100)));
+fn leader_asks_for_a_template_again_at_the_next_retransmission() {
+    let mut driver = Driver::with(
+        Driver::config(1).with_retransmit_interval(core::time::Duration::from_millis(100)),
+    );
     driver.input(Input::Tip(tip(0)));
     let round = federation_roster::Round::FIRST;
     let height = BlockHeight::new(1);
@@ -59,7 +60,7 @@ fn leader_asks_for_a_template_again_at_the_beat_when_there_was_none() {
 
 #[test]
 fn prevotes_follow_the_verdict() {
-    // verdict, prevote at once
+    // verdict, immediate prevote
     let table = [
         (Verdict::Valid, Some(Some(7))),
         (Verdict::Invalid("bad-txns".to_owned()), Some(None)),
@@ -76,8 +77,10 @@ fn prevotes_follow_the_verdict() {
 }
 
 #[test]
-fn node_that_does_not_answer_costs_the_prevote_only_at_the_time_out() {
-    let mut driver = Driver::with(Driver::config(ME).with_beat(core::time::Duration::from_secs(9)));
+fn an_unresponsive_node_costs_the_prevote_only_at_the_timeout() {
+    let mut driver = Driver::with(
+        Driver::config(ME).with_retransmit_interval(core::time::Duration::from_secs(9)),
+    );
     driver.input(Input::Tip(tip(0)));
     driver.receive(1, proposal(1, 0, 7, None));
     driver.body(1, candidate(0, 7));
@@ -86,9 +89,10 @@ fn node_that_does_not_answer_costs_the_prevote_only_at_the_time_out() {
 }
 
 #[test]
-fn node_that_comes_back_in_time_is_asked_again() {
-    let mut driver =
-        Driver::with(Driver::config(ME).with_beat(core::time::Duration::from_millis(100)));
+fn a_node_that_recovers_in_time_is_asked_again() {
+    let mut driver = Driver::with(
+        Driver::config(ME).with_retransmit_interval(core::time::Duration::from_millis(100)),
+    );
     driver.input(Input::Tip(tip(0)));
     driver.receive(1, proposal(1, 0, 7, None));
     driver.body(1, candidate(0, 7));
@@ -118,7 +122,7 @@ fn only_the_leader_of_the_round_proposes() {
 }
 
 #[test]
-fn blocks_that_do_not_fit_get_a_prevote_for_nil_without_asking_the_node() {
+fn unfit_blocks_get_a_prevote_for_nil_without_asking_the_node() {
     let mut other_previous = candidate(0, 7);
     other_previous.previous = hash(99);
     let mut too_early = candidate(0, 7);
@@ -144,7 +148,7 @@ fn block_from_the_future_waits_for_the_clock() {
 }
 
 #[test]
-fn m_prevotes_lock_and_what_is_locked_is_stored_first() {
+fn m_prevotes_lock_the_block_and_the_lock_is_stored_first() {
     let mut driver = Driver::prevoted(ME, 7);
     driver.receive(1, prevote(1, 0, Some(7)));
     let out = driver.receive(2, prevote(1, 0, Some(7)));
@@ -167,7 +171,7 @@ fn no_precommit_without_the_block() {
 }
 
 #[test]
-fn no_precommit_for_what_the_own_node_refuses() {
+fn no_precommit_for_a_block_that_the_operators_node_rejects() {
     let mut driver = Driver::started(ME);
     driver.receive(1, proposal(1, 0, 7, None));
     driver.body(1, candidate(0, 7));
@@ -202,7 +206,7 @@ fn locked_operator_prevotes_another_block_only_with_a_later_proof() {
 }
 
 #[test]
-fn block_that_some_are_locked_on_does_not_expire() {
+fn a_block_that_some_are_locked_on_does_not_expire() {
     for locked in [true, false] {
         let mut driver = if locked {
             Driver::precommitted(ME, 7)
@@ -255,7 +259,7 @@ fn leader_proposes_the_block_of_the_latest_proof_again() {
 }
 
 #[test]
-fn late_template_is_not_proposed_beside_a_proven_block() {
+fn late_template_is_not_proposed_in_addition_to_a_proven_block() {
     let mut driver = Driver::started(2);
     for sender in [0, 1, 3] {
         driver.receive(sender, precommit(1, 0, None));
@@ -269,7 +273,7 @@ fn late_template_is_not_proposed_beside_a_proven_block() {
 }
 
 #[test]
-fn height_starts_at_its_target_and_what_came_early_is_used() {
+fn a_height_starts_at_its_target_and_uses_early_messages() {
     let mut driver = Driver::new(ME);
     let early = Tip {
         first_block_time: Some(UnixTime::from_millis(T0 + 400)),
@@ -298,7 +302,7 @@ fn messages_of_the_next_height_are_kept() {
 }
 
 #[test]
-fn node_below_what_is_final_is_waited_for() {
+fn a_node_below_the_final_height_is_waited_for() {
     let mut driver = Driver::started(ME);
     driver.input(Input::Tip(tip(1)));
     driver.restart();

@@ -1,4 +1,4 @@
-//! What a certificate binds to, and what it tells.
+//! What a certificate contains, and what it is bound to.
 
 use federation_ceremony::{Certificate, CertificateError, Digest, KeyUse, Message, message_digest};
 use secp256k1::{Message as Signed, SECP256K1};
@@ -6,7 +6,7 @@ use secp256k1::{Message as Signed, SECP256K1};
 use crate::common::{all_messages, gather, identity};
 
 #[test]
-fn a_certificate_tells_what_operators_and_nodes_are_started_with() {
+fn a_certificate_contains_what_operators_and_nodes_are_started_with() {
     let text = Certificate::new(gather(&all_messages()))
         .expect("complete")
         .to_text();
@@ -22,9 +22,9 @@ fn a_certificate_tells_what_operators_and_nodes_are_started_with() {
     assert!(settings.lines().any(|other| other == line), "{settings}");
     let federation = certificate.federation();
     assert_eq!(federation.genesis(), certificate.genesis_hash());
-    for (place, party) in certificate.operators().iter().enumerate() {
-        let operator = &federation.operators()[place];
-        assert_eq!(operator.name, format!("party-{place}"));
+    for (index, party) in certificate.operators().iter().enumerate() {
+        let operator = &federation.operators()[index];
+        assert_eq!(operator.name, format!("party-{index}"));
         assert_eq!(Some(operator.block_key), party.key(KeyUse::Block));
         assert_eq!(operator.identity, party.member().identity);
         assert_eq!(operator.endpoint, party.join().endpoint);
@@ -35,7 +35,7 @@ fn a_certificate_tells_what_operators_and_nodes_are_started_with() {
 fn two_certificates_of_one_agreement_have_one_hash() {
     let messages = all_messages();
     let first = Certificate::new(gather(&messages)).expect("complete");
-    // The last approval, signed once more with other randomness.
+    // The last approval, signed again with different randomness.
     let mut again = messages;
     let last = again.pop().expect("an approval");
     let digest = message_digest(last.ceremony(), last.sender(), last.body()).expect("a body");
@@ -48,7 +48,7 @@ fn two_certificates_of_one_agreement_have_one_hash() {
             last.body().clone(),
             signature,
         )
-        .expect("true"),
+        .expect("a valid signature"),
     );
     let second = Certificate::new(gather(&again)).expect("complete");
     assert_ne!(first.to_text(), second.to_text());

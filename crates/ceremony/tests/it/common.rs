@@ -1,4 +1,4 @@
-//! Five parties, and what they say.
+//! Five parties, and the messages that they sign.
 
 use federation_ceremony::{
     Body, Ceremony, Destination, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey,
@@ -41,18 +41,18 @@ pub(crate) fn proposal(nonce: u8, members: &[u8]) -> Proposal {
     }
 }
 
-pub(crate) fn say(id: Digest, place: u8, body: Body) -> Message {
-    let keys = identity(place);
+pub(crate) fn sign(id: Digest, index: u8, body: Body) -> Message {
+    let keys = identity(index);
     let sender = keys.x_only_public_key().0;
     let digest = message_digest(id, &sender, &body).expect("a body");
     let signed = Signed::from_digest(digest.to_bytes());
     let signature = SECP256K1.sign_schnorr_no_aux_rand(&signed, &keys);
-    Message::new(id, sender, body, signature).expect("true")
+    Message::new(id, sender, body, signature).expect("a valid signature")
 }
 
 pub(crate) fn propose(proposal: Proposal) -> Message {
     let id = ceremony_id(&proposal).expect("an id");
-    say(id, 0, Body::Proposal(proposal))
+    sign(id, 0, Body::Proposal(proposal))
 }
 
 pub(crate) fn join_at(id: Digest, place: u8, port: u16) -> Message {
@@ -86,7 +86,7 @@ pub(crate) fn join_proven(id: Digest, place: u8, port: u16, keys: Vec<ProvenKey>
         node: format!("party-{place}.example:7041"),
         keys,
     };
-    say(id, place, Body::Join(join))
+    sign(id, place, Body::Join(join))
 }
 
 pub(crate) fn prove(id: Digest, place: u8, usage: KeyUse, secret: &SecretKey) -> ProvenKey {
@@ -101,17 +101,17 @@ pub(crate) fn opened() -> Ceremony {
     Ceremony::new(propose(proposal(1, &[0, 1, 2, 3, 4]))).expect("a ceremony")
 }
 
-/// Everything that an honest ceremony needs beside its proposal.
+/// All messages of an honest ceremony except its proposal.
 pub(crate) fn all_messages() -> Vec<Message> {
     let mut ceremony = opened();
     let id = ceremony.id();
     let mut messages: Vec<_> = (0..N).map(|place| join_at(id, place, 7000)).collect();
     for join in &messages {
-        ceremony.add(join.clone()).expect("taken");
+        ceremony.add(join.clone()).expect("added");
     }
     let chain = ceremony.chain().expect("a chain");
     let approval = Ceremony::approval_of(&chain);
-    messages.extend((0..N).map(|place| say(id, place, Body::Approval(approval.clone()))));
+    messages.extend((0..N).map(|place| sign(id, place, Body::Approval(approval.clone()))));
     messages
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn gather(messages: &[Message]) -> Ceremony {
         let text = message.to_text();
         let read = Message::parse(&text).expect("a message");
         assert_eq!(read.to_text(), text);
-        ceremony.add(read).expect("taken");
+        ceremony.add(read).expect("added");
     }
     ceremony
 }

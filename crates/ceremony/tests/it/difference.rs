@@ -1,10 +1,10 @@
-//! Two parties find in what their views differ.
+//! Two parties compare their views.
 
 use federation_ceremony::{
     Body, Ceremony, Difference, Proposal, Stage, Warning, differences, warnings,
 };
 
-use crate::common::{all_messages, gather, join_at, opened, proposal, propose, say};
+use crate::common::{all_messages, gather, join_at, opened, proposal, propose, sign};
 
 fn shown(differences: &[Difference]) -> Vec<(Stage, Option<&str>, &str)> {
     let shown = differences.iter();
@@ -14,10 +14,10 @@ fn shown(differences: &[Difference]) -> Vec<(Stage, Option<&str>, &str)> {
 }
 
 #[test]
-fn the_same_messages_in_another_order_make_no_difference() {
+fn the_order_of_messages_makes_no_difference() {
     let messages = all_messages();
-    let turned: Vec<_> = messages.iter().rev().cloned().collect();
-    assert_eq!(differences(&gather(&messages), &gather(&turned)), []);
+    let reversed: Vec<_> = messages.iter().rev().cloned().collect();
+    assert_eq!(differences(&gather(&messages), &gather(&reversed)), []);
 }
 
 #[test]
@@ -50,12 +50,12 @@ fn joins_differ_by_member_and_field_and_so_do_their_words() {
     let id = opened().id();
     let with = |port| {
         let mut ceremony = opened();
-        ceremony.add(join_at(id, 1, 7000)).expect("taken");
-        ceremony.add(join_at(id, 4, port)).expect("taken");
+        ceremony.add(join_at(id, 1, 7000)).expect("added");
+        ceremony.add(join_at(id, 4, port)).expect("added");
         ceremony
     };
     let (left, mut right) = (with(7000), with(7001));
-    right.add(join_at(id, 0, 7000)).expect("taken");
+    right.add(join_at(id, 0, 7000)).expect("added");
     let found = differences(&left, &right);
     assert_eq!(
         shown(&found),
@@ -67,7 +67,7 @@ fn joins_differ_by_member_and_field_and_so_do_their_words() {
             (Stage::Joins, Some("party-4"), "endpoint"),
         ]
     );
-    // What one has not got yet will come; what both have will not change.
+    // A missing message may still arrive; two that conflict will not change.
     assert!(!found[0].is_contradiction());
     assert!(found[4].is_contradiction());
     assert_eq!(left.proposal_words(), right.proposal_words());
@@ -84,8 +84,8 @@ fn approvals_differ_by_member() {
     let mut approval = Ceremony::approval_of(&right.chain().expect("a chain"));
     approval.manifest = federation_ceremony::Digest::from_bytes([1; 32]);
     right
-        .add(say(left.id(), 2, Body::Approval(approval)))
-        .expect("taken");
+        .add(sign(left.id(), 2, Body::Approval(approval)))
+        .expect("added");
     let found = differences(&left, &right);
     let contradictions: Vec<_> = found
         .iter()
@@ -99,7 +99,7 @@ fn approvals_differ_by_member() {
 }
 
 #[test]
-fn a_threshold_that_no_absence_survives_is_warned_of() {
+fn a_threshold_that_tolerates_no_absence_is_warned_about() {
     let with = |threshold, members: &[u8]| {
         warnings(&Proposal {
             threshold,
@@ -114,18 +114,18 @@ fn a_threshold_that_no_absence_survives_is_warned_of() {
 }
 
 #[test]
-fn an_address_that_two_parties_give_is_warned_of() {
+fn an_address_that_two_parties_give_is_warned_about() {
     let id = opened().id();
     let mut ceremony = opened();
-    ceremony.add(join_at(id, 0, 7000)).expect("taken");
+    ceremony.add(join_at(id, 0, 7000)).expect("added");
     assert_eq!(ceremony.warnings(), []);
     let Body::Join(mut join) = join_at(id, 1, 7000).body().clone() else {
         panic!("a join");
     };
     join.endpoint = "party-0.example:7000".to_owned();
     ceremony
-        .add(say(id, 1, Body::Join(join)))
-        .expect("it may be meant");
+        .add(sign(id, 1, Body::Join(join)))
+        .expect("added, as it may be intended");
     assert_eq!(
         ceremony.warnings(),
         [Warning::SameAddress {

@@ -1,4 +1,4 @@
-//! Evidence convicts who said two things, and nobody else.
+//! Evidence proves that a member has equivocated, and accuses nobody else.
 
 use federation_ceremony::{
     Added, Body, Ceremony, CeremonyError, Certificate, Digest, Evidence, EvidenceError, KeyUse,
@@ -9,7 +9,7 @@ use secp256k1::{Message as Signed, SECP256K1};
 
 use crate::common::{
     all_messages, block_key, identity, join_at, join_proven, opened, peg_key, proposal, propose,
-    prove, say,
+    prove, sign,
 };
 
 fn opening() -> Message {
@@ -33,8 +33,8 @@ fn it_names_the_culprit_and_is_the_same_in_either_order() {
     let text = evidence.to_text();
     assert_eq!(Evidence::parse(&text), Ok(evidence.clone()));
     let [one, other] = evidence.messages().clone();
-    let turned = Evidence::new(opening(), [other, one]).expect("a proof");
-    assert_eq!(turned.to_text(), text);
+    let reversed = Evidence::new(opening(), [other, one]).expect("a proof");
+    assert_eq!(reversed.to_text(), text);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_ceremony_gives_it_for_joins_and_approvals() {
     let mut ceremony = opened();
     let id = ceremony.id();
     let approval = |byte| {
-        say(
+        sign(
             id,
             3,
             Body::Approval(federation_ceremony::Approval {
@@ -51,9 +51,9 @@ fn a_ceremony_gives_it_for_joins_and_approvals() {
             }),
         )
     };
-    assert_eq!(ceremony.add(approval(1)).expect("taken"), Added::New);
-    let Added::TwoThings(evidence) = ceremony.add(approval(2)).expect("taken") else {
-        panic!("two things");
+    assert_eq!(ceremony.add(approval(1)).expect("added"), Added::New);
+    let Added::Equivocation(evidence) = ceremony.add(approval(2)).expect("added") else {
+        panic!("an equivocation");
     };
     assert_eq!(
         (evidence.member(), evidence.kind()),
@@ -63,10 +63,10 @@ fn a_ceremony_gives_it_for_joins_and_approvals() {
 }
 
 #[test]
-fn what_contradicts_nothing_convicts_nobody() {
+fn messages_without_contradiction_accuse_nobody() {
     let id = opened().id();
     let (one, other) = (join_at(id, 2, 7000), join_at(id, 2, 7001));
-    let approval = say(
+    let approval = sign(
         id,
         2,
         Body::Approval(federation_ceremony::Approval {
@@ -74,21 +74,21 @@ fn what_contradicts_nothing_convicts_nobody() {
             genesis: String::new(),
         }),
     );
-    let strange = propose(proposal(2, &[0, 1, 2]));
+    let foreign = propose(proposal(2, &[0, 1, 2]));
     for (opening, messages, reason) in [
-        (opening(), [one.clone(), one.clone()], "say the same"),
+        (opening(), [one.clone(), one.clone()], "the same content"),
         (
             opening(),
             [one.clone(), join_at(id, 3, 7000)],
-            "two senders",
+            "different senders",
         ),
-        (opening(), [one.clone(), approval], "two kinds"),
-        (strange, [one.clone(), other.clone()], "another ceremony"),
+        (opening(), [one.clone(), approval], "different kinds"),
+        (foreign, [one.clone(), other.clone()], "another ceremony"),
         (one.clone(), [one.clone(), other], "no proposal"),
         (
             opening(),
-            [say(id, 7, one.body().clone()), join_at(id, 7, 7001)],
-            "no member",
+            [sign(id, 7, one.body().clone()), join_at(id, 7, 7001)],
+            "not a member",
         ),
     ] {
         let error = Evidence::new(opening, messages).expect_err("no proof");
@@ -97,7 +97,7 @@ fn what_contradicts_nothing_convicts_nobody() {
 }
 
 #[test]
-fn a_forged_message_convicts_nobody() {
+fn a_forged_message_accuses_nobody() {
     let forged = evidence()
         .to_text()
         .replace(".example:7001", ".example:7002");
@@ -107,7 +107,7 @@ fn a_forged_message_convicts_nobody() {
     ));
 }
 
-/// The proofs that a key in a module gives: another signature each time.
+/// A join with keys in a hardware module, which makes a different signature each time.
 fn join_by_module(place: u8, random: u8) -> Message {
     let id = opened().id();
     let owner = identity(place).x_only_public_key().0;
@@ -126,7 +126,7 @@ fn join_by_module(place: u8, random: u8) -> Message {
 }
 
 #[test]
-fn another_proof_of_the_same_key_is_no_second_thing() {
+fn a_second_proof_of_the_same_key_is_not_a_contradiction() {
     let (first, second) = (join_by_module(2, 1), join_by_module(2, 2));
     assert_ne!(first, second);
     let certificates: Vec<_> = [[&first, &second], [&second, &first]]
@@ -134,11 +134,11 @@ fn another_proof_of_the_same_key_is_no_second_thing() {
         .map(|joins| {
             let mut ceremony = opened();
             for (join, expected) in joins.into_iter().zip([Added::New, Added::Known]) {
-                assert_eq!(ceremony.add(join.clone()).expect("taken"), expected);
+                assert_eq!(ceremony.add(join.clone()).expect("added"), expected);
             }
             assert_eq!(ceremony.evidence().count(), 0);
             for message in all_messages() {
-                ceremony.add(message).expect("taken");
+                ceremony.add(message).expect("added");
             }
             Certificate::new(ceremony).expect("complete").to_text()
         })
@@ -150,11 +150,11 @@ fn another_proof_of_the_same_key_is_no_second_thing() {
 fn an_approval_is_bound_to_its_sender_its_ceremony_and_what_it_approves() {
     let messages = all_messages();
     let approval = messages.last().expect("the last approval");
-    let take_over =
+    let reuse =
         |ceremony, sender, body| Message::new(ceremony, sender, body, *approval.signature());
     let (id, sender) = (approval.ceremony(), *approval.sender());
     let body = || approval.body().clone();
-    assert!(take_over(id, sender, body()).is_ok());
+    assert!(reuse(id, sender, body()).is_ok());
     let other_sender = identity(1).x_only_public_key().0;
     let other_ceremony = Digest::from_bytes([9; 32]);
     let other_body = Body::Approval(federation_ceremony::Approval {
@@ -164,14 +164,14 @@ fn an_approval_is_bound_to_its_sender_its_ceremony_and_what_it_approves() {
             _ => panic!("an approval"),
         }
     });
-    for taken in [
-        take_over(id, other_sender, body()),
-        take_over(other_ceremony, sender, body()),
-        take_over(id, sender, other_body),
+    for reused in [
+        reuse(id, other_sender, body()),
+        reuse(other_ceremony, sender, body()),
+        reuse(id, sender, other_body),
     ] {
-        assert!(matches!(taken, Err(MessageError::Signature { .. })));
+        assert!(matches!(reused, Err(MessageError::Signature { .. })));
     }
-    // Signed by the wrong member for somebody else is that member's own word.
+    // The digest depends on the sender, so one member cannot sign for another.
     let digest = message_digest(id, &sender, approval.body()).expect("a body");
     assert_ne!(
         digest,
@@ -180,7 +180,7 @@ fn an_approval_is_bound_to_its_sender_its_ceremony_and_what_it_approves() {
 }
 
 #[test]
-fn a_stranger_is_not_heard() {
+fn a_message_by_a_stranger_is_refused() {
     let mut ceremony: Ceremony = opened();
     let id = ceremony.id();
     assert!(matches!(
@@ -193,7 +193,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_changed_letter_convicts_nobody_of_something_else(at in any::<prop::sample::Index>(), letter in any::<u8>()) {
+    fn a_changed_byte_never_accuses_anybody_of_something_else(at in any::<prop::sample::Index>(), letter in any::<u8>()) {
         let text = evidence().to_text();
         let mut bytes = text.clone().into_bytes();
         let at = at.index(bytes.len());

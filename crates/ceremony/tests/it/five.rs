@@ -1,4 +1,4 @@
-//! Five parties, each with what reached it: one certificate everywhere, or a named culprit.
+//! Five parties that receive different messages: all make one certificate, or name a culprit.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +7,22 @@ use federation_ceremony::{
 };
 use proptest::prelude::*;
 
-use crate::common::{N, join_at, opened, say};
+use crate::common::{N, join_at, opened, sign};
 
-/// What goes wrong, and in which order things come.
+/// The faults of a ceremony, and the order of delivery.
 #[derive(Debug, Clone)]
-struct Course {
-    /// Who joins at another address towards some, and who those are.
+struct Faults {
+    /// A party that joins with another address towards some, and those that see it.
     liar: Option<(u8, Vec<bool>)>,
-    /// Who never says anything.
+    /// A party that sends nothing.
     absent: Option<u8>,
-    /// Who does not get the message of a number, the first time.
+    /// The receiver and number of messages that are lost the first time.
     lost: BTreeSet<(u8, usize)>,
-    /// The order in which each takes the messages that it has; some come twice.
+    /// The order in which each party adds its messages, some of them twice.
     orders: Vec<Vec<usize>>,
 }
 
-fn course() -> impl Strategy<Value = Course> {
+fn faults() -> impl Strategy<Value = Faults> {
     let liar = (0..N, prop::collection::vec(any::<bool>(), usize::from(N)));
     let lost = prop::collection::btree_set((0..N, 0..20_usize), 0..6);
     let order = Just((0..20).chain(3..9).collect::<Vec<usize>>()).prop_shuffle();
@@ -32,7 +32,7 @@ fn course() -> impl Strategy<Value = Course> {
         lost,
         prop::collection::vec(order, usize::from(N)),
     )
-        .prop_map(|(liar, absent, lost, orders)| Course {
+        .prop_map(|(liar, absent, lost, orders)| Faults {
             liar,
             absent,
             lost,
@@ -40,7 +40,7 @@ fn course() -> impl Strategy<Value = Course> {
         })
 }
 
-/// What came of a ceremony at one party.
+/// The outcome of a ceremony at one party.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Certificate(String),
@@ -52,7 +52,7 @@ enum Outcome {
 fn outcome(ceremony: &Ceremony) -> Outcome {
     match Certificate::new(ceremony.clone()) {
         Ok(certificate) => Outcome::Certificate(certificate.to_text()),
-        Err(CeremonyError::TwoThings(who)) => Outcome::Culprit(who),
+        Err(CeremonyError::Equivocation(who)) => Outcome::Culprit(who),
         Err(CeremonyError::NotApproved(who) | CeremonyError::Chain(ChainError::Missing(who))) => {
             Outcome::WaitsFor(who)
         }
@@ -61,27 +61,27 @@ fn outcome(ceremony: &Ceremony) -> Outcome {
     }
 }
 
-/// Takes the messages of these numbers, in this order.
-fn take(ceremony: &mut Ceremony, messages: &[Message], order: &[usize]) {
+/// Adds the messages with these numbers, in this order.
+fn add(ceremony: &mut Ceremony, messages: &[Message], order: &[usize]) {
     for at in order {
         if let Some(message) = messages.get(*at) {
-            ceremony.add(message.clone()).expect("it has a place");
+            ceremony.add(message.clone()).expect("added");
         }
     }
 }
 
 struct Five {
-    course: Course,
+    faults: Faults,
     parties: Vec<Ceremony>,
-    said: Vec<Message>,
+    sent: Vec<Message>,
 }
 
 impl Five {
-    fn new(course: Course) -> Self {
+    fn new(faults: Faults) -> Self {
         Self {
             parties: (0..N).map(|_| opened()).collect(),
-            course,
-            said: Vec::new(),
+            faults,
+            sent: Vec::new(),
         }
     }
 
@@ -89,20 +89,20 @@ impl Five {
         format!("party-{place}")
     }
 
-    fn speaks(&self, place: u8) -> bool {
-        self.course.absent != Some(place)
+    fn is_present(&self, place: u8) -> bool {
+        self.faults.absent != Some(place)
     }
 
-    /// Everybody joins; what is lost does not come, and the liar shows two faces.
+    /// Everybody joins. Lost messages do not arrive, and the liar sends two different joins.
     fn join(&mut self) {
         let id = opened().id();
         let honest: Vec<_> = (0..N)
-            .filter(|place| self.speaks(*place))
+            .filter(|place| self.is_present(*place))
             .map(|place| (place, join_at(id, place, 7000)))
             .collect();
         for (party, ceremony) in (0..N).zip(&mut self.parties) {
             let mut seen: Vec<_> = honest.clone();
-            if let Some((liar, to)) = &self.course.liar
+            if let Some((liar, to)) = &self.faults.liar
                 && to[usize::from(party)]
                 && party != *liar
             {
@@ -113,15 +113,15 @@ impl Five {
                 }
             }
             seen.retain(|(place, _)| {
-                *place == party || !self.course.lost.contains(&(party, usize::from(*place)))
+                *place == party || !self.faults.lost.contains(&(party, usize::from(*place)))
             });
             let seen: Vec<_> = seen.into_iter().map(|(_, message)| message).collect();
-            take(ceremony, &seen, &self.course.orders[usize::from(party)]);
-            self.said.extend(seen);
+            add(ceremony, &seen, &self.faults.orders[usize::from(party)]);
+            self.sent.extend(seen);
         }
     }
 
-    /// Who sees a chain approves it; the liar approves whatever anybody sees.
+    /// Every party that sees a chain approves it; the liar approves whatever each party sees.
     fn approve(&mut self) {
         let id = opened().id();
         let views: Vec<Option<Approval>> = self
@@ -130,35 +130,35 @@ impl Five {
             .map(|ceremony| Some(Ceremony::approval_of(&ceremony.chain().ok()?)))
             .collect();
         let mut approvals = Vec::new();
-        for place in (0..N).filter(|place| self.speaks(*place)) {
+        for place in (0..N).filter(|place| self.is_present(*place)) {
             let own = views[usize::from(place)].clone();
-            approvals.extend(own.map(|approval| say(id, place, Body::Approval(approval))));
+            approvals.extend(own.map(|approval| sign(id, place, Body::Approval(approval))));
         }
         for (party, ceremony) in (0..N).zip(&mut self.parties) {
             let mut seen = approvals.clone();
-            if let Some((liar, _)) = &self.course.liar
+            if let Some((liar, _)) = &self.faults.liar
                 && let Some(approval) = &views[usize::from(party)]
-                && self.course.absent != Some(*liar)
+                && self.faults.absent != Some(*liar)
             {
                 let key = opened().members()[usize::from(*liar)].identity;
                 seen.retain(|message| *message.sender() != key);
-                seen.push(say(id, *liar, Body::Approval(approval.clone())));
+                seen.push(sign(id, *liar, Body::Approval(approval.clone())));
             }
-            let reached = |at: &usize| !self.course.lost.contains(&(party, at + usize::from(N)));
-            let order = &self.course.orders[usize::from(party)];
+            let reached = |at: &usize| !self.faults.lost.contains(&(party, at + usize::from(N)));
+            let order = &self.faults.orders[usize::from(party)];
             let order: Vec<_> = order.iter().copied().filter(reached).collect();
-            take(ceremony, &seen, &order);
-            self.said.extend(seen);
+            add(ceremony, &seen, &order);
+            self.sent.extend(seen);
         }
     }
 
-    /// Everybody sends everybody everything.
+    /// Every party sends everything to every other.
     fn exchange(&mut self) {
-        for (ceremony, order) in self.parties.iter_mut().zip(&self.course.orders) {
-            let count = self.said.len();
+        for (ceremony, order) in self.parties.iter_mut().zip(&self.faults.orders) {
+            let count = self.sent.len();
             let rotated = (0..count).map(|at| (at * 7 + order[0]) % count.max(1));
             let order: Vec<_> = rotated.chain(0..count).collect();
-            take(ceremony, &self.said, &order);
+            add(ceremony, &self.sent, &order);
         }
     }
 }
@@ -167,13 +167,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn one_certificate_everywhere_or_a_named_culprit(course in course()) {
-        let liar = course.liar.clone();
-        let absent = course.absent;
-        let mut five = Five::new(course);
+    fn all_make_one_certificate_or_name_a_culprit(faults in faults()) {
+        let liar = faults.liar.clone();
+        let absent = faults.absent;
+        let mut five = Five::new(faults);
         five.join();
         five.approve();
-        // Whatever was lost, and whoever lies: two agreements never come of one ceremony.
+        // Whatever is lost and whoever lies, one ceremony never results in two agreements.
         let agreed: BTreeSet<_> = five
             .parties
             .iter()
@@ -181,7 +181,7 @@ proptest! {
             .map(|certificate| certificate.agreed_hash())
             .collect();
         prop_assert!(agreed.len() <= 1);
-        // Nobody is accused who said one thing.
+        // No honest party is accused.
         for evidence in five.parties.iter().flat_map(Ceremony::evidence) {
             let culprit = liar.as_ref().map(|(place, _)| Five::name(*place));
             prop_assert_eq!(Some(evidence.member()), culprit.as_deref());
@@ -197,7 +197,7 @@ proptest! {
                 (0..N).any(|party| {
                     let sees_other = to[usize::from(party)] && party != *place;
                     let got = party == *place
-                        || !five.course.lost.contains(&(party, usize::from(*place)));
+                        || !five.faults.lost.contains(&(party, usize::from(*place)));
                     sees_other == face && got
                 })
             };
@@ -208,9 +208,9 @@ proptest! {
                 prop_assert_eq!(Some(who), liar.map(|(place, _)| Five::name(place)));
             }
             (Outcome::WaitsFor(who), false) => {
-                // Without a loss nobody else is waited for.
+                // If nothing was lost, only the absent party is waited for.
                 let missing = absent.map(Five::name);
-                prop_assert!(missing == Some(who) || !five.course.lost.is_empty());
+                prop_assert!(missing == Some(who) || !five.faults.lost.is_empty());
             }
             (Outcome::Certificate(_), false) => prop_assert_eq!(absent, None),
             (outcome, _) => prop_assert!(false, "{outcome:?}"),

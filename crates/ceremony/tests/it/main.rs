@@ -1,4 +1,4 @@
-//! Ceremonies of five.
+//! Ceremonies with five parties.
 
 mod certificate;
 mod common;

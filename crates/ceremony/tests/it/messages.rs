@@ -1,4 +1,4 @@
-//! Any order, losses, duplicates, one who says two things, one who drops out.
+//! Messages in any order, losses, duplicates, a party that equivocates, a party that drops out.
 
 use federation_ceremony::{
     Added, Body, Ceremony, CeremonyError, Certificate, ChainError, KeyUse, Message, MessageError,
@@ -7,7 +7,7 @@ use federation_ceremony::{
 use proptest::prelude::*;
 
 use crate::common::{
-    N, all_messages, block_key, gather, join_at, join_with, opened, proposal, propose, say,
+    N, all_messages, block_key, gather, join_at, join_with, opened, proposal, propose, sign,
 };
 
 /// A permutation of all messages, some of them twice.
@@ -31,7 +31,7 @@ proptest! {
     }
 
     #[test]
-    fn a_lost_message_makes_no_certificate_until_it_comes(order in order(), lost in 0..10_usize) {
+    fn there_is_no_certificate_until_a_lost_message_arrives(order in order(), lost in 0..10_usize) {
         let messages = all_messages();
         let some: Vec<_> = order
             .iter()
@@ -45,12 +45,12 @@ proptest! {
             CeremonyError::NotApproved(who) => prop_assert_eq!(who, name),
             other => prop_assert!(false, "{other}"),
         }
-        ceremony.add(messages[lost].clone()).expect("taken");
+        ceremony.add(messages[lost].clone()).expect("added");
         prop_assert!(Certificate::new(ceremony).is_ok());
     }
 
     #[test]
-    fn who_says_two_things_is_named_in_every_order(
+    fn a_party_that_equivocates_is_named_in_every_order(
         order in order(), culprit in 0..N, at in 0..14_usize,
     ) {
         let messages = all_messages();
@@ -64,12 +64,12 @@ proptest! {
         let [first, second] = evidence[0].messages();
         prop_assert_ne!(first.body(), second.body());
         prop_assert_eq!(first.sender(), second.sender());
-        let named = matches!(ceremony.agreed(), Err(CeremonyError::TwoThings(who)) if who == format!("party-{culprit}"));
+        let named = matches!(ceremony.agreed(), Err(CeremonyError::Equivocation(who)) if who == format!("party-{culprit}"));
         prop_assert!(named);
     }
 
     #[test]
-    fn a_changed_letter_makes_no_certificate_of_something_else(at in any::<prop::sample::Index>(), letter in any::<u8>()) {
+    fn a_changed_byte_never_makes_a_certificate_for_something_else(at in any::<prop::sample::Index>(), letter in any::<u8>()) {
         let text = Certificate::new(gather(&all_messages())).expect("complete").to_text();
         let mut bytes = text.clone().into_bytes();
         let at = at.index(bytes.len());
@@ -89,22 +89,22 @@ proptest! {
 }
 
 #[test]
-fn two_faces_to_two_parties_end_in_different_words_and_no_certificate() {
+fn conflicting_joins_lead_to_different_words_and_no_certificate() {
     let id = opened().id();
     let with = |port| {
         let mut ceremony = opened();
         for place in 0..4 {
-            ceremony.add(join_at(id, place, 7000)).expect("taken");
+            ceremony.add(join_at(id, place, 7000)).expect("added");
         }
-        ceremony.add(join_at(id, 4, port)).expect("taken");
+        ceremony.add(join_at(id, 4, port)).expect("added");
         ceremony
     };
     let (mut left, right) = (with(7000), with(7001));
     let (ours, theirs) = (left.chain().expect("a"), right.chain().expect("b"));
     assert_ne!(ours.words(), theirs.words());
     let approval = Ceremony::approval_of(&theirs);
-    left.add(say(id, 1, Body::Approval(approval)))
-        .expect("taken");
+    left.add(sign(id, 1, Body::Approval(approval)))
+        .expect("added");
     assert!(matches!(
         left.agreed(),
         Err(CeremonyError::Disagrees { member, .. }) if member == "party-1"
@@ -120,12 +120,12 @@ fn old_proofs_do_not_carry_over_when_a_party_drops_out() {
         again.add(join_at(old, 1, 7000)),
         Err(CeremonyError::OtherCeremony { .. })
     ));
-    // Signed anew for this ceremony, but with the proofs of the old one.
+    // A join signed for this ceremony, but with the proofs of the old one.
     let Body::Join(join) = join_at(old, 1, 7000).body().clone() else {
         panic!("a join");
     };
     assert!(matches!(
-        again.add(say(id, 1, Body::Join(join))),
+        again.add(sign(id, 1, Body::Join(join))),
         Err(CeremonyError::Unproven { member, .. }) if member == "party-1"
     ));
     assert!(matches!(
@@ -134,7 +134,7 @@ fn old_proofs_do_not_carry_over_when_a_party_drops_out() {
     ));
     for place in 0..4 {
         assert_eq!(
-            again.add(join_at(id, place, 7000)).expect("taken"),
+            again.add(join_at(id, place, 7000)).expect("added"),
             Added::New
         );
     }
@@ -146,10 +146,10 @@ fn one_key_for_two_parties_is_refused() {
     let mut ceremony = opened();
     let id = ceremony.id();
     for place in 0..4 {
-        ceremony.add(join_at(id, place, 7000)).expect("taken");
+        ceremony.add(join_at(id, place, 7000)).expect("added");
     }
     let copied = join_with(id, 4, 7000, &block_key(2));
-    ceremony.add(copied).expect("proven: they share the secret");
+    ceremony.add(copied).expect("the proof is valid");
     assert!(matches!(
         ceremony.chain(),
         Err(CeremonyError::Chain(ChainError::Same { first, second }))
@@ -158,7 +158,7 @@ fn one_key_for_two_parties_is_refused() {
 }
 
 #[test]
-fn a_message_changed_on_the_way_is_refused() {
+fn a_message_altered_in_transit_is_refused() {
     let text = join_at(opened().id(), 1, 7000).to_text();
     let changed = text.replace(".example:7000", ".example:7009");
     assert_ne!(text, changed);
@@ -169,7 +169,7 @@ fn a_message_changed_on_the_way_is_refused() {
 }
 
 #[test]
-fn proposals_of_which_no_chain_can_come_are_refused() {
+fn proposals_that_cannot_result_in_a_chain_are_refused() {
     let refused = |change: fn(&mut Proposal)| {
         let mut proposal = proposal(1, &[0, 1, 2, 3, 4]);
         change(&mut proposal);
@@ -180,25 +180,25 @@ fn proposals_of_which_no_chain_can_come_are_refused() {
     for (change, reason) in [
         (
             (|p| p.threshold = 2) as fn(&mut Proposal),
-            "2 of 5 is no majority",
+            "2 of 5 is not a majority",
         ),
         (|p| p.interval = 999, "interval of 999 ms"),
         (|p| p.interval = 86_400_001, "use 1000 to 86400000 ms"),
         (|p| p.interval = 0, "interval of 0 ms"),
         (
             |p| p.configuration += "rpcpassword=x\n",
-            "more than the chain's settings",
+            "the chain's settings only",
         ),
         (
             |p| p.configuration += "signblockscript=51\n",
             "follows from the parties' keys",
         ),
-        (|p| p.keys = vec![KeyUse::Peg], "the first one `block`"),
+        (|p| p.keys = vec![KeyUse::Peg], "starting with `block`"),
         (
             |p| p.members[1].name = "PARTY-0".to_owned(),
             "same name, identity or key",
         ),
-        (|p| p.members[1].name = "../x".to_owned(), "is no name"),
+        (|p| p.members[1].name = "../x".to_owned(), "invalid name"),
     ] {
         let error = refused(change);
         assert!(error.contains(reason), "{error}");
@@ -206,11 +206,11 @@ fn proposals_of_which_no_chain_can_come_are_refused() {
 }
 
 #[test]
-fn a_message_that_others_could_not_read_is_not_made() {
+fn a_message_that_is_too_long_for_others_is_refused() {
     let mut long = proposal(1, &[0, 1, 2]);
     long.node = "ocean".to_owned();
     long.configuration = "chain=fedchain\n".to_owned();
-    // Each character is six in JSON.
+    // Each character takes six bytes in JSON.
     long.terms = Some("\u{1}".repeat(200_000));
     let id = federation_ceremony::ceremony_id(&long).expect("an id");
     let keys = crate::common::identity(0);

@@ -1,4 +1,4 @@
-//! The coins that anyone could take have a destination, and the manifest has the sweep.
+//! Coins that anyone could take have a destination, and the manifest names the sweep.
 
 use federation_ceremony::{
     Body, Ceremony, Certificate, ChainError, Destination, KeyUse, Proposal, SweepTo, Warning,
@@ -6,7 +6,7 @@ use federation_ceremony::{
 use federation_genesis::{ChainWarning, NodeKind, Settings, Sweep, federation_script, warnings};
 use hex_conservative::DisplayHex;
 
-use crate::common::{join_keys, proposal, propose, say};
+use crate::common::{join_keys, proposal, propose, sign};
 
 const COINS: &str = "chain=fedchain\ninitialfreecoins=500\ninitialreissuancetokens=7\n";
 
@@ -35,12 +35,12 @@ fn certified(proposal: Proposal) -> Certificate {
     let id = ceremony.id();
     for place in 0..5 {
         let join = join_keys(id, place, 7000, &keys);
-        ceremony.add(join).expect("taken");
+        ceremony.add(join).expect("added");
     }
     let approval = Ceremony::approval_of(&ceremony.chain().expect("a chain"));
     for place in 0..5 {
-        let approved = say(id, place, Body::Approval(approval.clone()));
-        ceremony.add(approved).expect("taken");
+        let approved = sign(id, place, Body::Approval(approval.clone()));
+        ceremony.add(approved).expect("added");
     }
     Certificate::new(ceremony).expect("complete")
 }
@@ -59,7 +59,7 @@ fn the_sweep_goes_to_the_parties_keys_and_is_in_the_manifest() {
     assert_eq!(sweep.check(certificate.chain().genesis()), Ok(()));
     let line = format!("sweep={}\n", sweep.txid());
     assert!(certificate.chain().manifest().contains(&line));
-    // The reissuance keys have no setting; they are in the manifest for being the operators'.
+    // There is no setting for reissuance keys; the manifest lists them with the operators.
     assert!(!certificate.node_settings().contains("issuecontrol"));
     let read = Certificate::parse(&certificate.to_text()).expect("verifies");
     assert_eq!(read.sweep(), Some(sweep));
@@ -67,7 +67,7 @@ fn the_sweep_goes_to_the_parties_keys_and_is_in_the_manifest() {
 }
 
 #[test]
-fn another_destination_is_another_agreement() {
+fn a_different_destination_is_a_different_agreement() {
     let peg = || Some(Destination::Keys(KeyUse::Peg));
     let reissuance = || Some(Destination::Keys(KeyUse::Reissuance));
     let [one, other] = [peg(), script()].map(|coins| certified(with_coins(coins, reissuance())));
@@ -84,7 +84,7 @@ fn a_chain_without_such_coins_has_no_sweep() {
         tokens: None,
     });
     let reason = refused(Proposal { sweep, ..plain });
-    assert!(reason.contains("no coins of the genesis"), "{reason}");
+    assert!(reason.contains("no genesis coins"), "{reason}");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
         sweep: None,
         ..with_coins(script(), script())
     };
-    // Reissuance keys would have no use then.
+    // Then reissuance keys would have no use.
     let none = Proposal {
         keys: vec![KeyUse::Block],
         ..none
@@ -111,12 +111,12 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
         (
             Some(Destination::Script("51".to_owned())),
             tokens(),
-            "no output script of an address",
+            "not the output script of an address",
         ),
         (
             Some(Destination::Script("002".to_owned())),
             tokens(),
-            "no output script in hex",
+            "expected an output script in hex",
         ),
     ] {
         let error = refused(with_coins(coins, tokens));
@@ -133,14 +133,14 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
         ..with_coins(script(), tokens())
     };
     let error = refused(unasked);
-    assert!(error.contains("the proposal does not ask for"), "{error}");
+    assert!(error.contains("the proposal does not require"), "{error}");
     let error = refused(ocean("", with_coins(script(), None)));
     assert!(error.contains("initialfreecoins is 0"), "{error}");
     let error = refused(ocean("", with_coins(None, script())));
     assert!(error.contains("no reissuance tokens"), "{error}");
 }
 
-/// The same on Ocean, with more lines.
+/// The same on Ocean, with these further lines.
 fn ocean(lines: &str, proposal: Proposal) -> Proposal {
     let text = format!("chain=fedchain\nembedcontract=0\n{lines}");
     let settings = Settings::parse(NodeKind::Ocean, &text).expect("settings");
@@ -158,14 +158,14 @@ fn setting(certificate: &Certificate, name: &str) -> String {
     found.expect("a setting").values.concat()
 }
 
-/// What a federation holds coins by.
+/// The script with which the federation holds coins.
 fn own_script(certificate: &Certificate, node: NodeKind) -> String {
     let script = certificate.chain().script().clone();
     federation_script(node, script).to_lower_hex_string()
 }
 
 #[test]
-fn fees_and_coins_go_to_the_federations_own_script_if_it_is_said_so() {
+fn fees_and_coins_go_to_the_block_keys_if_the_proposal_says_so() {
     let block = || Some(Destination::Keys(KeyUse::Block));
     let elements = certified(Proposal {
         configuration: "chain=fedchain\ninitialfreecoins=500\n".to_owned(),
@@ -198,21 +198,21 @@ fn fees_and_coins_go_to_the_federations_own_script_if_it_is_said_so() {
     assert_eq!(ocean.sweep(), None);
     for certificate in [elements, ocean] {
         let chain = certificate.chain();
-        let said = warnings(chain.settings(), chain.genesis(), chain.sweep());
-        assert_eq!(said, []);
+        let found = warnings(chain.settings(), chain.genesis(), chain.sweep());
+        assert_eq!(found, []);
         assert!(Certificate::parse(&certificate.to_text()).is_ok());
     }
 }
 
 #[test]
-fn where_fees_go_is_said_once_and_not_to_anyone() {
+fn the_destination_of_fees_is_set_once_and_is_not_anyone() {
     let fees = |script: &str| Proposal {
         fees: Some(Destination::Script(script.to_owned())),
         ..proposal(1, &[0, 1, 2, 3, 4])
     };
     let error = refused(fees("51"));
     assert!(
-        error.contains("con_mandatorycoinbase is a script that asks for no key"),
+        error.contains("con_mandatorycoinbase requires neither a key"),
         "{error}"
     );
     let twice = Proposal {
@@ -226,10 +226,10 @@ fn where_fees_go_is_said_once_and_not_to_anyone() {
         ..proposal(1, &[0, 1, 2, 3, 4])
     };
     let error = refused(unasked);
-    assert!(error.contains("does not ask for"), "{error}");
+    assert!(error.contains("does not require"), "{error}");
 }
 
-/// A proposal as it was before it could say where fees go.
+/// A proposal as it was before it had a destination for fees.
 #[derive(serde::Serialize)]
 struct Before {
     node: String,
@@ -243,9 +243,9 @@ struct Before {
     nonce: federation_ceremony::Digest,
 }
 
-/// What an older release has made has no such field, and keeps its id, its hash and its words.
+/// Proposals of older releases lack the field, and keep their id, hash and words.
 #[test]
-fn a_proposal_without_fees_is_written_and_hashed_as_before() {
+fn a_proposal_without_fees_is_encoded_and_hashed_as_before() {
     let now = Proposal {
         fees: None,
         ..proposal(1, &[0, 1, 2, 3, 4])
@@ -273,12 +273,12 @@ fn a_proposal_without_fees_is_written_and_hashed_as_before() {
     );
     let certificate = certified(now);
     let chain = certificate.chain();
-    let said = warnings(chain.settings(), chain.genesis(), chain.sweep());
-    assert_eq!(said, [ChainWarning::FeesForAnyone]);
+    let found = warnings(chain.settings(), chain.genesis(), chain.sweep());
+    assert_eq!(found, [ChainWarning::FeesForAnyone]);
 }
 
 #[test]
-fn a_chain_that_strangers_could_take_over_is_refused_before_anybody_joins() {
+fn a_chain_that_others_could_take_over_is_refused_before_anybody_joins() {
     let plain = || proposal(1, &[0, 1, 2, 3, 4]);
     let short = Proposal {
         configuration: "chain=fedchain\ndynamic_epoch_length=2\n".to_owned(),

@@ -1,4 +1,4 @@
-//! Headers as bytes, and back.
+//! Encoding and decoding of headers.
 
 use elements::encode::{deserialize, serialize};
 
@@ -8,10 +8,10 @@ use crate::{
     cursor::{Cursor, push_length, push_var_bytes},
 };
 
-/// Marks a dynafed header in the version's place on the wire (`DYNAFED_HF_MASK` in `block.h`).
+/// Marks a dynafed header, in the version on the wire (`DYNAFED_HF_MASK` in `block.h`).
 pub(super) const DYNAFED_BIT: u32 = 1 << 31;
 
-/// The script engine runs no stack of more items (`MAX_STACK_SIZE` in `script.h`), so no chain has
+/// The script engine refuses stacks of more items (`MAX_STACK_SIZE` in `script.h`), so no chain has
 /// a header with a larger witness.
 const MAX_WITNESS_ITEMS: usize = 1000;
 
@@ -53,7 +53,7 @@ fn read_dynafed(cursor: &mut Cursor<'_>) -> Result<Proof, DecodeError> {
     let at = cursor.at();
     let current = read_params(cursor)?;
     let proposed = read_params(cursor)?;
-    // A node takes such a header for one without dynafed, and hashes it so.
+    // A node takes such a header for one without dynafed, and hashes it accordingly.
     if current.is_null() && proposed.is_null() {
         return Err(DecodeError::Params(at));
     }
@@ -76,11 +76,11 @@ fn read_dynafed(cursor: &mut Cursor<'_>) -> Result<Proof, DecodeError> {
     })
 }
 
-/// Parameters by the `elements` crate, refused when they are not written as it would write them.
+/// Reads parameters with the `elements` crate; refuses those that it would encode differently.
 fn read_params(cursor: &mut Cursor<'_>) -> Result<Params, DecodeError> {
     let start = cursor.clone();
     let at = cursor.at();
-    // First, as the crate makes room for as many elements as are claimed.
+    // Lengths first, because the crate allocates for as many elements as the bytes claim.
     pass_params(cursor)?;
     let bytes = start.until(cursor);
     let params: Params = deserialize(bytes).map_err(|_| DecodeError::Params(at))?;
@@ -90,7 +90,7 @@ fn read_params(cursor: &mut Cursor<'_>) -> Result<Params, DecodeError> {
     Ok(params)
 }
 
-/// Reads over parameters, believing no length that the bytes do not bear out.
+/// Skips parameters, checking every length against the bytes that are there.
 fn pass_params(cursor: &mut Cursor<'_>) -> Result<(), DecodeError> {
     let at = cursor.at();
     match cursor.u8()? {

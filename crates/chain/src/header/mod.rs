@@ -2,7 +2,7 @@
 //!
 //! | | Ocean | Elements | Dynafed |
 //! |---|---|---|---|
-//! | version | as it is | as it is | bit 31 set on the wire |
+//! | version | unchanged | unchanged | bit 31 set on the wire |
 //! | before the time | contract, attestation, mapping hash | | |
 //! | after the height | challenge, solution | challenge, solution | current and proposed parameters, witness |
 //! | hashed | all but the solution | all but the solution | all but the witness |
@@ -15,16 +15,16 @@ use bitcoin::hashes::{Hash, sha256d};
 
 use crate::{BlockHash, BlockHeight, DecodeError, Dialect, Params, cursor::Cursor};
 
-/// What a header says about who may sign, and the signatures themselves.
+/// The part of a header that names the signers and holds their signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// Ocean.
     Ocean {
-        /// Hash of the terms and conditions, as it is on the wire.
+        /// Hash of the terms and conditions, in wire order.
         contract: [u8; 32],
-        /// Attestation hash, as it is on the wire.
+        /// Attestation hash, in wire order.
         attestation: [u8; 32],
-        /// Asset mapping hash, as it is on the wire.
+        /// Asset mapping hash, in wire order.
         mapping: [u8; 32],
         /// The script that must be satisfied.
         challenge: Vec<u8>,
@@ -42,14 +42,14 @@ pub enum Proof {
     Dynafed {
         /// The parameters in force.
         current: Params,
-        /// The parameters voted for; null for no vote.
+        /// The parameters proposed; null if none are.
         proposed: Params,
         /// The signblock witness stack; empty while unsigned.
         witness: Vec<Vec<u8>>,
     },
 }
 
-/// Whether an encoding is to have the solution or the signblock witness.
+/// Whether an encoding includes the solution or signblock witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signatures {
     With,
@@ -59,17 +59,17 @@ enum Signatures {
 /// The fields of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderFields {
-    /// Version; in Elements' headers without the highest bit, which marks dynafed on the wire.
+    /// Version. For Elements without the highest bit, which marks dynafed headers on the wire.
     pub version: u32,
-    /// Hash of the block below.
+    /// Hash of the previous block.
     pub previous: BlockHash,
-    /// Merkle root of the transaction ids, as it is on the wire.
+    /// Merkle root of the transaction ids, in wire order.
     pub merkle_root: [u8; 32],
     /// Unix time in seconds.
     pub time: u32,
     /// Height of this block.
     pub height: BlockHeight,
-    /// Who may sign, and the signatures.
+    /// The signers and their signatures.
     pub proof: Proof,
 }
 
@@ -81,10 +81,11 @@ pub struct Header {
 }
 
 impl Header {
-    /// A header of these fields. In Elements' version the highest bit is dropped: the proof
-    /// decides whether the header is a dynafed one.
+    /// Creates a header from its fields. For Elements, the highest bit of the version is dropped:
+    /// the proof decides whether the header is a dynafed one.
     ///
-    /// A dynafed header needs parameters: with both sets null it would not decode again.
+    /// At least one of a dynafed header's parameter sets must not be null; the header would not
+    /// decode otherwise.
     #[must_use]
     pub fn new(mut fields: HeaderFields) -> Self {
         if !matches!(fields.proof, Proof::Ocean { .. }) {
@@ -98,7 +99,7 @@ impl Header {
     /// Decodes a header, which must fill the bytes.
     ///
     /// # Errors
-    /// If the bytes are no header of the dialect's family or do not end with it.
+    /// If the bytes are not a header of the dialect's family, or continue after it.
     pub fn decode(dialect: Dialect, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::new(bytes);
         let header = Self::read(dialect, &mut cursor)?;
@@ -110,14 +111,14 @@ impl Header {
         codec::read(dialect, cursor).map(Self::new)
     }
 
-    /// The header's bytes, signatures included.
+    /// The serialised header, including signatures.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(&self.fields, Signatures::With)
     }
 
-    /// The size in a block's stripped size: a dynafed header counts without its witness, the other
-    /// headers with their solution.
+    /// The header's share of a block's stripped size: without the witness for dynafed, with the
+    /// solution for the other dialects.
     pub(crate) fn stripped_size(&self) -> usize {
         match self.fields.proof {
             Proof::Dynafed { .. } => codec::encode(&self.fields, Signatures::Without).len(),
@@ -137,7 +138,7 @@ impl Header {
         self.hash
     }
 
-    /// The format of this header: a dynafed chain's genesis is an Elements header.
+    /// The format of this header. The genesis block of a dynafed chain has an Elements header.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match self.fields.proof {
@@ -153,13 +154,13 @@ impl Header {
         self.fields.version
     }
 
-    /// Hash of the block below.
+    /// Hash of the previous block.
     #[must_use]
     pub const fn previous(&self) -> BlockHash {
         self.fields.previous
     }
 
-    /// Merkle root of the transaction ids, as it is on the wire.
+    /// Merkle root of the transaction ids, in wire order.
     #[must_use]
     pub const fn merkle_root(&self) -> [u8; 32] {
         self.fields.merkle_root
@@ -198,8 +199,8 @@ impl Header {
         }
     }
 
-    /// The dynafed parameters of this header, those in force and those proposed for a later epoch;
-    /// none for headers of the other dialects.
+    /// The dynafed parameters of this header: those in force, and those proposed for a later epoch.
+    /// `None` for headers of the other dialects.
     #[must_use]
     pub const fn parameters(&self) -> Option<(&Params, &Params)> {
         match &self.fields.proof {
@@ -219,7 +220,7 @@ impl Header {
         }
     }
 
-    /// The same header with its signatures removed; the hash stays.
+    /// Returns the same header with its signatures removed; the hash stays.
     #[must_use]
     pub fn without_signatures(mut self) -> Self {
         match &mut self.fields.proof {
@@ -229,7 +230,7 @@ impl Header {
         self
     }
 
-    /// The same header with this solution; a dynafed header is left as it is.
+    /// Returns the same header with this solution; a dynafed header is returned unchanged.
     pub(crate) fn with_solution(mut self, new: Vec<u8>) -> Self {
         if let Proof::Ocean { solution, .. } | Proof::Signed { solution, .. } =
             &mut self.fields.proof
@@ -239,7 +240,7 @@ impl Header {
         self
     }
 
-    /// The same header with this witness; a header without one is left as it is.
+    /// Returns the same header with this witness; a header without one is returned unchanged.
     pub(crate) fn with_witness(mut self, new: Vec<Vec<u8>>) -> Self {
         if let Proof::Dynafed { witness, .. } = &mut self.fields.proof {
             *witness = new;

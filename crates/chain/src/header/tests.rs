@@ -1,4 +1,4 @@
-//! Every header is its bytes and nothing else.
+//! Headers round-trip, and every change of a byte is an error or another header.
 
 use elements::{Script, dynafed::FullParams};
 use hex_conservative::FromHex;
@@ -168,10 +168,10 @@ fn parameters_of_an_unknown_kind_are_refused() {
     );
 }
 
-/// The parameters of a custom chain that anyone may sign, and their root as the nodes' own test
-/// has it (`initial_cpe_root` in `feature_dynafed.py`).
+/// The parameters of a custom chain that anyone may sign, and their root as in the nodes' own test
+/// (`initial_cpe_root` in `feature_dynafed.py`).
 #[test]
-fn the_root_of_parameters_is_the_nodes() {
+fn the_root_of_parameters_equals_the_nodes_root() {
     let script =
         "0020".to_owned() + "4ae81572f06e1b88fd5ced7a1a000945432e83e1551e6f721ee9c00b8cc33260";
     let program = "a91472c44f957fc011d97e3406667dca5b1c930c402687";

@@ -1,4 +1,4 @@
-//! Putting signatures in place.
+//! Putting signatures into a block.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(super) fn assemble(
             need,
         });
     }
-    // A map's order is the script's.
+    // The map is ordered as the script is.
     let chosen = signatures.values().take(need);
     let header = block.header().clone();
     let header = match rules.dialect() {

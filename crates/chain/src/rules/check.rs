@@ -9,7 +9,7 @@ use crate::{
     signblock::{pushes, strict_der},
 };
 
-/// The places in the script of those who signed.
+/// Returns the script indexes of the signers.
 pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<Vec<usize>, CheckError> {
     rules.check_challenge(header)?;
     match &header.fields().proof {
@@ -19,7 +19,8 @@ pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<Vec<usize>,
             check_items(rules, header, &items, |_, der| Ok(der))
         }
         Proof::Dynafed { witness, .. } => {
-            // The header's own limit is what the nodes apply; the rules' is what we were told.
+            // The nodes apply the header's own limit; the one in the rules comes from our
+            // configuration.
             let limit = header.signature_limit().unwrap_or_default();
             check_size(witness_size(witness), limit)?;
             let Some((script, items)) = witness.split_last() else {
@@ -52,7 +53,8 @@ fn witness_size(witness: &[Vec<u8>]) -> usize {
 }
 
 /// Splits off the sighash byte, which must be `SIGHASH_ALL` (`SimpleSignatureChecker` in
-/// `generic.hpp`): it is not hashed, so any other value would let a stranger change the block.
+/// `generic.hpp`): it is not hashed, so if other values were accepted, a third party could change
+/// the block.
 fn without_sighash(index: usize, item: &[u8]) -> Result<&[u8], CheckError> {
     match item.split_last() {
         Some((&SIGHASH_ALL, der)) => Ok(der),
@@ -78,7 +80,7 @@ fn check_items<'a>(
         return Err(CheckError::Dummy);
     }
     let message = Message::from_digest(header.block_hash().to_bytes());
-    // Both go forward only, as in OP_CHECKMULTISIG.
+    // Keys and signatures both advance only, as in OP_CHECKMULTISIG.
     let mut keys = rules.script().keys().iter().enumerate();
     let mut signers = Vec::with_capacity(expected);
     for (index, item) in items[1..].iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What a chain demands of the signatures in its blocks.
+//! The rules of a chain for the signatures in its blocks.
 
 mod assemble;
 mod check;
@@ -14,23 +14,23 @@ use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 
 use crate::{AssembleError, Block, BlockHash, CheckError, Dialect, Header, ParamsRoot, RulesError};
 
-/// The sighash byte that ends a signature in a dynafed witness: `SIGHASH_ALL`.
+/// The sighash byte at the end of a signature in a dynafed witness: `SIGHASH_ALL`.
 pub(crate) const SIGHASH_ALL: u8 = 1;
 
-/// Dialect, script and size limit of a chain: everything that decides whether signatures make a
-/// block complete.
+/// Dialect, script and size limit of a chain: everything that decides whether signatures complete a
+/// block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningRules {
     dialect: Dialect,
     script: MultisigScript,
     max_signature_size: u32,
-    /// What a header of this chain names as its signers.
+    /// The script that headers of this chain name as their challenge or program.
     signing_script: Vec<u8>,
 }
 
 impl SigningRules {
-    /// The rules of a chain with this script, and this `con_max_block_sig_size` in bytes. Ocean's
-    /// nodes have no such limit; [`SigningRules::required_signature_size`] is enough there.
+    /// The rules of a chain with this script and this `con_max_block_sig_size`, in bytes. Ocean's
+    /// nodes have no such limit; pass [`SigningRules::required_signature_size`] there.
     ///
     /// # Errors
     /// If the limit is below what M signatures of this script can need.
@@ -62,7 +62,7 @@ impl SigningRules {
         })
     }
 
-    /// The smallest limit on the signatures' size with which a chain of this script can live.
+    /// The smallest size limit with which blocks of a chain with this script can always be signed.
     #[must_use]
     pub fn required_signature_size(dialect: Dialect, script: &MultisigScript) -> u32 {
         let form = match dialect {
@@ -91,7 +91,8 @@ impl SigningRules {
         self.max_signature_size
     }
 
-    /// What a header of this chain names as its signers: the script, or with dynafed its program.
+    /// The script that headers of this chain name: the multisig script, or with dynafed its
+    /// program.
     #[must_use]
     pub fn signing_script(&self) -> &[u8] {
         &self.signing_script
@@ -100,7 +101,7 @@ impl SigningRules {
     /// Checks that a header is of this chain's dialect and names this script.
     ///
     /// # Errors
-    /// If it is not, or names another.
+    /// If it is of another dialect or names another script.
     pub fn check_challenge(&self, header: &Header) -> Result<(), CheckError> {
         if header.dialect() != self.dialect {
             return Err(CheckError::Dialect {
@@ -117,12 +118,12 @@ impl SigningRules {
         Ok(())
     }
 
-    /// Checks that a header of this chain proposes no other parameters. A federation signs a block
-    /// only if this holds: with dynafed, enough proposals of one epoch put other signers in its
-    /// place from the next epoch on, and nodes find every well-formed proposal valid.
+    /// Checks that a header proposes no parameters. A federation signs a block only if this holds:
+    /// with dynafed, enough proposals within one epoch replace the signers from the next epoch on,
+    /// and nodes accept every well-formed proposal.
     ///
     /// # Errors
-    /// If it proposes any, be it those that are in force.
+    /// If it proposes any, even those in force.
     pub fn check_proposed(&self, header: &Header) -> Result<(), CheckError> {
         match header.parameters() {
             Some((_, proposed)) if !proposed.is_null() => Err(CheckError::Proposes {
@@ -138,13 +139,13 @@ impl SigningRules {
         }
     }
 
-    /// Checks that a header shows the parameters that are in force for its block, full or compact.
-    /// Nodes compare less: they take a compact header whose elided root is any.
+    /// Checks that a header has the parameters that are in force for its block, full or compact.
+    /// Nodes check less: they accept any elided root in a compact header.
     ///
-    /// A header without dynafed shows none, and passes.
+    /// A header without dynafed has no parameters and passes.
     ///
     /// # Errors
-    /// If it shows others.
+    /// If its parameters differ.
     pub fn check_parameters(
         &self,
         header: &Header,
@@ -164,10 +165,10 @@ impl SigningRules {
         })
     }
 
-    /// Checks one signature of a block hash by the key at a place of the script.
+    /// Checks one signature of a block hash by the key with this index in the script.
     ///
     /// # Errors
-    /// If the place does not exist, S is high, or the signature is not of that key and hash.
+    /// If there is no such key, S is high, or the signature does not match key and hash.
     pub fn verify_signature(
         &self,
         hash: BlockHash,
@@ -187,11 +188,11 @@ impl SigningRules {
             .map_err(|_| CheckError::Signature(signer))
     }
 
-    /// Puts the first M of these signatures, by place in the script, into a block and checks the
-    /// whole.
+    /// Puts the first M of these signatures, keyed by index in the script, into a block and checks
+    /// the result.
     ///
     /// # Errors
-    /// If there are fewer than M, or the block is not complete and valid with them.
+    /// If there are fewer than M, or the result is not a complete, valid block.
     pub fn assemble(
         &self,
         block: &Block,
@@ -206,32 +207,33 @@ impl SigningRules {
     /// `block_proof.cpp`): challenge, size limit, shortest pushes, empty first item, exactly M
     /// signatures in script order, strict DER, low S, and `SIGHASH_ALL` behind each with dynafed.
     ///
-    /// The limit on the size is the header's own with dynafed, and else the rules'. Ocean's nodes
-    /// are less strict (see [the crate](crate#where-the-crate-asks-for-more-than-a-node-does)).
+    /// The size limit is the header's own with dynafed, otherwise that of these rules. Ocean's
+    /// nodes are less strict (see [the crate](crate#where-the-crate-is-stricter-than-a-node)).
     ///
     /// # Errors
-    /// At the first rule that is broken.
+    /// The first rule that is violated.
     pub fn check_block(&self, block: &Block) -> Result<(), CheckError> {
         check::check(self, block.header()).map(|_| ())
     }
 
     /// Checks that M of the script's keys have signed a block that a node has stored.
     ///
-    /// On Elements these are the rules of [`check_block`](Self::check_block). Ocean's nodes take more
-    /// forms of a solution, and whoever passes a block on can put it into another: there it is enough
-    /// that the solution pushes valid signatures of M keys, in any order and form, beside anything
-    /// else.
+    /// On Elements these are the rules of [`check_block`](Self::check_block). Ocean's nodes accept
+    /// other forms of a solution too, and anyone who relays a block can change its form: there, the
+    /// solution must push valid signatures of M keys, in any order and form, and may contain
+    /// anything else.
     ///
     /// # Errors
-    /// If the header is of another dialect or names another script, or fewer have signed.
+    /// If the header is of another dialect or names another script, or fewer than M keys have
+    /// signed.
     pub fn check_stored_block(&self, header: &Header) -> Result<(), CheckError> {
         stored::check(self, header)
     }
 
-    /// Whose signatures a complete header holds, as places in the script, lowest first.
+    /// The signers of a complete header, as indexes in the script, lowest first.
     ///
     /// # Errors
-    /// As [`SigningRules::check_block`].
+    /// The same as [`SigningRules::check_block`].
     pub fn signers(&self, header: &Header) -> Result<Vec<usize>, CheckError> {
         check::check(self, header)
     }

@@ -1,11 +1,11 @@
-//! Checking that a block which a node has stored was signed by the federation.
+//! Checking that the federation signed a block which a node has stored.
 
 use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 
 use super::{SigningRules, check};
 use crate::{CheckError, Header, Proof};
 
-/// No script is longer (`MAX_SCRIPT_SIZE` in `script.h`), so no stored solution is.
+/// The longest script that nodes accept (`MAX_SCRIPT_SIZE` in `script.h`).
 const MAX_SCRIPT: u32 = 10_000;
 
 pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<(), CheckError> {
@@ -36,7 +36,7 @@ pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<(), CheckEr
     Ok(())
 }
 
-/// All that a script pushes, in whatever form, up to where it is cut off.
+/// Everything that a script pushes, in any form, up to where it is truncated.
 fn pushed(script: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = script;
     core::iter::from_fn(move || {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_pushed_is_found_in_every_form() {
+    fn pushes_of_every_form_are_found() {
         let script = [
             &[0x00, 0x61][..],
             &[2, 7, 8],

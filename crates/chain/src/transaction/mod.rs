@@ -1,12 +1,13 @@
-//! A transaction as it lies in a block's bytes: its parts, its ids and its sizes.
+//! A transaction as it lies in a block's bytes: its parts, ids and sizes.
 //!
 //! `version | flags | inputs | outputs | lock time | witness`, where the witness, present if bit 0
 //! of the flags is set, has one record per input (two range proofs, script witness, peg-in witness)
 //! and one per output (surjection proof, range proof). See `CTransaction` in `transaction.h`.
 //!
-//! A view borrows the bytes and holds no list of parts, so a block full of tiny parts costs no more
-//! memory than its bytes. Lengths and prefixes are checked; whether a commitment is a point, or a
-//! proof is one, is not looked at, because the nodes do not either when they read.
+//! A view borrows the bytes and holds no list of parts, so a block full of tiny parts takes no more
+//! memory than its bytes. Lengths and prefixes are checked. Whether a commitment is a point on the
+//! curve, or a proof is well-formed, is not checked, because the nodes do not check it either when
+//! they read.
 
 mod parts;
 mod read;
@@ -25,28 +26,30 @@ const WITNESS_FLAG: u8 = 1;
 /// `OP_RETURN`, a push of 36 bytes, and the tag of a witness commitment (BIP 141).
 pub(crate) const COMMITMENT_PREFIX: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
-/// One transaction within foreign bytes, read without copying them.
+/// One transaction within untrusted bytes, read without copying them.
 ///
-/// All that the nodes of the dialect's family read is read: peg-in witnesses of any form and on any
-/// input, nonces that are no points, proofs that do not parse, any number of inputs and outputs.
+/// It reads everything that the nodes of the dialect's family read: peg-in witnesses of any form
+/// and on any input, nonces that are not points on the curve, malformed proofs, any number of
+/// inputs and outputs.
 #[derive(Debug, Clone)]
 pub struct TransactionView<'a> {
     dialect: Dialect,
-    /// All its bytes.
+    /// The whole transaction.
     bytes: &'a [u8],
     /// Everything from the inputs to the lock time.
     body: &'a [u8],
-    /// Everything behind the lock time; empty without a witness.
+    /// Everything after the lock time; empty without a witness.
     witness: &'a [u8],
     inputs: usize,
     outputs: usize,
-    /// Where the first input, the first output and the first output's witness begin in `body` and
-    /// `witness`.
+    /// The offsets of the first input, the first output and the first output's witness in `body`
+    /// and `witness`.
     starts: Starts,
     lock_time: u32,
-    /// The inputs that spend nothing: one in a coinbase, none in other valid transactions.
+    /// Indexes of the inputs that spend nothing: one in a coinbase, none in other valid
+    /// transactions.
     null_inputs: Vec<usize>,
-    /// Whether an input that spends nothing has more of a witness than a coinbase needs. No hash
+    /// Whether an input that spends nothing has more witness data than a coinbase needs. No hash
     /// commits to it.
     pub(crate) has_stray_witness: bool,
     /// The first input's script witness, if that has exactly one item.
@@ -66,7 +69,7 @@ impl<'a> TransactionView<'a> {
     /// Reads a transaction, which must fill the bytes.
     ///
     /// # Errors
-    /// If the bytes are no transaction of the dialect's family.
+    /// If the bytes are not a transaction of the dialect's family.
     pub fn decode(dialect: Dialect, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::new(bytes);
         let view = Self::read(&mut cursor, dialect)?;
@@ -156,7 +159,7 @@ impl<'a> TransactionView<'a> {
         })
     }
 
-    /// All its bytes.
+    /// The serialised transaction.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
@@ -168,13 +171,13 @@ impl<'a> TransactionView<'a> {
         self.lock_time
     }
 
-    /// Whether it is a block's first transaction: its only input spends nothing.
+    /// Whether it is a coinbase: its only input spends nothing.
     #[must_use]
     pub const fn is_coinbase(&self) -> bool {
         self.inputs == 1 && self.has_null_input()
     }
 
-    /// The inputs, in their order.
+    /// The inputs, in order.
     #[must_use]
     pub fn inputs(&self) -> Inputs<'a> {
         let witness = self.has_witness().then(|| Cursor::new(self.witness));
@@ -182,7 +185,7 @@ impl<'a> TransactionView<'a> {
         Inputs::new(self.inputs, Cursor::new(body), witness, self.dialect)
     }
 
-    /// The outputs, in their order.
+    /// The outputs, in order.
     #[must_use]
     pub fn outputs(&self) -> Outputs<'a> {
         let witness = &self.witness[self.starts.output_witnesses..];
@@ -191,7 +194,7 @@ impl<'a> TransactionView<'a> {
         Outputs::new(self.outputs, Cursor::new(body), witness, self.dialect)
     }
 
-    /// Whether an input spends nothing, which only a coinbase's may.
+    /// Whether an input spends nothing, which only a coinbase's input may.
     pub(crate) const fn has_null_input(&self) -> bool {
         !self.null_inputs.is_empty()
     }
@@ -233,8 +236,8 @@ impl<'a> TransactionView<'a> {
                 *leaf = hash_parts(&read_output_record(&mut cursor)?.parts);
             }
         }
-        // An input that spends nothing counts as if it had no witness: the nonce of a witness
-        // commitment lies there, and cannot commit to itself.
+        // An input that spends nothing counts as if it had no witness: its witness holds the nonce
+        // of the witness commitment, which cannot commit to itself.
         for index in &self.null_inputs {
             inputs[*index] = empty_input;
         }

@@ -5,20 +5,20 @@ use elements::{AssetId, ContractHash, OutPoint, issuance::AssetEntropy};
 use super::read::{read_input, read_input_record, read_output, read_output_record};
 use crate::{Dialect, cursor::Cursor};
 
-/// What an output or an issuance says of an amount.
+/// The value field of an output or issuance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueView<'a> {
-    /// Nothing.
+    /// No value.
     Null,
-    /// So many satoshi.
+    /// An amount in satoshi.
     Explicit(u64),
-    /// A commitment with its prefix, which need not be a point; on Ocean also nine bytes with the
-    /// prefix `ff`, which no valid transaction has.
+    /// A commitment with its prefix, not necessarily a point on the curve; on Ocean also nine bytes
+    /// with the prefix `ff`, which no valid transaction has.
     Confidential(&'a [u8]),
 }
 
 impl ValueView<'_> {
-    /// The amount in satoshi, if everybody can read it.
+    /// The amount in satoshi, if it is not confidential.
     #[must_use]
     pub const fn explicit(self) -> Option<u64> {
         match self {
@@ -28,20 +28,20 @@ impl ValueView<'_> {
     }
 }
 
-/// What an output says of its asset.
+/// The asset field of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetView<'a> {
-    /// Nothing.
+    /// No asset.
     Null,
-    /// This one.
+    /// An asset id.
     Explicit(AssetId),
-    /// A commitment with its prefix, which need not be a point; on Ocean also 33 bytes with the
-    /// prefix `ff`, which no valid transaction has.
+    /// A commitment with its prefix, not necessarily a point on the curve; on Ocean also 33 bytes
+    /// with the prefix `ff`, which no valid transaction has.
     Confidential(&'a [u8]),
 }
 
 impl AssetView<'_> {
-    /// The asset, if everybody can read it.
+    /// The asset, if it is not confidential.
     #[must_use]
     pub const fn explicit(self) -> Option<AssetId> {
         match self {
@@ -55,30 +55,30 @@ impl AssetView<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InputView<'a> {
-    /// The output that is spent, without the flags that its index has on the wire: one of this chain,
-    /// or, of a peg-in, one of the parent chain.
+    /// The output spent, without the flags that its index has on the wire: an output of this chain,
+    /// or for a peg-in, one of the parent chain.
     pub outpoint: OutPoint,
-    /// Whether it claims a peg-in. A peg-in witness alone says nothing: the nodes of Elements let one
-    /// stand on any input.
+    /// Whether it claims a peg-in. A peg-in witness does not imply it: the nodes of Elements accept
+    /// one on any input.
     pub is_pegin: bool,
-    /// The script that satisfies what is spent, if not the witness does.
+    /// The script that satisfies the output spent, unless the witness does.
     pub script_sig: &'a [u8],
     /// The sequence number.
     pub sequence: u32,
-    /// What it issues or reissues, if anything.
+    /// The issuance or reissuance, if any.
     pub issuance: Option<Issuance<'a>>,
     /// Its witness; empty if the transaction has none.
     pub witness: InputWitnessView<'a>,
 }
 
 impl<'a> InputView<'a> {
-    /// Whether it spends nothing, as a coinbase's.
+    /// Whether it spends nothing, as a coinbase's input does.
     pub(super) fn spends_nothing(&self) -> bool {
         self.outpoint == OutPoint::null()
     }
 
-    /// What it claims of the parent chain; none of an input that spends an output of this one,
-    /// whatever stands in its peg-in witness.
+    /// Its claim on the parent chain; `None` for an input that spends an output of this chain,
+    /// whatever its peg-in witness contains.
     #[must_use]
     pub fn pegin(&self) -> Option<PeginClaim<'a>> {
         self.is_pegin.then_some(PeginClaim {
@@ -86,8 +86,8 @@ impl<'a> InputView<'a> {
         })
     }
 
-    /// The entropy of the asset that the input issues or reissues, which both the asset's id and its
-    /// token's follow from; none if it does not.
+    /// The entropy of the asset that the input issues or reissues, from which the ids of the asset
+    /// and of its reissuance token are derived; `None` without an issuance.
     #[must_use]
     pub fn issuance_entropy(&self) -> Option<AssetEntropy> {
         let issuance = self.issuance?;
@@ -100,41 +100,41 @@ impl<'a> InputView<'a> {
     }
 }
 
-/// What an input issues.
+/// The issuance of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issuance<'a> {
-    /// Zero where an asset is issued; where it is reissued, the factor that blinds the tokens, or on
-    /// Ocean a mark.
+    /// Zero for a new issuance. For a reissuance, the blinding factor of the tokens; on Ocean a
+    /// marker.
     pub nonce: [u8; 32],
-    /// The contract hash where an asset is issued, its entropy where it is reissued.
+    /// The contract hash for a new issuance, the asset's entropy for a reissuance.
     pub entropy: [u8; 32],
-    /// How much of the asset.
+    /// The amount issued.
     pub amount: ValueView<'a>,
-    /// How many reissuance tokens.
+    /// The amount of reissuance tokens issued.
     pub tokens: ValueView<'a>,
 }
 
 impl Issuance<'_> {
-    /// Whether there is more made of an asset that was issued before.
+    /// Whether it reissues an asset that was issued before.
     #[must_use]
     pub fn is_reissuance(&self) -> bool {
         self.nonce != [0; 32]
     }
 }
 
-/// A claim of what was paid on the parent chain.
+/// A claim of a payment on the parent chain.
 ///
-/// Its witness begins with value, asset, genesis hash of the parent and claim script on Elements
-/// (six items), and with value, asset, genesis hash and claim key on Ocean (five).
+/// Its witness begins with value, asset, the parent's genesis hash and claim script on Elements
+/// (six items in all), and with value, asset, genesis hash and claim key on Ocean (five items).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeginClaim<'a> {
     witness: Stack<'a>,
 }
 
 impl<'a> PeginClaim<'a> {
-    /// The asset and how much of it, in satoshi; none where the witness does not say, which no node
-    /// takes for valid. Bytes behind the eight of the value are let stand, as the nodes do.
+    /// The asset and the amount in satoshi; `None` if the witness does not contain them, which no
+    /// node accepts. Bytes after the eight of the value are ignored, as the nodes ignore them.
     #[must_use]
     pub fn amount(&self) -> Option<(AssetId, u64)> {
         let value = u64::from_le_bytes(*self.witness.get(0)?.first_chunk()?);
@@ -142,7 +142,7 @@ impl<'a> PeginClaim<'a> {
         Some((AssetId::from_byte_array(asset), value))
     }
 
-    /// All items of its witness.
+    /// Its whole witness.
     #[must_use]
     pub const fn witness(&self) -> Stack<'a> {
         self.witness
@@ -153,13 +153,13 @@ impl<'a> PeginClaim<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InputWitnessView<'a> {
-    /// The proof of a blinded issuance's amount; empty without.
+    /// The range proof of a confidential issuance amount; empty if there is none.
     pub amount_proof: &'a [u8],
-    /// The proof of a blinded issuance's tokens; empty without.
+    /// The range proof of a confidential token amount; empty if there is none.
     pub token_proof: &'a [u8],
-    /// What satisfies the script that is spent.
+    /// The items that satisfy the script of the output spent.
     pub script: Stack<'a>,
-    /// What proves a peg-in, if the input is one.
+    /// The proof of a peg-in, if the input claims one.
     pub pegin: Stack<'a>,
 }
 
@@ -176,20 +176,21 @@ impl InputWitnessView<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutputView<'a> {
-    /// Of which asset.
+    /// Its asset.
     pub asset: AssetView<'a>,
-    /// How much.
+    /// Its value.
     pub value: ValueView<'a>,
-    /// The nonce with its prefix, empty without one; any bytes, since the nodes never look at it.
+    /// The nonce with its prefix, empty if there is none; any bytes, since the nodes never check
+    /// it.
     pub nonce: &'a [u8],
-    /// Who may spend it; empty in a fee.
+    /// The script that must be satisfied to spend it; empty for a fee.
     pub script_pubkey: &'a [u8],
     /// Its witness; empty if the transaction has none.
     pub witness: OutputWitnessView<'a>,
 }
 
 impl OutputView<'_> {
-    /// Whether it is a fee: no script, and asset and value for all to read.
+    /// Whether it is a fee: no script, with explicit asset and value.
     #[must_use]
     pub const fn is_fee(&self) -> bool {
         self.script_pubkey.is_empty()
@@ -202,9 +203,9 @@ impl OutputView<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutputWitnessView<'a> {
-    /// The proof that a blinded asset is one of those that are spent; empty without.
+    /// The proof that a confidential asset is one of those spent; empty if there is none.
     pub surjection_proof: &'a [u8],
-    /// The proof that a blinded value is in range; empty without.
+    /// The proof that a confidential value is in range; empty if there is none.
     pub range_proof: &'a [u8],
 }
 
@@ -215,11 +216,11 @@ impl OutputWitnessView<'_> {
     };
 }
 
-/// A witness stack, as a list of its items, the lowest first.
+/// A witness stack, as a list of its items, the bottom one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stack<'a> {
     count: usize,
-    /// The items, each behind its length; read once already.
+    /// The items, each preceded by its length; already validated.
     items: &'a [u8],
 }
 
@@ -228,32 +229,32 @@ impl<'a> Stack<'a> {
         Self { count, items }
     }
 
-    /// How many items there are.
+    /// The number of items.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether it has no items.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The items, the lowest first.
+    /// The items, the bottom one first.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut cursor = Cursor::new(self.items);
         (0..self.count).map_while(move |_| cursor.var_bytes().ok())
     }
 
-    /// One item, counted from the lowest.
+    /// One item, counted from the bottom.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {
         self.iter().nth(index)
     }
 }
 
-/// A transaction's inputs, in their order.
+/// A transaction's inputs, in order.
 #[derive(Debug, Clone)]
 pub struct Inputs<'a> {
     left: usize,
@@ -283,7 +284,7 @@ impl<'a> Iterator for Inputs<'a> {
 
     fn next(&mut self) -> Option<InputView<'a>> {
         self.left = self.left.checked_sub(1)?;
-        // All of it was read when the view was made.
+        // Everything was validated when the view was made.
         let mut input = read_input(&mut self.body, self.dialect).ok()?;
         if let Some(witness) = &mut self.witness {
             input.witness = read_input_record(witness).ok()?.witness;
@@ -298,7 +299,7 @@ impl<'a> Iterator for Inputs<'a> {
 
 impl ExactSizeIterator for Inputs<'_> {}
 
-/// A transaction's outputs, in their order.
+/// A transaction's outputs, in order.
 #[derive(Debug, Clone)]
 pub struct Outputs<'a> {
     left: usize,
@@ -328,7 +329,7 @@ impl<'a> Iterator for Outputs<'a> {
 
     fn next(&mut self) -> Option<OutputView<'a>> {
         self.left = self.left.checked_sub(1)?;
-        // All of it was read when the view was made.
+        // Everything was validated when the view was made.
         let mut output = read_output(&mut self.body, self.dialect).ok()?;
         if let Some(witness) = &mut self.witness {
             output.witness = read_output_record(witness).ok()?.witness;

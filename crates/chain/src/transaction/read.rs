@@ -1,4 +1,4 @@
-//! Reading a transaction's parts from foreign bytes.
+//! Reading a transaction's parts from untrusted bytes.
 
 use elements::{AssetId, OutPoint, Txid};
 
@@ -14,9 +14,9 @@ const ISSUANCE_FLAG: u32 = 1 << 31;
 const PEGIN_FLAG: u32 = 1 << 30;
 /// An empty item or stack.
 pub(super) const EMPTY: &[u8] = &[0];
-/// A prefix that Ocean's nodes read as they read 1, and that has no other meaning there.
+/// A prefix that Ocean's nodes treat like 1, and that has no other meaning there.
 const OCEAN_PREFIX: u8 = 0xff;
-/// The prefix of what is explicit.
+/// The prefix of explicit values and assets.
 const EXPLICIT: u8 = 1;
 
 /// An input's record in the witness.
@@ -33,7 +33,7 @@ pub(super) struct OutputRecord<'a> {
     pub(super) witness: OutputWitnessView<'a>,
 }
 
-/// Reads an input but for its witness.
+/// Reads an input without its witness.
 pub(super) fn read_input<'a>(
     cursor: &mut Cursor<'a>,
     dialect: Dialect,
@@ -43,7 +43,7 @@ pub(super) fn read_input<'a>(
     let index = cursor.u32()?;
     let script_sig = cursor.var_bytes()?;
     let sequence = cursor.u32()?;
-    // The index of what spends nothing has all bits set, and no flags.
+    // The index of an input that spends nothing has all bits set, and no flags.
     let flags = if index == u32::MAX { 0 } else { index };
     let issuance = if flags & ISSUANCE_FLAG == 0 {
         None
@@ -73,7 +73,7 @@ fn read_issuance<'a>(
     let entropy = cursor.array()?;
     let amount = read_value(cursor, dialect)?;
     let tokens = read_value(cursor, dialect)?;
-    // Elements' nodes refuse it, Ocean's forget it and hash the input without it.
+    // Elements' nodes refuse it; Ocean's drop it and hash the input without it.
     if (amount, tokens) == (ValueView::Null, ValueView::Null) {
         return Err(DecodeError::SuperfluousIssuance(input_at));
     }
@@ -85,7 +85,7 @@ fn read_issuance<'a>(
     })
 }
 
-/// Reads an output but for its witness.
+/// Reads an output without its witness.
 pub(super) fn read_output<'a>(
     cursor: &mut Cursor<'a>,
     dialect: Dialect,
@@ -123,8 +123,8 @@ fn read_value<'a>(cursor: &mut Cursor<'a>, dialect: Dialect) -> Result<ValueView
     )
 }
 
-/// A field of one byte and as many as that byte says, with that byte; empty for zero, which stands
-/// alone. The first of the sizes is that of the explicit form.
+/// Reads a prefix byte and as many bytes as it implies; returns both, or nothing for the prefix
+/// zero, which stands alone. The first of the sizes is that of the explicit form.
 fn read_tagged<'a>(
     cursor: &mut Cursor<'a>,
     dialect: Dialect,
@@ -180,14 +180,14 @@ pub(super) fn read_output_record<'a>(
     })
 }
 
-/// An item, with its length and without.
+/// Reads an item; returns it with and without its length.
 fn read_item<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], &'a [u8]), DecodeError> {
     let from = cursor.clone();
     let item = cursor.var_bytes()?;
     Ok((from.until(cursor), item))
 }
 
-/// A stack, with its lengths and as a list.
+/// Reads a stack; returns its bytes with all lengths, and as a list.
 fn read_stack<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], Stack<'a>), DecodeError> {
     let from = cursor.clone();
     let count = cursor.length()?;

@@ -1,5 +1,5 @@
-//! What a federation does not sign though nodes take it: proposals of other parameters, and
-//! parameters that are not in force.
+//! Headers that nodes accept and the federation does not sign: those that propose other parameters,
+//! and those whose parameters are not in force.
 
 use federation_chain::{
     Block, CheckError, Dialect, FullParams, Header, HeaderFields, Params, ParamsRoot, Proof,
@@ -17,26 +17,26 @@ fn rules(script: &serde_json::Value) -> SigningRules {
     SigningRules::new(Dialect::Dynafed, script, size).expect("large enough")
 }
 
-/// The block of a case that the node took, with the rules of its chain.
+/// The block of a case, accepted by the node, with the rules of its chain.
 fn case(name: &str) -> (SigningRules, Block, serde_json::Value) {
     let vectors = Vectors::read(Dialect::Dynafed, "dynafed-proposals");
     let cases = vectors.json["cases"].as_array().expect("cases");
     let case = cases.iter().find(|case| case["case"] == name);
     let case = case.expect("a case of that name").clone();
-    assert_eq!(case["testproposedblock"], "ok", "the node takes it");
+    assert_eq!(case["testproposedblock"], "ok", "the node accepts it");
     let rules = rules(&vectors.json["signblockscript"]);
     (rules, vectors.block(&case["block"]), case)
 }
 
 #[test]
-fn a_vote_for_another_script_is_refused_and_says_whose() {
+fn a_vote_for_another_script_is_refused_and_the_error_names_it() {
     let vectors = Vectors::read(Dialect::Dynafed, "dynafed-rotation");
     let (old, new) = (
         rules(&vectors.json["old"]["script"]),
         rules(&vectors.json["new"]["script"]),
     );
     let vote = vectors.block(&vectors.blocks()[18]["block"]);
-    // Whole, signed, and taken by the node.
+    // Complete, signed, and accepted by the node.
     assert_eq!(old.check_block(&vote), Ok(()));
     let error = old.check_proposed(vote.header()).expect_err("a vote");
     let CheckError::Proposes {
@@ -51,7 +51,7 @@ fn a_vote_for_another_script_is_refused_and_says_whose() {
 }
 
 #[test]
-fn a_block_of_strangers_who_were_voted_in_is_not_this_chains() {
+fn a_block_of_signers_who_were_voted_in_is_refused() {
     let (rules, block, _) = case("signed by a stranger");
     let refused = rules.check_challenge(block.header());
     assert!(matches!(refused, Err(CheckError::Challenge { .. })));
@@ -67,33 +67,33 @@ fn a_proposal_of_nearly_the_parameters_in_force_is_refused() {
 #[test]
 fn a_compact_header_with_a_made_up_elided_root_is_refused() {
     let (rules, block, case) = case("wrong elided root");
-    let told: ParamsRoot = text(&case["current_params_root"]).parse().expect("a root");
-    // All else is in order: script, limit, signatures, and nothing is proposed.
+    let in_force: ParamsRoot = text(&case["current_params_root"]).parse().expect("a root");
+    // Everything else is in order: script, limit, signatures, and nothing is proposed.
     assert_eq!(rules.check_proposed(block.header()), Ok(()));
     assert_eq!(rules.check_block(&block), Ok(()));
-    let refused = rules.check_parameters(block.header(), told);
+    let refused = rules.check_parameters(block.header(), in_force);
     assert!(
-        matches!(refused, Err(CheckError::Parameters { expected, .. }) if expected == told),
+        matches!(refused, Err(CheckError::Parameters { expected, .. }) if expected == in_force),
         "{refused:?}"
     );
 }
 
-/// At the start of an epoch too, where the header is full and the signers may be new.
+/// This includes the start of an epoch, where the header is full and the signers may be new.
 #[test]
-fn the_root_of_every_block_is_the_one_that_the_node_told_at_the_block_below() {
+fn the_root_of_every_block_is_the_one_the_node_reported_at_the_previous_block() {
     let vectors = Vectors::read(Dialect::Dynafed, "dynafed-rotation");
     let (old, new) = (
         rules(&vectors.json["old"]["script"]),
         rules(&vectors.json["new"]["script"]),
     );
-    let mut told: Option<ParamsRoot> = None;
+    let mut reported: Option<ParamsRoot> = None;
     let mut full = Vec::new();
     for entry in vectors.blocks() {
         let block = vectors.block(&entry["block"]);
         let height = block.height().to_u32();
         let rules = if height < 20 { &old } else { &new };
-        if let Some(told) = told {
-            assert_eq!(rules.check_parameters(block.header(), told), Ok(()));
+        if let Some(root) = reported {
+            assert_eq!(rules.check_parameters(block.header(), root), Ok(()));
         }
         let votes = rules.check_proposed(block.header()).is_err();
         assert_eq!(entry["votes"], votes, "height {height}");
@@ -101,7 +101,7 @@ fn the_root_of_every_block_is_the_one_that_the_node_told_at_the_block_below() {
         if matches!(block.header().parameters(), Some((Params::Full(_), _))) {
             full.push(height);
         }
-        told = Some(
+        reported = Some(
             text(&entry["current_params_root_after"])
                 .parse()
                 .expect("a root"),
@@ -111,7 +111,7 @@ fn the_root_of_every_block_is_the_one_that_the_node_told_at_the_block_below() {
 }
 
 #[test]
-fn headers_without_parameters_have_nothing_to_refuse() {
+fn headers_without_parameters_pass() {
     for (dialect, name) in [
         (Dialect::Ocean, "ocean"),
         (Dialect::Elements, "elements-legacy"),
@@ -128,7 +128,7 @@ fn headers_without_parameters_have_nothing_to_refuse() {
 }
 
 #[test]
-fn a_root_is_shown_as_the_nodes_show_it() {
+fn a_root_is_displayed_as_by_the_nodes() {
     let shown = "75bab8c8e18798e14901fc2247fc564bb656eba26085959217b92fcb076f6e53";
     let root: ParamsRoot = shown.parse().expect("a root");
     assert_eq!(root.to_string(), shown);

@@ -1,4 +1,4 @@
-//! Blocks with changed bytes.
+//! Blocks with modified bytes.
 
 use federation_chain::{Block, CommitmentError, DecodeError, Dialect, Header};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::support::{Vectors, bytes};
 
 #[test]
-fn a_changed_body_is_not_the_block() {
+fn a_changed_body_is_refused() {
     for vectors in Vectors::all() {
         let block = vectors.block(&vectors.blocks()[0]["unsigned"]);
         let start = block.header().encode().len();
@@ -17,7 +17,7 @@ fn a_changed_body_is_not_the_block() {
                 Ok(changed) => changed,
                 Err(error) => {
                     assert_eq!(error, DecodeError::NoTransactions);
-                    assert_eq!(at, start, "only the count is looked at");
+                    assert_eq!(at, start, "only the count is checked");
                     continue;
                 }
             };
@@ -32,7 +32,7 @@ fn a_changed_body_is_not_the_block() {
 }
 
 #[test]
-fn more_in_the_coinbase_witness_than_its_nonce_is_refused() {
+fn a_coinbase_witness_of_more_than_its_nonce_is_refused() {
     for vectors in Vectors::all() {
         let block = vectors.block(&vectors.blocks()[0]["unsigned"]);
         let whole = block.as_bytes();
@@ -53,7 +53,7 @@ fn more_in_the_coinbase_witness_than_its_nonce_is_refused() {
                 Err(CommitmentError::UncommittedWitness(0))
             );
         }
-        // Nothing but an empty witness where the flag promises one.
+        // An empty witness where the flag promises one.
         let mut empty = whole[..witness].to_vec();
         empty.extend_from_slice(&[0; 4 + 4]);
         let changed = Block::decode(vectors.dialect, empty.into()).expect("a block");
@@ -72,7 +72,7 @@ fn more_in_the_coinbase_witness_than_its_nonce_is_refused() {
 }
 
 #[test]
-fn a_block_that_promises_more_than_it_has_is_refused_without_room_being_made() {
+fn a_block_that_promises_more_than_it_has_is_refused_without_allocating() {
     for vectors in Vectors::all() {
         let header = vectors
             .block(&vectors.blocks()[0]["unsigned"])
@@ -92,7 +92,7 @@ fn a_block_that_promises_more_than_it_has_is_refused_without_room_being_made() {
             block(&[0xfd, 1, 0]),
             Err(DecodeError::NonMinimalLength(_))
         ));
-        let most = block(&[0xfe, 0, 0, 0, 1]).expect("not looked at yet");
+        let most = block(&[0xfe, 0, 0, 0, 1]).expect("not read yet");
         assert_eq!(most.transaction_count(), 1 << 24);
         for result in [
             most.transactions().map(drop),
@@ -108,7 +108,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn mutated_blocks_never_panic_and_never_pass_for_signed(
+    fn mutated_blocks_never_panic_and_never_pass_as_signed(
         which in 0usize..3, at in any::<prop::sample::Index>(), flip in 1u8..,
         cut in any::<prop::sample::Index>(),
     ) {
@@ -123,7 +123,7 @@ proptest! {
                 let again = Header::decode(dialect, &header.encode());
                 prop_assert_eq!(again.as_ref(), Ok(header));
                 prop_assert!(rules.check_block(&decoded).is_err() || decoded.check_commitments().is_err());
-                // The walk reads all that the parser reads.
+                // The walk reads everything that the parser reads.
                 prop_assert!(decoded.transactions().is_err() || decoded.weight().is_ok());
             }
         }

@@ -1,4 +1,4 @@
-//! A block that breaks one rule is refused, whatever the federation.
+//! A block that violates one rule is refused, whatever the federation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use secp256k1::{Message, SECP256K1, SecretKey, ecdsa::Signature};
 
 use crate::support::Vectors;
 
-/// Rebuilds a header with its solution's or witness's items changed.
+/// Rebuilds a header with the items of its solution or witness changed.
 fn with_items(header: &Header, change: impl Fn(&mut Vec<Vec<u8>>)) -> Header {
     let mut fields: HeaderFields = header.fields().clone();
     match &mut fields.proof {
@@ -52,7 +52,7 @@ fn high_s(item: &[u8], dialect: Dialect) -> Vec<u8> {
 }
 
 #[test]
-fn a_block_that_breaks_one_script_rule_is_refused_with_that_rule() {
+fn a_block_that_violates_a_script_rule_is_refused_for_that_rule() {
     for vectors in Vectors::all() {
         let rules = vectors.rules();
         let dialect = vectors.dialect;
@@ -132,7 +132,7 @@ fn a_block_that_breaks_one_script_rule_is_refused_with_that_rule() {
     }
 }
 
-/// A chain of any federation, and who of it signs.
+/// A chain with an arbitrary federation, and the signers of a block.
 #[derive(Debug, Clone)]
 struct Chain {
     dialect: Dialect,
@@ -141,7 +141,7 @@ struct Chain {
     signers: BTreeSet<usize>,
     time: u32,
     compact: bool,
-    /// By how much the limit on the signatures' size is above what is needed.
+    /// How far the limit on the signatures' size is above the size needed.
     spare: u32,
 }
 
@@ -159,9 +159,9 @@ impl Chain {
                 let secrets: Vec<_> = (0..keys)
                     .map(|i| secret(u32::from(i) + 1 + first.index(1000) as u32))
                     .collect();
-                let places: Vec<_> = (0..secrets.len()).collect();
-                prop::sample::subsequence(places, usize::from(threshold)).prop_map(move |signers| {
-                    Self {
+                let indexes: Vec<_> = (0..secrets.len()).collect();
+                prop::sample::subsequence(indexes, usize::from(threshold)).prop_map(
+                    move |signers| Self {
                         dialect,
                         secrets: secrets.clone(),
                         threshold,
@@ -169,8 +169,8 @@ impl Chain {
                         time,
                         compact,
                         spare: 0,
-                    }
-                })
+                    },
+                )
             })
     }
 
@@ -183,7 +183,7 @@ impl Chain {
         SigningRules::new(self.dialect, script, limit).expect("the limit is enough")
     }
 
-    /// An unsigned block with a limit in its header, where the dialect has it there.
+    /// An unsigned block, with a limit in its header if the dialect has one there.
     fn unsigned(&self, limit: u32) -> Block {
         let rules = self.rules();
         let challenge = rules.signing_script().to_vec();
@@ -232,7 +232,7 @@ impl Chain {
     fn sign(&self, hash: BlockHash) -> BTreeMap<usize, Signature> {
         let signers = self.signers.iter();
         signers
-            .map(|&place| (place, signature(&self.secrets[place], hash)))
+            .map(|&index| (index, signature(&self.secrets[index], hash)))
             .collect()
     }
 }
@@ -247,7 +247,7 @@ fn signature(key: &SecretKey, hash: BlockHash) -> Signature {
     SECP256K1.sign_ecdsa(&Message::from_digest(hash.to_bytes()), key)
 }
 
-/// What can be wrong with one signature or the list of them.
+/// The ways in which one signature, or the list of them, can be wrong.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     OtherOrder,
@@ -301,7 +301,7 @@ proptest! {
         prop_assert_eq!(rules.signers(complete.header()), Ok(chain.signers.iter().copied().collect()));
         prop_assert_eq!(&complete.without_signatures(), &unsigned);
         let again = Block::decode(chain.dialect, complete.as_bytes().clone());
-        // Without transactions it is no block, but its header decodes.
+        // It has no transactions and so is not a block, but its header decodes.
         prop_assert!(again.is_err());
         let header = Header::decode(chain.dialect, &complete.header().encode());
         prop_assert_eq!(header.as_ref(), Ok(complete.header()));
@@ -313,7 +313,7 @@ proptest! {
 
     #[test]
     fn a_fault_in_any_signature_is_refused(
-        // Room for one signature more, so that the fault and not the size is found.
+        // Room for one more signature, so that the fault is found and not the size.
         chain in Chain::any().prop_map(|chain| Chain { spare: 100, ..chain }),
         fault in fault(), which in any::<prop::sample::Index>(),
     ) {
@@ -326,7 +326,7 @@ proptest! {
         let which = which.index(threshold);
         let at = which + 1;
         let header = with_items(complete.header(), |items| match fault {
-            // One signature alone has no other order: it is left away instead.
+            // A single signature has no other order: it is omitted instead.
             Fault::OtherOrder if threshold == 1 => {
                 items.remove(at);
             }
@@ -339,7 +339,7 @@ proptest! {
                 let more = signature(&secret(5000), hash);
                 items.insert(at, signblock_of_signature(dialect, &more));
             }
-            // With M = 1 there is no other.
+            // With M = 1 there is no other signature.
             Fault::OneReplacedByAnother if threshold == 1 => items[at] = vec![],
             Fault::OneReplacedByAnother => items[at] = items[1 + (which + 1) % threshold].clone(),
             Fault::HighS => items[at] = high_s(&items[at], dialect),
@@ -353,8 +353,8 @@ proptest! {
                 items[at] = signblock_of_signature(dialect, &signature(&secret(5000), hash));
             }
             Fault::OtherHash => {
-                let place = *chain.signers.iter().nth(which).expect("a signer");
-                let other = signature(&chain.secrets[place], BlockHash::from_bytes([9; 32]));
+                let index = *chain.signers.iter().nth(which).expect("a signer");
+                let other = signature(&chain.secrets[index], BlockHash::from_bytes([9; 32]));
                 items[at] = signblock_of_signature(dialect, &other);
             }
             Fault::OneByteLonger => items[at].push(1),
@@ -397,7 +397,7 @@ proptest! {
         let size = size_of(rules.max_signature_size()).expect("complete");
         let size = u32::try_from(size).expect("small");
         prop_assert!(size <= rules.max_signature_size());
-        // Another limit is another hash and so other signatures, of some other size.
+        // Another limit gives another hash and so other signatures, of another size.
         for limit in size - 4..size + 4 {
             match size_of(limit) {
                 Ok(size) => prop_assert!(size <= limit as usize),

@@ -1,4 +1,4 @@
-//! Blocks that a node has stored: who signed them, whatever was made of their form since.
+//! Stored blocks: who signed them, whatever happened to the form of their solution.
 
 use federation_chain::{CheckError, Header, Proof, signatures_of_script_sig};
 use secp256k1::{SecretKey, ecdsa::Signature};
@@ -13,9 +13,10 @@ fn high_s(signature: &Signature) -> Signature {
     Signature::from_compact(&flipped).expect("a signature")
 }
 
-/// What Ocean's nodes take, and a stranger can make of a block: other forms, and more beside them.
+/// Ocean's nodes accept other forms and additional items, so a third party can make them of a
+/// block.
 #[test]
-fn a_stored_block_of_ocean_is_signed_in_whatever_form() {
+fn a_stored_block_of_ocean_is_signed_in_any_form() {
     let vectors = &Vectors::all()[0];
     let rules = vectors.rules();
     for recorded in vectors.blocks() {
@@ -71,7 +72,7 @@ fn a_stored_block_of_ocean_is_signed_in_whatever_form() {
 }
 
 #[test]
-fn a_stored_block_of_elements_is_signed_as_its_nodes_want() {
+fn a_stored_block_of_elements_must_be_signed_as_its_nodes_require() {
     for vectors in &Vectors::all()[1..] {
         let rules = vectors.rules();
         for recorded in vectors.blocks() {

@@ -1,4 +1,4 @@
-//! What the tests share: recorded chains.
+//! Recorded chains, shared by the tests.
 
 use std::collections::BTreeMap;
 
@@ -60,14 +60,14 @@ impl Vectors {
 }
 
 pub(crate) fn text(value: &Value) -> &str {
-    value.as_str().expect("a text")
+    value.as_str().expect("a string")
 }
 
 pub(crate) fn bytes(hex: &Value) -> Bytes {
     Vec::<u8>::from_hex(text(hex)).expect("hex").into()
 }
 
-/// The node's signatures by the place of their key.
+/// The node's signatures by the index of their key.
 pub(crate) fn recorded_signatures(
     rules: &SigningRules,
     block: &Value,

@@ -1,4 +1,4 @@
-//! Blocks that carry transactions: ids, commitments and sizes are those that the nodes name.
+//! Blocks with transactions: ids, commitments and sizes are those that the nodes report.
 
 use federation_chain::{Block, CommitmentError, DecodeError, Dialect, SigningRules};
 use federation_multisig::MultisigScript;
@@ -13,7 +13,7 @@ fn recorded() -> [Vectors; 2] {
     ]
 }
 
-/// As the RPC shows hashes.
+/// As the RPC displays hashes.
 fn reversed(hash: [u8; 32]) -> String {
     hash.iter()
         .rev()
@@ -23,7 +23,7 @@ fn reversed(hash: [u8; 32]) -> String {
 }
 
 #[test]
-fn ids_commitments_and_sizes_are_the_nodes() {
+fn ids_commitments_and_sizes_equal_the_nodes() {
     for vectors in recorded() {
         let script = MultisigScript::from_hex(text(&vectors.json["signblockscript"]));
         let rules = SigningRules::new(vectors.dialect, script.expect("a script"), 412)
@@ -69,13 +69,13 @@ fn no_byte_of_a_witness_can_be_changed() {
             let whole = bytes(&recorded["block"]);
             let block = vectors.block(&recorded["block"]);
             let start = block.header().encode().len() + 1;
-            // Every byte of a small block, some of a large one's.
+            // Every byte of a small block, a sample of a large one's.
             let step = whole.len() / 1000 + 1;
             for at in (start..whole.len()).step_by(step) {
                 let mut changed = whole.to_vec();
                 changed[at] ^= 0x10;
                 let changed = Block::decode(vectors.dialect, changed.into())
-                    .expect("the header is as it was");
+                    .expect("the header is unchanged");
                 assert!(changed.check_commitments().is_err(), "byte {at}");
             }
         }
@@ -83,7 +83,7 @@ fn no_byte_of_a_witness_can_be_changed() {
 }
 
 #[test]
-fn a_transaction_more_or_less_or_twice_is_not_the_block() {
+fn a_transaction_added_omitted_or_repeated_is_refused() {
     let vectors = &recorded()[1];
     for recorded in vectors.blocks() {
         let block = vectors.block(&recorded["block"]);
@@ -112,7 +112,7 @@ fn a_transaction_more_or_less_or_twice_is_not_the_block() {
     }
 }
 
-/// A block of one transaction that is not valid but has a form the nodes of Ocean read.
+/// A block of one transaction that is invalid but has a form that the nodes of Ocean read.
 fn ocean_block(transaction: &[u8]) -> Block {
     let vectors = &Vectors::all()[0];
     let unsigned = vectors.block(&vectors.blocks()[0]["unsigned"]);
@@ -122,18 +122,18 @@ fn ocean_block(transaction: &[u8]) -> Block {
 
 const VERSION: [u8; 4] = [2, 0, 0, 0];
 
-/// An input that spends a made-up output, peg-in or not.
+/// An input that spends a made-up output.
 fn input(index: u32) -> Vec<u8> {
     [&[9; 32][..], &index.to_le_bytes(), &[0], &[0xff; 4]].concat()
 }
 
-/// One output of a null asset and value, with a nonce.
+/// An output with null asset and value, and a nonce.
 fn output(nonce: &[u8]) -> Vec<u8> {
     [&[1, 0, 0][..], nonce, &[0]].concat()
 }
 
 #[test]
-fn an_ethereum_peg_in_is_walked_and_not_parsed() {
+fn an_ethereum_peg_in_is_read_but_not_parsed() {
     let pegin = 1 << 30;
     // Value, asset, genesis, key and transaction: five items, where Bitcoin's peg-in has six.
     let mut witness = vec![0, 0, 0, 5];
@@ -160,7 +160,7 @@ fn an_ethereum_peg_in_is_walked_and_not_parsed() {
 }
 
 #[test]
-fn a_nonce_that_is_no_point_is_walked_and_not_parsed() {
+fn a_nonce_that_is_not_a_point_is_read_but_not_parsed() {
     let nonce = [&[2][..], &[0xff; 32]].concat();
     let transaction = [&VERSION[..], &[0, 1], &input(0), &output(&nonce), &[0; 4]].concat();
     let block = ocean_block(&transaction);
@@ -172,7 +172,7 @@ fn a_nonce_that_is_no_point_is_walked_and_not_parsed() {
 }
 
 #[test]
-fn the_prefix_that_only_ocean_knows_is_walked_in_ocean_only() {
+fn the_prefix_that_only_ocean_knows_is_read_in_ocean_only() {
     let nonce = [&[0xff][..], &[5; 32]].concat();
     let transaction = [&VERSION[..], &[0, 1], &input(0), &output(&nonce), &[0; 4]].concat();
     let block = ocean_block(&transaction);
@@ -204,7 +204,7 @@ fn an_issuance_of_nothing_is_refused() {
 }
 
 #[test]
-fn a_transaction_of_very_many_outputs_is_walked_and_not_parsed() {
+fn a_transaction_of_very_many_outputs_is_read_but_not_parsed() {
     let count: u16 = 20_000;
     let outputs = [0; 4].repeat(usize::from(count));
     let transaction = [
@@ -226,7 +226,7 @@ fn a_transaction_of_very_many_outputs_is_walked_and_not_parsed() {
 }
 
 #[test]
-fn the_commitment_script_of_a_block_is_the_one_in_its_coinbase() {
+fn the_commitment_script_of_a_block_equals_the_one_in_its_coinbase() {
     for vectors in Vectors::all().iter().chain(&recorded()) {
         for recorded in vectors.blocks() {
             let hex = recorded.get("block").unwrap_or(&recorded["unsigned"]);

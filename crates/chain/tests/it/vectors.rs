@@ -1,4 +1,4 @@
-//! Every block that real nodes made is reproduced byte for byte.
+//! Every block made by real nodes is reproduced byte for byte.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ fn genesis_and_every_block_decode_to_their_bytes_and_hashes() {
 }
 
 #[test]
-fn assembling_the_nodes_signatures_is_combineblocksigs_byte_for_byte() {
+fn assembling_the_nodes_signatures_gives_the_bytes_of_combineblocksigs() {
     for vectors in Vectors::all() {
         let rules = vectors.rules();
         for recorded in vectors.blocks() {
@@ -58,9 +58,9 @@ fn assembling_the_nodes_signatures_is_combineblocksigs_byte_for_byte() {
                 .check_challenge(unsigned.header())
                 .expect("our script");
             let signatures = recorded_signatures(&rules, recorded);
-            for (&place, signature) in &signatures {
+            for (&index, signature) in &signatures {
                 rules
-                    .verify_signature(unsigned.block_hash(), place, signature)
+                    .verify_signature(unsigned.block_hash(), index, signature)
                     .expect("valid");
             }
             let complete = rules.assemble(&unsigned, &signatures).expect("complete");
@@ -86,12 +86,12 @@ fn our_own_signatures_complete_the_recorded_blocks() {
             .iter()
             .take(rules.script().keys().len())
             .map(|key| {
-                let place = rules
+                let index = rules
                     .script()
                     .position(&key.public_key(SECP256K1))
                     .expect("in the script");
                 (
-                    place,
+                    index,
                     SECP256K1
                         .sign_ecdsa(&Message::from_digest(unsigned.block_hash().to_bytes()), key),
                 )
@@ -140,7 +140,7 @@ fn another_script_or_dialect_is_refused() {
 }
 
 #[test]
-fn a_limit_below_what_the_script_needs_is_refused_at_once() {
+fn a_limit_below_what_the_script_needs_is_refused() {
     for vectors in Vectors::all() {
         let script = vectors.rules().script().clone();
         let needed = SigningRules::required_signature_size(vectors.dialect, &script);
@@ -153,7 +153,7 @@ fn a_limit_below_what_the_script_needs_is_refused_at_once() {
 }
 
 #[test]
-fn compact_parameters_are_the_full_ones_of_the_first_block_in_short() {
+fn compact_parameters_stand_for_the_full_ones_of_the_first_block() {
     let vectors = Vectors::read(Dialect::Dynafed, "elements-dynafed");
     let current = |height: usize| {
         let block = vectors.block(&vectors.blocks()[height - 1]["unsigned"]);

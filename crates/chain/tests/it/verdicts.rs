@@ -1,4 +1,4 @@
-//! What a real node thought of a block's signatures is what the rules say.
+//! The rules agree with a real node on every block's signatures.
 
 use federation_chain::{CheckError, Dialect, SigningRules};
 use federation_multisig::MultisigScript;
@@ -6,7 +6,7 @@ use federation_multisig::MultisigScript;
 use crate::support::{Vectors, text};
 
 #[test]
-fn every_verdict_is_the_nodes() {
+fn every_verdict_agrees_with_the_node() {
     for (dialect, name) in [
         (Dialect::Elements, "elements-legacy-verdicts"),
         (Dialect::Dynafed, "elements-dynafed-verdicts"),

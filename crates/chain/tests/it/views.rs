@@ -1,5 +1,4 @@
-//! Transactions as they lie in a block's bytes: what is read is what the `elements` crate reads, and
-//! what that cannot read is read too.
+//! Views of transactions agree with the `elements` crate, and also read what it cannot.
 
 use std::sync::LazyLock;
 
@@ -38,7 +37,7 @@ fn asset(view: AssetView<'_>) -> confidential::Asset {
     }
 }
 
-/// Fails where a view says anything else than the crate does.
+/// Asserts that a view agrees with the crate on every field.
 fn compare(view: &TransactionView<'_>, parsed: &Transaction) {
     assert_eq!(view.txid(), parsed.txid());
     assert_eq!(view.lock_time(), parsed.lock_time.to_consensus_u32());
@@ -112,7 +111,7 @@ fn recorded() -> Vec<(Dialect, Block)> {
 }
 
 #[test]
-fn a_view_says_what_the_parser_says() {
+fn a_view_agrees_with_the_parser() {
     let (mut issuances, mut claims) = (0, 0);
     for (dialect, block) in RECORDED.iter() {
         let mut parsed = block
@@ -141,17 +140,14 @@ fn a_view_says_what_the_parser_says() {
     assert!(issuances > 3 && claims > 0, "{issuances} {claims}");
 }
 
-/// The nodes of Elements do not pass such a transaction on, and take it in a block.
+/// The nodes of Elements do not relay such a transaction, but accept it in a block.
 #[test]
 fn a_peg_in_witness_on_an_ordinary_input_is_read_and_claims_nothing() {
     let pegs = Vectors::read(Dialect::Dynafed, "pegs");
     let stray = &pegs.json["elements"]["stray_pegin_witness"];
     let block = pegs.block(&stray["block"]);
     assert_eq!(block.check_commitments(), Ok(()));
-    assert!(
-        block.transactions().is_err(),
-        "else the crate has learnt it"
-    );
+    assert!(block.transactions().is_err(), "the crate reads it now");
     let raw = bytes(&stray["transaction"]);
     let mut found = 0;
     block
@@ -166,27 +162,24 @@ fn a_peg_in_witness_on_an_ordinary_input_is_read_and_claims_nothing() {
                 }
             }
         })
-        .expect("it is read");
+        .expect("readable");
     assert_eq!(found, 1);
 }
 
 #[test]
-fn a_claim_on_ocean_says_what_it_brings_in() {
+fn a_claim_on_ocean_has_its_asset_and_amount() {
     let pegs = Vectors::read(Dialect::Ocean, "pegs");
     let ocean = &pegs.json["ocean"];
     let block = pegs.block(&ocean["claim"]["block"]);
     assert_eq!(block.check_commitments(), Ok(()));
-    assert!(
-        block.transactions().is_err(),
-        "else the crate has learnt it"
-    );
+    assert!(block.transactions().is_err(), "the crate reads it now");
     let pegged: AssetId = text(&ocean["pegged_asset"]).parse().expect("an asset");
     let mut claims = Vec::new();
     block
         .each_transaction(|view| {
             claims.extend(view.inputs().filter_map(|input| input.pegin()?.amount()));
         })
-        .expect("it is read");
+        .expect("readable");
     assert_eq!(claims, [(pegged, 300_000_000)]);
 
     let block = pegs.block(&ocean["pegout_block"]);
@@ -200,19 +193,20 @@ fn a_claim_on_ocean_says_what_it_brings_in() {
     let mut sum = 0;
     block
         .each_transaction(|view| sum += pegged_out(&view))
-        .expect("it is read");
+        .expect("readable");
     assert!(sum > 0);
 }
 
-/// What a stranger can put into the coinbase's own witness stays uncommitted, and stops no reader.
+/// A third party can put data into the coinbase's own witness; it stays uncommitted and must not
+/// stop a reader.
 #[test]
-fn what_nothing_commits_to_in_a_coinbase_is_let_stand_in_a_stored_block() {
+fn uncommitted_data_in_a_coinbase_is_accepted_in_a_stored_block() {
     for vectors in Vectors::all() {
         let block = vectors.block(&vectors.blocks()[0]["unsigned"]);
         assert_eq!(block.check_stored_commitments(), Ok(()));
         let whole = block.as_bytes();
         let witness = whole.len() - (2 + 2 + 32 + 1 + 4);
-        // A peg-in witness of one item, behind the nonce.
+        // A peg-in witness of one item, after the nonce.
         let at = witness + 4 + 32;
         let longer = [&whole[..at], &[1, 1, 7], &whole[at + 1..]].concat();
         let changed = Block::decode(vectors.dialect, longer.into()).expect("a block");
@@ -246,10 +240,10 @@ fn the_null_outpoint_has_no_flags() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Whatever of changed bytes the crate still reads, a view reads alike; and what a view reads, it
-    /// reads to the end.
+    /// Changed bytes that the crate still reads, a view reads identically; and what a view reads,
+    /// it reads to the end.
     #[test]
-    fn changed_bytes_are_read_alike_or_refused(
+    fn changed_bytes_are_read_identically_or_refused(
         which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(),
         byte in any::<u8>(), cut in any::<prop::sample::Index>(), cuts in any::<bool>(),
     ) {

@@ -1,6 +1,5 @@
-//! The Kafka client as a process of its own, for those who embed the old wire: see
-//! `wire::kafka::KafkaWire`. It says nothing; the program `federation-kafka-client` does the same and
-//! has a log.
+//! The Kafka client as a separate process, for programs that embed the old wire: see
+//! `wire::kafka::KafkaWire`. It logs nothing; `federation-kafka-client` is the same program with a log.
 
 use std::process::ExitCode;
 

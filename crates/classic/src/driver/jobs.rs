@@ -1,4 +1,4 @@
-//! Questions to node and signer, asked beside the loop.
+//! Calls to the node and the signer, made concurrently with the driver's loop.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -14,22 +14,22 @@ use secp256k1::ecdsa::Signature;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    BlockSigner, ChainView, Input, NodeError, Output, RawReissuance, Reissuer, Share, SignFailure,
+    BlockSigner, ChainView, Duty, Input, NodeError, Output, RawReissuance, Reissuer, SignFailure,
     Turn, TurnGuard, TurnGuardError, TurnRecord, Verdict,
 };
 
-/// What comes back.
+/// The result of a job.
 pub(super) enum Answer {
     Input(Input),
-    /// And what became of this operator's share; a reason if it was not done.
-    Share(Input, Share, Result<(), String>),
-    /// Nothing may be signed any more.
+    /// An input, and whether this operator did its duty, or the reason why not.
+    Duty(Input, Duty, Result<(), String>),
+    /// Nothing may be signed from now on.
     GuardFailed(TurnGuardError),
 }
 
-/// Why something was not signed.
+/// Why a block was not signed.
 enum Unsigned {
-    /// The chain went on meanwhile: that is nobody's fault.
+    /// The chain has advanced in the meantime, which is not a fault.
     Outdated,
     Failed(String),
 }
@@ -37,13 +37,13 @@ enum Unsigned {
 impl From<Unsigned> for String {
     fn from(why: Unsigned) -> Self {
         match why {
-            Unsigned::Outdated => "the node's best block changed meanwhile".to_owned(),
+            Unsigned::Outdated => "the node's best block has changed".to_owned(),
             Unsigned::Failed(reason) => reason,
         }
     }
 }
 
-/// What the questions need.
+/// What jobs need.
 #[derive(Clone)]
 pub(super) struct Jobs {
     pub(super) node: Arc<dyn Node>,
@@ -51,11 +51,11 @@ pub(super) struct Jobs {
     pub(super) guard: TurnGuard,
     pub(super) reissuer: Option<Reissuer>,
     pub(super) rules: SigningRules,
-    /// Time of block 1, once known.
+    /// The time of block 1, once known.
     pub(super) first_block: Arc<OnceLock<UnixTime>>,
     /// How long a signature may take.
     pub(super) key_limit: Duration,
-    /// How long what is reissued may take.
+    /// How long finding or signing reissuances may take.
     pub(super) reissuer_limit: Duration,
 }
 
@@ -75,15 +75,15 @@ impl Jobs {
                 }
             }
             Output::TestBlock { turn, block } => {
-                let (verdict, share) = self.test(&block).await;
+                let (verdict, duty) = self.test(&block).await;
                 let hash = block.block_hash();
                 let input = Input::Tested {
                     turn,
                     hash,
                     verdict,
                 };
-                return match share {
-                    Some(share) => Answer::Share(input, Share::Test, share),
+                return match duty {
+                    Some(result) => Answer::Duty(input, Duty::Test, result),
                     None => Answer::Input(input),
                 };
             }
@@ -93,7 +93,7 @@ impl Jobs {
                 reissuances,
             } => match self.sign(turn, &block).await {
                 Ok(signatures) => {
-                    let share = match &signatures {
+                    let duty = match &signatures {
                         Ok(_) => Some(Ok(())),
                         Err(Unsigned::Failed(reason)) => Some(Err(reason.clone())),
                         Err(Unsigned::Outdated) => None,
@@ -104,8 +104,8 @@ impl Jobs {
                         signatures: signatures.map_err(String::from),
                         reissuances: self.sign_reissuances(&block, &reissuances).await,
                     };
-                    return match share {
-                        Some(share) => Answer::Share(input, Share::Sign, share),
+                    return match duty {
+                        Some(result) => Answer::Duty(input, Duty::Sign, result),
                         None => Answer::Input(input),
                     };
                 }
@@ -119,33 +119,33 @@ impl Jobs {
                 Input::Tick
             }
             Output::Submit(block) => self.submit(&block).await,
-            // The loop does these itself.
+            // Handled by the loop itself.
             Output::Publish(_) | Output::Finish { .. } | Output::Event(_) => Input::Tick,
         };
         Answer::Input(input)
     }
 
-    /// What is to be reissued on the node's best block. That it is not known costs no block.
+    /// Returns the reissuances to propose on the node's best block. A failure does not cost the block.
     async fn reissuances(&self) -> Vec<RawReissuance> {
         let Some(reissuer) = &self.reissuer else {
             return Vec::new();
         };
-        let asked = async {
+        let call = async {
             match self.node.block_count().await {
                 Ok(height) => reissuer.proposed(height.to_u32()).await,
                 Err(error) => Err(NodeError::from(error).into()),
             }
         };
-        let error = match tokio::time::timeout(self.reissuer_limit, asked).await {
+        let error = match tokio::time::timeout(self.reissuer_limit, call).await {
             Ok(Ok(proposed)) => return proposed,
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("not known within {:?}", self.reissuer_limit),
+            Err(_) => format!("no answer within {} ms", self.reissuer_limit.as_millis()),
         };
-        tracing::warn!(error, "no reissuance is proposed");
+        tracing::warn!(error, "no reissuance proposed");
         Vec::new()
     }
 
-    /// Own signatures of what the leader reissues.
+    /// Signs the leader's reissuances.
     async fn sign_reissuances(
         &self,
         block: &Block,
@@ -153,25 +153,25 @@ impl Jobs {
     ) -> Option<Vec<String>> {
         let reissuer = self.reissuer.as_ref().filter(|_| !reissuances.is_empty())?;
         let height = block.height().previous()?.to_u32();
-        // The block's signature is there already, and must not come too late for them.
-        let asked = reissuer.sign(height, reissuances);
-        let error = match tokio::time::timeout(self.reissuer_limit, asked).await {
+        // The block's signature exists already and must not be delayed too long by these.
+        let call = reissuer.sign(height, reissuances);
+        let error = match tokio::time::timeout(self.reissuer_limit, call).await {
             Ok(Ok(signatures)) => return Some(signatures),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("not signed within {:?}", self.reissuer_limit),
+            Err(_) => format!("no signature within {} ms", self.reissuer_limit.as_millis()),
         };
-        tracing::warn!(%height, error, "reissuances are not signed");
+        tracing::warn!(%height, error, "reissuances not signed");
         None
     }
 
-    /// Sends what was reissued; it is tried again at later heights if that fails.
+    /// Completes and sends reissuances. If that fails, it is retried at later heights.
     async fn reissue(&self, reissuances: &[RawReissuance], signatures: &[Vec<String>]) {
         let Some(reissuer) = &self.reissuer else {
             return;
         };
         match reissuer.send(reissuances, signatures).await {
-            Ok(ids) => tracing::info!(?ids, "reissued"),
-            Err(error) => tracing::warn!(%error, "nothing was reissued"),
+            Ok(ids) => tracing::info!(transactions = ids.join(" "), "reissued"),
+            Err(error) => tracing::warn!(%error, "reissuances not sent"),
         }
     }
 
@@ -190,34 +190,35 @@ impl Jobs {
         })
     }
 
-    /// Compares the dynafed parameters that a block shows with those that the own node has in force:
-    /// nodes do not compare all of them.
+    /// Compares a block's dynafed parameters with those in force at our node, since nodes do not compare
+    /// all of them.
     async fn check_parameters(&self, block: &Block) -> Result<(), String> {
         let rules = &self.rules;
         if rules.dialect() != Dialect::Dynafed {
             return Ok(());
         }
         let info = self.node.blockchain_info().await;
-        let told = info.map_err(|error| error.to_string())?.current_params_root;
-        let in_force: ParamsRoot = told
+        let root = info.map_err(|error| error.to_string())?.current_params_root;
+        let in_force: ParamsRoot = root
             .unwrap_or_default()
             .parse()
-            .map_err(|error| format!("the own node tells no parameters: {error}"))?;
+            .map_err(|error| format!("our node reports no parameters: {error}"))?;
         rules
             .check_parameters(block.header(), in_force)
             .map_err(|error| error.to_string())
     }
 
-    /// What the node says, and whether it said anything: a refusal is an answer, too.
+    /// Returns the node's verdict, and whether the node answered at all; a refusal counts as an answer.
     async fn test(&self, block: &Block) -> (Verdict, Option<Result<(), String>>) {
-        // A block that the node has already moves the parameters on; it is told below.
+        // If the block is the node's best already, the parameters in force are those after it; that case
+        // is handled below.
         let is_best = self.node.best_block_hash().await == Ok(block.block_hash());
         if !is_best && let Err(reason) = self.check_parameters(block).await {
             return (Verdict::Invalid(reason), None);
         }
         match self.node.test_proposed_block(block.as_bytes()).await {
             Ok(()) => (Verdict::Valid, Some(Ok(()))),
-            // A leader of this program completes its block as soon as it can.
+            // A leader that runs this program completes its block as soon as it can.
             Err(_) if self.node.best_block_hash().await == Ok(block.block_hash()) => {
                 (Verdict::Complete, None)
             }
@@ -230,14 +231,14 @@ impl Jobs {
                     }
                 );
                 let reason = error.to_string();
-                let share = (!is_answer).then(|| Err(reason.clone()));
-                (Verdict::Invalid(reason), share)
+                let duty = (!is_answer).then(|| Err(reason.clone()));
+                (Verdict::Invalid(reason), duty)
             }
         }
     }
 
-    /// Signs what is still on the best block and what the guard lets pass; an error only if the
-    /// guard cannot remember.
+    /// Signs a block that is still on top of the best block and that the guard admits. Fails only if the
+    /// guard cannot write its record.
     async fn sign(
         &self,
         turn: Turn,
@@ -254,23 +255,25 @@ impl Jobs {
             hash: block.block_hash(),
         };
         match self.guard.admit(record).await {
-            Ok(()) => Ok(self.ask_key(block.clone()).await),
+            Ok(()) => Ok(self.call_signer(block.clone()).await),
             Err(error @ TurnGuardError::File(_)) => Err(error),
             Err(refused) => Ok(Err(Unsigned::Failed(refused.to_string()))),
         }
     }
 
-    /// The key's signatures. A key that hangs, or panics, costs this turn and no more.
-    async fn ask_key(&self, block: Block) -> Result<Vec<Signature>, Unsigned> {
+    /// Calls the signer. A signer that hangs or panics costs this turn only.
+    async fn call_signer(&self, block: Block) -> Result<Vec<Signature>, Unsigned> {
         let signer = self.signer.clone();
         let call = AbortOnDropHandle::new(tokio::spawn(async move { signer.sign(&block).await }));
         let failed = |why: SignFailure| Unsigned::Failed(why.to_string());
         match tokio::time::timeout(self.key_limit, call).await {
             Ok(Ok(signed)) => signed.map_err(failed),
-            Ok(Err(error)) => Err(failed(SignFailure::new(format!("the key failed: {error}")))),
+            Ok(Err(error)) => Err(failed(SignFailure::new(format!(
+                "the signer failed: {error}"
+            )))),
             Err(_) => Err(failed(SignFailure::new(format!(
-                "the key did not answer within {:?}",
-                self.key_limit
+                "no signature within {} ms",
+                self.key_limit.as_millis()
             )))),
         }
     }
@@ -280,7 +283,7 @@ impl Jobs {
         let result = match self.node.submit_block(block.as_bytes()).await {
             Ok(SubmitOutcome::Accepted | SubmitOutcome::Duplicate) => Ok(()),
             Ok(SubmitOutcome::Rejected(reason)) => Err(reason),
-            Ok(other) => Err(format!("{other:?}")),
+            Ok(other) => Err(format!("unexpected outcome: {other:?}")),
             Err(error) => Err(error.to_string()),
         };
         Input::Submitted { hash, result }

@@ -1,11 +1,11 @@
-//! Events as lines for people.
+//! Events as log lines.
 
-use crate::{Event, Share};
+use crate::{Duty, Event};
 
-/// Says each thing once, not at each turn.
+/// Logs each change of state once instead of at each turn.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    node_away: bool,
+    node_unreachable: bool,
     catching_up: bool,
 }
 
@@ -17,61 +17,65 @@ impl Log {
                 leader,
                 catching_up,
             } => {
-                if core::mem::take(&mut self.node_away) {
-                    tracing::info!("the node answers again");
+                if core::mem::take(&mut self.node_unreachable) {
+                    tracing::info!("node reachable again");
                 }
                 if core::mem::replace(&mut self.catching_up, *catching_up) != *catching_up {
                     if *catching_up {
-                        tracing::info!("the chain is behind: turns of half the interval");
+                        tracing::info!("chain behind schedule, turns take half the interval");
                     } else {
-                        tracing::info!("the chain is on schedule: turns of the whole interval");
+                        tracing::info!("chain on schedule, turns take the whole interval");
                     }
                 }
                 tracing::debug!(%height, leader, "turn");
             }
-            Event::NodeAway(reason) => {
-                if !core::mem::replace(&mut self.node_away, true) {
-                    tracing::warn!(%reason, "the node does not answer: turns pass without us");
+            Event::NodeUnreachable(reason) => {
+                if !core::mem::replace(&mut self.node_unreachable, true) {
+                    tracing::warn!(%reason, "node unreachable, skipping turns");
                 }
             }
             Event::Proposed { height, hash } => tracing::info!(%height, %hash, "proposed"),
             Event::NoTemplate(reason) => tracing::warn!(%reason, "no block to propose"),
             Event::NoProposal { height, leader } => {
-                tracing::warn!(%height, leader, "no proposal came in time");
+                tracing::warn!(%height, leader, "no proposal in time");
             }
             Event::Refused {
                 height,
                 hash,
                 reason,
             } => tracing::warn!(%height, %hash, %reason, "not signed"),
-            Event::TooLate { hash, share } => {
-                let what = match share {
-                    Share::Test => "the own node's answer",
-                    Share::Sign => "the signature",
+            Event::TooLate { hash, duty } => {
+                let what = match duty {
+                    Duty::Test => "the node's answer",
+                    Duty::Sign => "the signature",
                 };
-                tracing::warn!(%hash, what, "too late, so it is not sent");
+                tracing::warn!(%hash, what, "too late, signature not sent");
             }
             Event::Signed { height, hash } => tracing::info!(%height, %hash, "signed"),
             Event::TooFewSignatures { height, have, need } => {
-                tracing::warn!(%height, have, need, "too few of the others signed");
+                tracing::warn!(%height, have, need, "too few signatures");
             }
             Event::Completed {
                 height,
                 hash,
                 signers,
-            } => tracing::info!(%height, %hash, ?signers, "complete, and submitted"),
-            Event::NotTaken { hash, reason } => {
-                tracing::error!(%hash, %reason, "the node did not take the block");
+            } => {
+                let signers: Vec<_> = signers.iter().map(usize::to_string).collect();
+                let signers = signers.join(" ");
+                tracing::info!(%height, %hash, signers, "completed and submitted");
             }
-            Event::Missed {
-                share,
+            Event::Rejected { hash, reason } => {
+                tracing::error!(%hash, %reason, "block rejected by the node");
+            }
+            Event::DutyFailed {
+                duty,
                 turns,
                 reason,
             } => {
-                tracing::error!(turns, %reason, "this operator {share} nothing");
+                tracing::error!(turns, %reason, "{duty} keeps failing");
             }
-            Event::DoneAgain(share) => tracing::info!("this operator {share} again"),
-            Event::Dropped { from, reason } => tracing::debug!(?from, reason, "dropped"),
+            Event::DutyResumed(duty) => tracing::info!("{duty} works again"),
+            Event::Dropped { from, reason } => tracing::debug!(from, reason, "message dropped"),
         }
     }
 }

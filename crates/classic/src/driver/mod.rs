@@ -1,8 +1,8 @@
-//! The machine with a node, a wire, a signer, the guard and a clock.
+//! Drives the machine with a node, a wire, a signer, the guard and a clock.
 
+mod duties;
 mod jobs;
 mod log;
-mod shares;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -15,36 +15,36 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    duties::Duties,
     jobs::{Answer, Jobs},
-    shares::Shares,
 };
 use crate::{
-    BlockSigner, Config, Event, Input, LIMITS, Machine, Message, Output, Reissuer, Share,
-    TurnGuard, TurnGuardError,
+    BlockSigner, Config, Duty, Event, Input, LIMITS, Machine, Message, Output, Reissuer, TurnGuard,
+    TurnGuardError,
     wire::{Wire, WireError},
 };
 
-/// The longest sleep, so that a clock that was set is noticed.
+/// The longest sleep, so that a change of the clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
-/// How often the node is asked, at the most, whether the last height of this protocol is there.
-const WATCH: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// The shortest and the longest pause between two checks for the last block of this protocol.
+const WATCH_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// How many messages may wait for a wire that is slow to take them.
+/// How many messages may wait for a slow wire.
 const OUTGOING: usize = 64;
 /// How long the wire may take to close.
-const END: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long calls of what an operator was given may take. What overruns is given up, and costs the turn.
+/// Timeouts of an operator's calls. A call that exceeds its timeout is abandoned, which costs the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallLimits {
-    /// A signature, 15 s if not set: longer than a hardware module waits itself.
+    /// A signature, 15 s by default: longer than a hardware module's own timeout.
     pub key: Duration,
-    /// To find out what is to be reissued, or to sign it, 5 s if not set: after that a block goes without.
+    /// Finding or signing reissuances, 5 s by default; after that, a block goes without them.
     pub reissuer: Duration,
-    /// A question to node, key and reissuer as a whole, 120 s if not set.
+    /// A whole job of calls to the node, the signer and the reissuer, 120 s by default.
     pub job: Duration,
-    /// To hand a message to the wire, 5 s if not set.
+    /// Passing a message to the wire, 5 s by default.
     pub wire: Duration,
 }
 
@@ -59,10 +59,10 @@ impl Default for CallLimits {
     }
 }
 
-/// A clock of unix time.
+/// A source of Unix time.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
-/// The computer's clock.
+/// Returns the system's clock.
 #[must_use]
 pub fn system_clock() -> Clock {
     Arc::new(|| {
@@ -73,33 +73,33 @@ pub fn system_clock() -> Clock {
     })
 }
 
-/// Why an operator stopped by itself. What passes by itself, a node or peer that is away, stops it
-/// not.
+/// Why an operator stopped on its own. Temporary faults, such as an unreachable node or peer, do not
+/// stop it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperatorError {
-    /// What is signed cannot be remembered.
-    #[error("the guard cannot remember what is signed: {0}")]
+    /// The guard cannot record what is signed.
+    #[error("the guard cannot record what is signed: {0}")]
     Guard(#[source] TurnGuardError),
-    /// The wire is beyond repair.
+    /// The wire failed for good.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// A task of the program failed.
-    #[error("a task ended: {0}")]
+    /// An internal task failed.
+    #[error("an internal task ended: {0}")]
     Task(String),
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the caller goes on differently")]
-pub enum Ended {
-    /// It was told to stop.
+#[expect(clippy::exhaustive_enums, reason = "callers handle each outcome")]
+pub enum RunOutcome {
+    /// It was asked to stop.
     Stopped,
-    /// The chain has come to the height below the one that [`Config::until`] set.
+    /// The chain has reached the block before the height set by [`Config::until`].
     Reached,
 }
 
-/// Everything that makes an operator of the old federation.
+/// An operator of the old federation.
 pub struct Operator {
     config: Config,
     node: Arc<dyn Node>,
@@ -122,7 +122,7 @@ impl core::fmt::Debug for Operator {
 }
 
 impl Operator {
-    /// An operator of these parts, with the computer's clock.
+    /// Creates an operator that uses the system's clock.
     #[must_use]
     pub fn new(
         config: Config,
@@ -152,63 +152,70 @@ impl Operator {
         self
     }
 
-    /// Sets another clock than the computer's.
+    /// Sets a clock other than the system's.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Sets how long calls may take.
+    /// Sets the timeouts of calls.
     #[must_use]
     pub const fn with_limits(mut self, limits: CallLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Tells what happens to this reader too.
+    /// Sends events to this channel as well.
     #[must_use]
     pub fn with_events(mut self, events: mpsc::UnboundedSender<Event>) -> Self {
         self.events = Some(events);
         self
     }
 
-    /// Runs until it is told to stop, or the protocol ends. The wire is closed then.
+    /// Runs until it is asked to stop, or the protocol ends, and then closes the wire.
     ///
     /// # Errors
-    /// If it cannot go on.
-    pub async fn run(self, stop: CancellationToken) -> Result<Ended, OperatorError> {
+    /// If it cannot continue.
+    pub async fn run(self, stop: CancellationToken) -> Result<RunOutcome, OperatorError> {
         tracing::warn!("{LIMITS}");
         tracing::info!(
             operator = self.config.me(),
             operators = self.config.schedule().operators(),
             threshold = self.config.rules().script().threshold().to_u8(),
-            interval = ?self.config.schedule().interval(),
+            interval_ms = self.config.schedule().interval().as_millis(),
             dialect = %self.config.rules().dialect(),
-            "classic operator starts"
+            "classic operator started"
         );
         let wire = self.wire.clone();
         let result = tokio::select! {
             biased;
-            () = stop.cancelled() => Ok(Ended::Stopped),
-            () = self.watch() => Ok(Ended::Reached),
+            () = stop.cancelled() => Ok(RunOutcome::Stopped),
+            () = self.watch() => Ok(RunOutcome::Reached),
             result = self.drive() => result,
         };
-        if tokio::time::timeout(END, wire.close()).await.is_err() {
-            tracing::warn!("the wire does not close, and is left behind");
+        if tokio::time::timeout(CLOSE_TIMEOUT, wire.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the wire does not close, stopping without it");
         }
-        tracing::info!(ended = ?result.as_ref().ok(), "classic operator stopped");
+        tracing::info!(
+            reached_end = matches!(result, Ok(RunOutcome::Reached)),
+            "classic operator stopped"
+        );
         result
     }
 
-    /// Ends when the last height of this protocol is there.
+    /// Returns once the chain has the last block of this protocol.
     async fn watch(&self) {
         let Some(last) = self.until.and_then(BlockHeight::previous) else {
             return core::future::pending().await;
         };
-        let pause = (self.config.schedule().interval() / 20).clamp(WATCH.0, WATCH.1);
+        let pause =
+            (self.config.schedule().interval() / 20).clamp(WATCH_INTERVAL.0, WATCH_INTERVAL.1);
         loop {
-            // A node that is away is told of at the beginning of a turn.
+            // An unreachable node is reported at the start of a turn.
             if matches!(self.node.block_count().await, Ok(height) if height >= last) {
                 return;
             }
@@ -216,7 +223,7 @@ impl Operator {
         }
     }
 
-    async fn drive(&self) -> Result<Ended, OperatorError> {
+    async fn drive(&self) -> Result<RunOutcome, OperatorError> {
         let mut machine = Machine::new(self.config.clone());
         let jobs = Jobs {
             node: self.node.clone(),
@@ -228,56 +235,56 @@ impl Operator {
             key_limit: self.limits.key,
             reissuer_limit: self.limits.reissuer,
         };
-        let mut running: JoinSet<Result<Answer, Option<Share>>> = JoinSet::new();
+        let mut running: JoinSet<Result<Answer, Option<Duty>>> = JoinSet::new();
         let (to_wire, outgoing) = mpsc::channel(OUTGOING);
         let mut publishing = JoinSet::new();
         publishing.spawn(publish(self.wire.clone(), outgoing, self.limits.wire));
         let mut log = log::Log::default();
-        let mut shares = Shares::default();
-        // A share that was done, unless the machine says that it came too late.
+        let mut duties = Duties::default();
+        // A duty that was done, unless the machine reports that it was done too late.
         let mut done = None;
         machine.handle((self.clock)(), Input::Tick);
         loop {
             while let Some(output) = machine.poll_output() {
                 match output {
                     Output::Event(event) => {
-                        let missed = match &event {
-                            Event::TooLate { share, .. } => {
+                        let failure = match &event {
+                            Event::TooLate { duty, .. } => {
                                 done = None;
-                                shares.note(*share, Err("it came too late".to_owned()))
+                                duties.record(*duty, Err("too late".to_owned()))
                             }
                             _ => None,
                         };
-                        self.tell(&mut log, event);
-                        if let Some(event) = missed {
-                            self.tell(&mut log, event);
+                        self.report(&mut log, event);
+                        if let Some(event) = failure {
+                            self.report(&mut log, event);
                         }
                     }
                     Output::Publish(message) => {
-                        // It is worth nothing later: a turn is short.
+                        // A turn is short: the message would be useless later.
                         if to_wire.try_send(message).is_err() {
-                            tracing::error!("the wire takes no messages: one is dropped");
+                            tracing::error!("the wire does not accept messages, message dropped");
                         }
                     }
-                    Output::Finish { .. } => return Ok(Ended::Reached),
+                    Output::Finish { .. } => return Ok(RunOutcome::Reached),
                     job => {
                         let (jobs, limit) = (jobs.clone(), self.limits.job);
-                        let share = match &job {
-                            Output::TestBlock { .. } => Some(Share::Test),
-                            Output::SignBlock { .. } => Some(Share::Sign),
+                        let duty = match &job {
+                            Output::TestBlock { .. } => Some(Duty::Test),
+                            Output::SignBlock { .. } => Some(Duty::Sign),
                             _ => None,
                         };
                         running.spawn(async move {
                             let answer = tokio::time::timeout(limit, jobs.run(job)).await;
-                            answer.map_err(|_| share)
+                            answer.map_err(|_| duty)
                         });
                     }
                 }
             }
-            if let Some(share) = done.take()
-                && let Some(event) = shares.note(share, Ok(()))
+            if let Some(duty) = done.take()
+                && let Some(event) = duties.record(duty, Ok(()))
             {
-                self.tell(&mut log, event);
+                self.report(&mut log, event);
             }
             let sleep = machine.poll_timeout().map_or(LONGEST_SLEEP, |at| {
                 at.since((self.clock)()).min(LONGEST_SLEEP)
@@ -286,31 +293,31 @@ impl Operator {
                 biased;
                 Some(answer) = running.join_next() => match answer {
                     Ok(Ok(Answer::Input(input))) => input,
-                    Ok(Ok(Answer::Share(input, share, Ok(())))) => {
-                        done = Some(share);
+                    Ok(Ok(Answer::Duty(input, duty, Ok(())))) => {
+                        done = Some(duty);
                         input
                     }
-                    Ok(Ok(Answer::Share(input, share, failed))) => {
-                        if let Some(event) = shares.note(share, failed) {
-                            self.tell(&mut log, event);
+                    Ok(Ok(Answer::Duty(input, duty, failed))) => {
+                        if let Some(event) = duties.record(duty, failed) {
+                            self.report(&mut log, event);
                         }
                         input
                     }
                     Ok(Ok(Answer::GuardFailed(error))) => return Err(OperatorError::Guard(error)),
-                    Ok(Err(share)) => {
-                        let limit = self.limits.job;
-                        tracing::error!(?limit, "a question to the node was given up: no answer");
-                        let why = format!("given up after {limit:?}");
-                        let missed = share.and_then(|share| shares.note(share, Err(why)));
-                        if let Some(event) = missed {
-                            self.tell(&mut log, event);
+                    Ok(Err(duty)) => {
+                        let limit = self.limits.job.as_millis();
+                        tracing::error!(timeout_ms = limit, "a call to the node timed out");
+                        let reason = format!("no answer within {limit} ms");
+                        let failure = duty.and_then(|duty| duties.record(duty, Err(reason)));
+                        if let Some(event) = failure {
+                            self.report(&mut log, event);
                         }
                         Input::Tick
                     }
                     Err(error) => return Err(OperatorError::Task(error.to_string())),
                 },
                 Some(ended) = publishing.join_next() => match ended {
-                    Ok(Ok(())) => return Err(OperatorError::Task("publishing".to_owned())),
+                    Ok(Ok(())) => return Err(OperatorError::Task("publisher".to_owned())),
                     Ok(Err(error)) => return Err(error.into()),
                     Err(error) => return Err(OperatorError::Task(error.to_string())),
                 },
@@ -324,16 +331,16 @@ impl Operator {
         }
     }
 
-    fn tell(&self, log: &mut log::Log, event: Event) {
+    fn report(&self, log: &mut log::Log, event: Event) {
         log.event(&event);
         if let Some(events) = &self.events {
-            // Nobody may be reading any more.
+            // The reader may be gone.
             let _ = events.send(event);
         }
     }
 }
 
-/// Hands messages to the wire in their order, beside the loop.
+/// Passes messages to the wire in order, concurrently with the driver's loop.
 async fn publish(
     wire: Arc<dyn Wire>,
     mut messages: mpsc::Receiver<Message>,
@@ -342,7 +349,10 @@ async fn publish(
     while let Some(message) = messages.recv().await {
         match tokio::time::timeout(limit, wire.publish(&message)).await {
             Ok(published) => published?,
-            Err(_) => tracing::error!(?limit, "the wire did not take a message"),
+            Err(_) => tracing::error!(
+                timeout_ms = limit.as_millis(),
+                "the wire did not accept a message"
+            ),
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! One operator's turns as a state machine without I/O.
 //!
 //! ```text
-//!            ┌ AskChain ─> the own turn: AskTemplate ─> propose ─> collect ─> sign ─> submit
+//!            ┌ AskChain ─> our turn:     AskTemplate ─> propose ─> collect ─> sign ─> submit
 //! turn ──────┤                                                       (until half of the turn)
 //!            └           ─> another's:   wait ─> TestBlock ─> SignBlock ─> publish
-//!                                        (until a third of it)
+//!                                        (until a third of the turn)
 //! ```
 
 mod others;
@@ -20,9 +20,9 @@ use federation_chain::{Block, BlockHash, BlockHeight, SigningRules, UnixTime};
 use secp256k1::ecdsa::Signature;
 
 use self::proposals::{Proposal, Proposals};
-use crate::{ChainView, Event, Input, Message, Output, RawReissuance, Schedule, Share, Turn};
+use crate::{ChainView, Duty, Event, Input, Message, Output, RawReissuance, Schedule, Turn};
 
-/// What does not change while an operator runs.
+/// The configuration of an operator.
 #[derive(Debug, Clone)]
 pub struct Config {
     rules: SigningRules,
@@ -32,8 +32,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The operator at a place of the list, counted from 0; as in the old program, a greater number
-    /// counts from the beginning again.
+    /// Creates the configuration of the operator with index `me`, counted from 0. As in the old
+    /// program, it is taken modulo the number of operators.
     #[must_use]
     pub const fn new(rules: SigningRules, schedule: Schedule, me: usize) -> Self {
         Self {
@@ -44,43 +44,43 @@ impl Config {
         }
     }
 
-    /// Ends the protocol below this height, which is the first one of the next protocol.
+    /// Ends the protocol before this height, the first one of the next protocol.
     #[must_use]
     pub const fn until(mut self, height: BlockHeight) -> Self {
         self.until = Some(height);
         self
     }
 
-    /// The first height of the next protocol, if there is to be one.
+    /// Returns the first height of the next protocol, if one is set.
     #[must_use]
     pub const fn ends_at(&self) -> Option<BlockHeight> {
         self.until
     }
 
-    /// The chain's rules.
+    /// Returns the chain's rules.
     #[must_use]
     pub const fn rules(&self) -> &SigningRules {
         &self.rules
     }
 
-    /// When turns begin.
+    /// Returns the schedule of turns.
     #[must_use]
     pub const fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// The operator's place.
+    /// Returns the operator's index.
     #[must_use]
     pub const fn me(&self) -> usize {
         self.me
     }
 }
 
-/// One operator's turns.
+/// The state machine of one operator.
 #[derive(Debug)]
 pub struct Machine {
     config: Config,
-    /// The time between turns: the interval, or half of it while behind.
+    /// The time between turns: the interval, or half of it while the chain is behind.
     pace: Duration,
     next: Option<Turn>,
     active: Option<Active>,
@@ -88,11 +88,11 @@ pub struct Machine {
     outputs: VecDeque<Output>,
 }
 
-/// A turn under way.
+/// The current turn.
 #[derive(Debug)]
 struct Active {
     turn: Turn,
-    /// Of which a third and a half are the deadlines.
+    /// The turn's length; the deadlines are a third and a half of it.
     window: Duration,
     view: Option<ChainView>,
     state: State,
@@ -100,35 +100,35 @@ struct Active {
 
 #[derive(Debug)]
 enum State {
-    /// The node is asked for its chain.
+    /// Waiting for the node's chain.
     Asking,
-    /// Another leads, whose proposal is waited for.
+    /// Another operator leads; waiting for its proposal.
     Waiting,
-    /// The node looks at a proposal.
+    /// The node tests a proposal.
     Testing(Proposal),
     /// A proposal is being signed.
     Signing(Proposal),
-    /// We lead, and the node makes a block.
+    /// We lead; the node creates a block.
     Templating,
-    /// We lead, and the others' signatures come in.
-    Collecting(Own),
-    /// The others have signed, and so do we.
-    SigningOwn(Own),
-    /// Nothing is left to do in this turn.
+    /// We lead; collecting the others' signatures.
+    Collecting(OwnBlock),
+    /// The others have signed; signing our block ourselves.
+    SigningOwn(OwnBlock),
+    /// Nothing left to do in this turn.
     Done,
 }
 
-/// The own block with the others' signatures, by place in the script.
+/// Our block with the others' signatures, by key index in the script.
 #[derive(Debug)]
-struct Own {
+struct OwnBlock {
     block: Block,
     signatures: BTreeMap<usize, Signature>,
-    /// What is to be reissued with it.
+    /// The reissuances proposed with it.
     reissuances: Vec<RawReissuance>,
-    /// The others' signatures of that, by what they say who they are.
+    /// The others' signatures of the reissuances, by the index they claim.
     tx_signatures: BTreeMap<usize, Vec<String>>,
-    /// How many messages each sender has had looked at.
-    heard: BTreeMap<Option<usize>, u32>,
+    /// How many messages of each sender were processed.
+    processed: BTreeMap<Option<usize>, u32>,
 }
 
 impl Active {
@@ -140,8 +140,8 @@ impl Active {
         self.turn.start().after(self.window / 2)
     }
 
-    /// When the own block is completed or given up.
-    fn completes_at(&self, own: &Own, need: usize) -> UnixTime {
+    /// Returns when our block is completed or abandoned.
+    fn completes_at(&self, own: &OwnBlock, need: usize) -> UnixTime {
         if own.reissuances.is_empty() && own.signatures.len() >= need {
             self.proposals_until()
         } else {
@@ -155,7 +155,7 @@ impl Active {
 }
 
 impl Machine {
-    /// A machine that begins with the first whole turn after its first input.
+    /// Creates a machine that starts with the first whole turn after its first input.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
@@ -168,7 +168,7 @@ impl Machine {
         }
     }
 
-    /// When to come back with [`Input::Tick`] at the latest; at once if there is no time.
+    /// Returns when [`Input::Tick`] is due at the latest; `None` means at once.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<UnixTime> {
         let deadline = self.active.as_ref().and_then(|active| match active.state {
@@ -180,12 +180,12 @@ impl Machine {
         Some(deadline.map_or(next, |deadline| deadline.min(next)))
     }
 
-    /// What is to be done, in this order.
+    /// Returns the next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Takes note of an input.
+    /// Processes an input.
     pub fn handle(&mut self, now: UnixTime, input: Input) {
         self.advance(now);
         match input {
@@ -209,17 +209,17 @@ impl Machine {
             } => self.signed(now, turn, hash, signatures, reissuances),
             Input::Submitted { hash, result } => {
                 if let Err(reason) = result {
-                    self.tell(Event::NotTaken { hash, reason });
+                    self.report(Event::Rejected { hash, reason });
                 }
             }
             Input::Received { from, message } => self.received(now, from, message),
         }
     }
 
-    /// Lets deadlines pass and turns begin.
+    /// Handles passed deadlines and starts turns.
     fn advance(&mut self, now: UnixTime) {
         let next = match self.next {
-            // The clock was not set back.
+            // Otherwise the clock was set back.
             Some(next) if next.start().since(now) <= self.pace => next,
             _ => {
                 self.active = None;
@@ -232,7 +232,7 @@ impl Machine {
             return;
         }
         if now >= next.start().after(self.pace) {
-            // The machine slept, or its clock was set forward.
+            // The machine was suspended, or its clock was set forward.
             self.active = None;
             self.plan(now);
             return;
@@ -261,7 +261,7 @@ impl Machine {
             State::Waiting if now >= active.proposals_until() => {
                 let leader = active.turn.leader();
                 active.state = State::Done;
-                self.tell(Event::NoProposal { height, leader });
+                self.report(Event::NoProposal { height, leader });
             }
             State::Collecting(own)
                 if own.signatures.len() >= need && now >= active.completes_at(own, need) =>
@@ -271,13 +271,13 @@ impl Machine {
             State::Collecting(own) if now >= active.signatures_until() => {
                 let have = own.signatures.len();
                 active.state = State::Done;
-                self.tell(Event::TooFewSignatures { height, have, need });
+                self.report(Event::TooFewSignatures { height, have, need });
             }
             _ => {}
         }
     }
 
-    /// How many others have to sign.
+    /// Returns how many other operators must sign.
     fn need(&self) -> usize {
         self.config.rules.script().threshold().to_usize() - 1
     }
@@ -298,7 +298,7 @@ impl Machine {
             Ok(view) => view,
             Err(reason) => {
                 active.state = State::Done;
-                self.tell(Event::NodeAway(reason));
+                self.report(Event::NodeUnreachable(reason));
                 return;
             }
         };
@@ -326,7 +326,7 @@ impl Machine {
             State::Waiting
         };
         self.plan(turn.start());
-        self.tell(Event::TurnBegan {
+        self.report(Event::TurnBegan {
             height,
             leader: turn.leader(),
             catching_up,
@@ -334,13 +334,13 @@ impl Machine {
         if leads {
             self.outputs.push_back(Output::AskTemplate(turn));
         } else {
-            self.look_at_proposals(now);
+            self.check_proposals(now);
         }
     }
 
     fn received(&mut self, now: UnixTime, from: Option<usize>, message: Message) {
         if from == Some(self.config.me) {
-            // Kafka hands back what we said ourselves.
+            // Kafka delivers our own messages as well.
             return;
         }
         match message {
@@ -367,8 +367,8 @@ impl Machine {
     ) {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
             if signatures.is_ok() {
-                let share = Share::Sign;
-                self.tell(Event::TooLate { hash, share });
+                let duty = Duty::Sign;
+                self.report(Event::TooLate { hash, duty });
             }
             return;
         };
@@ -383,22 +383,22 @@ impl Machine {
         }
     }
 
-    /// The valid ones of some signatures with their places in the script.
+    /// Returns the valid signatures with their key indices in the script.
     fn valid(
         rules: &SigningRules,
         hash: BlockHash,
         signatures: Vec<Signature>,
     ) -> impl Iterator<Item = (usize, Signature)> {
         signatures.into_iter().filter_map(move |mut signature| {
-            // The old program passes on what its hardware module makes, half of it with high S.
+            // The old program passes on its hardware module's signatures, half of them with high S.
             signature.normalize_s();
             (0..rules.script().keys().len())
-                .find(|place| rules.verify_signature(hash, *place, &signature).is_ok())
-                .map(|place| (place, signature))
+                .find(|index| rules.verify_signature(hash, *index, &signature).is_ok())
+                .map(|index| (index, signature))
         })
     }
 
-    fn tell(&mut self, event: Event) {
+    fn report(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
 }

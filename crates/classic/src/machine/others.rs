@@ -1,14 +1,14 @@
-//! Turns that another operator leads: its proposal is checked, tested and signed.
+//! Turns led by another operator: its proposal is checked, tested and signed.
 
 use bytes::Bytes;
 use federation_chain::{Block, BlockHash, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
 use super::{Machine, Proposal, Proposals, State};
-use crate::{Event, Message, Output, RawReissuance, Share, Turn, TxSignatures, Verdict};
+use crate::{Duty, Event, Message, Output, RawReissuance, Turn, TxSignatures, Verdict};
 
 impl Machine {
-    /// A proposal came: it is kept until it can be looked at.
+    /// Handles a received proposal: keeps it until it can be checked.
     pub(super) fn proposal(
         &mut self,
         now: UnixTime,
@@ -29,7 +29,7 @@ impl Machine {
             .next
             .is_some_and(|next| now >= Proposals::opens(next.start(), self.pace));
         if !in_time && !early {
-            self.tell(drop("a proposal out of its time"));
+            self.report(drop("proposal outside its time"));
             return;
         }
         let rules = &self.config.rules;
@@ -37,10 +37,10 @@ impl Machine {
             .ok()
             .filter(|block| block.height() == height)
             .filter(|block| rules.check_challenge(block.header()).is_ok())
-            // Nodes take votes for other signers of a dynafed chain.
+            // Nodes of a dynafed chain accept votes for other signers.
             .filter(|block| rules.check_proposed(block.header()).is_ok());
         let Some(block) = decoded else {
-            self.tell(drop("a proposal that is no block of this chain and height"));
+            self.report(drop("proposal is not a block of this chain and height"));
             return;
         };
         let proposal = Proposal {
@@ -48,14 +48,14 @@ impl Machine {
             reissuances,
         };
         if let Err(reason) = self.proposals.push(now, from, proposal) {
-            self.tell(drop(reason));
+            self.report(drop(reason));
             return;
         }
-        self.look_at_proposals(now);
+        self.check_proposals(now);
     }
 
-    /// Takes the first proposal that fits, if one is waited for.
-    pub(super) fn look_at_proposals(&mut self, now: UnixTime) {
+    /// Tests the first suitable proposal, if we are waiting for one.
+    pub(super) fn check_proposals(&mut self, now: UnixTime) {
         loop {
             let Some(active) = &mut self.active else {
                 return;
@@ -72,11 +72,11 @@ impl Machine {
             let block = &proposal.block;
             let leader = active.turn.leader();
             let reason = if from.is_some_and(|from| from != leader) {
-                "a proposal of an operator whose turn it is not"
+                "proposal of an operator out of turn"
             } else if block.height() != view.height.next() {
-                "a proposal of another height"
+                "proposal of another height"
             } else if block.header().previous() != view.tip {
-                "a proposal on another block than the own node's best"
+                "proposal not on our node's best block"
             } else {
                 let turn = active.turn;
                 let block = block.clone();
@@ -84,14 +84,14 @@ impl Machine {
                 self.outputs.push_back(Output::TestBlock { turn, block });
                 return;
             };
-            self.tell(Event::Dropped { from, reason });
+            self.report(Event::Dropped { from, reason });
         }
     }
 
     pub(super) fn tested(&mut self, now: UnixTime, turn: Turn, hash: BlockHash, verdict: Verdict) {
         let Some(active) = self.active.as_mut().filter(|active| active.turn == turn) else {
-            let share = Share::Test;
-            self.tell(Event::TooLate { hash, share });
+            let duty = Duty::Test;
+            self.report(Event::TooLate { hash, duty });
             return;
         };
         let proposal = match core::mem::replace(&mut active.state, State::Done) {
@@ -111,14 +111,14 @@ impl Machine {
             Verdict::Complete => {}
             Verdict::Invalid(reason) => {
                 active.state = State::Waiting;
-                self.tell(refused(reason));
-                self.look_at_proposals(now);
+                self.report(refused(reason));
+                self.check_proposals(now);
             }
             Verdict::Valid if now >= active.signatures_until() => {
-                // The leader has counted already: a signature now would lie about for anyone's use.
-                self.tell(Event::TooLate {
+                // The leader has counted already: a signature now would only be there for anyone to use.
+                self.report(Event::TooLate {
                     hash,
-                    share: Share::Test,
+                    duty: Duty::Test,
                 });
             }
             Verdict::Valid => {
@@ -150,15 +150,15 @@ impl Machine {
                 .map(|(_, signature)| signature)
                 .collect();
             if valid.is_empty() {
-                Err("the signer holds none of the chain's keys".to_owned())
+                Err("the signer has none of the chain's keys".to_owned())
             } else {
                 Ok(valid)
             }
         });
         match checked {
-            Ok(_) if late => self.tell(Event::TooLate {
+            Ok(_) if late => self.report(Event::TooLate {
                 hash,
-                share: Share::Sign,
+                duty: Duty::Sign,
             }),
             Ok(signatures) => {
                 let id = self.config.me;
@@ -168,9 +168,9 @@ impl Machine {
                     reissuances: reissuances.map(|signatures| TxSignatures { id, signatures }),
                 };
                 self.outputs.push_back(Output::Publish(message));
-                self.tell(Event::Signed { height, hash });
+                self.report(Event::Signed { height, hash });
             }
-            Err(reason) => self.tell(Event::Refused {
+            Err(reason) => self.report(Event::Refused {
                 height,
                 hash,
                 reason,

@@ -1,4 +1,4 @@
-//! Turns that this operator leads: it proposes, collects signatures and completes the block.
+//! Turns led by this operator: it proposes, collects signatures and completes the block.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use bytes::Bytes;
 use federation_chain::{Block, BlockHeight, UnixTime};
 use secp256k1::ecdsa::Signature;
 
-use super::{Machine, Own, State};
+use super::{Machine, OwnBlock, State};
 use crate::{Event, Message, Output, RawReissuance, Turn, TxSignatures};
 
-/// How many messages of one sender are looked at in a turn: each costs a check for each key.
-const MAX_HEARD: u32 = 4;
+/// How many messages of one sender are processed per turn: each costs a verification per key.
+const MAX_PROCESSED: u32 = 4;
 
 impl Machine {
     pub(super) fn template(
@@ -34,7 +34,7 @@ impl Machine {
         let late = now >= active.signatures_until();
         let checked = block.and_then(|bytes| {
             if late {
-                return Err("it came when the turn was over".to_owned());
+                return Err("the turn was over".to_owned());
             }
             let block = Block::decode(rules.dialect(), bytes)
                 .map_err(|error| error.to_string())?
@@ -44,7 +44,7 @@ impl Machine {
                 .and_then(|()| rules.check_proposed(block.header()))
                 .map_err(|error| error.to_string())?;
             if block.height() != view.height.next() || block.header().previous() != view.tip {
-                return Err("the node's best block changed meanwhile".to_owned());
+                return Err("the node's best block has changed".to_owned());
             }
             Ok(block)
         });
@@ -52,7 +52,7 @@ impl Machine {
             Ok(block) => block,
             Err(reason) => {
                 active.state = State::Done;
-                self.tell(Event::NoTemplate(reason));
+                self.report(Event::NoTemplate(reason));
                 return;
             }
         };
@@ -62,19 +62,19 @@ impl Machine {
             block: block.as_bytes().clone(),
             reissuances: reissuances.clone(),
         };
-        active.state = State::Collecting(Own {
+        active.state = State::Collecting(OwnBlock {
             block,
             signatures: BTreeMap::new(),
             reissuances,
             tx_signatures: BTreeMap::new(),
-            heard: BTreeMap::new(),
+            processed: BTreeMap::new(),
         });
         self.outputs.push_back(Output::Publish(message));
-        self.tell(Event::Proposed { height, hash });
+        self.report(Event::Proposed { height, hash });
         self.sign_own_if_all();
     }
 
-    /// Another operator signs what is proposed.
+    /// Handles another operator's signatures of our proposal.
     pub(super) fn signatures(
         &mut self,
         from: Option<usize>,
@@ -92,10 +92,10 @@ impl Machine {
         if own.block.height() != height {
             return;
         }
-        let heard = own.heard.entry(from).or_default();
-        *heard += 1;
-        if *heard > MAX_HEARD {
-            self.tell(Event::Dropped {
+        let processed = own.processed.entry(from).or_default();
+        *processed += 1;
+        if *processed > MAX_PROCESSED {
+            self.report(Event::Dropped {
                 from,
                 reason: "too many messages with signatures",
             });
@@ -112,18 +112,18 @@ impl Machine {
         {
             own.tx_signatures.entry(id).or_insert(signatures);
         } else if own.signatures.len() == before {
-            self.tell(Event::Dropped {
+            self.report(Event::Dropped {
                 from,
-                reason: "no signature of the own block that is new",
+                reason: "no new signature of our block",
             });
         }
         self.sign_own_if_all();
     }
 
-    /// Goes on when all others have signed. With fewer the block is completed only at a third of the
-    /// turn, when nobody signs any more: an old operator whose node has the block already cannot sign
-    /// it, and stops for good. At a reissuance it is half of the turn: how many signatures the tokens'
-    /// script demands is not known here.
+    /// Signs once all others have signed. With fewer signatures, the block is completed only at a third
+    /// of the turn, when nobody signs any more: an old operator whose node has the block already fails
+    /// to sign it, and stops for good. With a reissuance it is half of the turn, since the number of
+    /// signatures that the tokens' script requires is not known here.
     fn sign_own_if_all(&mut self) {
         let others = self.config.schedule.operators() - 1;
         let are_all = self.active.as_ref().is_some_and(|active| {
@@ -135,8 +135,8 @@ impl Machine {
         }
     }
 
-    /// The own signature comes last: it leaves only as part of a complete block. What is reissued goes
-    /// before.
+    /// Signs our block last, so that our signature is only published in a complete block. Reissuances
+    /// are sent before it.
     pub(super) fn sign_own(&mut self) {
         let Some(active) = &mut self.active else {
             return;
@@ -166,7 +166,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn signed_own(&mut self, mut own: Own, signatures: Result<Vec<Signature>, String>) {
+    pub(super) fn signed_own(
+        &mut self,
+        mut own: OwnBlock,
+        signatures: Result<Vec<Signature>, String>,
+    ) {
         let rules = &self.config.rules;
         let (height, hash) = (own.block.height(), own.block.block_hash());
         let complete = signatures.and_then(|signatures| {
@@ -182,13 +186,13 @@ impl Machine {
         match complete {
             Ok((block, signers)) => {
                 self.outputs.push_back(Output::Submit(block));
-                self.tell(Event::Completed {
+                self.report(Event::Completed {
                     height,
                     hash,
                     signers,
                 });
             }
-            Err(reason) => self.tell(Event::Refused {
+            Err(reason) => self.report(Event::Refused {
                 height,
                 hash,
                 reason,

@@ -1,4 +1,4 @@
-//! Proposals that wait to be looked at.
+//! Proposals that wait to be checked.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -7,12 +7,12 @@ use federation_chain::{Block, UnixTime};
 
 use crate::RawReissuance;
 
-/// The most proposals that wait. Of each sender two: one may be of the turn before.
+/// The most proposals that wait, in total and per sender: one may be of the turn before.
 const MAX_WAITING: usize = 8;
-const MAX_OF_ONE: usize = 2;
+const MAX_PER_SENDER: usize = 2;
 
-/// How much too early a proposal may come: the leader's clock may be ahead of ours by as much.
-/// Part of the pace.
+/// How early a proposal may arrive, as a fraction of the pace: the leader's clock may be ahead of ours
+/// by that much.
 const EARLY: u32 = 10;
 
 #[derive(Debug, Default)]
@@ -23,11 +23,11 @@ pub(super) struct Proposals {
 #[derive(Debug)]
 struct Waiting {
     from: Option<usize>,
-    came: UnixTime,
+    received: UnixTime,
     proposal: Proposal,
 }
 
-/// A block, and the reissuances that were proposed with it.
+/// A block and the reissuances proposed with it.
 #[derive(Debug, Clone)]
 pub(super) struct Proposal {
     pub(super) block: Block,
@@ -35,7 +35,7 @@ pub(super) struct Proposal {
 }
 
 impl Proposals {
-    /// From when on a proposal may be meant for the turn that begins at `start`.
+    /// Returns when proposals for the turn that starts at `start` are first accepted.
     pub(super) fn opens(start: UnixTime, pace: Duration) -> UnixTime {
         start.before(pace / EARLY)
     }
@@ -43,34 +43,34 @@ impl Proposals {
     /// Keeps a proposal, unless too many wait.
     pub(super) fn push(
         &mut self,
-        came: UnixTime,
+        received: UnixTime,
         from: Option<usize>,
         proposal: Proposal,
     ) -> Result<(), &'static str> {
-        let of_one = self.waiting.iter().filter(|one| one.from == from).count();
-        // Where the wire tells no sender, all share one place in the queue.
+        let from_sender = self.waiting.iter().filter(|one| one.from == from).count();
+        // If the wire does not show senders, all of them count as one.
         let limit = if from.is_some() {
-            MAX_OF_ONE
+            MAX_PER_SENDER
         } else {
             MAX_WAITING
         };
-        if self.waiting.len() >= MAX_WAITING || of_one >= limit {
-            return Err("too many proposals wait");
+        if self.waiting.len() >= MAX_WAITING || from_sender >= limit {
+            return Err("too many proposals waiting");
         }
         self.waiting.push_back(Waiting {
             from,
-            came,
+            received,
             proposal,
         });
         Ok(())
     }
 
-    /// Forgets what came before a moment, for an earlier turn.
+    /// Drops proposals received before a moment, for an earlier turn.
     pub(super) fn forget_before(&mut self, moment: UnixTime) {
-        self.waiting.retain(|one| one.came >= moment);
+        self.waiting.retain(|one| one.received >= moment);
     }
 
-    /// The next one, with its sender.
+    /// Returns the next proposal with its sender.
     pub(super) fn pop(&mut self) -> Option<(Option<usize>, Proposal)> {
         self.waiting.pop_front().map(|one| (one.from, one.proposal))
     }

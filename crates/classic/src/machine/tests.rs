@@ -1,4 +1,4 @@
-//! Turns step by step.
+//! Turns, step by step.
 
 use bytes::Bytes;
 use federation_chain::{Dialect, FullParams, Header, HeaderFields, Params, Proof};
@@ -8,7 +8,7 @@ use secp256k1::{SECP256K1, SecretKey};
 use super::*;
 use crate::{TxSignatures, Verdict};
 
-/// A moment at which operator 0's turn begins: 60 x 5 x n.
+/// When a turn of operator 0 starts: 60 x 5 x n.
 const START: u64 = 1_569_999_900;
 const TIP: BlockHash = BlockHash::from_bytes([9; 32]);
 
@@ -30,7 +30,7 @@ fn rules_of(dialect: Dialect) -> SigningRules {
     SigningRules::new(dialect, script, size).expect("rules")
 }
 
-/// A dynafed block that proposes these parameters.
+/// Creates a dynafed block that proposes these parameters.
 fn dynafed_block(proposed: Params) -> Block {
     let rules = rules_of(Dialect::Dynafed);
     let current = FullParams::new(
@@ -56,8 +56,8 @@ fn dynafed_block(proposed: Params) -> Block {
     Block::decode(Dialect::Dynafed, bytes.into()).expect("a block")
 }
 
-/// Parameters by which a stranger signs.
-fn stranger() -> Params {
+/// Returns parameters with an unknown signer.
+fn unknown_signer() -> Params {
     let program = [&[0, 32][..], &[7; 32]].concat();
     Params::Full(FullParams::new(
         program.into(),
@@ -96,7 +96,7 @@ fn signature(block: &Block, key: usize) -> Signature {
     SECP256K1.sign_ecdsa(&message, &keys()[key])
 }
 
-/// Milliseconds after the beginning of operator 0's turn.
+/// Returns a time in milliseconds after the start of operator 0's turn.
 fn at(millis: u64) -> UnixTime {
     UnixTime::from_millis(START * 1000 + millis)
 }
@@ -105,7 +105,7 @@ fn drain(machine: &mut Machine) -> Vec<Output> {
     std::iter::from_fn(|| machine.poll_output()).collect()
 }
 
-/// An operator at a place, in operator 0's turn, whose node is at height 7; and that turn.
+/// Returns an operator whose node is at height 7, in operator 0's turn, and that turn.
 fn in_turn(me: usize) -> (Machine, Turn) {
     in_turn_of(rules(), me)
 }
@@ -117,7 +117,7 @@ fn in_turn_of(rules: SigningRules, me: usize) -> (Machine, Turn) {
     assert_eq!(machine.poll_timeout(), Some(at(0)));
     machine.handle(at(0), Input::Tick);
     let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
-        panic!("the chain is asked for first");
+        panic!("the chain is requested first");
     };
     assert_eq!((turn.start(), turn.leader()), (at(0), 0));
     let view = Ok(ChainView {
@@ -137,7 +137,7 @@ fn proposal(block: &Block) -> Message {
     }
 }
 
-fn hear(machine: &mut Machine, millis: u64, from: usize, message: Message) -> Vec<Output> {
+fn receive(machine: &mut Machine, millis: u64, from: usize, message: Message) -> Vec<Output> {
     drain(machine);
     let from = Some(from);
     machine.handle(at(millis), Input::Received { from, message });
@@ -152,10 +152,10 @@ fn dropped(outputs: &[Output]) -> Option<&'static str> {
 }
 
 #[test]
-fn a_proposal_is_tested_then_signed_then_told() {
+fn a_proposal_is_tested_then_signed_then_published() {
     let (mut machine, turn) = in_turn(2);
     let block = block(1);
-    let outputs = hear(&mut machine, 100, 0, proposal(&block));
+    let outputs = receive(&mut machine, 100, 0, proposal(&block));
     assert_eq!(
         outputs,
         [Output::TestBlock {
@@ -182,7 +182,7 @@ fn a_proposal_is_tested_then_signed_then_told() {
         }]
     );
     let signatures = vec![signature(&block, 2)];
-    let told = Message::Signatures {
+    let published = Message::Signatures {
         height: block.height(),
         signatures: signatures.clone(),
         reissuances: None,
@@ -195,26 +195,31 @@ fn a_proposal_is_tested_then_signed_then_told() {
         reissuances: None,
     };
     machine.handle(at(300), input);
-    assert_eq!(drain(&mut machine)[0], Output::Publish(told));
-    // Whatever comes after it in this turn.
-    let second = hear(&mut machine, 400, 0, proposal(&self::block(2)));
-    assert_eq!(dropped(&second), Some("a proposal out of its time"));
+    assert_eq!(drain(&mut machine)[0], Output::Publish(published));
+    // Any later proposal in this turn is dropped.
+    let second = receive(&mut machine, 400, 0, proposal(&self::block(2)));
+    assert_eq!(dropped(&second), Some("proposal outside its time"));
 }
 
-/// Nodes find such blocks valid, and enough of them put the stranger in the federation's place.
+/// Nodes accept such blocks as valid, and enough of them would replace the federation's signers.
 #[test]
 fn votes_for_other_signers_are_neither_tested_nor_proposed() {
     let dynafed = || rules_of(Dialect::Dynafed);
     let (mut machine, _) = in_turn_of(dynafed(), 2);
-    let outputs = hear(&mut machine, 100, 0, proposal(&dynafed_block(stranger())));
-    let reason = "a proposal that is no block of this chain and height";
+    let outputs = receive(
+        &mut machine,
+        100,
+        0,
+        proposal(&dynafed_block(unknown_signer())),
+    );
+    let reason = "proposal is not a block of this chain and height";
     assert_eq!(dropped(&outputs), Some(reason));
-    let outputs = hear(&mut machine, 200, 0, proposal(&dynafed_block(Params::Null)));
+    let outputs = receive(&mut machine, 200, 0, proposal(&dynafed_block(Params::Null)));
     assert!(matches!(outputs[..], [Output::TestBlock { .. }]));
 
     let (mut machine, turn) = in_turn_of(dynafed(), 0);
     drain(&mut machine);
-    let block = Ok(dynafed_block(stranger()).as_bytes().clone());
+    let block = Ok(dynafed_block(unknown_signer()).as_bytes().clone());
     let reissuances = Vec::new();
     machine.handle(
         at(100),
@@ -233,29 +238,25 @@ fn votes_for_other_signers_are_neither_tested_nor_proposed() {
 }
 
 #[test]
-fn proposals_that_do_not_fit_are_dropped_for_their_reason() {
+fn unsuitable_proposals_are_dropped_with_the_reason() {
     for (from, block, reason) in [
-        (
-            1,
-            block(1),
-            "a proposal of an operator whose turn it is not",
-        ),
-        (0, block_on(TIP, 9, 1), "a proposal of another height"),
+        (1, block(1), "proposal of an operator out of turn"),
+        (0, block_on(TIP, 9, 1), "proposal of another height"),
         (
             0,
             block_on(BlockHash::from_bytes([8; 32]), 8, 1),
-            "a proposal on another block than the own node's best",
+            "proposal not on our node's best block",
         ),
     ] {
         let (mut machine, _) = in_turn(2);
-        let outputs = hear(&mut machine, 100, from, proposal(&block));
+        let outputs = receive(&mut machine, 100, from, proposal(&block));
         assert_eq!(dropped(&outputs), Some(reason));
-        // The right one is taken after it.
-        let outputs = hear(&mut machine, 200, 0, proposal(&self::block(3)));
+        // A suitable one is accepted after it.
+        let outputs = receive(&mut machine, 200, 0, proposal(&self::block(3)));
         assert!(matches!(outputs[..], [Output::TestBlock { .. }]));
     }
     let (mut machine, _) = in_turn(2);
-    let lie = Message::Proposal {
+    let mismatch = Message::Proposal {
         height: BlockHeight::new(8),
         block: block_on(TIP, 9, 1).as_bytes().clone(),
         reissuances: Vec::new(),
@@ -265,12 +266,12 @@ fn proposals_that_do_not_fit_are_dropped_for_their_reason() {
         block: Bytes::from_static(&[1; 300]),
         reissuances: Vec::new(),
     };
-    for message in [lie, garbage] {
-        let outputs = hear(&mut machine, 100, 0, message);
-        let reason = "a proposal that is no block of this chain and height";
+    for message in [mismatch, garbage] {
+        let outputs = receive(&mut machine, 100, 0, message);
+        let reason = "proposal is not a block of this chain and height";
         assert_eq!(dropped(&outputs), Some(reason));
     }
-    let outputs = hear(&mut machine, 20_000, 0, proposal(&block(1)));
+    let outputs = receive(&mut machine, 20_000, 0, proposal(&block(1)));
     assert!(
         outputs.contains(&Output::Event(Event::NoProposal {
             height: BlockHeight::new(8),
@@ -281,7 +282,7 @@ fn proposals_that_do_not_fit_are_dropped_for_their_reason() {
 }
 
 #[test]
-fn a_proposal_that_comes_a_little_early_is_kept_for_its_turn() {
+fn a_slightly_early_proposal_is_kept_for_its_turn() {
     let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
     let mut machine = Machine::new(Config::new(rules(), schedule, 2));
     machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
@@ -291,7 +292,7 @@ fn a_proposal_that_comes_a_little_early_is_kept_for_its_turn() {
     machine.handle(early, Input::Received { from, message });
     machine.handle(at(0), Input::Tick);
     let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
-        panic!("the chain is asked for");
+        panic!("the chain is requested");
     };
     let view = Ok(ChainView {
         height: BlockHeight::new(7),
@@ -306,9 +307,9 @@ fn a_proposal_that_comes_a_little_early_is_kept_for_its_turn() {
 }
 
 #[test]
-fn what_the_node_refuses_or_answers_late_is_not_signed() {
+fn a_proposal_that_the_node_refuses_or_tests_late_is_not_signed() {
     let (mut machine, turn) = in_turn(2);
-    hear(&mut machine, 100, 0, proposal(&block(1)));
+    receive(&mut machine, 100, 0, proposal(&block(1)));
     let hash = block(1).block_hash();
     let verdict = Verdict::Invalid("no".to_owned());
     machine.handle(
@@ -323,7 +324,7 @@ fn what_the_node_refuses_or_answers_late_is_not_signed() {
         drain(&mut machine)[..],
         [Output::Event(Event::Refused { .. })]
     ));
-    hear(&mut machine, 300, 0, proposal(&block(2)));
+    receive(&mut machine, 300, 0, proposal(&block(2)));
     let hash = block(2).block_hash();
     let verdict = Verdict::Valid;
     machine.handle(
@@ -340,7 +341,7 @@ fn what_the_node_refuses_or_answers_late_is_not_signed() {
     ));
 }
 
-/// Operator 0 after it has proposed its block.
+/// Returns operator 0 after it has proposed its block.
 fn proposed() -> (Machine, Turn, Block) {
     let (mut machine, turn) = in_turn(0);
     assert_eq!(drain(&mut machine)[1], Output::AskTemplate(turn));
@@ -365,10 +366,10 @@ fn signed_by(block: &Block, keys: &[usize]) -> Message {
 }
 
 #[test]
-fn the_own_signature_comes_last_and_completes_the_block() {
+fn our_signature_comes_last_and_completes_the_block() {
     let (mut machine, turn, block) = proposed();
-    assert_eq!(hear(&mut machine, 100, 1, signed_by(&block, &[1])), []);
-    // Neither the same again nor one of another block counts.
+    assert_eq!(receive(&mut machine, 100, 1, signed_by(&block, &[1])), []);
+    // Neither a repeated signature nor one of another block counts.
     for message in [
         signed_by(&block, &[1]),
         signed_by(&self::block(7), &[2]),
@@ -378,12 +379,12 @@ fn the_own_signature_comes_last_and_completes_the_block() {
             reissuances: None,
         },
     ] {
-        let outputs = hear(&mut machine, 200, 1, message);
-        let reason = "no signature of the own block that is new";
+        let outputs = receive(&mut machine, 200, 1, message);
+        let reason = "no new signature of our block";
         assert_eq!(dropped(&outputs), Some(reason));
     }
-    // Enough; but an old operator may still be about to sign.
-    assert_eq!(hear(&mut machine, 300, 4, signed_by(&block, &[4])), []);
+    // Enough signatures, but an old operator may be about to sign.
+    assert_eq!(receive(&mut machine, 300, 4, signed_by(&block, &[4])), []);
     assert_eq!(machine.poll_timeout(), Some(at(20_000)));
     machine.handle(at(20_000), Input::Tick);
     assert_eq!(
@@ -403,7 +404,7 @@ fn the_own_signature_comes_last_and_completes_the_block() {
     machine.handle(at(20_100), input);
     let outputs = drain(&mut machine);
     let Output::Submit(complete) = &outputs[0] else {
-        panic!("it is submitted: {outputs:?}");
+        panic!("the block is not submitted: {outputs:?}");
     };
     assert_eq!(rules().check_block(complete), Ok(()));
     assert_eq!(rules().signers(complete.header()), Ok(vec![0, 1, 4]));
@@ -413,7 +414,7 @@ fn the_own_signature_comes_last_and_completes_the_block() {
 fn a_signature_with_high_s_counts() {
     let (mut machine, _, block) = proposed();
     let mut compact = signature(&block, 1).serialize_compact();
-    // N - S is as valid, and what a module of the old program may make.
+    // N - S is valid too, and the old program's hardware module may produce it.
     let s = SecretKey::from_slice(&compact[32..]).expect("below N");
     compact[32..].copy_from_slice(&s.negate()[..]);
     let high = Signature::from_compact(&compact).expect("a signature");
@@ -423,13 +424,13 @@ fn a_signature_with_high_s_counts() {
         signatures: vec![high],
         reissuances: None,
     };
-    assert_eq!(hear(&mut machine, 100, 1, message), []);
+    assert_eq!(receive(&mut machine, 100, 1, message), []);
 }
 
 #[test]
-fn at_half_of_the_turn_it_is_over() {
+fn collecting_ends_at_half_of_the_turn() {
     let (mut machine, _, block) = proposed();
-    hear(&mut machine, 100, 1, signed_by(&block, &[1]));
+    receive(&mut machine, 100, 1, signed_by(&block, &[1]));
     assert_eq!(machine.poll_timeout(), Some(at(30_000)));
     machine.handle(at(30_000), Input::Tick);
     assert_eq!(
@@ -447,12 +448,12 @@ fn at_half_of_the_turn_it_is_over() {
 fn a_flood_of_one_sender_leaves_room_for_the_others() {
     let (mut machine, _, block) = proposed();
     for _ in 0..100 {
-        hear(&mut machine, 100, 3, signed_by(&self::block(7), &[3]));
+        receive(&mut machine, 100, 3, signed_by(&self::block(7), &[3]));
     }
-    let outputs = hear(&mut machine, 150, 3, signed_by(&block, &[3]));
+    let outputs = receive(&mut machine, 150, 3, signed_by(&block, &[3]));
     assert_eq!(dropped(&outputs), Some("too many messages with signatures"));
-    hear(&mut machine, 200, 1, signed_by(&block, &[1]));
-    hear(&mut machine, 300, 2, signed_by(&block, &[2]));
+    receive(&mut machine, 200, 1, signed_by(&block, &[1]));
+    receive(&mut machine, 300, 2, signed_by(&block, &[2]));
     machine.handle(at(20_000), Input::Tick);
     assert!(matches!(
         drain(&mut machine)[..],
@@ -461,27 +462,28 @@ fn a_flood_of_one_sender_leaves_room_for_the_others() {
 }
 
 #[test]
-fn a_clock_that_is_set_forward_or_back_begins_with_a_whole_turn() {
+fn after_a_clock_change_the_next_turn_is_a_whole_one() {
     let (mut machine, _) = in_turn(2);
     drain(&mut machine);
     machine.handle(at(3_600_500), Input::Tick);
-    let asked = |outputs: Vec<Output>| outputs.iter().any(|one| matches!(one, Output::AskChain(_)));
-    assert!(!asked(drain(&mut machine)));
+    let requested =
+        |outputs: Vec<Output>| outputs.iter().any(|one| matches!(one, Output::AskChain(_)));
+    assert!(!requested(drain(&mut machine)));
     assert_eq!(machine.poll_timeout(), Some(at(3_660_000)));
     machine.handle(at(500), Input::Tick);
-    assert!(!asked(drain(&mut machine)));
+    assert!(!requested(drain(&mut machine)));
     assert_eq!(machine.poll_timeout(), Some(at(60_000)));
 }
 
 #[test]
-fn it_ends_below_the_height_of_the_next_protocol() {
+fn it_ends_before_the_first_height_of_the_next_protocol() {
     let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
     let until = BlockHeight::new(8);
     let mut machine = Machine::new(Config::new(rules(), schedule, 0).until(until));
     machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
     machine.handle(at(0), Input::Tick);
     let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
-        panic!("the chain is asked for");
+        panic!("the chain is requested");
     };
     let view = Ok(ChainView {
         height: BlockHeight::new(7),
@@ -497,7 +499,7 @@ mod any_order {
 
     use super::*;
 
-    /// What may come, in the words of one byte each.
+    /// Returns an input chosen by two bytes.
     fn input(kind: u8, salt: u8, turn: Turn) -> Input {
         let block = block(salt % 4);
         let hash = block.block_hash();
@@ -543,7 +545,7 @@ mod any_order {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
         #[test]
-        fn one_block_at_most_is_to_be_signed_in_a_turn(
+        fn at_most_one_block_is_signed_per_turn(
             me in 0..5_usize,
             inputs in prop::collection::vec((any::<u8>(), any::<u8>(), 0..4_000_u64), 0..60),
         ) {
@@ -566,8 +568,7 @@ mod any_order {
                         _ => {}
                     }
                 }
-                // What it waits for is over at the latest by the tick that it asks for, or it
-                // would ask for ever.
+                // Once the requested tick is handled, the next one is later: it does not loop.
                 machine.handle(at(now), Input::Tick);
                 prop_assert!(machine.poll_timeout() > Some(at(now)));
                 drain(&mut machine);
@@ -577,12 +578,15 @@ mod any_order {
 }
 
 #[test]
-fn when_all_others_have_signed_nobody_is_waited_for() {
+fn our_block_is_signed_as_soon_as_all_others_have_signed() {
     let (mut machine, _, block) = proposed();
     for key in 1..4 {
-        assert_eq!(hear(&mut machine, 100, key, signed_by(&block, &[key])), []);
+        assert_eq!(
+            receive(&mut machine, 100, key, signed_by(&block, &[key])),
+            []
+        );
     }
-    let outputs = hear(&mut machine, 200, 4, signed_by(&block, &[4]));
+    let outputs = receive(&mut machine, 200, 4, signed_by(&block, &[4]));
     assert!(matches!(outputs[..], [Output::SignBlock { .. }]));
 }
 
@@ -607,7 +611,7 @@ fn tx_signed_by(block: &Block, id: usize) -> Message {
     }
 }
 
-/// Operator 0 after it has proposed its block with a reissuance.
+/// Returns operator 0 after it has proposed its block with a reissuance.
 fn proposed_with_reissuance() -> (Machine, Turn, Block) {
     let (mut machine, turn) = in_turn(0);
     drain(&mut machine);
@@ -620,13 +624,13 @@ fn proposed_with_reissuance() -> (Machine, Turn, Block) {
     machine.handle(at(10), input);
     let outputs = drain(&mut machine);
     let Output::Publish(Message::Proposal { reissuances, .. }) = &outputs[0] else {
-        panic!("it is proposed: {outputs:?}");
+        panic!("the block is not proposed: {outputs:?}");
     };
     assert_eq!(*reissuances, [reissuance()]);
     (machine, turn, block)
 }
 
-/// What is sent, with whose signatures, before the block is signed.
+/// Returns the signatures of the reissuance that is sent before the block is signed.
 fn reissued(outputs: &[Output]) -> Option<&[Vec<String>]> {
     match outputs {
         [
@@ -644,37 +648,37 @@ fn reissued(outputs: &[Output]) -> Option<&[Vec<String>]> {
 }
 
 #[test]
-fn a_reissuance_waits_for_all_and_goes_before_the_block() {
+fn a_reissuance_waits_for_all_and_is_sent_before_the_block() {
     let (mut machine, _, block) = proposed_with_reissuance();
     for id in 1..4 {
-        let outputs = hear(&mut machine, 100, id, tx_signed_by(&block, id));
+        let outputs = receive(&mut machine, 100, id, tx_signed_by(&block, id));
         assert_eq!(
             outputs,
             [],
-            "enough for the block, not for the tokens' script"
+            "enough for the block, but not for the tokens' script"
         );
     }
-    let outputs = hear(&mut machine, 100, 4, tx_signed_by(&block, 4));
+    let outputs = receive(&mut machine, 100, 4, tx_signed_by(&block, 4));
     let all: Vec<_> = (1..5).map(|id| vec![format!("0{id}")]).collect();
     assert_eq!(reissued(&outputs), Some(&all[..]));
 }
 
 #[test]
-fn half_of_the_turn_is_long_enough_to_wait_for_a_reissuance() {
+fn waiting_for_a_reissuance_ends_at_half_of_the_turn() {
     let (mut machine, _, block) = proposed_with_reissuance();
-    hear(&mut machine, 100, 1, tx_signed_by(&block, 1));
-    // The block alone, as an operator does that would reissue otherwise.
-    hear(&mut machine, 200, 2, signed_by(&block, &[2]));
+    receive(&mut machine, 100, 1, tx_signed_by(&block, 1));
+    // Only the block, like an operator that would reissue differently.
+    receive(&mut machine, 200, 2, signed_by(&block, &[2]));
     machine.handle(at(30_000), Input::Tick);
     let outputs = drain(&mut machine);
     assert_eq!(reissued(&outputs), Some(&[vec!["01".to_owned()]][..]));
 }
 
 #[test]
-fn foreign_places_and_other_counts_of_signatures_are_not_kept() {
+fn reissuance_signatures_with_a_wrong_index_or_count_are_ignored() {
     let (mut machine, _, block) = proposed_with_reissuance();
-    hear(&mut machine, 100, 1, tx_signed_by(&block, 1));
-    hear(&mut machine, 200, 2, signed_by(&block, &[2]));
+    receive(&mut machine, 100, 1, tx_signed_by(&block, 1));
+    receive(&mut machine, 200, 2, signed_by(&block, &[2]));
     for (id, count) in [(5, 1), (usize::MAX, 1), (3, 0), (3, 2)] {
         let message = Message::Signatures {
             height: block.height(),
@@ -684,7 +688,7 @@ fn foreign_places_and_other_counts_of_signatures_are_not_kept() {
                 signatures: vec!["ff".to_owned(); count],
             }),
         };
-        hear(&mut machine, 300, 3, message);
+        receive(&mut machine, 300, 3, message);
     }
     machine.handle(at(30_000), Input::Tick);
     assert_eq!(
@@ -694,7 +698,7 @@ fn foreign_places_and_other_counts_of_signatures_are_not_kept() {
 }
 
 #[test]
-fn what_the_leader_reissues_is_signed_with_its_block_and_told_with_the_own_place() {
+fn the_leaders_reissuances_are_signed_with_its_block_and_published_with_our_index() {
     let (mut machine, turn) = in_turn(2);
     let block = block(1);
     let message = Message::Proposal {
@@ -702,7 +706,7 @@ fn what_the_leader_reissues_is_signed_with_its_block_and_told_with_the_own_place
         block: block.as_bytes().clone(),
         reissuances: vec![reissuance()],
     };
-    hear(&mut machine, 100, 0, message);
+    receive(&mut machine, 100, 0, message);
     let hash = block.block_hash();
     let verdict = Verdict::Valid;
     let tested = Input::Tested {
@@ -726,11 +730,11 @@ fn what_the_leader_reissues_is_signed_with_its_block_and_told_with_the_own_place
     machine.handle(at(300), signed);
     let outputs = drain(&mut machine);
     let Output::Publish(Message::Signatures { reissuances, .. }) = &outputs[0] else {
-        panic!("it is told: {outputs:?}");
+        panic!("nothing is published: {outputs:?}");
     };
-    let told = TxSignatures {
+    let expected = TxSignatures {
         id: 2,
         signatures: vec!["47".to_owned()],
     };
-    assert_eq!(*reissuances, Some(told));
+    assert_eq!(*reissuances, Some(expected));
 }

@@ -1,31 +1,31 @@
-//! Amounts as the Python program computes them: in binary floating point, in its order of operations,
-//! so that operators of both programs come to the same digits.
+//! Amounts as the Python program computes them: in binary floating point and in the same order of
+//! operations, so that operators of both programs get the same digits.
 
-/// The seconds of a year, as there.
+/// The seconds of a year, as in the Python program.
 const YEAR: f64 = 31_536_000.0;
 
-/// An amount that was frozen, as `getfreezehistory` has it.
+/// A frozen amount, as in `getfreezehistory`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Frozen {
     pub(crate) value: f64,
     pub(crate) start: u32,
-    /// 0 while it is frozen.
+    /// 0 while it is still frozen.
     pub(crate) end: u32,
 }
 
-/// When and how much.
+/// The inflation parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Inflation {
     pub(crate) rate: f64,
     /// In blocks.
     pub(crate) period: u32,
-    /// From one block to the next, in seconds.
+    /// The block interval, in seconds.
     pub(crate) interval: u32,
 }
 
 impl Inflation {
-    /// What is made at a height when so much can be spent, with eight decimals; none if it is
-    /// nothing. (`get_reissuance_txs` in its `inflation.py`.)
+    /// Returns the amount to reissue at a height, with eight decimals, or `None` if it is zero.
+    /// (`get_reissuance_txs` in `inflation.py` of the Python program.)
     pub(crate) fn amount(&self, spendable: f64, frozen: &[Frozen], height: u32) -> Option<String> {
         let mut total = self.grown(spendable, 1) - spendable;
         for entry in frozen {
@@ -35,11 +35,11 @@ impl Inflation {
                 total += self.grown(entry.value, periods) - entry.value;
             }
         }
-        // Python rounds to eight decimals and writes eight: both round half to even, as this does.
+        // Python rounds to eight decimals and prints eight; both round half to even, as this does.
         (total != 0.0).then(|| format!("{total:.8}"))
     }
 
-    /// Whole numbers first, then one division, as Python does.
+    /// Multiplies whole numbers first and divides once, as the Python program does.
     fn grown(&self, value: f64, periods: i64) -> f64 {
         let seconds = periods * i64::from(self.interval) * i64::from(self.period);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -52,16 +52,16 @@ impl Inflation {
 mod tests {
     use super::*;
 
-    /// Made with CPython 3: spendable, rate, period, interval, frozen (value, start, end), height, and
-    /// what its program sends.
+    /// Vectors generated with CPython 3: spendable, rate, period, interval, frozen (value, start, end),
+    /// height, and the expected amount.
     #[test]
-    fn it_is_what_python_computes() {
+    fn amounts_are_what_python_computes() {
         let vectors = include_str!("python.tsv");
         let mut count = 0;
         for line in vectors.lines().filter(|line| !line.starts_with('#')) {
             let fields: Vec<&str> = line.split('\t').collect();
             let [spendable, rate, period, interval, frozen, height, expected] = fields[..] else {
-                panic!("seven fields: {line}");
+                panic!("expected seven fields: {line}");
             };
             let inflation = Inflation {
                 rate: rate.parse().expect("a rate"),

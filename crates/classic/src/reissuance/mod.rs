@@ -1,7 +1,7 @@
-//! Reissuances as the Python program makes them: at each multiple of a period the leader proposes,
-//! beside the block, one transaction for each token that the wallet of its node sees at the
-//! reissuance script; the others sign it if it is the one that they would make; the leader sends what
-//! has enough signatures before the block.
+//! Reissuances as the Python program creates them. At each multiple of a period, the leader proposes,
+//! with the block, one transaction for each token that its node's wallet sees at the reissuance script.
+//! The others sign it if they would create the same. The leader sends transactions with enough
+//! signatures before the block.
 
 mod amount;
 mod node;
@@ -16,31 +16,28 @@ use serde::{Deserialize, Serialize};
 use self::amount::{Frozen, Inflation};
 pub use self::node::{Created, FreezeEntry, NodeError, ReissuanceNode, Unspent, UtxoAsset};
 
-/// Tokens have at least this many units, by convention.
+/// The least amount of tokens in an output that counts, by convention.
 const LEAST_TOKENS: f64 = 9999.0;
-/// The longest script that the old program can put into a transaction.
+/// The longest script that the old program can push in a transaction.
 const MAX_SCRIPT: usize = 255;
 
-/// A transaction of the leader's, as it stands in a proposal.
+/// A transaction of the leader, as in a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the old wire does not change any more"
-)]
+#[expect(clippy::exhaustive_structs, reason = "the old wire no longer changes")]
 pub struct RawReissuance {
     /// The transaction, unsigned.
     pub hex: String,
-    /// The asset that is made.
+    /// The asset to reissue.
     pub asset: String,
     /// Its reissuance token.
     pub token: String,
-    /// The transaction whose output holds the tokens.
+    /// The transaction with the tokens' output.
     pub txid: String,
-    /// The place of that output.
+    /// The index of that output.
     pub vout: u32,
 }
 
-/// What the flags say of reissuances.
+/// The configuration of reissuances.
 #[derive(Debug, Clone)]
 pub struct ReissuanceConfig {
     inflation: Inflation,
@@ -48,32 +45,32 @@ pub struct ReissuanceConfig {
     script: MultisigScript,
 }
 
-/// Flags that make no reissuance.
+/// Why a configuration of reissuances is invalid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReissuanceConfigError {
-    /// A rate that is none.
-    #[error("the inflation rate {0} is not above 0 and at most 10")]
+    /// The rate is out of range.
+    #[error("inflation rate {0} must be above 0 and at most 10")]
     Rate(f64),
-    /// A period of no blocks.
-    #[error("the inflation period is 0 blocks")]
+    /// The period is zero.
+    #[error("inflation period must be at least 1 block")]
     Period,
-    /// A script that the old program cannot use.
+    /// The script is too long for the old program.
     #[error(
-        "the reissuance script of {0} bytes is above the {MAX_SCRIPT} that the old program can push"
+        "reissuance script of {0} bytes exceeds the {MAX_SCRIPT} bytes that the old program can push"
     )]
     Script(usize),
-    /// An interval that is no number of seconds.
-    #[error("reissuances need a block time of whole seconds")]
+    /// The interval is not a whole number of seconds.
+    #[error("block time must be a whole number of seconds for reissuances")]
     Interval,
 }
 
 impl ReissuanceConfig {
-    /// At a yearly rate, each so many blocks of an interval, to an address, out of tokens that a
-    /// script holds.
+    /// Creates a configuration: a yearly rate, a period in blocks, the block interval, the address that
+    /// receives the assets, and the script that holds the tokens.
     ///
     /// # Errors
-    /// If the numbers make none.
+    /// If a number is out of range or the script is too long.
     pub fn new(
         rate: f64,
         period: u32,
@@ -106,7 +103,7 @@ impl ReissuanceConfig {
     }
 }
 
-/// Makes, checks, signs and sends reissuances.
+/// Creates, checks, signs and sends reissuances.
 #[derive(Clone)]
 pub struct Reissuer {
     config: ReissuanceConfig,
@@ -116,43 +113,43 @@ pub struct Reissuer {
     token_address: String,
 }
 
-/// Why a reissuance was not made, signed or sent.
+/// Why a reissuance was not created, signed or sent.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReissueError {
-    /// The node gave no answer.
+    /// The node failed.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The key did not sign.
-    #[error("the reissuance key did not sign: {0}")]
+    /// The key failed to sign.
+    #[error("the reissuance key failed to sign: {0}")]
     Signer(#[from] SignerError),
-    /// The own key is none of the script's.
-    #[error("the reissuance key is none of the reissuance script's")]
+    /// The key is not in the script.
+    #[error("the reissuance key is not in the reissuance script")]
     ForeignKey,
-    /// The leader wants others than the own node makes.
-    #[error("the leader's reissuances are not the own node's: {0}")]
+    /// The leader's reissuances differ from those of our node.
+    #[error("the leader's reissuances differ from those of our node: {0}")]
     Differ(String),
-    /// A transaction that cannot be read.
-    #[error("a reissuance is no transaction: {0}")]
+    /// A transaction is malformed.
+    #[error("malformed reissuance transaction: {0}")]
     Transaction(String),
-    /// Not enough operators signed.
-    #[error("{have} of {need} operators signed reissuance {index}")]
+    /// Too few operators signed.
+    #[error("reissuance {index} has {have} signatures of {need} required")]
     TooFew {
-        /// Which one, counted from 0.
+        /// Its index in the proposal, from 0.
         index: usize,
-        /// How many signed.
+        /// The number of signatures.
         have: usize,
-        /// How many must.
+        /// The number required.
         need: usize,
     },
 }
 
 impl Reissuer {
-    /// Prepares the node: it watches the script's address from now on, which takes a while where it
-    /// has to look through the chain.
+    /// Creates a reissuer and makes the node watch the script's address, which takes a while if it has
+    /// to rescan the chain.
     ///
     /// # Errors
-    /// If the node does not record what reissuances need, or the key is none of the script's.
+    /// If the node does not record issuances, or the key is not in the script.
     pub async fn prepare(
         config: ReissuanceConfig,
         node: Arc<dyn ReissuanceNode>,
@@ -163,7 +160,7 @@ impl Reissuer {
         }
         let token_address = node.p2sh_address(&config.script.to_hex()).await?;
         node.watch(&token_address).await?;
-        // Refuses a node without -recordinflation.
+        // Fails if the node runs without -recordinflation.
         node.utxo_assets().await?;
         Ok(Self {
             config,
@@ -173,11 +170,11 @@ impl Reissuer {
         })
     }
 
-    /// What this operator proposes as leader on a best block of this height; nothing where nothing is
-    /// to be made. In the first half of a period what was not confirmed is tried again.
+    /// Returns the reissuances to propose on a best block of this height, if any. In the first half of a
+    /// period, unconfirmed reissuances are proposed again.
     ///
     /// # Errors
-    /// If the node gives no answer.
+    /// If the node fails.
     pub async fn proposed(&self, height: u32) -> Result<Vec<RawReissuance>, ReissueError> {
         if self.is_step(height) {
             return self.transactions(height, None).await;
@@ -189,10 +186,10 @@ impl Reissuer {
         self.transactions(height, Some(since)).await
     }
 
-    /// Signs the leader's transactions, if they are what the own node makes at this height.
+    /// Signs the leader's transactions, if our node would create the same at this height.
     ///
     /// # Errors
-    /// If they are not, naming the field that differs.
+    /// If they differ, with the name of the field.
     pub async fn sign(
         &self,
         height: u32,
@@ -205,11 +202,11 @@ impl Reissuer {
         self.signatures(theirs).await
     }
 
-    /// Completes transactions of this operator's with the others' signatures and its own, and sends
-    /// them; the ids.
+    /// Completes this operator's transactions with the others' signatures and its own, and sends them.
+    /// Returns their ids.
     ///
     /// # Errors
-    /// If too few have signed, or the node refuses one.
+    /// If there are too few signatures, or the node refuses a transaction.
     pub async fn send(
         &self,
         transactions: &[RawReissuance],
@@ -219,7 +216,7 @@ impl Reissuer {
         let all: Vec<&Vec<String>> = others.iter().chain([&own]).collect();
         let mut complete = Vec::new();
         for (index, raw) in transactions.iter().enumerate() {
-            let signatures = all.iter().filter_map(|of_one| of_one.get(index));
+            let signatures = all.iter().filter_map(|list| list.get(index));
             let parsed = transaction::parse(&raw.hex)?;
             complete.push(transaction::complete(
                 index,
@@ -235,9 +232,12 @@ impl Reissuer {
         Ok(ids)
     }
 
-    async fn signatures(&self, of: &[RawReissuance]) -> Result<Vec<String>, ReissueError> {
+    async fn signatures(
+        &self,
+        transactions: &[RawReissuance],
+    ) -> Result<Vec<String>, ReissueError> {
         let mut signatures = Vec::new();
-        for raw in of {
+        for raw in transactions {
             let parsed = transaction::parse(&raw.hex)?;
             let digest = transaction::digest(&parsed, &self.config.script);
             let signature = self.spender.sign_spend(digest).await?;
@@ -255,8 +255,8 @@ impl Reissuer {
         since > 2 && 2 * since < self.config.inflation.period
     }
 
-    /// The transactions for a height; of tokens that have not moved for more blocks than `since`, if
-    /// given.
+    /// Creates the transactions for a height; with `since`, only for tokens with more confirmations than
+    /// that.
     async fn transactions(
         &self,
         height: u32,
@@ -304,7 +304,7 @@ impl Reissuer {
         asset: &UtxoAsset,
         amount: &str,
     ) -> Result<RawReissuance, ReissueError> {
-        let made = self
+        let created = self
             .node
             .create_raw(
                 &self.config.address,
@@ -315,8 +315,8 @@ impl Reissuer {
             )
             .await?;
         Ok(RawReissuance {
-            hex: made.hex,
-            asset: made.asset,
+            hex: created.hex,
+            asset: created.asset,
             token: output.asset.clone(),
             txid: output.txid.clone(),
             vout: output.vout,
@@ -332,10 +332,14 @@ impl core::fmt::Debug for Reissuer {
     }
 }
 
-/// In what two lists of transactions differ.
+/// Describes the first difference between two lists of transactions.
 fn difference(ours: &[RawReissuance], theirs: &[RawReissuance]) -> Option<String> {
     if ours.len() != theirs.len() {
-        return Some(format!("{} here, {} there", ours.len(), theirs.len()));
+        return Some(format!(
+            "{} here, {} from the leader",
+            ours.len(),
+            theirs.len()
+        ));
     }
     for (index, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         let fields = [
@@ -348,13 +352,13 @@ fn difference(ours: &[RawReissuance], theirs: &[RawReissuance]) -> Option<String
             if ours != theirs {
                 let theirs: String = theirs.chars().take(400).collect();
                 return Some(format!(
-                    "`{field}` of number {index} is {ours} here, {theirs} there"
+                    "`{field}` of number {index} is {ours} here, {theirs} from the leader"
                 ));
             }
         }
         if ours.vout != theirs.vout {
             return Some(format!(
-                "`vout` of number {index} is {} here, {} there",
+                "`vout` of number {index} is {} here, {} from the leader",
                 ours.vout, theirs.vout
             ));
         }

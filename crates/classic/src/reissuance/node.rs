@@ -1,22 +1,24 @@
-//! What reissuances need of an Ocean node.
+//! The calls to an Ocean node that reissuances need.
 
 use async_trait::async_trait;
 use federation_ocean_rpc::{NodeClient, RpcError};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-/// Why the node is of no use for reissuances.
+/// Why a node cannot be used for reissuances.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// It gave no answer, or refused.
-    #[error("the node: {0}")]
+    /// A call failed.
+    #[error("call to the node failed: {0}")]
     Rpc(#[from] RpcError),
     /// It does not record issuances.
-    #[error("the node tells no entropy of assets: start it with -recordinflation=1 -rescan=1")]
+    #[error(
+        "the node does not report the entropy of assets: start it with -recordinflation=1 -rescan=1"
+    )]
     NoRecord,
-    /// An answer that is not what it should be.
-    #[error("the node's answer to {0} is not understood")]
+    /// An answer is malformed.
+    #[error("malformed answer of the node to {0}")]
     Answer(&'static str),
 }
 
@@ -26,10 +28,10 @@ pub enum NodeError {
 pub struct UtxoAsset {
     /// Its id.
     pub asset: String,
-    /// Its reissuance token, if the node has recorded its issuance.
+    /// Its reissuance token, if the node recorded its issuance.
     #[serde(default)]
     pub token: String,
-    /// Its entropy, if the node has recorded its issuance.
+    /// Its entropy, if the node recorded its issuance.
     #[serde(default)]
     pub entropy: String,
     #[serde(rename = "amountspendable")]
@@ -42,7 +44,7 @@ pub struct UtxoAsset {
 pub struct Unspent {
     /// Its transaction.
     pub txid: String,
-    /// Its place in it.
+    /// Its index in the transaction.
     pub vout: u32,
     /// Its address, if its script has one.
     #[serde(default)]
@@ -50,7 +52,7 @@ pub struct Unspent {
     /// Its asset.
     #[serde(default)]
     pub asset: String,
-    /// How many blocks from its own to the best, both counted.
+    /// The number of blocks from its own to the best one, inclusive.
     pub confirmations: u32,
     amount: Box<RawValue>,
 }
@@ -61,25 +63,25 @@ pub struct Unspent {
 pub struct FreezeEntry {
     /// The asset.
     pub asset: String,
-    /// The height that it was frozen at.
+    /// The height at which it was frozen.
     pub start: u32,
-    /// The height that it was spent at; 0 while it is frozen.
+    /// The height at which it was spent; 0 while it is frozen.
     pub end: u32,
     value: Box<RawValue>,
 }
 
-/// What `createrawreissuance` gives.
+/// The answer of `createrawreissuance`.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct Created {
     /// The transaction, unsigned.
     pub hex: String,
-    /// The asset that it makes.
+    /// The asset it reissues.
     pub asset: String,
 }
 
 impl UtxoAsset {
-    /// What can be spent of it, with the digits that the node gave.
+    /// Returns its spendable amount, with the digits as given by the node.
     #[must_use]
     pub fn spendable_text(&self) -> &str {
         self.spendable.get().trim_matches('"')
@@ -87,7 +89,7 @@ impl UtxoAsset {
 }
 
 impl Unspent {
-    /// Its amount, with the digits that the node gave.
+    /// Returns its amount, with the digits as given by the node.
     #[must_use]
     pub fn amount_text(&self) -> &str {
         self.amount.get().trim_matches('"')
@@ -95,27 +97,27 @@ impl Unspent {
 }
 
 impl FreezeEntry {
-    /// Its amount, with the digits that the node gave.
+    /// Returns its amount, with the digits as given by the node.
     #[must_use]
     pub fn value_text(&self) -> &str {
         self.value.get().trim_matches('"')
     }
 }
 
-/// What reissuances need of a node.
+/// The calls that reissuances need.
 #[async_trait]
 pub trait ReissuanceNode: Send + Sync + 'static {
-    /// The pay-to-script-hash address of a script in hex.
+    /// Returns the pay-to-script-hash address of a script in hex.
     async fn p2sh_address(&self, script: &str) -> Result<String, NodeError>;
-    /// Has the wallet watch an address, from the chain's beginning.
+    /// Makes the wallet watch an address, from the start of the chain.
     async fn watch(&self, address: &str) -> Result<(), NodeError>;
-    /// All assets; an error if no issuance is recorded.
+    /// Returns all assets; fails if issuances are not recorded.
     async fn utxo_assets(&self) -> Result<Vec<UtxoAsset>, NodeError>;
-    /// What the wallet sees unspent.
+    /// Returns the unspent outputs that the wallet sees.
     async fn unspent(&self) -> Result<Vec<Unspent>, NodeError>;
-    /// What was frozen.
+    /// Returns the frozen amounts.
     async fn freeze_history(&self) -> Result<Vec<FreezeEntry>, NodeError>;
-    /// An unsigned reissuance.
+    /// Creates an unsigned reissuance.
     async fn create_raw(
         &self,
         address: &str,
@@ -124,7 +126,7 @@ pub trait ReissuanceNode: Send + Sync + 'static {
         tokens: &Unspent,
         entropy: &str,
     ) -> Result<Created, NodeError>;
-    /// Sends a transaction in hex; its id.
+    /// Sends a transaction in hex and returns its id.
     async fn send(&self, hex: &str) -> Result<String, NodeError>;
 }
 
@@ -143,10 +145,7 @@ impl ReissuanceNode for NodeClient {
         if known["ismine"] == true || known["iswatchonly"] == true {
             return Ok(());
         }
-        tracing::info!(
-            address,
-            "the node looks through the chain for reissuance tokens"
-        );
+        tracing::info!(address, "the node rescans the chain for reissuance tokens");
         let label = "reissuance";
         let params = [address.into(), label.into(), true.into()];
         let _: Value = self.call("importaddress", &params).await?;
@@ -155,7 +154,7 @@ impl ReissuanceNode for NodeClient {
 
     async fn utxo_assets(&self) -> Result<Vec<UtxoAsset>, NodeError> {
         let assets: Vec<UtxoAsset> = self.call("getutxoassetinfo", &[]).await?;
-        // Without the record the fields are not there at all.
+        // Without the record, the fields are missing.
         if assets.iter().any(|asset| asset.entropy.is_empty()) {
             return Err(NodeError::NoRecord);
         }

@@ -1,4 +1,4 @@
-//! Reissuances with a node that is made up.
+//! Tests of reissuances with a fake node.
 
 use std::sync::Mutex;
 
@@ -28,7 +28,7 @@ fn script() -> MultisigScript {
     MultisigScript::new(Threshold::new(2).expect("two"), keys, KeyOrder::AsGiven).expect("a script")
 }
 
-/// A node whose wallet sees one token, and what was sent to it.
+/// A node whose wallet sees one token, and which records the transactions sent to it.
 #[derive(Default)]
 struct FakeNode {
     confirmations: u32,
@@ -76,7 +76,7 @@ impl ReissuanceNode for FakeNode {
     }
 
     async fn unspent(&self) -> Result<Vec<Unspent>, NodeError> {
-        let of = |address: &str, amount: &str| {
+        let output = |address: &str, amount: &str| {
             format!(
                 r#"{{"txid":"{}","vout":1,"address":"{address}","asset":"bb","confirmations":{},"amount":{amount}}}"#,
                 "ab".repeat(32),
@@ -84,9 +84,9 @@ impl ReissuanceNode for FakeNode {
             )
         };
         let list = [
-            of("another's", "10000.00000000"),
-            of(TOKEN_ADDRESS, "5.00000000"),
-            of(TOKEN_ADDRESS, "9999.99540000"),
+            output("another's", "10000.00000000"),
+            output(TOKEN_ADDRESS, "5.00000000"),
+            output(TOKEN_ADDRESS, "9999.99540000"),
         ];
         Ok(serde_json::from_str(&format!("[{}]", list.join(","))).expect("outputs"))
     }
@@ -154,10 +154,10 @@ async fn reissuer(index: u8, node: &Arc<FakeNode>) -> Reissuer {
 }
 
 #[tokio::test]
-async fn at_a_step_one_transaction_is_made_for_each_token_of_the_script() {
+async fn at_each_period_one_transaction_is_created_for_each_token_of_the_script() {
     let node = Arc::new(FakeNode::new(100));
     let reissuer = reissuer(0, &node).await;
-    let proposed = reissuer.proposed(20).await.expect("made");
+    let proposed = reissuer.proposed(20).await.expect("created");
     assert_eq!(proposed.len(), 1);
     assert_eq!((proposed[0].vout, &*proposed[0].token), (1, "bb"));
     for height in [0, 1, 7, 19] {
@@ -166,16 +166,16 @@ async fn at_a_step_one_transaction_is_made_for_each_token_of_the_script() {
 }
 
 #[tokio::test]
-async fn in_the_first_half_of_a_period_only_what_has_not_moved_is_tried_again() {
-    let still = Arc::new(FakeNode::new(100));
+async fn in_the_first_half_of_a_period_only_tokens_that_have_not_moved_are_retried() {
+    let unmoved = Arc::new(FakeNode::new(100));
     let moved = Arc::new(FakeNode::new(2));
     for height in [23, 24] {
         assert_eq!(
-            reissuer(0, &still)
+            reissuer(0, &unmoved)
                 .await
                 .proposed(height)
                 .await
-                .expect("made")
+                .expect("created")
                 .len(),
             1
         );
@@ -184,23 +184,27 @@ async fn in_the_first_half_of_a_period_only_what_has_not_moved_is_tried_again() 
                 .await
                 .proposed(height)
                 .await
-                .expect("made"),
+                .expect("created"),
             []
         );
     }
     assert_eq!(
-        reissuer(0, &still).await.proposed(25).await.expect("made"),
+        reissuer(0, &unmoved)
+            .await
+            .proposed(25)
+            .await
+            .expect("created"),
         []
     );
 }
 
 #[tokio::test]
-async fn two_of_three_complete_what_a_node_takes() {
+async fn two_of_three_complete_a_transaction() {
     let node = Arc::new(FakeNode::new(100));
     let (first, third) = (reissuer(0, &node).await, reissuer(2, &node).await);
-    let proposed = first.proposed(20).await.expect("made");
+    let proposed = first.proposed(20).await.expect("created");
     let signed = third.sign(20, &proposed).await.expect("the same");
-    // Rubbish and double signatures do no harm, and the order of keys is the script's.
+    // Garbage and repeated signatures are ignored, and the keys are in the script's order.
     let others = vec![vec!["zz".to_owned()], signed.clone(), signed, vec![]];
     assert_eq!(first.send(&proposed, &others).await.expect("sent"), ["id"]);
     let sent = node.sent.lock().expect("unpoisoned").clone();
@@ -211,14 +215,18 @@ async fn two_of_three_complete_what_a_node_takes() {
     let tail = [&[0x4c, 105][..], redeem.as_bytes()].concat();
     assert!(script_sig.starts_with(&[0]) && script_sig.ends_with(&tail));
     let pushes: Vec<_> = complete.input[0].script_sig.instructions().collect();
-    assert_eq!(pushes.len(), 4, "the empty one, two signatures, the script");
+    assert_eq!(
+        pushes.len(),
+        4,
+        "an empty push, two signatures and the script"
+    );
 }
 
 #[tokio::test]
-async fn one_of_three_completes_nothing() {
+async fn one_of_three_does_not_complete_a_transaction() {
     let node = Arc::new(FakeNode::new(100));
     let first = reissuer(0, &node).await;
-    let proposed = first.proposed(20).await.expect("made");
+    let proposed = first.proposed(20).await.expect("created");
     let error = first.send(&proposed, &[]).await.expect_err("too few");
     let ReissueError::TooFew { have, need, .. } = error else {
         panic!("{error}");
@@ -228,11 +236,11 @@ async fn one_of_three_completes_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_own_node_would_not_make_is_not_signed_and_the_field_is_named() {
+async fn transactions_that_our_node_would_not_create_are_not_signed_and_the_field_is_named() {
     let node = Arc::new(FakeNode::new(100));
     let leader = reissuer(0, &node).await;
     let follower = reissuer(1, &node).await;
-    let proposed = leader.proposed(20).await.expect("made");
+    let proposed = leader.proposed(20).await.expect("created");
     let refusal = async |change: &dyn Fn(&mut RawReissuance)| {
         let mut changed = proposed.clone();
         change(&mut changed[0]);
@@ -252,20 +260,20 @@ async fn what_the_own_node_would_not_make_is_not_signed_and_the_field_is_named()
     );
     let twice = [proposed.clone(), proposed.clone()].concat();
     let error = follower.sign(20, &twice).await.expect_err("twice");
-    assert!(error.to_string().contains("1 here, 2 there"));
-    // Another amount of the same asset is another transaction.
+    assert!(error.to_string().contains("1 here, 2 from the leader"));
+    // Another amount of the same asset changes the transaction.
     *node.spendable.lock().expect("unpoisoned") = "2000.00000000".to_owned();
     let error = follower
         .sign(20, &proposed)
         .await
         .expect_err("another amount");
     assert!(error.to_string().contains("`hex`"));
-    // And at another height nothing is signed.
+    // At another height, nothing is signed.
     assert!(follower.sign(21, &proposed).await.is_err());
 }
 
 #[tokio::test]
-async fn a_node_without_record_and_a_foreign_key_are_refused_at_the_start() {
+async fn a_node_without_recorded_issuances_and_a_foreign_key_are_refused() {
     let mut node = FakeNode::new(1);
     node.without_record = true;
     let spender = Arc::new(SoftwareSpender::new(secret(0)));
@@ -283,7 +291,7 @@ async fn a_node_without_record_and_a_foreign_key_are_refused_at_the_start() {
 }
 
 #[test]
-fn numbers_that_make_no_reissuance_are_refused() {
+fn numbers_out_of_range_are_refused() {
     let minute = core::time::Duration::from_secs(60);
     let make = |rate, period, interval| {
         ReissuanceConfig::new(rate, period, interval, "to", script()).map(drop)

@@ -1,4 +1,4 @@
-//! Signing and completing the node's raw transactions, to the byte as the Python program does.
+//! Signs and completes the node's raw transactions, byte for byte as the Python program does.
 
 use elements::{
     Script, Transaction,
@@ -12,7 +12,7 @@ use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 
 use super::ReissueError;
 
-/// The longest transaction that is read, in hex digits: it has one input and two outputs.
+/// The longest transaction accepted, in hex digits: it has one input and two outputs.
 const MAX_HEX: usize = 4000;
 
 pub(super) fn parse(hex: &str) -> Result<Transaction, ReissueError> {
@@ -25,11 +25,11 @@ pub(super) fn parse(hex: &str) -> Result<Transaction, ReissueError> {
     if transaction.input.len() == 1 {
         Ok(transaction)
     } else {
-        Err(failed(&"it has not one input"))
+        Err(failed(&"it does not have exactly one input"))
     }
 }
 
-/// What is signed.
+/// Returns the digest to sign.
 pub(super) fn digest(transaction: &Transaction, script: &MultisigScript) -> [u8; 32] {
     legacy_sighash(transaction, 0, &redeem(script))
 }
@@ -38,7 +38,7 @@ fn redeem(script: &MultisigScript) -> Script {
     Script::from(script.as_bytes().to_vec())
 }
 
-/// A signature as it stands in a scriptSig, with its length before it, in hex.
+/// Returns a signature as pushed in a scriptSig, prefixed with its length, in hex.
 pub(super) fn push(signature: &Signature) -> String {
     let mut der = signature.serialize_der().to_vec();
     der.push(1);
@@ -47,41 +47,41 @@ pub(super) fn push(signature: &Signature) -> String {
     bytes.to_lower_hex_string()
 }
 
-/// The transaction with the signatures that are good, each at its key's place.
+/// Completes a transaction with the valid signatures, in the order of their keys.
 pub(super) fn complete<'s>(
-    index: usize,
+    number: usize,
     mut transaction: Transaction,
     script: &MultisigScript,
     signatures: impl Iterator<Item = &'s str>,
 ) -> Result<String, ReissueError> {
     let digest = Message::from_digest(digest(&transaction, script));
     let need = usize::from(script.threshold().to_u8());
-    let mut by_place = std::collections::BTreeMap::new();
+    let mut by_key = std::collections::BTreeMap::new();
     for text in signatures.take(64) {
         let Some((bytes, signature)) = read(text) else {
             continue;
         };
-        let place = script
+        let index = script
             .keys()
             .iter()
             .position(|key| SECP256K1.verify_ecdsa(&digest, &signature, key).is_ok());
-        if let Some(place) = place {
-            by_place.entry(place).or_insert(bytes);
+        if let Some(index) = index {
+            by_key.entry(index).or_insert(bytes);
         }
     }
-    if by_place.len() < need {
+    if by_key.len() < need {
         return Err(ReissueError::TooFew {
-            index,
-            have: by_place.len(),
+            index: number,
+            have: by_key.len(),
             need,
         });
     }
     let mut script_sig = Builder::new().push_int(0).into_script().into_bytes();
-    for bytes in by_place.into_values().take(need) {
+    for bytes in by_key.into_values().take(need) {
         script_sig.push(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
         script_sig.extend(bytes);
     }
-    // OP_PUSHDATA1, also where a shorter push would do.
+    // OP_PUSHDATA1, even if a shorter push would do.
     let length = u8::try_from(script.as_bytes().len()).unwrap_or(u8::MAX);
     script_sig.extend([0x4c, length]);
     script_sig.extend_from_slice(script.as_bytes());
@@ -89,7 +89,7 @@ pub(super) fn complete<'s>(
     Ok(serialize_hex(&transaction))
 }
 
-/// The bytes of a signature with SIGHASH_ALL, and the signature with low S.
+/// Parses a pushed signature; returns it with low S, and its bytes with SIGHASH_ALL.
 fn read(text: &str) -> Option<(Vec<u8>, Signature)> {
     if text.len() > 2 * 75 {
         return None;

@@ -1,34 +1,34 @@
-//! Why a wire does not work.
+//! The errors of a wire.
 
-/// Why a wire does not work.
+/// Why a wire failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
-    /// An entry of the list of operators that is no address.
-    #[error("`{0}` in the list of nodes is no host:port")]
+    /// An entry of the list of operators is not an address.
+    #[error("`{0}` in the list of nodes must be host:port")]
     Endpoint(String),
-    /// The own place is not in the list of operators.
-    #[error("there is no operator {me} among {operators}")]
-    Place {
-        /// The own place.
+    /// The operator's index is not in the list of operators.
+    #[error("operator {me} is not in a list of {operators} operators, which start at 0")]
+    Index {
+        /// The operator's index.
         me: usize,
-        /// How many operators there are.
+        /// The number of operators.
         operators: usize,
     },
-    /// The own port cannot be had.
+    /// The port is not available.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
-        /// Where.
+        /// The address.
         address: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// The library of the broker's protocol refused.
-    #[error("kafka at {brokers}: {reason}")]
+    /// librdkafka refused, or its process could not be started.
+    #[error("cannot use Kafka at {brokers}: {reason}")]
     Kafka {
         /// The brokers.
         brokers: String,
-        /// What the library said.
+        /// The reason.
         reason: String,
     },
     /// The wire was closed.

@@ -1,10 +1,10 @@
 //! The old program's Kafka topics: `new-block` for proposals, `new-sig<i>` for operator i's
 //! signatures. A value is the JSON.
 //!
-//! Only what comes from now on is read. The old program reads each topic from its beginning, where
-//! an abandoned proposal of the same height wins over the new one.
+//! Only new messages are read. The old program reads each topic from its beginning, so that an
+//! abandoned proposal of the same height takes precedence over the new one.
 //!
-//! What brokers answer is read in a process of its own, as by the messenger of `agreed`.
+//! The brokers' answers are parsed in a separate process, as in the messenger of `agreed`.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -17,17 +17,17 @@ use crate::{MAX_MESSAGE, MAX_OPERATORS, Message};
 
 /// The topic of proposals.
 const TOPIC_BLOCK: &str = "new-block";
-/// The topics of signatures begin with this; the operator's place follows.
+/// The prefix of the topics of signatures; the operator's index follows.
 const TOPIC_SIGNATURE: &str = "new-sig";
 
-/// The place of the topics among those that are written.
+/// The numbers of the topics to write.
 const BLOCK: usize = 0;
 const SIGNATURE: usize = 1;
 
-/// The longest message with signatures: of a block and of 100 reissuances, with ample room.
+/// The longest message with signatures, of a block and of 100 reissuances, with ample room.
 const MAX_SIGNATURES: usize = 1024 * 1024;
 
-/// Which brokers, and who the operators are.
+/// The brokers and the operators.
 #[derive(Debug, Clone)]
 pub struct KafkaConfig {
     brokers: String,
@@ -37,14 +37,14 @@ pub struct KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// The brokers, `host:port` with commas between (`kafka:9092` in the old program), how many
-    /// operators there are, and the own place among them.
+    /// Creates a configuration with a comma-separated list of brokers (`kafka:9092` in the old program),
+    /// the number of operators, and this operator's index.
     ///
     /// # Errors
-    /// If the place is none of theirs.
+    /// [`WireError::Index`] if the index is out of range.
     pub fn new(brokers: impl Into<String>, operators: usize, me: usize) -> Result<Self, WireError> {
         if me >= operators || operators > MAX_OPERATORS {
-            return Err(WireError::Place { me, operators });
+            return Err(WireError::Index { me, operators });
         }
         Ok(Self {
             brokers: brokers.into(),
@@ -54,17 +54,17 @@ impl KafkaConfig {
         })
     }
 
-    /// Sets a property of librdkafka by its name, such as `security.protocol`.
+    /// Sets a librdkafka property such as `security.protocol`.
     #[must_use]
     pub fn with_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.push((name.into(), value.into()));
         self
     }
 
-    /// Whose signatures are in the topics that are read after that of proposals.
+    /// Returns the operators whose signature topics are read, after the topic of proposals.
     fn others(&self) -> Vec<usize> {
         (0..self.operators)
-            .filter(|place| *place != self.me)
+            .filter(|index| *index != self.me)
             .collect()
     }
 
@@ -74,8 +74,8 @@ impl KafkaConfig {
             .with_written(TOPIC_BLOCK)
             .with_written(format!("{TOPIC_SIGNATURE}{}", self.me))
             .with_read(TOPIC_BLOCK, MAX_MESSAGE);
-        let client = self.others().iter().fold(client, |client, place| {
-            client.with_read(format!("{TOPIC_SIGNATURE}{place}"), MAX_SIGNATURES)
+        let client = self.others().iter().fold(client, |client, index| {
+            client.with_read(format!("{TOPIC_SIGNATURE}{index}"), MAX_SIGNATURES)
         });
         self.properties
             .iter()
@@ -85,7 +85,7 @@ impl KafkaConfig {
     }
 }
 
-/// The topics of the old operators, by way of a client in a process of its own.
+/// The topics of the old operators, through a client in a separate process.
 #[derive(Debug)]
 pub struct KafkaWire {
     others: Vec<usize>,
@@ -93,15 +93,16 @@ pub struct KafkaWire {
 }
 
 impl KafkaWire {
-    /// Starts the client's program with these arguments, which has to call
-    /// [`run_client`](federation_messenger_kafka::run_client) at once, and begins to look for the
-    /// brokers. They need not be there yet.
+    /// Starts the client's program, which must call
+    /// [`run_client`](federation_messenger_kafka::run_client) at once, with these arguments. The
+    /// brokers need not be reachable yet.
     ///
     /// # Errors
-    /// If the program does not run or is another, or librdkafka refuses the configuration.
+    /// If the program does not run or does not behave like a client, or librdkafka refuses the
+    /// configuration.
     ///
     /// # Panics
-    /// Outside a tokio runtime with time and I/O.
+    /// If called outside a tokio runtime with time and I/O enabled.
     pub async fn start(
         config: KafkaConfig,
         program: impl Into<PathBuf>,
@@ -117,28 +118,28 @@ impl KafkaWire {
         })
     }
 
-    /// How often the client was started again because its process had ended.
+    /// Returns how often the client was restarted because its process ended.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.topics.restarts()
     }
 
-    /// The id of the process that the client runs in; none while there is none.
+    /// Returns the id of the client's process, if one is running.
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {
         self.topics.process_id()
     }
 
-    /// What a record says, if it is a message of the kind that its topic has.
+    /// Parses a record, if it is a message of its topic's kind.
     fn arrival(&self, topic: usize, value: &[u8]) -> Option<Arrival> {
         let from = match topic.checked_sub(1) {
             None => None,
-            Some(place) => Some(*self.others.get(place)?),
+            Some(index) => Some(*self.others.get(index)?),
         };
         let message = match Message::from_json(value) {
             Ok(message) => message,
             Err(error) => {
-                tracing::debug!(topic, %error, "a message was dropped");
+                tracing::debug!(topic, %error, "message dropped");
                 return None;
             }
         };
@@ -148,7 +149,7 @@ impl KafkaWire {
     }
 }
 
-/// An error with its cause.
+/// Describes an error with its cause.
 fn reason(error: &KafkaError) -> String {
     match core::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
@@ -166,8 +167,8 @@ impl Wire for KafkaWire {
         match self.topics.write(topic, &message.to_json()) {
             Ok(()) => Ok(()),
             Err(MessengerError::TooLarge { len, .. }) => {
-                // No other operator would take it either.
-                tracing::warn!(bytes = len, "a message is too long for the others");
+                // The other operators would not accept it either.
+                tracing::warn!(bytes = len, "message too long, not sent");
                 Ok(())
             }
             Err(_) => Err(WireError::Closed),

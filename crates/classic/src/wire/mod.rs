@@ -1,4 +1,4 @@
-//! How the old operators' messages travel.
+//! The wires that carry the old operators' messages.
 
 mod error;
 pub mod kafka;
@@ -11,31 +11,32 @@ use crate::Message;
 
 pub use error::WireError;
 
-/// A message that came, with the place of the operator by whose connection or topic, if that tells.
+/// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a wire makes it")]
+#[expect(clippy::exhaustive_structs, reason = "created by wires")]
 pub struct Arrival {
-    /// Whose connection or topic; nobody has signed anything.
+    /// The index of the operator whose connection or topic it came from, if the wire shows it. It is not
+    /// authenticated.
     pub from: Option<usize>,
     /// The message.
     pub message: Message,
 }
 
-/// Carries messages between operators, as the old program does.
+/// Carries messages between operators, as in the old program.
 #[async_trait]
 pub trait Wire: Send + Sync + 'static {
-    /// Hands a message over for delivery to all others. Whether it arrives is never known.
+    /// Queues a message for delivery to all others. There is no confirmation of delivery.
     ///
     /// # Errors
-    /// If it cannot even be handed over.
+    /// If the wire is closed.
     async fn publish(&self, message: &Message) -> Result<(), WireError>;
 
-    /// Waits for the next message. Dropping the future loses none.
+    /// Waits for the next message. Dropping the future loses no message.
     ///
     /// # Errors
-    /// If none can come any more.
+    /// If the wire is closed.
     async fn recv(&self) -> Result<Arrival, WireError>;
 
-    /// Lets go of sockets and tasks.
+    /// Releases sockets and tasks.
     async fn close(&self);
 }

@@ -1,7 +1,7 @@
-//! The old program's ZeroMQ wire: a PUB socket on the own port, a SUB socket to every other.
+//! The old program's ZeroMQ wire: a PUB socket on our port, and a SUB socket to every other operator.
 //!
-//! One frame: the topic, one space, JSON. Topic `10` is a block, `20` signatures. Each subscriber
-//! has a short queue of its own, so a slow one misses messages and holds up nobody.
+//! A message has one frame: the topic, a space and JSON. Topic `10` is a block, `20` signatures. Each
+//! subscriber has its own short queue, so a slow one misses messages and delays nobody.
 
 use std::{
     net::SocketAddr,
@@ -32,25 +32,25 @@ use crate::{MAX_MESSAGE, Message};
 const TOPIC_BLOCK: &str = "10";
 const TOPIC_SIGNATURE: &str = "20";
 
-/// How many messages wait for a subscriber: a block and its signatures are two or three a turn.
+/// Queue length per subscriber; a turn has two or three messages.
 const QUEUE: usize = 16;
-/// How many messages wait for the machine, all operators together; each may have megabytes.
+/// Queue length to the machine, all operators together; a message may have megabytes.
 const INBOX: usize = 8;
-/// The most subscribers at a time; the federation has at most 19 others.
+/// The most subscribers; a federation has at most 19 other operators.
 const MAX_SUBSCRIBERS: usize = 64;
-/// How many topics a subscriber may ask for.
+/// The most topics per subscriber.
 const MAX_TOPICS: usize = 8;
-/// The longest topic that a subscriber may ask for, in bytes.
+/// The longest topic a subscriber may subscribe to, in bytes.
 const MAX_TOPIC: u64 = 256;
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a subscriber may leave a message unread before it is let go of.
+/// How long a subscriber may read nothing before it is disconnected.
 const STALL: Duration = Duration::from_secs(30);
-/// Pauses between two tries to connect, as the old program has them.
+/// The shortest and the longest pause before reconnecting, as in the old program.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
-/// Who and where the operators are.
+/// The operators and their addresses.
 #[derive(Debug, Clone)]
 pub struct ZmqConfig {
     nodes: Vec<String>,
@@ -59,10 +59,11 @@ pub struct ZmqConfig {
 }
 
 impl ZmqConfig {
-    /// The operators' `host:port` in their order, and the own place among them.
+    /// Creates a configuration with the operators' `host:port`, in order, and this operator's index.
     ///
     /// # Errors
-    /// If an entry is no address, or the place none of the list's.
+    /// [`WireError::Endpoint`] if an entry is not an address, [`WireError::Index`] if the index is out
+    /// of range.
     pub fn new(
         nodes: impl IntoIterator<Item = impl Into<String>>,
         me: usize,
@@ -74,7 +75,7 @@ impl ZmqConfig {
             }
         }
         if me >= nodes.len() {
-            return Err(WireError::Place {
+            return Err(WireError::Index {
                 me,
                 operators: nodes.len(),
             });
@@ -86,21 +87,21 @@ impl ZmqConfig {
         })
     }
 
-    /// Listens on this address instead of the own port of the list on all addresses.
+    /// Listens on this address, instead of all addresses with the port from the list.
     #[must_use]
     pub fn with_listen(mut self, address: impl Into<String>) -> Self {
         self.listen = Some(address.into());
         self
     }
 
-    /// How many operators there are.
+    /// Returns the number of operators.
     #[must_use]
     pub const fn operators(&self) -> usize {
         self.nodes.len()
     }
 }
 
-/// The port of a `host:port` with a host.
+/// Returns the port of a `host:port`.
 fn port_of(node: &str) -> Option<u16> {
     let (host, port) = node.rsplit_once(':')?;
     let bare = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
@@ -110,7 +111,7 @@ fn port_of(node: &str) -> Option<u16> {
     port.parse().ok()
 }
 
-/// The sockets, open.
+/// The open sockets.
 pub struct ZmqWire {
     outgoing: broadcast::Sender<Bytes>,
     inbox: Mutex<mpsc::Receiver<Arrival>>,
@@ -128,10 +129,10 @@ impl core::fmt::Debug for ZmqWire {
 }
 
 impl ZmqWire {
-    /// Listens on the own port, and connects to the others for as long as it lives.
+    /// Listens on our port, and connects to the others for as long as it lives.
     ///
     /// # Errors
-    /// If the port cannot be had.
+    /// [`WireError::Listen`] if the port is not available.
     pub async fn bind(config: &ZmqConfig) -> Result<Self, WireError> {
         let address = config.listen.clone().unwrap_or_else(|| {
             let port = port_of(&config.nodes[config.me]).unwrap_or_default();
@@ -154,15 +155,15 @@ impl ZmqWire {
             address: bound,
         };
         wire.spawn(accept(listener, outgoing, tasks.clone(), stop.clone()));
-        for (place, node) in config.nodes.iter().enumerate() {
-            if place != config.me {
-                wire.spawn(follow(place, node.clone(), arrivals.clone()));
+        for (index, node) in config.nodes.iter().enumerate() {
+            if index != config.me {
+                wire.spawn(follow(index, node.clone(), arrivals.clone()));
             }
         }
         Ok(wire)
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -197,7 +198,7 @@ impl Wire for ZmqWire {
         body.extend_from_slice(topic.as_bytes());
         body.extend_from_slice(b" ");
         body.extend_from_slice(&json);
-        // Nobody may be connected.
+        // Fails only if nobody is connected.
         let _ = self.outgoing.send(body.freeze());
         Ok(())
     }
@@ -229,33 +230,33 @@ async fn accept(
         let (stream, remote) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "cannot take a connection");
+                tracing::warn!(%error, "cannot accept a connection");
                 sleep(FIRST_RETRY).await;
                 continue;
             }
         };
         if subscribers.fetch_add(1, Ordering::Relaxed) >= MAX_SUBSCRIBERS {
             subscribers.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(%remote, "no place for another subscriber");
+            tracing::warn!(%remote, "connection refused: too many subscribers");
             continue;
         }
         let (messages, stop) = (outgoing.subscribe(), stop.clone());
         let subscribers = subscribers.clone();
         tasks.spawn(async move {
             if let Some(Err(error)) = stop.run_until_cancelled(serve(stream, messages)).await {
-                tracing::debug!(%remote, %error, "a subscriber is gone");
+                tracing::debug!(%remote, %error, "subscriber disconnected");
             }
             subscribers.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
-/// Serves one subscriber to its end.
+/// Serves one subscriber until it disconnects.
 async fn serve(
     mut stream: TcpStream,
     mut messages: broadcast::Receiver<Bytes>,
 ) -> std::io::Result<()> {
-    tune(&stream)?;
+    configure(&stream)?;
     timeout(HANDSHAKE, zmtp::handshake(&mut stream, Kind::Pub)).await??;
     let (mut from, mut to) = stream.into_split();
     // Reading a frame is not to be given up half way, so it has a task of its own, which ends with
@@ -286,7 +287,7 @@ async fn serve(
                     timeout(STALL, to.write_all(&zmtp::message(&message))).await??;
                 },
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::debug!(missed, "a slow subscriber missed messages");
+                    tracing::debug!(missed, "slow subscriber missed messages");
                 }
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),
             },
@@ -294,8 +295,8 @@ async fn serve(
     }
 }
 
-/// The system notices a peer whose machine is gone, within about a minute.
-fn tune(stream: &TcpStream) -> std::io::Result<()> {
+/// Enables keep-alive, so that a peer whose machine is gone is noticed within about a minute.
+fn configure(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
@@ -312,7 +313,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// A subscription begins with 1, the end of one with 0.
+/// Handles a subscription, which begins with 1, or its end, which begins with 0.
 fn subscribe(topics: &mut Vec<Bytes>, request: &Bytes) -> std::io::Result<()> {
     match request.first() {
         Some(1) if topics.len() < MAX_TOPICS => topics.push(request.slice(1..)),
@@ -326,17 +327,18 @@ fn subscribe(topics: &mut Vec<Bytes>, request: &Bytes) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Connects to an operator, hears it, and begins again, for ever. Its name is resolved each time.
-async fn follow(place: usize, node: String, arrivals: mpsc::Sender<Arrival>) {
+/// Connects to an operator, receives from it, and reconnects, indefinitely. Its name is resolved each
+/// time.
+async fn follow(index: usize, node: String, arrivals: mpsc::Sender<Arrival>) {
     let mut pause = FIRST_RETRY;
     loop {
         let mut connected = false;
-        match hear(place, &node, &arrivals, &mut connected).await {
-            Err(error) => tracing::debug!(%node, %error, "an operator is not connected"),
+        match receive(index, &node, &arrivals, &mut connected).await {
+            Err(error) => tracing::debug!(%node, %error, "operator not connected"),
             Ok(()) => return,
         }
         if connected {
-            tracing::info!(operator = place, %node, "lost");
+            tracing::info!(operator = index, %node, "operator disconnected");
             pause = FIRST_RETRY;
         }
         sleep(pause).await;
@@ -344,22 +346,22 @@ async fn follow(place: usize, node: String, arrivals: mpsc::Sender<Arrival>) {
     }
 }
 
-/// Hears an operator until the connection ends; without an error only when nobody listens any more.
-async fn hear(
-    place: usize,
+/// Receives from an operator until the connection ends. Succeeds only if the wire was closed.
+async fn receive(
+    index: usize,
     node: &str,
     arrivals: &mpsc::Sender<Arrival>,
     connected: &mut bool,
 ) -> std::io::Result<()> {
     let mut stream = timeout(HANDSHAKE, TcpStream::connect(node)).await??;
-    tune(&stream)?;
+    configure(&stream)?;
     timeout(HANDSHAKE, zmtp::handshake(&mut stream, Kind::Sub)).await??;
     for topic in [TOPIC_BLOCK, TOPIC_SIGNATURE] {
         let request = [&[1], topic.as_bytes()].concat();
         stream.write_all(&zmtp::message(&request)).await?;
     }
     *connected = true;
-    tracing::info!(operator = place, %node, "connected");
+    tracing::info!(operator = index, %node, "operator connected");
     loop {
         let body = match zmtp::read(&mut stream, MAX_MESSAGE as u64).await? {
             Frame::Message(body) => body,
@@ -373,12 +375,12 @@ async fn hear(
         let message = match read(&body) {
             Ok(message) => message,
             Err(reason) => {
-                tracing::debug!(operator = place, reason, "a frame was dropped");
+                tracing::debug!(operator = index, reason, "message dropped");
                 continue;
             }
         };
-        let from = Some(place);
-        // Full for as long as the machine is busy: the peer's own queue has to wait.
+        let from = Some(index);
+        // While the machine is busy and this queue is full, messages wait in the peer's queue.
         if arrivals.send(Arrival { from, message }).await.is_err() {
             return Ok(());
         }
@@ -390,7 +392,7 @@ fn read(body: &[u8]) -> Result<Message, String> {
     let json = topics
         .iter()
         .find_map(|topic| body.strip_prefix(topic.as_bytes()))
-        .ok_or("an unknown topic")?;
+        .ok_or("unknown topic")?;
     Message::from_json(json).map_err(|error| error.to_string())
 }
 

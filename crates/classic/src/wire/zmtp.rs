@@ -1,16 +1,16 @@
-//! As much of ZMTP 3.0 as one PUB and one SUB socket without security need, within bounds.
+//! A bounded subset of ZMTP 3.0: PUB and SUB sockets without security.
 //!
-//! Source: <https://rfc.zeromq.org/spec/23/>. The `zeromq` crate reserves as many bytes as a peer
-//! announces, before any of them came, so it is not used on a wire where anybody can connect.
+//! Specification: <https://rfc.zeromq.org/spec/23/>. The `zeromq` crate allocates as many bytes as a
+//! peer announces, before any of them arrive, so it is not used where anybody can connect.
 
 use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// The longest command, in bytes: only handshakes and heartbeats have any.
+/// The longest command, in bytes; only handshakes and heartbeats use commands.
 const MAX_COMMAND: u64 = 1024;
-/// How much is taken from a connection at a time.
+/// How much is read from a connection at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
 
 const MORE: u8 = 1;
@@ -32,7 +32,7 @@ impl Kind {
         }
     }
 
-    /// What may be at the other end.
+    /// The socket types accepted at the other end.
     const fn peers(self) -> [&'static [u8]; 2] {
         match self {
             Self::Pub => [b"SUB", b"XSUB"],
@@ -45,14 +45,14 @@ fn broken(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
-/// What came: a message of one part, or a command.
+/// A received frame: a message of one part, or a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     Message(Bytes),
     Command(Bytes),
 }
 
-/// Greets a peer and tells what we are.
+/// Performs the handshake with a peer.
 pub(super) async fn handshake(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     kind: Kind,
@@ -69,15 +69,15 @@ pub(super) async fn handshake(
         return Err(broken("the peer does not speak ZMTP 3"));
     }
     if peer[12..32] != greeting[12..32] {
-        return Err(broken("the peer wants a security mechanism"));
+        return Err(broken("the peer requires a security mechanism"));
     }
     stream.write_all(&ready(kind)).await?;
     let Frame::Command(command) = read(stream, MAX_COMMAND).await? else {
-        return Err(broken("a message before the handshake's end"));
+        return Err(broken("message before the end of the handshake"));
     };
-    let found = socket_type(&command).ok_or_else(|| broken("no READY with a socket type"))?;
+    let found = socket_type(&command).ok_or_else(|| broken("READY without a socket type"))?;
     if !kind.peers().contains(&found) {
-        return Err(broken("a socket of another kind"));
+        return Err(broken("unsuitable socket type"));
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ fn ready(kind: Kind) -> Bytes {
     frame(COMMAND, &body)
 }
 
-/// The peer's socket type in its READY.
+/// Returns the socket type in a peer's READY.
 fn socket_type(command: &[u8]) -> Option<&[u8]> {
     let mut rest = command.strip_prefix(b"\x05READY")?;
     while let Some((&length, after)) = rest.split_first() {
@@ -108,7 +108,7 @@ fn socket_type(command: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// A message of one part as it goes over the wire.
+/// Encodes a message of one part.
 pub(super) fn message(body: &[u8]) -> Bytes {
     frame(0, body)
 }
@@ -129,15 +129,15 @@ fn frame(flags: u8, body: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-/// Reads the next frame, of at most so many bytes. Memory grows with what comes, not with what is
-/// announced.
+/// Reads the next frame, of at most `limit` bytes. Memory grows with the bytes received, not with the
+/// length announced.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), limit: u64) -> io::Result<Frame> {
     let flags = stream.read_u8().await?;
     if flags & !(LONG | COMMAND) != 0 {
         return Err(broken(if flags & MORE == 0 {
-            "a frame with unknown flags"
+            "frame with unknown flags"
         } else {
-            "a message of several parts"
+            "message of several parts"
         }));
     }
     let length = if flags & LONG == 0 {
@@ -147,7 +147,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), limit: u64) -> i
     };
     let command = flags & COMMAND != 0;
     if length > if command { MAX_COMMAND } else { limit } {
-        return Err(broken("a frame above the limit"));
+        return Err(broken("frame over the limit"));
     }
     let mut body = BytesMut::new();
     let mut rest = stream.take(length);
@@ -165,7 +165,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), limit: u64) -> i
     })
 }
 
-/// The answer to a heartbeat, if the command is one: PING has a time to live and a context.
+/// Returns the answer to a heartbeat, if the command is one: PING has a time to live and a context.
 pub(super) fn pong(command: &[u8]) -> Option<Bytes> {
     let context = command.strip_prefix(b"\x04PING")?.get(2..)?;
     Some(frame(COMMAND, &[b"\x04PONG", context].concat()))
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn publisher_and_subscriber_find_each_other_and_no_others() {
+    async fn a_publisher_accepts_a_subscriber_and_nothing_else() {
         let (mut a, mut b) = tokio::io::duplex(1024);
         let (one, other) = tokio::join!(handshake(&mut a, Kind::Pub), handshake(&mut b, Kind::Sub));
         one.expect("a subscriber is there");
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_over_the_limit_is_refused_before_it_comes() {
+    async fn frames_over_the_limit_are_refused_before_they_arrive() {
         let announced = [LONG, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
         assert!(read(&mut &announced[..], 1000).await.is_err());
         let within = message(&[7; 1000]);

@@ -1,4 +1,5 @@
-//! Nodes in memory that share an Ocean chain: first seen wins, blocks travel with a delay.
+//! In-memory nodes that share an Ocean chain: the first block seen wins, and blocks propagate with a
+//! delay.
 
 use std::{
     sync::{Arc, Mutex},
@@ -13,30 +14,30 @@ use federation_chain::{
 use federation_classic::{BlockSigner, SignFailure};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::{
-    BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
+    BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
 };
 use secp256k1::{Message, SECP256K1, SecretKey, ecdsa::Signature};
 use serde_json::json;
 
-/// When virtual time begins: at no boundary of anything.
-const BEGIN: u64 = 1_570_000_003_700;
+/// When virtual time starts, not aligned to any interval.
+const START: u64 = 1_570_000_003_700;
 
-/// Virtual unix time.
-pub fn now(begun: tokio::time::Instant) -> UnixTime {
-    UnixTime::from_millis(BEGIN).after(begun.elapsed())
+/// Returns the virtual Unix time.
+pub fn now(started: tokio::time::Instant) -> UnixTime {
+    UnixTime::from_millis(START).after(started.elapsed())
 }
 
-/// All nodes, and what happened to the chain.
+/// All nodes, and the history of the chain.
 pub struct Chain {
     pub rules: SigningRules,
-    pub begun: tokio::time::Instant,
+    pub started: tokio::time::Instant,
     keys: Vec<SecretKey>,
     nodes: Mutex<Vec<Vec<Block>>>,
-    /// How long a block travels from one node to another.
+    /// How long a block takes from one node to another.
     delay: Duration,
     /// Heights with two complete blocks.
     pub forks: Mutex<Vec<u32>>,
-    /// When each block came to the first node that had it, and at which.
+    /// When the first node received each block, and which node it was.
     pub made: Mutex<Vec<(UnixTime, usize)>>,
 }
 
@@ -56,24 +57,24 @@ impl Chain {
             rules,
             keys,
             delay,
-            begun: tokio::time::Instant::now(),
+            started: tokio::time::Instant::now(),
             forks: Mutex::default(),
             made: Mutex::default(),
         })
     }
 
-    pub fn node(self: &Arc<Self>, place: usize) -> Arc<TestNode> {
+    pub fn node(self: &Arc<Self>, index: usize) -> Arc<TestNode> {
         Arc::new(TestNode {
             chain: self.clone(),
-            place,
+            index,
         })
     }
 
-    pub fn height(&self, place: usize) -> usize {
-        self.nodes.lock().expect("unpoisoned")[place].len() - 1
+    pub fn height(&self, index: usize) -> usize {
+        self.nodes.lock().expect("unpoisoned")[index].len() - 1
     }
 
-    /// The place of whoever proposed the block at a height.
+    /// Returns the index of the operator that proposed the block at a height.
     pub fn proposer(&self, height: usize) -> usize {
         let nodes = self.nodes.lock().expect("unpoisoned");
         match nodes[0][height].header().fields().proof {
@@ -82,14 +83,14 @@ impl Chain {
         }
     }
 
-    fn accept(self: &Arc<Self>, place: usize, block: &Block) -> Result<bool, &'static str> {
+    fn accept(self: &Arc<Self>, index: usize, block: &Block) -> Result<bool, &'static str> {
         self.rules
             .check_block(block)
             .map_err(|_| "block-proof-invalid")?;
         let at = block.height().to_u32() as usize;
         {
             let mut nodes = self.nodes.lock().expect("unpoisoned");
-            let own = &mut nodes[place];
+            let own = &mut nodes[index];
             match own.get(at) {
                 Some(known) if known.block_hash() == block.block_hash() => return Ok(false),
                 Some(_) => {
@@ -105,10 +106,10 @@ impl Chain {
         }
         let mut made = self.made.lock().expect("unpoisoned");
         if made.len() < at {
-            made.push((now(self.begun), place));
+            made.push((now(self.started), index));
         }
         drop(made);
-        for other in (0..self.keys.len()).filter(|other| *other != place) {
+        for other in (0..self.keys.len()).filter(|other| *other != index) {
             let (chain, block) = (self.clone(), block.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(chain.delay).await;
@@ -119,7 +120,7 @@ impl Chain {
     }
 }
 
-fn make(rules: &SigningRules, previous: BlockHash, height: u32, time: u32, place: u8) -> Block {
+fn make(rules: &SigningRules, previous: BlockHash, height: u32, time: u32, index: u8) -> Block {
     let header = Header::new(HeaderFields {
         version: 0x2000_0000,
         previous,
@@ -127,14 +128,14 @@ fn make(rules: &SigningRules, previous: BlockHash, height: u32, time: u32, place
         time,
         height: BlockHeight::new(height),
         proof: Proof::Ocean {
-            contract: [place; 32],
+            contract: [index; 32],
             attestation: [0; 32],
             mapping: [0; 32],
             challenge: rules.signing_script().to_vec(),
             solution: Vec::new(),
         },
     });
-    // One transaction is announced; nobody here looks into it.
+    // One transaction is announced; it is not inspected here.
     let bytes = [header.encode(), vec![1, 0]].concat();
     Block::decode(Dialect::Ocean, bytes.into()).expect("a block")
 }
@@ -142,18 +143,18 @@ fn make(rules: &SigningRules, previous: BlockHash, height: u32, time: u32, place
 /// One operator's node.
 pub struct TestNode {
     pub chain: Arc<Chain>,
-    pub place: usize,
+    pub index: usize,
 }
 
 impl TestNode {
     fn with<T>(&self, look: impl FnOnce(&[Block]) -> T) -> T {
-        look(&self.chain.nodes.lock().expect("unpoisoned")[self.place])
+        look(&self.chain.nodes.lock().expect("unpoisoned")[self.index])
     }
 
-    /// What `signblock` gives.
+    /// Signs a block as `signblock` does.
     pub fn signblock(&self, block: &Block) -> Signature {
         let message = Message::from_digest(block.block_hash().to_bytes());
-        SECP256K1.sign_ecdsa(&message, &self.chain.keys[self.place])
+        SECP256K1.sign_ecdsa(&message, &self.chain.keys[self.index])
     }
 
     fn unknown() -> RpcError {
@@ -178,7 +179,7 @@ impl Node for TestNode {
     }
 
     async fn block_count(&self) -> Result<BlockHeight, RpcError> {
-        Ok(BlockHeight::new(self.chain.height(self.place) as u32))
+        Ok(BlockHeight::new(self.chain.height(self.index) as u32))
     }
 
     async fn best_block_hash(&self) -> Result<BlockHash, RpcError> {
@@ -214,12 +215,12 @@ impl Node for TestNode {
     }
 
     async fn new_block(&self) -> Result<Bytes, RpcError> {
-        let time = u32::try_from(now(self.chain.begun).as_secs()).expect("this century");
+        let time = u32::try_from(now(self.chain.started).as_secs()).expect("this century");
         let (tip, height) = self.with(|blocks| {
             let tip = &blocks[blocks.len() - 1];
             (tip.block_hash(), tip.height().next().to_u32())
         });
-        let block = make(&self.chain.rules, tip, height, time, self.place as u8);
+        let block = make(&self.chain.rules, tip, height, time, self.index as u8);
         Ok(block.as_bytes().clone())
     }
 
@@ -240,7 +241,7 @@ impl Node for TestNode {
 
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError> {
         let block = Block::decode(Dialect::Ocean, Bytes::copy_from_slice(block)).expect("a block");
-        Ok(match self.chain.accept(self.place, &block) {
+        Ok(match self.chain.accept(self.index, &block) {
             Ok(true) => SubmitOutcome::Accepted,
             Ok(false) => SubmitOutcome::Duplicate,
             Err(reason) => SubmitOutcome::Rejected(reason.to_owned()),
@@ -251,7 +252,7 @@ impl Node for TestNode {
         Err(Self::unknown())
     }
 
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
         Err(Self::unknown())
     }
 

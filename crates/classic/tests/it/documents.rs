@@ -1,14 +1,14 @@
-//! What reissuances call at the node is what `docs/operations.md` says that it must allow.
+//! The node methods called for reissuances are those listed in `docs/operations.md`.
 
 use std::{collections::BTreeSet, path::Path};
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    std::fs::read_to_string(path).expect("there")
+    std::fs::read_to_string(path).expect("it exists")
 }
 
 #[test]
-fn the_documents_row_has_what_reissuances_call_at_the_node() {
+fn the_documented_methods_are_those_called_for_reissuances() {
     let source = read("src/reissuance/node.rs");
     let called: BTreeSet<&str> = source
         .split(".call(\"")
@@ -22,7 +22,7 @@ fn the_documents_row_has_what_reissuances_call_at_the_node() {
         .find(|line| line.starts_with("| reissuances by the flags of the Python program"))
         .expect("the row");
     let methods = row.split('|').nth(2).expect("a column");
-    // Every second piece stands between the marks.
+    // Every second part is between backticks.
     let listed: BTreeSet<&str> = methods.split('`').skip(1).step_by(2).collect();
     assert_eq!(listed, called);
 }

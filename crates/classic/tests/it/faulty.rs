@@ -1,4 +1,4 @@
-//! An operator whose key or wire fails costs itself alone, and says so.
+//! An operator whose signer or wire fails affects only itself, and reports it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use federation_chain::Block;
 use federation_classic::{
-    BlockSigner, CallLimits, Config, Event, GuardFile, Message, Operator, Schedule, Share,
+    BlockSigner, CallLimits, Config, Duty, Event, GuardFile, Message, Operator, Schedule,
     SignFailure, TurnGuard,
     wire::{Arrival, Wire, WireError},
 };
@@ -17,38 +17,38 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    air::Air,
     chain::{Chain, TestNode, now},
+    network::Network,
 };
 
 const OPERATORS: u8 = 3;
 const INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Well,
+enum Behaviour {
+    Works,
     Hangs,
     Refuses,
     Panics,
-    /// Signs when the leader has counted.
-    Late,
+    /// Signs after the leader has counted.
+    SignsLate,
 }
 
-struct Fickle {
+struct FaultySigner {
     node: Arc<TestNode>,
-    mood: Mutex<Mood>,
+    behaviour: Mutex<Behaviour>,
 }
 
 #[async_trait]
-impl BlockSigner for Fickle {
+impl BlockSigner for FaultySigner {
     async fn sign(&self, block: &Block) -> Result<Vec<Signature>, SignFailure> {
-        let mood = *self.mood.lock().expect("unpoisoned");
-        match mood {
-            Mood::Well => Ok(vec![self.node.signblock(block)]),
-            Mood::Hangs => core::future::pending().await,
-            Mood::Refuses => Err(SignFailure::new("the PIN is locked")),
-            Mood::Panics => panic!("a fickle key"),
-            Mood::Late => {
+        let behaviour = *self.behaviour.lock().expect("unpoisoned");
+        match behaviour {
+            Behaviour::Works => Ok(vec![self.node.signblock(block)]),
+            Behaviour::Hangs => core::future::pending().await,
+            Behaviour::Refuses => Err(SignFailure::new("the PIN is locked")),
+            Behaviour::Panics => panic!("a faulty key"),
+            Behaviour::SignsLate => {
                 tokio::time::sleep(INTERVAL).await;
                 Ok(vec![self.node.signblock(block)])
             }
@@ -56,11 +56,11 @@ impl BlockSigner for Fickle {
     }
 }
 
-/// A wire that takes no message and does not close.
-struct Stuck;
+/// A wire that accepts no message and does not close.
+struct HangingWire;
 
 #[async_trait]
-impl Wire for Stuck {
+impl Wire for HangingWire {
     async fn publish(&self, _: &Message) -> Result<(), WireError> {
         core::future::pending().await
     }
@@ -76,7 +76,7 @@ impl Wire for Stuck {
 
 struct World {
     chain: Arc<Chain>,
-    air: Arc<Air>,
+    network: Arc<Network>,
     folder: tempfile::TempDir,
     stop: CancellationToken,
 }
@@ -85,7 +85,7 @@ impl World {
     fn new() -> Self {
         Self {
             chain: Chain::new(OPERATORS, 2, Duration::from_millis(300)),
-            air: Air::new(OPERATORS.into(), Duration::from_millis(50)),
+            network: Network::new(OPERATORS.into(), Duration::from_millis(50)),
             folder: tempfile::tempdir().expect("a folder"),
             stop: CancellationToken::new(),
         }
@@ -93,114 +93,114 @@ impl World {
 
     fn operator(
         &self,
-        place: usize,
+        index: usize,
         wire: Arc<dyn Wire>,
         signer: Arc<dyn BlockSigner>,
     ) -> Operator {
         let schedule = Schedule::new(INTERVAL, OPERATORS.into()).expect("a schedule");
-        let folder = self.folder.path().join(place.to_string());
+        let folder = self.folder.path().join(index.to_string());
         let genesis = federation_chain::BlockHash::from_bytes([1; 32]);
-        let guard = GuardFile::open(&folder, genesis, place).expect("a guard");
-        let begun = self.chain.begun;
+        let guard = GuardFile::open(&folder, genesis, index).expect("a guard");
+        let started = self.chain.started;
         Operator::new(
-            Config::new(self.chain.rules.clone(), schedule, place),
-            self.chain.node(place),
+            Config::new(self.chain.rules.clone(), schedule, index),
+            self.chain.node(index),
             wire,
             signer,
             TurnGuard::new(guard),
         )
-        .with_clock(Arc::new(move || now(begun)))
+        .with_clock(Arc::new(move || now(started)))
     }
 
-    fn start(&self, place: usize, signer: Arc<dyn BlockSigner>) -> mpsc::UnboundedReceiver<Event> {
+    fn start(&self, index: usize, signer: Arc<dyn BlockSigner>) -> mpsc::UnboundedReceiver<Event> {
         let (sender, events) = mpsc::unbounded_channel();
-        let wire = Arc::new(self.air.join(place));
-        let operator = self.operator(place, wire, signer).with_events(sender);
+        let wire = Arc::new(self.network.join(index));
+        let operator = self.operator(index, wire, signer).with_events(sender);
         tokio::spawn(operator.run(self.stop.clone()));
         events
     }
 }
 
-/// What was told of this operator's share since the last time.
-fn shares(events: &mut mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
+/// Returns the events about this operator's duties since the last call.
+fn duty_events(events: &mut mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
     core::iter::from_fn(|| events.try_recv().ok())
-        .filter(|event| matches!(event, Event::Missed { .. } | Event::DoneAgain(_)))
+        .filter(|event| matches!(event, Event::DutyFailed { .. } | Event::DutyResumed(_)))
         .collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_fails_in_each_turn_is_told_with_its_reason_and_so_is_its_end() {
-    for (mood, expected) in [
-        (Mood::Hangs, "the key did not answer within 15s"),
-        (Mood::Refuses, "the PIN is locked"),
-        (Mood::Panics, "a fickle key"),
+async fn a_signer_that_fails_in_every_turn_is_reported_with_the_reason_and_so_is_its_recovery() {
+    for (behaviour, expected) in [
+        (Behaviour::Hangs, "no signature within 15000 ms"),
+        (Behaviour::Refuses, "the PIN is locked"),
+        (Behaviour::Panics, "a faulty key"),
     ] {
         let world = World::new();
-        for place in 0..2 {
-            world.start(place, world.chain.node(place));
+        for index in 0..2 {
+            world.start(index, world.chain.node(index));
         }
-        let key = Arc::new(Fickle {
+        let key = Arc::new(FaultySigner {
             node: world.chain.node(2),
-            mood: Mutex::new(mood),
+            behaviour: Mutex::new(behaviour),
         });
         let mut events = world.start(2, key.clone());
         tokio::time::sleep(INTERVAL * 12).await;
         let height = world.chain.height(0);
-        assert!(height >= 6, "the others go on: {height}");
-        let told = shares(&mut events);
+        assert!(height >= 6, "the others continue: {height}");
+        let reported = duty_events(&mut events);
         assert!(
-            matches!(&told[0], Event::Missed { share: Share::Sign, turns: 3, reason }
+            matches!(&reported[0], Event::DutyFailed { duty: Duty::Sign, turns: 3, reason }
                 if reason.contains(expected)),
-            "{told:?}"
+            "{reported:?}"
         );
-        *key.mood.lock().expect("unpoisoned") = Mood::Well;
+        *key.behaviour.lock().expect("unpoisoned") = Behaviour::Works;
         tokio::time::sleep(INTERVAL * 3).await;
-        assert_eq!(shares(&mut events), [Event::DoneAgain(Share::Sign)]);
+        assert_eq!(duty_events(&mut events), [Event::DutyResumed(Duty::Sign)]);
         world.stop.cancel();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn signatures_that_come_when_the_leader_has_counted_are_told_as_missed() {
+async fn signatures_after_the_leader_has_counted_are_reported_as_failures() {
     let world = World::new();
-    for place in 0..2 {
-        world.start(place, world.chain.node(place));
+    for index in 0..2 {
+        world.start(index, world.chain.node(index));
     }
-    let key = Arc::new(Fickle {
+    let key = Arc::new(FaultySigner {
         node: world.chain.node(2),
-        mood: Mutex::new(Mood::Late),
+        behaviour: Mutex::new(Behaviour::SignsLate),
     });
     let mut limits = CallLimits::default();
     limits.key = INTERVAL * 2;
     let (sender, mut events) = mpsc::unbounded_channel();
-    let operator = world.operator(2, Arc::new(world.air.join(2)), key);
+    let operator = world.operator(2, Arc::new(world.network.join(2)), key);
     let operator = operator.with_events(sender).with_limits(limits);
     tokio::spawn(operator.run(world.stop.clone()));
     tokio::time::sleep(INTERVAL * 12).await;
-    let told = shares(&mut events);
+    let reported = duty_events(&mut events);
     assert!(
-        matches!(&told[..], [Event::Missed { share: Share::Sign, turns: 3, reason }, ..]
+        matches!(&reported[..], [Event::DutyFailed { duty: Duty::Sign, turns: 3, reason }, ..]
             if reason.contains("too late")),
-        "{told:?}"
+        "{reported:?}"
     );
     world.stop.cancel();
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operator_stops_whatever_its_key_and_its_wire_do() {
+async fn an_operator_stops_even_if_its_signer_and_its_wire_hang() {
     let world = World::new();
-    let key = Arc::new(Fickle {
+    let key = Arc::new(FaultySigner {
         node: world.chain.node(0),
-        mood: Mutex::new(Mood::Hangs),
+        behaviour: Mutex::new(Behaviour::Hangs),
     });
-    let operator = world.operator(0, Arc::new(Stuck), key.clone());
+    let operator = world.operator(0, Arc::new(HangingWire), key.clone());
     let running = tokio::spawn(operator.run(world.stop.clone()));
     tokio::time::sleep(INTERVAL * 7).await;
-    assert!(!running.is_finished(), "it goes on");
+    assert!(!running.is_finished(), "it keeps running");
     world.stop.cancel();
     let ended = running.await.expect("no panic");
     assert!(ended.is_ok(), "{ended:?}");
-    // And lets go of its key.
+    // It also releases its signer.
     while Arc::strong_count(&key) > 1 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -1,4 +1,4 @@
-//! The old Kafka topics, on the mock cluster of librdkafka.
+//! The old Kafka topics, with librdkafka's mock cluster.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ fn cluster() -> MockCluster<'static, DefaultProducerContext> {
     MockCluster::new(1).expect("a cluster")
 }
 
-/// The program of this crate that runs a client.
+/// This crate's client program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-classic-kafka-client");
 
 async fn connect(brokers: &str, me: usize) -> KafkaWire {
-    let config = KafkaConfig::new(brokers, 3, me).expect("fine");
+    let config = KafkaConfig::new(brokers, 3, me).expect("valid");
     let nothing: [&str; 0] = [];
     KafkaWire::start(config, PROGRAM, nothing)
         .await
@@ -50,7 +50,7 @@ fn signatures(height: u32) -> Message {
     }
 }
 
-/// Sends until it arrives: only what comes after a reader is there is read.
+/// Sends a message until it arrives, since a reader misses earlier messages.
 async fn arrives(from: &KafkaWire, to: &KafkaWire, message: &Message) -> Arrival {
     let sending = async {
         loop {
@@ -68,19 +68,19 @@ async fn arrives(from: &KafkaWire, to: &KafkaWire, message: &Message) -> Arrival
     };
     tokio::select! {
         arrival = timeout(LIMIT, receiving) => arrival.expect("in time"),
-        () = sending => unreachable!("it sends for ever"),
+        () = sending => unreachable!("it never stops sending"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn proposals_come_from_nobody_and_signatures_by_their_operators_topic() {
+async fn proposals_have_no_sender_and_signatures_that_of_their_topic() {
     let cluster = cluster();
     let brokers = cluster.bootstrap_servers();
     let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
     assert_eq!(arrives(&a, &c, &proposal(7, 1000)).await.from, None);
     assert_eq!(arrives(&a, &c, &signatures(7)).await.from, Some(0));
     assert_eq!(arrives(&c, &a, &signatures(7)).await.from, Some(2));
-    // Also while somebody waits for a message.
+    // Closing also works while a recv is pending.
     let waiting = async { while a.recv().await.is_ok() {} };
     timeout(LIMIT, async { tokio::join!(waiting, a.close()) })
         .await
@@ -90,7 +90,7 @@ async fn proposals_come_from_nobody_and_signatures_by_their_operators_topic() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_said_before_and_what_is_garbage_is_not_heard() {
+async fn earlier_messages_and_garbage_are_not_received() {
     let cluster = cluster();
     let brokers = cluster.bootstrap_servers();
     let mut config = ClientConfig::new();
@@ -98,39 +98,39 @@ async fn what_was_said_before_and_what_is_garbage_is_not_heard() {
         .set("bootstrap.servers", &brokers)
         .create()
         .expect("a producer");
-    let say = |topic: &str, text: &[u8]| {
+    let send = |topic: &str, text: &[u8]| {
         let record: BaseRecord<'_, (), [u8]> = BaseRecord::to(topic).payload(text);
         assert!(other.send(record).is_ok());
         other.flush(LIMIT).expect("sent");
     };
     let old = proposal(5, 10).to_json();
-    say("new-block", &old);
-    say("new-sig0", &signatures(5).to_json());
+    send("new-block", &old);
+    send("new-sig0", &signatures(5).to_json());
     let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
-    // Now it listens.
+    // Now it is reading.
     arrives(&a, &c, &proposal(6, 10)).await;
     for garbage in [&b""[..], b"{", b"{\"height\": 7}", &signatures(7).to_json()] {
-        say("new-block", garbage);
+        send("new-block", garbage);
     }
     a.publish(&proposal(8, 10)).await.expect("open");
     loop {
-        let heard = timeout(LIMIT, c.recv()).await.expect("in time");
-        match heard.expect("open").message.height().to_u32() {
+        let received = timeout(LIMIT, c.recv()).await.expect("in time");
+        match received.expect("open").message.height().to_u32() {
             6 => {}
             8 => break,
-            other => panic!("height {other} is heard"),
+            other => panic!("height {other} was received"),
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn brokers_that_come_late_or_go_away_are_waited_for() {
+async fn brokers_that_start_late_or_go_down_are_retried() {
     let cluster = cluster();
     cluster.broker_down(1).expect("down");
     let brokers = cluster.bootstrap_servers();
     let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
     for height in 0..30 {
-        // More than the queue holds: what is too much is stale, not an error.
+        // More than the queue holds: the excess is dropped as stale, without an error.
         a.publish(&proposal(height, 10)).await.expect("open");
     }
     cluster.broker_up(1).expect("up");
@@ -142,7 +142,7 @@ async fn brokers_that_come_late_or_go_away_are_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_ends_is_started_again_and_what_follows_arrives() {
+async fn a_client_that_ends_is_restarted_and_later_messages_arrive() {
     let cluster = cluster();
     let brokers = cluster.bootstrap_servers();
     let (a, c) = tokio::join!(connect(&brokers, 0), connect(&brokers, 2));
@@ -152,7 +152,7 @@ async fn a_client_that_ends_is_started_again_and_what_follows_arrives() {
         let kill = std::process::Command::new("kill")
             .args(["-KILL", &process.to_string()])
             .status();
-        assert!(kill.expect("a command of the system").success());
+        assert!(kill.expect("the system has kill").success());
     }
     let restarted = async {
         while a.restarts() == 0 || c.restarts() == 0 {
@@ -165,8 +165,8 @@ async fn a_client_that_ends_is_started_again_and_what_follows_arrives() {
 }
 
 #[tokio::test]
-async fn what_the_library_refuses_is_said_at_the_start() {
-    let config = KafkaConfig::new("127.0.0.1:1", 3, 0).expect("fine");
+async fn invalid_properties_are_refused_at_the_start() {
+    let config = KafkaConfig::new("127.0.0.1:1", 3, 0).expect("valid");
     let config = config.with_property("no.such.property", "1");
     let nothing: [&str; 0] = [];
     let refused = KafkaWire::start(config, PROGRAM, nothing).await;

@@ -1,11 +1,11 @@
-//! Operators of this crate beside operators that behave as the Python program does.
+//! Operators of this crate together with operators that behave like the Python program.
 #![expect(unreachable_pub, reason = "modules of one test program")]
 
-mod air;
 mod chain;
 mod documents;
 mod faulty;
 mod kafka;
 mod mixtures;
+mod network;
 mod python;
 mod sockets;

@@ -1,5 +1,5 @@
-//! The Python program's behaviour, from the description of its wire and turns: its timing, what it
-//! counts, what it forgets and what it does not check. Only for comparison.
+//! The behaviour of the Python program, as described by its wire and turns: its timing, and what it
+//! counts, forgets and fails to check. For comparison only.
 
 use std::sync::Arc;
 
@@ -12,24 +12,24 @@ use secp256k1::ecdsa::Signature;
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 
-use crate::air::Frame;
+use crate::network::Frame;
 
 const BLOCK: &str = "10";
 const SIGNATURE: &str = "20";
-/// It polls without a pause; here is a short one.
+/// The Python program polls without a pause; this is a short one.
 const POLL: Duration = Duration::from_millis(50);
 
-/// What it sends and hears by.
+/// Its connections to the other operators.
 #[async_trait]
 pub trait Messenger: Send {
     async fn produce(&mut self, topic: &str, json: String);
     fn consumers(&self) -> usize;
-    /// The next frame of one of its sockets, if one is there.
+    /// Returns the next frame of one of its sockets, if any.
     async fn read(&mut self, consumer: usize) -> Option<Frame>;
     async fn reconnect(&mut self);
 }
 
-/// One operator with the Python program.
+/// An operator that runs the Python program.
 pub struct Python<M> {
     pub node: Arc<dyn Node>,
     pub wallet: Arc<dyn BlockSigner>,
@@ -136,13 +136,13 @@ impl<M: Messenger> Python<M> {
         sleep(Duration::from_secs_f64(rest)).await;
     }
 
-    /// The messages of a topic for the next height. Of each socket it reads up to the first message
-    /// of another topic, which is lost with those of other heights.
+    /// Returns the messages of a topic for the next height. It reads each socket up to the first message
+    /// of another topic, which is lost, as are those of other heights.
     async fn consume(&mut self, topic: &str, height: u64) -> Vec<Value> {
         let mut found = Vec::new();
         for consumer in 0..self.messenger.consumers() {
-            while let Some((of, text)) = self.messenger.read(consumer).await {
-                if of != topic {
+            while let Some((found_topic, text)) = self.messenger.read(consumer).await {
+                if found_topic != topic {
                     break;
                 }
                 let message: Value = serde_json::from_str(&text).expect("JSON, or it dies");
@@ -154,7 +154,7 @@ impl<M: Messenger> Python<M> {
         found
     }
 
-    /// `signblock`: whatever the block is.
+    /// `signblock`, for any block.
     async fn blocksig(&self, hex: &str) -> String {
         let block = decode(self.rules.dialect(), hex);
         let signatures = self.wallet.sign(&block).await.expect("a wallet");
@@ -170,10 +170,10 @@ impl<M: Messenger> Python<M> {
             let signatures: Vec<Signature> =
                 federation_chain::signatures_of_script_sig(&script_sig).expect("signatures");
             for signature in signatures {
-                for place in 0..self.rules.script().keys().len() {
+                for index in 0..self.rules.script().keys().len() {
                     let hash = block.block_hash();
-                    if self.rules.verify_signature(hash, place, &signature).is_ok() {
-                        valid.insert(place, signature);
+                    if self.rules.verify_signature(hash, index, &signature).is_ok() {
+                        valid.insert(index, signature);
                     }
                 }
             }
@@ -187,7 +187,7 @@ fn decode(dialect: Dialect, hex: &str) -> Block {
     Block::decode(dialect, bytes.into()).expect("a block")
 }
 
-/// Seconds of a moment, for messages of tests.
+/// Returns a moment in seconds, for test messages.
 pub fn secs(moment: UnixTime) -> f64 {
     moment.as_millis() as f64 / 1000.0
 }

@@ -1,5 +1,5 @@
-//! Five operators on five devnet nodes over real sockets: those of the `zeromq` crate, which the
-//! Python program's behaviour speaks by here, beside ours.
+//! Five operators on five devnet nodes over real sockets: ours, and those of the `zeromq` crate for the
+//! operators that behave like the Python program.
 
 use std::{
     collections::VecDeque,
@@ -22,12 +22,12 @@ use tokio_util::sync::CancellationToken;
 use zeromq::{PubSocket, Socket, SocketRecv, SocketSend, SubSocket};
 
 use crate::{
-    air::Frame,
+    network::Frame,
     python::{Messenger, Python},
 };
 
 const OPERATORS: usize = 5;
-/// The old program's turns are of whole seconds, and so are halves of them.
+/// The old program's turns, and halves of them, take whole seconds.
 const T: u64 = 2;
 
 /// Sockets of the `zeromq` crate.
@@ -68,7 +68,7 @@ async fn follow(endpoint: String, frames: Arc<Mutex<VecDeque<Frame>>>) {
     loop {
         let mut socket = SubSocket::new();
         for topic in ["10", "20"] {
-            socket.subscribe(topic).await.expect("remembered");
+            socket.subscribe(topic).await.expect("stored");
         }
         if socket.connect(&endpoint).await.is_ok() {
             while let Ok(message) = socket.recv().await {
@@ -108,7 +108,7 @@ impl Messenger for Sockets {
     }
 }
 
-/// Ports of loopback, held for this process.
+/// Returns loopback addresses with ports reserved for this process.
 fn free_nodes() -> Vec<String> {
     let port = || federation_ocean_rpc::process::free_port().expect("a port");
     (0..OPERATORS)
@@ -116,7 +116,7 @@ fn free_nodes() -> Vec<String> {
         .collect()
 }
 
-/// A devnet node whose wallet has an operator's key.
+/// Starts a devnet node whose wallet has an operator's key.
 async fn node(dialect: Dialect, script: &MultisigScript, key: &SecretKey) -> (DevNode, NodeClient) {
     let config = DevNodeConfig::new(dialect, script.clone());
     let node = DevNode::spawn(config).await.expect("a node");
@@ -152,19 +152,19 @@ async fn a_mixture_makes_blocks(dialect: Dialect, ours: &[usize]) {
         nodes.push(node);
         clients.push(client);
     }
-    // After all other listeners, which take ports too.
+    // After all other listeners, which need ports too.
     let addresses = free_nodes();
-    for (place, client) in clients.into_iter().enumerate() {
+    for (index, client) in clients.into_iter().enumerate() {
         let wallet = Arc::new(NodeSigner::new(client.clone(), &rules));
-        if ours.contains(&place) {
+        if ours.contains(&index) {
             let schedule = Schedule::new(Duration::from_secs(T), OPERATORS).expect("a schedule");
-            let own = folder.path().join(place.to_string());
+            let own = folder.path().join(index.to_string());
             let genesis = BlockHash::from_bytes([1; 32]);
-            let guard = TurnGuard::new(GuardFile::open(&own, genesis, place).expect("a guard"));
-            let wire = ZmqConfig::new(addresses.clone(), place).expect("addresses");
+            let guard = TurnGuard::new(GuardFile::open(&own, genesis, index).expect("a guard"));
+            let wire = ZmqConfig::new(addresses.clone(), index).expect("addresses");
             let wire = ZmqWire::bind(&wire).await.expect("a free port");
             let operator = Operator::new(
-                Config::new(rules.clone(), schedule, place),
+                Config::new(rules.clone(), schedule, index),
                 Arc::new(client),
                 Arc::new(wire),
                 wallet,
@@ -179,21 +179,24 @@ async fn a_mixture_makes_blocks(dialect: Dialect, ours: &[usize]) {
                 node: Arc::new(client),
                 wallet,
                 rules: rules.clone(),
-                messenger: Sockets::bind(&addresses, place).await,
+                messenger: Sockets::bind(&addresses, index).await,
                 clock: system_clock(),
                 blocktime: T,
                 total: OPERATORS as u64,
-                my_id: place as u64,
+                my_id: index as u64,
                 nsigs: 3,
             };
             running.push(tokio::spawn(python.run()));
         }
     }
-    // Each has led once, and none has made two blocks of a height.
+    // Each has led once, and no height has two blocks.
     let height = |node: &DevNode| node.tip().0;
     let made = async {
         while nodes.iter().any(|node| height(node) < BlockHeight::new(6)) {
-            assert!(running.iter().all(|task| !task.is_finished()), "one ended");
+            assert!(
+                running.iter().all(|task| !task.is_finished()),
+                "an operator ended"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };

@@ -1,4 +1,4 @@
-//! The methods.
+//! The RPC methods.
 
 use elements::{AssetId, Transaction, Txid, encode::deserialize};
 use federation_chain::{Block, BlockHash, Dialect, Params, ParamsRoot};
@@ -27,9 +27,9 @@ const VERIFY_REJECTED: i32 = -26;
 
 type Answer = Result<Value, RpcFault>;
 
-/// Calls a method by its name.
+/// Calls a method by name.
 pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
-    let params = Params_::new(params)?;
+    let params = Arguments::new(params)?;
     let ocean = shared.config.dialect == Dialect::Ocean;
     match method {
         "getblockchaininfo" => Ok(blockchain_info(shared)),
@@ -62,7 +62,7 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
         "validateaddress" => address_info(shared, &params),
         "createwallet" if !ocean => create_wallet(shared, &params),
         "loadwallet" if !ocean => load_wallet(&params),
-        // The wallet looks at the whole chain always.
+        // The wallet always considers the whole chain.
         "rescanblockchain" if !ocean => {
             let height = shared.state().ledger.height().to_u32();
             Ok(json!({ "start_height": 0, "stop_height": height }))
@@ -77,7 +77,7 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
         "issueasset" => issue(shared, &params),
         "reissueasset" => reissue(shared, &params),
         "listissuances" => Ok(issuances(shared)),
-        "uptime" => Ok(json!(shared.begun.elapsed().as_secs())),
+        "uptime" => Ok(json!(shared.started.elapsed().as_secs())),
         "stop" => {
             shared.stop.cancel();
             Ok(json!(if ocean {
@@ -90,10 +90,10 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
     }
 }
 
-/// The parameters of a call, by place.
-struct Params_(Vec<Value>);
+/// The positional parameters of a call.
+struct Arguments(Vec<Value>);
 
-impl Params_ {
+impl Arguments {
     fn new(params: Value) -> Result<Self, RpcFault> {
         match params {
             Value::Array(list) => Ok(Self(list)),
@@ -126,7 +126,7 @@ impl Params_ {
             .map_err(|_| RpcFault::new(INVALID_PARAMETER, "blockhash must be of length 64"))
     }
 
-    /// An amount in coins, as satoshi; missing is zero.
+    /// An amount in coins, as satoshi; zero if missing.
     fn amount(&self, at: usize) -> Result<u64, RpcFault> {
         let invalid = || RpcFault::new(TYPE_ERROR, "Invalid amount");
         let Some(value) = self.get(at) else {
@@ -189,7 +189,8 @@ fn blockchain_info(shared: &Shared) -> Value {
             put("warnings", json!(""));
         }
     }
-    // All of the next block, as the nodes tell it, but for the age of the epoch at the tip.
+    // All of this is about the next block, as in the nodes, except for the epoch's age at the best
+    // block.
     if let Some(epochs) = ledger.epochs() {
         let root = ParamsRoot::of(&epochs.in_force());
         put("current_params_root", json!(root.to_string()));
@@ -241,7 +242,7 @@ fn mempool_info(shared: &Shared) -> Value {
     })
 }
 
-fn block_hash(shared: &Shared, params: &Params_) -> Answer {
+fn block_hash(shared: &Shared, params: &Arguments) -> Answer {
     let out_of_range = || RpcFault::new(INVALID_PARAMETER, "Block height out of range");
     let height = params
         .get(0)
@@ -253,11 +254,11 @@ fn block_hash(shared: &Shared, params: &Params_) -> Answer {
     Ok(json!(block.block_hash().to_string()))
 }
 
-/// Looks a block up and shows it.
+/// Finds a block and returns a view of it.
 fn with_block(
     shared: &Shared,
-    params: &Params_,
-    show: impl FnOnce(&State, usize, &Block) -> Value,
+    params: &Arguments,
+    view: impl FnOnce(&State, usize, &Block) -> Value,
 ) -> Answer {
     let hash = params.hash(0)?;
     let state = shared.state();
@@ -265,10 +266,10 @@ fn with_block(
         .ledger
         .find(&hash)
         .ok_or_else(|| RpcFault::new(INVALID_ADDRESS_OR_KEY, "Block not found"))?;
-    Ok(show(&state, height, block))
+    Ok(view(&state, height, block))
 }
 
-fn get_block(shared: &Shared, params: &Params_, ocean: bool) -> Answer {
+fn get_block(shared: &Shared, params: &Arguments, ocean: bool) -> Answer {
     let raw = match params.get(1) {
         Some(Value::Bool(verbose)) => !verbose,
         Some(number) if !ocean => number.as_u64() == Some(0),
@@ -283,7 +284,7 @@ fn get_block(shared: &Shared, params: &Params_, ocean: bool) -> Answer {
     })
 }
 
-fn get_header(shared: &Shared, params: &Params_) -> Answer {
+fn get_header(shared: &Shared, params: &Arguments) -> Answer {
     let raw = params.get(1) == Some(&Value::Bool(false));
     with_block(shared, params, |state, height, block| {
         if raw {
@@ -294,16 +295,16 @@ fn get_header(shared: &Shared, params: &Params_) -> Answer {
     })
 }
 
-fn decode_block(shared: &Shared, params: &Params_) -> Result<Block, RpcFault> {
+fn decode_block(shared: &Shared, params: &Arguments) -> Result<Block, RpcFault> {
     let failed = || RpcFault::new(DESERIALIZATION_ERROR, "Block decode failed");
     let bytes = Vec::<u8>::from_hex(params.text(0)?).map_err(|_| failed())?;
     let block = Block::decode(shared.config.dialect, bytes.into()).map_err(|_| failed())?;
-    // Cut or padded transactions do not decode either.
+    // Truncated or padded transactions do not decode either.
     block.transaction_ids().map_err(|_| failed())?;
     Ok(block)
 }
 
-fn test_block(shared: &Shared, params: &Params_) -> Answer {
+fn test_block(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
     let now = shared.now();
     match shared.state().ledger.check(&block, now) {
@@ -315,9 +316,9 @@ fn test_block(shared: &Shared, params: &Params_) -> Answer {
     }
 }
 
-fn submit_block(shared: &Shared, params: &Params_) -> Answer {
+fn submit_block(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
-    // Signatures are the first thing that the nodes look at.
+    // The nodes check signatures first.
     let signed = shared.state().ledger.check_proof(&block).is_ok();
     let known = shared.state().ledger.find(&block.block_hash()).is_some();
     if !signed && !known {
@@ -331,7 +332,7 @@ fn submit_block(shared: &Shared, params: &Params_) -> Answer {
     })
 }
 
-/// The block's own signatures by keys that the node was given.
+/// Signatures of the block by the imported keys.
 fn signatures(shared: &Shared, block: &Block) -> Vec<(secp256k1::PublicKey, Signature)> {
     let message = Message::from_digest(block.block_hash().to_bytes());
     let state = shared.state();
@@ -354,7 +355,7 @@ fn signatures(shared: &Shared, block: &Block) -> Vec<(secp256k1::PublicKey, Sign
         .collect()
 }
 
-fn sign_block(shared: &Shared, params: &Params_) -> Answer {
+fn sign_block(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
     let signatures = signatures(shared, &block);
     if shared.config.dialect == Dialect::Ocean {
@@ -380,7 +381,7 @@ fn sign_block(shared: &Shared, params: &Params_) -> Answer {
         .collect())
 }
 
-fn combine(shared: &Shared, params: &Params_) -> Answer {
+fn combine(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
     let rules = shared.state().ledger.rules().clone();
     let invalid = || RpcFault::new(DESERIALIZATION_ERROR, "Invalid signature");
@@ -405,13 +406,13 @@ fn combine(shared: &Shared, params: &Params_) -> Answer {
             }
         };
         for signature in candidates {
-            let signer = (0..rules.script().keys().len()).find(|place| {
+            let signer = (0..rules.script().keys().len()).find(|index| {
                 rules
-                    .verify_signature(block.block_hash(), *place, &signature)
+                    .verify_signature(block.block_hash(), *index, &signature)
                     .is_ok()
             });
-            if let Some(place) = signer {
-                found.insert(place, signature);
+            if let Some(index) = signer {
+                found.insert(index, signature);
             }
         }
     }
@@ -427,15 +428,15 @@ fn combine(shared: &Shared, params: &Params_) -> Answer {
     })
 }
 
-fn import_key(shared: &Shared, params: &Params_) -> Answer {
+fn import_key(shared: &Shared, params: &Arguments) -> Answer {
     let secret = decode_wif(params.text(0)?, &Network::ELEMENTS_CUSTOM)
         .map_err(|_| RpcFault::new(INVALID_ADDRESS_OR_KEY, "Invalid private key encoding"))?;
     shared.state().block_keys.push(secret);
     Ok(Value::Null)
 }
 
-/// A script that pays to a key's hash; others are not explained.
-fn decode_script(params: &Params_) -> Answer {
+/// Decodes a script that pays to a key's hash; others are reported as nonstandard.
+fn decode_script(params: &Arguments) -> Answer {
     let script = Vec::<u8>::from_hex(params.text(0)?)
         .map_err(|_| RpcFault::new(INVALID_PARAMETER, "argument must be hexadecimal string"))?;
     let script = bitcoin::ScriptBuf::from_bytes(script);
@@ -447,7 +448,7 @@ fn decode_script(params: &Params_) -> Answer {
     Ok(json!({ "type": "pubkeyhash", "address": address, "addresses": [address] }))
 }
 
-/// A legacy wallet without a pass phrase.
+/// A legacy wallet without a passphrase.
 fn wallet_info(ocean: bool) -> Value {
     if ocean {
         json!({ "walletversion": 130_000 })
@@ -456,8 +457,8 @@ fn wallet_info(ocean: bool) -> Value {
     }
 }
 
-/// Whether an address is of a key that was imported.
-fn address_info(shared: &Shared, params: &Params_) -> Answer {
+/// Whether an address belongs to an imported key.
+fn address_info(shared: &Shared, params: &Arguments) -> Answer {
     let address = params.text(0)?;
     let mut keys = shared.state().block_keys.clone().into_iter();
     let is_mine = keys.any(|secret| {
@@ -467,7 +468,7 @@ fn address_info(shared: &Shared, params: &Params_) -> Answer {
     Ok(json!({ "address": address, "ismine": is_mine, "iswatchonly": false }))
 }
 
-fn create_wallet(shared: &Shared, params: &Params_) -> Answer {
+fn create_wallet(shared: &Shared, params: &Arguments) -> Answer {
     let name = params.text(0)?;
     let mut state = shared.state();
     if !state.wallets.iter().any(|wallet| wallet == name) {
@@ -477,7 +478,7 @@ fn create_wallet(shared: &Shared, params: &Params_) -> Answer {
     Ok(json!({ "name": name, "warning": warning }))
 }
 
-fn load_wallet(params: &Params_) -> Answer {
+fn load_wallet(params: &Arguments) -> Answer {
     let name = params.text(0)?;
     let message = format!(
         "Wallet file verification failed. Failed to load database path '{name}'. Path does not exist."
@@ -493,7 +494,7 @@ fn rejected(error: &Invalid) -> RpcFault {
     RpcFault::new(code, error.to_string())
 }
 
-fn send_raw(shared: &Shared, params: &Params_) -> Answer {
+fn send_raw(shared: &Shared, params: &Arguments) -> Answer {
     let failed = || RpcFault::new(DESERIALIZATION_ERROR, "TX decode failed");
     let bytes = Vec::<u8>::from_hex(params.text(0)?).map_err(|_| failed())?;
     let transaction: Transaction = deserialize(&bytes).map_err(|_| failed())?;
@@ -511,7 +512,7 @@ fn send(shared: &Shared, transaction: Transaction) -> Answer {
     Ok(json!(txid.to_string()))
 }
 
-fn raw_transaction(shared: &Shared, params: &Params_) -> Answer {
+fn raw_transaction(shared: &Shared, params: &Arguments) -> Answer {
     let unknown = || {
         RpcFault::new(
             INVALID_ADDRESS_OR_KEY,
@@ -534,7 +535,7 @@ fn raw_transaction(shared: &Shared, params: &Params_) -> Answer {
     ))
 }
 
-fn tx_out(shared: &Shared, params: &Params_) -> Answer {
+fn tx_out(shared: &Shared, params: &Arguments) -> Answer {
     let Ok(txid) = params.text(0)?.parse::<Txid>() else {
         return Err(RpcFault::new(
             INVALID_PARAMETER,
@@ -545,7 +546,7 @@ fn tx_out(shared: &Shared, params: &Params_) -> Answer {
         .get(1)
         .and_then(Value::as_u64)
         .and_then(|n| u32::try_from(n).ok());
-    let index = index.ok_or_else(|| RpcFault::new(TYPE_ERROR, "vout is no number"))?;
+    let index = index.ok_or_else(|| RpcFault::new(TYPE_ERROR, "vout is not a number"))?;
     let state = shared.state();
     let at = elements::OutPoint::new(txid, index);
     let Some(output) = state.mempool.output(&state.ledger, &at) else {
@@ -595,9 +596,10 @@ fn wallet_fault(error: &WalletError) -> RpcFault {
     RpcFault::new(code, error.to_string())
 }
 
-/// `sendtoaddress address amount`, with the asset tenth as Elements has it, or sixth as Ocean has it.
-fn send_to_address(shared: &Shared, params: &Params_) -> Answer {
-    let place = if shared.config.dialect == Dialect::Ocean {
+/// `sendtoaddress address amount`, with the asset as the tenth parameter on Elements, or the sixth
+/// on Ocean.
+fn send_to_address(shared: &Shared, params: &Arguments) -> Answer {
+    let position = if shared.config.dialect == Dialect::Ocean {
         5
     } else {
         9
@@ -605,8 +607,8 @@ fn send_to_address(shared: &Shared, params: &Params_) -> Answer {
     let (address, amount) = (params.text(0)?, params.amount(1)?);
     let transaction = {
         let state = shared.state();
-        let name = if params.get(place).is_some() {
-            params.text(place)?
+        let name = if params.get(position).is_some() {
+            params.text(position)?
         } else {
             ""
         };
@@ -619,7 +621,7 @@ fn send_to_address(shared: &Shared, params: &Params_) -> Answer {
     send(shared, transaction)
 }
 
-fn issue(shared: &Shared, params: &Params_) -> Answer {
+fn issue(shared: &Shared, params: &Arguments) -> Answer {
     let (amount, tokens) = (params.amount(0)?, params.amount(1)?);
     if amount == 0 && tokens == 0 {
         let message = "Issuance must have one non-zero component";
@@ -646,7 +648,7 @@ fn issue(shared: &Shared, params: &Params_) -> Answer {
     }))
 }
 
-fn reissue(shared: &Shared, params: &Params_) -> Answer {
+fn reissue(shared: &Shared, params: &Arguments) -> Answer {
     let amount = params.amount(1)?;
     let transaction = {
         let state = shared.state();

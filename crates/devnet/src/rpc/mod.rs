@@ -1,4 +1,4 @@
-//! JSON-RPC as Elements and Ocean nodes speak it.
+//! JSON-RPC as implemented by Elements and Ocean nodes.
 
 mod methods;
 mod views;
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::node::Shared;
 
-/// The largest body: a block of sixteen megabytes in hex.
+/// The maximum size of a request body: a block of sixteen megabytes in hex.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
 const METHOD_NOT_FOUND: i32 = -32601;
@@ -27,7 +27,7 @@ const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 const IN_WARMUP: i32 = -28;
 
-/// An error as the node's RPC has it.
+/// An error of the node's RPC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RpcFault {
     pub(crate) code: i32,
@@ -43,7 +43,7 @@ impl RpcFault {
     }
 }
 
-/// Serves until the node stops.
+/// Serves requests until the node stops.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let stop = shared.stop.clone();
     let app = Router::new()
@@ -55,7 +55,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         () = stop.cancelled() => {}
         result = served => {
             if let Err(error) = result {
-                tracing::error!(%error, "the RPC server ended");
+                tracing::error!(%error, "RPC server failed");
             }
         }
     }
@@ -73,7 +73,7 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
         let ask = HeaderValue::from_static("Basic realm=\"jsonrpc\"");
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, ask)]).into_response();
     }
-    // Blocks are large and checked under a lock: not on the threads that serve.
+    // Blocks are large and checked under a lock, so not on the threads of the server.
     let work = tokio::task::spawn_blocking(move || handle(&shared, &body));
     let (status, text) = work.await.unwrap_or_else(|error| {
         let fault = RpcFault::new(-1, error.to_string());
@@ -100,7 +100,7 @@ struct Request<'a> {
     id: Option<&'a RawValue>,
 }
 
-/// Answers one body: a request or a batch.
+/// Handles one body: a request or a batch.
 pub(crate) fn handle(shared: &Shared, body: &[u8]) -> (StatusCode, String) {
     let parse_error = || {
         let fault = RpcFault::new(PARSE_ERROR, "Parse error");

@@ -1,175 +1,179 @@
-//! Configuration files that say something else than they seem to.
+//! Errors for configuration files that a node would read differently from what they appear to say.
 
 use core::fmt;
 
 use crate::hex::HexError;
 
-/// One thing wrong with a configuration file.
+/// One error in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfError {
-    /// No configuration file is that long.
+    /// The file is too long.
     #[error("{0} bytes are too many for a configuration file")]
     TooLong(usize),
-    /// A line that the node refuses.
+    /// The node refuses a line with a dash.
     #[error("line {0} begins with `-`: settings in a file have no dash")]
     Dash(usize),
-    /// A line that the node refuses.
+    /// The node refuses a line of this form.
     #[error("line {0} is neither `name=value` nor `[section]`")]
     NoValue(usize),
-    /// A chain whose parameters are in the node itself.
-    #[error("the chain `{0}` is fixed in the node and takes no settings: give another with chain=")]
+    /// The parameters of the chain are built into the node.
+    #[error(
+        "the chain `{0}` is built into the node and takes no settings: choose another name with chain="
+    )]
     FixedChain(String),
-    /// A name that no node has, or that would be cut in a file.
-    #[error("`{0}` is no name of a chain: use letters, digits, `_` and `-`")]
+    /// The name is not accepted by nodes, or would be cut off in a file.
+    #[error("invalid chain name `{0}`: use letters, digits, `_` and `-`")]
     ChainName(String),
-    /// A name that is none of those that make a chain.
-    #[error("there is no setting {0} among those that make a chain")]
+    /// No setting that defines a chain has this name.
+    #[error("no setting that defines a chain is called {0}")]
     Unknown(String),
-    /// The chain's name is part of its genesis.
-    #[error("there is no chain=: the node would join `{0}`")]
+    /// The chain's name is missing.
+    #[error("chain= is missing, so the node would join `{0}`")]
     NoChain(&'static str),
-    /// A setting that chooses another chain.
-    #[error("line {line}: {name}=1 chooses another chain than chain= does: leave it out")]
+    /// Another setting chooses a different chain.
+    #[error("line {line}: {name}=1 selects a different chain from chain=: omit it")]
     OtherChain {
-        /// Where.
+        /// The line.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
     },
-    /// A setting that the node does not see where it stands.
+    /// The node ignores the setting in this section.
     #[error(
-        "line {line}: {name} stands in section [{section}], where the node of chain `{chain}` does not see it: move it {cure}"
+        "line {line}: {name} is in section [{section}], where the node of chain `{chain}` ignores it: move it {hint}"
     )]
     Section {
-        /// Where.
+        /// The line.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
-        /// Where it stands.
+        /// The section that it is in.
         section: String,
         /// The chain.
         chain: String,
-        /// Where to.
-        cure: &'static str,
+        /// Where to move it.
+        hint: &'static str,
     },
-    /// A setting that the node ignores outside of its chain's section.
+    /// The node ignores the setting outside of its chain's section.
     #[error(
-        "line {line}: {name} stands outside of section [{chain}], where the node ignores it: move it there"
+        "line {line}: {name} is outside of section [{chain}], where the node ignores it: move it there"
     )]
     NotInSection {
-        /// Where.
+        /// The line.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
-        /// The chain, and the section.
+        /// The chain, which is also the name of the section.
         chain: String,
     },
-    /// The node takes the first, whatever comes later.
+    /// The setting has two different values, of which the node takes the first.
     #[error(
-        "line {line}: {name} is set again, to another value, and the node takes the first: keep one"
+        "line {line}: {name} is set again to a different value, and the node takes the first: keep one"
     )]
     Twice {
-        /// Where the second stands.
+        /// The line of the second.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
     },
-    /// A list that is negated.
-    #[error("line {line}: no{name} empties a list: leave the list out instead")]
+    /// A list is negated.
+    #[error("line {line}: no{name} clears a list: omit the list instead")]
     NegatedList {
-        /// Where.
+        /// The line.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
     },
-    /// Hex that a node cuts.
+    /// The node would truncate the hex.
     #[error("line {line}: {name}: {source}")]
     Hex {
-        /// Where.
+        /// The line.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with the hex.
         source: HexError,
     },
-    /// Bytes that are no script.
-    #[error("line {line}: {name} is no script: it ends within a push")]
+    /// The bytes are not a script.
+    #[error("line {line}: {name} is not a script: it ends within a push")]
     Script {
-        /// Where.
+        /// The line.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
     },
-    /// A number that the node reads as another.
-    #[error("line {line}: {name}={value} is no {what}, and the node would read something else")]
+    /// The node would read a different value.
+    #[error("line {line}: {name}={value} would be misread by the node: expected {expected}")]
     Value {
-        /// Where.
+        /// The line.
         line: usize,
-        /// Which setting.
+        /// The setting.
         name: String,
-        /// What stands there.
+        /// The value.
         value: String,
-        /// What should.
-        what: &'static str,
+        /// What was expected.
+        expected: &'static str,
     },
-    /// A name that is nearly that of a setting; the nodes ignore it, or refuse to start.
-    #[error("line {line}: there is no setting {name}: did you mean {meant}?")]
+    /// The name is close to that of a setting. Nodes ignore it or do not start.
+    #[error("line {line}: unknown setting {name}: did you mean {meant}?")]
     Misspelt {
-        /// Where.
+        /// The line.
         line: usize,
-        /// What stands there.
+        /// The name.
         name: String,
-        /// What is nearest.
+        /// The closest setting.
         meant: &'static str,
     },
-    /// A name that the node once had; now it is passed over without a word.
-    #[error("line {line}: {name} is a setting of older nodes, which this one ignores: use {cure}")]
-    Replaced {
-        /// Where.
-        line: usize,
-        /// What stands there.
-        name: String,
-        /// What does the same now.
-        cure: &'static str,
-    },
-    /// A name of the other family.
+    /// A setting of older nodes, which current ones silently ignore.
     #[error(
-        "line {line}: {name} is a setting of {other}, which {node} passes over or does not start with: leave it out"
+        "line {line}: {name} is a setting of older nodes, which this one ignores: use {replacement}"
+    )]
+    Replaced {
+        /// The line.
+        line: usize,
+        /// The setting.
+        name: String,
+        /// The setting that replaces it.
+        replacement: &'static str,
+    },
+    /// A setting of the other kind of node.
+    #[error(
+        "line {line}: {name} is a setting of {other}, which {node} ignores or does not start with: omit it"
     )]
     OtherNode {
-        /// Where.
+        /// The line.
         line: usize,
-        /// What stands there.
+        /// The setting.
         name: String,
-        /// Whose file it is.
+        /// The kind of node that the file is for.
         node: crate::NodeKind,
-        /// Whose setting it is.
+        /// The kind of node that has the setting.
         other: crate::NodeKind,
     },
-    /// A name like those of the chain's rules, which no node knows.
-    #[error(
-        "line {line}: there is no setting {name}, and the node passes it over without a word: leave it out"
-    )]
+    /// A name that looks like a rule of the chain, but that no node knows.
+    #[error("line {line}: unknown setting {name}, which the node would silently ignore: omit it")]
     UnknownRule {
-        /// Where.
+        /// The line.
         line: usize,
-        /// What stands there.
+        /// The name.
         name: String,
     },
-    /// Another file, whose settings would count.
-    #[error("line {0}: includeconf is not followed: put all that makes the chain into one file")]
+    /// The file includes another, whose settings would count.
+    #[error(
+        "line {0}: includeconf is not supported: put everything that defines the chain into one file"
+    )]
     Include(usize),
 }
 
-/// Everything that is wrong with a configuration file.
+/// All errors in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidConf {
     pub(crate) errors: Vec<ConfError>,
 }
 
 impl InvalidConf {
-    /// What is wrong, in the order of the file; at least one.
+    /// The errors in the order of the file; at least one.
     #[must_use]
     pub fn errors(&self) -> &[ConfError] {
         &self.errors

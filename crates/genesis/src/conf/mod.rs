@@ -1,5 +1,5 @@
-//! A node's configuration file: lines, sections, negations, as `GetConfigOptions` of Elements and
-//! boost's reader in Ocean take them apart.
+//! Parsing a node's configuration file into lines, sections and negations, as `GetConfigOptions` of
+//! Elements and Ocean's boost parser do.
 
 mod error;
 
@@ -7,24 +7,24 @@ pub use error::{ConfError, InvalidConf};
 
 use crate::NodeKind;
 
-/// More than this is no configuration file.
+/// The maximum length of a configuration file.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// What both nodes take for white space.
+/// What both nodes treat as white space.
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// One setting as it stands in the file.
+/// One setting as it is written in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) line: usize,
     pub(crate) section: Option<String>,
     pub(crate) name: String,
-    /// For `nofoo=1` the value that it gives to `foo`: `0`.
+    /// The value; for `nofoo=1` that which it gives to `foo`, `0`.
     pub(crate) value: String,
     pub(crate) negated: bool,
 }
 
-/// Takes a file apart. Whatever is wrong with single lines is told together.
+/// Parses a file. Errors in single lines are all reported together.
 pub(crate) fn parse(node: NodeKind, text: &str) -> Result<Vec<Entry>, InvalidConf> {
     if text.len() > MAX_BYTES {
         return Err(InvalidConf::from(ConfError::TooLong(text.len())));
@@ -69,7 +69,7 @@ pub(crate) fn parse(node: NodeKind, text: &str) -> Result<Vec<Entry>, InvalidCon
 
 fn entry(node: NodeKind, line: usize, section: Option<&str>, name: &str, value: &str) -> Entry {
     // `foo=1` below `[chain]` and `chain.foo=1` above all sections are the same to a node, which
-    // puts both together and takes them apart at the first dot.
+    // joins section and name and then splits them at the first dot.
     let full = section.map_or_else(|| name.to_owned(), |section| format!("{section}.{name}"));
     let (section, name) = match full.split_once('.') {
         Some((section, name)) => (Some(section.to_owned()), name),
@@ -77,7 +77,7 @@ fn entry(node: NodeKind, line: usize, section: Option<&str>, name: &str, value: 
     };
     let negatable = match node {
         NodeKind::Elements => true,
-        // Ocean looks at the name before it has been taken apart.
+        // Ocean looks for the negation before the name is split.
         NodeKind::Ocean => section.is_none() && name.len() > 2,
     };
     let positive = name.strip_prefix("no").filter(|_| negatable);
@@ -94,12 +94,13 @@ fn entry(node: NodeKind, line: usize, section: Option<&str>, name: &str, value: 
     }
 }
 
-/// A node's notion of truth (`InterpretBool`): nothing, or a number other than 0.
+/// Whether a node takes the value for true (`InterpretBool`): if it is empty, or a number other than
+/// 0.
 pub(crate) fn is_true(value: &str) -> bool {
     value.is_empty() || leading_number(value) != 0
 }
 
-/// `atoi`: what a text begins with.
+/// `atoi`: the number with which a text begins.
 fn leading_number(text: &str) -> i64 {
     let text = text.trim_start_matches([' ', '\t', '\r', '\n', '\u{b}', '\u{c}']);
     let (sign, digits) = match text.strip_prefix('-') {
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_space_sections_and_negations_are_the_nodes_own() {
+    fn comments_spaces_sections_and_negations_are_read_as_by_nodes() {
         let text = "chain = home # ours\r\n\n[home]\n port=1\n nolisten=1\n[other]\nnodiscover=0\n";
         let some = |section: &str| Some(section.to_owned());
         assert_eq!(
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_a_node_refuses_are_refused_all_at_once() {
+    fn all_lines_that_a_node_refuses_are_reported_at_once() {
         let error = parse(NodeKind::Elements, "-chain=x\nserver\nok=1").expect_err("two errors");
         assert_eq!(error.errors(), [ConfError::Dash(1), ConfError::NoValue(2)]);
         let long = "#".repeat(MAX_BYTES + 1);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn truth_is_a_number() {
+    fn a_value_is_true_if_it_is_empty_or_a_number_other_than_0() {
         for (text, truth) in [
             ("", true),
             ("1", true),

@@ -1,4 +1,4 @@
-//! The settings that make a chain, as a node takes them out of its configuration file.
+//! The settings that define a chain, as a node reads them from its configuration file.
 
 mod table;
 mod value;
@@ -16,7 +16,7 @@ use crate::{
 use table::{Kind, SECTION_ONLY, Spec, is_local, is_of, nearest, replaced, table};
 use value::ValueError;
 
-/// Chains of Elements whose parameters are in the node.
+/// Chains whose parameters are built into Elements.
 const FIXED: &[&str] = &[
     "main",
     "test",
@@ -27,43 +27,44 @@ const FIXED: &[&str] = &[
     "liquidtestnet",
 ];
 
-/// All settings that make a chain, with the nodes' defaults for those that are left out.
+/// All settings that define a chain, with the node's defaults for those that are omitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     node: NodeKind,
     chain: String,
     values: BTreeMap<&'static str, Value>,
-    /// Those that stand in the file.
+    /// The names of those that are set in the file.
     given: Vec<&'static str>,
 }
 
-/// One setting, to be shown.
+/// One setting, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setting {
     /// Its name.
     pub name: &'static str,
-    /// What it does.
+    /// What it affects.
     pub role: Role,
-    /// Its values: one, or those of a list, none if that is empty.
+    /// Its value; for a list all of its values, which may be none.
     pub values: Vec<String>,
-    /// Whether it stands in the file; else it is the node's default.
+    /// Whether it is set in the file; otherwise it has the node's default.
     pub given: bool,
 }
 
 impl Settings {
     /// Reads a node's configuration file.
     ///
-    /// Settings that do not make the chain (RPC, peers, wallets) are passed over, but for those that
-    /// the node would ignore where they stand.
+    /// Settings that do not define the chain (RPC, peers, wallets) are skipped, unless the node would
+    /// ignore them in the section where they are set.
     ///
     /// # Errors
-    /// If a line is wrong, or says to the node something else than it seems to: see [`ConfError`].
+    /// If a line is malformed, or means something else to the node than it appears to: see
+    /// [`ConfError`].
     pub fn parse(node: NodeKind, text: &str) -> Result<Self, InvalidConf> {
         let entries = conf::parse(node, text)?;
         let mut errors = Vec::new();
         let chain = chain_of(node, &entries, &mut errors);
-        check_places(node, &chain, &entries, &mut errors);
+        check_entries(node, &chain, &entries, &mut errors);
         let mut settings = Self {
             node,
             chain,
@@ -85,10 +86,10 @@ impl Settings {
         }
     }
 
-    /// The settings of a chain of this name, all of them the node's defaults.
+    /// Creates the settings of a custom chain with this name, all with the node's defaults.
     ///
     /// # Errors
-    /// If no node has a custom chain of that name.
+    /// If the name is invalid, or is that of a chain built into the node.
     pub fn new(node: NodeKind, chain: &str) -> Result<Self, ConfError> {
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '[' | ']' | '/' | '\\');
         if chain.is_empty() || !chain.chars().all(plain) {
@@ -110,11 +111,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The same with a setting as it would stand in the file; one that is a list gets one more
-    /// entry.
+    /// Sets a setting to a value as it would be written in the file; a list gets one more entry.
     ///
     /// # Errors
-    /// If there is no such setting among those that make a chain, or the value is none of its kind.
+    /// If no setting that defines a chain has this name, or the value is invalid.
     pub fn with(mut self, name: &str, value: &str) -> Result<Self, ConfError> {
         let unknown = || ConfError::Unknown(name.to_owned());
         let spec = table(self.node)
@@ -135,8 +135,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// The lines of a configuration file that make this chain: its name, and the settings that are
-    /// not left to the node.
+    /// The lines of a configuration file that define this chain: its name, and the settings that are
+    /// not left at their defaults.
     #[must_use]
     pub fn to_conf(&self) -> String {
         let mut text = format!("chain={}\n", self.chain);
@@ -169,7 +169,7 @@ impl Settings {
         if spec.kind.is_list() {
             return list_of(spec, in_section.into_iter().chain(above));
         }
-        // The chain's section goes before what stands above all sections.
+        // The chain's section overrides what is set above all sections.
         let group = if in_section.is_empty() {
             above
         } else {
@@ -191,19 +191,19 @@ impl Settings {
         Ok(value)
     }
 
-    /// The family of the node.
+    /// The kind of node.
     #[must_use]
     pub const fn node(&self) -> NodeKind {
         self.node
     }
 
-    /// The chain's name.
+    /// The name of the chain.
     #[must_use]
     pub fn chain(&self) -> &str {
         &self.chain
     }
 
-    /// Every setting with its value, by name.
+    /// All settings with their values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = Setting> + '_ {
         let mut specs: Vec<&Spec> = table(self.node).iter().collect();
         specs.sort_by_key(|spec| spec.name);
@@ -262,8 +262,8 @@ impl Settings {
 }
 
 fn parse_one(spec: &Spec, line: usize, text: &str) -> Result<Value, ConfError> {
-    // An empty script setting is the default to both nodes, but for Elements' signblockscript,
-    // which is then empty and is refused for that.
+    // Both nodes take an empty script setting for the default, except Elements' signblockscript,
+    // which would then be empty and is refused.
     let name = || spec.name.to_owned();
     Value::parse(spec.kind, text).map_err(|error| match error {
         ValueError::Hex(source) => ConfError::Hex {
@@ -272,22 +272,22 @@ fn parse_one(spec: &Spec, line: usize, text: &str) -> Result<Value, ConfError> {
             source,
         },
         ValueError::Script => ConfError::Script { line, name: name() },
-        ValueError::Other(what) => ConfError::Value {
+        ValueError::Other(expected) => ConfError::Value {
             line,
             name: name(),
             value: text.to_owned(),
-            what,
+            expected,
         },
     })
 }
 
 fn parse_entry(spec: &Spec, entry: &Entry) -> Result<Value, ConfError> {
-    let must_be_there = match spec.kind {
+    let is_required = match spec.kind {
         Kind::Script => !spec.default.is_empty(),
         Kind::Asset => true,
         _ => false,
     };
-    if entry.value.is_empty() && must_be_there {
+    if entry.value.is_empty() && is_required {
         return Err(ConfError::Hex {
             line: entry.line,
             name: spec.name.to_owned(),
@@ -311,7 +311,7 @@ fn list_of<'a>(spec: &Spec, entries: impl Iterator<Item = &'a Entry>) -> Result<
     Ok(Value::List(list))
 }
 
-/// Which chain the file is for.
+/// Returns the chain that the file is for.
 fn chain_of(node: NodeKind, entries: &[Entry], errors: &mut Vec<ConfError>) -> String {
     let mut named = None;
     for entry in entries.iter().filter(|entry| entry.section.is_none()) {
@@ -345,27 +345,27 @@ fn chain_of(node: NodeKind, entries: &[Entry], errors: &mut Vec<ConfError>) -> S
     String::new()
 }
 
-/// Finds settings that the node does not see where they stand, and names that are none.
-fn check_places(node: NodeKind, chain: &str, entries: &[Entry], errors: &mut Vec<ConfError>) {
+/// Finds settings in sections where the node ignores them, and unknown names.
+fn check_entries(node: NodeKind, chain: &str, entries: &[Entry], errors: &mut Vec<ConfError>) {
     for entry in entries {
         let makes_chain =
             entry.name == "chain" || table(node).iter().any(|spec| spec.name == entry.name);
-        let wrong_section = |section: &String, cure| ConfError::Section {
+        let wrong_section = |section: &String, hint| ConfError::Section {
             line: entry.line,
             name: entry.name.clone(),
             section: section.clone(),
             chain: chain.to_owned(),
-            cure,
+            hint,
         };
         match (&entry.section, node) {
-            // Ocean knows no sections, and does not start.
+            // Ocean does not support sections, and does not start.
             (Some(section), NodeKind::Ocean) => {
                 errors.push(wrong_section(section, "above all sections"));
             }
             (Some(section), NodeKind::Elements) if entry.name == "chain" => {
                 errors.push(wrong_section(section, "above all sections"));
             }
-            // Without a chain that is said already.
+            // The missing chain is reported already.
             (_, NodeKind::Elements) if chain.is_empty() => {}
             (Some(section), NodeKind::Elements) if section != chain && makes_chain => {
                 errors.push(wrong_section(section, "above all sections or into its own"));
@@ -393,11 +393,15 @@ fn check_places(node: NodeKind, chain: &str, entries: &[Entry], errors: &mut Vec
     }
 }
 
-/// What is wrong with a name that is none of those that make a chain, if it is like one.
+/// The error for a name that does not define a chain, if it resembles one that does.
 fn unknown(node: NodeKind, entry: &Entry) -> Option<ConfError> {
     let (line, name) = (entry.line, entry.name.clone());
-    if let Some(cure) = replaced(node, &name) {
-        return Some(ConfError::Replaced { line, name, cure });
+    if let Some(replacement) = replaced(node, &name) {
+        return Some(ConfError::Replaced {
+            line,
+            name,
+            replacement,
+        });
     }
     if is_of(node.other(), &name) {
         let other = node.other();

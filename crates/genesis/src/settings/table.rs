@@ -1,24 +1,24 @@
-//! Which settings make a chain, with the nodes' defaults.
+//! The settings that define a chain, with the nodes' defaults.
 //!
 //! Sources: `CCustomParams` in `chainparams.cpp` of Elements 23.3 and of Ocean `master`, and their
-//! `init.cpp`. What a setting does to the chain is its [`Role`].
+//! `init.cpp`. The [`Role`] of a setting is what it affects.
 
 use crate::NodeKind;
 
-/// What a setting does to the chain.
+/// What a setting affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// It is in the genesis hash.
+    /// The genesis hash.
     Genesis,
-    /// It leaves the hash alone and changes what is a valid block, or an asset's id.
+    /// Not the genesis hash, but which blocks are valid, or the id of an asset.
     Rules,
-    /// It leaves the blocks alone and changes how nodes and wallets of the chain meet: the network's
-    /// magic, addresses, what is relayed.
+    /// Not the blocks, but how nodes and wallets of the chain connect: the network's magic bytes,
+    /// addresses, relay policy.
     Network,
 }
 
 impl Role {
-    /// A word for it.
+    /// Returns its name: `genesis`, `rules` or `network`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,16 +29,16 @@ impl Role {
     }
 }
 
-/// How a value is written.
+/// The format of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Bytes in hex that must be a script.
+    /// A script in hex.
     Script,
-    /// Bytes in hex, of this many bytes, or none.
+    /// This number of bytes in hex, or nothing.
     Bytes(usize),
-    /// A number of 256 bits in hex.
+    /// A 256-bit number in hex.
     Hash,
-    /// A number of 160 bits in hex.
+    /// A 160-bit number in hex.
     Hash160,
     /// A decimal number.
     Number,
@@ -48,22 +48,22 @@ pub(crate) enum Kind {
     Flag,
     /// Any text.
     Text,
-    /// Any number of texts.
+    /// A list of texts.
     Texts,
-    /// Any number of bytes in hex.
+    /// A list of byte strings in hex.
     Hexes,
-    /// An asset's id in hex; the pegged asset if it is not set.
+    /// An asset id in hex; the pegged asset if it is not set.
     Asset,
-    /// Any number of `SCRIPT:HEIGHT`.
+    /// A list of `SCRIPT:HEIGHT`.
     ScriptsAt,
-    /// Any number of `HASH:NUMBER`.
+    /// A list of `HASH:NUMBER`.
     HashesAt,
-    /// Any number of numbers.
+    /// A list of decimal numbers.
     Numbers,
 }
 
 impl Kind {
-    /// Whether a file can have it several times.
+    /// Whether the setting may occur several times in a file.
     pub(crate) const fn is_list(self) -> bool {
         matches!(
             self,
@@ -72,13 +72,13 @@ impl Kind {
     }
 }
 
-/// A setting.
+/// The specification of a setting.
 #[derive(Debug)]
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) role: Role,
-    /// What the node takes when it is left out, as one would write it.
+    /// The node's default, as it would be written in the file.
     pub(crate) default: &'static str,
 }
 
@@ -99,7 +99,7 @@ use Role::{Genesis, Network, Rules};
 
 const ZERO: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const POW_LIMIT: &str = "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
-/// The key that Elements takes twice where no peg-out key is given.
+/// The entry that Elements uses if no peg-out keys are given: one key, twice.
 const JUNK_PAK: &str = "02fcba7ecf41bc7e1be4ee122d9d22e3333671eb0a3a87b5cdf099d59874e1940f02fcba7ecf41bc7e1be4ee122d9d22e3333671eb0a3a87b5cdf099d59874e1940f";
 
 /// Settings of a custom Elements chain.
@@ -236,7 +236,7 @@ const OCEAN: &[Spec] = &[
     spec("frequirestandard", Flag, Network, "0"),
 ];
 
-/// The settings that make a chain of this kind.
+/// Returns the settings that define a chain of this kind.
 pub(crate) const fn table(node: NodeKind) -> &'static [Spec] {
     match node {
         NodeKind::Elements => ELEMENTS,
@@ -244,7 +244,7 @@ pub(crate) const fn table(node: NodeKind) -> &'static [Spec] {
     }
 }
 
-/// Settings that an Elements node takes from its chain's section only (`NETWORK_ONLY`).
+/// Settings that Elements reads only from the chain's section (`NETWORK_ONLY`).
 pub(crate) const SECTION_ONLY: &[&str] = &[
     "addnode",
     "bind",
@@ -256,7 +256,7 @@ pub(crate) const SECTION_ONLY: &[&str] = &[
     "walletdir",
 ];
 
-/// Settings of older nodes that this one passes over without a word, and what does the same now.
+/// Settings of older nodes that current ones silently ignore, each with its replacement.
 const REPLACED: &[(NodeKind, &str, &str)] = &[
     (
         NodeKind::Elements,
@@ -289,29 +289,29 @@ const REPLACED: &[(NodeKind, &str, &str)] = &[
     (NodeKind::Ocean, "vbparams", "bip9params"),
 ];
 
-/// What does today what a setting of an older node did; none if it is no such setting.
+/// Returns the replacement for a setting of an older node, if it is one.
 pub(crate) fn replaced(node: NodeKind, name: &str) -> Option<&'static str> {
     let mut all = REPLACED.iter();
     all.find(|(of, old, _)| *of == node && *old == name)
-        .map(|(_, _, cure)| *cure)
+        .map(|(_, _, replacement)| *replacement)
 }
 
-/// Settings that look like rules of the chain and are each node's own matter.
+/// Settings that look like rules of the chain but affect only the node itself.
 const LOCAL: &[&str] = &["con_nminimumchainwork", "con_defaultassumevalid"];
 
-/// Whether a setting looks like a rule of the chain and is the node's own matter.
+/// Whether a setting looks like a rule of the chain but affects only the node itself.
 pub(crate) fn is_local(node: NodeKind, name: &str) -> bool {
     LOCAL.contains(&name) || (node == NodeKind::Elements && name == "con_dyna_deploy_signal")
 }
 
-/// Whether a setting makes a chain of this kind of node.
+/// Whether a setting defines a chain of this kind.
 pub(crate) fn is_of(node: NodeKind, name: &str) -> bool {
     table(node).iter().any(|spec| spec.name == name)
 }
 
-/// The name of a setting that one nearly is, if it is none itself.
+/// Returns the setting whose name is closest to an unknown one, if it is close enough.
 pub(crate) fn nearest(node: NodeKind, name: &str) -> Option<&'static str> {
-    // Short names are near to many others that are right.
+    // Short names are close to many other valid names.
     const SHORTEST: usize = 8;
     if name.len() < SHORTEST || name.len() > 64 {
         return None;
@@ -325,7 +325,7 @@ pub(crate) fn nearest(node: NodeKind, name: &str) -> Option<&'static str> {
         .map(|(_, meant)| meant)
 }
 
-/// How many characters must be changed, added or taken away.
+/// The edit distance: the number of characters to change, add or remove.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
@@ -345,31 +345,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_setting_stands_twice_or_is_near_another() {
+    fn each_setting_is_listed_once_and_is_not_a_negation() {
         for node in [NodeKind::Elements, NodeKind::Ocean] {
             let names: Vec<_> = table(node).iter().map(|spec| spec.name).collect();
             for (index, name) in names.iter().enumerate() {
                 assert!(!names[..index].contains(name), "{name}");
-                // A negation is taken apart before names are looked up.
+                // Negations are resolved before names are looked up.
                 assert!(!name.starts_with("no"), "{name}");
             }
         }
     }
 
     #[test]
-    fn slips_are_found_and_other_settings_are_left_alone() {
+    fn misspelt_names_are_found_and_other_settings_ignored() {
         let nearest = |name| nearest(NodeKind::Elements, name);
         assert_eq!(nearest("signblockscipt"), Some("signblockscript"));
         assert_eq!(nearest("signblocksscript"), Some("signblockscript"));
         assert_eq!(nearest("initialfreecoin"), Some("initialfreecoins"));
-        for right in [
+        for valid in [
             "par",
             "rpcpassword",
             "validatepegin",
             "mainchainrpcport",
             "fallbackfee",
         ] {
-            assert_eq!(nearest(right), None);
+            assert_eq!(nearest(valid), None);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Files that mean what they say, and files that do not.
+//! Files that are read as written, and files that a node would read differently.
 
 use super::*;
 use crate::HexError;
@@ -10,13 +10,13 @@ fn elements(text: &str) -> Result<Settings, InvalidConf> {
 }
 
 fn error(text: &str) -> ConfError {
-    let errors = elements(text).expect_err("it is wrong").errors;
+    let errors = elements(text).expect_err("an invalid file").errors;
     assert_eq!(errors.len(), 1, "{errors:?}");
     errors[0].clone()
 }
 
 #[test]
-fn what_is_left_out_has_the_nodes_default() {
+fn omitted_settings_have_the_nodes_default() {
     let settings = elements("chain=home\n[home]\nrpcport=1\n").expect("a file");
     assert_eq!(settings.bytes("fedpegscript"), [0x51]);
     assert_eq!(settings.number("con_max_block_sig_size"), 74);
@@ -37,7 +37,7 @@ fn every_default_is_a_value_of_its_kind() {
 }
 
 #[test]
-fn the_chains_section_goes_before_what_stands_above() {
+fn the_chains_section_overrides_settings_above_all_sections() {
     let text = "chain=home\ninitialfreecoins=1\n[home]\ninitialfreecoins=2\n";
     let settings = elements(text).expect("a file");
     assert_eq!(settings.number("initialfreecoins"), 2);
@@ -65,7 +65,7 @@ fn lists_keep_their_order_with_the_section_first() {
 }
 
 #[test]
-fn cut_hex_is_refused() {
+fn truncated_hex_is_refused() {
     assert_eq!(
         error(&format!(
             "chain=home\nsignblockscript={}o{}",
@@ -95,7 +95,7 @@ fn cut_hex_is_refused() {
 }
 
 #[test]
-fn settings_in_sections_that_do_not_count_are_refused() {
+fn settings_in_sections_that_the_node_ignores_are_refused() {
     assert!(matches!(
         error("chain=home\n[hone]\nfedpegscript=51"),
         ConfError::Section { line: 3, .. }
@@ -117,7 +117,7 @@ port=1",
             chain: "home".to_owned()
         }
     );
-    // Another section may be there, with what concerns a node only, and negations always count.
+    // Another section may hold settings that concern only the node, and negations always count.
     assert!(elements("chain=home\nnoconnect=1\n[other]\nrpcport=1").is_ok());
     let ocean = Settings::parse(NodeKind::Ocean, "chain=home\n[home]\nport=1");
     assert!(matches!(
@@ -127,7 +127,7 @@ port=1",
 }
 
 #[test]
-fn values_that_a_node_reads_otherwise_are_refused() {
+fn values_that_a_node_would_misread_are_refused() {
     for line in [
         "initialfreecoins=21e14",
         "con_has_parent_chain=true",
@@ -139,7 +139,7 @@ fn values_that_a_node_reads_otherwise_are_refused() {
 }
 
 #[test]
-fn a_setting_that_stands_twice_must_say_the_same() {
+fn a_setting_may_be_repeated_only_with_the_same_value() {
     assert!(elements("chain=home\ninitialfreecoins=5\ninitialfreecoins=05").is_ok());
     assert_eq!(
         error("chain=home\ninitialfreecoins=5\ninitialfreecoins=6"),
@@ -184,21 +184,21 @@ fn chains_without_settings_of_their_own_are_refused() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let text = "chain=home\nrpcport=1\nfedpegscript=5\ninitialfreecoins=x\n";
     let errors = elements(text).expect_err("three errors").errors;
     assert_eq!(errors.len(), 3, "{errors:?}");
 }
 
 #[test]
-fn settings_that_a_program_makes_read_back_from_their_lines() {
+fn settings_built_by_a_program_survive_a_round_trip_through_a_file() {
     let made = Settings::new(NodeKind::Elements, "home")
         .and_then(|settings| settings.with("signblockscript", SCRIPT))
         .and_then(|settings| settings.with("con_has_parent_chain", "0"))
         .and_then(|settings| settings.with("evbparams", "dynafed:-2:::"))
         .and_then(|settings| settings.with("evbparams", "taproot:-2:::"))
         .expect("settings");
-    let read = elements(&made.to_conf()).expect("its own lines");
+    let read = elements(&made.to_conf()).expect("a file");
     assert_eq!(read.values, made.values);
     assert_eq!(
         read.iter().collect::<Vec<_>>(),
@@ -207,7 +207,7 @@ fn settings_that_a_program_makes_read_back_from_their_lines() {
 }
 
 #[test]
-fn a_program_cannot_make_what_no_file_can_say() {
+fn a_program_cannot_build_settings_that_no_file_can_express() {
     for chain in ["", "a b", "a#b", "a\nb", "../a"] {
         assert_eq!(
             Settings::new(NodeKind::Ocean, chain),
@@ -224,8 +224,8 @@ fn a_program_cannot_make_what_no_file_can_say() {
 }
 
 #[test]
-fn old_names_and_those_of_the_other_node_are_refused_with_what_counts_instead() {
-    for (name, cure) in [
+fn old_names_and_those_of_the_other_node_are_refused_with_their_replacement() {
+    for (name, replacement) in [
         ("con_dyna_deploy_start", "evbparams=dynafed:START:::"),
         ("con_taproot_signal_start", "evbparams=taproot:START:::"),
         ("con_connect_coinbase", "con_connect_genesis_outputs"),
@@ -237,7 +237,7 @@ fn old_names_and_those_of_the_other_node_are_refused_with_what_counts_instead() 
             matches!(&error, ConfError::Replaced { line: 2, name: found, .. } if found == name),
             "{error}"
         );
-        assert!(error.to_string().contains(cure), "{error}");
+        assert!(error.to_string().contains(replacement), "{error}");
     }
     for name in [
         "signblockscriptchange",
@@ -248,12 +248,12 @@ fn old_names_and_those_of_the_other_node_are_refused_with_what_counts_instead() 
         assert!(matches!(error, ConfError::OtherNode { .. }), "{error}");
     }
     let ocean = Settings::parse(NodeKind::Ocean, "con_max_block_sig_size=200");
-    let ocean = ocean.expect_err("a setting of elements");
+    let ocean = ocean.expect_err("a setting of Elements");
     assert!(matches!(ocean.errors()[..], [ConfError::OtherNode { .. }]));
 }
 
 #[test]
-fn names_like_rules_that_no_node_knows_are_refused() {
+fn unknown_names_that_look_like_rules_are_refused() {
     let unknown = error("chain=home\ncon_foo_bar_baz=1");
     assert!(
         matches!(unknown, ConfError::UnknownRule { line: 2, .. }),
@@ -264,7 +264,7 @@ fn names_like_rules_that_no_node_knows_are_refused() {
         matches!(section, ConfError::UnknownRule { line: 3, .. }),
         "{section}"
     );
-    // A node's own matter.
+    // These affect only the node itself.
     for name in [
         "con_nminimumchainwork",
         "con_defaultassumevalid",

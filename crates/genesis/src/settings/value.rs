@@ -1,4 +1,4 @@
-//! The value of a setting, in one form for each thing it can mean.
+//! The value of a setting, in canonical form.
 
 use hex_conservative::DisplayHex;
 
@@ -19,7 +19,7 @@ pub(crate) enum Value {
     List(Vec<String>),
 }
 
-/// Why a text is no value of its kind.
+/// The reason why a text is not a valid value; `Other` names what was expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ValueError {
     Hex(HexError),
@@ -46,7 +46,7 @@ impl Value {
             Kind::Bytes(length) => {
                 let bytes = hex::bytes(text)?;
                 if !bytes.is_empty() && bytes.len() != length {
-                    return Err(ValueError::Other("hex of the right length"));
+                    return Err(ValueError::Other("hex of the required length"));
                 }
                 Self::Bytes(bytes)
             }
@@ -55,13 +55,13 @@ impl Value {
             Kind::Number => Self::Number(number(text)?),
             Kind::Byte => match number(text)? {
                 number @ 0..=255 => Self::Number(number),
-                _ => return Err(ValueError::Other("number from 0 to 255")),
+                _ => return Err(ValueError::Other("a number from 0 to 255")),
             },
-            // A setting without a value is set.
+            // An empty value sets the flag.
             Kind::Flag if text.is_empty() => Self::Flag(true),
             Kind::Flag => match number(text) {
                 Ok(number) => Self::Flag(number != 0),
-                Err(_) => return Err(ValueError::Other("flag, 0 or 1")),
+                Err(_) => return Err(ValueError::Other("0 or 1")),
             },
             Kind::Text => Self::Text(text.to_owned()),
             Kind::Texts => Self::List(vec![text.to_owned()]),
@@ -74,7 +74,7 @@ impl Value {
         })
     }
 
-    /// The one way in which the value is written in a manifest. Lists have a line for each entry.
+    /// The canonical form of the value in a manifest. Lists have one line per entry.
     pub(crate) fn lines(&self) -> Vec<String> {
         vec![match self {
             Self::Bytes(bytes) => bytes.to_lower_hex_string(),
@@ -88,26 +88,26 @@ impl Value {
     }
 }
 
-/// A value, a colon and a number.
+/// Parses a value, a colon and a number.
 fn at(kind: Kind, text: &str) -> Result<String, ValueError> {
-    let (value, place) = text
+    let (value, position) = text
         .split_once(':')
         .ok_or(ValueError::Other("hex, a colon and a number"))?;
     let value = Value::parse(kind, value)?.lines().concat();
-    Ok(format!("{value}:{}", number(place)?))
+    Ok(format!("{value}:{}", number(position)?))
 }
 
-/// A decimal number and nothing else, so that every node reads the same.
+/// Parses a decimal number with nothing before or after it, which every node reads alike.
 fn number(text: &str) -> Result<i64, ValueError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()
         .filter(|_| plain)
-        .ok_or(ValueError::Other("decimal number"))
+        .ok_or(ValueError::Other("a decimal number"))
 }
 
-/// Whether a script can be taken apart to its end.
+/// Whether a script does not end within a push.
 fn pushes_are_whole(script: &[u8]) -> bool {
     elements::Script::from(script.to_vec())
         .instructions()
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_node_reads_otherwise_is_refused() {
+    fn values_that_a_node_would_misread_are_refused() {
         for (kind, text) in [
             (Kind::Number, "21e6"),
             (Kind::Number, "21000000 "),

@@ -1,4 +1,4 @@
-//! What nodes make of settings, recorded and live, and chains that cannot live.
+//! Genesis blocks against recorded and live nodes, and chains that could not work.
 
 mod common;
 mod manifest;

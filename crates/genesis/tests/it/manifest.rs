@@ -1,4 +1,4 @@
-//! The manifest knows every setting that makes the chain.
+//! The manifest holds every setting that defines the chain.
 
 use federation_genesis::{Genesis, Manifest, NodeKind, Role, Settings};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ fn manifest(node: NodeKind, text: &str) -> (Genesis, Manifest) {
 }
 
 #[test]
-fn a_setting_that_leaves_the_genesis_alone_changes_the_manifest() {
+fn a_setting_that_does_not_affect_the_genesis_changes_the_manifest() {
     let (genesis, plain) = manifest(NodeKind::Elements, &home(""));
     for (line, role) in [
         ("con_max_block_sig_size=254", Role::Rules),
@@ -31,18 +31,18 @@ fn a_setting_that_leaves_the_genesis_alone_changes_the_manifest() {
         let difference = differences
             .iter()
             .find(|difference| difference.name == name)
-            .expect("it is told");
+            .expect("the difference");
         assert_eq!(difference.role, role);
         assert!(differences.iter().all(|one| one.role != Role::Genesis));
     }
 }
 
 #[test]
-fn what_a_node_reads_alike_has_one_manifest() {
+fn files_that_a_node_reads_alike_have_one_manifest() {
     let (_, plain) = manifest(NodeKind::Elements, &home(""));
     for text in [
         home("initialfreecoins=0\ncon_has_parent_chain=\n[homechain]\nrpcport=5"),
-        home("pchmessagestart=5319F20E # as it comes\r\nserver=1"),
+        home("pchmessagestart=5319F20E # the default\r\nserver=1"),
         home("homechain.dynamic_epoch_length=010"),
         home("noenforce_pak=1"),
     ] {
@@ -52,7 +52,7 @@ fn what_a_node_reads_alike_has_one_manifest() {
 }
 
 #[test]
-fn the_text_is_what_is_hashed_and_has_one_form() {
+fn the_hash_is_that_of_the_canonical_text() {
     use bitcoin::hashes::{Hash, sha256};
     let (genesis, manifest) = manifest(NodeKind::Elements, &home(""));
     let text = manifest.to_text();
@@ -73,7 +73,7 @@ fn the_document_lists_every_setting_with_its_role() {
         (NodeKind::Ocean, "## Settings of Ocean"),
     ] {
         let section = text.split_once(title).expect("a section").1;
-        let section = section.split("\n## ").next().expect("it begins");
+        let section = section.split("\n## ").next().expect("its text");
         let settings = settings(node, "chain=homechain");
         for setting in settings.iter() {
             let row = format!("| `{}` | {} |", setting.name, setting.role.as_str());

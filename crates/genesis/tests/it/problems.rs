@@ -1,4 +1,4 @@
-//! Chains that cannot live, each for its reason.
+//! Chains that could not work, each with its reason.
 
 use elements::{
     AssetId, LockTime, OutPoint, Script, Sequence, Transaction, TxIn, TxOut, Txid,
@@ -12,7 +12,7 @@ use federation_genesis::{
 
 use crate::common::{SCRIPT, home, settings};
 
-/// P2WPKH of some key.
+/// The P2WPKH script of some key.
 const KEY_HASH: [u8; 22] = {
     let mut script = [7; 22];
     (script[0], script[1]) = (0, 20);
@@ -41,7 +41,7 @@ fn a_sound_chain_has_no_problem() {
 }
 
 #[test]
-fn a_limit_that_no_block_meets_is_a_problem() {
+fn a_signature_limit_that_no_block_meets_is_a_problem() {
     let problem = |limit, needed| {
         vec![Problem::SignatureLimit {
             limit,
@@ -60,7 +60,7 @@ fn a_limit_that_no_block_meets_is_a_problem() {
 }
 
 #[test]
-fn the_size_follows_the_form() {
+fn the_required_size_depends_on_the_block_format() {
     let size =
         |node, more: &str| required_signature_size(&settings(node, &home(more))).expect("a chain");
     assert_eq!(size(NodeKind::Elements, ""), Some(254));
@@ -72,7 +72,7 @@ fn the_size_follows_the_form() {
 }
 
 #[test]
-fn no_majority_is_a_problem() {
+fn a_threshold_without_majority_is_a_problem() {
     let minority = format!("51{}", &SCRIPT[2..]);
     let text = format!("chain=homechain\nsignblockscript={minority}\n{LIMIT}");
     assert_eq!(
@@ -82,7 +82,7 @@ fn no_majority_is_a_problem() {
 }
 
 #[test]
-fn a_script_of_no_federation_is_a_problem() {
+fn a_block_script_that_is_not_m_of_n_is_a_problem() {
     for script in [
         "51",
         "6a",
@@ -94,14 +94,14 @@ fn a_script_of_no_federation_is_a_problem() {
 }
 
 #[test]
-fn blocks_that_nobody_signs_and_headers_without_height_are_problems() {
+fn unsigned_blocks_and_headers_without_height_are_problems() {
     assert_eq!(elements("con_signed_blocks=0"), [Problem::Unsigned]);
     assert_eq!(elements("con_blockheightinheader=0"), [Problem::NoHeight]);
 }
 
-/// With four fifths of fewer than five blocks, rounded down, one to three blocks change who signs.
+/// Four fifths of fewer than five blocks, rounded down, are one to three blocks.
 #[test]
-fn epochs_of_fewer_than_five_blocks_are_a_problem_where_there_are_epochs() {
+fn epochs_of_fewer_than_five_blocks_are_a_problem_if_there_are_epochs() {
     for blocks in ["0", "1", "2", "3", "4", "-1", "4294967297", "4294967301"] {
         let found = elements(&format!("dynamic_epoch_length={blocks}"));
         let [Problem::Setting { name, value, .. }] = &found[..] else {
@@ -116,9 +116,9 @@ fn epochs_of_fewer_than_five_blocks_are_a_problem_where_there_are_epochs() {
     assert_eq!(elements(never), []);
 }
 
-/// Operators speak one dialect: from the block on at which the form changes none could sign.
+/// Operators support one block format per chain: none could sign from the block at which it changes.
 #[test]
-fn a_chain_whose_form_changes_on_the_way_is_refused_with_the_settings_that_work() {
+fn a_chain_whose_block_format_changes_is_refused_with_the_settings_that_work() {
     for (line, from) in [
         ("evbparams=dynafed:0:::", 0),
         ("evbparams=dynafed:2147483648:::", 2_147_483_648),
@@ -133,7 +133,7 @@ fn a_chain_whose_form_changes_on_the_way_is_refused_with_the_settings_that_work(
     }
 }
 
-/// An Ocean chain with a line for each change.
+/// The problems of an Ocean chain with these further lines.
 fn ocean(more: &str) -> Vec<Problem> {
     found(NodeKind::Ocean, &home(&format!("embedcontract=0\n{more}")))
 }
@@ -143,7 +143,7 @@ fn of_three(m: u8) -> String {
 }
 
 #[test]
-fn every_script_that_will_ever_sign_is_judged_as_the_first_is() {
+fn every_later_block_script_is_checked_like_the_first() {
     let two = of_three(2);
     assert_eq!(ocean(&format!("signblockscriptchange={two}:1000")), []);
     assert_eq!(
@@ -158,7 +158,7 @@ fn every_script_that_will_ever_sign_is_judged_as_the_first_is() {
             n: 3
         }]
     );
-    // Each of several, and those that the file has in another order.
+    // Each of several, and in order of height whatever their order in the file.
     let several = format!(
         "signblockscriptchange={}:3000\nsignblockscriptchange={two}:2000\nsignblockscriptchange=6a:1000",
         of_three(1)
@@ -177,7 +177,7 @@ fn every_script_that_will_ever_sign_is_judged_as_the_first_is() {
 }
 
 #[test]
-fn changes_at_heights_that_the_node_reads_otherwise_are_refused() {
+fn changes_at_heights_that_the_node_would_misread_are_refused() {
     let two = of_three(2);
     for height in [-1_i64, 0, 2_147_483_648] {
         assert_eq!(
@@ -205,7 +205,7 @@ fn changes_at_heights_that_the_node_reads_otherwise_are_refused() {
 }
 
 #[test]
-fn who_signs_is_listed_by_height() {
+fn signers_are_listed_by_height() {
     let text = home(&format!(
         "signblockscriptchange={}:2000\nsignblockscriptchange=51:1000",
         of_three(3)
@@ -221,7 +221,7 @@ fn who_signs_is_listed_by_height() {
 }
 
 #[test]
-fn scripts_that_fees_and_issuances_obey_are_judged_too() {
+fn scripts_that_control_fees_and_issuances_are_checked_too() {
     let anyone = |name, from| Problem::ObeysAnyone { name, from };
     let minority = of_three(1);
     assert_eq!(
@@ -232,7 +232,7 @@ fn scripts_that_fees_and_issuances_obey_are_judged_too() {
         ocean("con_mandatorycoinbase=51"),
         [anyone("con_mandatorycoinbase", 0)]
     );
-    // Also what does more than pushing, and asks nobody for a key.
+    // Scripts that do more than push a value, but require no key.
     for script in ["7551", "5187", "515287", "5169515c", "517551"] {
         for name in ["con_mandatorycoinbase", "issuecontrolscript"] {
             let found = ocean(&format!("{name}={script}"));
@@ -259,7 +259,7 @@ fn scripts_that_fees_and_issuances_obey_are_judged_too() {
         ocean(&format!("con_mandatorycoinbase={two}\ncoinbasechange=51:8")),
         [anyone("coinbasechange", 8)]
     );
-    // Without the other setting the node does not look at it.
+    // The node ignores it without the other setting.
     assert!(matches!(
         ocean(&format!("coinbasechange={two}:8"))[..],
         [Problem::Setting {
@@ -273,22 +273,22 @@ fn scripts_that_fees_and_issuances_obey_are_judged_too() {
 }
 
 #[test]
-fn who_can_take_fees_and_coins_is_said() {
-    let said = |text: &str| {
+fn fees_and_coins_that_anyone_can_take_are_warned_about() {
+    let found = |text: &str| {
         let settings = settings(NodeKind::Elements, &home(text));
         let genesis = Genesis::compute(&settings, None).expect("a genesis");
         warnings(&settings, &genesis, None)
     };
-    assert_eq!(said(""), [ChainWarning::FeesForAnyone]);
+    assert_eq!(found(""), [ChainWarning::FeesForAnyone]);
     let (name, amount) = ("pegged", 5);
     assert_eq!(
-        said("initialfreecoins=5"),
+        found("initialfreecoins=5"),
         [
             ChainWarning::CoinsForAnyone { name, amount },
             ChainWarning::FeesForAnyone
         ]
     );
-    assert_eq!(said(&format!("con_mandatorycoinbase={SCRIPT}")), []);
+    assert_eq!(found(&format!("con_mandatorycoinbase={SCRIPT}")), []);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn missing_terms_are_a_problem() {
 }
 
 #[test]
-fn settings_of_which_no_block_can_be_made_are_refused() {
+fn settings_from_which_no_block_is_computed_are_refused() {
     let elements = |more: &str| unfit(NodeKind::Elements, more);
     assert_eq!(
         elements("con_genesis_style=dynamic"),
@@ -407,7 +407,7 @@ fn coins() -> (Settings, Genesis, Vec<OutPoint>) {
 }
 
 #[test]
-fn coins_for_anyone_are_a_problem_without_a_sweep() {
+fn coins_that_anyone_can_spend_are_a_problem_without_a_sweep() {
     let (settings, genesis, free) = coins();
     assert_eq!(free.len(), 2);
     assert_eq!(
@@ -431,14 +431,14 @@ fn coins_for_anyone_are_a_problem_without_a_sweep() {
         problems(&settings, &genesis, None, Some(&sweep)),
         Ok(vec![])
     );
-    // Ocean has destinations.
+    // Ocean has settings for destinations.
     let to = |script: &str| {
         ocean(&format!(
             "initialfreecoins=500\ninitialfreecoinsdestination={script}"
         ))
     };
     assert_eq!(to(&format!("a914{}87", "07".repeat(20))), []);
-    // Also where it is another script than OP_TRUE that anyone satisfies.
+    // Other scripts than OP_TRUE that anyone can satisfy.
     for script in ["51", "0101", "5261", "7551", "5187", "5169515c"] {
         assert!(
             matches!(to(script)[..], [Problem::AnyoneCanSpend { .. }]),
@@ -448,7 +448,7 @@ fn coins_for_anyone_are_a_problem_without_a_sweep() {
 }
 
 #[test]
-fn a_sweep_takes_all_and_only_that_and_leaves_nothing_to_anyone() {
+fn a_sweep_spends_exactly_the_coins_that_anyone_can_spend_and_secures_them() {
     let (_, genesis, free) = coins();
     let check = |transaction: &Transaction| {
         Sweep::from_bytes(&serialize(transaction))
@@ -466,10 +466,10 @@ fn a_sweep_takes_all_and_only_that_and_leaves_nothing_to_anyone() {
         check(&transaction(&more, &KEY_HASH)),
         Err(SweepError::Foreign(foreign))
     );
-    for anyones in [&[0x51][..], &[0x52], &[1, 1]] {
+    for unsafe_script in [&[0x51][..], &[0x52], &[1, 1]] {
         assert_eq!(
-            check(&transaction(&free, anyones)),
-            Err(SweepError::Anyones(0))
+            check(&transaction(&free, unsafe_script)),
+            Err(SweepError::AnyoneCanSpend(0))
         );
     }
     let mut signed = transaction(&free, &KEY_HASH);
@@ -482,7 +482,7 @@ fn a_sweep_takes_all_and_only_that_and_leaves_nothing_to_anyone() {
 }
 
 #[test]
-fn the_sweep_of_a_genesis_pays_each_asset_whole_to_its_destination() {
+fn the_sweep_of_a_genesis_pays_all_of_each_asset_to_its_destination() {
     let (settings, genesis, free) = coins();
     let witness = |byte: u8| [&[0, 32][..], &[byte; 32]].concat();
     let to = |asset: &federation_genesis::InitialAsset| {
@@ -505,7 +505,7 @@ fn the_sweep_of_a_genesis_pays_each_asset_whole_to_its_destination() {
 }
 
 #[test]
-fn a_sweep_to_nobody_to_anyone_or_to_half_a_script_is_none() {
+fn a_sweep_to_nobody_to_anyone_or_to_a_truncated_script_is_refused() {
     let (_, genesis, _) = coins();
     let to = |script: &[u8]| Sweep::new(&genesis, |_| Some(script.to_vec()));
     for script in [&[][..], &[0x51], &[0x6a, 1, 1], &[0, 32, 7], &[0; 34]] {
@@ -521,16 +521,20 @@ fn a_sweep_to_nobody_to_anyone_or_to_half_a_script_is_none() {
             amount: 7
         })
     );
-    let none = Genesis::compute(&settings(NodeKind::Elements, &home(LIMIT)), None).expect("a");
-    assert_eq!(Sweep::new(&none, |_| None), Err(SweepError::Nothing));
+    let settings = settings(NodeKind::Elements, &home(LIMIT));
+    let without_coins = Genesis::compute(&settings, None).expect("a genesis");
+    assert_eq!(
+        Sweep::new(&without_coins, |_| None),
+        Err(SweepError::NothingToSweep)
+    );
 }
 
 #[test]
-fn more_than_all_coins_fits_no_sweep() {
+fn a_sweep_cannot_hold_more_than_21_million_coins() {
     let text = home(&format!(
         "{LIMIT}initialfreecoins=2100000000000000\ninitialreissuancetokens=1\n"
     ));
     let genesis = Genesis::compute(&settings(NodeKind::Elements, &text), None).expect("a genesis");
     let sweep = Sweep::new(&genesis, |_| Some([&[0, 20][..], &[1; 20]].concat()));
-    assert_eq!(sweep, Err(SweepError::TooMuch(2_100_000_000_000_001)));
+    assert_eq!(sweep, Err(SweepError::TotalTooLarge(2_100_000_000_000_001)));
 }

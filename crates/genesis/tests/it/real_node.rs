@@ -1,6 +1,7 @@
-//! Random settings, given to a real node as a file, and what it makes of them.
+//! Starts real nodes with random settings and compares their chains with the computed ones.
 //!
-//! `ELEMENTSD` and `OCEAND` name the nodes, `GENESIS_ROUNDS` how often (50 if not set):
+//! `ELEMENTSD` and `OCEAND` are the paths of the nodes, `GENESIS_ROUNDS` the number of rounds (50 by
+//! default):
 //!
 //! ```sh
 //! ELEMENTSD=.. OCEAND=.. cargo test -p federation-genesis --test it -- --ignored
@@ -25,7 +26,7 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -38,7 +39,7 @@ fn hex(rng: &mut StdRng, bytes: usize) -> String {
         .to_lower_hex_string()
 }
 
-/// A script whose pushes are whole, of a length that needs any of the ways to push it.
+/// A valid script, of a length that needs one of the various push opcodes.
 fn script(rng: &mut StdRng) -> String {
     match rng.gen_range(0..5) {
         0 => "51".to_owned(),
@@ -49,7 +50,7 @@ fn script(rng: &mut StdRng) -> String {
     }
 }
 
-/// One of some lines, or none.
+/// Appends the line, or not.
 fn maybe(rng: &mut StdRng, text: &mut String, line: impl FnOnce(&mut StdRng) -> String) {
     if rng.gen_bool(0.4) {
         *text += &line(rng);
@@ -155,7 +156,7 @@ fn ocean_settings(rng: &mut StdRng) -> String {
     text
 }
 
-/// The terms that a node finds, written where it looks for them.
+/// Writes terms where the node looks for them, and returns those that it will find.
 fn write_terms(rng: &mut StdRng, datadir: &Path, chain: &str) -> Option<Terms> {
     let [old, latest] = Terms::paths(chain);
     let mut found = None;
@@ -173,7 +174,7 @@ fn write_terms(rng: &mut StdRng, datadir: &Path, chain: &str) -> Option<Terms> {
     found
 }
 
-async fn client(url: &str, cookie: &Path, told: &str, log: &Path) -> NodeClient {
+async fn client(url: &str, cookie: &Path, context: &str, log: &Path) -> NodeClient {
     let config = NodeConfig::new(url)
         .with_auth(Auth::Cookie(cookie.to_owned()))
         .with_timeout(Duration::from_secs(20));
@@ -182,7 +183,7 @@ async fn client(url: &str, cookie: &Path, told: &str, log: &Path) -> NodeClient 
     while client.genesis_hash().await.is_err() {
         assert!(
             Instant::now() < end,
-            "the node does not answer: {}\n{told}",
+            "the node does not answer: {}\n{context}",
             std::fs::read_to_string(log).unwrap_or_default()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -190,7 +191,8 @@ async fn client(url: &str, cookie: &Path, told: &str, log: &Path) -> NodeClient 
     client
 }
 
-/// Starts a node with these settings and compares all that it says with what was computed.
+/// Starts a node with random settings and compares everything that it reports with what was
+/// computed.
 async fn compare(program: &str, node: NodeKind, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().expect("a folder");
@@ -200,7 +202,7 @@ async fn compare(program: &str, node: NodeKind, seed: u64) {
     let mut ports = format!("rpcport={rpc}\nport={p2p}\n");
     match node {
         NodeKind::Elements => {
-            // Half of the settings above, half in the section.
+            // Above all sections or in the chain's section.
             let settings = elements_settings(&mut rng);
             if rng.gen_bool(0.5) {
                 text += &settings;
@@ -237,14 +239,14 @@ async fn compare(program: &str, node: NodeKind, seed: u64) {
         .expect("the node starts");
     let running = Running(child);
     let cookie = folder.path().join(chain).join(".cookie");
-    let told = format!("seed {seed}\n{text}");
-    let client = client(&format!("http://127.0.0.1:{rpc}"), &cookie, &told, &log).await;
+    let context = format!("seed {seed}\n{text}");
+    let client = client(&format!("http://127.0.0.1:{rpc}"), &cookie, &context, &log).await;
 
     let hash: String = client
         .call("getblockhash", &[0.into()])
         .await
         .expect("a hash");
-    assert_eq!(hash, genesis.hash().to_string(), "{told}");
+    assert_eq!(hash, genesis.hash().to_string(), "{context}");
     let verbosity = match node {
         NodeKind::Elements => 0.into(),
         NodeKind::Ocean => false.into(),
@@ -253,34 +255,34 @@ async fn compare(program: &str, node: NodeKind, seed: u64) {
         .call("getblock", &[hash.into(), verbosity])
         .await
         .expect("a block");
-    assert_eq!(block, genesis.to_bytes().to_lower_hex_string(), "{told}");
+    assert_eq!(block, genesis.to_bytes().to_lower_hex_string(), "{context}");
     let info = client.sidechain_info().await.expect("an answer");
     assert_eq!(
         info.pegged_asset,
         genesis.pegged_asset().to_string(),
-        "{told}"
+        "{context}"
     );
     let signed = !text.contains("con_signed_blocks=0");
     let height = !text.contains("nocon_blockheightinheader");
     if node == NodeKind::Elements && signed && height {
-        compare_block_1(&client, &genesis, &told).await;
+        compare_block_1(&client, &genesis, &context).await;
     }
     drop(running);
 }
 
-async fn compare_block_1(client: &NodeClient, genesis: &Genesis, told: &str) {
+async fn compare_block_1(client: &NodeClient, genesis: &Genesis, context: &str) {
     let hex: String = client.call("getnewblockhex", &[]).await.expect("a block");
     let bytes = Vec::from_hex(&hex).expect("hex");
     match genesis.block_1_params() {
         Some(params) => {
             let block = Block::decode(Dialect::Dynafed, bytes.into()).expect("a block");
             let Proof::Dynafed { current, .. } = &block.header().fields().proof else {
-                panic!("no dynafed header: {told}");
+                panic!("not a dynafed header: {context}");
             };
-            assert_eq!(current, params, "{told}");
+            assert_eq!(current, params, "{context}");
             let info = client.blockchain_info().await.expect("an answer");
             let root = params.calculate_root().to_string();
-            assert_eq!(info.current_params_root, Some(root), "{told}");
+            assert_eq!(info.current_params_root, Some(root), "{context}");
         }
         None => {
             let block = Block::decode(Dialect::Elements, bytes.into()).expect("a block");
@@ -306,12 +308,12 @@ async fn compare_many(variable: &str, node: NodeKind) {
 
 #[tokio::test]
 #[ignore = "needs ELEMENTSD"]
-async fn elementsd_makes_what_was_computed() {
+async fn elementsd_makes_the_computed_block() {
     compare_many("ELEMENTSD", NodeKind::Elements).await;
 }
 
 #[tokio::test]
 #[ignore = "needs OCEAND"]
-async fn oceand_makes_what_was_computed() {
+async fn oceand_makes_the_computed_block() {
     compare_many("OCEAND", NodeKind::Ocean).await;
 }

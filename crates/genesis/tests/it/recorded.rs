@@ -1,4 +1,4 @@
-//! Blocks that real nodes made.
+//! Computed blocks against those that real nodes made.
 
 use federation_genesis::{Genesis, NodeKind, Settings, Terms};
 use hex_conservative::DisplayHex;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::common::{genesis, home, settings, vectors};
 
 #[test]
-fn elements_blocks_are_those_that_elementsd_made() {
+fn computed_blocks_equal_those_of_elementsd() {
     for (name, more) in [
         ("E1 homechain 2of3 both, no coins", ""),
         (
@@ -32,7 +32,7 @@ fn elements_blocks_are_those_that_elementsd_made() {
         let header: Vec<u8> = genesis
             .header()
             .iter()
-            .flat_map(|piece| piece.bytes().to_vec())
+            .flat_map(|fragment| fragment.bytes().to_vec())
             .collect();
         assert_eq!(vector["hdr"], header.to_lower_hex_string());
         assert_eq!(vector["hash"], genesis.hash().to_string());
@@ -40,7 +40,7 @@ fn elements_blocks_are_those_that_elementsd_made() {
 }
 
 #[test]
-fn dynafed_and_the_parent_leave_the_hash_alone_and_the_parent_changes_the_asset() {
+fn dynafed_and_the_parent_chain_do_not_affect_the_hash_but_the_parent_chain_affects_the_asset() {
     let plain = genesis(NodeKind::Elements, &home(""));
     let off = genesis(NodeKind::Elements, &home("evbparams=dynafed:-2:::"));
     assert_eq!(plain.hash(), off.hash());
@@ -60,7 +60,7 @@ fn dynafed_and_the_parent_leave_the_hash_alone_and_the_parent_changes_the_asset(
 }
 
 #[test]
-fn elementsregtest_is_what_the_nodes_have() {
+fn elementsregtest_is_that_of_the_nodes() {
     let elements = genesis(NodeKind::Elements, "chain=elementsregtest");
     assert_eq!(
         elements.hash().to_string(),
@@ -98,7 +98,7 @@ fn recorded(name: &str, node: NodeKind) -> (serde_json::Value, Settings) {
 }
 
 #[test]
-fn the_recorded_chains_begin_as_computed() {
+fn recorded_chains_begin_with_the_computed_block() {
     for (name, node) in [
         ("elements-dynafed", NodeKind::Elements),
         ("elements-legacy", NodeKind::Elements),
@@ -106,7 +106,7 @@ fn the_recorded_chains_begin_as_computed() {
         let (vector, settings) = recorded(name, node);
         let genesis = Genesis::compute(&settings, None).expect("a genesis");
         let hex = genesis.to_bytes().to_lower_hex_string();
-        // No assert_eq: the blocks are long.
+        // Not assert_eq, which would print the long blocks.
         assert!(vector["genesis_block_hex"] == hex, "{name}");
         assert_eq!(vector["genesis_hash"], genesis.hash().to_string(), "{name}");
         let block = genesis.to_block().expect("a block");
@@ -116,7 +116,7 @@ fn the_recorded_chains_begin_as_computed() {
 }
 
 #[test]
-fn the_recorded_ocean_chain_begins_as_computed_but_for_its_terms() {
+fn the_recorded_ocean_chain_begins_with_the_computed_block_except_for_its_terms() {
     let (vector, settings) = recorded("ocean", NodeKind::Ocean);
     let genesis = Genesis::compute(&settings, None).expect("a genesis");
     let block = genesis.to_block().expect("a block");
@@ -127,11 +127,11 @@ fn the_recorded_ocean_chain_begins_as_computed_but_for_its_terms() {
     assert!(computed[TERMS.end..] == recorded[TERMS.end..]);
 }
 
-/// Where the hash of the terms, which are not kept here, stands in the hex of an Ocean header.
+/// The position, in the hex of an Ocean header, of the hash of the terms, which are not kept here.
 const TERMS: std::ops::Range<usize> = 136..200;
 
 #[test]
-fn the_recorded_block_1_shows_the_parameters_that_were_computed() {
+fn the_recorded_block_1_has_the_computed_parameters() {
     use elements::encode::deserialize;
     use federation_chain::{Block, Dialect, Proof};
     let (vector, settings) = recorded("elements-dynafed", NodeKind::Elements);
@@ -140,7 +140,7 @@ fn the_recorded_block_1_shows_the_parameters_that_were_computed() {
     let bytes = <Vec<u8> as hex_conservative::FromHex>::from_hex(hex).expect("hex");
     let block = Block::decode(Dialect::Dynafed, bytes.into()).expect("a block");
     let Proof::Dynafed { current, .. } = &block.header().fields().proof else {
-        panic!("no dynafed header");
+        panic!("not a dynafed header");
     };
     assert_eq!(Some(current), genesis.block_1_params());
     let first = deserialize::<elements::Transaction>(&genesis.transactions()[1].to_bytes());
@@ -151,7 +151,7 @@ fn the_recorded_block_1_shows_the_parameters_that_were_computed() {
 }
 
 #[test]
-fn dgld_began_as_published() {
+fn the_dgld_chain_began_with_the_computed_block() {
     let vector = &vectors("genesis")["OCEAN DGLD mainnet"];
     let text = include_str!("dgld.conf");
     let settings = settings(NodeKind::Ocean, text);
@@ -170,11 +170,11 @@ fn dgld_began_as_published() {
     for asset in genesis.assets() {
         assert_eq!(vector["assets"][asset.name()], asset.id().to_string());
     }
-    // The terms are not ours to keep here: all but their hash must be right.
+    // The terms are not ours to distribute, so everything except their hash is compared.
     let header: Vec<u8> = genesis
         .header()
         .iter()
-        .flat_map(|piece| piece.bytes().to_vec())
+        .flat_map(|fragment| fragment.bytes().to_vec())
         .collect();
     let published = vector["hdr"].as_str().expect("hex");
     let computed = header.to_lower_hex_string();
@@ -183,15 +183,15 @@ fn dgld_began_as_published() {
 }
 
 #[test]
-fn the_terms_are_in_the_header() {
+fn the_hash_of_the_terms_is_in_the_header() {
     let settings = settings(NodeKind::Ocean, "chain=ocean_test");
     let terms = Terms::from_file(b"be good").expect("terms");
     let with = Genesis::compute(&settings, Some(&terms)).expect("a genesis");
     let without = Genesis::compute(&settings, None).expect("a genesis");
     assert_ne!(with.hash(), without.hash());
-    let piece = &with.header()[3];
-    assert_eq!(piece.field(), "contract hash");
-    assert_eq!(piece.bytes(), terms.contract_hash());
+    let fragment = &with.header()[3];
+    assert_eq!(fragment.field(), "contract hash");
+    assert_eq!(fragment.bytes(), terms.contract_hash());
     let off = crate::common::settings(NodeKind::Ocean, "embedcontract=0");
     let off = Genesis::compute(&off, Some(&terms)).expect("a genesis");
     assert_eq!(off.hash(), without.hash());
@@ -199,7 +199,7 @@ fn the_terms_are_in_the_header() {
 
 proptest! {
     #[test]
-    fn every_block_is_one_that_others_can_read(
+    fn every_computed_block_decodes(
         coins in 0_u64..=2_100_000_000_000_000,
         tokens in 0_u64..=2_100_000_000_000_000,
         keys in prop::collection::vec(any::<[u8; 20]>(), 0..20),

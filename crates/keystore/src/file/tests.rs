@@ -1,4 +1,4 @@
-//! Files written, opened, altered and put under other pass phrases.
+//! Files are written, opened, altered, and given other pass phrases.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -13,7 +13,7 @@ fn phrase(text: &str) -> Passphrase {
     Passphrase::new(Zeroizing::new(text.to_owned()))
 }
 
-fn made(role: KeyRole) -> (tempfile::TempDir, PathBuf, Secret) {
+fn create_keystore(role: KeyRole) -> (tempfile::TempDir, PathBuf, Secret) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("block.key");
     let secret = Secret::generate();
@@ -21,16 +21,16 @@ fn made(role: KeyRole) -> (tempfile::TempDir, PathBuf, Secret) {
     (folder, path, secret)
 }
 
-/// Writes over the file and keeps its mode.
+/// Overwrites the file and keeps its mode.
 fn overwrite(path: &Path, text: &str) {
-    fs::write(path, text).expect("it is ours");
+    fs::write(path, text).expect("writable");
 }
 
 #[test]
-fn what_was_written_opens_with_the_pass_phrase_only() {
+fn a_keystore_opens_only_with_its_pass_phrase() {
     for role in KeyRole::ALL {
-        let (_folder, path, secret) = made(role);
-        let (head, opened) = open(&path, &phrase("correct horse")).expect("its pass phrase");
+        let (_folder, path, secret) = create_keystore(role);
+        let (head, opened) = open(&path, &phrase("correct horse")).expect("the right pass phrase");
         assert_eq!(head, Head::new(role, secret.public_key()));
         assert_eq!(*opened.to_hex(), *secret.to_hex());
         assert_eq!(read_head(&path).expect("a keystore"), head);
@@ -44,8 +44,8 @@ fn what_was_written_opens_with_the_pass_phrase_only() {
 }
 
 #[test]
-fn a_key_serves_its_role_only() {
-    let (_folder, path, secret) = made(KeyRole::Peg);
+fn a_key_is_opened_only_for_its_role() {
+    let (_folder, path, secret) = create_keystore(KeyRole::Peg);
     let passphrase = phrase("correct horse");
     let opened = open_as(&path, KeyRole::Peg, &passphrase).expect("its role");
     assert_eq!(opened.public_key(), secret.public_key());
@@ -60,8 +60,8 @@ fn a_key_serves_its_role_only() {
 }
 
 #[test]
-fn the_file_is_its_owners_and_holds_no_secret_in_clear_text() {
-    let (_folder, path, secret) = made(KeyRole::Block);
+fn the_file_is_accessible_to_its_owner_only_and_holds_no_secret_in_clear_text() {
+    let (_folder, path, secret) = create_keystore(KeyRole::Block);
     let mode = fs::metadata(&path).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let text = fs::read_to_string(&path).expect("text");
@@ -70,8 +70,8 @@ fn the_file_is_its_owners_and_holds_no_secret_in_clear_text() {
 }
 
 #[test]
-fn a_file_that_others_may_read_is_refused() {
-    let (_folder, path, _) = made(KeyRole::Block);
+fn a_file_that_other_users_can_read_is_refused() {
+    let (_folder, path, _) = create_keystore(KeyRole::Block);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("ours");
     assert!(matches!(
         open(&path, &phrase("correct horse")),
@@ -81,7 +81,7 @@ fn a_file_that_others_may_read_is_refused() {
 
 #[test]
 fn a_file_is_never_overwritten_by_a_new_key() {
-    let (_folder, path, secret) = made(KeyRole::Block);
+    let (_folder, path, secret) = create_keystore(KeyRole::Block);
     let again = create(
         &path,
         KeyRole::Block,
@@ -95,8 +95,8 @@ fn a_file_is_never_overwritten_by_a_new_key() {
 }
 
 #[test]
-fn an_altered_head_is_noticed() {
-    let (_folder, path, secret) = made(KeyRole::Block);
+fn an_altered_header_is_detected() {
+    let (_folder, path, secret) = create_keystore(KeyRole::Block);
     let text = fs::read_to_string(&path).expect("text");
     let ours = secret.public_key().to_string();
     let other = Secret::generate().public_key().to_string();
@@ -113,8 +113,8 @@ fn an_altered_head_is_noticed() {
 }
 
 #[test]
-fn a_plain_key_file_is_no_keystore() {
-    let (_folder, path, secret) = made(KeyRole::Block);
+fn a_plain_key_file_is_not_a_keystore() {
+    let (_folder, path, secret) = create_keystore(KeyRole::Block);
     assert!(is_keystore(&path));
     overwrite(&path, &secret.to_hex());
     assert!(!is_keystore(&path));
@@ -123,8 +123,8 @@ fn a_plain_key_file_is_no_keystore() {
 }
 
 #[test]
-fn a_file_that_demands_gigabytes_is_refused_without_the_work() {
-    let (_folder, path, _) = made(KeyRole::Block);
+fn a_file_that_requires_gigabytes_is_refused_without_deriving_the_key() {
+    let (_folder, path, _) = create_keystore(KeyRole::Block);
     let text = fs::read_to_string(&path).expect("text");
     let (head, body) = Head::parse(&text).expect("a head");
     let mut age = Vec::new();
@@ -152,8 +152,8 @@ fn a_file_that_demands_gigabytes_is_refused_without_the_work() {
 }
 
 #[test]
-fn the_pass_phrase_changes_and_the_key_does_not() {
-    let (folder, path, secret) = made(KeyRole::Identity);
+fn changing_the_pass_phrase_keeps_the_key() {
+    let (folder, path, secret) = create_keystore(KeyRole::Identity);
     let wrong = change_passphrase(&path, &phrase("wrong"), &phrase("new"), QUICK);
     assert!(matches!(wrong, Err(KeystoreError::WrongPassphrase(_))));
     let new = Passphrase::generate();
@@ -165,12 +165,12 @@ fn the_pass_phrase_changes_and_the_key_does_not() {
     let mode = fs::metadata(&path).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let files = fs::read_dir(folder.path()).expect("ours").count();
-    assert_eq!(files, 1, "nothing is left behind");
+    assert_eq!(files, 1, "no temporary file remains");
 }
 
 #[test]
-fn a_folder_a_missing_and_a_huge_file_are_refused() {
-    let (folder, path, _) = made(KeyRole::Block);
+fn a_folder_a_missing_file_and_a_huge_file_are_refused() {
+    let (folder, path, _) = create_keystore(KeyRole::Block);
     assert!(matches!(
         open(folder.path(), &phrase("x")),
         Err(KeystoreError::NotAFile(_))
@@ -190,7 +190,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_damaged_file_never_opens_as_another_key(at in 0_usize..700, byte in 32_u8..127) {
-        let (_folder, path, secret) = made(KeyRole::Block);
+        let (_folder, path, secret) = create_keystore(KeyRole::Block);
         let mut text = fs::read(&path).expect("text");
         let at = at % text.len();
         text[at] = byte;

@@ -9,8 +9,7 @@ use federation_chain::{
     Block, BlockHash, BlockHeight, CheckError, CommitmentError, Dialect, Header,
 };
 use federation_ocean_rpc::{
-    BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, Node, NodeClient, RpcError,
-    SubmitOutcome,
+    BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, Node, NodeClient, RpcError, SubmitOutcome,
 };
 use federation_operator::{FollowError, Reading, ReissuanceNode, follow};
 use federation_reissuance::{Ledger, LedgerEvent};
@@ -199,8 +198,8 @@ impl Node for Liar {
         self.node.network_info().await
     }
 
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
-        self.node.ask_chain().await
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
+        self.node.chain_report().await
     }
 }
 

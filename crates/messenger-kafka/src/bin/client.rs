@@ -1,5 +1,5 @@
-//! The Kafka client as a process of its own, for those who embed the messenger: see `KafkaProcess`.
-//! Its log goes to the standard error: what `RUST_LOG` asks for, or INFO and above.
+//! The Kafka client as a separate process, for programs that embed the messenger: see `KafkaProcess`.
+//! It logs to standard error, at the level of `RUST_LOG` or INFO.
 
 use std::process::ExitCode;
 
@@ -10,8 +10,8 @@ use tracing_subscriber::{
 };
 
 fn main() -> ExitCode {
-    let asked = std::env::var("RUST_LOG").ok();
-    let filter = asked
+    let level = std::env::var("RUST_LOG").ok();
+    let filter = level
         .and_then(|text| text.parse().ok())
         .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer()

@@ -1,4 +1,4 @@
-//! The process that the client runs in.
+//! The client's process.
 
 use core::time::Duration;
 use std::{
@@ -21,37 +21,37 @@ use tokio::{
 use super::{
     confine::confine,
     messages::{Counters, Report, Setup, Task},
-    pace::Pace,
     pipe::{self, Kind},
+    rate::RateLimit,
 };
 use crate::{
-    KafkaMessenger, TopicsConfig, shared::Shared, topics_client::TopicsClient, turns::Turns,
+    KafkaMessenger, TopicsConfig, shared::Shared, topics_client::TopicsClient, watchdog::Watchdog,
 };
 
-/// How often the state is reported.
-const REPORT: Duration = Duration::from_millis(200);
+/// Time between two reports.
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long to wait before another look whether those who have words have said them.
-const WORDS: Duration = Duration::from_micros(100);
+/// Pause between two checks whether control records are still waiting.
+const CONTROL_RETRY: Duration = Duration::from_micros(100);
 
-/// Runs the client for the process that started this one, over the standard input and output, until
-/// that one closes the input or ends. The log is left to the caller; nothing else may write to the
-/// standard output. To be called before anything is opened and any thread is started: all other
-/// descriptors are closed.
+/// Runs the client for the process that started this one, over standard input and output, until that
+/// process closes the input or exits. The caller sets up logging; nothing else may write to standard
+/// output. Call it before anything is opened and any thread is started, since it closes all other
+/// descriptors.
 ///
-/// The signals by which a service manager or a terminal ends all processes of a service are left to
-/// the other process, which closes the input when it is done.
+/// It ignores SIGINT and SIGTERM, which a service manager or a terminal sends to all processes of a
+/// service: the other process closes the input when it is done.
 #[must_use]
 pub fn run_client() -> ExitCode {
     if let Err(error) = confine() {
-        tracing::warn!(%error, "what this process was left open is not closed");
+        tracing::warn!(%error, "cannot close inherited descriptors");
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let ended = runtime.and_then(|runtime| {
         let _context = runtime.enter();
-        // Once they are listened for, they end nothing.
+        // Once they are handled, they no longer end the process.
         let _signals = [
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
@@ -70,24 +70,24 @@ fn run(input: &mut Stdin, close: impl FnOnce(&KafkaMessenger)) -> io::Result<()>
     let output = Arc::new(Output::default());
     let task = match read_task(input) {
         Ok(task) => task,
-        Err(reason) => return output.say(Kind::Failed, reason.as_bytes()),
+        Err(reason) => return output.send(Kind::Failed, reason.as_bytes()),
     };
-    let started = match task {
+    let result = match task {
         Task::Messenger(setup) => messenger(setup, input, &output, close),
         Task::Topics(config) => topics(&config, input, &output),
     };
-    started.unwrap_or_else(|reason| output.say(Kind::Failed, reason.as_bytes()))
+    result.unwrap_or_else(|reason| output.send(Kind::Failed, reason.as_bytes()))
 }
 
 fn read_task(input: &mut Stdin) -> Result<Task, String> {
     let (kind, bytes) = pipe::read(input, 0).map_err(|error| error.to_string())?;
     if kind != Kind::Setup {
-        return Err("this is run by another process, not by hand".to_owned());
+        return Err("this program is started by another process, not by hand".to_owned());
     }
     serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
-/// Runs the messenger of an operator, or tells why it does not start.
+/// Runs an operator's messenger, or returns why it does not start.
 fn messenger(
     setup: Setup,
     input: &mut Stdin,
@@ -105,13 +105,13 @@ fn run_messenger(
     output: &Arc<Output>,
     close: impl FnOnce(&KafkaMessenger),
 ) -> io::Result<()> {
-    output.say(Kind::Started, b"")?;
+    output.send(Kind::Started, b"")?;
     let shared = messenger.shared();
     let frames = {
         let (shared, output) = (Arc::clone(&shared), Arc::clone(output));
         std::thread::Builder::new()
             .name("frames".to_owned())
-            .spawn(move || hand_on(&shared, &output))?
+            .spawn(move || forward(&shared, &output))?
     };
     let reports = {
         let output = Arc::clone(output);
@@ -120,7 +120,7 @@ fn run_messenger(
             .spawn(move || report(&shared, &output))?
     };
     let shared = messenger.shared();
-    listen(input, output, MAX_FRAME, &shared.turns, |frame| {
+    listen(input, output, MAX_FRAME, &shared.watchdog, |frame| {
         block_on(messenger.broadcast(frame)).is_ok()
     });
     close(messenger);
@@ -130,7 +130,7 @@ fn run_messenger(
     Ok(())
 }
 
-/// Runs a client of topics, or tells why it does not start.
+/// Runs a client for topics, or returns why it does not start.
 fn topics(
     config: &TopicsConfig,
     input: &mut Stdin,
@@ -146,45 +146,45 @@ fn run_topics(
     input: &mut Stdin,
     output: &Arc<Output>,
 ) -> io::Result<()> {
-    output.say(Kind::Started, b"")?;
-    let hand_on = {
+    output.send(Kind::Started, b"")?;
+    let forward = {
         let output = Arc::clone(output);
-        move |record: &[u8]| output.hand_on(record).is_ok()
+        move |record: &[u8]| output.forward(record).is_ok()
     };
-    if let Err(error) = client.read(hand_on) {
-        return output.say(Kind::Failed, error.to_string().as_bytes());
+    if let Err(error) = client.read(forward) {
+        return output.send(Kind::Failed, error.to_string().as_bytes());
     }
-    let turns = client.turns();
-    listen(input, output, largest, &turns, |record| {
+    let watchdog = client.watchdog();
+    listen(input, output, largest, &watchdog, |record| {
         client.write(&record);
         true
     });
     Ok(())
 }
 
-/// Takes frames and answers, until the other process closes the input or is gone, or what is taken
-/// is of no use any more.
+/// Passes frames to `take` and answers pings, until the other process closes the input or exits, or
+/// `take` returns `false`.
 fn listen(
     input: &mut Stdin,
     output: &Output,
     largest: usize,
-    turns: &Turns,
+    watchdog: &Watchdog,
     mut take: impl FnMut(Bytes) -> bool,
 ) {
     while let Ok((kind, frame)) = pipe::read(input, largest) {
-        let goes_on = match kind {
+        let proceed = match kind {
             Kind::Frame => take(frame),
-            Kind::Ping => match turns.hung() {
-                None => output.say(Kind::Pong, b"").is_ok(),
+            Kind::Ping => match watchdog.hung() {
+                None => output.send(Kind::Pong, b"").is_ok(),
                 Some(thread) => {
-                    // The other process makes an end of this one.
-                    let reason = format!("its thread {thread} hung in librdkafka");
-                    output.say(Kind::Failed, reason.as_bytes()).is_ok()
+                    // The other process then stops this one.
+                    let reason = format!("thread {thread} hung in librdkafka");
+                    output.send(Kind::Failed, reason.as_bytes()).is_ok()
                 }
             },
             _ => true,
         };
-        if !goes_on {
+        if !proceed {
             return;
         }
     }
@@ -193,17 +193,17 @@ fn listen(
 /// The pipe to the other process.
 struct Output {
     pipe: Mutex<Stdout>,
-    /// How many have words to say, before which no frames go.
-    words: AtomicUsize,
-    pace: Mutex<Pace>,
+    /// How many control records are waiting; no frame is written before them.
+    control_waiting: AtomicUsize,
+    rate: Mutex<RateLimit>,
 }
 
 impl Default for Output {
     fn default() -> Self {
         Self {
             pipe: Mutex::new(io::stdout()),
-            words: AtomicUsize::new(0),
-            pace: Mutex::new(Pace::of_frames(Instant::now())),
+            control_waiting: AtomicUsize::new(0),
+            rate: Mutex::new(RateLimit::for_sent_frames(Instant::now())),
         }
     }
 }
@@ -214,35 +214,35 @@ impl Output {
         pipe::write(&mut *pipe, kind, bytes)
     }
 
-    /// Says what is no frame, before any frame that is not on its way.
-    fn say(&self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
-        self.words.fetch_add(1, Ordering::AcqRel);
-        let said = self.write(kind, bytes);
-        self.words.fetch_sub(1, Ordering::AcqRel);
-        said
+    /// Sends a control record, ahead of any frame not being written yet.
+    fn send(&self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
+        self.control_waiting.fetch_add(1, Ordering::AcqRel);
+        let sent = self.write(kind, bytes);
+        self.control_waiting.fetch_sub(1, Ordering::AcqRel);
+        sent
     }
 
-    /// Hands a frame on, with the number before it, at a client's pace.
-    fn hand_on(&self, frame: &[u8]) -> io::Result<()> {
+    /// Sends a frame, prefixed with its number, within a client's rate limit.
+    fn forward(&self, frame: &[u8]) -> io::Result<()> {
         let early = {
-            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            pace.count(Instant::now(), frame.len())
+            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+            rate.count(Instant::now(), frame.len())
         };
         if let Some(early) = early {
             std::thread::sleep(early);
         }
-        while self.words.load(Ordering::Acquire) > 0 {
-            std::thread::sleep(WORDS);
+        while self.control_waiting.load(Ordering::Acquire) > 0 {
+            std::thread::sleep(CONTROL_RETRY);
         }
         self.write(Kind::Received, frame)
     }
 }
 
-/// Hands on what comes. The pipe is short: what it does not take waits in the operators' lanes,
-/// which drop their oldest.
-fn hand_on(shared: &Shared, output: &Output) {
+/// Sends received frames to the other process. The pipe is short; further frames wait in the
+/// operators' lanes, which drop their oldest.
+fn forward(shared: &Shared, output: &Output) {
     while let Ok(frame) = block_on(shared.inbox.recv()) {
-        if output.hand_on(&frame).is_err() {
+        if output.forward(&frame).is_err() {
             return;
         }
     }
@@ -265,10 +265,10 @@ fn report(shared: &Shared, output: &Output) {
         }
         let written = serde_json::to_vec(&report)
             .map_err(io::Error::from)
-            .and_then(|json| output.say(Kind::Report, &json));
+            .and_then(|json| output.send(Kind::Report, &json));
         if written.is_err() {
             return;
         }
-        std::thread::sleep(REPORT);
+        std::thread::sleep(REPORT_INTERVAL);
     }
 }

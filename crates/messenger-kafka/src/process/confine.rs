@@ -1,4 +1,4 @@
-//! What a client has of the process that starts it: pipes, the log, and the few variables below.
+//! Confines a client: of the process that starts it, it gets pipes, the log and a few variables.
 
 use std::{
     io,
@@ -8,42 +8,42 @@ use std::{
 
 use tokio::process::Command;
 
-/// The environment variables that a client is given, if they are set. Any others are not for it:
-/// services are given secrets by them.
+/// The environment variables a client inherits, if they are set. Others are withheld, since services
+/// receive secrets in them.
 const ENVIRONMENT: &[&str] = &[
-    // To find the program, its libraries and Kerberos' `kinit`.
+    // Paths of the program, its libraries and Kerberos' `kinit`.
     "PATH",
     "LD_LIBRARY_PATH",
-    // What goes into the log.
+    // Logging.
     "RUST_LOG",
     "RUST_BACKTRACE",
-    // Where OpenSSL has its certificates and settings.
+    // OpenSSL's certificates and settings.
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "OPENSSL_CONF",
     "OPENSSL_MODULES",
-    // Where Kerberos and SASL have theirs.
+    // Settings of Kerberos and SASL.
     "KRB5_CONFIG",
     "KRB5CCNAME",
     "KRB5_KTNAME",
     "KRB5_CLIENT_KTNAME",
     "SASL_PATH",
     "SASL_CONF_PATH",
-    // How names are looked up.
+    // Name resolution.
     "RES_OPTIONS",
     "LOCALDOMAIN",
     "HOSTALIASES",
 ];
 
-/// The folder that a client runs in.
+/// The working directory of a client.
 const FOLDER: &str = "/";
 
-/// Where the system lists this process's descriptors.
+/// Directories that list this process's descriptors.
 const DESCRIPTORS: [&str; 2] = ["/proc/self/fd", "/dev/fd"];
 
-/// The command of a client's program, confined.
+/// Returns the command that starts a client's program, confined.
 pub(super) fn command(program: &Path) -> Command {
-    let mut command = Command::new(whole(program));
+    let mut command = Command::new(absolute_program(program));
     command.env_clear().current_dir(FOLDER);
     for name in ENVIRONMENT {
         if let Some(value) = std::env::var_os(name) {
@@ -53,37 +53,37 @@ pub(super) fn command(program: &Path) -> Command {
     command
 }
 
-/// The program's whole path, unless it is a name to look for.
-fn whole(program: &Path) -> PathBuf {
+/// Returns the program's absolute path, unless it is a name to look up in `PATH`.
+fn absolute_program(program: &Path) -> PathBuf {
     if program.components().count() > 1 {
-        // What cannot be made whole is not found, and the system says so.
+        // If this fails, starting the program fails too, with the system's error.
         absolute(program).unwrap_or_else(|_| program.to_owned())
     } else {
         program.to_owned()
     }
 }
 
-/// Closes what this process was left but its standard streams, and gives up the way to more rights.
-/// For a process at its start, with one thread and nothing of its own opened.
+/// Closes all inherited descriptors except the standard streams, and sets `no_new_privs`. Call it at
+/// the start of a process, before it starts threads or opens anything.
 ///
-/// Rust opens everything so that other programs do not get it. C libraries of the process that
-/// starts this one, as a hardware module's, may not.
+/// Rust opens everything close-on-exec. C libraries in the parent process, such as that of a hardware
+/// module, may not.
 ///
 /// # Errors
 /// If the descriptors cannot be listed.
 pub(super) fn confine() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if let Err(error) = nix::sys::prctl::set_no_new_privs() {
-        tracing::debug!(%error, "programs of this process may have more rights than it");
+        tracing::debug!(%error, "cannot set no_new_privs");
     }
     for descriptor in open_descriptors()? {
-        // The list's own is closed by now.
+        // That of the directory listing is closed already.
         let _ = nix::unistd::close(descriptor);
     }
     Ok(())
 }
 
-/// All descriptors above the standard streams', and one that is closed by now.
+/// Returns all descriptors above the standard streams, including one that is closed by now.
 fn open_descriptors() -> io::Result<Vec<RawFd>> {
     let mut failed = None;
     for folder in DESCRIPTORS {

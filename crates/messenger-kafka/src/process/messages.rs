@@ -1,4 +1,4 @@
-//! What is in the records: what a client is to do, and what it tells.
+//! The contents of records: a client's task, and its reports.
 
 use core::time::Duration;
 use std::{
@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{KafkaConfig, KafkaError, KafkaHealth, TopicsConfig};
 
-/// What a client is for. Secrets are in it: it goes over a pipe, which nobody else reads.
+/// A client's task. It contains secrets, so it is sent over a pipe that nobody else can read.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Task {
     /// The messenger of an operator.
     Messenger(Setup),
-    /// Topics of any names.
+    /// Topics of any name.
     Topics(TopicsConfig),
 }
 
-/// A configuration on its way to the client.
+/// A messenger's configuration for the client.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Setup {
     brokers: Vec<String>,
@@ -52,7 +52,7 @@ impl Setup {
         }
     }
 
-    /// The same configuration again, checked as any other.
+    /// Converts it back to a configuration, with all checks.
     pub(super) fn into_config(self) -> Result<KafkaConfig, KafkaError> {
         let any = federation_roster::FederationId::from_bytes([0; 32]);
         Ok(
@@ -67,11 +67,11 @@ impl Setup {
     }
 }
 
-/// The settings, with whole paths where they name files: the client runs in another folder.
+/// Makes the file paths in settings absolute, since the client runs in another directory.
 pub(super) fn absolute_files(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let whole = |(name, value): (&String, &String)| {
+    let absolute_path = |(name, value): (&String, &String)| {
         let value = if names_a_file(name) && !matches!(value.as_str(), "" | "probe") {
-            // What cannot be made whole is for librdkafka to refuse.
+            // If this fails, librdkafka refuses the path.
             absolute(Path::new(value))
                 .ok()
                 .and_then(|path| path.into_os_string().into_string().ok())
@@ -81,15 +81,15 @@ pub(super) fn absolute_files(settings: &BTreeMap<String, String>) -> BTreeMap<St
         };
         (name.clone(), value)
     };
-    settings.iter().map(whole).collect()
+    settings.iter().map(absolute_path).collect()
 }
 
-/// Whether the value of one of librdkafka's settings is a path.
+/// Whether the value of a librdkafka setting is a path.
 fn names_a_file(name: &str) -> bool {
     name.ends_with(".location") || name.ends_with(".file") || name == "sasl.kerberos.keytab"
 }
 
-/// Counters of one link.
+/// The counters of one link.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Counters {
     pub(super) connected: bool,
@@ -97,7 +97,7 @@ pub(super) struct Counters {
     pub(super) bytes_in: u64,
     pub(super) frames_out: u64,
     pub(super) bytes_out: u64,
-    /// Of a client's operators: those that it has not handed on.
+    /// For an operator: frames that the client did not forward.
     pub(super) dropped_in: u64,
     pub(super) dropped_out: u64,
     pub(super) reconnects: u64,
@@ -117,7 +117,7 @@ impl Counters {
         }
     }
 
-    /// Adds those of a client that has ended to those of its successor.
+    /// Adds the counters of a former client.
     pub(super) const fn add(&mut self, past: &Self) {
         self.frames_in = self.frames_in.saturating_add(past.frames_in);
         self.bytes_in = self.bytes_in.saturating_add(past.bytes_in);
@@ -129,7 +129,7 @@ impl Counters {
     }
 }
 
-/// What the client of a messenger knows.
+/// The report of a messenger's client.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Report {
     pub(super) brokers: Counters,
@@ -137,17 +137,17 @@ pub(super) struct Report {
     pub(super) health: KafkaHealth,
 }
 
-/// Most brokers and most faults that a report is believed to know of.
+/// Most brokers, and most faults, accepted in a report.
 const MAX_ENTRIES: usize = 256;
 
-/// Longest text that is taken from a client.
-const MAX_WORDS: usize = 300;
+/// Longest string accepted from a client, in characters.
+const MAX_TEXT: usize = 300;
 
 impl Report {
-    /// What a client reported, as far as it can be shown to people and counted.
+    /// Parses a client's report and makes it safe to display and to count.
     ///
     /// # Errors
-    /// If it is no report.
+    /// If it is malformed.
     pub(super) fn read(json: &[u8], operators: usize) -> Result<Self, serde_json::Error> {
         let mut report: Self = serde_json::from_slice(json)?;
         let health = &mut report.health;
@@ -169,9 +169,9 @@ impl Report {
     }
 }
 
-/// A text of the client, for a log or a terminal: cut, and without what would command either.
+/// Makes a string from the client safe for a log or a terminal: truncated, without control characters.
 pub(super) fn plain(text: &str) -> String {
-    let shown = text.chars().take(MAX_WORDS);
+    let shown = text.chars().take(MAX_TEXT);
     shown
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
@@ -186,7 +186,7 @@ mod tests {
     use crate::{BrokerHealth, Fault};
 
     #[test]
-    fn a_configuration_arrives_as_it_was() {
+    fn a_configuration_survives_the_pipe() {
         let federation = FederationId::from_bytes([7; 32]);
         let config = KafkaConfig::new(["a:1", "b"], federation, 5, OperatorId::new(3))
             .and_then(|config| config.with_setting("socket.timeout.ms", "3000"))
@@ -195,14 +195,14 @@ mod tests {
             .with_lifetime(Duration::from_secs(7))
             .with_queue_limits(QueueLimits::new(3, 4));
         let json = serde_json::to_vec(&Setup::of(&config)).expect("plain data");
-        let setup: Setup = serde_json::from_slice(&json).expect("its own");
+        let setup: Setup = serde_json::from_slice(&json).expect("it was serialized here");
         let again = setup.into_config().expect("valid");
         assert_eq!(format!("{again:?}"), format!("{config:?}"));
         assert_eq!(again.settings(), config.settings());
     }
 
     #[test]
-    fn files_are_named_by_whole_paths_and_nothing_else_is_changed() {
+    fn only_file_paths_are_changed_and_they_become_absolute() {
         let settings = [
             ("ssl.ca.location", "ca.pem"),
             ("ssl.key.location", "/etc/key.pem"),
@@ -211,18 +211,18 @@ mod tests {
             ("sasl.username", "operator-1"),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let whole = absolute_files(&settings.into());
-        let here = std::env::current_dir().expect("it is somewhere");
+        let absolute = absolute_files(&settings.into());
+        let here = std::env::current_dir().expect("there is a current directory");
         let path = |file: &str| here.join(file).to_str().expect("text").to_owned();
-        assert_eq!(whole["ssl.ca.location"], path("ca.pem"));
-        assert_eq!(whole["sasl.kerberos.keytab"], path("keys/kafka.keytab"));
-        assert_eq!(whole["ssl.key.location"], "/etc/key.pem");
-        assert_eq!(whole["https.ca.location"], "probe");
-        assert_eq!(whole["sasl.username"], "operator-1");
+        assert_eq!(absolute["ssl.ca.location"], path("ca.pem"));
+        assert_eq!(absolute["sasl.kerberos.keytab"], path("keys/kafka.keytab"));
+        assert_eq!(absolute["ssl.key.location"], "/etc/key.pem");
+        assert_eq!(absolute["https.ca.location"], "probe");
+        assert_eq!(absolute["sasl.username"], "operator-1");
     }
 
     #[test]
-    fn a_report_is_cut_and_commands_no_terminal() {
+    fn a_report_is_truncated_and_stripped_of_control_characters() {
         let fault = Fault {
             subject: "\u{1b}[2Jgone".to_owned(),
             reason: "x".repeat(10_000),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_of_any_size_are_added() {
+    fn adding_counters_saturates() {
         let most = Counters {
             frames_in: u64::MAX,
             dropped_in: u64::MAX,
@@ -263,7 +263,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_are_read_as_a_report_with_a_panic(
+        fn no_bytes_make_parsing_a_report_panic(
             bytes in prop::collection::vec(any::<u8>(), 0..64)
         ) {
             let _ = Report::read(&bytes, 5);

@@ -1,16 +1,16 @@
-//! The client in a process of its own.
+//! The client in a separate process.
 //!
-//! librdkafka is C, and what brokers answer is for it to read. A process that signs blocks does not
-//! read it: it starts another, hands it frames and takes frames from it over pipes. If that one
-//! ends, by whatever a broker answered, or hangs, or says what it should not, it is started again, and
-//! nothing is lost but time and the frames under way.
+//! librdkafka is written in C and parses the brokers' answers. A process that signs blocks must not do
+//! that itself: it starts another process and exchanges frames with it over pipes. If that process
+//! exits, whatever a broker answered, or hangs, or violates the protocol of the pipes, it is
+//! restarted, and only time and the frames in transit are lost.
 
 mod child;
 mod confine;
 mod messages;
-mod pace;
 mod parent;
 mod pipe;
+mod rate;
 mod supervisor;
 mod topics;
 

@@ -1,4 +1,4 @@
-//! The messenger of a process that keeps the client out.
+//! The messenger of a process that runs its client in another process.
 
 use std::{
     collections::BTreeMap,
@@ -19,56 +19,56 @@ use tokio::sync::watch;
 use super::{
     messages::{Counters, Report, Setup, Task},
     pipe::invalid,
-    supervisor::{Ears, Keeper, Supervisor, lock},
+    supervisor::{Handler, Supervisor, SupervisorTask, lock},
 };
 use crate::{Fault, KafkaConfig, KafkaError, KafkaHealth};
 
-/// A messenger over Kafka whose client runs in a process of its own, which is started again should
-/// it end, hang, or say what no client says.
+/// A messenger over Kafka whose client runs in a separate process. The process is restarted if it
+/// exits, hangs, or violates the protocol of the pipes.
 ///
-/// Its tasks run on the tokio runtime on which it was made; dropping it ends them and the process.
+/// Its tasks run on the tokio runtime it was created on; dropping it ends them and the process.
 ///
-/// # What the other process has
-/// The configuration, with its secrets, and the frames; the standard error, where its log goes; of
-/// the environment `PATH`, `LD_LIBRARY_PATH`, `RUST_LOG`, `RUST_BACKTRACE` and what OpenSSL,
-/// Kerberos, SASL and the looking up of names read (`SSL_CERT_*`, `OPENSSL_*`, `KRB5*`, `SASL_*`,
-/// `RES_OPTIONS`, `LOCALDOMAIN`, `HOSTALIASES`). No proxies: librdkafka has no use for them. It runs
-/// in `/`; no other descriptors are open in it, and programs that it runs get no more rights than it
-/// has. It is the same user on the same file system: what keeps it from files of this process is
-/// what keeps that user from them.
+/// # What the other process can access
+/// It receives the configuration, including secrets, and the frames. It inherits standard error for
+/// its log, and of the environment `PATH`, `LD_LIBRARY_PATH`, `RUST_LOG`, `RUST_BACKTRACE` and the
+/// variables of OpenSSL, Kerberos, SASL and name resolution (`SSL_CERT_*`, `OPENSSL_*`, `KRB5*`,
+/// `SASL_*`, `RES_OPTIONS`, `LOCALDOMAIN`, `HOSTALIASES`), but no proxy settings, which librdkafka does
+/// not use. It runs in `/`, has no other descriptors open, and programs it starts cannot gain
+/// privileges. It runs as the same user on the same file system, so only that user's permissions keep
+/// it from this process's files.
 #[derive(Debug)]
 pub struct KafkaProcess {
     brokers: String,
-    /// Frames on their way to the client.
+    /// Frames queued for the client.
     lane: Lane,
     inbox: Inbox,
     client: Arc<Supervisor<Operators>>,
-    keeper: Keeper,
+    task: SupervisorTask,
 }
 
-/// Where goes what the client says.
+/// Handles what the client sends.
 #[derive(Debug)]
 struct Operators {
     ready: watch::Sender<bool>,
-    /// What the client said last.
+    /// The client's last report.
     report: Mutex<Report>,
-    /// The counters of those that have ended.
+    /// The counters of former clients.
     past: Mutex<(Counters, BTreeMap<OperatorId, Counters>)>,
-    /// What comes from the other operators.
+    /// Frames from the other operators.
     lanes: BTreeMap<OperatorId, Lane>,
 }
 
 impl KafkaProcess {
-    /// Starts the program with these arguments, which has to call [`run_client`](crate::run_client)
-    /// at once, and hands it the configuration. Does not wait for any broker. Relative paths in the
-    /// settings are taken from this process's folder.
+    /// Starts a program, which must call [`run_client`](crate::run_client) at once, with these
+    /// arguments, and sends it the configuration. Does not wait for any broker. Relative paths in the
+    /// settings refer to this process's working directory.
     ///
     /// # Errors
-    /// [`KafkaError::Process`] if the program does not run or is another, [`KafkaError::Client`] if
-    /// the settings do not go together or name a file that cannot be read.
+    /// [`KafkaError::Process`] if the program does not run or does not behave like a client,
+    /// [`KafkaError::Client`] if the settings conflict or name a file that cannot be read.
     ///
     /// # Panics
-    /// Outside a tokio runtime with time and I/O.
+    /// If called outside a tokio runtime with time and I/O enabled.
     pub async fn start(
         config: KafkaConfig,
         program: impl Into<PathBuf>,
@@ -84,40 +84,40 @@ impl KafkaProcess {
             lanes: lanes.collect(),
         };
         let lane = outbox.lane(config.limits());
-        let task = Task::Messenger(Setup::of(&config));
-        let (client, keeper) =
-            Supervisor::start(operators, &task, MAX_FRAME, outbox, program, arguments).await?;
+        let setup = Task::Messenger(Setup::of(&config));
+        let (client, task) =
+            Supervisor::start(operators, &setup, MAX_FRAME, outbox, program, arguments).await?;
         Ok(Self {
             brokers: config.brokers().join(","),
             lane,
             inbox,
             client,
-            keeper,
+            task,
         })
     }
 
-    /// Waits until the topics are there and heard: what others send from then on arrives.
+    /// Waits until the topics exist and are read: frames that others send from then on arrive.
     ///
     /// # Errors
-    /// [`MessengerError::Closed`] if it is closed first.
+    /// [`MessengerError::Closed`] if the messenger is closed first.
     pub async fn ready(&self) -> Result<(), MessengerError> {
-        let mut ready = self.client.ears.ready.subscribe();
+        let mut ready = self.client.handler.ready.subscribe();
         tokio::select! {
-            // The sender is in the same object: it does not go away before.
+            // Cannot fail: `self` owns the sender.
             _ = ready.wait_for(|ready| *ready) => Ok(()),
             () = self.client.closed() => Err(MessengerError::Closed),
         }
     }
 
-    /// What is known of the brokers, the topics and the other operators, a moment ago.
+    /// Returns the last reported state of the brokers, the topics and the other operators.
     #[must_use]
     pub fn health(&self) -> KafkaHealth {
-        let mut health = lock(&self.client.ears.report).health.clone();
+        let mut health = lock(&self.client.handler.report).health.clone();
         health.restarts = self.client.restarts();
         if let Some(end) = self.client.end() {
             health.faults.push(Fault {
                 subject: "client".to_owned(),
-                reason: format!("its process ended, and was started again: {end}"),
+                reason: format!("process ended and was restarted: {end}"),
             });
         }
         health
@@ -126,30 +126,30 @@ impl KafkaProcess {
     /// Whether any broker is connected.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.client.is_running() && lock(&self.client.ears.report).brokers.connected
+        self.client.is_running() && lock(&self.client.handler.report).brokers.connected
     }
 
-    /// The id of the process that the client runs in; none while there is none.
+    /// Returns the id of the client's process, if one is running.
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {
         self.client.process_id()
     }
 }
 
-impl Ears for Operators {
+impl Handler for Operators {
     fn received(&self, mut frame: Bytes) -> io::Result<()> {
         let operator = frame.split_to(1.min(frame.len()));
         let lane = operator
             .first()
             .and_then(|operator| self.lanes.get(&OperatorId::new(*operator)));
-        lane.ok_or_else(|| invalid("it handed on a frame of nobody"))?
+        lane.ok_or_else(|| invalid("it sent a frame of an unknown operator"))?
             .push(frame);
         Ok(())
     }
 
     fn report(&self, json: &[u8]) -> io::Result<()> {
         let report = Report::read(json, self.lanes.len() + 1)
-            .map_err(|error| invalid(format!("its report is none: {error}")))?;
+            .map_err(|error| invalid(format!("it sent a malformed report: {error}")))?;
         let is_ready = report.health.ready;
         *lock(&self.report) = report;
         self.ready
@@ -157,14 +157,14 @@ impl Ears for Operators {
         Ok(())
     }
 
-    /// Its counters stay, what it knew does not.
+    /// Keeps its counters and discards its report.
     fn ended(&self) {
         let report = core::mem::take(&mut *lock(&self.report));
         {
             let mut past = lock(&self.past);
             past.0.add(&report.brokers);
             for (operator, counters) in &report.operators {
-                // Of others nothing is shown.
+                // Unknown operators are not shown.
                 if self.lanes.contains_key(operator) {
                     past.1.entry(*operator).or_default().add(counters);
                 }
@@ -195,15 +195,15 @@ impl Messenger for KafkaProcess {
     }
 
     fn stats(&self) -> MessengerStats {
-        let operators = &self.client.ears;
+        let operators = &self.client.handler;
         let report = lock(&operators.report);
         let past = lock(&operators.past);
-        // What the client counts is not to be trusted: no sum may run over.
+        // The client's counters are not trusted: no sum may overflow.
         let sum = |counts: [u64; 3]| counts.into_iter().fold(0, u64::saturating_add);
         let mut stats = MessengerStats::default();
         let brokers = Counters {
             connected: report.brokers.connected,
-            // What a client was handed is counted here.
+            // Frames sent to the client are counted here.
             frames_out: self.lane.frames_in(),
             bytes_out: self.lane.bytes_in(),
             dropped_out: sum([
@@ -222,7 +222,7 @@ impl Messenger for KafkaProcess {
         for (operator, lane) in &operators.lanes {
             let now = report.operators.get(operator).copied().unwrap_or_default();
             let before = past.1.get(operator).copied().unwrap_or_default();
-            // What the client has not handed on.
+            // Frames that the client did not forward.
             let dropped = now.dropped_in.saturating_add(before.dropped_in);
             let counters = Counters {
                 connected: now.connected,
@@ -239,8 +239,8 @@ impl Messenger for KafkaProcess {
     async fn close(&self) {
         self.client.close();
         self.inbox.close();
-        self.keeper.ended().await;
-        self.client.note_end();
+        self.task.ended().await;
+        self.client.record_end();
     }
 }
 

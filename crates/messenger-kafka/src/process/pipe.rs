@@ -1,33 +1,34 @@
-//! What goes over the pipes: records of a kind, a length and so many bytes.
+//! The protocol of the pipes: records of a kind, a length, and that many bytes.
 
+use core::fmt;
 use std::io;
 
 use bytes::Bytes;
 
-/// Most bytes of a setup or a report: names of brokers and topics, and reasons that are cut.
+/// Size limit of a setup or a report: names of brokers and topics, and truncated reasons.
 const MAX_TEXT: usize = 1024 * 1024;
 
-/// Bytes before each record's own: its kind, and its length as u32, little-endian.
-pub(super) const HEAD: usize = 5;
+/// Size of a record's header: its kind, and its length as u32, little-endian.
+pub(super) const HEADER: usize = 5;
 
-/// What one process says to the other.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// To the client, first: what it is to do.
+    /// To the client, first: its task.
     Setup,
-    /// To the client: a frame; before it a topic's number, if there are several to write to.
+    /// To the client: a frame, prefixed with a topic's number if there are several to write to.
     Frame,
-    /// From the client: the number of an operator or a topic, and a frame of it.
+    /// From the client: the number of an operator or a topic, and a frame from it.
     Received,
     /// From the client, first: it has started.
     Started,
-    /// From the client, in its place or later: why it has not, or cannot go on.
+    /// From the client, instead or later: why it did not start or cannot continue.
     Failed,
-    /// From the client, now and then: what it knows.
+    /// From the client, periodically: its report.
     Report,
-    /// To the client, now and then: whether it still reads.
+    /// To the client, periodically: a check that it still reads.
     Ping,
-    /// From the client: that it does, once for each time that it was asked.
+    /// From the client: the answer to a ping, one for each.
     Pong,
 }
 
@@ -43,60 +44,74 @@ impl Kind {
         Self::Pong,
     ];
 
-    /// The head of a record.
-    pub(super) fn head(self, length: usize) -> [u8; HEAD] {
+    /// Returns the header of a record.
+    pub(super) fn header(self, length: usize) -> [u8; HEADER] {
         let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
         [self as u8, length[0], length[1], length[2], length[3]]
     }
 
-    /// The kind and the length that a head announces, where no frame is over `largest` bytes.
+    /// Parses a header, where no frame exceeds `largest` bytes.
     ///
     /// # Errors
-    /// If there is no such kind, or none of its records is so long: the other process is not what
-    /// it should be.
-    pub(super) fn read(head: [u8; HEAD], largest: usize) -> io::Result<(Self, usize)> {
+    /// If the kind is unknown or the record too long for its kind: the other process is faulty.
+    pub(super) fn read(header: [u8; HEADER], largest: usize) -> io::Result<(Self, usize)> {
         let kind = Self::ALL
             .into_iter()
-            .find(|kind| *kind as u8 == head[0])
-            .ok_or_else(|| invalid(format!("a record of unknown kind {}", head[0])))?;
-        let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
+            .find(|kind| *kind as u8 == header[0])
+            .ok_or_else(|| invalid(format!("record of unknown kind {}", header[0])))?;
+        let length = u32::from_le_bytes([header[1], header[2], header[3], header[4]]) as usize;
         let most = match kind {
-            // The number that may be before it.
+            // One byte more for the number.
             Self::Frame | Self::Received => largest.saturating_add(1),
             Self::Started | Self::Ping | Self::Pong => 0,
             Self::Setup | Self::Failed | Self::Report => MAX_TEXT,
         };
         if length > most {
-            return Err(invalid(format!("a {kind:?} of {length} bytes")));
+            return Err(invalid(format!("{kind} record of {length} bytes")));
         }
         Ok((kind, length))
     }
 }
 
-/// What the other process says and should not.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Setup => "setup",
+            Self::Frame => "frame",
+            Self::Received => "received-frame",
+            Self::Started => "started",
+            Self::Failed => "failed",
+            Self::Report => "report",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+        })
+    }
+}
+
+/// Creates the error for a violation of the protocol by the other process.
 pub(super) fn invalid(what: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.into())
 }
 
-/// A record read from a stream that blocks.
+/// Reads a record from a blocking stream.
 ///
 /// # Errors
-/// If the stream ends or fails, or has something else.
+/// If the stream ends or fails, or contains something else.
 pub(super) fn read(from: &mut impl io::Read, largest: usize) -> io::Result<(Kind, Bytes)> {
-    let mut head = [0; HEAD];
-    from.read_exact(&mut head)?;
-    let (kind, length) = Kind::read(head, largest)?;
+    let mut header = [0; HEADER];
+    from.read_exact(&mut header)?;
+    let (kind, length) = Kind::read(header, largest)?;
     let mut bytes = vec![0; length];
     from.read_exact(&mut bytes)?;
     Ok((kind, bytes.into()))
 }
 
-/// Writes a record to a stream that blocks.
+/// Writes a record to a blocking stream.
 ///
 /// # Errors
-/// If it cannot.
+/// If the stream fails.
 pub(super) fn write(to: &mut impl io::Write, kind: Kind, bytes: &[u8]) -> io::Result<()> {
-    to.write_all(&kind.head(bytes.len()))?;
+    to.write_all(&kind.header(bytes.len()))?;
     to.write_all(bytes)?;
     to.flush()
 }
@@ -112,8 +127,8 @@ mod tests {
     #[test]
     fn records_are_read_as_they_were_written() {
         let mut pipe = Vec::new();
-        write(&mut pipe, Kind::Frame, b"a frame").expect("a vector takes all");
-        write(&mut pipe, Kind::Started, b"").expect("a vector takes all");
+        write(&mut pipe, Kind::Frame, b"a frame").expect("a vector accepts everything");
+        write(&mut pipe, Kind::Started, b"").expect("a vector accepts everything");
         let mut pipe = &pipe[..];
         let (kind, bytes) = read(&mut pipe, LARGEST).expect("a frame");
         assert_eq!((kind, &bytes[..]), (Kind::Frame, &b"a frame"[..]));
@@ -132,8 +147,8 @@ mod tests {
             (Kind::Started, 0),
             (Kind::Pong, 0),
         ] {
-            assert!(Kind::read(kind.head(most), LARGEST).is_ok());
-            let refused = Kind::read(kind.head(most + 1), LARGEST).expect_err("too long");
+            assert!(Kind::read(kind.header(most), LARGEST).is_ok());
+            let refused = Kind::read(kind.header(most + 1), LARGEST).expect_err("too long");
             assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
         }
         let unknown = u8::try_from(Kind::ALL.len()).expect("few");
@@ -142,7 +157,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = read(&mut &bytes[..], LARGEST);
         }
     }

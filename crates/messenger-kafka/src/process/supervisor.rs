@@ -1,4 +1,4 @@
-//! Keeps a client running in a process of its own, whatever becomes of it.
+//! Keeps a client running in a separate process, restarting it when it ends.
 
 use core::time::Duration;
 use std::{
@@ -26,97 +26,97 @@ use tracing::{info, warn};
 use super::{
     confine,
     messages::{Task, plain},
-    pace::Pace,
-    pipe::{HEAD, Kind, invalid},
+    pipe::{HEADER, Kind, invalid},
+    rate::RateLimit,
 };
 use crate::KafkaError;
 
 /// How long the client may take to start.
-const STARTING: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to wait before it is started again, at first and at most, doubled in between.
+/// The first and the longest pause before a restart; it doubles in between.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// A client that ran for so long did not fail for the same reason as the one before it.
+/// A client that ran this long did not fail for the same reason as the one before it.
 const STEADY: Duration = Duration::from_secs(60);
 
-/// How long it may take to hand its last frames over when the messenger is closed.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long it may take to send its last frames when the messenger is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long one that closed its pipes may take to end by itself.
-const ENDING: Duration = Duration::from_secs(2);
+/// How long a client that closed its pipes may take to exit.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often the client is asked whether it still reads.
-const ASK: Duration = Duration::from_secs(1);
+/// Time between two pings to the client.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many times in a row it may not have answered when it is asked again.
-const SILENCES: u32 = 10;
+/// How many ping intervals in a row may pass without an answer.
+const MAX_SILENCE: u32 = 10;
 
-/// What is done with what a client says. What it says is not to be trusted.
-pub(super) trait Ears: Send + Sync + 'static {
-    /// Takes a frame with the number before it.
+/// Handles what a client sends, none of which is trusted.
+pub(super) trait Handler: Send + Sync + 'static {
+    /// Handles a frame, prefixed with its number.
     ///
     /// # Errors
-    /// If no client would say that.
+    /// If the client violates the protocol.
     fn received(&self, frame: Bytes) -> io::Result<()>;
 
-    /// Takes a report.
+    /// Handles a report.
     ///
     /// # Errors
-    /// If no client would say that.
+    /// If the client violates the protocol.
     fn report(&self, json: &[u8]) -> io::Result<()>;
 
-    /// Notes that the client is gone.
+    /// Handles the end of the client.
     fn ended(&self);
 }
 
-/// What the messenger and the task that keeps the client running share.
+/// State shared by the messenger and the task that keeps the client running.
 #[derive(Debug)]
-pub(super) struct Supervisor<E> {
-    pub(super) ears: E,
-    /// Frames on their way to the client.
+pub(super) struct Supervisor<H> {
+    pub(super) handler: H,
+    /// Frames queued for the client.
     pub(super) outbox: Inbox,
     setup: Bytes,
     program: PathBuf,
     arguments: Vec<OsString>,
-    /// Most bytes of a frame.
+    /// Size limit of a frame, in bytes.
     largest: usize,
     closing: watch::Sender<bool>,
     running: AtomicBool,
     process: AtomicU32,
     restarts: AtomicU64,
-    /// How the last one ended.
+    /// How the last client ended.
     end: Mutex<Option<String>>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds these locks half way through a change.
+    // No code panics while it holds one of these locks, so the data is consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One client and the pipes to it. It is killed when it is dropped.
+/// A client and the pipes to it. Dropping it kills the client.
 struct Client {
     child: Child,
     input: ChildStdin,
     output: ChildStdout,
 }
 
-/// The task that keeps a client running, ended when it is dropped.
+/// The task that keeps a client running; dropping it ends the task.
 #[derive(Debug)]
-pub(super) struct Keeper(Mutex<Option<JoinHandle<()>>>);
+pub(super) struct SupervisorTask(Mutex<Option<JoinHandle<()>>>);
 
-impl Keeper {
-    /// Waits until the client has ended, once the supervisor is closed.
+impl SupervisorTask {
+    /// Waits until the client has ended after the supervisor was closed.
     pub(super) async fn ended(&self) {
         let task = lock(&self.0).take();
         if let Some(task) = task {
-            // How it ended is of no interest.
+            // Its result does not matter.
             let _ = task.await;
         }
     }
 }
 
-impl Drop for Keeper {
+impl Drop for SupervisorTask {
     fn drop(&mut self) {
         if let Some(task) = lock(&self.0).take() {
             task.abort();
@@ -124,19 +124,19 @@ impl Drop for Keeper {
     }
 }
 
-impl<E: Ears> Supervisor<E> {
+impl<H: Handler> Supervisor<H> {
     /// Starts a client for this task.
     pub(super) async fn start(
-        ears: E,
+        handler: H,
         task: &Task,
         largest: usize,
         outbox: Inbox,
         program: impl Into<PathBuf>,
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> Result<(Arc<Self>, Keeper), KafkaError> {
+    ) -> Result<(Arc<Self>, SupervisorTask), KafkaError> {
         let setup = serde_json::to_vec(task).map_err(|error| failed(error.into()))?;
         let shared = Arc::new(Self {
-            ears,
+            handler,
             outbox,
             setup: setup.into(),
             program: program.into(),
@@ -150,7 +150,7 @@ impl<E: Ears> Supervisor<E> {
         });
         let client = shared.start_client().await?;
         let task = tokio::spawn(keep_running(Arc::clone(&shared), client));
-        Ok((shared, Keeper(Mutex::new(Some(task)))))
+        Ok((shared, SupervisorTask(Mutex::new(Some(task)))))
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -165,7 +165,7 @@ impl<E: Ears> Supervisor<E> {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    /// How the last client ended that did.
+    /// Returns how the last client ended, if one did.
     pub(super) fn end(&self) -> Option<String> {
         lock(&self.end).clone()
     }
@@ -174,19 +174,19 @@ impl<E: Ears> Supervisor<E> {
         *self.closing.borrow()
     }
 
-    /// Lets the client hand its last frames over and end, and starts none any more.
+    /// Lets the client send its last frames and exit, and starts no other.
     pub(super) fn close(&self) {
         self.closing.send_replace(true);
     }
 
-    /// Resolves once it is closed.
+    /// Waits until it is closed.
     pub(super) async fn closed(&self) {
         let mut closing = self.closing.subscribe();
-        // The sender is in the same object: it does not go away before.
+        // Cannot fail: `self` owns the sender.
         let _ = closing.wait_for(|closing| *closing).await;
     }
 
-    /// Starts a client, and waits until it has started.
+    /// Starts a client and waits until it is running.
     async fn start_client(&self) -> Result<Client, KafkaError> {
         let mut command = confine::command(&self.program);
         command
@@ -202,7 +202,7 @@ impl<E: Ears> Supervisor<E> {
             write(&mut input, Kind::Setup, &self.setup).await?;
             read(&mut output, self.largest).await
         };
-        let answer = timeout(STARTING, starting)
+        let answer = timeout(START_TIMEOUT, starting)
             .await
             .map_err(|_| failed(io::ErrorKind::TimedOut.into()))?;
         match answer.map_err(failed)? {
@@ -219,112 +219,117 @@ impl<E: Ears> Supervisor<E> {
             (Kind::Failed, reason) => {
                 Err(KafkaError::Client(plain(&String::from_utf8_lossy(&reason))))
             }
-            (other, _) => Err(failed(invalid(format!("the program says {other:?} first")))),
+            (other, _) => Err(failed(invalid(format!(
+                "the program sent a {other} record first"
+            )))),
         }
     }
 
-    /// Notes that a client has ended.
-    pub(super) fn note_end(&self) {
+    /// Records that a client has ended.
+    pub(super) fn record_end(&self) {
         self.running.store(false, Ordering::Release);
         self.process.store(0, Ordering::Release);
-        self.ears.ended();
+        self.handler.ended();
     }
 
-    /// Passes frames to and from a client; how it ended, if it did before this was closed.
+    /// Passes frames to and from a client. Returns how the client ended, or `None` if the supervisor was
+    /// closed first.
     async fn serve(&self, client: Client) -> Option<String> {
         let Client {
             mut child,
             mut input,
             mut output,
         } = client;
-        let asked = Asked::default();
-        let why = tokio::select! {
-            end = self.hand_over(&mut input, &asked) => end,
-            end = self.take(&mut output, &asked) => end,
-            () = asked.in_vain() => {
-                let silence = ASK * SILENCES;
-                Err(invalid(format!("it hung, without an answer for {silence:?}")))
+        let pings = Pings::default();
+        let result = tokio::select! {
+            end = self.send(&mut input, &pings) => end,
+            end = self.receive(&mut output, &pings) => end,
+            () = pings.unanswered() => {
+                let silence = (PING_INTERVAL * MAX_SILENCE).as_secs();
+                Err(invalid(format!("it hung, without an answer for {silence} s")))
             }
             () = self.closed() => {
-                self.farewell(child, input, output).await;
+                self.shut_down(child, input, output).await;
                 return None;
             }
         };
-        // A pipe that broke is the end of the process; one that says what it should not, or nothing,
-        // is made an end of.
-        let mut said = why
+        // A broken pipe means that the process ended; one that violates the protocol or hangs is
+        // stopped.
+        let mut fault = result
             .err()
             .filter(|error| error.kind() == io::ErrorKind::InvalidData);
-        if said.is_none() && timeout(ENDING, child.wait()).await.is_err() {
-            said = Some(invalid("it closed its pipes and did not end"));
+        if fault.is_none() && timeout(EXIT_TIMEOUT, child.wait()).await.is_err() {
+            fault = Some(invalid("it closed its pipes and did not exit"));
         }
         let _ = child.start_kill();
         let status = match child.wait().await {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        Some(match said {
+        Some(match fault {
             Some(error) => format!("{error}; stopped: {status}"),
             None => status,
         })
     }
 
-    /// Lets a client hand its last frames over, and end.
-    async fn farewell(&self, mut child: Child, mut input: ChildStdin, mut output: ChildStdout) {
-        let leaving = async {
+    /// Sends a client the last frames and waits for it to exit.
+    async fn shut_down(&self, mut child: Child, mut input: ChildStdin, mut output: ChildStdout) {
+        let finishing = async {
             while let Ok(Some(frame)) = self.outbox.try_recv() {
                 if write(&mut input, Kind::Frame, &frame).await.is_err() {
                     break;
                 }
             }
             drop(input);
-            // It may still have something to say, which must not hold it up.
+            // Drain its output, or it might block on a full pipe.
             let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
             let _ = child.wait().await;
         };
-        if timeout(FAREWELL, leaving).await.is_err() {
-            warn!("the Kafka client does not end: it is stopped");
+        if timeout(CLOSE_TIMEOUT, finishing).await.is_err() {
+            warn!("the Kafka client does not exit, stopping it");
         }
     }
 
-    async fn hand_over(&self, input: &mut ChildStdin, asked: &Asked) -> io::Result<()> {
-        let mut ask = interval(ASK);
-        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn send(&self, input: &mut ChildStdin, pings: &Pings) -> io::Result<()> {
+        let mut ticks = interval(PING_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 frame = self.outbox.recv() => match frame {
                     Ok(frame) => write(input, Kind::Frame, &frame).await?,
                     Err(_) => return Ok(()),
                 },
-                _ = ask.tick() => {
-                    asked.ask();
+                _ = ticks.tick() => {
+                    pings.count_sent();
                     write(input, Kind::Ping, b"").await?;
                 }
             }
         }
     }
 
-    async fn take(&self, output: &mut ChildStdout, asked: &Asked) -> io::Result<()> {
-        let mut frames = Pace::taken_of_frames(Instant::now());
-        let mut words = Pace::taken_of_words(Instant::now());
+    async fn receive(&self, output: &mut ChildStdout, pings: &Pings) -> io::Result<()> {
+        let mut frames = RateLimit::for_received_frames(Instant::now());
+        let mut control = RateLimit::for_received_control(Instant::now());
         loop {
             let (kind, bytes) = read(output, self.largest).await?;
-            let pace = match kind {
+            let rate = match kind {
                 Kind::Received => &mut frames,
-                _ => &mut words,
+                _ => &mut control,
             };
-            if pace.count(Instant::now(), bytes.len()).is_some() {
-                return Err(invalid(format!("it flooded this process with {kind:?}")));
+            if rate.count(Instant::now(), bytes.len()).is_some() {
+                return Err(invalid(format!(
+                    "it flooded this process with {kind} records"
+                )));
             }
             match kind {
-                Kind::Received => self.ears.received(bytes)?,
-                Kind::Report => self.ears.report(&bytes)?,
-                Kind::Pong => asked.answered()?,
+                Kind::Received => self.handler.received(bytes)?,
+                Kind::Report => self.handler.report(&bytes)?,
+                Kind::Pong => pings.count_answered()?,
                 Kind::Failed => {
                     let reason = plain(&String::from_utf8_lossy(&bytes));
                     return Err(invalid(reason));
                 }
-                other => return Err(invalid(format!("it said {other:?}"))),
+                other => return Err(invalid(format!("it sent an unexpected {other} record"))),
             }
         }
     }
@@ -334,44 +339,45 @@ fn failed(error: io::Error) -> KafkaError {
     KafkaError::Process(Arc::new(error))
 }
 
-/// What the client was asked and has answered.
+/// Counts the pings sent and answered.
 #[derive(Debug, Default)]
-struct Asked {
-    asked: AtomicU64,
+struct Pings {
+    sent: AtomicU64,
     answered: AtomicU64,
 }
 
-impl Asked {
-    fn ask(&self) {
-        self.asked.fetch_add(1, Ordering::AcqRel);
+impl Pings {
+    fn count_sent(&self) {
+        self.sent.fetch_add(1, Ordering::AcqRel);
     }
 
     /// # Errors
-    /// If it was not asked.
-    fn answered(&self) -> io::Result<()> {
+    /// If no ping is outstanding.
+    fn count_answered(&self) -> io::Result<()> {
         let answered = self.answered.fetch_add(1, Ordering::AcqRel);
-        if answered >= self.asked.load(Ordering::Acquire) {
-            return Err(invalid("it answered what it was not asked"));
+        if answered >= self.sent.load(Ordering::Acquire) {
+            return Err(invalid("it answered a ping that was not sent"));
         }
         Ok(())
     }
 
-    /// Resolves when several questions in a row were not answered, or not even taken.
+    /// Waits until several pings in a row were not answered, or not even read.
     ///
-    /// The looks are counted, not the time: while this process itself stands still, nobody hangs.
-    async fn in_vain(&self) {
-        let (mut seen, mut silences) = (0, 0);
-        while silences < SILENCES {
-            sleep(ASK).await;
+    /// It counts checks instead of measuring time: while this process is suspended, the client does
+    /// not count as hung.
+    async fn unanswered(&self) {
+        let (mut seen, mut silence) = (0, 0);
+        while silence < MAX_SILENCE {
+            sleep(PING_INTERVAL).await;
             let answered = self.answered.load(Ordering::Acquire);
-            silences = if answered == seen { silences + 1 } else { 0 };
+            silence = if answered == seen { silence + 1 } else { 0 };
             seen = answered;
         }
     }
 }
 
 /// Keeps a client running until the supervisor is closed.
-async fn keep_running<E: Ears>(shared: Arc<Supervisor<E>>, first: Client) {
+async fn keep_running<H: Handler>(shared: Arc<Supervisor<H>>, first: Client) {
     let (shortest, longest) = RETRY;
     let mut wait = shortest;
     let mut next = Some(first);
@@ -381,11 +387,11 @@ async fn keep_running<E: Ears>(shared: Arc<Supervisor<E>>, first: Client) {
             let Some(end) = shared.serve(client).await else {
                 return;
             };
-            shared.note_end();
+            shared.record_end();
             shared.restarts.fetch_add(1, Ordering::Relaxed);
             warn!(
                 end,
-                "the Kafka client ended, as a broker's answer may end it: it is started again"
+                "the Kafka client ended, possibly crashed by a broker's answer: restarting it"
             );
             *lock(&shared.end) = Some(end);
         }
@@ -407,23 +413,23 @@ async fn keep_running<E: Ears>(shared: Arc<Supervisor<E>>, first: Client) {
                 if let Some(cause) = core::error::Error::source(&error) {
                     reason = format!("{reason}: {cause}");
                 }
-                warn!(reason, "the Kafka client cannot be started, trying again");
+                warn!(reason, "cannot start the Kafka client, retrying");
             }
         }
     }
 }
 
 async fn read(from: &mut ChildStdout, largest: usize) -> io::Result<(Kind, Bytes)> {
-    let mut head = [0; HEAD];
-    from.read_exact(&mut head).await?;
-    let (kind, length) = Kind::read(head, largest)?;
+    let mut header = [0; HEADER];
+    from.read_exact(&mut header).await?;
+    let (kind, length) = Kind::read(header, largest)?;
     let mut bytes = vec![0; length];
     from.read_exact(&mut bytes).await?;
     Ok((kind, bytes.into()))
 }
 
 async fn write(to: &mut ChildStdin, kind: Kind, bytes: &[u8]) -> io::Result<()> {
-    to.write_all(&kind.head(bytes.len())).await?;
+    to.write_all(&kind.header(bytes.len())).await?;
     to.write_all(bytes).await?;
     to.flush().await
 }

@@ -1,4 +1,4 @@
-//! A client of topics of any names, in a process of its own.
+//! A client for topics of any name, in a separate process.
 
 use std::{ffi::OsString, io, path::PathBuf, sync::Arc};
 
@@ -8,16 +8,15 @@ use federation_messenger::{Inbox, Lane, MessengerError, QueueLimits};
 use super::{
     messages::{Task, absolute_files},
     pipe::invalid,
-    supervisor::{Ears, Keeper, Supervisor},
+    supervisor::{Handler, Supervisor, SupervisorTask},
 };
 use crate::{KafkaError, TopicsConfig};
 
-/// How many records wait at most for the client, and of each topic for the reader.
-const WAITING: usize = 16;
+/// Most records queued for the client, and for the reader per topic.
+const QUEUED: usize = 16;
 
-/// Reads and writes topics by way of a client in a process of its own, as
-/// [`KafkaProcess`](crate::KafkaProcess) does, and with the same protection. Of topics that are read,
-/// a reader that is slow misses the oldest records.
+/// Reads and writes topics through a client in a separate process, with the same protection as
+/// [`KafkaProcess`](crate::KafkaProcess). A slow reader misses the oldest records of a topic.
 #[derive(Debug)]
 pub struct TopicsProcess {
     written: usize,
@@ -25,44 +24,44 @@ pub struct TopicsProcess {
     lane: Lane,
     inbox: Inbox,
     client: Arc<Supervisor<Topics>>,
-    keeper: Keeper,
+    task: SupervisorTask,
 }
 
-/// What comes from each topic.
+/// A lane per topic that is read, with the size limit of its records.
 #[derive(Debug)]
 struct Topics(Vec<(Lane, usize)>);
 
-impl Ears for Topics {
+impl Handler for Topics {
     fn received(&self, record: Bytes) -> io::Result<()> {
-        let place = record.first().copied().map(usize::from);
-        let (lane, largest) = place
-            .and_then(|place| self.0.get(place))
-            .ok_or_else(|| invalid("it handed on a record of no topic"))?;
+        let index = record.first().copied().map(usize::from);
+        let (lane, largest) = index
+            .and_then(|index| self.0.get(index))
+            .ok_or_else(|| invalid("it sent a record of an unknown topic"))?;
         if record.len() > largest.saturating_add(1) {
-            return Err(invalid("it handed on a record that is too large"));
+            return Err(invalid("it sent a record that is too large"));
         }
         lane.push(record);
         Ok(())
     }
 
     fn report(&self, _: &[u8]) -> io::Result<()> {
-        Err(invalid("it reported what nobody asked for"))
+        Err(invalid("it sent an unexpected report"))
     }
 
     fn ended(&self) {}
 }
 
 impl TopicsProcess {
-    /// Starts the program with these arguments, which has to call [`run_client`](crate::run_client)
-    /// at once, and hands it the configuration. Does not wait for any broker. Relative paths in the
-    /// settings are taken from this process's folder.
+    /// Starts a program, which must call [`run_client`](crate::run_client) at once, with these
+    /// arguments, and sends it the configuration. Does not wait for any broker. Relative paths in the
+    /// settings refer to this process's working directory.
     ///
     /// # Errors
-    /// [`KafkaError::Process`] if the program does not run or is another, [`KafkaError::Client`] if
-    /// librdkafka refuses the configuration.
+    /// [`KafkaError::Process`] if the program does not run or does not behave like a client,
+    /// [`KafkaError::Client`] if librdkafka refuses the configuration.
     ///
     /// # Panics
-    /// Outside a tokio runtime with time and I/O.
+    /// If called outside a tokio runtime with time and I/O enabled.
     pub async fn start(
         mut config: TopicsConfig,
         program: impl Into<PathBuf>,
@@ -70,28 +69,28 @@ impl TopicsProcess {
     ) -> Result<Self, KafkaError> {
         config.set_settings(absolute_files(config.settings()));
         let (inbox, outbox) = (Inbox::new(), Inbox::new());
-        // A lane takes one record of any size.
-        let limits = |largest: usize| QueueLimits::new(WAITING, largest.saturating_mul(2));
+        // An empty lane accepts one record of any size.
+        let limits = |largest: usize| QueueLimits::new(QUEUED, largest.saturating_mul(2));
         let read = config.read().iter();
         let lanes = read.map(|(_, largest)| (inbox.lane(limits(*largest)), *largest));
         let topics = Topics(lanes.collect());
         let (written, largest) = (config.written().len(), config.largest());
         let lane = outbox.lane(limits(largest));
-        let task = Task::Topics(config);
-        let (client, keeper) =
-            Supervisor::start(topics, &task, largest, outbox, program, arguments).await?;
+        let setup = Task::Topics(config);
+        let (client, task) =
+            Supervisor::start(topics, &setup, largest, outbox, program, arguments).await?;
         Ok(Self {
             written,
             largest,
             lane,
             inbox,
             client,
-            keeper,
+            task,
         })
     }
 
-    /// Hands a record over for the topic of this number among those that are written. Whether a
-    /// broker takes it is never known. A number that there is not takes nothing.
+    /// Queues a record for the topic to write with this number. There is no confirmation that a broker
+    /// accepted it. A record for an unknown number is ignored.
     ///
     /// # Errors
     /// [`MessengerError::TooLarge`], [`MessengerError::Closed`].
@@ -114,39 +113,39 @@ impl TopicsProcess {
         Ok(())
     }
 
-    /// Waits for the next record; the number of its topic among those that are read. Dropping the
-    /// future loses none.
+    /// Waits for the next record; returns it with the number of its topic among those read. Dropping
+    /// the future loses no record.
     ///
     /// # Errors
     /// [`MessengerError::Closed`].
     pub async fn read(&self) -> Result<(usize, Bytes), MessengerError> {
         loop {
             let mut record = self.inbox.recv().await?;
-            // None is pushed without its number.
+            // Every record is pushed with its number.
             if let Some(topic) = record.split_to(1.min(record.len())).first() {
                 return Ok((usize::from(*topic), record));
             }
         }
     }
 
-    /// How often the client was started again because its process had ended.
+    /// Returns how often the client was restarted because its process ended.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.client.restarts()
     }
 
-    /// The id of the process that the client runs in; none while there is none.
+    /// Returns the id of the client's process, if one is running.
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {
         self.client.process_id()
     }
 
-    /// Lets the client hand over what it was given, and end.
+    /// Lets the client send the queued records and exit.
     pub async fn close(&self) {
         self.client.close();
         self.inbox.close();
-        self.keeper.ended().await;
-        self.client.note_end();
+        self.task.ended().await;
+        self.client.record_end();
     }
 }
 

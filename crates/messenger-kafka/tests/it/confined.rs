@@ -1,4 +1,4 @@
-//! What the client's process has of the process that started it, and what it is stopped for.
+//! What the client's process inherits, and what it is stopped for.
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
@@ -9,8 +9,8 @@ use super::{
     *,
 };
 
-/// Longer than a client that hangs is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than it takes to detect a client that hangs.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 async fn in_time(what: &str, condition: impl Fn() -> bool) {
     let waiting = async {
@@ -18,25 +18,25 @@ async fn in_time(what: &str, condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    assert!(waited.is_ok(), "not in time: {what}");
+    let waited = tokio::time::timeout(TIMEOUT, waiting).await;
+    assert!(waited.is_ok(), "timed out: {what}");
 }
 
 async fn signal(name: &str, process: u32) {
     let kill = tokio::process::Command::new("kill")
         .args([name, &process.to_string()])
         .status();
-    assert!(kill.await.expect("a command of the system").success());
+    assert!(kill.await.expect("the system has kill").success());
 }
 
-fn told(messenger: &KafkaProcess) -> String {
+fn client_fault(messenger: &KafkaProcess) -> String {
     let faults = messenger.health().faults;
-    let told = faults.iter().find(|fault| fault.subject == "client");
-    told.map(|fault| fault.reason.clone()).unwrap_or_default()
+    let fault = faults.iter().find(|fault| fault.subject == "client");
+    fault.map(|fault| fault.reason.clone()).unwrap_or_default()
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_is_stopped_and_another_goes_on() {
+async fn a_client_that_hangs_is_stopped_and_replaced() {
     let brokers = MockBrokers::start(1).expect("ports");
     let (a, b) = tokio::join!(
         start_process(config(&brokers, 0)),
@@ -49,27 +49,27 @@ async fn a_client_that_hangs_is_stopped_and_another_goes_on() {
     })
     .await;
     assert_ne!(b.process_id(), Some(hung));
-    assert!(told(&b).contains("hung"), "{}", told(&b));
+    assert!(client_fault(&b).contains("hung"), "{}", client_fault(&b));
     a.broadcast("after".into()).await.expect("open");
-    let frame = tokio::time::timeout(PATIENCE, b.recv()).await;
+    let frame = tokio::time::timeout(TIMEOUT, b.recv()).await;
     assert_eq!(frame.expect("in time").expect("open"), "after");
-    // Who was left alone has not lost his.
+    // The other client keeps running.
     assert_eq!(a.health().restarts, 0);
 }
 
-/// A client played by a script, which says what is written here and does then what the script says.
-struct Played {
+/// A client played by a shell script: it sends fixed output and then runs the script.
+struct ScriptedClient {
     folder: tempfile::TempDir,
     script: String,
 }
 
-impl Played {
-    fn new(says: &[u8], script: &str) -> Self {
+impl ScriptedClient {
+    fn new(output: &[u8], script: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("says"), says).expect("written");
+        fs::write(folder.path().join("output"), output).expect("written");
         Self {
             folder,
-            script: format!("cat \"$0\"/says; {script}"),
+            script: format!("cat \"$0\"/output; {script}"),
         }
     }
 
@@ -80,7 +80,7 @@ impl Played {
     }
 }
 
-/// A record as a client makes it.
+/// Encodes a record as a client does.
 fn record(kind: u8, bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).expect("short").to_le_bytes();
     [&[kind][..], &length, bytes].concat()
@@ -97,21 +97,25 @@ fn started() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_and_never_answers_is_stopped() {
-    // The shell keeps the other pipe open.
-    let played = Played::new(&started(), "cat > /dev/null; :");
-    let messenger = played.start().await.expect("it says that it started");
+async fn a_client_that_reads_but_never_answers_is_stopped() {
+    // The shell keeps its output pipe open.
+    let client = ScriptedClient::new(&started(), "cat > /dev/null; :");
+    let messenger = client.start().await.expect("it reports its start");
     in_time("it is replaced", || messenger.health().restarts >= 1).await;
-    assert!(told(&messenger).contains("hung"), "{}", told(&messenger));
+    assert!(
+        client_fault(&messenger).contains("hung"),
+        "{}",
+        client_fault(&messenger)
+    );
     messenger.broadcast("a frame".into()).await.expect("open");
     messenger.close().await;
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_stopped_and_holds_nobody_up() {
-    let played = Played::new(&started(), "exec sleep 600");
-    let messenger = played.start().await.expect("it says that it started");
-    // More than pipes take.
+async fn a_client_that_does_not_read_is_stopped_and_delays_nobody() {
+    let client = ScriptedClient::new(&started(), "exec sleep 600");
+    let messenger = client.start().await.expect("it reports its start");
+    // More than a pipe holds.
     for _ in 0..10 {
         messenger
             .broadcast(vec![1; 1_000_000].into())
@@ -119,44 +123,51 @@ async fn a_client_that_does_not_read_is_stopped_and_holds_nobody_up() {
             .expect("open");
     }
     in_time("it is replaced", || messenger.health().restarts >= 1).await;
-    assert!(told(&messenger).contains("hung"), "{}", told(&messenger));
+    assert!(
+        client_fault(&messenger).contains("hung"),
+        "{}",
+        client_fault(&messenger)
+    );
 }
 
 #[tokio::test]
-async fn a_client_that_says_what_none_says_is_replaced_each_time_and_its_words_are_told() {
-    let no_frame = [&[RECEIVED][..], &u32::MAX.to_le_bytes()].concat();
-    for (says, reason) in [
+async fn a_client_that_violates_the_protocol_is_replaced_each_time_and_the_reason_is_reported() {
+    let oversized = [&[RECEIVED][..], &u32::MAX.to_le_bytes()].concat();
+    for (output, reason) in [
         (b"garbage of any length\n".to_vec(), "unknown kind 103"),
-        (no_frame, "Received of 4294967295 bytes"),
-        (record(RECEIVED, b""), "frame of nobody"),
-        (record(RECEIVED, &[99, 1, 2]), "frame of nobody"),
-        // Of this operator itself.
-        (record(RECEIVED, &[0, 1, 2]), "frame of nobody"),
-        (record(REPORT, b"{"), "its report is none"),
-        (record(REPORT, b"[1, 2]"), "its report is none"),
-        (record(REPORT, b"\xff\xff"), "its report is none"),
-        (started(), "it said Started"),
-        (record(PONG, b"").repeat(50), "not asked"),
+        (oversized, "received-frame record of 4294967295 bytes"),
+        (record(RECEIVED, b""), "frame of an unknown operator"),
+        (
+            record(RECEIVED, &[99, 1, 2]),
+            "frame of an unknown operator",
+        ),
+        // This operator itself.
+        (record(RECEIVED, &[0, 1, 2]), "frame of an unknown operator"),
+        (record(REPORT, b"{"), "malformed report"),
+        (record(REPORT, b"[1, 2]"), "malformed report"),
+        (record(REPORT, b"\xff\xff"), "malformed report"),
+        (started(), "unexpected started record"),
+        (record(PONG, b"").repeat(50), "ping that was not sent"),
         (
             record(FAILED, b"\x1b[2Jit gave up"),
             "\u{fffd}[2Jit gave up",
         ),
     ] {
-        // What follows is not read: it is stopped.
-        let says = [started(), says].concat();
-        let played = Played::new(&says, "exec cat > /dev/null");
-        let messenger = played.start().await.expect("it says that it started");
+        // Anything after that is not read: the client is stopped.
+        let output = [started(), output].concat();
+        let client = ScriptedClient::new(&output, "exec cat > /dev/null");
+        let messenger = client.start().await.expect("it reports its start");
         in_time("it is replaced, twice", || messenger.health().restarts >= 2).await;
-        let told = told(&messenger);
-        assert!(told.contains(reason), "{told}: {reason}");
+        let fault = client_fault(&messenger);
+        assert!(fault.contains(reason), "{fault}: {reason}");
         messenger.broadcast("a frame".into()).await.expect("open");
         let waiting = tokio::time::timeout(Duration::from_millis(10), messenger.recv()).await;
         assert!(waiting.is_err(), "{waiting:?}");
     }
 }
 
-/// A report with counters as large as they can be.
-fn report_of_much() -> Vec<u8> {
+/// Returns a report with the largest possible counters.
+fn largest_report() -> Vec<u8> {
     let most = u64::MAX;
     let counters = format!(
         "{{\"connected\":true,\"frames_in\":{most},\"bytes_in\":{most},\"frames_out\":{most},\
@@ -171,18 +182,22 @@ fn report_of_much() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_floods_is_stopped_and_no_count_of_it_runs_over() {
-    let says = [started(), report_of_much().repeat(20)].concat();
-    let played = Played::new(&says, "while :; do tail -c +6 \"$0\"/says; done");
-    let messenger = played.start().await.expect("it says that it started");
+async fn a_client_that_floods_is_stopped_and_no_counter_overflows() {
+    let output = [started(), largest_report().repeat(20)].concat();
+    let client = ScriptedClient::new(&output, "while :; do tail -c +6 \"$0\"/output; done");
+    let messenger = client.start().await.expect("it reports its start");
     in_time("it is replaced, twice", || {
-        // The counters of those before are added.
+        // The counters of earlier clients are added.
         let stats = messenger.stats();
         assert!(stats.dropped_in >= messenger.stats().peers[1].dropped_in);
         messenger.health().restarts >= 2
     })
     .await;
-    assert!(told(&messenger).contains("flooded"), "{}", told(&messenger));
+    assert!(
+        client_fault(&messenger).contains("flooded"),
+        "{}",
+        client_fault(&messenger)
+    );
     let stats = messenger.stats();
     assert_eq!(stats.dropped_in, u64::MAX);
     assert_eq!(stats.reconnects, u64::MAX);
@@ -190,9 +205,8 @@ async fn a_client_that_floods_is_stopped_and_no_count_of_it_runs_over() {
 }
 
 #[tokio::test]
-async fn the_client_has_few_variables_no_descriptors_and_no_folder_of_the_process_that_started_it()
-{
-    // What a library of that process might have left open for others.
+async fn the_client_inherits_few_variables_and_neither_descriptors_nor_the_working_directory() {
+    // A file that a library of this process might have left open.
     let left = tempfile::NamedTempFile::new().expect("a file");
     let script = format!("exec \"$0\" 7< {}", left.path().display());
     let brokers = MockBrokers::start(1).expect("ports");
@@ -202,7 +216,7 @@ async fn the_client_has_few_variables_no_descriptors_and_no_folder_of_the_proces
     let process = messenger.process_id().expect("it runs");
     let of = |what: &str| PathBuf::from(format!("/proc/{process}/{what}"));
 
-    let variables = fs::read(of("environ")).expect("its own");
+    let variables = fs::read(of("environ")).expect("readable");
     let names: Vec<_> = variables
         .split(|byte| *byte == 0)
         .filter_map(|variable| variable.split(|byte| *byte == b'=').next())
@@ -222,7 +236,7 @@ async fn the_client_has_few_variables_no_descriptors_and_no_folder_of_the_proces
             "RES_OPTIONS",
             "LOCALDOMAIN",
         ];
-        // Shells set these.
+        // Set by shells.
         let shell = ["PWD", "OLDPWD", "SHLVL", "_"];
         assert!(
             known.contains(&&**name)
@@ -239,9 +253,9 @@ async fn the_client_has_few_variables_no_descriptors_and_no_folder_of_the_proces
     );
 
     let mut files = 0;
-    for entry in fs::read_dir(of("fd")).expect("its own") {
+    for entry in fs::read_dir(of("fd")).expect("readable") {
         let entry = entry.expect("a descriptor");
-        // It may be closed by now.
+        // It may have been closed meanwhile.
         let Ok(target) = fs::read_link(entry.path()) else {
             continue;
         };
@@ -250,22 +264,23 @@ async fn the_client_has_few_variables_no_descriptors_and_no_folder_of_the_proces
     }
     assert!(files >= 3, "{files} descriptors");
 
-    let status = fs::read_to_string(of("status")).expect("its own");
+    let status = fs::read_to_string(of("status")).expect("readable");
     let rights = status.lines().find(|line| line.starts_with("NoNewPrivs:"));
     assert_eq!(rights, Some("NoNewPrivs:\t1"));
     messenger.close().await;
 }
 
 #[tokio::test]
-async fn a_program_is_found_by_a_relative_path() {
+async fn a_program_may_be_given_by_a_relative_path() {
     let folder = tempfile::tempdir_in(".").expect("a folder");
     let program = folder.path().join("client");
     symlink(PROGRAM, &program).expect("made");
-    let program = program.strip_prefix(std::env::current_dir().expect("it is somewhere"));
+    let program =
+        program.strip_prefix(std::env::current_dir().expect("there is a current directory"));
     let program = program.map_or_else(|_| folder.path().join("client"), PathBuf::from);
     assert!(program.is_relative(), "{}", program.display());
     let brokers = MockBrokers::start(1).expect("ports");
     let nothing: [&str; 0] = [];
     let messenger = KafkaProcess::start(config(&brokers, 0), program, nothing).await;
-    messenger.expect("it is found").close().await;
+    messenger.expect("the program is found").close().await;
 }

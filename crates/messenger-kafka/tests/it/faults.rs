@@ -1,4 +1,4 @@
-//! Brokers that go, come back, hand over and restart one after the other.
+//! Brokers that fail, return, change leaders and restart in turn.
 
 use std::time::Instant;
 
@@ -6,15 +6,18 @@ use federation_messenger::MessengerError;
 
 use super::*;
 
-/// How many frames of a flow may be lost to a fault: none.
+/// Numbered frames of which none may be lost.
 struct Flow {
     sent: u32,
-    heard: u32,
+    received: u32,
 }
 
 impl Flow {
     const fn new() -> Self {
-        Self { sent: 0, heard: 0 }
+        Self {
+            sent: 0,
+            received: 0,
+        }
     }
 
     async fn send(&mut self, from: &KafkaMessenger) {
@@ -22,17 +25,17 @@ impl Flow {
         self.sent += 1;
     }
 
-    /// All that was sent arrives, once and in order.
+    /// Checks that every frame sent arrives, once and in order.
     async fn arrives(&mut self, at: &KafkaMessenger) {
-        while self.heard < self.sent {
-            assert_eq!(recv(at).await, self.heard.to_string());
-            self.heard += 1;
+        while self.received < self.sent {
+            assert_eq!(recv(at).await, self.received.to_string());
+            self.received += 1;
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_sent_while_all_brokers_are_down_arrives_once_they_are_back() {
+async fn frames_sent_while_all_brokers_are_down_arrive_when_they_are_back() {
     let brokers = MockBrokers::start(3).expect("ports");
     let (a, b) = pair(&brokers).await;
     let mut flow = Flow::new();
@@ -48,7 +51,7 @@ async fn what_is_sent_while_all_brokers_are_down_arrives_once_they_are_back() {
         flow.send(&a).await;
         assert!(
             started.elapsed() < Duration::from_secs(1),
-            "it does not wait"
+            "broadcast does not wait"
         );
     }
     assert!(!a.stats().peers[0].connected);
@@ -56,12 +59,12 @@ async fn what_is_sent_while_all_brokers_are_down_arrives_once_they_are_back() {
     flow.arrives(&b).await;
     flow.send(&a).await;
     flow.arrives(&b).await;
-    until("its return is noticed", || a.stats().reconnects == 1).await;
+    until("the return is noticed", || a.stats().reconnects == 1).await;
     assert_eq!(a.stats().dropped_out, 0);
 }
 
 #[tokio::test]
-async fn a_new_leader_goes_on_where_the_last_one_ended() {
+async fn a_new_leader_continues_where_the_last_one_ended() {
     let brokers = MockBrokers::start(3).expect("ports");
     let (a, b) = pair(&brokers).await;
     let topic = config(&brokers, 0).own_topic();
@@ -75,10 +78,10 @@ async fn a_new_leader_goes_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
-async fn a_rolling_restart_loses_and_doubles_nothing() {
+async fn a_rolling_restart_loses_and_duplicates_nothing() {
     let brokers = MockBrokers::start(3).expect("ports");
     let (a, b) = pair(&brokers).await;
-    let topics = [0, 1].map(|place| config(&brokers, place).own_topic());
+    let topics = [0, 1].map(|index| config(&brokers, index).own_topic());
     let (mut there, mut back) = (Flow::new(), Flow::new());
     for broker in 1..=3 {
         let next = broker % 3 + 1;
@@ -86,7 +89,7 @@ async fn a_rolling_restart_loses_and_doubles_nothing() {
             there.send(&a).await;
             back.send(&b).await;
         }
-        // As a broker does that is stopped in good order: it hands over, then it goes.
+        // A broker in an orderly shutdown first hands over its topics.
         for topic in &topics {
             brokers.set_leader(topic, next).expect("it runs");
         }
@@ -104,12 +107,12 @@ async fn a_rolling_restart_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn brokers_that_come_up_late_are_found() {
+async fn brokers_that_start_late_are_found() {
     let brokers = MockBrokers::start(1).expect("ports");
-    let configs = [0, 1].map(|place| config(&brokers, place));
+    let configs = [0, 1].map(|index| config(&brokers, index));
     brokers.take_all_down().expect("they run");
     let [a, b] = configs.map(|config| KafkaMessenger::start(config).expect("valid"));
-    send(&a, "before there is anyone").await;
+    send(&a, "before any broker is up").await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!a.is_connected());
     brokers.bring_all_up().expect("they were down");
@@ -119,9 +122,9 @@ async fn brokers_that_come_up_late_are_found() {
 }
 
 #[tokio::test]
-async fn it_closes_soon_whatever_the_brokers_do() {
+async fn closing_does_not_wait_for_the_brokers() {
     let brokers = MockBrokers::start(2).expect("ports");
-    let configs = [0, 1, 2].map(|place| config(&brokers, place));
+    let configs = [0, 1, 2].map(|index| config(&brokers, index));
     let [first, second, third] = configs;
     let (a, b) = tokio::join!(start(first), start(second));
     brokers
@@ -130,7 +133,7 @@ async fn it_closes_soon_whatever_the_brokers_do() {
     brokers
         .set_delay(2, Duration::from_secs(5))
         .expect("it runs");
-    send(&a, "on its way").await;
+    send(&a, "in transit").await;
     let closing = Instant::now();
     a.close().await;
     assert!(
@@ -140,7 +143,7 @@ async fn it_closes_soon_whatever_the_brokers_do() {
     );
     brokers.take_all_down().expect("they run");
     until("the loss is noticed", || !b.is_connected()).await;
-    // One that knew the brokers, and one that never found them.
+    // One that was connected, and one that never was.
     let c = KafkaMessenger::start(third).expect("valid");
     for messenger in [b, c] {
         send(&messenger, "for nobody").await;
@@ -159,7 +162,7 @@ async fn it_closes_soon_whatever_the_brokers_do() {
 }
 
 #[tokio::test]
-async fn what_waits_for_brokers_is_bounded_and_the_oldest_go_first() {
+async fn queued_frames_are_bounded_and_the_oldest_are_dropped_first() {
     let brokers = MockBrokers::start(1).expect("ports");
     let limits = federation_messenger::QueueLimits::new(50, 1_000_000);
     let (a, b) = tokio::join!(
@@ -174,23 +177,23 @@ async fn what_waits_for_brokers_is_bounded_and_the_oldest_go_first() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
-    until("old ones are dropped", || a.stats().dropped_out > 1_000).await;
+    until("old frames are dropped", || a.stats().dropped_out > 1_000).await;
     brokers.bring_all_up().expect("they were down");
-    let (mut last, mut heard) = (None, 0);
+    let (mut last, mut received) = (None, 0);
     while last != Some(1_999) {
         let frame = recv(&b).await;
         let serial = String::from_utf8_lossy(&frame).parse::<u32>().ok();
         assert!(serial > last, "{serial:?} after {last:?}");
         last = serial;
-        heard += 1;
+        received += 1;
     }
-    assert!(heard < 500, "{heard}");
+    assert!(received < 500, "{received}");
     assert_eq!(a.stats().frames_out, 2_000);
-    assert_eq!(a.stats().dropped_out, 2_000 - heard);
+    assert_eq!(a.stats().dropped_out, 2_000 - received);
 }
 
 #[tokio::test]
-async fn what_outlives_its_use_is_dropped_and_counted() {
+async fn frames_past_their_lifetime_are_dropped_and_counted() {
     let brokers = MockBrokers::start(1).expect("ports");
     let short = config(&brokers, 0).with_lifetime(Duration::from_secs(1));
     let (a, b) = tokio::join!(start(short), start(config(&brokers, 1)));
@@ -201,54 +204,54 @@ async fn what_outlives_its_use_is_dropped_and_counted() {
     }
     until("they are dropped", || a.stats().dropped_out == 10).await;
     brokers.bring_all_up().expect("they were down");
-    assert_eq!(heard(&a, &b, "in time").await, "in time");
+    assert_eq!(send_until_received(&a, &b, "in time").await, "in time");
 }
 
 #[tokio::test]
-async fn a_producer_that_is_given_up_is_replaced() {
+async fn a_producer_that_librdkafka_gives_up_is_replaced() {
     let brokers = MockBrokers::start(1).expect("ports");
-    let configs = [0, 1].map(|place| config(&brokers, place));
+    let configs = [0, 1].map(|index| config(&brokers, index));
     brokers.refuse_producers(1).expect("it runs");
     let [a, b] = configs;
     let (a, b) = tokio::join!(start(a), start(b));
-    // One of the two was refused, by which its first frames may be lost.
+    // One of the two was refused and may have lost its first frames.
     for (from, to) in [(&a, &b), (&b, &a)] {
-        assert_eq!(heard(from, to, "hello").await, "hello");
+        assert_eq!(send_until_received(from, to, "hello").await, "hello");
     }
 }
 
 #[tokio::test]
-async fn frames_of_the_largest_size_pass_unpacked() {
+async fn uncompressed_frames_of_the_largest_size_arrive() {
     let brokers = MockBrokers::start(1).expect("ports");
-    let unpacked = |place| {
-        let config = config(&brokers, place);
+    let uncompressed = |index| {
+        let config = config(&brokers, index);
         config
             .with_setting("compression.type", "none")
             .expect("allowed")
     };
-    let (a, b) = tokio::join!(start(unpacked(0)), start(unpacked(1)));
-    // The first in its topic: these brokers lose a large one that is not.
+    let (a, b) = tokio::join!(start(uncompressed(0)), start(uncompressed(1)));
+    // It must be the first in its topic: these brokers lose a large frame that is not.
     for (from, to) in [(&a, &b), (&b, &a)] {
         let frame = noise(7, federation_messenger::MAX_FRAME);
         send(from, frame.clone()).await;
-        assert!(recv(to).await == frame, "it arrives as it was sent");
+        assert!(recv(to).await == frame, "it arrives unchanged");
     }
 }
 
 #[tokio::test]
-async fn an_operator_goes_on_with_its_own_topic_and_hears_the_others_once_they_are_there() {
+async fn an_operator_starts_with_its_own_topic_and_reads_the_others_once_they_exist() {
     let brokers = MockBrokers::start(1).expect("ports");
-    // These brokers make no topics when they are asked, as those that do not allow it.
-    let of = |operators, place| {
+    // Like brokers that do not allow it, these create no topics on request.
+    let config_of = |operators, index| {
         brokers
-            .config(FEDERATION, operators, id(place))
+            .config(FEDERATION, operators, id(index))
             .and_then(|config| config.with_topic_prefix("by-hand"))
             .expect("valid")
     };
-    brokers.make_topics(&of(1, 0)).expect("they run");
-    let a = start(of(2, 0)).await;
-    brokers.make_topics(&of(2, 0)).expect("they run");
-    let b = start(of(2, 1)).await;
+    brokers.create_topics(&config_of(1, 0)).expect("they run");
+    let a = start(config_of(2, 0)).await;
+    brokers.create_topics(&config_of(2, 0)).expect("they run");
+    let b = start(config_of(2, 1)).await;
     send(&a, "to b").await;
     assert_eq!(recv(&b).await, "to b");
     send(&b, "to a").await;

@@ -1,8 +1,8 @@
-//! Somebody with access to the brokers who sends what is not his, not new, not ours or too large.
+//! An attacker with access to the brokers, who sends forged, old, foreign and oversized frames.
 //!
-//! The messenger proves nothing about a frame: what is forged is passed on, and refused by whoever
-//! checks the envelope inside. What it must do is survive, stay within bounds, and let nobody be in
-//! the way of the others.
+//! The messenger does not authenticate frames: forged ones are passed on and refused by the check of
+//! the envelope inside. The messenger must survive, stay within its bounds, and keep one sender from
+//! affecting the others.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,10 +15,10 @@ use rdkafka::{
 
 use super::*;
 
-/// A client with no manners.
-struct Stranger(BaseProducer);
+/// A client that sends anything.
+struct Attacker(BaseProducer);
 
-impl Stranger {
+impl Attacker {
     fn new(brokers: &MockBrokers, compression: &str) -> Self {
         let servers = brokers.brokers().expect("they run").join(",");
         let producer = ClientConfig::new()
@@ -31,7 +31,7 @@ impl Stranger {
         Self(producer)
     }
 
-    fn put(&self, mut record: BaseRecord<'_, str, [u8]>) {
+    fn queue(&self, mut record: BaseRecord<'_, str, [u8]>) {
         loop {
             record = match self.0.send(record) {
                 Ok(()) => return,
@@ -49,26 +49,26 @@ impl Stranger {
     }
 
     fn send(&self, topic: &str, payload: &[u8]) {
-        self.put(BaseRecord::to(topic).partition(0).payload(payload));
+        self.queue(BaseRecord::to(topic).partition(0).payload(payload));
         self.flush();
     }
 }
 
-fn from(messenger: &KafkaMessenger, place: usize) -> PeerStats {
+fn stats_of(messenger: &KafkaMessenger, index: usize) -> PeerStats {
     let peers = messenger.stats().peers;
     let found = peers
         .into_iter()
-        .find(|peer| peer.peer == Peer::Operator(id(place)));
+        .find(|peer| peer.peer == Peer::Operator(id(index)));
     found.expect("every other operator is listed")
 }
 
 #[tokio::test]
-async fn what_is_forged_in_an_operators_name_does_not_come_back_to_it() {
+async fn frames_forged_in_an_operators_name_do_not_reach_that_operator() {
     let brokers = MockBrokers::start(1).expect("ports");
     let (a, b) = pair(&brokers).await;
-    let stranger = Stranger::new(&brokers, "none");
-    stranger.send(&config(&brokers, 0).own_topic(), b"forged");
-    // Nothing is proven: to b it is a frame as any other, without a signature that holds.
+    let attacker = Attacker::new(&brokers, "none");
+    attacker.send(&config(&brokers, 0).own_topic(), b"forged");
+    // The sender is not authenticated: b receives the frame, whose envelope would not verify.
     assert_eq!(recv(&b).await, "forged");
     send(&b, "to a").await;
     assert_eq!(recv(&a).await, "to a");
@@ -76,68 +76,68 @@ async fn what_is_forged_in_an_operators_name_does_not_come_back_to_it() {
 }
 
 #[tokio::test]
-async fn what_is_of_yesterday_is_skipped_and_counted() {
+async fn old_frames_are_skipped_and_counted() {
     let brokers = MockBrokers::start(1).expect("ports");
     let (a, b) = pair(&brokers).await;
-    let stranger = Stranger::new(&brokers, "none");
+    let attacker = Attacker::new(&brokers, "none");
     let topic = config(&brokers, 0).own_topic();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = i64::try_from(now.expect("after 1970").as_millis()).expect("before 292278994");
     for age in [86_400_000, 120_000, now - 1] {
         let old = BaseRecord::to(&topic).partition(0).payload(&b"old"[..]);
-        stranger.put(old.timestamp(now - age));
+        attacker.queue(old.timestamp(now - age));
     }
-    stranger.flush();
-    // A clock that is ahead makes nothing old.
+    attacker.flush();
+    // A clock that is ahead makes no frame old.
     let ahead = BaseRecord::to(&topic).partition(0).payload(&b"ahead"[..]);
-    stranger.put(ahead.timestamp(now + 86_400_000));
-    stranger.flush();
+    attacker.queue(ahead.timestamp(now + 86_400_000));
+    attacker.flush();
     send(&a, "new").await;
     assert_eq!(recv(&b).await, "ahead");
     assert_eq!(recv(&b).await, "new");
-    assert_eq!(from(&b, 0).dropped_in, 3);
+    assert_eq!(stats_of(&b, 0).dropped_in, 3);
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_dropped_and_what_follows_arrives() {
+async fn oversized_frames_are_dropped_and_later_ones_arrive() {
     for (compression, size) in [
         ("none", MAX_FRAME + 1),
-        // Far over what a reader asks for at a time.
+        // Far more than a reader requests at a time.
         ("none", 30_000_000),
-        // A small record that becomes a large one.
+        // A small record that decompresses to a large one.
         ("lz4", 90_000_000),
         ("snappy", 90_000_000),
     ] {
         let brokers = MockBrokers::start(1).expect("ports");
         let (a, b) = pair(&brokers).await;
-        let stranger = Stranger::new(&brokers, compression);
-        stranger.send(&config(&brokers, 0).own_topic(), &vec![0; size]);
-        until("it is dropped", || from(&b, 0).dropped_in == 1).await;
+        let attacker = Attacker::new(&brokers, compression);
+        attacker.send(&config(&brokers, 0).own_topic(), &vec![0; size]);
+        until("it is dropped", || stats_of(&b, 0).dropped_in == 1).await;
         // These brokers lose the message after a large one.
-        assert_eq!(heard(&a, &b, "after").await, "after");
+        assert_eq!(send_until_received(&a, &b, "after").await, "after");
     }
 }
 
 #[tokio::test]
-async fn records_without_a_payload_are_empty_frames() {
+async fn records_without_a_payload_are_received_as_empty_frames() {
     let brokers = MockBrokers::start(1).expect("ports");
     let (a, b) = pair(&brokers).await;
-    let stranger = Stranger::new(&brokers, "none");
+    let attacker = Attacker::new(&brokers, "none");
     let topic = config(&brokers, 0).own_topic();
-    stranger.put(BaseRecord::to(&topic).partition(0).key("deleted"));
-    stranger.flush();
+    attacker.queue(BaseRecord::to(&topic).partition(0).key("deleted"));
+    attacker.flush();
     assert_eq!(recv(&b).await, "");
     send(&a, "after").await;
     assert_eq!(recv(&b).await, "after");
 }
 
 #[tokio::test]
-async fn another_federation_at_the_same_brokers_is_not_heard() {
+async fn frames_of_another_federation_on_the_same_brokers_are_not_received() {
     let brokers = MockBrokers::start(1).expect("ports");
     let (a, b) = pair(&brokers).await;
     let other = FederationId::from_bytes([0xcd; 32]);
-    let theirs = |place| {
-        let config = brokers.config(other, OPERATORS, id(place));
+    let theirs = |index| {
+        let config = brokers.config(other, OPERATORS, id(index));
         config.expect("valid")
     };
     let (c, d) = tokio::join!(start(theirs(0)), start(theirs(1)));
@@ -149,7 +149,7 @@ async fn another_federation_at_the_same_brokers_is_not_heard() {
 }
 
 #[tokio::test]
-async fn a_flood_in_one_topic_drops_nothing_of_the_others() {
+async fn a_flood_in_one_topic_causes_no_loss_in_others() {
     const FLOOD: u64 = 20_000;
     let brokers = MockBrokers::start(1).expect("ports");
     let limits = QueueLimits::new(100, 1_000_000);
@@ -157,31 +157,31 @@ async fn a_flood_in_one_topic_drops_nothing_of_the_others() {
         start(config(&brokers, 0)),
         start(config(&brokers, 1).with_queue_limits(limits))
     );
-    let stranger = Stranger::new(&brokers, "none");
+    let attacker = Attacker::new(&brokers, "none");
     let topic = config(&brokers, 2).own_topic();
     for serial in 0..FLOOD {
         let payload = serial.to_string();
-        stranger.put(
+        attacker.queue(
             BaseRecord::to(&topic)
                 .partition(0)
                 .payload(payload.as_bytes()),
         );
         if serial % (FLOOD / 50) == 0 {
-            send(&a, "calm").await;
-            stranger.0.poll(Duration::ZERO);
+            send(&a, "quiet").await;
+            attacker.0.poll(Duration::ZERO);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    stranger.flush();
-    until("all of it has come", || {
-        from(&b, 2).frames_in == FLOOD && from(&b, 0).frames_in == 50
+    attacker.flush();
+    until("all of it has arrived", || {
+        stats_of(&b, 2).frames_in == FLOOD && stats_of(&b, 0).frames_in == 50
     })
     .await;
-    assert_eq!(from(&b, 0).dropped_in, 0);
-    assert_eq!(from(&b, 2).dropped_in, FLOOD - 100);
-    let mut calm = 0;
+    assert_eq!(stats_of(&b, 0).dropped_in, 0);
+    assert_eq!(stats_of(&b, 2).dropped_in, FLOOD - 100);
+    let mut quiet = 0;
     for _ in 0..150 {
-        calm += u32::from(recv(&b).await == "calm");
+        quiet += u32::from(recv(&b).await == "quiet");
     }
-    assert_eq!(calm, 50);
+    assert_eq!(quiet, 50);
 }

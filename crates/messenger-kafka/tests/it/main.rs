@@ -1,4 +1,4 @@
-//! The messenger at librdkafka's embedded cluster, and at a real one if there is.
+//! Tests of the messenger with librdkafka's embedded cluster, and with a real one if available.
 
 mod api;
 mod confined;
@@ -19,15 +19,15 @@ use federation_roster::{FederationId, OperatorId};
 
 const FEDERATION: FederationId = FederationId::from_bytes([0xab; 32]);
 
-/// How many operators the tests' federations have at most.
+/// The most operators in a federation of these tests.
 const OPERATORS: u8 = 5;
 
-fn id(place: usize) -> OperatorId {
-    OperatorId::new(u8::try_from(place).expect("few operators"))
+fn id(index: usize) -> OperatorId {
+    OperatorId::new(u8::try_from(index).expect("few operators"))
 }
 
 async fn start(config: KafkaConfig) -> KafkaMessenger {
-    // A test that fails tells more. Another test may have begun the log.
+    // For the output of failed tests. Another test may have set up logging already.
     let _ = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
         .with_test_writer()
@@ -44,13 +44,13 @@ async fn ready(messenger: &KafkaMessenger) {
         .expect("open");
 }
 
-fn config(brokers: &MockBrokers, place: usize) -> KafkaConfig {
+fn config(brokers: &MockBrokers, index: usize) -> KafkaConfig {
     brokers
-        .config(FEDERATION, OPERATORS, id(place))
+        .config(FEDERATION, OPERATORS, id(index))
         .expect("valid")
 }
 
-/// Two operators who hear each other.
+/// Starts two operators that receive from each other.
 async fn pair(brokers: &MockBrokers) -> (KafkaMessenger, KafkaMessenger) {
     tokio::join!(start(config(brokers, 0)), start(config(brokers, 1)))
 }
@@ -65,7 +65,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
         .await
         .is_err()
     {
-        panic!("not in time: {what}");
+        panic!("timed out: {what}");
     }
 }
 
@@ -80,8 +80,12 @@ async fn send(messenger: &KafkaMessenger, frame: impl Into<Bytes>) {
     messenger.broadcast(frame.into()).await.expect("open");
 }
 
-/// Sends again and again, as the protocol does, until something arrives.
-async fn heard(from: &KafkaMessenger, to: &KafkaMessenger, frame: &'static str) -> Bytes {
+/// Retransmits, as the protocol does, until a frame arrives.
+async fn send_until_received(
+    from: &KafkaMessenger,
+    to: &KafkaMessenger,
+    frame: &'static str,
+) -> Bytes {
     let sending = async {
         loop {
             send(from, frame).await;
@@ -95,7 +99,7 @@ async fn heard(from: &KafkaMessenger, to: &KafkaMessenger, frame: &'static str) 
         .expect("in time")
 }
 
-/// Bytes that no compression makes smaller, by Marsaglia's xorshift.
+/// Returns incompressible bytes, from Marsaglia's xorshift.
 fn noise(seed: u64, size: usize) -> Bytes {
     let mut state = seed;
     let mut word = || {

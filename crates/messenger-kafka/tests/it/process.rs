@@ -1,14 +1,14 @@
-//! The client in a process of its own, which a broker may end.
+//! The client in a separate process, which a broker may crash.
 
 use federation_messenger::MessengerError;
 use federation_messenger_kafka::{KafkaError, KafkaProcess};
 
 use super::{
-    stub::{Names, Stub, Wrong},
+    stub::{Faults, Names, Stub},
     *,
 };
 
-/// The program of this crate that runs a client.
+/// This crate's client program.
 pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_federation-kafka-client");
 
 pub(super) async fn start_process(config: KafkaConfig) -> KafkaProcess {
@@ -23,10 +23,10 @@ pub(super) async fn start_process(config: KafkaConfig) -> KafkaProcess {
     messenger
 }
 
-struct Apart;
+struct Separate;
 
 #[async_trait]
-impl contract::Cluster for Apart {
+impl contract::Cluster for Separate {
     type Messenger = KafkaProcess;
     type Network = MockBrokers;
 
@@ -46,39 +46,36 @@ impl contract::Cluster for Apart {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_in_a_process_of_its_own_passes_the_contract() {
-    contract::run(&Apart).await;
+async fn a_client_in_a_separate_process_passes_the_contract() {
+    contract::run(&Separate).await;
 }
 
-fn at(stub: &Stub, place: usize) -> KafkaConfig {
-    KafkaConfig::new([stub.address()], FEDERATION, OPERATORS, id(place)).expect("valid")
+fn config_at(stub: &Stub, index: usize) -> KafkaConfig {
+    KafkaConfig::new([stub.address()], FEDERATION, OPERATORS, id(index)).expect("valid")
 }
 
-/// librdkafka 2.12.1 does not live through this answer, which needs no trust and no key.
+/// This answer crashes librdkafka 2.12.1. Any broker can send it.
 #[tokio::test]
-async fn a_broker_that_ends_the_client_ends_nothing_else() {
-    let stub = Stub::start(Wrong {
+async fn a_broker_that_crashes_the_client_affects_nothing_else() {
+    let stub = Stub::start(Faults {
         leader_of_nothing: true,
-        ..Wrong::default()
+        ..Faults::default()
     })
     .await;
     let nothing: [&str; 0] = [];
-    let messenger = KafkaProcess::start(at(&stub, 0), PROGRAM, nothing)
+    let messenger = KafkaProcess::start(config_at(&stub, 0), PROGRAM, nothing)
         .await
         .expect("valid settings");
     let restarts = |count| {
         let health = messenger.health();
         health.restarts >= count
     };
-    until("the client ends and is started again, twice", || {
-        restarts(2)
-    })
-    .await;
+    until("the client crashes and is restarted, twice", || restarts(2)).await;
     let faults = messenger.health().faults;
-    let told = faults.iter().find(|fault| fault.subject == "client");
-    let reason = &told.expect("it is told").reason;
+    let fault = faults.iter().find(|fault| fault.subject == "client");
+    let reason = &fault.expect("it is reported").reason;
     assert!(reason.contains("signal"), "{reason}");
-    // The messenger is open, and takes frames.
+    // The messenger is still open and accepts frames.
     messenger
         .broadcast("still here".into())
         .await
@@ -92,15 +89,15 @@ async fn a_broker_that_ends_the_client_ends_nothing_else() {
     ));
 }
 
-/// As one that came back without its data, and gave the number of this producer to another.
+/// Like a broker that lost its data and assigned this producer's id to another.
 #[tokio::test]
-async fn a_producer_that_brokers_do_not_know_any_more_is_replaced() {
-    let stub = Stub::start(Wrong {
+async fn a_producer_that_brokers_no_longer_know_is_replaced() {
+    let stub = Stub::start(Faults {
         fences: true,
-        ..Wrong::default()
+        ..Faults::default()
     })
     .await;
-    let messenger = start_process(at(&stub, 0)).await;
+    let messenger = start_process(config_at(&stub, 0)).await;
     let replaced = async {
         while stub.producers() < 3 {
             messenger.broadcast("a frame".into()).await.expect("open");
@@ -111,29 +108,29 @@ async fn a_producer_that_brokers_do_not_know_any_more_is_replaced() {
         .await
         .expect("in time");
     let faults = messenger.health().faults;
-    let told = faults.iter().find(|fault| fault.subject == "delivery");
-    let reason = &told.expect("it is told").reason;
-    assert!(reason.contains("any more"), "{reason}");
-    // The client itself is well.
+    let fault = faults.iter().find(|fault| fault.subject == "delivery");
+    let reason = &fault.expect("it is reported").reason;
+    assert!(reason.contains("no longer know"), "{reason}");
+    // The client itself was not restarted.
     assert_eq!(messenger.health().restarts, 0);
 }
 
 #[tokio::test]
-async fn a_broker_that_names_no_topic_in_its_metadata_ends_nothing_else() {
+async fn metadata_without_topic_names_affects_nothing_else() {
     for names in [Names::Empty, Names::Null] {
-        let stub = Stub::start(Wrong {
+        let stub = Stub::start(Faults {
             names,
-            ..Wrong::default()
+            ..Faults::default()
         })
         .await;
         let nothing: [&str; 0] = [];
-        let messenger = KafkaProcess::start(at(&stub, 0), PROGRAM, nothing)
+        let messenger = KafkaProcess::start(config_at(&stub, 0), PROGRAM, nothing)
             .await
             .expect("valid settings");
-        // It asks for the topics again and again, or ends by the answer.
+        // The client keeps querying the topics, or crashes on the answer.
         until("the answer was read", || {
             let health = messenger.health();
-            health.restarts > 0 || stub.asked() > 5
+            health.restarts > 0 || stub.metadata_requests() > 5
         })
         .await;
         messenger
@@ -146,7 +143,7 @@ async fn a_broker_that_names_no_topic_in_its_metadata_ends_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_killed_is_started_again_and_goes_on() {
+async fn a_client_that_is_killed_is_restarted_and_continues() {
     let brokers = MockBrokers::start(1).expect("ports");
     let (a, b) = tokio::join!(
         start_process(config(&brokers, 0)),
@@ -164,8 +161,8 @@ async fn a_client_that_is_killed_is_started_again_and_goes_on() {
         let kill = tokio::process::Command::new("kill")
             .args(["-KILL", &process.to_string()])
             .status();
-        assert!(kill.await.expect("a command of the system").success());
-        until("it is started again", || {
+        assert!(kill.await.expect("the system has kill").success());
+        until("it is restarted", || {
             killed.health().restarts == life && killed.health().ready
         })
         .await;
@@ -178,7 +175,7 @@ async fn a_client_that_is_killed_is_started_again_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_no_client_is_refused() {
+async fn a_program_other_than_a_client_is_refused() {
     let brokers = MockBrokers::start(1).expect("ports");
     let nothing: [&str; 0] = [];
     for program in ["/nonexistent", "cat", "true"] {
@@ -191,8 +188,8 @@ async fn a_program_that_is_no_client_is_refused() {
     }
     let wrong = config(&brokers, 0)
         .with_setting("security.protocol", "SASL_PLAINTEXT")
-        .expect("a value that it takes");
+        .expect("a valid value");
     let refused = KafkaProcess::start(wrong, PROGRAM, nothing).await;
-    let error = refused.expect_err("no mechanism without its user");
+    let error = refused.expect_err("SASL needs a user name");
     assert!(matches!(error, KafkaError::Client(_)), "{error}");
 }

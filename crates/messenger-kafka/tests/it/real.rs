@@ -1,6 +1,7 @@
-//! A real cluster: `KAFKA_BROKERS=host:port,.. cargo test -p federation-messenger-kafka -- --ignored`.
-//! `KAFKA_REPLICATION` is the replication factor of the topics that are made, 1 if not set, and
-//! `KAFKA_SETTINGS` has settings of librdkafka, as in `security.protocol=ssl ssl.ca.location=ca.pem`.
+//! Tests with a real cluster:
+//! `KAFKA_BROKERS=host:port,.. cargo test -p federation-messenger-kafka -- --ignored`.
+//! `KAFKA_REPLICATION` sets the replication factor of new topics, 1 by default, and `KAFKA_SETTINGS`
+//! sets librdkafka's settings, as in `security.protocol=ssl ssl.ca.location=ca.pem`.
 
 use std::{
     env,
@@ -12,7 +13,7 @@ use federation_messenger_kafka::KafkaError;
 
 use super::*;
 
-/// A federation of its own for each test, as topics stay.
+/// A separate topic prefix for each test, since topics persist.
 #[derive(Clone)]
 struct Topics(String);
 
@@ -25,12 +26,12 @@ impl Topics {
         Self(format!("test-{millis}-{serial}"))
     }
 
-    fn config(&self, place: usize) -> Result<KafkaConfig, KafkaError> {
+    fn config(&self, index: usize) -> Result<KafkaConfig, KafkaError> {
         let brokers = env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names a cluster");
         let replication = env::var("KAFKA_REPLICATION").map_or(1, |text| {
             text.parse().expect("KAFKA_REPLICATION is a number")
         });
-        let config = KafkaConfig::new(brokers.split(','), FEDERATION, OPERATORS, id(place))?;
+        let config = KafkaConfig::new(brokers.split(','), FEDERATION, OPERATORS, id(index))?;
         let settings = env::var("KAFKA_SETTINGS").unwrap_or_default();
         let settings = settings.split_whitespace().map(|setting| {
             setting
@@ -68,21 +69,21 @@ impl contract::Cluster for Real {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs KAFKA_BROKERS"]
-async fn passes_the_contract_at_a_real_cluster() {
+async fn passes_the_contract_with_a_real_cluster() {
     contract::run(&Real).await;
 }
 
 #[tokio::test]
 #[ignore = "needs KAFKA_BROKERS"]
-async fn a_restarted_operator_hears_nothing_of_before() {
+async fn a_restarted_operator_receives_no_earlier_frames() {
     let topics = Topics::fresh();
-    let config = |place| topics.config(place).expect("valid");
+    let config = |index| topics.config(index).expect("valid");
     let (a, b) = (start(config(0)).await, start(config(1)).await);
     send(&a, "while it runs").await;
     assert_eq!(recv(&b).await, "while it runs");
     b.close().await;
     send(&a, "while it is away").await;
-    // The frame has a second to get to the broker before the other comes back.
+    // Give the frame a second to reach the broker before the other operator is back.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let b = start(config(1)).await;
     send(&a, "when it is back").await;
@@ -91,16 +92,13 @@ async fn a_restarted_operator_hears_nothing_of_before() {
 
 #[tokio::test]
 #[ignore = "needs KAFKA_BROKERS"]
-async fn a_large_block_that_does_not_pack_arrives_whole() {
+async fn a_large_incompressible_block_arrives_unchanged() {
     let topics = Topics::fresh();
-    let config = |place| topics.config(place).expect("valid");
+    let config = |index| topics.config(index).expect("valid");
     let (a, b) = (start(config(0)).await, start(config(1)).await);
     for seed in 1..=3 {
         let frame = noise(seed, 8_000_000);
         send(&a, frame.clone()).await;
-        assert!(
-            recv(&b).await == frame,
-            "block {seed} arrives as it was sent"
-        );
+        assert!(recv(&b).await == frame, "block {seed} arrives unchanged");
     }
 }

@@ -1,6 +1,6 @@
-//! A broker of our own that speaks just enough of Kafka's protocol to be one that errs or lies.
+//! A fake broker that speaks just enough of Kafka's protocol to be faulty.
 //!
-//! It knows one topic's worth of answers, in old versions where there is a choice, and keeps nothing.
+//! It answers as for one topic, in old protocol versions where there is a choice, and stores nothing.
 
 use std::sync::{
     Arc,
@@ -12,32 +12,32 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// How it is wrong.
+/// The broker's faults.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Wrong {
-    /// It takes connections and closes them.
+pub(super) struct Faults {
+    /// It closes all connections.
     pub(super) closes: bool,
     /// It advertises this port instead of its own.
     pub(super) advertises: Option<u16>,
-    /// It answers every question for a topic with this error.
+    /// It answers every query for a topic with this error.
     pub(super) topics: i16,
-    /// It answers a fetch with another leader of a topic that it gives no name.
+    /// It answers a fetch with a new leader for an unnamed topic.
     pub(super) leader_of_nothing: bool,
-    /// It refuses what producers send, as by a producer that is not known any more.
+    /// It refuses producers as fenced.
     pub(super) fences: bool,
-    /// What it calls the topics that it is asked for.
+    /// The topic names in its metadata.
     pub(super) names: Names,
 }
 
-/// Names of topics in metadata.
+/// Topic names in metadata.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Names {
-    /// As they were asked for.
+    /// As requested.
     #[default]
-    Theirs,
-    /// An empty text.
+    Requested,
+    /// Empty strings.
     Empty,
-    /// None at all, where the protocol has to have one.
+    /// Null, where the protocol requires a name.
     Null,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Names {
 pub(super) struct Stub {
     pub(super) port: u16,
     connections: Arc<AtomicUsize>,
-    asked: Arc<AtomicUsize>,
+    metadata_requests: Arc<AtomicUsize>,
     producers: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -58,27 +58,27 @@ impl Drop for Stub {
 }
 
 impl Stub {
-    pub(super) async fn start(wrong: Wrong) -> Self {
+    pub(super) async fn start(faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
-        let asked = Arc::new(AtomicUsize::new(0));
+        let metadata_requests = Arc::new(AtomicUsize::new(0));
         let producers = Arc::new(AtomicUsize::new(0));
-        let counts = (Arc::clone(&asked), Arc::clone(&producers));
+        let counts = (Arc::clone(&metadata_requests), Arc::clone(&producers));
         let task = tokio::spawn(async move {
             let mut serving = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
-                if !wrong.closes {
-                    serving.spawn(serve(stream, wrong, port, counts.clone()));
+                if !faults.closes {
+                    serving.spawn(serve(stream, faults, port, counts.clone()));
                 }
             }
         });
         Self {
             port,
             connections,
-            asked,
+            metadata_requests,
             producers,
             task,
         }
@@ -88,12 +88,12 @@ impl Stub {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// How often it was asked for topics.
-    pub(super) fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    /// Returns the number of metadata requests.
+    pub(super) fn metadata_requests(&self) -> usize {
+        self.metadata_requests.load(Ordering::Relaxed)
     }
 
-    /// How many producers have asked for a number of their own.
+    /// Returns the number of producers that requested an id.
     pub(super) fn producers(&self) -> usize {
         self.producers.load(Ordering::Relaxed)
     }
@@ -103,8 +103,8 @@ impl Stub {
     }
 }
 
-/// What it knows, from the first to the last version.
-const KNOWN: [(i16, i16, i16); 8] = [
+/// The requests it supports, with their first and last versions.
+const SUPPORTED: [(i16, i16, i16); 8] = [
     (PRODUCE, 0, 7),
     (FETCH, 0, 12),
     (LIST_OFFSETS, 0, 2),
@@ -123,12 +123,12 @@ const FIND_COORDINATOR: i16 = 10;
 const VERSIONS: i16 = 18;
 const INIT_PRODUCER: i16 = 22;
 
-/// Answers questions until one is unknown or the connection ends.
+/// Answers requests until one is unknown or the connection ends.
 async fn serve(
     mut stream: TcpStream,
-    wrong: Wrong,
+    faults: Faults,
     port: u16,
-    (asked, producers): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+    (metadata_requests, producers): (Arc<AtomicUsize>, Arc<AtomicUsize>),
 ) {
     while let Ok(length) = stream.read_i32().await {
         let mut request = vec![0; usize::try_from(length).unwrap_or_default()];
@@ -137,15 +137,15 @@ async fn serve(
         }
         let mut request = &request[..];
         let (key, version) = (take_i16(&mut request), take_i16(&mut request));
-        asked.fetch_add(usize::from(key == METADATA), Ordering::Relaxed);
+        metadata_requests.fetch_add(usize::from(key == METADATA), Ordering::Relaxed);
         producers.fetch_add(usize::from(key == INIT_PRODUCER), Ordering::Relaxed);
         let correlation = take(&mut request, 4).to_vec();
         let client = usize::try_from(take_i16(&mut request)).unwrap_or_default();
         take(&mut request, client);
-        let Some(body) = answer(key, version, request, wrong, port) else {
+        let Some(body) = answer(key, version, request, faults, port) else {
             return;
         };
-        // A fetch of this version is slow to answer if there is nothing, as by a real broker.
+        // Like a real broker, delay the answer to a fetch with no data.
         if key == FETCH {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -158,15 +158,15 @@ async fn serve(
     }
 }
 
-fn answer(key: i16, version: i16, request: &[u8], wrong: Wrong, port: u16) -> Option<Vec<u8>> {
-    let advertised = i32::from(wrong.advertises.unwrap_or(port));
+fn answer(key: i16, version: i16, request: &[u8], faults: Faults, port: u16) -> Option<Vec<u8>> {
+    let advertised = i32::from(faults.advertises.unwrap_or(port));
     let mut out = Out::default();
     match key {
         VERSIONS => {
-            // Only the oldest version is known.
+            // Only the oldest version is supported.
             out.i16(if version > 0 { 35 } else { 0 });
-            out.i32(KNOWN.len());
-            for (key, first, last) in KNOWN {
+            out.i32(SUPPORTED.len());
+            for (key, first, last) in SUPPORTED {
                 out.i16(key).i16(first).i16(last);
             }
         }
@@ -176,14 +176,14 @@ fn answer(key: i16, version: i16, request: &[u8], wrong: Wrong, port: u16) -> Op
             let topics = topics_of_metadata(request);
             out.i32(topics.len());
             for topic in topics {
-                out.i16(wrong.topics);
-                match wrong.names {
-                    Names::Theirs => out.text(&topic),
+                out.i16(faults.topics);
+                match faults.names {
+                    Names::Requested => out.text(&topic),
                     Names::Empty => out.text(""),
                     Names::Null => out.i16(-1),
                 };
                 out.raw(&[0]);
-                if wrong.topics == 0 {
+                if faults.topics == 0 {
                     out.i32(1_usize).i16(0).i32(0_usize).i32(1_usize);
                     out.i32(1_usize).i32(1_usize).i32(1_usize).i32(1_usize);
                 } else {
@@ -205,9 +205,9 @@ fn answer(key: i16, version: i16, request: &[u8], wrong: Wrong, port: u16) -> Op
         INIT_PRODUCER => {
             out.i32(0_usize).i16(0).raw(&1_i64.to_be_bytes()).i16(0);
         }
-        PRODUCE if wrong.fences => {
+        PRODUCE if faults.fences => {
             let mut request = request;
-            // No transaction, acks, time.
+            // Skip transaction, acks and timeout.
             take(&mut request, 2 + 2 + 4 + 4);
             out.i32(1_usize).text(&take_text(&mut request));
             out.i32(1_usize).i32(0_usize).i16(90);
@@ -216,7 +216,7 @@ fn answer(key: i16, version: i16, request: &[u8], wrong: Wrong, port: u16) -> Op
             }
             out.i32(0_usize);
         }
-        FETCH if wrong.leader_of_nothing && version == 12 => {
+        FETCH if faults.leader_of_nothing && version == 12 => {
             // Tags, throttle, error, session, one topic.
             out.raw(&[0]).i32(0_usize).i16(0).i32(0_usize).raw(&[2]);
             out.raw(&[2]).raw(b"x").raw(&[2]);
@@ -229,7 +229,7 @@ fn answer(key: i16, version: i16, request: &[u8], wrong: Wrong, port: u16) -> Op
             // Its leader is broker 1, in epoch 1.
             out.raw(&[1, 1, 9]).i32(1_usize).i32(1_usize).raw(&[0]);
             out.raw(&[0]);
-            // Broker 1 is here.
+            // The address of broker 1.
             let broker = [
                 &[2, 0, 0, 0, 1, 10][..],
                 b"127.0.0.1",
@@ -284,7 +284,7 @@ fn take_text(from: &mut &[u8]) -> String {
     String::from_utf8_lossy(take(from, length)).into_owned()
 }
 
-/// An answer, as it grows.
+/// An answer being written.
 #[derive(Default)]
 struct Out(Vec<u8>);
 

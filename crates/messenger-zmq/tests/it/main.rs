@@ -1,4 +1,4 @@
-//! The messenger over real sockets on this machine.
+//! Tests of the messenger over loopback sockets.
 
 mod api;
 mod hostile;
@@ -25,7 +25,7 @@ async fn bind(config: ZmqConfig) -> ZmqMessenger {
     ZmqMessenger::bind(config).await.expect("a free port")
 }
 
-/// Two that hear each other.
+/// Starts two messengers that receive from each other.
 async fn pair() -> (ZmqMessenger, ZmqMessenger) {
     pair_of(config()).await
 }
@@ -51,7 +51,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
         .await
         .is_err()
     {
-        panic!("not in time: {what}");
+        panic!("timed out: {what}");
     }
 }
 
@@ -83,25 +83,25 @@ impl contract::Cluster for Loopback {
     }
 
     async fn join(&self, (): &(), running: &[ZmqMessenger]) -> ZmqMessenger {
-        let id = |place: usize| OperatorId::new(u8::try_from(place).expect("a small cluster"));
+        let id = |index: usize| OperatorId::new(u8::try_from(index).expect("a small cluster"));
         let others = running.iter().enumerate();
-        let others = others.map(|(place, other)| (id(place), other.local_endpoint()));
+        let others = others.map(|(index, other)| (id(index), other.local_endpoint()));
         let me = id(running.len());
         let newcomer = bind(config().with_operator(me).with_operators(others)).await;
         for member in running {
             let endpoint = newcomer.local_endpoint();
             member.add_operator(me, endpoint).expect("open");
         }
-        // Until each is heard at its endpoint, a frame may come over two connections.
+        // Until all are connected to each other's endpoints, a frame may arrive over two connections.
         let reaches_all = |member: &ZmqMessenger, all: usize| {
             let peers = member.stats().peers;
-            let calls = peers
+            let has_callers = peers
                 .iter()
                 .any(|peer| matches!(peer.peer, Peer::Operator(_)));
             let connected = peers.iter().filter(|peer| peer.connected).count();
-            !calls && connected == 2 * all
+            !has_callers && connected == 2 * all
         };
-        until("each reaches each", || {
+        until("all are connected to each other", || {
             let all = running.len();
             reaches_all(&newcomer, all) && running.iter().all(|member| reaches_all(member, all))
         })
@@ -120,22 +120,22 @@ async fn passes_the_contract_on_two_threads() {
     contract::run(&Loopback).await;
 }
 
-/// A port that is held for a messenger of the test, before it listens and between its lives.
-struct Held {
+/// A port reserved for a messenger of the test, before it listens and between restarts.
+struct Reserved {
     _socket: tokio::net::TcpSocket,
     endpoint: Endpoint,
 }
 
-/// Nobody answers there until a messenger of the test does.
-fn held() -> Held {
+/// Reserves a port where nothing listens until a messenger of the test does.
+fn reserve() -> Reserved {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    // Without the option nobody else gets the port; with it a listener of ours does.
+    // Nobody else gets the port; with the option set after binding, a listener of the test does.
     socket
         .bind("127.0.0.1:0".parse().expect("an address"))
         .expect("a free port");
     socket.set_reuseaddr(true).expect("a socket");
     let endpoint = socket.local_addr().expect("bound").into();
-    Held {
+    Reserved {
         _socket: socket,
         endpoint,
     }

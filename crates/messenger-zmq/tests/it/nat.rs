@@ -1,4 +1,4 @@
-//! Operators who cannot be reached at their endpoints, and those who say that they are such.
+//! Operators that cannot be reached at their endpoints, and impostors of such operators.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,7 +19,7 @@ async fn operator(me: OperatorId, others: &[(OperatorId, Endpoint)]) -> ZmqMesse
     bind(config.with_operators(others.iter().cloned())).await
 }
 
-async fn heard(messenger: &ZmqMessenger, what: &str) {
+async fn receives_from_caller(messenger: &ZmqMessenger, what: &str) {
     until(what, || {
         let peers = messenger.stats().peers;
         peers
@@ -29,8 +29,8 @@ async fn heard(messenger: &ZmqMessenger, what: &str) {
     .await;
 }
 
-/// Frames go one way and the other, each once.
-async fn each_hears_the_other_once(a: &ZmqMessenger, b: &ZmqMessenger) {
+/// Checks that frames pass in both directions, each once.
+async fn each_receives_every_frame_once(a: &ZmqMessenger, b: &ZmqMessenger) {
     for serial in 0..20 {
         send(a, format!("a {serial}")).await;
         assert_eq!(recv(b).await, format!("a {serial}"));
@@ -43,84 +43,84 @@ async fn each_hears_the_other_once(a: &ZmqMessenger, b: &ZmqMessenger) {
     let large = Bytes::from(vec![7; 3_000_000]);
     a.send_to(B, large.clone()).await.expect("open");
     assert!(recv(b).await == large);
-    for quiet in [a, b] {
-        let more = tokio::time::timeout(Duration::from_millis(50), quiet.recv()).await;
+    for messenger in [a, b] {
+        let more = tokio::time::timeout(Duration::from_millis(50), messenger.recv()).await;
         assert!(more.is_err(), "{more:?}");
     }
 }
 
 #[tokio::test]
-async fn one_that_nobody_can_reach_is_heard_over_a_connection_that_it_makes() {
-    let gone = held();
+async fn an_unreachable_operator_is_received_over_a_connection_it_makes() {
+    let gone = reserve();
     let b = operator(B, &[(A, gone.endpoint.clone())]).await;
     let a = operator(A, &[(B, b.local_endpoint())]).await;
-    heard(&b, "the offer is taken").await;
+    receives_from_caller(&b, "the offer is taken").await;
     until("both are subscribed", || {
         (a.subscribers(), b.subscribers()) == (1, 1)
     })
     .await;
-    each_hears_the_other_once(&a, &b).await;
+    each_receives_every_frame_once(&a, &b).await;
 }
 
 #[tokio::test]
-async fn where_each_reaches_the_other_nothing_travels_twice() {
+async fn no_frame_is_sent_twice_when_both_sides_are_reachable() {
     let b = operator(B, &[]).await;
     let a = operator(A, &[(B, b.local_endpoint())]).await;
     b.add_operator(A, a.local_endpoint()).expect("open");
-    until("both are heard at their endpoints", || {
-        let hears = |messenger: &ZmqMessenger, other: &ZmqMessenger| {
+    until("both are connected to the other's endpoint", || {
+        let is_connected = |messenger: &ZmqMessenger, other: &ZmqMessenger| {
             let other = Peer::Address(other.local_endpoint().to_string().into());
             let peers = messenger.stats().peers;
             peers
                 .iter()
                 .any(|peer| peer.connected && peer.peer == other)
         };
-        hears(&a, &b) && hears(&b, &a) && (a.subscribers(), b.subscribers()) == (1, 1)
+        is_connected(&a, &b) && is_connected(&b, &a) && (a.subscribers(), b.subscribers()) == (1, 1)
     })
     .await;
-    let (before, heard) = (a.stats(), b.stats());
-    // Longer than an offer takes.
-    each_hears_the_other_once(&a, &b).await;
-    assert_eq!(a.stats().frames_out, before.frames_out + 21);
-    assert_eq!(b.stats().frames_in, heard.frames_in + 21);
+    let (sent, received) = (a.stats(), b.stats());
+    // This takes longer than an offer.
+    each_receives_every_frame_once(&a, &b).await;
+    assert_eq!(a.stats().frames_out, sent.frames_out + 21);
+    assert_eq!(b.stats().frames_in, received.frames_in + 21);
 }
 
-/// Passes connections on to a messenger until it is aborted, which ends them.
-async fn way_to(messenger: &ZmqMessenger) -> (Endpoint, JoinHandle<()>) {
+/// Forwards connections to a messenger until the task is aborted, which closes them.
+async fn forward_to(messenger: &ZmqMessenger) -> (Endpoint, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = listener.local_addr().expect("bound").into();
     let to = messenger.local_endpoint();
-    let passing = tokio::spawn(async move {
-        let mut passed = tokio::task::JoinSet::new();
+    let forwarding = tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
         while let Ok((mut near, _)) = listener.accept().await {
             let to = to.clone();
-            passed.spawn(async move {
+            connections.spawn(async move {
                 if let Ok(mut far) = TcpStream::connect((to.host(), to.port())).await {
                     let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
                 }
             });
         }
     });
-    (endpoint, passing)
+    (endpoint, forwarding)
 }
 
 #[tokio::test]
-async fn a_way_that_is_lost_is_replaced_by_the_other() {
+async fn a_lost_connection_is_replaced_by_the_offered_one() {
     let b = operator(B, &[]).await;
     let a = operator(A, &[(B, b.local_endpoint())]).await;
-    let (endpoint, passing) = way_to(&a).await;
+    let (endpoint, forwarding) = forward_to(&a).await;
     b.add_operator(A, endpoint).expect("open");
     until("both are subscribed", || {
         a.subscribers() >= 1 && b.subscribers() == 1
     })
     .await;
-    passing.abort();
-    heard(&b, "the offer is taken").await;
-    until("the lost way is noticed", || a.subscribers() == 1).await;
-    each_hears_the_other_once(&a, &b).await;
+    forwarding.abort();
+    receives_from_caller(&b, "the offer is taken").await;
+    until("the loss is noticed", || a.subscribers() == 1).await;
+    each_receives_every_frame_once(&a, &b).await;
 }
 
-/// Calls and says who it is.
+/// Connects as a publisher with this identity.
 async fn call(to: &ZmqMessenger, identity: &str) -> TcpStream {
     let endpoint = to.local_endpoint();
     let mut stream = TcpStream::connect((endpoint.host(), endpoint.port()))
@@ -140,26 +140,26 @@ async fn call(to: &ZmqMessenger, identity: &str) -> TcpStream {
     stream
 }
 
-/// What it asks for, after its own greeting and command.
-async fn asks_for(stream: &mut TcpStream, topic: &str) {
-    let mut heard = Vec::new();
-    let asking = async {
+/// Waits until the messenger has sent a subscription to this topic.
+async fn subscribes_to(stream: &mut TcpStream, topic: &str) {
+    let mut received = Vec::new();
+    let reading = async {
         let wanted = [&[1], topic.as_bytes()].concat();
-        while !heard.windows(wanted.len()).any(|part| part == wanted) {
-            let read = stream.read_buf(&mut heard).await.expect("it is open");
+        while !received.windows(wanted.len()).any(|part| part == wanted) {
+            let read = stream.read_buf(&mut received).await.expect("it is open");
             assert!(read > 0, "it hung up");
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), asking)
+    tokio::time::timeout(Duration::from_secs(20), reading)
         .await
         .expect("in time");
 }
 
 #[tokio::test]
-async fn publishers_that_are_nobody_are_sent_away() {
-    let gone = held();
+async fn publishers_that_are_no_known_operator_are_refused() {
+    let gone = reserve();
     let b = operator(B, &[(A, gone.endpoint.clone())]).await;
-    for identity in ["operator-7", "operator-00", "anna", ""] {
+    for identity in ["operator-7", "operator-00", "alice", ""] {
         let mut stream = call(&b, identity).await;
         assert!(hangs_up(&mut stream).await, "{identity}");
     }
@@ -169,45 +169,48 @@ async fn publishers_that_are_nobody_are_sent_away() {
 }
 
 #[tokio::test]
-async fn who_takes_the_name_of_one_that_is_heard_at_its_endpoint_is_not_heard() {
+async fn an_impostor_of_a_connected_operator_is_ignored() {
     let a = operator(A, &[]).await;
     let b = operator(B, &[(A, a.local_endpoint())]).await;
-    until("a is heard", || a.subscribers() == 1).await;
-    let mut liar = call(&b, "operator-0").await;
-    // It is told who listens, and asked for nothing.
-    asks_for(&mut liar, &topic().replace("/1/", "/1/operator-1/")).await;
+    until("b is subscribed", || a.subscribers() == 1).await;
+    let mut impostor = call(&b, "operator-0").await;
+    // It receives our name and no other subscription.
+    subscribes_to(&mut impostor, &topic().replace("/1/", "/1/operator-1/")).await;
     let forged = message(&[topic().as_bytes(), b"forged"]);
-    liar.write_all(&forged.repeat(100)).await.expect("it reads");
+    impostor
+        .write_all(&forged.repeat(100))
+        .await
+        .expect("it reads");
     until("it is dropped", || b.stats().dropped_in == 100).await;
     send(&a, "true").await;
     assert_eq!(recv(&b).await, "true");
 }
 
 #[tokio::test]
-async fn those_who_take_one_name_are_few_and_do_not_drown_each_other() {
-    let gone = held();
+async fn few_callers_may_claim_one_operator_and_they_do_not_drown_each_other() {
+    let gone = reserve();
     let b = operator(B, &[(A, gone.endpoint.clone())]).await;
     let mut calls = Vec::new();
     for _ in 0..4 {
         let mut stream = call(&b, "operator-0").await;
-        asks_for(&mut stream, &topic()).await;
+        subscribes_to(&mut stream, &topic()).await;
         calls.push(stream);
     }
     let mut fifth = call(&b, "operator-0").await;
     assert!(hangs_up(&mut fifth).await);
-    // Four times the frames that a lane has.
+    // Four times as many frames as a lane holds.
     let flood = message(&[topic().as_bytes(), b"flood"]).repeat(64);
     for _ in 0..64 {
         calls[0].write_all(&flood).await.expect("it reads");
     }
-    let calm = message(&[topic().as_bytes(), b"calm"]);
-    calls[1].write_all(&calm).await.expect("it reads");
-    until("all has come", || b.stats().frames_in == 4097).await;
+    let single = message(&[topic().as_bytes(), b"single"]);
+    calls[1].write_all(&single).await.expect("it reads");
+    until("all of it has arrived", || b.stats().frames_in == 4097).await;
     let dropped = b.stats().dropped_in;
     assert!(dropped >= 4096 - 1024, "{dropped}");
-    let mut heard = 0;
-    while recv(&b).await != "calm" {
-        heard += 1;
-        assert!(heard < 10, "one lane waits for another");
+    let mut received = 0;
+    while recv(&b).await != "single" {
+        received += 1;
+        assert!(received < 10, "one lane does not wait for another");
     }
 }

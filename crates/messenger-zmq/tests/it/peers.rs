@@ -1,4 +1,4 @@
-//! Peers that come late, go, come back, and are misconfigured.
+//! Peers that start late, leave, return, or are misconfigured.
 
 use std::{
     io,
@@ -13,27 +13,27 @@ use super::*;
 
 #[tokio::test]
 async fn a_peer_that_starts_late_is_found() {
-    let held = held();
-    let later = held.endpoint.clone();
+    let reserved = reserve();
+    let later = reserved.endpoint.clone();
     let early = bind(config().with_peers([later.clone()])).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!early.stats().peers[0].connected);
     let config = ZmqConfig::new(later, FEDERATION).with_peers([early.local_endpoint()]);
     let late = bind(config).await;
-    until("the late one is heard", || late.subscribers() == 1).await;
+    until("the late one has a subscriber", || late.subscribers() == 1).await;
     send(&late, "hello").await;
     assert_eq!(recv(&early).await, "hello");
-    until("the late one hears", || early.subscribers() == 1).await;
+    until("the late one subscribes", || early.subscribers() == 1).await;
     send(&early, "welcome").await;
     assert_eq!(recv(&late).await, "welcome");
     assert_eq!(early.stats().reconnects, 0);
 }
 
 #[tokio::test]
-async fn a_peer_that_restarts_on_its_port_is_found_again_at_once() {
+async fn a_peer_that_restarts_on_its_port_is_found_again() {
     let a = bind(config()).await;
-    let held = held();
-    let endpoint = held.endpoint.clone();
+    let reserved = reserve();
+    let endpoint = reserved.endpoint.clone();
     let config = || ZmqConfig::new(endpoint.clone(), FEDERATION).with_peers([a.local_endpoint()]);
     let mut b = bind(config()).await;
     a.add_peer(endpoint.clone()).expect("open");
@@ -50,7 +50,7 @@ async fn a_peer_that_restarts_on_its_port_is_found_again_at_once() {
             b.close().await;
         }
         drop(b);
-        until("the end is noticed", || {
+        until("the disconnect is noticed", || {
             a.subscribers() == 0 && a.stats().peers.iter().all(|peer| !peer.connected)
         })
         .await;
@@ -61,14 +61,14 @@ async fn a_peer_that_restarts_on_its_port_is_found_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_closed_messenger_gives_its_port_back() {
-    let held = held();
-    let at_held = || ZmqConfig::new(held.endpoint.clone(), FEDERATION);
-    let (a, b) = (bind(at_held()).await, bind(config()).await);
-    let taken = ZmqMessenger::bind(at_held()).await;
-    taken.expect_err("somebody listens");
+async fn a_closed_messenger_frees_its_port() {
+    let reserved = reserve();
+    let at_reserved = || ZmqConfig::new(reserved.endpoint.clone(), FEDERATION);
+    let (a, b) = (bind(at_reserved()).await, bind(config()).await);
+    let taken = ZmqMessenger::bind(at_reserved()).await;
+    taken.expect_err("the port is in use");
     a.close().await;
-    let again = ZmqMessenger::bind(at_held()).await;
+    let again = ZmqMessenger::bind(at_reserved()).await;
     again.expect("the port is free");
     let refused = a.add_peer(b.local_endpoint());
     assert!(matches!(refused, Err(ZmqError::Closed)));
@@ -76,20 +76,21 @@ async fn a_closed_messenger_gives_its_port_back() {
 }
 
 #[tokio::test]
-async fn a_removed_peer_is_not_heard_and_may_be_added_again() {
+async fn a_removed_peer_is_not_received_and_may_be_added_again() {
     let (a, b) = pair().await;
     a.remove_peer(&b.local_endpoint());
     until("the subscription ends", || b.subscribers() == 0).await;
-    send(&b, "unheard").await;
+    send(&b, "before").await;
     a.add_peer(b.local_endpoint()).expect("open");
-    a.add_peer(b.local_endpoint()).expect("twice is once");
+    a.add_peer(b.local_endpoint())
+        .expect("adding it twice has no effect");
     until("the subscription is back", || b.subscribers() == 1).await;
-    send(&b, "heard").await;
-    assert_eq!(recv(&a).await, "heard");
+    send(&b, "after").await;
+    assert_eq!(recv(&a).await, "after");
 }
 
 #[tokio::test]
-async fn frames_of_another_federation_do_not_pass() {
+async fn frames_of_another_federation_are_not_received() {
     let a = bind(config()).await;
     let other = FederationId::from_bytes([0xcd; 32]);
     let listen = "127.0.0.1:0".parse().expect("an endpoint");
@@ -104,7 +105,7 @@ async fn frames_of_another_federation_do_not_pass() {
 }
 
 #[tokio::test]
-async fn one_that_is_among_its_own_peers_does_not_hear_itself() {
+async fn a_messenger_among_its_own_peers_does_not_receive_its_own_frames() {
     let a = bind(config()).await;
     a.add_peer(a.local_endpoint()).expect("open");
     for _ in 0..20 {
@@ -116,7 +117,7 @@ async fn one_that_is_among_its_own_peers_does_not_hear_itself() {
 }
 
 #[tokio::test]
-async fn names_and_ipv6_are_reached() {
+async fn names_and_ipv6_addresses_are_reached() {
     let v6 = "[::1]:0".parse().expect("an endpoint");
     let Ok(a) = ZmqMessenger::bind(ZmqConfig::new(v6, FEDERATION)).await else {
         return; // This machine has no IPv6.
@@ -136,7 +137,7 @@ async fn names_and_ipv6_are_reached() {
     assert_eq!(recv(&a).await, "by name");
 }
 
-/// One name, whose addresses change.
+/// Resolves one name, whose address changes.
 #[derive(Debug, Default)]
 struct Directory(Mutex<Vec<SocketAddr>>);
 
@@ -151,7 +152,7 @@ impl Directory {
 #[async_trait]
 impl Resolve for Directory {
     async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
-        assert_eq!(endpoint.to_string(), "bert.example:5000");
+        assert_eq!(endpoint.to_string(), "bob.example:5000");
         let addresses = self
             .0
             .lock()
@@ -167,9 +168,9 @@ impl Resolve for Directory {
 #[tokio::test]
 async fn a_peer_that_moves_is_found_at_its_new_address() {
     let directory = Arc::new(Directory::default());
-    let name = "bert.example:5000".parse().expect("an endpoint");
+    let name = "bob.example:5000".parse().expect("an endpoint");
     let a = bind(config().with_resolver(directory.clone()).with_peers([name])).await;
-    // At first there is no such name.
+    // At first, the name does not exist.
     tokio::time::sleep(Duration::from_millis(100)).await;
     for life in 0..3 {
         let b = bind(config()).await;
@@ -183,7 +184,7 @@ async fn a_peer_that_moves_is_found_at_its_new_address() {
 }
 
 #[tokio::test]
-async fn one_listens_elsewhere_than_its_peers_reach_it() {
+async fn peers_may_reach_a_messenger_at_other_endpoints_than_it_listens_on() {
     let all: Endpoint = "[::]:0".parse().expect("an endpoint");
     let Ok(a) = ZmqMessenger::bind(ZmqConfig::new(all, FEDERATION)).await else {
         return; // This machine has no IPv6.
@@ -196,18 +197,18 @@ async fn one_listens_elsewhere_than_its_peers_reach_it() {
         send(&a, advertised).await;
         assert_eq!(recv(&b).await, advertised);
         b.close().await;
-        until("it has gone", || a.subscribers() == 0).await;
+        until("it has disconnected", || a.subscribers() == 0).await;
     }
 }
 
 #[tokio::test]
-async fn a_wrong_setup_is_refused_with_its_reason() {
+async fn an_invalid_configuration_is_refused_with_the_reason() {
     let a = bind(config()).await;
     let taken = ZmqMessenger::bind(ZmqConfig::new(a.local_endpoint(), FEDERATION)).await;
     let error = taken.expect_err("the port is taken");
     assert_eq!(
         error.to_string(),
-        format!("cannot listen at `{}`", a.local_endpoint())
+        format!("cannot listen on `{}`", a.local_endpoint())
     );
     let nowhere: Endpoint = "127.0.0.1:0".parse().expect("an endpoint");
     let refused = ZmqMessenger::bind(config().with_peers([nowhere])).await;

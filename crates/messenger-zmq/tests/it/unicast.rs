@@ -1,4 +1,4 @@
-//! Frames for one operator.
+//! Frames for a single operator.
 
 use federation_messenger::MessengerStats;
 
@@ -13,28 +13,28 @@ async fn named(id: u8, peers: &[&ZmqMessenger]) -> ZmqMessenger {
     bind(config().with_operator(operator(id)).with_peers(peers)).await
 }
 
-/// Frames handed over on each link, the fewest first.
-fn handed_over(stats: &MessengerStats) -> Vec<u64> {
+/// Returns the number of frames queued on each link, in ascending order.
+fn queued(stats: &MessengerStats) -> Vec<u64> {
     let mut frames: Vec<_> = stats.peers.iter().map(|peer| peer.frames_out).collect();
     frames.sort_unstable();
     frames
 }
 
 #[tokio::test]
-async fn a_frame_for_one_is_put_into_the_queue_of_that_one_only() {
+async fn a_frame_for_one_operator_is_queued_for_it_alone() {
     let a = named(0, &[]).await;
     let (b, c) = (named(1, &[&a]).await, named(2, &[&a]).await);
     until("both subscribe", || a.subscribers() == 2).await;
     a.send_to(operator(2), "for c".into()).await.expect("open");
     assert_eq!(recv(&c).await, "for c");
-    assert_eq!(handed_over(&a.stats()), [0, 1]);
+    assert_eq!(queued(&a.stats()), [0, 1]);
     send(&a, "for all").await;
     assert_eq!(recv(&b).await, "for all");
     assert_eq!(recv(&c).await, "for all");
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_say_who_it_is_gets_what_is_for_one_that_is_not_there() {
+async fn an_unidentified_peer_receives_frames_for_an_absent_operator() {
     let a = named(0, &[]).await;
     let named = named(1, &[&a]).await;
     let earlier = bind(config().with_peers([a.local_endpoint()])).await;
@@ -49,7 +49,7 @@ async fn a_peer_that_does_not_say_who_it_is_gets_what_is_for_one_that_is_not_the
 }
 
 #[tokio::test]
-async fn one_that_does_not_know_who_it_is_sends_frames_for_one_to_all() {
+async fn an_unidentified_messenger_sends_frames_for_one_to_all() {
     let a = bind(config()).await;
     let (b, c) = (named(1, &[&a]).await, named(2, &[&a]).await);
     until("both subscribe", || a.subscribers() == 2).await;

@@ -1,4 +1,4 @@
-//! What can be wrong with a link of the hub.
+//! The faults of a link of the hub.
 
 use core::{ops::RangeInclusive, time::Duration};
 
@@ -23,7 +23,7 @@ impl Default for LinkFaults {
 }
 
 impl LinkFaults {
-    /// Shortest time by which an overtaken frame is held back.
+    /// Shortest time for which a reordered frame is held back.
     const MIN_HOLD: Duration = Duration::from_millis(10);
 
     /// A perfect link: no loss, no delay, in order.
@@ -46,14 +46,14 @@ impl LinkFaults {
         self
     }
 
-    /// Holds a frame back with this probability, clamped to 0..=1, so that later ones overtake it.
+    /// Holds a frame back with this probability, clamped to 0..=1, so that later frames overtake it.
     #[must_use]
     pub fn with_reorder(mut self, probability: f64) -> Self {
         self.reorder = clamp(probability);
         self
     }
 
-    /// Delays each frame by a time drawn evenly from this range. Order is kept all the same.
+    /// Delays each frame by a time drawn uniformly from this range. Frames stay in order.
     #[must_use]
     pub fn with_delay(mut self, delay: RangeInclusive<Duration>) -> Self {
         self.delay = delay;
@@ -72,20 +72,20 @@ impl LinkFaults {
         self.reorder
     }
 
-    /// Draws a delay by a number from 0 to below 1.
+    /// Maps a number in `0.0..1.0` to a delay.
     pub(super) fn delay(&self, unit: f64) -> Duration {
         let (least, most) = (*self.delay.start(), *self.delay.end());
         least + most.saturating_sub(least).mul_f64(unit)
     }
 
-    /// How long a frame that is to be overtaken is held back beyond its delay.
+    /// Returns how long a reordered frame is held back on top of its delay.
     pub(super) fn hold(&self, unit: f64) -> Duration {
         let window = Self::MIN_HOLD.max(*self.delay.end());
         window + window.mul_f64(unit)
     }
 }
 
-/// A probability; what is no number is none.
+/// Clamps a probability to 0..=1; NaN becomes 0.
 const fn clamp(probability: f64) -> f64 {
     if probability.is_nan() {
         0.0
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn odd_probabilities_are_clamped() {
+    fn probabilities_are_clamped() {
         let faults = LinkFaults::none()
             .with_loss(f64::NAN)
             .with_duplicate(-1.0)
@@ -116,7 +116,7 @@ mod tests {
         let faults = LinkFaults::none().with_delay(least..=most);
         assert_eq!(faults.delay(0.0), least);
         assert!(faults.delay(0.999) < most);
-        // A range the wrong way round is its start, not a panic.
+        // A reversed range yields its start instead of a panic.
         assert_eq!(LinkFaults::none().with_delay(most..=least).delay(0.5), most);
     }
 }

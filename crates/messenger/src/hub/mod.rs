@@ -1,8 +1,8 @@
-//! A messenger in memory, with links that can lose, delay, double, reorder and be cut.
+//! An in-memory messenger whose links can lose, delay, duplicate and reorder frames, and be cut.
 //!
-//! One [`Hub`] stands for the network. Its chances come from one seeded generator and its delays
-//! from tokio's clock, so a test under `tokio::time::pause` runs the same each time, as far as its
-//! own tasks do. A link without faults delivers within the call to `broadcast`.
+//! One [`Hub`] stands for the network. Its random choices come from one seeded generator and its
+//! delays from tokio's clock, so a test under `tokio::time::pause` is repeatable as long as its own
+//! tasks are. A link without faults delivers within the call to `broadcast`.
 
 mod faults;
 mod state;
@@ -20,7 +20,7 @@ pub use faults::LinkFaults;
 
 use state::State;
 
-/// The network between operators of one process. Clones are the same network.
+/// The network between operators in one process. Clones share the network.
 #[derive(Debug, Clone)]
 pub struct Hub {
     inner: Arc<Inner>,
@@ -29,32 +29,32 @@ pub struct Hub {
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
-    /// Delivers what is delayed; started when something first is.
+    /// Delivers delayed frames; started with the first of them.
     courier: Mutex<Option<JoinHandle<()>>>,
     rescheduled: Arc<Notify>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The courier wakes, finds the hub gone, and ends.
+        // The courier wakes up, finds the hub gone, and ends.
         self.rescheduled.notify_one();
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds these locks half way through a change.
+    // No code panics while it holds one of these locks, so the data is consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hub {
-    /// A network without operators whose faults, if any, are drawn from this seed.
+    /// Creates a network without operators, whose random faults are drawn from this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self::with_limits(seed, QueueLimits::default())
     }
 
-    /// The same with queues of other limits. They bound what waits at a receiver from one sender,
-    /// and what is under way on one link.
+    /// Creates a network with other queue limits. They bound the frames of one sender that wait at a
+    /// receiver, and the frames in transit on one link.
     #[must_use]
     pub fn with_limits(seed: u64, limits: QueueLimits) -> Self {
         Self {
@@ -66,21 +66,21 @@ impl Hub {
         }
     }
 
-    /// Connects an operator to all others. If it was there already, as before a restart, the
-    /// earlier messenger is closed, and what was under way to it is lost.
+    /// Connects an operator to all others. If it is connected already, as after a restart, the
+    /// earlier messenger is closed and frames in transit to it are lost.
     #[must_use]
     pub fn join(&self, operator: OperatorId) -> HubMessenger {
         self.join_as(operator, operator)
     }
 
-    /// Connects a second machine of an operator, under a number of its own: links are its own, and what
-    /// others send to the operator reaches it as well.
+    /// Connects a second machine of `operator` under an id of its own: it has its own links, and
+    /// frames that others send to the operator reach it as well.
     #[must_use]
-    pub fn join_as(&self, number: OperatorId, operator: OperatorId) -> HubMessenger {
-        let (inbox, generation) = lock(&self.inner.state).join(number, operator);
+    pub fn join_as(&self, id: OperatorId, operator: OperatorId) -> HubMessenger {
+        let (inbox, generation) = lock(&self.inner.state).join(id, operator);
         HubMessenger {
             hub: self.clone(),
-            operator: number,
+            operator: id,
             generation,
             inbox,
         }
@@ -91,12 +91,12 @@ impl Hub {
         lock(&self.inner.state).link(from, to).faults = faults;
     }
 
-    /// Sets the faults of all links, also of those that come.
+    /// Sets the faults of all links, including future ones.
     pub fn set_all_links(&self, faults: &LinkFaults) {
         lock(&self.inner.state).set_all_links(faults);
     }
 
-    /// Cuts the link between two operators in both directions. What is under way is lost.
+    /// Cuts the link between two operators in both directions. Frames in transit are lost.
     pub fn cut(&self, a: OperatorId, b: OperatorId) {
         let mut state = lock(&self.inner.state);
         state.set_cut(a, b, true);
@@ -108,14 +108,14 @@ impl Hub {
         lock(&self.inner.state).set_cut(from, to, true);
     }
 
-    /// Mends the link between two operators in both directions. Its faults stay.
+    /// Restores the link between two operators in both directions. Its faults stay.
     pub fn heal(&self, a: OperatorId, b: OperatorId) {
         let mut state = lock(&self.inner.state);
         state.set_cut(a, b, false);
         state.set_cut(b, a, false);
     }
 
-    /// Cuts an operator off from all who are connected now.
+    /// Cuts an operator off from all operators connected now.
     pub fn cut_all(&self, operator: OperatorId) {
         let mut state = lock(&self.inner.state);
         for other in state.others(operator) {
@@ -124,12 +124,12 @@ impl Hub {
         }
     }
 
-    /// Mends all links of an operator.
+    /// Restores all links of an operator.
     pub fn heal_all(&self, operator: OperatorId) {
         lock(&self.inner.state).heal_all(operator);
     }
 
-    /// Whether frames from one to the other are cut off.
+    /// Whether this direction is cut.
     #[must_use]
     pub fn is_cut(&self, from: OperatorId, to: OperatorId) -> bool {
         lock(&self.inner.state).is_cut(from, to)
@@ -137,7 +137,7 @@ impl Hub {
 
     fn wake_courier(&self) {
         let mut courier = lock(&self.inner.courier);
-        // It ends with the runtime it was started on; a hub may outlive that.
+        // The courier ends with the runtime it was started on, which the hub may outlive.
         if courier.as_ref().is_none_or(JoinHandle::is_finished) {
             let hub = Arc::downgrade(&self.inner);
             let rescheduled = Arc::clone(&self.inner.rescheduled);
@@ -164,7 +164,7 @@ async fn deliver(hub: Weak<Inner>, rescheduled: Arc<Notify>) {
     }
 }
 
-/// One operator's end of a [`Hub`]. It leaves when it is dropped.
+/// One operator's end of a [`Hub`]. Dropping it disconnects the operator.
 #[derive(Debug)]
 pub struct HubMessenger {
     hub: Hub,
@@ -174,13 +174,13 @@ pub struct HubMessenger {
 }
 
 impl HubMessenger {
-    /// The operator at this end.
+    /// Returns the operator at this end.
     #[must_use]
     pub const fn operator(&self) -> OperatorId {
         self.operator
     }
 
-    /// Sends in the given way, which says whether anything is delayed.
+    /// Checks the frame and calls `send`, which returns whether anything was delayed.
     fn hand_over(
         &self,
         frame: &Bytes,

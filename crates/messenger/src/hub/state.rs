@@ -1,4 +1,4 @@
-//! The hub's members, its links, and what is under way on them.
+//! The hub's members, its links, and the frames in transit on them.
 
 use core::{cmp::Ordering, time::Duration};
 use std::collections::{BTreeMap, BinaryHeap};
@@ -15,66 +15,66 @@ use crate::{Inbox, Lane, MessengerStats, Peer, PeerStats, QueueLimits};
 pub(super) struct State {
     rng: StdRng,
     limits: QueueLimits,
-    /// Faults of links nobody set.
+    /// Faults of links that were not set individually.
     faults: LinkFaults,
     members: BTreeMap<OperatorId, Member>,
     links: BTreeMap<(OperatorId, OperatorId), Link>,
-    under_way: BinaryHeap<UnderWay>,
-    /// Counts joins and frames, so that equal times still have an order.
+    in_transit: BinaryHeap<InTransit>,
+    /// Counts joins and frames, to order frames that are due at the same time.
     serial: u64,
 }
 
 #[derive(Debug)]
 struct Member {
     generation: u64,
-    /// Whom it speaks for: itself, unless it is a second one of another's name.
+    /// The operator it acts for: itself, unless it is a second machine of another operator.
     name: OperatorId,
     inbox: Inbox,
     lanes: BTreeMap<OperatorId, Lane>,
 }
 
-/// One direction between two operators, whether they are there or not.
+/// One direction between two operators, which need not be connected.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) faults: LinkFaults,
     cut: bool,
-    /// When the last frame that keeps the order is due.
+    /// When the last frame that was not reordered is due.
     last_due: Option<Instant>,
-    frames_under_way: usize,
-    bytes_under_way: usize,
+    frames_in_transit: usize,
+    bytes_in_transit: usize,
     frames_out: u64,
     bytes_out: u64,
     dropped_out: u64,
     heals: u64,
 }
 
-/// A delayed frame; the heap gives the earliest first.
+/// A delayed frame; the heap yields the earliest first.
 #[derive(Debug)]
-struct UnderWay {
+struct InTransit {
     due: Instant,
     serial: u64,
     from: OperatorId,
     to: OperatorId,
-    /// Of the receiver: a frame to one that restarted meanwhile is lost.
+    /// The receiver's generation: a frame is lost if the receiver restarts in the meantime.
     generation: u64,
     frame: Bytes,
 }
 
-impl PartialEq for UnderWay {
+impl PartialEq for InTransit {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for UnderWay {}
+impl Eq for InTransit {}
 
-impl PartialOrd for UnderWay {
+impl PartialOrd for InTransit {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for UnderWay {
+impl Ord for InTransit {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.due, other.serial).cmp(&(self.due, self.serial))
     }
@@ -88,7 +88,7 @@ impl State {
             faults: LinkFaults::none(),
             members: BTreeMap::new(),
             links: BTreeMap::new(),
-            under_way: BinaryHeap::new(),
+            in_transit: BinaryHeap::new(),
             serial: 0,
         }
     }
@@ -123,8 +123,8 @@ impl State {
             faults: self.faults.clone(),
             cut: false,
             last_due: None,
-            frames_under_way: 0,
-            bytes_under_way: 0,
+            frames_in_transit: 0,
+            bytes_in_transit: 0,
             frames_out: 0,
             bytes_out: 0,
             dropped_out: 0,
@@ -171,7 +171,7 @@ impl State {
             .collect()
     }
 
-    /// Sends to all others; says whether anything is delayed.
+    /// Sends to all others; returns whether anything was delayed.
     pub(super) fn broadcast(&mut self, from: OperatorId, frame: &Bytes, now: Instant) -> bool {
         let mut delayed = false;
         for to in self.others(from) {
@@ -180,7 +180,7 @@ impl State {
         delayed
     }
 
-    /// Sends to all of one name, who need not be there; says whether anything is delayed.
+    /// Sends to all machines of one operator, if any; returns whether anything was delayed.
     pub(super) fn send_to(
         &mut self,
         from: OperatorId,
@@ -200,8 +200,8 @@ impl State {
     }
 
     fn send(&mut self, from: OperatorId, to: OperatorId, frame: &Bytes, now: Instant) -> bool {
-        // Always the same number of draws, so one link's faults do not shift another's chances.
-        let [lost, doubled, held, hold, delay, second] = self.rng.r#gen::<[f64; 6]>();
+        // Always the same number of draws, so one link's faults do not change another's outcome.
+        let [lost, duplicated, held, hold, delay, second] = self.rng.r#gen::<[f64; 6]>();
         let link = self.link(from, to);
         link.frames_out += 1;
         link.bytes_out += frame.len() as u64;
@@ -217,7 +217,7 @@ impl State {
         };
         let first_delay = link.faults.delay(delay) + hold;
         let second_delay =
-            (doubled < link.faults.duplicate()).then(|| link.faults.delay(second) + hold);
+            (duplicated < link.faults.duplicate()).then(|| link.faults.delay(second) + hold);
         let mut delayed = self.send_copy(from, to, frame, now, first_delay, held);
         if let Some(second_delay) = second_delay {
             delayed |= self.send_copy(from, to, frame, now, second_delay, held);
@@ -245,12 +245,12 @@ impl State {
         if !held {
             due = link.last_due.map_or(due, |last| due.max(last));
         }
-        if due <= now && link.frames_under_way == 0 {
+        if due <= now && link.frames_in_transit == 0 {
             self.arrive(from, to, frame.clone());
             return false;
         }
-        if link.frames_under_way >= limits.frames()
-            || link.bytes_under_way.saturating_add(frame.len()) > limits.bytes()
+        if link.frames_in_transit >= limits.frames()
+            || link.bytes_in_transit.saturating_add(frame.len()) > limits.bytes()
         {
             link.dropped_out += 1;
             return false;
@@ -258,9 +258,9 @@ impl State {
         if !held {
             link.last_due = Some(due);
         }
-        link.frames_under_way += 1;
-        link.bytes_under_way += frame.len();
-        self.under_way.push(UnderWay {
+        link.frames_in_transit += 1;
+        link.bytes_in_transit += frame.len();
+        self.in_transit.push(InTransit {
             due,
             serial,
             from,
@@ -271,26 +271,26 @@ impl State {
         true
     }
 
-    /// Delivers all that is due; says when the next is.
+    /// Delivers all frames that are due; returns when the next one is.
     pub(super) fn deliver_due(&mut self, now: Instant) -> Option<Instant> {
-        while let Some(next) = self.under_way.peek() {
+        while let Some(next) = self.in_transit.peek() {
             if next.due > now {
                 return Some(next.due);
             }
-            let UnderWay {
+            let InTransit {
                 from,
                 to,
                 generation,
                 frame,
                 ..
-            } = self.under_way.pop()?;
+            } = self.in_transit.pop()?;
             let same_receiver = self
                 .members
                 .get(&to)
                 .is_some_and(|member| member.generation == generation);
             let link = self.link(from, to);
-            link.frames_under_way -= 1;
-            link.bytes_under_way -= frame.len();
+            link.frames_in_transit -= 1;
+            link.bytes_in_transit -= frame.len();
             if link.cut || !same_receiver {
                 link.dropped_out += 1;
             } else {

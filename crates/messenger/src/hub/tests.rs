@@ -1,4 +1,4 @@
-//! Tests of the hub's faults; what every messenger must do is in the contract suite.
+//! Tests of the hub's faults; the contract suite covers what every messenger must do.
 
 use core::time::Duration;
 
@@ -48,7 +48,7 @@ async fn send_numbers(sender: &HubMessenger, numbers: core::ops::Range<u32>) {
     }
 }
 
-/// All that has arrived once a minute has passed.
+/// Returns everything that has arrived after a minute.
 async fn arrived(receiver: &HubMessenger) -> Vec<u32> {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let mut numbers = Vec::new();
@@ -62,8 +62,8 @@ async fn arrived(receiver: &HubMessenger) -> Vec<u32> {
     numbers
 }
 
-/// What arrives of 200 frames over a link with these faults.
-async fn over(seed: u64, faults: LinkFaults) -> Vec<u32> {
+/// Returns what arrives of 200 frames sent over a link with these faults.
+async fn send_over(seed: u64, faults: LinkFaults) -> Vec<u32> {
     let hub = Hub::new(seed);
     let (a, b) = (hub.join(A), hub.join(B));
     hub.set_link(A, B, faults);
@@ -72,7 +72,7 @@ async fn over(seed: u64, faults: LinkFaults) -> Vec<u32> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lossy_link_loses_some_and_counts_them() {
+async fn a_lossy_link_loses_and_counts_frames() {
     let hub = Hub::new(5);
     let (a, b) = (hub.join(A), hub.join(B));
     hub.set_link(A, B, LinkFaults::none().with_loss(0.5));
@@ -86,14 +86,14 @@ async fn a_lossy_link_loses_some_and_counts_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_doubling_link_doubles() {
-    let got = over(5, LinkFaults::none().with_duplicate(1.0)).await;
+async fn a_duplicating_link_delivers_each_frame_twice() {
+    let got = send_over(5, LinkFaults::none().with_duplicate(1.0)).await;
     let expected: Vec<_> = (0..200).flat_map(|n| [n, n]).collect();
     assert_eq!(got, expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delaying_link_delays_and_keeps_the_order() {
+async fn a_delaying_link_keeps_frames_in_order() {
     let hub = Hub::new(5);
     let (a, b) = (hub.join(A), hub.join(B));
     let delay = Duration::from_millis(20)..=Duration::from_millis(80);
@@ -109,7 +109,7 @@ async fn a_delaying_link_delays_and_keeps_the_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_that_is_mended_does_not_let_frames_overtake() {
+async fn frames_do_not_overtake_when_a_delay_is_lifted() {
     let hub = Hub::new(5);
     let (a, b) = (hub.join(A), hub.join(B));
     let slow = Duration::from_secs(1);
@@ -121,15 +121,15 @@ async fn a_link_that_is_mended_does_not_let_frames_overtake() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reordering_link_reorders_and_loses_nothing() {
-    let mut got = over(5, LinkFaults::none().with_reorder(0.3)).await;
+async fn a_reordering_link_loses_no_frame() {
+    let mut got = send_over(5, LinkFaults::none().with_reorder(0.3)).await;
     assert!(!got.is_sorted());
     got.sort_unstable();
     assert_eq!(got, (0..200).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_link_loses_also_what_is_under_way_until_healed() {
+async fn a_cut_link_loses_frames_in_transit_until_it_is_healed() {
     let hub = Hub::new(5);
     let (a, b, c) = (hub.join(A), hub.join(B), hub.join(C));
     let slow = Duration::from_secs(1);
@@ -152,7 +152,7 @@ async fn a_cut_link_loses_also_what_is_under_way_until_healed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_direction_can_be_cut_alone() {
+async fn one_direction_can_be_cut_on_its_own() {
     let hub = Hub::new(5);
     let (a, b) = (hub.join(A), hub.join(B));
     hub.cut_one_way(A, B);
@@ -163,7 +163,7 @@ async fn one_direction_can_be_cut_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operator_cut_off_from_all_hears_nobody_until_healed() {
+async fn an_operator_cut_off_from_all_receives_nothing_until_healed() {
     let hub = Hub::new(5);
     let (a, b, c) = (hub.join(A), hub.join(B), hub.join(C));
     hub.cut_all(A);
@@ -179,7 +179,7 @@ async fn an_operator_cut_off_from_all_hears_nobody_until_healed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restarted_operator_gets_nothing_of_its_earlier_life() {
+async fn a_restarted_operator_receives_no_frame_sent_before_the_restart() {
     let hub = Hub::new(5);
     let (a, b) = (hub.join(A), hub.join(B));
     let slow = Duration::from_secs(1);
@@ -210,7 +210,7 @@ async fn frames_of_a_flooding_peer_are_dropped_before_those_of_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_under_way_is_bounded() {
+async fn frames_in_transit_are_bounded() {
     let hub = Hub::with_limits(5, QueueLimits::new(10, 1000));
     let (a, b) = (hub.join(A), hub.join(B));
     let slow = Duration::from_secs(1);
@@ -221,7 +221,7 @@ async fn what_is_under_way_is_bounded() {
 }
 
 #[test]
-fn a_hub_outlives_the_runtime_that_carried_its_delays() {
+fn a_hub_outlives_the_runtime_that_delivered_its_frames() {
     let hub = Hub::new(5);
     let (a, b) = (hub.join(A), hub.join(B));
     let slow = Duration::from_millis(5);
@@ -241,14 +241,14 @@ fn a_hub_outlives_the_runtime_that_carried_its_delays() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
-    fn a_seed_repeats_its_faults(seed: u64, loss in 0.0..0.5, reorder in 0.0..0.5, duplicate in 0.0..0.5) {
+    fn the_same_seed_gives_the_same_faults(seed: u64, loss in 0.0..0.5, reorder in 0.0..0.5, duplicate in 0.0..0.5) {
         let run = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)
                 .build()
                 .expect("a runtime")
-                .block_on(over(
+                .block_on(send_over(
                     seed,
                     LinkFaults::none()
                         .with_loss(loss)
@@ -262,7 +262,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent_to_an_operator_reaches_its_second_machine_too() {
+async fn frames_for_an_operator_reach_its_second_machine_too() {
     let hub = Hub::new(1);
     let (a, b, twin) = (hub.join(A), hub.join(B), hub.join_as(C, B));
     a.send_to(B, "1".into()).await.expect("open");
@@ -270,7 +270,7 @@ async fn what_is_sent_to_an_operator_reaches_its_second_machine_too() {
         (arrived(&b).await, arrived(&twin).await),
         (vec![1], vec![1])
     );
-    // And from one to the other.
+    // Also from one machine to the other.
     twin.send_to(B, "2".into()).await.expect("open");
     assert_eq!((arrived(&b).await, arrived(&twin).await), (vec![2], vec![]));
     drop(b);

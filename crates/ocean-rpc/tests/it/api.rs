@@ -1,4 +1,4 @@
-//! Holds every public type to the traits that users of the crate count on.
+//! Public types keep the traits that users of the crate rely on.
 
 use std::{
     error::Error,
@@ -50,7 +50,7 @@ fn public_types_keep_their_traits() {
 }
 
 #[test]
-fn a_node_can_be_shared_without_knowing_what_it_is() {
+fn a_node_can_be_shared_as_a_trait_object() {
     fn node<T: Node>() {}
     fn sent<T: Send + Sync>() {}
     node::<NodeClient>();

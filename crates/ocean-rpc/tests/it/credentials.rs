@@ -1,4 +1,4 @@
-//! Who asks is proved, and not told to anyone else.
+//! Credentials are sent to the node and appear nowhere else.
 
 use std::{
     sync::{Arc, Mutex},
@@ -34,14 +34,14 @@ async fn user_and_password_go_out_with_every_call_and_to_every_wallet() {
         .block_count()
         .await
         .expect("an answer");
-    let asked: Vec<_> = server
-        .asked()
+    let requests: Vec<_> = server
+        .requests()
         .into_iter()
-        .map(|asked| (asked.path, asked.authorization))
+        .map(|request| (request.path, request.authorization))
         .collect();
     let basic = Some("Basic dXNlcjpwYXNzd29yZA==".to_owned());
     assert_eq!(
-        asked,
+        requests,
         [
             ("/".to_owned(), basic.clone()),
             ("/wallet/my%20wallet".to_owned(), basic.clone()),
@@ -52,7 +52,7 @@ async fn user_and_password_go_out_with_every_call_and_to_every_wallet() {
 }
 
 #[tokio::test]
-async fn a_new_cookie_is_read_when_the_old_is_refused() {
+async fn a_new_cookie_is_read_when_the_old_one_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let cookie = folder.path().join(".cookie");
     let server = Scripted::list(vec![
@@ -90,11 +90,11 @@ async fn many_calls_at_once_survive_a_new_cookie() {
     let allowed: Arc<Mutex<Option<String>>> = Arc::default();
     let server = Scripted::new({
         let allowed = allowed.clone();
-        move |asked| {
+        move |request| {
             let mut allowed = allowed.lock().expect("not poisoned");
             let allowed =
-                allowed.get_or_insert_with(|| asked.authorization.clone().expect("a cookie"));
-            if asked.authorization.as_ref() == Some(allowed) {
+                allowed.get_or_insert_with(|| request.authorization.clone().expect("a cookie"));
+            if request.authorization.as_ref() == Some(allowed) {
                 result("7")
             } else {
                 Act::Answer(401, String::new())
@@ -120,7 +120,7 @@ async fn many_calls_at_once_survive_a_new_cookie() {
 }
 
 #[tokio::test]
-async fn no_output_of_the_client_holds_a_secret() {
+async fn no_output_of_the_client_contains_a_secret() {
     let server = Scripted::list(vec![Act::Answer(401, String::new())]).await;
     let url = server.url.replace("http://", "http://user:verysecret@");
     let config = NodeConfig::new(url).with_retries(0, Duration::ZERO);
@@ -128,9 +128,9 @@ async fn no_output_of_the_client_holds_a_secret() {
     let wallet = node.wallet("w").expect("a url");
     let refused = node.block_count().await.expect_err("refused");
     drop(server);
-    let told = format!("{config:?} {node:?} {wallet:?} {} {refused:?}", node.url());
-    assert!(!told.contains("verysecret"), "{told}");
-    assert!(!told.contains("dXNlcjp2ZXJ5"), "{told}");
+    let output = format!("{config:?} {node:?} {wallet:?} {} {refused:?}", node.url());
+    assert!(!output.contains("verysecret"), "{output}");
+    assert!(!output.contains("dXNlcjp2ZXJ5"), "{output}");
 
     let unusable = NodeConfig::new("http://user:verysecret@host:99999");
     let error = NodeClient::new(unusable).expect_err("no port");

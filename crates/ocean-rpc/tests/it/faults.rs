@@ -1,4 +1,4 @@
-//! Every fault is an error of its own, and none is taken for an answer.
+//! Every fault has its own error, and none is taken for a result.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn error_of(act: Act) -> RpcError {
 }
 
 #[tokio::test]
-async fn a_method_is_tried_without_parameters_and_told_apart_from_one_that_is_forbidden() {
+async fn a_method_is_tried_without_parameters_and_distinguished_from_a_forbidden_one() {
     let usage = failure(500, -1, "submitblock hexdata");
     for (act, expected) in [
         (Act::Answer(403, String::new()), Ok(Allowed::No)),
@@ -35,10 +35,10 @@ async fn a_method_is_tried_without_parameters_and_told_apart_from_one_that_is_fo
         let server = Scripted::list(vec![act]).await;
         let tried = client(&server).may_call(Method::SubmitBlock).await;
         assert_eq!(tried, expected);
-        let asked = server.asked();
-        assert_eq!(asked.len(), 1);
-        assert_eq!(asked[0].body["method"], "submitblock");
-        assert_eq!(asked[0].body["params"], serde_json::json!([]));
+        let requests = server.requests();
+        assert_eq!(requests.len(), 1);
+        assert_eq!(requests[0].body["method"], "submitblock");
+        assert_eq!(requests[0].body["params"], serde_json::json!([]));
     }
 }
 
@@ -92,7 +92,7 @@ async fn each_fault_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn results_of_another_kind_are_refused_with_the_methods_name() {
+async fn results_of_an_unexpected_type_are_refused_with_the_methods_name() {
     let server = Scripted::new(|_| result(r#"{"a":1}"#)).await;
     let node = client(&server);
     let errors = [
@@ -134,7 +134,7 @@ async fn results_of_another_kind_are_refused_with_the_methods_name() {
 }
 
 #[tokio::test]
-async fn an_answer_above_the_limit_is_refused_and_one_below_arrives() {
+async fn a_response_above_the_limit_is_refused_and_one_below_is_returned() {
     let big = format!("\"{}\"", "ab".repeat(4 * 1024 * 1024));
     let server = Scripted::new(move |_| result(&big)).await;
     let small =
@@ -148,9 +148,9 @@ async fn an_answer_above_the_limit_is_refused_and_one_below_arrives() {
 }
 
 #[tokio::test]
-async fn a_request_above_the_limit_is_not_sent_and_one_below_arrives_whole() {
-    let server = Scripted::new(|asked| {
-        let hex = asked.body["params"][0].as_str().unwrap_or_default();
+async fn a_request_above_the_limit_is_not_sent_and_one_below_is_sent_whole() {
+    let server = Scripted::new(|request| {
+        let hex = request.body["params"][0].as_str().unwrap_or_default();
         result(&format!("\"{} digits\"", hex.len()))
     })
     .await;
@@ -170,7 +170,7 @@ async fn a_request_above_the_limit_is_not_sent_and_one_below_arrives_whole() {
 }
 
 #[tokio::test]
-async fn errors_do_not_keep_megabytes_of_what_the_node_said() {
+async fn errors_do_not_keep_megabytes_of_the_nodes_text() {
     let long = "x".repeat(3_000_000);
     let message = match error_of(failure(500, -1, &long)).await {
         RpcError::Node { code: -1, message } => message,
@@ -186,7 +186,7 @@ async fn errors_do_not_keep_megabytes_of_what_the_node_said() {
 }
 
 #[test]
-fn errors_say_what_to_do_in_lower_case_without_a_full_stop() {
+fn errors_name_a_remedy_in_lower_case_without_a_full_stop() {
     let errors = [
         RpcError::Unauthorized,
         RpcError::Forbidden {
@@ -206,7 +206,7 @@ fn errors_say_what_to_do_in_lower_case_without_a_full_stop() {
         assert!(!text.ends_with(['.', '?']), "{text}");
         assert!(
             [':', ','].iter().any(|sign| text.contains(*sign)),
-            "no cure: {text}"
+            "no remedy: {text}"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! The client against what real nodes answered, against servers that misbehave, and against real
-//! nodes where there are any.
+//! The client against recorded responses of real nodes, misbehaving servers, and real nodes where
+//! there are any.
 
 mod api;
 mod credentials;
@@ -18,7 +18,7 @@ use federation_ocean_rpc::{NodeClient, NodeConfig};
 use serde_json::Value;
 use server::Scripted;
 
-/// A client with little patience.
+/// A client with short timeouts and few retries.
 fn client(server: &Scripted) -> NodeClient {
     let config = NodeConfig::new(&server.url)
         .with_timeout(Duration::from_millis(300))

@@ -1,4 +1,4 @@
-//! The methods that an operator's user must be allowed, as `docs/operations.md` lists them.
+//! The methods that an operator's user must be allowed to call, as listed in `docs/operations.md`.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn names(needs: &[Need]) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_documents_line_has_what_every_daemon_calls() {
+fn the_documented_whitelist_has_what_every_daemon_calls() {
     let text = documented();
     let mut lines = text.lines();
     let line = lines
@@ -27,11 +27,11 @@ fn the_documents_line_has_what_every_daemon_calls() {
 }
 
 #[test]
-fn the_documents_table_has_what_else_is_called() {
+fn the_documented_table_has_the_other_methods() {
     let text = documented();
-    let (_, table) = text.split_once("| besides, for |").expect("the table");
+    let (_, table) = text.split_once("| also needed for |").expect("the table");
     let (table, _) = table.split_once("\n\n").expect("its end");
-    // Every second piece stands between the marks.
+    // Every second part is between backticks.
     let of_row = |about: &str| -> BTreeSet<String> {
         let mut rows = table.lines();
         let row = rows

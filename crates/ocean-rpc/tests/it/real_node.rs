@@ -1,4 +1,4 @@
-//! The client against real nodes, which `ELEMENTSD` and `OCEAND` name.
+//! The client against the real nodes named by `ELEMENTSD` and `OCEAND`.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use secp256k1::{Message, SECP256K1, SecretKey};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A 2-of-3 chain on a node of its own.
+/// A 2-of-3 chain on one node.
 #[derive(Clone)]
 struct Chain {
     rules: SigningRules,
@@ -37,7 +37,7 @@ impl Chain {
         };
         let program = std::env::var_os(variable)
             .map(PathBuf::from)
-            .unwrap_or_else(|| panic!("{variable} must name the node's program"));
+            .unwrap_or_else(|| panic!("{variable} must be the path of the node's executable"));
         let keys: Vec<SecretKey> = (1..=3)
             .map(|byte| SecretKey::from_slice(&[byte; 32]).expect("a key"))
             .collect();
@@ -75,7 +75,7 @@ impl Chain {
         NodeProcess::spawn(&self.launch).await.expect("a node")
     }
 
-    /// A client that has to find out the dialect, and is not patient.
+    /// A client that has to determine the dialect itself, without retries.
     fn client(&self) -> NodeClient {
         let config = NodeConfig::new(format!("http://127.0.0.1:{}", self.launch.rpc_port))
             .with_auth(Auth::Cookie(self.launch.cookie()))
@@ -94,7 +94,7 @@ impl Chain {
         self.rules.assemble(&block, &signatures).expect("complete")
     }
 
-    /// Makes one block and gives its hash.
+    /// Makes one block and returns its hash.
     async fn make_block(&self, node: &NodeClient) -> BlockHash {
         let block = self.sign(&node.new_block().await.expect("a block"));
         assert_eq!(
@@ -105,7 +105,7 @@ impl Chain {
     }
 }
 
-/// The whole life of a chain by the typed calls.
+/// The whole life of a chain through the typed calls.
 async fn blocks_are_made(dialect: Dialect) {
     let chain = Chain::new(dialect);
     let process = chain.start().await;
@@ -137,7 +137,7 @@ async fn blocks_are_made(dialect: Dialect) {
     } else {
         assert!(node.uptime().await.expect("an answer") < Duration::from_secs(60));
         node.sidechain_info().await.expect("an answer");
-        let script = info.current_signblock_hex.expect("told");
+        let script = info.current_signblock_hex.expect("a script");
         assert_eq!(
             script,
             chain
@@ -186,8 +186,11 @@ async fn blocks_are_made(dialect: Dialect) {
             (height, Some(tip), 1)
         );
         tip = block.block_hash();
-        // It does not extend the tip any more; Elements sees that it is the tip.
-        let past = node.test_proposed_block(&unsigned).await.expect_err("past");
+        // It no longer extends the best block; Elements recognises it as the best block.
+        let past = node
+            .test_proposed_block(&unsigned)
+            .await
+            .expect_err("in the chain");
         let code = match dialect {
             Dialect::Ocean => RpcError::VERIFY_ERROR,
             Dialect::Elements | Dialect::Dynafed => RpcError::VERIFY_ALREADY_IN_CHAIN,
@@ -201,7 +204,7 @@ async fn blocks_are_made(dialect: Dialect) {
             .code(),
         Some(-8)
     );
-    // As large as a block of 4 MB, which is 8 MB of hex.
+    // The size of a block of 4 MB, which is 8 MB of hex.
     let junk = vec![0x5a; 4_000_000];
     assert_eq!(
         node.test_proposed_block(&junk)
@@ -235,7 +238,7 @@ async fn blocks_are_made_on_ocean() {
     blocks_are_made(Dialect::Ocean).await;
 }
 
-/// Wallet, issuance, transfer and reissuance by the typed calls.
+/// Wallet, issuance, transfer and reissuance through the typed calls.
 async fn assets_are_issued_and_moved(dialect: Dialect) {
     const COIN: u64 = 100_000_000;
     let chain = Chain::new(dialect);
@@ -284,7 +287,7 @@ async fn assets_are_issued_and_moved(dialect: Dialect) {
     let reissued = node
         .reissue_asset(&issued.asset, Amount::from_sat(50 * COIN))
         .await
-        .expect("more of it");
+        .expect("a reissuance");
     assert_eq!(
         node.raw_mempool().await.as_deref(),
         Ok([reissued.txid].as_slice())
@@ -292,7 +295,7 @@ async fn assets_are_issued_and_moved(dialect: Dialect) {
     chain.make_block(node).await;
     let left = balance().await;
     match dialect {
-        // Ocean takes the fee of a transfer out of the asset that is transferred.
+        // On Ocean the fee of a transfer is paid in the asset transferred.
         Dialect::Ocean => assert!(
             (1049 * COIN..1050 * COIN).contains(&left.to_sat()),
             "{left}"
@@ -322,7 +325,7 @@ async fn assets_are_issued_and_moved_on_ocean() {
     assets_are_issued_and_moved(Dialect::Ocean).await;
 }
 
-/// A client outlives its node's restarts, each with a new cookie.
+/// A client survives its node's restarts, each with a new cookie.
 async fn restarts_are_survived(dialect: Dialect) {
     let chain = Chain::new(dialect);
     let process = chain.start().await;
@@ -334,16 +337,16 @@ async fn restarts_are_survived(dialect: Dialect) {
     process.stop().await;
     assert!(
         begun.elapsed() < Duration::from_secs(15),
-        "it waits for none"
+        "it waits for no connection"
     );
 
-    // While the node starts, every fault is one that passes.
+    // While the node starts, every fault is transient.
     let asking = tokio::spawn({
         let (old, chain) = (node.clone(), chain.clone());
         async move {
             let mut seen = 0;
             loop {
-                // With the cookie of before, and with the one that is there now.
+                // With the previous cookie, and with the current one.
                 let (old, new) = (old.block_count().await, chain.client().block_count().await);
                 if let (Ok(old), Ok(new)) = (&old, &new) {
                     return (*old, *new, seen);
@@ -363,7 +366,7 @@ async fn restarts_are_survived(dialect: Dialect) {
     let (old, new, seen) = asking.await.expect("no panic");
     let height = BlockHeight::new(1);
     assert_eq!((old, new), (height, height));
-    assert!(seen > 0, "the node was there at once");
+    assert!(seen > 0, "the node must be unavailable at first");
     let renewed = std::fs::read(chain.launch.cookie()).expect("a cookie");
     assert_ne!(cookie, renewed);
     if dialect != Dialect::Ocean {
@@ -396,8 +399,8 @@ async fn restarts_are_survived_on_ocean() {
     restarts_are_survived(Dialect::Ocean).await;
 }
 
-/// What HTTP says of credentials and unknown methods.
-async fn faults_are_told_apart(dialect: Dialect) {
+/// HTTP errors of credentials, and unknown methods.
+async fn faults_are_distinguished(dialect: Dialect) {
     let chain = Chain::new(dialect);
     let process = chain.start().await;
     let node = chain.client();
@@ -440,19 +443,19 @@ async fn faults_are_told_apart(dialect: Dialect) {
 
 #[tokio::test]
 #[ignore = "needs ELEMENTSD"]
-async fn faults_are_told_apart_on_elements() {
-    faults_are_told_apart(Dialect::Dynafed).await;
+async fn faults_are_distinguished_on_elements() {
+    faults_are_distinguished(Dialect::Dynafed).await;
 }
 
 #[tokio::test]
 #[ignore = "needs OCEAND"]
-async fn faults_are_told_apart_on_ocean() {
-    faults_are_told_apart(Dialect::Ocean).await;
+async fn faults_are_distinguished_on_ocean() {
+    faults_are_distinguished(Dialect::Ocean).await;
 }
 
 #[tokio::test]
 #[ignore = "needs ELEMENTSD"]
-async fn a_method_that_is_not_on_the_users_list_is_forbidden() {
+async fn a_method_that_is_not_on_the_users_whitelist_is_forbidden() {
     let mut chain = Chain::new(Dialect::Dynafed);
     chain.launch.extra = vec![
         // The password is `password`.
@@ -481,7 +484,7 @@ async fn a_method_that_is_not_on_the_users_list_is_forbidden() {
     process.stop().await;
 }
 
-/// Tries every method that an operator calls, and sees that nothing has changed by it.
+/// Tries every method that an operator calls, and checks that nothing has changed.
 async fn every_method_is_tried_without_effect(dialect: Dialect) {
     let chain = Chain::new(dialect);
     let process = chain.start().await;
@@ -522,7 +525,7 @@ async fn every_method_is_tried_without_effect_on_ocean() {
 
 #[tokio::test]
 #[ignore = "needs ELEMENTSD"]
-async fn a_full_work_queue_is_waited_out() {
+async fn calls_are_retried_while_the_work_queue_is_full() {
     let mut chain = Chain::new(Dialect::Dynafed);
     chain.launch.extra = vec!["-rpcthreads=1".to_owned(), "-rpcworkqueue=1".to_owned()];
     let process = chain.start().await;
@@ -542,8 +545,8 @@ async fn a_full_work_queue_is_waited_out() {
             codes
         }
     };
-    let hasty = ask(chain.client()).await;
-    assert!(hasty.contains(&RpcError::Busy), "{hasty:?}");
+    let errors = ask(chain.client()).await;
+    assert!(errors.contains(&RpcError::Busy), "{errors:?}");
     for error in ask(process.client().clone()).await {
         assert_eq!(error.code(), Some(RpcError::DESERIALIZATION_ERROR));
     }
@@ -552,21 +555,21 @@ async fn a_full_work_queue_is_waited_out() {
 
 #[tokio::test]
 #[ignore = "needs ELEMENTSD"]
-async fn a_node_that_does_not_start_is_told_with_its_last_words() {
+async fn the_error_for_a_node_that_does_not_start_contains_its_output() {
     let mut chain = Chain::new(Dialect::Dynafed);
     chain.launch.extra = vec!["-evbparams=nonsense".to_owned()];
     let error = NodeProcess::spawn(&chain.launch)
         .await
         .expect_err("no node");
     assert!(
-        matches!(&error, LaunchError::Ended { said, .. } if said.contains("malformed")),
+        matches!(&error, LaunchError::Ended { output, .. } if output.contains("malformed")),
         "{error}"
     );
 }
 
 #[tokio::test]
 #[ignore = "needs ELEMENTSD"]
-async fn nodes_find_their_peers_and_pass_blocks_on() {
+async fn nodes_find_their_peers_and_relay_blocks() {
     let mut chain = Chain::new(Dialect::Dynafed);
     let first = chain.start().await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! The client against what real nodes were recorded to answer, byte for byte but for the id.
+//! The client against recorded responses of real nodes, byte for byte except for the id.
 
 use std::sync::Mutex;
 
@@ -18,7 +18,7 @@ const CHAINS: [(&str, Dialect); 3] = [
     ("ocean", Dialect::Ocean),
 ];
 
-/// A recorded answer, for a request with another id. The id is the last member.
+/// A recorded response, for a request with another id. The id is the last member.
 fn replay(status: &Value, body: &Value) -> Act {
     let body = body.as_str().expect("a body");
     let body = match body.rsplit_once(r#""id":"#) {
@@ -32,17 +32,17 @@ fn replay(status: &Value, body: &Value) -> Act {
 /// A server that answers each call as the recorded node did, in the recorded order.
 async fn recorded(json: &Value) -> Scripted {
     let calls = Mutex::new(json["transcript"].as_array().expect("calls").clone());
-    Scripted::new(move |asked| {
+    Scripted::new(move |request| {
         let mut calls = calls.lock().expect("not poisoned");
         let same = |call: &Value| {
-            call["method"] == asked.body["method"] && call["params"] == asked.body["params"]
+            call["method"] == request.body["method"] && call["params"] == request.body["params"]
         };
         let Some(at) = calls.iter().position(same) else {
-            let call = asked.body.to_string();
+            let call = request.body.to_string();
             panic!("this was not recorded: {}", &call[..call.len().min(200)]);
         };
         let call = calls[at].clone();
-        // What is asked again is answered again, unless a later answer was recorded too.
+        // The last recorded response to a call is repeated.
         if calls.iter().skip(at + 1).any(same) {
             calls.remove(at);
         }
@@ -65,7 +65,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn every_recorded_answer_arrives_as_it_was_written() {
+async fn every_recorded_result_is_returned_unchanged() {
     for (name, _) in CHAINS {
         let json = vectors(name);
         let server = recorded(&json).await;
@@ -105,26 +105,26 @@ async fn every_recorded_answer_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn the_dialect_is_found_out_by_asking_once_or_set_without_asking() {
+async fn the_dialect_is_asked_for_once_or_set_without_asking() {
     for (name, dialect) in CHAINS {
         let server = recorded(&vectors(name)).await;
         let node = client_of(&server);
         assert_eq!(node.dialect().await, Ok(dialect));
-        let asked = server.count();
+        let count = server.count();
         assert_eq!(node.clone().dialect().await, Ok(dialect));
         assert_eq!(
             node.wallet("w").expect("a url").dialect().await,
             Ok(dialect)
         );
-        assert_eq!(server.count(), asked);
+        assert_eq!(server.count(), count);
         let set = NodeClient::new(NodeConfig::new(&server.url).with_dialect(Dialect::Ocean));
         assert_eq!(set.expect("a client").dialect().await, Ok(Dialect::Ocean));
-        assert_eq!(server.count(), asked);
+        assert_eq!(server.count(), count);
     }
 }
 
 #[tokio::test]
-async fn the_dialect_of_a_chain_that_has_begun_is_told_by_its_header() {
+async fn the_dialect_of_a_chain_with_blocks_follows_from_its_header() {
     for (name, dialect) in CHAINS {
         let json = vectors(name);
         let block = &json["blocks"][0];
@@ -139,8 +139,8 @@ async fn the_dialect_of_a_chain_that_has_begun_is_told_by_its_header() {
             .expect("recorded")
             .clone();
         let hash = block["hash"].clone();
-        let server = Scripted::new(move |asked| {
-            if asked.body["method"] == "getblockheader" {
+        let server = Scripted::new(move |request| {
+            if request.body["method"] == "getblockheader" {
                 return replay(&header["http_status"], &header["body"]);
             }
             let info = json!({
@@ -154,16 +154,16 @@ async fn the_dialect_of_a_chain_that_has_begun_is_told_by_its_header() {
 }
 
 #[tokio::test]
-async fn a_chain_without_signed_blocks_is_of_no_dialect() {
+async fn a_chain_without_signed_blocks_has_no_dialect() {
     // The genesis block of Bitcoin's regtest.
     let hash = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
     let header = "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b\
                   12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f2002000000";
-    let server = Scripted::new(move |asked| {
+    let server = Scripted::new(move |request| {
         let info = json!({
             "chain": "c", "blocks": 0, "headers": 0, "bestblockhash": hash, "mediantime": 1,
         });
-        let answer = match asked.body["method"].as_str() {
+        let answer = match request.body["method"].as_str() {
             Some("getblockheader") => json!(header),
             _ => info,
         };
@@ -178,7 +178,7 @@ async fn a_chain_without_signed_blocks_is_of_no_dialect() {
 }
 
 #[tokio::test]
-async fn the_typed_calls_read_what_every_recorded_node_answered_at_genesis() {
+async fn the_typed_calls_read_every_recorded_node_at_genesis() {
     for (name, dialect) in CHAINS {
         let json = vectors(name);
         let server = recorded(&json).await;
@@ -233,13 +233,13 @@ async fn the_typed_calls_read_what_every_recorded_node_answered_at_genesis() {
 }
 
 #[tokio::test]
-async fn the_typed_calls_bring_every_recorded_block_to_its_node() {
+async fn the_typed_calls_submit_every_recorded_block() {
     for (name, _) in CHAINS {
         let json = vectors(name);
         let server = recorded(&json).await;
         let node = client_of(&server);
         node.dialect().await.expect("an answer");
-        // The first answer is about the genesis block.
+        // The first response is about the genesis block.
         node.best_block_hash().await.expect("an answer");
         for recorded in json["blocks"].as_array().expect("blocks") {
             let first = recorded["height"] == 1;
@@ -273,7 +273,7 @@ async fn the_typed_calls_bring_every_recorded_block_to_its_node() {
 }
 
 #[tokio::test]
-async fn the_typed_test_of_a_block_tells_what_every_recorded_node_refused() {
+async fn the_typed_test_of_a_block_returns_every_recorded_nodes_error() {
     for (name, _) in CHAINS {
         let json = vectors(name);
         let server = recorded(&json).await;
@@ -315,7 +315,7 @@ async fn recorded_amounts_are_exact() {
 }
 
 #[tokio::test]
-async fn the_recorded_http_errors_are_errors_of_their_own() {
+async fn the_recorded_http_errors_have_their_own_errors() {
     for (name, _) in CHAINS {
         let errors = vectors(name)["http_errors"].clone();
         let answer = async |key: &str| {
@@ -337,7 +337,7 @@ async fn the_recorded_http_errors_are_errors_of_their_own() {
             answer("unknown_method").await,
             node(RpcError::METHOD_NOT_FOUND, "Method not found")
         );
-        // Its id is null: the node could not read the request's.
+        // Its id is null: the node could not read that of the request.
         assert_eq!(answer("malformed").await, node(-32700, "Parse error"));
         assert_eq!(
             answer("jsonrpc2_error").await,

@@ -1,4 +1,4 @@
-//! What is repeated and what is not.
+//! Calls that are retried, and calls that are not.
 
 use std::{
     net::SocketAddr,
@@ -17,8 +17,8 @@ use crate::{
     server::{Act, Scripted, failure, result},
 };
 
-/// How often a call is sent to a node that is busy once and then refuses.
-async fn tries<T>(call: impl AsyncFn(NodeClient) -> Result<T, RpcError>) -> usize {
+/// Counts how often a call is sent to a node that is busy once and then refuses.
+async fn attempts<T>(call: impl AsyncFn(NodeClient) -> Result<T, RpcError>) -> usize {
     let server = Scripted::list(vec![
         Act::Answer(503, String::new()),
         failure(500, -1, "refused"),
@@ -36,65 +36,65 @@ async fn tries<T>(call: impl AsyncFn(NodeClient) -> Result<T, RpcError>) -> usiz
 }
 
 #[tokio::test]
-async fn reads_are_repeated_and_so_are_tests_and_submits_of_blocks() {
+async fn reads_are_retried_and_so_are_tests_and_submissions_of_blocks() {
     let zero = BlockHash::from_bytes([0; 32]);
     let counts = [
-        tries(async |node| node.block_count().await).await,
-        tries(async |node| node.best_block_hash().await).await,
-        tries(async |node| node.block_hash(BlockHeight::GENESIS).await).await,
-        tries(async |node| node.header_info(zero).await).await,
-        tries(async |node| node.header(zero).await).await,
-        tries(async |node| node.block(zero).await).await,
-        tries(async |node| node.new_block().await).await,
-        tries(async |node| node.test_proposed_block(&[1]).await).await,
-        tries(async |node| node.submit_block(&[1]).await).await,
-        tries(async |node| node.blockchain_info().await).await,
-        tries(async |node| node.network_info().await).await,
-        tries(async |node| node.genesis_hash().await).await,
-        tries(async |node| node.sidechain_info().await).await,
-        tries(async |node| node.mempool_info().await).await,
-        tries(async |node| node.raw_mempool().await).await,
-        tries(async |node| node.raw_transaction("00").await).await,
-        tries(async |node| node.transaction_info("00").await).await,
-        tries(async |node| node.decode_raw_transaction(&[1]).await).await,
-        tries(async |node| node.uptime().await).await,
-        tries(async |node| node.wallets().await).await,
-        tries(async |node| node.balances().await).await,
-        tries(async |node| node.call_with::<Value>("x", &[], Repeat::Safe).await).await,
-        tries(async |node| node.call_raw("x", &[], Repeat::Safe).await).await,
+        attempts(async |node| node.block_count().await).await,
+        attempts(async |node| node.best_block_hash().await).await,
+        attempts(async |node| node.block_hash(BlockHeight::GENESIS).await).await,
+        attempts(async |node| node.header_info(zero).await).await,
+        attempts(async |node| node.header(zero).await).await,
+        attempts(async |node| node.block(zero).await).await,
+        attempts(async |node| node.new_block().await).await,
+        attempts(async |node| node.test_proposed_block(&[1]).await).await,
+        attempts(async |node| node.submit_block(&[1]).await).await,
+        attempts(async |node| node.blockchain_info().await).await,
+        attempts(async |node| node.network_info().await).await,
+        attempts(async |node| node.genesis_hash().await).await,
+        attempts(async |node| node.sidechain_info().await).await,
+        attempts(async |node| node.mempool_info().await).await,
+        attempts(async |node| node.raw_mempool().await).await,
+        attempts(async |node| node.raw_transaction("00").await).await,
+        attempts(async |node| node.transaction_info("00").await).await,
+        attempts(async |node| node.decode_raw_transaction(&[1]).await).await,
+        attempts(async |node| node.uptime().await).await,
+        attempts(async |node| node.wallets().await).await,
+        attempts(async |node| node.balances().await).await,
+        attempts(async |node| node.call_with::<Value>("x", &[], Repeat::Safe).await).await,
+        attempts(async |node| node.call_raw("x", &[], Repeat::Safe).await).await,
     ];
     assert_eq!(counts, [2; 23]);
 }
 
 #[tokio::test]
-async fn what_sends_or_makes_something_is_not_repeated() {
+async fn calls_that_send_or_create_something_are_not_retried() {
     let some = Amount::from_sat(1);
     let counts = [
-        tries(async |node| node.send_raw_transaction(&[1]).await).await,
-        tries(async |node| node.send_asset("a", some, "b").await).await,
-        tries(async |node| node.issue_asset(some, some).await).await,
-        tries(async |node| node.reissue_asset("b", some).await).await,
-        tries(async |node| node.new_address().await).await,
-        tries(async |node| node.load_wallet("w").await).await,
-        tries(async |node| node.create_wallet("w").await).await,
-        tries(async |node| node.add_node("127.0.0.1:1").await).await,
-        tries(async |node| node.stop().await).await,
-        tries(async |node| node.call::<Value>("x", &[]).await).await,
-        tries(async |node| node.call_with::<Value>("x", &[], Repeat::Never).await).await,
+        attempts(async |node| node.send_raw_transaction(&[1]).await).await,
+        attempts(async |node| node.send_asset("a", some, "b").await).await,
+        attempts(async |node| node.issue_asset(some, some).await).await,
+        attempts(async |node| node.reissue_asset("b", some).await).await,
+        attempts(async |node| node.new_address().await).await,
+        attempts(async |node| node.load_wallet("w").await).await,
+        attempts(async |node| node.create_wallet("w").await).await,
+        attempts(async |node| node.add_node("127.0.0.1:1").await).await,
+        attempts(async |node| node.stop().await).await,
+        attempts(async |node| node.call::<Value>("x", &[]).await).await,
+        attempts(async |node| node.call_with::<Value>("x", &[], Repeat::Never).await).await,
     ];
     assert_eq!(counts, [1; 11]);
 }
 
 #[tokio::test]
-async fn passing_faults_are_waited_out_and_lasting_ones_are_not() {
-    let passing = || {
+async fn transient_faults_are_retried_and_permanent_ones_are_not() {
+    let transient = || {
         vec![
             failure(500, -28, "Verifying blocks..."),
             Act::Answer(503, String::new()),
             Act::Truncate,
         ]
     };
-    let server = Scripted::list(passing()).await;
+    let server = Scripted::list(transient()).await;
     let begun = Instant::now();
     assert_eq!(client(&server).block_count().await, Ok(BlockHeight::new(7)));
     assert_eq!(server.count(), 4);
@@ -108,7 +108,7 @@ async fn passing_faults_are_waited_out_and_lasting_ones_are_not() {
 
     let server = Scripted::new(|_| Act::Answer(503, String::new())).await;
     assert_eq!(client(&server).block_count().await, Err(RpcError::Busy));
-    assert_eq!(server.count(), 4, "patience ends");
+    assert_eq!(server.count(), 4, "the retries are used up");
 
     for act in [
         failure(500, -25, "refused"),
@@ -125,7 +125,7 @@ async fn passing_faults_are_waited_out_and_lasting_ones_are_not() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_away_is_refused_and_found_again() {
+async fn a_node_that_is_down_refuses_connections_and_is_found_again() {
     let held = HeldPort::any().expect("a port");
     let address = SocketAddr::from(([127, 0, 0, 1], held.port()));
     let url = format!("http://{address}");
@@ -147,27 +147,27 @@ async fn a_node_that_is_away_is_refused_and_found_again() {
 }
 
 #[tokio::test]
-async fn no_connection_is_left_open_on_which_a_stopping_node_would_wait() {
+async fn no_connection_is_left_open_for_a_stopping_node_to_wait_for() {
     let server = Scripted::list(vec![]).await;
     let node = client(&server);
     for _ in 0..3 {
         assert_eq!(node.block_count().await, Ok(BlockHeight::new(7)));
     }
-    let asked = server.asked();
-    assert!(asked.iter().all(|asked| asked.close));
-    let connections: Vec<usize> = asked.iter().map(|asked| asked.connection).collect();
+    let requests = server.requests();
+    assert!(requests.iter().all(|request| request.close));
+    let connections: Vec<usize> = requests.iter().map(|request| request.connection).collect();
     assert_eq!(connections, [0, 1, 2]);
 }
 
 #[tokio::test]
-async fn the_parameters_of_a_repeated_call_are_the_same_and_the_ids_are_not() {
+async fn a_retried_call_has_the_same_parameters_and_another_id() {
     let server = Scripted::list(vec![Act::Answer(503, String::new()), result("null")]).await;
     assert_eq!(
         client(&server).test_proposed_block(&[0xab, 0xcd]).await,
         Ok(())
     );
-    let asked = server.asked();
-    assert_eq!(asked[0].body["params"], serde_json::json!(["abcd"]));
-    assert_eq!(asked[0].body["params"], asked[1].body["params"]);
-    assert_ne!(asked[0].body["id"], asked[1].body["id"]);
+    let requests = server.requests();
+    assert_eq!(requests[0].body["params"], serde_json::json!(["abcd"]));
+    assert_eq!(requests[0].body["params"], requests[1].body["params"]);
+    assert_ne!(requests[0].body["id"], requests[1].body["id"]);
 }

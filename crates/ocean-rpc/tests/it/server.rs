@@ -1,4 +1,4 @@
-//! A small HTTP server that acts by a script.
+//! A small scripted HTTP server.
 
 use std::{
     collections::VecDeque,
@@ -12,45 +12,45 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// What a scripted server does with one request.
+/// A reaction of a scripted server to one request.
 #[derive(Clone)]
 pub(crate) enum Act {
-    /// Answers with this status and body; `ID` in it becomes the request's id.
+    /// Answers with this status and body; `ID` in the body is replaced by the request's id.
     Answer(u16, String),
     /// Answers late.
     Late(Duration),
-    /// Sends half of an answer and closes.
+    /// Sends half of a response and closes.
     Truncate,
-    /// Sends what is no HTTP.
+    /// Sends something that is not HTTP.
     Noise,
-    /// Closes without an answer.
+    /// Closes without a response.
     HangUp,
 }
 
-/// What a server was asked.
+/// A request to a scripted server.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Value,
-    /// The body as it was written.
+    /// The body as raw text.
     pub(crate) text: String,
-    /// Whether the connection is to be closed after the answer.
+    /// Whether the client asks to close the connection after the response.
     pub(crate) close: bool,
-    /// Counts the connections, from 0.
+    /// The index of the connection.
     pub(crate) connection: usize,
 }
 
-type Script = dyn Fn(&Asked) -> Act + Send + Sync;
+type Script = dyn Fn(&Request) -> Act + Send + Sync;
 
-/// A server that acts by a script and remembers what it was asked.
+/// A server that follows a script and records its requests.
 pub(crate) struct Scripted {
     pub(crate) url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Scripted {
-    pub(crate) async fn new(script: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) async fn new(script: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Self {
         Self::on(
             TcpListener::bind("127.0.0.1:0").await.expect("a port"),
             script,
@@ -59,28 +59,28 @@ impl Scripted {
 
     pub(crate) fn on(
         listener: TcpListener,
-        script: impl Fn(&Asked) -> Act + Send + Sync + 'static,
+        script: impl Fn(&Request) -> Act + Send + Sync + 'static,
     ) -> Self {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Script> = Arc::new(script);
         tokio::spawn({
-            let asked = asked.clone();
+            let requests = requests.clone();
             async move {
                 let mut connection = 0;
                 while let Ok((stream, _)) = listener.accept().await {
-                    let (script, asked) = (script.clone(), asked.clone());
+                    let (script, requests) = (script.clone(), requests.clone());
                     tokio::spawn(async move {
-                        serve(stream, connection, &*script, &asked).await;
+                        serve(stream, connection, &*script, &requests).await;
                     });
                     connection += 1;
                 }
             }
         });
-        Self { url, asked }
+        Self { url, requests }
     }
 
-    /// A server that acts by a list, and answers 7 when the list is at its end.
+    /// A server that follows a list, and returns 7 after its end.
     pub(crate) async fn list(acts: Vec<Act>) -> Self {
         let acts = Mutex::new(VecDeque::from(acts));
         Self::new(move |_| {
@@ -90,12 +90,12 @@ impl Scripted {
         .await
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().expect("not poisoned").clone()
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().expect("not poisoned").clone()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.asked().len()
+        self.requests().len()
     }
 }
 
@@ -114,12 +114,12 @@ async fn serve(
     mut stream: TcpStream,
     connection: usize,
     script: &Script,
-    asked: &Mutex<Vec<Asked>>,
+    requests: &Mutex<Vec<Request>>,
 ) {
     let mut bytes = Vec::new();
     while let Some(request) = read(&mut stream, &mut bytes, connection).await {
         let id = request.body["id"].to_string();
-        asked.lock().expect("not poisoned").push(request.clone());
+        requests.lock().expect("not poisoned").push(request.clone());
         let (status, text) = match script(&request) {
             Act::Answer(status, text) => (status, text.replace("ID", &id)),
             Act::Late(pause) => {
@@ -152,8 +152,8 @@ async fn serve(
     }
 }
 
-/// Reads one request, and keeps what belongs to the next.
-async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, connection: usize) -> Option<Asked> {
+/// Reads one request; keeps bytes of the next one.
+async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, connection: usize) -> Option<Request> {
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") {
             break end;
@@ -175,7 +175,7 @@ async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, connection: usize) ->
     let text = String::from_utf8_lossy(&bytes[start..end]).into_owned();
     let body = serde_json::from_str(&text).expect("the client sends JSON");
     bytes.drain(..end);
-    Some(Asked {
+    Some(Request {
         path: head.split(' ').nth(1)?.to_owned(),
         authorization: field("authorization"),
         body,

@@ -1,4 +1,4 @@
-//! Wallets are loaded, or made, and the families' parameters are kept apart.
+//! Wallets are loaded or created, and the families' parameters differ.
 
 use federation_chain::Dialect;
 use federation_ocean_rpc::{Amount, NodeClient, NodeConfig, RpcError};
@@ -9,34 +9,37 @@ use crate::{
     server::{Act, Scripted, failure, result},
 };
 
-/// What a server is asked by `ensure_wallet` when it answers so, and what comes of it.
+/// The calls that `ensure_wallet` makes if the server reacts like this, and its result.
 async fn asked_for_wallet(acts: Vec<Act>) -> (Vec<String>, Result<(), RpcError>) {
     let server = Scripted::list(acts).await;
     let outcome = client(&server).ensure_wallet("w").await;
-    let asked = server
-        .asked()
+    let methods = server
+        .requests()
         .iter()
-        .map(|asked| {
-            let method = asked.body["method"].as_str().expect("a method");
-            format!("{} {method}", asked.path)
+        .map(|request| {
+            let method = request.body["method"].as_str().expect("a method");
+            format!("{} {method}", request.path)
         })
         .collect();
-    (asked, outcome)
+    (methods, outcome)
 }
 
 #[tokio::test]
-async fn a_wallet_is_loaded_or_made_as_it_is_needed() {
+async fn a_wallet_is_loaded_or_created_as_needed() {
     let listed = || result(r#"["v"]"#);
-    let (asked, outcome) = asked_for_wallet(vec![result(r#"["v","w"]"#)]).await;
-    assert_eq!((asked, outcome), (vec!["/ listwallets".to_owned()], Ok(())));
+    let (methods, outcome) = asked_for_wallet(vec![result(r#"["v","w"]"#)]).await;
+    assert_eq!(
+        (methods, outcome),
+        (vec!["/ listwallets".to_owned()], Ok(()))
+    );
 
     let loaded = ["/ listwallets", "/ loadwallet"].map(str::to_owned);
     for answer in [result("{}"), failure(500, -35, "already loaded")] {
-        let (asked, outcome) = asked_for_wallet(vec![listed(), answer]).await;
-        assert_eq!((asked.as_slice(), outcome), (loaded.as_slice(), Ok(())));
+        let (methods, outcome) = asked_for_wallet(vec![listed(), answer]).await;
+        assert_eq!((methods.as_slice(), outcome), (loaded.as_slice(), Ok(())));
     }
-    let (asked, outcome) = asked_for_wallet(vec![listed(), failure(500, -4, "corrupt")]).await;
-    assert_eq!(asked, loaded, "a wallet that is there is not made anew");
+    let (methods, outcome) = asked_for_wallet(vec![listed(), failure(500, -4, "corrupt")]).await;
+    assert_eq!(methods, loaded, "an existing wallet is not created again");
     assert_eq!(outcome.expect_err("corrupt").code(), Some(-4));
 
     let made = [
@@ -48,14 +51,14 @@ async fn a_wallet_is_loaded_or_made_as_it_is_needed() {
     .map(str::to_owned);
     for rescanned in [result("{}"), failure(404, -32601, "Method not found")] {
         let none = failure(500, -18, "does not exist");
-        let (asked, outcome) =
+        let (methods, outcome) =
             asked_for_wallet(vec![listed(), none, result("{}"), rescanned]).await;
-        assert_eq!((asked.as_slice(), outcome), (made.as_slice(), Ok(())));
+        assert_eq!((methods.as_slice(), outcome), (made.as_slice(), Ok(())));
     }
 }
 
 #[tokio::test]
-async fn amounts_go_out_exactly_and_assets_where_the_family_has_them() {
+async fn amounts_are_sent_exactly_and_assets_in_the_familys_position() {
     for (dialect, expected) in [
         (
             Dialect::Ocean,
@@ -83,8 +86,12 @@ async fn amounts_go_out_exactly_and_assets_where_the_family_has_them() {
         let amount = Amount::from_sat(9_000_000_000_000_001);
         let sent = node.send_asset("address", amount, "asset").await;
         assert_eq!(sent.as_deref(), Ok("txid"));
-        let asked = &server.asked()[0];
-        assert_eq!(asked.body["params"], expected);
-        assert!(asked.text.contains("90000000.00000001"), "{}", asked.text);
+        let request = &server.requests()[0];
+        assert_eq!(request.body["params"], expected);
+        assert!(
+            request.text.contains("90000000.00000001"),
+            "{}",
+            request.text
+        );
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use federation_block_signing::Part;
 use federation_chain::{BlockHash, BlockHeight, Dialect};
 use federation_ocean_rpc::{
-    BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
+    BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, Node, RpcError, SubmitOutcome,
 };
 
 use super::{CallError, Calls};
@@ -102,8 +102,8 @@ impl<N: Node + ?Sized + 'static> Node for LimitedNode<N> {
         ask!(self.network_info())
     }
 
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
-        ask!(self.ask_chain())
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
+        ask!(self.chain_report())
     }
 
     async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
@@ -173,7 +173,7 @@ mod tests {
         submit_block(&[u8]) -> SubmitOutcome;
         blockchain_info() -> BlockchainInfo;
         network_info() -> NetworkInfo;
-        ask_chain() -> ChainAnswers;
+        chain_report() -> ChainReport;
         dynafed_can_begin() -> bool;
     }
 
@@ -209,7 +209,7 @@ mod tests {
             node.submit_block(&[]).await.err(),
             node.blockchain_info().await.err(),
             node.network_info().await.err(),
-            node.ask_chain().await.err(),
+            node.chain_report().await.err(),
             node.dynafed_can_begin().await.err(),
             node.send_transaction(&[]).await.err(),
         ];

@@ -1,11 +1,11 @@
-//! `certificate`: what all parties of a ceremony have agreed on, against what `federation.toml` says.
+//! `certificate`: compares `federation.toml` with what all parties of a ceremony agreed on.
 //!
-//! The key can stand in `federation.toml`, which is the same for all, and in `operator.toml`, which
-//! goes before it. The certificate is verified offline; every part of the federation that makes its
-//! id, but for the epoch, and the chain's name, must be the certified one. Endpoints are not compared:
-//! operators move. Nor is the epoch: a ceremony makes epoch 0, and it is raised later on, when a roster
-//! comes back. Two operators in different epochs do not hear each other, so no block can come of it.
-//! [`Operator::start`](crate::Operator::start) compares the node.
+//! The key may be in `federation.toml`, which is the same for all operators, or in `operator.toml`,
+//! which takes precedence. The certificate is verified offline. The chain's name and everything that
+//! the federation's id is derived from must match it, except the epoch: a ceremony creates epoch 0,
+//! and the epoch is raised later, when an earlier roster returns. Operators in different epochs ignore
+//! each other's messages, so a mismatch cannot produce a block. Endpoints are not compared, because
+//! operators move. The node is compared by [`Operator::start`](crate::Operator::start).
 
 use std::{path::Path, sync::Arc};
 
@@ -17,10 +17,10 @@ use hex_conservative::DisplayHex;
 
 use super::{federation_file::FederationFile, report::Problem, text};
 
-/// What to do when anything differs.
-const CURE: &str = "take federation.toml and certificate.json from one bundle, that of this chain";
+/// The help for any difference.
+const HELP: &str = "take federation.toml and certificate.json from this chain's bundle";
 
-/// Something that `federation.toml` says otherwise than the certificate.
+/// A setting whose value in `federation.toml` is not the certified one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Difference {
     name: String,
@@ -28,27 +28,27 @@ struct Difference {
     certified: String,
 }
 
-/// Reads and verifies the certificate at this path, and compares `federation.toml` with it.
+/// Reads and verifies the certificate at this path and compares `federation.toml` with it.
 pub(super) fn check(
     path: &Path,
     public: &Path,
     file: &FederationFile,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<Certificate>> {
-    let note = |file: &Path, message: String, cure: &str| Problem {
+    let problem = |file: &Path, message: String, help: &str| Problem {
         file: file.to_owned(),
         line: None,
         column: None,
         message,
-        cure: cure.to_owned(),
+        help: help.to_owned(),
     };
     let limit = MAX_CERTIFICATE as u64;
     let certificate = text::read_within(path, limit).and_then(|text| {
         Certificate::parse(&text).map_err(|error| {
-            note(
+            problem(
                 path,
                 error.to_string(),
-                "take the certificate from another operator; use none that does not verify",
+                "get the certificate from another operator; never use one that does not verify",
             )
         })
     });
@@ -67,12 +67,12 @@ pub(super) fn check(
     } in &found
     {
         let message = format!("`{name}` is {here}, the certificate says {certified}");
-        problems.push(note(public, message, CURE));
+        problems.push(problem(public, message, HELP));
     }
     found.is_empty().then(|| Arc::new(certificate))
 }
 
-/// Everything in which the files and the certificate differ.
+/// Returns every difference between the files and the certificate.
 fn differences(file: &FederationFile, certificate: &Certificate) -> Vec<Difference> {
     let federation = &*file.federation;
     let mut found = Vec::new();
@@ -99,7 +99,7 @@ fn differences(file: &FederationFile, certificate: &Certificate) -> Vec<Differen
     of("genesis", &|f| f.genesis().to_string());
     of("threshold", &|f| f.threshold().to_string());
     of("interval", &|f| format!("{} ms", f.interval().as_millis()));
-    // Ocean has no such limit.
+    // Ocean does not limit the size of signatures.
     if rules.dialect() != Dialect::Ocean {
         of("max_block_signature_size", &|f| {
             f.rules().max_signature_size().to_string()
@@ -107,10 +107,10 @@ fn differences(file: &FederationFile, certificate: &Certificate) -> Vec<Differen
     }
     of("number of operators", &|f| f.size().to_string());
     let (own, others) = (federation.operators(), certified.operators());
-    for (place, (here, there)) in own.iter().zip(others).enumerate() {
+    for (index, (here, there)) in own.iter().zip(others).enumerate() {
         let mut of = |name: &str, read: &dyn Fn(&Operator) -> String| {
             compare(
-                format!("{name} of operator {} in the list", place + 1),
+                format!("{name} of operator {} in the list", index + 1),
                 read(here),
                 read(there),
             );
@@ -119,7 +119,7 @@ fn differences(file: &FederationFile, certificate: &Certificate) -> Vec<Differen
         of("identity", &|o| o.identity.to_string());
         of("block_key", &|o| o.block_key.to_string());
     }
-    // Where all of the above is alike, an order of keys remains that makes another script.
+    // Even if all of the above is equal, another key order makes another script.
     compare(
         "signblockscript".to_owned(),
         rules.signing_script().to_lower_hex_string(),
@@ -133,7 +133,7 @@ fn differences(file: &FederationFile, certificate: &Certificate) -> Vec<Differen
         txid(file.sweep.as_ref()),
         txid(certificate.sweep()),
     );
-    // A chain of a ceremony begins with `agreed`, and the older protocol would weaken it.
+    // A ceremony's chain starts with the protocol `agreed`; the older one would weaken it.
     compare(
         "protocol.classic_until".to_owned(),
         file.classic_until

@@ -1,4 +1,4 @@
-//! `federation.toml`: who the federation is and on which chain, the same file for everybody.
+//! `federation.toml`: the federation's roster and chain, identical for all operators.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -12,10 +12,10 @@ use hex_conservative::FromHex;
 
 use super::{
     reader::{Found, Reader, Section},
-    reissuance::{self, Surroundings},
+    reissuance::{self, ChainContext},
 };
 
-/// What `federation.toml` says.
+/// The settings of `federation.toml`.
 #[derive(Debug, Clone)]
 pub(super) struct FederationFile {
     pub(super) chain: String,
@@ -25,7 +25,7 @@ pub(super) struct FederationFile {
     pub(super) classic_kafka: Option<String>,
     pub(super) sweep: Option<Sweep>,
     pub(super) reissuance: Vec<AssetSettings>,
-    /// As it stands there: counted from the file's folder.
+    /// The path as written, relative to the file's folder.
     pub(super) certificate: Option<String>,
     /// The line of each operator's endpoint.
     pub(super) endpoint_lines: Vec<Option<usize>>,
@@ -41,7 +41,7 @@ struct Entry {
 
 const HEX_KEY: &str = "write the key as `federation init` or the operator gave it, in hex";
 
-/// Reads the file; none if anything is wrong, which the reader then knows.
+/// Reads the file. Returns `None` if anything is wrong; the reader then holds the problems.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     let document = reader.parse()?;
     let mut root = reader.section("", document.as_table(), None);
@@ -55,29 +55,29 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     let genesis = root.parsed(
         reader,
         "genesis",
-        "write what the node answers to `getblockhash 0`",
+        "write the hash that the node returns for `getblockhash 0`",
         |text| text.parse::<BlockHash>(),
     );
-    let threshold = root.number(reader, "threshold");
+    let threshold = root.integer(reader, "threshold");
     if threshold.is_none() {
-        reader.note(
+        reader.report(
             None,
-            "`threshold` is missing or no number",
+            "`threshold` is missing or not an integer",
             "add `threshold = ...`, more than half of the operators",
         );
     }
     let interval = root.duration(reader, "interval").or_else(|| {
-        reader.note(
+        reader.report(
             None,
-            "`interval` is missing or no span of time",
+            "`interval` is missing or not a duration",
             "add `interval = \"60s\"`",
         );
         None
     });
-    let epoch = root.number(reader, "epoch").map_or(0, |epoch| epoch.value);
-    let size = root.number(reader, "max_block_signature_size");
-    let order = root.text(reader, "key_order");
-    let script = root.text(reader, "script");
+    let epoch = root.integer(reader, "epoch").map_or(0, |epoch| epoch.value);
+    let size = root.integer(reader, "max_block_signature_size");
+    let order = root.string(reader, "key_order");
+    let script = root.string(reader, "script");
     let timeouts = root
         .table(reader, "timeouts")
         .and_then(|section| read_timeouts(reader, section));
@@ -85,8 +85,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
         .table(reader, "protocol")
         .map(|section| read_protocol(reader, section))
         .unwrap_or_default();
-    let certificate = root.text(reader, "certificate");
-    let sweep = root.text(reader, "sweep");
+    let certificate = root.string(reader, "certificate");
+    let sweep = root.string(reader, "sweep");
     let sweep = sweep.map(|found| read_sweep(reader, &found));
     let sections = root.tables(reader, "operator");
     let mut entries = Vec::new();
@@ -97,10 +97,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     let reissued = reissuance::take(reader, &mut root);
     root.finish(reader);
     if count == 0 {
-        reader.note(
+        reader.report(
             None,
-            "there are no operators",
-            "add one [[operator]] table for each",
+            "the file has no operators",
+            "add an [[operator]] table for each",
         );
     }
     if entries.len() != count || count == 0 {
@@ -114,10 +114,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     let rules = match SigningRules::new(dialect, script, size.map_or(needed, |size| size.value)) {
         Ok(rules) => rules,
         Err(error) => {
-            reader.note(
+            reader.report(
                 size_at,
                 error.to_string(),
-                "set it to what the chain was started with",
+                "set it to the value that the chain was started with",
             );
             return None;
         }
@@ -132,7 +132,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
         })
         .collect();
     let (chain, genesis, interval) = (chain?.value, genesis?.value, interval?.value);
-    let around = Surroundings {
+    let context = ChainContext {
         dialect,
         interval,
         genesis,
@@ -140,7 +140,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     };
     let reissuance = reissued
         .into_iter()
-        .filter_map(|asset| asset.settings(reader, &around))
+        .filter_map(|asset| asset.settings(reader, &context))
         .collect();
     match Federation::new(operators, rules, genesis, interval) {
         Ok(federation) => Some(FederationFile {
@@ -158,8 +158,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
                 .collect(),
         }),
         Err(error) => {
-            let at = place_of(&error, &entries);
-            reader.note(
+            let at = offset_of(&error, &entries);
+            reader.report(
                 at,
                 error.to_string(),
                 "correct the roster; all operators need the same file",
@@ -173,12 +173,12 @@ fn read_entry(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Entry
     let name = section.required(reader, "name");
     let identity = section.parsed(reader, "identity", HEX_KEY, str::parse::<XOnlyPublicKey>);
     let block_key = section.parsed(reader, "block_key", HEX_KEY, |text| {
-        // 66 digits: a compressed key, which is the only form in a script.
+        // 66 digits: scripts contain compressed keys only.
         if text.len() == 66 {
             text.parse::<PublicKey>().map_err(|error| error.to_string())
         } else {
             Err(format!(
-                "a compressed key has 66 hexadecimal digits, not {}",
+                "a compressed key has 66 hexadecimal digits, this one has {}",
                 text.len()
             ))
         }
@@ -188,7 +188,7 @@ fn read_entry(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Entry
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
                 Ok(text.to_owned())
             }
-            _ => Err(format!("`{text}` is no host:port")),
+            _ => Err(format!("`{text}` is not a host:port")),
         }
     });
     section.finish(reader);
@@ -208,7 +208,7 @@ fn read_order(reader: &mut Reader<'_>, order: Option<Found<String>>) -> Option<K
         "as-given" => Some(KeyOrder::AsGiven),
         "lexicographic" => Some(KeyOrder::Lexicographic),
         other => {
-            reader.note(
+            reader.report(
                 order.at,
                 format!("`key_order`: unknown order `{other}`"),
                 "choose as-given or lexicographic",
@@ -241,7 +241,7 @@ fn make_script(
                     Ok(parsed)
                 } else {
                     Err(format!(
-                        "the script demands {} signatures, `threshold` is {}",
+                        "the script requires {} signatures, `threshold` is {}",
                         parsed.threshold(),
                         threshold.value
                     ))
@@ -252,10 +252,10 @@ fn make_script(
         Ok(script) => Some(script),
         Err(message) => {
             let at = script.as_ref().map_or(threshold.at, |script| script.at);
-            reader.note(
+            reader.report(
                 at,
                 message,
-                "take threshold and keys from the chain's signblockscript",
+                "take the threshold and the keys from the chain's signblockscript",
             );
             None
         }
@@ -266,10 +266,10 @@ fn read_timeouts(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Ti
     let mut take = |key| {
         let found = section.duration(reader, key);
         if found.is_none() {
-            reader.note(
-                section.place(),
+            reader.report(
+                section.offset(),
                 format!("`{key}` is missing in [timeouts]"),
-                "give all five, or leave [timeouts] away",
+                "set all five, or omit [timeouts]",
             );
         }
         found.map(|found: Found<Duration>| found.value)
@@ -291,45 +291,46 @@ fn read_timeouts(reader: &mut Reader<'_>, mut section: Section<'_>) -> Option<Ti
     })
 }
 
-/// The height at which the federation changes from the protocol `classic`, and the brokers below it.
+/// Reads the height at which the federation leaves the protocol `classic`, and the brokers it uses
+/// below that height.
 fn read_protocol(
     reader: &mut Reader<'_>,
     mut section: Section<'_>,
 ) -> (Option<BlockHeight>, Option<String>) {
-    let height = section.number(reader, "classic_until");
+    let height = section.integer(reader, "classic_until");
     match &height {
-        None => reader.note(
-            section.place(),
-            "`classic_until` is missing in protocol, or no number",
-            "write `protocol = { classic_until = H }` with the first height of `agreed`, or leave `protocol` away",
+        None => reader.report(
+            section.offset(),
+            "`classic_until` is missing in protocol or not an integer",
+            "write `protocol = { classic_until = H }` with the first height of `agreed`, or omit `protocol`",
         ),
-        Some(height) if height.value == 0 => reader.note(
+        Some(height) if height.value == 0 => reader.report(
             height.at,
             "`classic_until` is 0, the height of the genesis block",
-            "write the first height of `agreed`, or leave `protocol` away",
+            "write the first height of `agreed`, or omit `protocol`",
         ),
         Some(_) => {}
     }
-    let kafka = section.text(reader, "kafka").map(|found| found.value);
+    let kafka = section.string(reader, "kafka").map(|found| found.value);
     section.finish(reader);
     (height.map(|height| BlockHeight::new(height.value)), kafka)
 }
 
-/// The transaction that block 1 must have.
+/// Reads the transaction that block 1 must contain.
 fn read_sweep(reader: &mut Reader<'_>, found: &Found<String>) -> Option<Sweep> {
     let sweep = Vec::from_hex(&found.value)
         .map_err(|error| format!("`sweep`: {error}"))
         .and_then(|bytes| Sweep::from_bytes(&bytes).map_err(|error| error.to_string()));
     sweep
         .inspect_err(|error| {
-            let cure = "write the transaction that the ceremony's certificate has, in hex";
-            reader.note(found.at, error, cure);
+            let help = "write the sweep transaction of the ceremony's certificate, in hex";
+            reader.report(found.at, error, help);
         })
         .ok()
 }
 
-/// The line of the operator that an error is about.
-fn place_of(error: &federation_roster::FederationError, entries: &[Entry]) -> Option<usize> {
+/// Returns the offset of the setting that an error is about.
+fn offset_of(error: &federation_roster::FederationError, entries: &[Entry]) -> Option<usize> {
     use federation_roster::FederationError as E;
     let named = |name: &str| entries.iter().rev().find(|entry| entry.name.value == name);
     match error {
@@ -342,7 +343,7 @@ fn place_of(error: &federation_roster::FederationError, entries: &[Entry]) -> Op
     }
 }
 
-/// Whether a path names a file that looks like this one, for messages.
+/// Returns the name of the file if `operator.toml` does not set it.
 pub(super) fn default_name() -> &'static Path {
     Path::new("federation.toml")
 }

@@ -1,4 +1,4 @@
-//! Making a runnable set of files for N operators on one machine.
+//! Creates a runnable set of files for N operators on one machine.
 
 use std::{
     io::Write,
@@ -15,10 +15,10 @@ use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, Thre
 use federation_signer::{Secret, key_file};
 use hex_conservative::DisplayHex;
 
-/// The longest name of a chain, in bytes: it becomes the name of a folder.
+/// The maximum length of a chain's name in bytes: it becomes the name of a folder.
 const MAX_CHAIN_NAME: usize = 64;
 
-/// What to make.
+/// The federation to create.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_structs,
@@ -27,9 +27,9 @@ const MAX_CHAIN_NAME: usize = 64;
 pub struct InitPlan {
     /// The folder; it must be empty or missing.
     pub folder: PathBuf,
-    /// N.
+    /// The number of operators, N.
     pub operators: u8,
-    /// M.
+    /// The number of signatures that a block needs, M.
     pub threshold: u8,
     /// The block format.
     pub dialect: Dialect,
@@ -39,45 +39,45 @@ pub struct InitPlan {
     pub interval: Duration,
     /// The first of three ports for each operator: messenger, node RPC, node peers.
     pub first_port: u16,
-    /// Where the 21 million coins of the genesis go.
+    /// Who receives the 21 million coins of the genesis block.
     pub coins: PayTo,
-    /// Where every block pays its fees.
+    /// Who receives the fees of every block.
     pub fees: PayTo,
 }
 
-/// Whose money is.
+/// Who receives money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are no others")]
 pub enum PayTo {
-    /// The federation's: M of N of the block keys.
+    /// The federation: M of N of the block keys.
     Federation,
-    /// Who takes it first.
+    /// Whoever spends it first.
     Anyone,
-    /// Nobody's: no coins are made, fees are burnt.
+    /// Nobody: no coins are created, fees are burnt.
     Nobody,
-    /// That of an output script.
+    /// An output script.
     Script(Vec<u8>),
 }
 
-/// Coins at the genesis, in satoshi.
+/// The coins of the genesis block, in satoshi.
 const COINS: u64 = 2_100_000_000_000_000;
 /// `OP_RETURN`.
 const BURNT: u8 = 0x6a;
 
-/// Why nothing was made.
+/// Why no files were created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
-    /// The folder holds something.
+    /// The folder is not empty.
     #[error("{} is not empty: choose another folder", .0.display())]
     NotEmpty(PathBuf),
-    /// M is no threshold.
+    /// M is not a valid threshold.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
-    /// M of N is no script.
+    /// M of N does not make a script.
     #[error(transparent)]
     Script(#[from] ScriptError),
-    /// M is no majority.
+    /// M is not a majority.
     #[error("threshold {threshold} of {operators} is not a majority: use at least {}", .operators / 2 + 1)]
     NoMajority {
         /// M.
@@ -85,33 +85,35 @@ pub enum InitError {
         /// N.
         operators: u8,
     },
-    /// The chain's name is none that a node takes.
-    #[error("`{0}` is no name of a chain: use up to {MAX_CHAIN_NAME} letters, digits, `_` and `-`")]
+    /// Nodes do not accept the chain's name.
+    #[error(
+        "`{0}` is not a valid chain name: use up to {MAX_CHAIN_NAME} letters, digits, `_` and `-`"
+    )]
     ChainName(String),
-    /// The nodes know a chain of this name already.
-    #[error("`{0}` is a chain that the node knows already: choose a name of your own")]
+    /// The chain's name is one of the node's built-in chains.
+    #[error("`{0}` is one of the node's built-in chains: choose another name")]
     ChainTaken(String),
-    /// Blocks without time between them.
-    #[error("the interval is zero: choose one of a second or more")]
+    /// The interval is zero.
+    #[error("the interval is zero: use a second or more")]
     Interval,
-    /// The chain has no genesis block.
-    #[error("no node makes such a chain: {0}")]
+    /// No genesis block results from the configuration.
+    #[error("nodes cannot create this chain: {0}")]
     Genesis(String),
-    /// Coins for a script that is no address's.
-    #[error("where the coins go: {0}")]
+    /// The coins cannot go to this script.
+    #[error("invalid destination of the coins: {0}")]
     Coins(#[from] SweepError),
-    /// A chain that is refused before it begins.
-    #[error("this chain cannot live: {0}")]
+    /// The chain would not work.
+    #[error("this chain cannot work: {0}")]
     Problem(Problem),
-    /// Not enough ports above the first.
-    #[error("there are not enough ports from {0} up: choose a lower one")]
+    /// Too few ports above the first one.
+    #[error("there are not enough ports above {0}: choose a lower first port")]
     Ports(u16),
     /// A file cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A key file cannot be written.
@@ -119,31 +121,36 @@ pub enum InitError {
     Key(#[from] key_file::KeyFileError),
 }
 
-/// What the configuration of a chain makes, and what its operators have to agree on beside.
-struct Begun {
+/// What follows from the nodes' configuration: the genesis block, and the sweep that the operators must
+/// agree on.
+struct ChainStart {
     genesis: BlockHash,
     sweep: Option<Sweep>,
 }
 
-/// Computes the genesis block of the nodes' configuration, and the sweep of its coins where they
-/// need one.
-fn begin(plan: &InitPlan, conf: &str, script: &MultisigScript) -> Result<Begun, InitError> {
-    let none = |error: &dyn core::fmt::Display| InitError::Genesis(error.to_string());
-    let settings = Settings::parse(node_kind(plan.dialect), conf).map_err(|error| none(&error))?;
-    let genesis = Genesis::compute(&settings, None).map_err(|error| none(&error))?;
-    let is_for_anyone = genesis.assets().any(InitialAsset::is_anyones);
+/// Computes the genesis block of the nodes' configuration, and the sweep of its coins if they need one.
+fn start_chain(
+    plan: &InitPlan,
+    conf: &str,
+    script: &MultisigScript,
+) -> Result<ChainStart, InitError> {
+    let failed = |error: &dyn core::fmt::Display| InitError::Genesis(error.to_string());
+    let settings =
+        Settings::parse(node_kind(plan.dialect), conf).map_err(|error| failed(&error))?;
+    let genesis = Genesis::compute(&settings, None).map_err(|error| failed(&error))?;
+    let is_for_anyone = genesis.assets().any(InitialAsset::anyone_can_spend);
     let sweep = match pay_script(plan, &plan.coins, script) {
         Some(to) if is_for_anyone => Some(Sweep::new(&genesis, |_| Some(to.clone()))?),
         _ => None,
     };
     let found =
-        problems(&settings, &genesis, None, sweep.as_ref()).map_err(|error| none(&error))?;
+        problems(&settings, &genesis, None, sweep.as_ref()).map_err(|error| failed(&error))?;
     let problem = found.into_iter().find(|problem| {
         !(plan.coins == PayTo::Anyone && matches!(problem, Problem::AnyoneCanSpend { .. }))
     });
     match problem {
         Some(problem) => Err(InitError::Problem(problem)),
-        None => Ok(Begun {
+        None => Ok(ChainStart {
             genesis: genesis.hash(),
             sweep,
         }),
@@ -157,7 +164,7 @@ const fn node_kind(dialect: Dialect) -> NodeKind {
     }
 }
 
-/// The output script of a destination; none for anyone's and nobody's.
+/// Returns the output script of a destination; `None` for anyone and nobody.
 fn pay_script(plan: &InitPlan, to: &PayTo, script: &MultisigScript) -> Option<Vec<u8>> {
     match to {
         PayTo::Federation => Some(federation_script(node_kind(plan.dialect), script.clone())),
@@ -166,12 +173,13 @@ fn pay_script(plan: &InitPlan, to: &PayTo, script: &MultisigScript) -> Option<Ve
     }
 }
 
-/// Makes keys, `federation.toml`, and for each operator a folder with `operator.toml`, keys and the
-/// configuration of its node; the script that was made. Where block 1 must have a transaction that
-/// sweeps coins, it is in `federation.toml`, and in `sweep.hex` for `multisig genesis compute`.
+/// Creates keys, `federation.toml`, and for each operator a folder with `operator.toml`, keys and the
+/// configuration of its node. Returns the script. If block 1 must contain a transaction that sweeps
+/// coins, it is written to `federation.toml`, and to `sweep.hex` for `multisig genesis compute`.
 ///
 /// # Errors
-/// If the plan makes no federation or no chain, the folder is not empty, or a file cannot be written.
+/// If the plan does not make a federation or a chain, the folder is not empty, or a file cannot be
+/// written.
 pub fn write(plan: &InitPlan) -> Result<MultisigScript, InitError> {
     let threshold = Threshold::new(plan.threshold)?;
     if u16::from(plan.threshold) * 2 <= u16::from(plan.operators) {
@@ -201,37 +209,37 @@ pub fn write(plan: &InitPlan) -> Result<MultisigScript, InitError> {
         return Err(InitError::NotEmpty(plan.folder.clone()));
     }
     let size = SigningRules::required_signature_size(plan.dialect, &script);
-    let begun = begin(plan, &node_conf(plan, 0, &script, size), &script)?;
+    let start = start_chain(plan, &node_conf(plan, 0, &script, size), &script)?;
     create_folder(&plan.folder)?;
     for index in 0..plan.operators {
         let folder = plan.folder.join(format!("operator-{index}"));
         create_folder(&folder)?;
         create_folder(&folder.join("node"))?;
-        let place = usize::from(index);
-        key_file::create(&folder.join("block.key"), &block_keys[place])?;
-        key_file::create(&folder.join("identity.key"), &identities[place])?;
-        put(&folder.join("operator.toml"), &operator_toml(plan, index))?;
-        put(
+        let key = usize::from(index);
+        key_file::create(&folder.join("block.key"), &block_keys[key])?;
+        key_file::create(&folder.join("identity.key"), &identities[key])?;
+        write_new(&folder.join("operator.toml"), &operator_toml(plan, index))?;
+        write_new(
             &folder.join("node").join(node_file(plan.dialect)),
             &node_conf(plan, index, &script, size),
         )?;
     }
-    let public = federation_toml(plan, &block_keys, &identities, size, &begun);
-    put(&plan.folder.join("federation.toml"), &public)?;
-    if let Some(sweep) = &begun.sweep {
+    let public = federation_toml(plan, &block_keys, &identities, size, &start);
+    write_new(&plan.folder.join("federation.toml"), &public)?;
+    if let Some(sweep) = &start.sweep {
         let hex = sweep.to_bytes().to_lower_hex_string();
-        put(&plan.folder.join("sweep.hex"), &(hex + "\n"))?;
+        write_new(&plan.folder.join("sweep.hex"), &(hex + "\n"))?;
     }
     Ok(script)
 }
 
-/// A name that a node takes, makes a folder of, and derives the genesis block from.
+/// Checks a chain's name, which the node uses for a folder and derives the genesis block from.
 fn check_chain(name: &str, dialect: Dialect) -> Result<(), InitError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > MAX_CHAIN_NAME || !name.chars().all(is_plain) {
         return Err(InitError::ChainName(name.to_owned()));
     }
-    // Chains with a genesis block of their own, in which no script of ours stands.
+    // The node's built-in chains have fixed genesis blocks, without the federation's script.
     let taken: &[&str] = match dialect {
         Dialect::Ocean => &["main", "test", "ocean_main", "gold_main", "regtest"],
         Dialect::Elements | Dialect::Dynafed => &[
@@ -261,7 +269,7 @@ fn create_folder(path: &Path) -> Result<(), InitError> {
     })
 }
 
-fn put(path: &Path, text: &str) -> Result<(), InitError> {
+fn write_new(path: &Path, text: &str) -> Result<(), InitError> {
     std::fs::File::create_new(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| InitError::File {
@@ -270,7 +278,7 @@ fn put(path: &Path, text: &str) -> Result<(), InitError> {
         })
 }
 
-/// Messenger, RPC and peer port of an operator.
+/// Returns the messenger, RPC and peer ports of an operator.
 const fn ports(plan: &InitPlan, index: u8) -> (u16, u16, u16) {
     let first = plan.first_port + 3 * index as u16;
     (first, first + 1, first + 2)
@@ -288,38 +296,38 @@ fn federation_toml(
     block_keys: &[Secret],
     identities: &[Secret],
     size: u32,
-    begun: &Begun,
+    start: &ChainStart,
 ) -> String {
-    let genesis = begun.genesis;
+    let genesis = start.genesis;
     let mut text = format!(
-        "# The federation, public and the same for every operator. A changed name, key, order,\n\
-         # interval or chain makes another federation; endpoints may change.\n\n\
+        "# The federation: public, and identical for all operators. Changing a name, a key, the order,\n\
+         # the interval or the chain makes another federation; endpoints may change.\n\n\
          chain = \"{}\"\n\
          dialect = \"{}\"            # ocean, elements or dynafed\n\
          genesis = \"{genesis}\"\n\
-         threshold = {}                 # signatures that a block needs, more than half\n\
+         threshold = {}                 # signatures that a block needs: more than half\n\
          interval = \"{}ms\"          # from one block to the next\n\
          key_order = \"as-given\"       # of the keys in the script: as-given or lexicographic\n\
          max_block_signature_size = {size}  # con_max_block_sig_size of the chain\n\
-         epoch = 0                     # to be raised by all when a roster comes back that was in force before\n",
+         epoch = 0                     # all operators must raise it when an earlier roster returns\n",
         plan.chain,
         plan.dialect,
         plan.threshold,
         plan.interval.as_millis(),
     );
-    if let Some(sweep) = &begun.sweep {
+    if let Some(sweep) = &start.sweep {
         let hex = sweep.to_bytes().to_lower_hex_string();
         text.push_str(&format!(
-            "# Block 1 has this transaction, which takes the first coins before anyone else does.\n\
+            "# Block 1 contains this transaction, which takes the first coins before anyone else can.\n\
              sweep = \"{hex}\"\n"
         ));
     }
     for index in 0..plan.operators {
-        let place = usize::from(index);
+        let key = usize::from(index);
         text.push_str(&format!(
             "\n[[operator]]\nname = \"operator-{index}\"\nidentity = \"{}\"\nblock_key = \"{}\"\nendpoint = \"127.0.0.1:{}\"\n",
-            identities[place].x_only_public_key(),
-            block_keys[place].public_key(),
+            identities[key].x_only_public_key(),
+            block_keys[key].public_key(),
             ports(plan, index).0,
         ));
     }
@@ -334,11 +342,11 @@ fn operator_toml(plan: &InitPlan, index: u8) -> String {
         }
     };
     format!(
-        "# One operator, private. Paths are counted from this file's folder.\n\n\
+        "# One operator's settings, private. Paths are relative to this file's folder.\n\n\
          federation = \"../federation.toml\"\n\
          operator = \"operator-{index}\"\n\
-         store = \"store\"                   # what must not be forgotten: back it up, never copy it back\n\
-         listen = \"127.0.0.1:{messenger}\"       # where the other operators find this one\n\
+         store = \"store\"                   # what must never be lost: back it up, but never restore an old copy\n\
+         listen = \"127.0.0.1:{messenger}\"       # the address for the other operators\n\
          block_key_file = \"block.key\"\n\
          identity_key_file = \"identity.key\"\n\n\
          [node]\n\
@@ -363,7 +371,7 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
     );
     if plan.coins != PayTo::Nobody {
         text.push_str(&format!("initialfreecoins={COINS}\n"));
-        // Elements has no such setting: a sweep in block 1 does the same.
+        // Elements does not have this setting; a sweep in block 1 has the same effect.
         let to = pay_script(plan, &plan.coins, script).filter(|_| plan.dialect == Dialect::Ocean);
         if let Some(to) = to {
             let to = to.to_lower_hex_string();
@@ -378,7 +386,7 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
         let to = to.to_lower_hex_string();
         text.push_str(&format!("con_mandatorycoinbase={to}\n"));
     }
-    // Ocean refuses to start with what Elements needs.
+    // Ocean refuses to start with the settings that Elements needs.
     if plan.dialect == Dialect::Ocean {
         text.push_str("embedcontract=0\n");
     } else {
@@ -389,7 +397,7 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
     if plan.dialect == Dialect::Elements {
         text.push_str("evbparams=dynafed:-2:::\n");
     }
-    // Elements takes these from the chain's section only; Ocean knows no sections.
+    // Elements reads these from the chain's section only; Ocean does not support sections.
     if plan.dialect != Dialect::Ocean {
         text.push_str(&format!("\n[{}]\n", plan.chain));
     }
@@ -420,18 +428,18 @@ mod tests {
         }
     }
 
-    /// The error of a plan with one thing changed; nothing may have been written.
+    /// Returns the error for a plan with one change, after checking that nothing was written.
     fn refused(change: impl FnOnce(&mut InitPlan)) -> InitError {
         let folder = tempfile::tempdir().expect("a folder");
         let mut plan = plan(folder.path());
         change(&mut plan);
-        let error = write(&plan).expect_err("no such federation");
+        let error = write(&plan).expect_err("an invalid plan");
         assert!(!plan.folder.exists(), "{error}");
         error
     }
 
     #[test]
-    fn thresholds_that_make_no_federation_are_refused() {
+    fn invalid_thresholds_are_refused() {
         for threshold in [0, 21, 128, 200, 255] {
             let error = refused(|plan| plan.threshold = threshold);
             assert!(matches!(error, InitError::Threshold(_)), "{error}");
@@ -443,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn chain_names_that_no_node_takes_are_refused() {
+    fn chain_names_that_nodes_do_not_accept_are_refused() {
         for name in ["", "a\"b", "a b", "../x", "a\nb", "\u{e9}", &"x".repeat(65)] {
             let error = refused(|plan| plan.chain = name.to_owned());
             assert!(matches!(error, InitError::ChainName(_)), "{error}");
@@ -455,14 +463,15 @@ mod tests {
     }
 
     #[test]
-    fn no_time_and_no_ports_are_refused() {
+    fn a_zero_interval_and_too_few_ports_are_refused() {
         let error = refused(|plan| plan.interval = Duration::ZERO);
         assert!(matches!(error, InitError::Interval), "{error}");
         let error = refused(|plan| plan.first_port = 65530);
         assert!(matches!(error, InitError::Ports(65530)), "{error}");
     }
 
-    /// What was written: the settings of the nodes, the sweep, and the script.
+    /// Writes a changed plan and returns the nodes' settings, the sweep, the script and
+    /// `federation.toml`.
     fn written(
         change: impl FnOnce(&mut InitPlan),
     ) -> (Settings, Option<Sweep>, MultisigScript, String) {
@@ -472,18 +481,18 @@ mod tests {
         let script = write(&plan).expect("a federation");
         let read = |name: &str| std::fs::read_to_string(plan.folder.join(name));
         let conf = format!("operator-2/node/{}", node_file(plan.dialect));
-        let settings = Settings::parse(node_kind(plan.dialect), &read(&conf).expect("there"));
+        let settings = Settings::parse(node_kind(plan.dialect), &read(&conf).expect("a file"));
         let sweep = read("sweep.hex").ok().map(|hex| {
             let bytes = hex_conservative::FromHex::from_hex(hex.trim());
             let bytes: Vec<u8> = bytes.expect("hex");
             Sweep::from_bytes(&bytes).expect("a sweep")
         });
-        let public = read("federation.toml").expect("there");
+        let public = read("federation.toml").expect("a file");
         (settings.expect("settings"), sweep, script, public)
     }
 
     #[test]
-    fn what_is_written_can_live_and_nobody_else_can_take_its_money() {
+    fn the_chain_works_and_only_the_federation_can_spend_its_money() {
         for dialect in Dialect::ALL {
             let (settings, sweep, script, public) = written(|plan| plan.dialect = dialect);
             let genesis = Genesis::compute(&settings, None).expect("a genesis");
@@ -492,9 +501,9 @@ mod tests {
                 problems(&settings, &genesis, None, sweep.as_ref()),
                 Ok(vec![])
             );
-            let said = federation_genesis::warnings(&settings, &genesis, sweep.as_ref());
-            assert_eq!(said, [], "{dialect}");
-            // Elements has no setting for where coins go: block 1 sweeps them.
+            let warnings = federation_genesis::warnings(&settings, &genesis, sweep.as_ref());
+            assert_eq!(warnings, [], "{dialect}");
+            // Elements has no setting for the coins' destination: block 1 sweeps them.
             assert_eq!(sweep.is_some(), dialect != Dialect::Ocean);
             let own = federation_script(node_kind(dialect), script).to_lower_hex_string();
             if let Some(sweep) = sweep {
@@ -510,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn coins_and_fees_go_where_it_is_said() {
+    fn coins_and_fees_go_to_the_given_destinations() {
         let to = [&[0, 20][..], &[7; 20]].concat();
         for dialect in Dialect::ALL {
             let (settings, sweep, ..) = written(|plan| {
@@ -543,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn destinations_that_are_anyones_must_be_called_so() {
+    fn a_script_that_anyone_can_spend_must_be_requested_as_anyone() {
         let error = refused(|plan| plan.coins = PayTo::Script(vec![0x51]));
         assert!(matches!(error, InitError::Coins(_)), "{error}");
         let error = refused(|plan| plan.fees = PayTo::Script(vec![0x51]));

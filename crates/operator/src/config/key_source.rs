@@ -1,15 +1,15 @@
-//! `[keys.<role>]` in `operator.toml`: where each of the operator's keys is.
+//! `[keys.<role>]` in `operator.toml`: where the operator's keys are.
 //!
 //! | kind | settings |
 //! |---|---|
 //! | `file` | `file` |
 //! | `keystore` | `file`, `passphrase` |
-//! | `hsm` | `module`, `token`, `key`, `pin`; `sessions`, `timeout` may be left away |
-//! | `node` | `wallet` may be left away |
+//! | `hsm` | `module`, `token`, `key`, `pin`; optional: `sessions`, `timeout` |
+//! | `node` | optional: `wallet` |
 //!
-//! `passphrase` and `pin` say where the secret comes from, as
-//! [`SecretSource`](federation_signer::SecretSource) has it. `block_key_file` and
-//! `identity_key_file` are short for a role of kind `file`.
+//! `passphrase` and `pin` name a source of the secret, see
+//! [`SecretSource`](federation_signer::SecretSource). `block_key_file` and `identity_key_file` are
+//! short for a key of kind `file`.
 
 use core::str::FromStr;
 use std::{
@@ -21,7 +21,7 @@ use federation_signer::{HsmSource, KeyRole, KeySource, KeystoreSource, SecretSou
 
 use super::{
     Setting,
-    places::Places,
+    locations::Locations,
     reader::{Found, Reader, Section},
 };
 
@@ -29,33 +29,34 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Keys {
-    /// Signs blocks.
+    /// The key that signs blocks.
     pub block: KeySource,
-    /// Signs envelopes: a file or a keystore.
+    /// The key that signs envelopes: a file or a keystore.
     pub identity: KeySource,
-    /// Spends reissuance tokens, if this operator does: any kind but a node's wallet.
+    /// The key that spends reissuance tokens, if this operator does: any kind but a node's wallet.
     pub reissuance: Option<KeySource>,
-    /// Spends the coins that back the peg, if this operator does: any kind but a node's wallet.
+    /// The key that spends the coins behind the peg, if this operator does: any kind but a node's
+    /// wallet.
     pub peg: Option<KeySource>,
 }
 
-/// What a file says of the keys, before anything is required of it.
+/// The keys as found in the file, before required ones are checked.
 #[derive(Default)]
 pub(super) struct RawKeys {
-    /// Found, and where.
+    /// The valid ones, with their offsets.
     by_role: BTreeMap<KeyRole, Found<KeySource>>,
-    /// Given, though not well: not missing, too.
-    bad: Vec<KeyRole>,
+    /// Present but invalid, so not reported as missing as well.
+    invalid: Vec<KeyRole>,
 }
 
-/// Takes the short forms and `[keys]` out of the root table.
+/// Reads the short forms and `[keys]` from the root table.
 pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Path) -> RawKeys {
     let mut keys = RawKeys::default();
     for (role, short) in [
         (KeyRole::Block, "block_key_file"),
         (KeyRole::Identity, "identity_key_file"),
     ] {
-        if let Some(Found { value, at }) = root.text(reader, short) {
+        if let Some(Found { value, at }) = root.string(reader, short) {
             let value = KeySource::File(folder.join(value));
             keys.by_role.insert(role, Found { value, at });
         }
@@ -67,15 +68,15 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
         let Some(section) = table.table(reader, role.as_str()) else {
             continue;
         };
-        let at = section.place();
+        let at = section.offset();
         let Some(value) = read(reader, section, role, folder) else {
-            keys.bad.push(role);
+            keys.invalid.push(role);
             continue;
         };
         if keys.by_role.insert(role, Found { value, at }).is_some() {
-            reader.note(
+            reader.report(
                 at,
-                format!("both `{role}_key_file` and [keys.{role}] are given"),
+                format!("both `{role}_key_file` and [keys.{role}] are set"),
                 "keep one of them",
             );
         }
@@ -85,7 +86,7 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
 }
 
 impl RawKeys {
-    /// A key file that is given elsewhere takes the place of the file's.
+    /// Replaces a role's key by a key file from a flag or variable.
     pub(super) fn replace(&mut self, role: KeyRole, file: Option<&PathBuf>) {
         if let Some(file) = file {
             let value = KeySource::File(file.clone());
@@ -93,18 +94,23 @@ impl RawKeys {
         }
     }
 
-    /// Notes where the keys stand.
-    pub(super) fn place(&self, reader: &Reader<'_>, file: &Path, places: &mut Places) {
+    /// Records where the keys are.
+    pub(super) fn record_locations(
+        &self,
+        reader: &Reader<'_>,
+        file: &Path,
+        locations: &mut Locations,
+    ) {
         for (role, found) in &self.by_role {
-            places.note(Setting::Key(*role), file, reader.line(found.at));
+            locations.record(Setting::Key(*role), file, reader.line(found.at));
         }
     }
 
-    /// Demands what must be there.
+    /// Checks that required keys are present.
     pub(super) fn require(mut self, reader: &mut Reader<'_>) -> Option<Keys> {
         for role in [KeyRole::Block, KeyRole::Identity] {
-            if !self.by_role.contains_key(&role) && !self.bad.contains(&role) {
-                reader.note(
+            if !self.by_role.contains_key(&role) && !self.invalid.contains(&role) {
+                reader.report(
                     None,
                     format!("`{role}_key_file` is missing"),
                     format!("add `{role}_key_file = \"{role}.key\"`, or a [keys.{role}] table"),
@@ -112,18 +118,18 @@ impl RawKeys {
             }
         }
         for Found { value, at } in self.by_role.values() {
-            // What is there and cannot be used is found when it is opened, and why.
+            // A file that exists but cannot be used is reported when it is opened, with the reason.
             if let Some(path) = value.path()
                 && matches!(path.try_exists(), Ok(false))
             {
-                let (what, cure) = match value {
+                let (what, help) = match value {
                     KeySource::Hsm(_) => ("PKCS#11 module", "install the vendor's library"),
-                    _ => ("key file", "`multisig key new` makes one"),
+                    _ => ("key file", "`multisig key new` creates one"),
                 };
-                reader.note(
+                reader.report(
                     *at,
                     format!("{what} {} does not exist", path.display()),
-                    format!("check the path; {cure}"),
+                    format!("check the path; {help}"),
                 );
             }
         }
@@ -137,7 +143,7 @@ impl RawKeys {
     }
 }
 
-/// Reads `[keys.<role>]`; none if anything is wrong, which the reader then knows.
+/// Reads `[keys.<role>]`. Returns `None` if anything is wrong; the reader then holds the problems.
 fn read(
     reader: &mut Reader<'_>,
     section: Section<'_>,
@@ -166,11 +172,11 @@ fn read(
         "node" => Some(KeySource::Node {
             wallet: table
                 .section
-                .text(reader, "wallet")
+                .string(reader, "wallet")
                 .map(|found| found.value),
         }),
         other => {
-            reader.note(
+            reader.report(
                 kind.at,
                 format!("`kind`: unknown kind `{other}`"),
                 "choose file, keystore, hsm or node",
@@ -181,19 +187,19 @@ fn read(
     let at = kind.at;
     table.section.finish(reader);
     let source = source?;
-    if let Some((why, cure)) = unfit(role, &source) {
-        reader.note(
+    if let Some((why, help)) = unsupported(role, &source) {
+        reader.report(
             at,
             format!("the {role} key cannot be of kind {}: {why}", source.kind()),
-            cure,
+            help,
         );
         return None;
     }
     Some(source)
 }
 
-/// Why a role's key cannot be of this kind, and what to choose.
-const fn unfit(role: KeyRole, source: &KeySource) -> Option<(&'static str, &'static str)> {
+/// Returns why a role's key cannot be of this kind, and what to choose instead.
+const fn unsupported(role: KeyRole, source: &KeySource) -> Option<(&'static str, &'static str)> {
     match (role, source) {
         (KeyRole::Identity, KeySource::Hsm(_)) => Some((
             "PKCS#11 has no BIP 340 signatures",
@@ -223,19 +229,19 @@ impl KeyTable<'_> {
         example: &str,
     ) -> Option<Found<String>> {
         let before = reader.problems.len();
-        let found = self.section.text(reader, key);
+        let found = self.section.string(reader, key);
         if found.is_none() && reader.problems.len() == before {
-            reader.note(
-                self.section.place(),
+            reader.report(
+                self.section.offset(),
                 format!("`{key}` is missing in [keys.{}]", self.role),
-                format!("add `{key} = ..`: {example}"),
+                format!("add `{key} = ...`: {example}"),
             );
         }
         found
     }
 
     fn path(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Option<PathBuf> {
-        let found = self.required(reader, key, "a path, counted from this file's folder")?;
+        let found = self.required(reader, key, "a path, relative to this file's folder")?;
         Some(self.folder.join(found.value))
     }
 
@@ -249,7 +255,7 @@ impl KeyTable<'_> {
         match found.value.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                reader.note(found.at, format!("`{key}`: {error}"), example);
+                reader.report(found.at, format!("`{key}`: {error}"), example);
                 None
             }
         }
@@ -259,7 +265,7 @@ impl KeyTable<'_> {
         self.parsed::<SecretSource>(
             reader,
             key,
-            "where it comes from, for example \"file:secret\", \"credential:NAME\" or \"prompt\"",
+            "write its source, for example \"file:secret\", \"credential:NAME\" or \"prompt\"",
         )
         .map(|source| source.within(self.folder))
     }
@@ -269,7 +275,7 @@ impl KeyTable<'_> {
         let token = self.parsed(reader, "token", "for example \"label:operator\"");
         let key = self.parsed(reader, "key", "for example \"label:block\"");
         let pin = self.secret(reader, "pin");
-        let sessions = self.section.number(reader, "sessions");
+        let sessions = self.section.integer(reader, "sessions");
         let timeout = self.section.duration(reader, "timeout");
         Some(HsmSource {
             module: module?,
@@ -290,12 +296,12 @@ mod tests {
 
     use super::*;
 
-    /// Reads a text as `operator.toml`; the problems if there are any.
+    /// Reads a text as `operator.toml`. Returns the problems if there are any.
     fn keys(text: &str) -> Result<Keys, Vec<(Option<usize>, String)>> {
         let mut reader = Reader::new(Path::new("operator.toml"), text);
         let document = reader.parse().expect("TOML");
         let mut root = reader.section("", document.as_table(), None);
-        // Files that surely are there.
+        // A folder with files that exist.
         let raw = take(
             &mut reader,
             &mut root,
@@ -321,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn each_role_may_be_of_another_kind() {
+    fn the_kind_of_key_may_differ_by_role() {
         let keys = keys(
             r#"
             [keys.block]
@@ -341,7 +347,7 @@ mod tests {
             file = "Cargo.toml"
             "#,
         )
-        .expect("good keys");
+        .expect("valid keys");
         assert_eq!(
             keys,
             Keys {
@@ -364,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_may_hold_the_block_key_and_no_other() {
+    fn a_node_may_hold_only_the_block_key() {
         let node = |role: &str| format!("[keys.{role}]\nkind = \"node\"\nwallet = \"w\"\n");
         let block = keys(&format!("{IDENTITY}{}", node("block"))).expect("a block key");
         assert_eq!(
@@ -387,7 +393,7 @@ mod tests {
     #[test]
     fn mistakes_are_reported_with_their_lines() {
         let block =
-            |table: &str| keys(&format!("{IDENTITY}[keys.block]\n{table}")).expect_err("it is bad");
+            |table: &str| keys(&format!("{IDENTITY}[keys.block]\n{table}")).expect_err("invalid");
         let one = |line, message: &str| vec![(line, message.to_owned())];
         assert_eq!(block(""), one(Some(2), "`kind` is missing in [keys.block]"));
         assert_eq!(
@@ -427,7 +433,7 @@ mod tests {
             )),
             Err(one(
                 Some(3),
-                "both `block_key_file` and [keys.block] are given"
+                "both `block_key_file` and [keys.block] are set"
             ))
         );
     }

@@ -1,4 +1,4 @@
-//! How long calls may take, as the settings of keys and node say.
+//! The time limits of calls, derived from the settings of the keys and the node.
 
 use std::time::Duration;
 
@@ -7,26 +7,25 @@ use federation_signer::{KeySource, SecretSource};
 use super::Config;
 use crate::CallLimits;
 
-/// So much longer than the limit that a key or client has of its own is waited for it: it is the one
-/// that says what is wrong.
-const LATER: Duration = Duration::from_secs(5);
-/// The time-out of a hardware module if none is set.
-const MODULE: Duration = Duration::from_secs(10);
-/// The time-out of the node's client if none is set.
-const NODE: Duration = Duration::from_secs(30);
-/// So long a person may take at a PIN pad, which may be there where the PIN is asked for.
-const PAD: Duration = Duration::from_secs(120);
+/// Added to the timeout of a key or client, so that its own error, which names the cause, comes first.
+const MARGIN: Duration = Duration::from_secs(5);
+/// The default timeout of a hardware module.
+const MODULE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The default timeout of the node's client.
+const NODE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a person may take at a PIN pad, which a token may have if its PIN is prompted for.
+const PIN_PAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Config {
-    /// Limits above those which the keys and the node's client have of their own.
+    /// Returns limits above the timeouts of the keys and of the node's client.
     #[must_use]
     pub fn call_limits(&self) -> CallLimits {
-        let node = self.node.timeout.unwrap_or(NODE);
+        let node = self.node.timeout.unwrap_or(NODE_TIMEOUT);
         let own = |source: &KeySource| match source {
             KeySource::Hsm(hsm) => {
-                let timeout = hsm.timeout.unwrap_or(MODULE);
+                let timeout = hsm.timeout.unwrap_or(MODULE_TIMEOUT);
                 if hsm.pin == SecretSource::Prompt {
-                    timeout.max(PAD)
+                    timeout.max(PIN_PAD_TIMEOUT)
                 } else {
                     timeout
                 }
@@ -38,9 +37,9 @@ impl Config {
         let keys = &self.keys;
         let sources = [&keys.block, &keys.identity].into_iter();
         for source in sources.chain(&keys.reissuance) {
-            limits.key = limits.key.max(own(source) + LATER);
+            limits.key = limits.key.max(own(source) + MARGIN);
         }
-        limits.node = limits.node.max(node + LATER);
+        limits.node = limits.node.max(node + MARGIN);
         limits
     }
 }

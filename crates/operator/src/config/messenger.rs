@@ -1,4 +1,4 @@
-//! Which messenger the operators use, and how it is reached.
+//! The messenger of the operators and how it is reached.
 
 use std::{
     collections::BTreeMap,
@@ -10,24 +10,24 @@ use federation_roster::Federation;
 
 use super::{
     Overrides, Setting,
-    places::Places,
+    locations::Locations,
     reader::{Reader, Section},
     report::{ConfigReport, Problem},
     text,
 };
 
-/// How the operators talk. All of a federation use the same.
+/// The messenger. All operators of a federation use the same one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MessengerAccess {
-    /// ZeroMQ, each with each.
+    /// ZeroMQ, with a connection between every two operators.
     Zmq {
         /// Where to listen for the other operators, `host:port`.
         listen: String,
-        /// How many connections are taken from one address; the messenger's own default if not set.
+        /// The maximum number of connections from one address; `None` for the messenger's default.
         per_address: Option<u16>,
     },
-    /// Kafka, by way of brokers.
+    /// Kafka, through brokers.
     Kafka(KafkaAccess),
 }
 
@@ -35,21 +35,21 @@ pub enum MessengerAccess {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KafkaAccess {
-    /// Brokers to begin with, `host:port`.
+    /// Bootstrap brokers, `host:port`.
     pub brokers: Vec<String>,
-    /// What the topics' names begin with; it follows from the federation if not set.
+    /// The prefix of the topics' names; derived from the federation if not set.
     pub topic_prefix: Option<String>,
-    /// On how many brokers a topic is kept that is made here.
+    /// The replication factor of topics that this operator creates.
     pub replication: Option<u8>,
-    /// For how long brokers keep frames in a topic that is made here.
+    /// How long brokers keep frames in topics that this operator creates.
     pub retention: Option<Duration>,
-    /// Settings of librdkafka by their own names.
+    /// Settings of librdkafka, by librdkafka's names.
     pub settings: BTreeMap<String, String>,
-    /// Secret settings, and the file in which each stands alone.
+    /// Secret settings of librdkafka, with the file that holds each.
     pub secret_files: BTreeMap<String, PathBuf>,
 }
 
-/// Settings that are no business of a configuration file.
+/// Settings that must not be in a configuration file.
 const SECRETS: [&str; 5] = [
     "sasl.password",
     "sasl.oauthbearer.client.secret",
@@ -59,21 +59,21 @@ const SECRETS: [&str; 5] = [
 ];
 
 impl KafkaAccess {
-    /// All settings of librdkafka, with the secret ones read.
+    /// Returns all settings of librdkafka, including the secrets read from their files.
     ///
     /// # Errors
     /// If a file cannot be read.
     pub fn all_settings(&self) -> Result<BTreeMap<String, String>, ConfigReport> {
         let mut settings = self.settings.clone();
         for (name, file) in &self.secret_files {
-            let secret = text::read_password(file, "put the secret alone into this file")?;
+            let secret = text::read_password(file, "the file must contain only the secret")?;
             settings.insert(name.clone(), secret);
         }
         Ok(settings)
     }
 }
 
-/// What the file says of the messenger, before anything is required of it.
+/// The messenger's settings as found in the file, before required ones are checked.
 #[derive(Debug, Default)]
 pub(super) struct RawMessenger {
     pub(super) kind: Option<String>,
@@ -90,64 +90,71 @@ pub(super) struct RawMessenger {
     secret_files: BTreeMap<String, PathBuf>,
 }
 
-/// Takes `messenger`, `listen` and `[kafka]`.
+/// Reads `messenger`, `listen` and `[kafka]`.
 pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Path) -> RawMessenger {
     let mut raw = RawMessenger::default();
-    if let Some(kind) = root.text(reader, "messenger") {
+    if let Some(kind) = root.string(reader, "messenger") {
         raw.kind = Some(kind.value);
         raw.kind_at = kind.at;
     }
-    if let Some(listen) = root.text(reader, "listen") {
+    if let Some(listen) = root.string(reader, "listen") {
         raw.listen = Some(listen.value);
         raw.listen_at = listen.at;
     }
-    if let Some(found) = root.number(reader, "connections_per_address") {
+    if let Some(found) = root.integer(reader, "connections_per_address") {
         let connections = u16::try_from(found.value).ok();
         raw.connections_per_address = connections.filter(|connections| *connections >= 2);
         if raw.connections_per_address.is_none() {
-            reader.note(
+            reader.report(
                 found.at,
                 format!(
-                    "`connections_per_address`: {} is too few or too many, an operator needs two",
-                    found.value
+                    "`connections_per_address` is {}, it must be from 2 to {}",
+                    found.value,
+                    u16::MAX
                 ),
-                "use four for each operator behind one address",
+                "allow four for each operator behind one address",
             );
         }
     }
     let Some(mut kafka) = root.table(reader, "kafka") else {
         return raw;
     };
-    raw.kafka_at = kafka.place();
-    raw.brokers = kafka.texts(reader, "brokers").map(|found| found.value);
-    raw.topic_prefix = kafka.text(reader, "topic_prefix").map(|found| found.value);
-    if let Some(found) = kafka.number(reader, "replication") {
+    raw.kafka_at = kafka.offset();
+    raw.brokers = kafka.strings(reader, "brokers").map(|found| found.value);
+    raw.topic_prefix = kafka
+        .string(reader, "topic_prefix")
+        .map(|found| found.value);
+    if let Some(found) = kafka.integer(reader, "replication") {
         raw.replication = u8::try_from(found.value).ok().filter(|copies| *copies > 0);
         if raw.replication.is_none() {
-            reader.note(
+            reader.report(
                 found.at,
-                format!("`replication`: no topic is kept on {} brokers", found.value),
-                "use 3, or as many brokers as there are",
+                format!(
+                    "`replication` is {}, it must be from 1 to {}",
+                    found.value,
+                    u8::MAX
+                ),
+                "use 3, or the number of brokers if there are fewer",
             );
         }
     }
     raw.retention = kafka.duration(reader, "retention").map(|found| found.value);
     if let Some(settings) = kafka.table(reader, "settings") {
-        raw.settings = settings.all_texts(reader);
+        raw.settings = settings.all_strings(reader);
         for secret in SECRETS {
             if raw.settings.contains_key(secret) {
-                reader.note(
-                    kafka.place(),
-                    format!("`{secret}` stands in the file"),
+                reader.report(
+                    kafka.offset(),
+                    format!("`{secret}` is a secret and must not be in this file"),
                     format!(
-                        "put it alone into a file, and add `\"{secret}\" = \"that file\"` to [kafka.secret_files]"
+                        "put it in a file of its own, and add `\"{secret}\" = \"FILE\"` to [kafka.secret_files]"
                     ),
                 );
             }
         }
     }
     if let Some(files) = kafka.table(reader, "secret_files") {
-        let files = files.all_texts(reader).into_iter();
+        let files = files.all_strings(reader).into_iter();
         raw.secret_files = files
             .map(|(name, file)| (name, folder.join(file)))
             .collect();
@@ -157,13 +164,18 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Pat
 }
 
 impl RawMessenger {
-    /// Notes where the settings stand.
-    pub(super) fn place(&self, reader: &Reader<'_>, file: &Path, places: &mut Places) {
-        places.note(Setting::Listen, file, reader.line(self.listen_at));
-        places.note(Setting::Kafka, file, reader.line(self.kafka_at));
+    /// Records where the settings are.
+    pub(super) fn record_locations(
+        &self,
+        reader: &Reader<'_>,
+        file: &Path,
+        locations: &mut Locations,
+    ) {
+        locations.record(Setting::Listen, file, reader.line(self.listen_at));
+        locations.record(Setting::Kafka, file, reader.line(self.kafka_at));
     }
 
-    /// Takes what is given elsewhere in the place of what the file says.
+    /// Replaces the file's settings by the overrides.
     pub(super) fn replace(&mut self, overrides: &Overrides) {
         if let Some(kind) = &overrides.messenger {
             self.kind = Some(kind.clone());
@@ -179,7 +191,7 @@ impl RawMessenger {
         }
     }
 
-    /// Demands what must be there. The own endpoint is what the others are told.
+    /// Checks that required settings are present. `endpoint` is this operator's in the roster.
     pub(super) fn require(
         self,
         reader: &mut Reader<'_>,
@@ -187,7 +199,7 @@ impl RawMessenger {
     ) -> Option<MessengerAccess> {
         match self.kind.as_deref() {
             None | Some("zmq") => {
-                // The port that the others are told, on all addresses.
+                // The port of the roster's endpoint, on all addresses.
                 let all = || {
                     format!(
                         "0.0.0.0:{}",
@@ -201,9 +213,9 @@ impl RawMessenger {
             }
             Some("kafka") => {
                 let Some(brokers) = self.brokers.filter(|brokers| !brokers.is_empty()) else {
-                    reader.note(
+                    reader.report(
                         self.kind_at,
-                        "there are no brokers",
+                        "`messenger` is kafka, but no brokers are set",
                         "add a [kafka] table with `brokers = [\"host:9092\"]`",
                     );
                     return None;
@@ -218,9 +230,9 @@ impl RawMessenger {
                 }))
             }
             Some(other) => {
-                reader.note(
+                reader.report(
                     self.kind_at,
-                    format!("`messenger`: there is no `{other}`"),
+                    format!("`messenger`: unknown messenger `{other}`"),
                     "choose zmq or kafka",
                 );
                 None
@@ -229,9 +241,8 @@ impl RawMessenger {
     }
 }
 
-/// Operators with the endpoint of another: where the others are reached by theirs, one of the two never
-/// is.
-pub(super) fn same_endpoints(federation: &Federation, places: &Places) -> Vec<Problem> {
+/// Reports operators that share an endpoint: only one of them could ever be reached there.
+pub(super) fn duplicate_endpoints(federation: &Federation, locations: &Locations) -> Vec<Problem> {
     let mut first = BTreeMap::new();
     let mut problems = Vec::new();
     for id in federation.ids() {
@@ -243,14 +254,17 @@ pub(super) fn same_endpoints(federation: &Federation, places: &Places) -> Vec<Pr
             None => {
                 first.insert(endpoint, &operator.name);
             }
-            Some(other) => problems.push(places.problem(
-                Setting::Endpoint(id),
-                format!(
-                    "`endpoint`: `{}` and `{other}` have the same, {}",
-                    operator.name, operator.endpoint
+            Some(other) => problems.push(
+                locations.problem(
+                    Setting::Endpoint(id),
+                    format!(
+                        "`endpoint`: `{}` and `{other}` have the same endpoint, {}",
+                        operator.name, operator.endpoint
+                    ),
+                    "write the address at which each is reached; all operators need the same file"
+                        .to_owned(),
                 ),
-                "write where each of them is reached; all operators need the same file".to_owned(),
-            )),
+            ),
         }
     }
     problems

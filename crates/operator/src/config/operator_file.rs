@@ -1,4 +1,4 @@
-//! `operator.toml`: which operator this is, its node, its keys and its store.
+//! `operator.toml`: the operator's name, node, keys and store.
 
 use std::{
     num::NonZeroU32,
@@ -20,8 +20,8 @@ use super::{
     Keys, Overrides, Setting, certificate,
     federation_file::{self, FederationFile},
     key_source::{self, RawKeys},
+    locations::Locations,
     messenger::{self, MessengerAccess, RawMessenger},
-    places::Places,
     reader::{Reader, Section},
     report::{ConfigReport, Problem},
     text,
@@ -38,51 +38,50 @@ pub struct NodeAccess {
     pub user: Option<String>,
     /// A file with its `rpcpassword`.
     pub password_file: Option<PathBuf>,
-    /// How long one call may take.
+    /// The timeout of a call.
     pub timeout: Option<Duration>,
 }
 
-/// What both files say, checked.
+/// The checked settings of both files.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// The roster and the chain.
     pub federation: Arc<Federation>,
-    /// The chain's name at the node.
+    /// The node's name for the chain.
     pub chain: String,
-    /// Which operator this is.
+    /// This operator's id.
     pub me: OperatorId,
     /// The folder of the store.
     pub store: PathBuf,
-    /// Up to which height of the chain the block key is to be believed new, if it is.
+    /// The chain height up to which the block key may be trusted to be new, if it is.
     pub new_key_until: Option<BlockHeight>,
-    /// After how many blocks without this operator's share there is an alarm, if it is set.
+    /// How many blocks without this operator's share raise an alarm, if set.
     pub missed_blocks: Option<NonZeroU32>,
-    /// How the operators talk.
+    /// The messenger.
     pub messenger: MessengerAccess,
     /// Where the operator's keys are.
     pub keys: Keys,
     /// How the node is reached.
     pub node: NodeAccess,
-    /// Time-outs of the protocol, if the federation sets them.
+    /// The protocol's timeouts, if the federation sets them.
     pub timeouts: Option<Timeouts>,
     /// The first height of the protocol `agreed`, if the federation still runs `classic` below it.
     pub classic_until: Option<BlockHeight>,
-    /// The Kafka brokers that `classic` speaks by, if not by ZeroMQ between the endpoints.
+    /// The Kafka brokers that `classic` uses; `None` if it uses ZeroMQ between the endpoints.
     pub classic_kafka: Option<String>,
-    /// The agreed transaction without which there is no block 1, if coins of the genesis can be
-    /// spent by anyone.
+    /// The agreed transaction that block 1 must contain, if anyone can spend coins of the genesis
+    /// block.
     pub sweep: Option<Sweep>,
-    /// Which assets are made more of.
+    /// The assets that are reissued.
     pub reissuance: Vec<AssetSettings>,
-    /// What all parties of the ceremony have agreed on, if the files name a certificate: verified,
-    /// and the same as what they say themselves.
+    /// The ceremony's certificate, if the files name one: verified, and in agreement with the files.
     pub certificate: Option<Arc<Certificate>>,
-    /// Where the settings stand.
-    places: Places,
+    /// Where the settings are in the files.
+    locations: Locations,
 }
 
-/// What `operator.toml` says, before anything is required of it.
+/// The settings as found in `operator.toml`, before required ones are checked.
 #[derive(Default)]
 struct Raw {
     federation: Option<PathBuf>,
@@ -107,7 +106,7 @@ impl Config {
     /// Reads `operator.toml` and the `federation.toml` that it names.
     ///
     /// # Errors
-    /// Everything that is wrong with either; if one is no TOML, that alone.
+    /// All errors in either file; if one is not valid TOML, only that.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigReport> {
         let mut problems = Vec::new();
         let text = text::read(path).map_err(|problem| ConfigReport {
@@ -128,16 +127,21 @@ impl Config {
             .clone()
             .unwrap_or_else(|| folder.join(federation_file::default_name()));
         let federation = read_federation(&public, &mut problems);
-        let no_toml = problems.iter().chain(&reader.problems);
-        // What has a place in a line is what the parser said.
-        let no_toml: Vec<_> = no_toml.filter(|p| p.column.is_some()).cloned().collect();
-        if !no_toml.is_empty() {
-            // Whatever else is said would follow from it.
-            return Err(ConfigReport { problems: no_toml });
+        let syntax_errors = problems.iter().chain(&reader.problems);
+        // Only the parser's errors have a column.
+        let syntax_errors: Vec<_> = syntax_errors
+            .filter(|p| p.column.is_some())
+            .cloned()
+            .collect();
+        if !syntax_errors.is_empty() {
+            // All other errors would be consequences.
+            return Err(ConfigReport {
+                problems: syntax_errors,
+            });
         }
         let certificate = federation.as_ref().and_then(|file| {
-            let beside = public.parent().unwrap_or(Path::new(""));
-            let named = file.certificate.as_ref().map(|name| beside.join(name));
+            let folder = public.parent().unwrap_or(Path::new(""));
+            let named = file.certificate.as_ref().map(|name| folder.join(name));
             let path = raw.certificate.clone().or(named)?;
             certificate::check(&path, &public, file, &mut problems)
         });
@@ -153,32 +157,32 @@ impl Config {
         }
     }
 
-    /// What is wrong with a setting that was only found to be wrong when it was used, with its place
-    /// in the files, if it stands there.
+    /// Returns a problem with a setting that turned out to be wrong when it was used, with its line if
+    /// it comes from a file.
     #[must_use]
     pub fn problem(
         &self,
         setting: Setting,
         message: impl Into<String>,
-        cure: impl Into<String>,
+        help: impl Into<String>,
     ) -> Problem {
-        self.places.problem(setting, message.into(), cure.into())
+        self.locations.problem(setting, message.into(), help.into())
     }
 
-    /// How the node is reached, with its credentials read.
+    /// Returns how to reach the node, including the credentials read from their file.
     ///
     /// # Errors
     /// If the password file cannot be read.
     pub fn node_config(&self) -> Result<NodeConfig, ConfigReport> {
         let access = &self.node;
-        // The dialect is left to be found out, so that a node of another one is noticed at start.
+        // The dialect is detected, so that a node of another dialect is noticed at the start.
         let mut config = NodeConfig::new(&access.url);
         if let Some(cookie) = &access.cookie {
             config = config.with_auth(Auth::Cookie(cookie.clone()));
         }
         if let (Some(user), Some(file)) = (&access.user, &access.password_file) {
             let password =
-                text::read_password(file, "put the node's rpcpassword alone into this file")?;
+                text::read_password(file, "the file must contain only the node's rpcpassword")?;
             config = config.with_auth(Auth::basic(user, password));
         }
         if let Some(timeout) = access.timeout {
@@ -188,11 +192,11 @@ impl Config {
     }
 }
 
-/// Reads the public `federation.toml` alone: for those who are none of its operators, and want to
-/// check what one of them has signed.
+/// Reads only the public `federation.toml`, for third parties who want to check what an operator
+/// signed.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// All errors in the file.
 pub fn load_federation(path: &Path) -> Result<Arc<Federation>, ConfigReport> {
     let mut problems = Vec::new();
     let file = read_federation(path, &mut problems);
@@ -211,24 +215,24 @@ fn read_federation(path: &Path, problems: &mut Vec<Problem>) -> Option<Federatio
     };
     let mut reader = Reader::new(path, &text);
     let file = federation_file::read(&mut reader);
-    let fine = reader.problems.is_empty();
+    let is_valid = reader.problems.is_empty();
     problems.append(&mut reader.problems);
-    file.filter(|_| fine)
+    file.filter(|_| is_valid)
 }
 
-/// Takes what is there; paths are counted from the file's folder.
+/// Reads the settings that are present; paths are relative to the file's folder.
 fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
     let path = |found: Option<super::reader::Found<String>>| found.map(|p| folder.join(p.value));
     let value = |found: Option<super::reader::Found<String>>| found.map(|found| found.value);
-    let operator = root.text(reader, "operator");
+    let operator = root.string(reader, "operator");
     let mut raw = Raw {
-        federation: path(root.text(reader, "federation")),
-        certificate: path(root.text(reader, "certificate")),
+        federation: path(root.string(reader, "federation")),
+        certificate: path(root.string(reader, "certificate")),
         operator_at: operator.as_ref().and_then(|found| found.at),
         operator: value(operator),
-        store: path(root.text(reader, "store")),
+        store: path(root.string(reader, "store")),
         new_key_until: root
-            .number(reader, "new_key_until")
+            .integer(reader, "new_key_until")
             .map(|found| found.value),
         missed_blocks: missed_blocks(reader, &mut root),
         messenger: messenger::take(reader, &mut root, folder),
@@ -236,13 +240,13 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
         ..Raw::default()
     };
     if let Some(mut node) = root.table(reader, "node") {
-        raw.node_at = node.place();
-        let url = node.text(reader, "url");
+        raw.node_at = node.offset();
+        let url = node.string(reader, "url");
         raw.url_at = url.as_ref().and_then(|found| found.at);
         raw.url = value(url);
-        raw.cookie = path(node.text(reader, "cookie"));
-        raw.user = value(node.text(reader, "user"));
-        raw.password_file = path(node.text(reader, "password_file"));
+        raw.cookie = path(node.string(reader, "cookie"));
+        raw.user = value(node.string(reader, "user"));
+        raw.password_file = path(node.string(reader, "password_file"));
         raw.timeout = node.duration(reader, "timeout").map(|found| found.value);
         node.finish(reader);
     }
@@ -251,13 +255,13 @@ fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
 }
 
 fn missed_blocks(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<NonZeroU32> {
-    let found = root.number(reader, "missed_blocks")?;
+    let found = root.integer(reader, "missed_blocks")?;
     let blocks = NonZeroU32::new(found.value);
     if blocks.is_none() {
-        reader.note(
+        reader.report(
             found.at,
-            "`missed_blocks` is 0: a block is missed when there is one".to_owned(),
-            "write the number of blocks without this operator's share that are an alarm, 3 if left away",
+            "`missed_blocks` is 0, it must be at least 1".to_owned(),
+            "write after how many blocks without this operator's share to raise an alarm, or omit it for 3",
         );
     }
     blocks
@@ -289,7 +293,7 @@ impl Raw {
         replace(&mut self.timeout, &overrides.node_timeout);
     }
 
-    /// Demands what must be there.
+    /// Checks that required settings are present.
     fn require(
         self,
         reader: &mut Reader<'_>,
@@ -297,16 +301,17 @@ impl Raw {
         public: &Path,
         file: Option<FederationFile>,
     ) -> Option<Config> {
-        let mut places = Places::new(path);
-        self.messenger.place(reader, path, &mut places);
-        self.keys.place(reader, path, &mut places);
-        places.note(
+        let mut locations = Locations::new(path);
+        self.messenger
+            .record_locations(reader, path, &mut locations);
+        self.keys.record_locations(reader, path, &mut locations);
+        locations.record(
             Setting::Node,
             path,
             reader.line(self.url_at.or(self.node_at)),
         );
-        let mut missing = |what: &str, cure: &str| {
-            reader.note(None, format!("`{what}` is missing"), cure);
+        let mut missing = |what: &str, help: &str| {
+            reader.report(None, format!("`{what}` is missing"), help);
         };
         if self.operator.is_none() {
             missing(
@@ -317,7 +322,7 @@ impl Raw {
         if self.store.is_none() {
             missing(
                 "store",
-                "add `store = \"store\"`, a folder of this operator's own",
+                "add `store = \"store\"`, a folder that only this operator uses",
             );
         }
         if self.url.is_none() {
@@ -327,21 +332,17 @@ impl Raw {
             );
         }
         if self.user.is_some() != self.password_file.is_some() {
-            missing("user or password_file", "give both, or a cookie");
+            missing("user or password_file", "set both, or a cookie");
         }
-        // Nothing is asked yet.
+        // This only checks the URL; nothing is sent.
         if let Some(url) = &self.url
             && let Err(error) = NodeClient::new(NodeConfig::new(url))
         {
-            let cure = "write what the node's rpcport is, as in \"http://127.0.0.1:7041\"";
-            reader.note(self.url_at, format!("`url`: {error}"), cure);
+            let help = "write the node's address and rpcport, as in \"http://127.0.0.1:7041\"";
+            reader.report(self.url_at, format!("`url`: {error}"), help);
         }
         if self.cookie.is_some() && self.user.is_some() {
-            reader.note(
-                None,
-                "both a cookie and a user are given",
-                "keep one of them",
-            );
+            reader.report(None, "both `cookie` and `user` are set", "keep one of them");
         }
         let keys = self.keys.require(reader);
         let file = file?;
@@ -353,7 +354,7 @@ impl Raw {
                 .iter()
                 .map(|o| o.name.as_str())
                 .collect();
-            reader.note(
+            reader.report(
                 self.operator_at,
                 format!("operator `{operator}` is not in the roster"),
                 format!("choose one of {}", known.join(", ")),
@@ -363,12 +364,12 @@ impl Raw {
         let endpoint = &file.federation.operator(me)?.endpoint;
         let messenger = self.messenger.require(reader, endpoint);
         for (id, line) in file.federation.ids().zip(&file.endpoint_lines) {
-            places.note(Setting::Endpoint(id), public, *line);
+            locations.record(Setting::Endpoint(id), public, *line);
         }
         let by_zmq = matches!(messenger, Some(MessengerAccess::Zmq { .. }));
         if by_zmq || (file.classic_until.is_some() && file.classic_kafka.is_none()) {
-            let twice = messenger::same_endpoints(&file.federation, &places);
-            reader.problems.extend(twice);
+            let duplicates = messenger::duplicate_endpoints(&file.federation, &locations);
+            reader.problems.extend(duplicates);
         }
         Some(Config {
             federation: file.federation,
@@ -392,7 +393,7 @@ impl Raw {
             sweep: file.sweep,
             reissuance: file.reissuance,
             certificate: None,
-            places,
+            locations,
         })
     }
 }

@@ -1,8 +1,8 @@
-//! Settings of `operator.toml` given elsewhere: by a flag or an environment variable.
+//! Flags and environment variables that replace settings of `operator.toml`.
 
 use std::{path::PathBuf, time::Duration};
 
-/// Settings that replace those of `operator.toml`; none leaves the file's.
+/// Settings that replace those of `operator.toml`; `None` keeps the file's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
     clippy::exhaustive_structs,
@@ -13,17 +13,17 @@ pub struct Overrides {
     pub federation: Option<PathBuf>,
     /// The certificate of the ceremony.
     pub certificate: Option<PathBuf>,
-    /// Which operator, by name.
+    /// The operator's name.
     pub operator: Option<String>,
     /// The folder of the store.
     pub store: Option<PathBuf>,
-    /// Up to which height of the chain the block key counts as new.
+    /// The chain height up to which the block key counts as new.
     pub new_key_until: Option<u32>,
-    /// How the operators talk: zmq or kafka.
+    /// The messenger: zmq or kafka.
     pub messenger: Option<String>,
     /// Kafka's brokers.
     pub brokers: Option<Vec<String>>,
-    /// Where to listen for the other operators.
+    /// The address to listen on for the other operators.
     pub listen: Option<String>,
     /// The file of the block key.
     pub block_key_file: Option<PathBuf>,
@@ -37,6 +37,6 @@ pub struct Overrides {
     pub node_user: Option<String>,
     /// A file with the node's `rpcpassword`.
     pub node_password_file: Option<PathBuf>,
-    /// How long a call to the node may take.
+    /// The timeout of a call to the node.
     pub node_timeout: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! Taking settings out of a table one by one, and noting all that is wrong on the way.
+//! Reads settings from a table one by one and collects all errors.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{report::Problem, text};
 
-/// A file being read, with what was found wrong so far.
+/// A file being read, with the errors found so far.
 pub(super) struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
@@ -26,7 +26,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Parses the whole, or notes the first place where it is no TOML.
+    /// Parses the file, or reports the first syntax error.
     pub(super) fn parse(&mut self) -> Option<Document<&'a str>> {
         match Document::parse(self.text) {
             Ok(document) => Some(document),
@@ -36,8 +36,8 @@ impl<'a> Reader<'a> {
                     file: self.path.to_owned(),
                     line: Some(text::line_of(self.text, at)),
                     column: Some(text::column_of(self.text, at)),
-                    message: format!("no TOML: {}", one_line(error.message())),
-                    cure: "correct this place; nothing else was looked at yet, see https://toml.io"
+                    message: format!("not valid TOML: {}", one_line(error.message())),
+                    help: "correct the syntax (see https://toml.io); the settings are checked after that"
                         .to_owned(),
                 });
                 None
@@ -45,28 +45,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes a problem at a byte of the text.
-    pub(super) fn note(
+    /// Reports a problem at a byte offset of the text.
+    pub(super) fn report(
         &mut self,
         at: Option<usize>,
         message: impl Into<String>,
-        cure: impl Into<String>,
+        help: impl Into<String>,
     ) {
         self.problems.push(Problem {
             file: self.path.to_owned(),
             line: self.line(at),
             column: None,
             message: message.into(),
-            cure: cure.into(),
+            help: help.into(),
         });
     }
 
-    /// The line of a byte, counted from 1.
+    /// Returns the line of a byte offset, counted from 1.
     pub(super) fn line(&self, at: Option<usize>) -> Option<usize> {
         at.map(|at| text::line_of(self.text, at))
     }
 
-    /// Opens a table for taking settings out of it.
+    /// Returns a reader of a table's settings.
     pub(super) fn section<'t>(
         &self,
         name: &'static str,
@@ -82,14 +82,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A value with its place.
+/// A value with its byte offset in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Found<T> {
     pub(super) value: T,
     pub(super) at: Option<usize>,
 }
 
-/// A table of which settings are taken one by one.
+/// A table whose settings are read one by one.
 pub(super) struct Section<'t> {
     name: &'static str,
     table: &'t dyn TableLike,
@@ -98,8 +98,8 @@ pub(super) struct Section<'t> {
 }
 
 impl<'t> Section<'t> {
-    /// Where the table stands.
-    pub(super) const fn place(&self) -> Option<usize> {
+    /// Returns the table's byte offset in the file.
+    pub(super) const fn offset(&self) -> Option<usize> {
         self.at
     }
 
@@ -108,8 +108,8 @@ impl<'t> Section<'t> {
         self.table.get(key).filter(|item| !item.is_none())
     }
 
-    /// A text, if it is there.
-    pub(super) fn text(
+    /// Reads a string, if present.
+    pub(super) fn string(
         &mut self,
         reader: &mut Reader<'_>,
         key: &'static str,
@@ -122,17 +122,17 @@ impl<'t> Section<'t> {
                 at,
             }),
             None => {
-                reader.note(
+                reader.report(
                     at,
-                    format!("`{key}` is no text"),
-                    "write it in quotation marks",
+                    format!("`{key}` must be a string"),
+                    "put it in quotation marks",
                 );
                 None
             }
         }
     }
 
-    /// A text that must be there.
+    /// Reads a string that must be present.
     pub(super) fn required(
         &mut self,
         reader: &mut Reader<'_>,
@@ -140,27 +140,27 @@ impl<'t> Section<'t> {
     ) -> Option<Found<String>> {
         if self.table.get(key).is_none_or(Item::is_none) {
             self.taken.insert(key);
-            let place = if self.name.is_empty() {
+            let table = if self.name.is_empty() {
                 String::new()
             } else {
                 format!(" in [{}]", self.name)
             };
-            reader.note(
+            reader.report(
                 self.at,
-                format!("`{key}` is missing{place}"),
+                format!("`{key}` is missing{table}"),
                 format!("add `{key} = ...`"),
             );
             return None;
         }
-        self.text(reader, key)
+        self.string(reader, key)
     }
 
-    /// A text that must be there and parse.
+    /// Reads a string that must be present, and parses it.
     pub(super) fn parsed<T, E: core::fmt::Display>(
         &mut self,
         reader: &mut Reader<'_>,
         key: &'static str,
-        cure: &str,
+        help: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<Found<T>> {
         let found = self.required(reader, key)?;
@@ -170,14 +170,14 @@ impl<'t> Section<'t> {
                 at: found.at,
             }),
             Err(error) => {
-                reader.note(found.at, format!("`{key}`: {error}"), cure);
+                reader.report(found.at, format!("`{key}`: {error}"), help);
                 None
             }
         }
     }
 
-    /// A list of texts, if it is there.
-    pub(super) fn texts(
+    /// Reads an array of strings, if present.
+    pub(super) fn strings(
         &mut self,
         reader: &mut Reader<'_>,
         key: &'static str,
@@ -192,9 +192,9 @@ impl<'t> Section<'t> {
         match list {
             Some(value) => Some(Found { value, at }),
             None => {
-                reader.note(
+                reader.report(
                     at,
-                    format!("`{key}` is no list of texts"),
+                    format!("`{key}` must be an array of strings"),
                     format!("write `{key} = [\"...\", \"...\"]`"),
                 );
                 None
@@ -202,30 +202,31 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// All settings of a table whose keys are not known here, each a text, number or truth value.
-    pub(super) fn all_texts(self, reader: &mut Reader<'_>) -> BTreeMap<String, String> {
-        let mut texts = BTreeMap::new();
+    /// Reads all settings of a table with arbitrary keys; each must be a string, an integer or a
+    /// boolean.
+    pub(super) fn all_strings(self, reader: &mut Reader<'_>) -> BTreeMap<String, String> {
+        let mut strings = BTreeMap::new();
         for (key, item) in self.table.iter() {
             let value = match item.as_value() {
                 Some(Value::String(text)) => text.value().clone(),
                 Some(Value::Integer(number)) => number.value().to_string(),
-                Some(Value::Boolean(truth)) => truth.value().to_string(),
+                Some(Value::Boolean(boolean)) => boolean.value().to_string(),
                 _ => {
-                    reader.note(
+                    reader.report(
                         start(item),
-                        format!("`{key}` is no text"),
-                        "write it in quotation marks",
+                        format!("`{key}` must be a string"),
+                        "put it in quotation marks",
                     );
                     continue;
                 }
             };
-            texts.insert(key.to_owned(), value);
+            strings.insert(key.to_owned(), value);
         }
-        texts
+        strings
     }
 
-    /// A whole number from 0 up, if it is there.
-    pub(super) fn number(
+    /// Reads a non-negative integer, if present.
+    pub(super) fn integer(
         &mut self,
         reader: &mut Reader<'_>,
         key: &'static str,
@@ -238,32 +239,32 @@ impl<'t> Section<'t> {
         {
             Some(value) => Some(Found { value, at }),
             None => {
-                reader.note(
+                reader.report(
                     at,
-                    format!("`{key}` is no whole number from 0 to {}", u32::MAX),
-                    "write a plain number",
+                    format!("`{key}` must be an integer from 0 to {}", u32::MAX),
+                    "write it without quotation marks",
                 );
                 None
             }
         }
     }
 
-    /// A span of time, if it is there.
+    /// Reads a duration, if present.
     pub(super) fn duration(
         &mut self,
         reader: &mut Reader<'_>,
         key: &'static str,
     ) -> Option<Found<Duration>> {
-        let found = self.text(reader, key)?;
+        let found = self.string(reader, key)?;
         match parse_duration(&found.value) {
             Some(value) => Some(Found {
                 value,
                 at: found.at,
             }),
             None => {
-                reader.note(
+                reader.report(
                     found.at,
-                    format!("`{key}`: `{}` is no span of time", found.value),
+                    format!("`{key}`: `{}` is not a duration", found.value),
                     "write for example \"60s\", \"500ms\" or \"2m\"",
                 );
                 None
@@ -271,23 +272,23 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A table within this one, if it is there.
+    /// Returns a table within this one, if present.
     pub(super) fn table(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Option<Self> {
         let item = self.take(key)?;
         match item.as_table_like() {
             Some(table) => Some(reader.section(key, table, start(item))),
             None => {
-                reader.note(
+                reader.report(
                     start(item),
-                    format!("`{key}` is no table"),
-                    format!("begin it with [{key}]"),
+                    format!("`{key}` must be a table"),
+                    format!("start it with [{key}]"),
                 );
                 None
             }
         }
     }
 
-    /// The tables of a list of tables.
+    /// Returns the tables of an array of tables.
     pub(super) fn tables(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Vec<Self> {
         let Some(item) = self.take(key) else {
             return Vec::new();
@@ -301,17 +302,17 @@ impl<'t> Section<'t> {
                 })
                 .collect(),
             None => {
-                reader.note(
+                reader.report(
                     start(item),
-                    format!("`{key}` is no list of tables"),
-                    format!("begin each with [[{key}]]"),
+                    format!("`{key}` must be an array of tables"),
+                    format!("start each table with [[{key}]]"),
                 );
                 Vec::new()
             }
         }
     }
 
-    /// Notes every key that nobody took.
+    /// Reports every key that was not read.
     pub(super) fn finish(self, reader: &mut Reader<'_>) {
         for (key, item) in self.table.iter() {
             if self.taken.contains(key) || item.is_none() {
@@ -324,16 +325,16 @@ impl<'t> Section<'t> {
                 .map(|span| span.start)
                 .or_else(|| start(item))
                 .or(self.at);
-            let cure = match nearest(key, &self.taken) {
+            let help = match nearest(key, &self.taken) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => "remove it".to_owned(),
             };
-            reader.note(at, format!("unknown key `{key}`"), cure);
+            reader.report(at, format!("unknown key `{key}`"), help);
         }
     }
 }
 
-/// What a parser says in several lines, in one.
+/// Joins a parser's message of several lines into one.
 fn one_line(message: &str) -> String {
     let lines: Vec<_> = message.split_whitespace().collect();
     lines.join(" ")
@@ -343,7 +344,7 @@ fn start(item: &Item) -> Option<usize> {
     item.span().map(|span| span.start)
 }
 
-/// A span of time from its text.
+/// Parses a duration.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().ok()?;
@@ -356,7 +357,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// The known key that is at most two changes away.
+/// Returns the nearest known key, at most two edits away.
 fn nearest<'k>(key: &str, known: &BTreeSet<&'k str>) -> Option<&'k str> {
     known
         .iter()
@@ -366,7 +367,7 @@ fn nearest<'k>(key: &str, known: &BTreeSet<&'k str>) -> Option<&'k str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// Changes of one character from one text to another.
+/// Returns the edit distance of two texts.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().take(64).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -387,7 +388,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_known_key_is_offered() {
+    fn the_nearest_known_key_is_suggested() {
         let known = BTreeSet::from(["threshold", "interval"]);
         assert_eq!(nearest("treshold", &known), Some("threshold"));
         assert_eq!(nearest("interwal", &known), Some("interval"));

@@ -1,15 +1,15 @@
-//! `[[reissuance]]` in `federation.toml`: which assets are made more of, when, for whom, and out of
-//! whose tokens.
+//! `[[reissuance]]` in `federation.toml`: which assets are reissued, when, to whom, and which script
+//! holds the tokens.
 //!
 //! | key | meaning |
 //! |---|---|
 //! | `asset` | the asset's id, as the node shows it |
-//! | `rate` | a year's part of what is in circulation, in quotation marks: `"0.05"` |
-//! | `period` | blocks from one point to the next |
-//! | `start` | points are the multiples of `period` above this height; 0 if left away |
-//! | `destination` or `destination_script` | address or script in hex that what is made goes to |
+//! | `rate` | yearly fraction of the amount in circulation, in quotation marks: `"0.05"` |
+//! | `period` | blocks from one reissuance to the next |
+//! | `start` | reissuances are due at the multiples of `period` above this height; default 0 |
+//! | `destination` or `destination_script` | the address, or the script in hex, that receives the new amounts |
 //! | `script`, `script_type` | the M-of-N script that holds the tokens, in hex; `p2wsh` or `p2sh` |
-//! | `fee`, `fee_asset` | what each transaction pays, in satoshi of which asset; nothing if left away |
+//! | `fee`, `fee_asset` | the fee of each transaction in satoshi, and its asset; default no fee |
 
 use core::time::Duration;
 
@@ -24,16 +24,16 @@ use hex_conservative::FromHex;
 
 use super::reader::{Found, Reader, Section};
 
-/// What the settings depend on besides.
-pub(super) struct Surroundings<'a> {
+/// The federation's settings that reissuance depends on.
+pub(super) struct ChainContext<'a> {
     pub(super) dialect: Dialect,
     pub(super) interval: Duration,
     pub(super) genesis: federation_chain::BlockHash,
-    /// The chain's name at the node, for the prefixes of its addresses.
+    /// The node's name for the chain, which determines the address prefixes.
     pub(super) chain: &'a str,
 }
 
-/// A table as it stands in the file.
+/// A table as found in the file.
 pub(super) struct RawAsset {
     at: Option<usize>,
     asset: Option<Found<AssetId>>,
@@ -48,7 +48,7 @@ pub(super) struct RawAsset {
     fee_asset: Option<Found<String>>,
 }
 
-/// Takes all tables.
+/// Reads all tables.
 pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Vec<RawAsset> {
     let sections = root.tables(reader, "reissuance");
     sections
@@ -58,7 +58,7 @@ pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Vec<RawAs
 }
 
 fn take_one(reader: &mut Reader<'_>, mut section: Section<'_>) -> RawAsset {
-    let at = section.place();
+    let at = section.offset();
     let asset = section.parsed(
         reader,
         "asset",
@@ -68,15 +68,15 @@ fn take_one(reader: &mut Reader<'_>, mut section: Section<'_>) -> RawAsset {
     let rate = section.parsed(
         reader,
         "rate",
-        "write it in quotation marks, as \"0.05\"",
+        "write it as a string, for example \"0.05\"",
         str::parse::<Rate>,
     );
-    let period = section.number(reader, "period");
+    let period = section.integer(reader, "period");
     if period.is_none() {
-        reader.note(
+        reader.report(
             at,
-            "`period` is missing in [reissuance], or no number",
-            "add `period = ...`, the blocks from one reissuance to the next",
+            "`period` is missing in [reissuance] or not an integer",
+            "add `period = ...`, the number of blocks from one reissuance to the next",
         );
     }
     let raw = RawAsset {
@@ -84,45 +84,45 @@ fn take_one(reader: &mut Reader<'_>, mut section: Section<'_>) -> RawAsset {
         asset,
         rate,
         period,
-        start: section.number(reader, "start"),
-        address: section.text(reader, "destination"),
-        destination_script: section.text(reader, "destination_script"),
+        start: section.integer(reader, "start"),
+        address: section.string(reader, "destination"),
+        destination_script: section.string(reader, "destination_script"),
         script: section.parsed(
             reader,
             "script",
-            "write the M-of-N script that holds the tokens, in hex; `multisig script --role reissuance` makes it",
+            "write the M-of-N script that holds the tokens, in hex; `multisig script --role reissuance` creates it",
             MultisigScript::from_hex,
         ),
-        script_type: section.text(reader, "script_type"),
-        fee: section.number(reader, "fee"),
-        fee_asset: section.text(reader, "fee_asset"),
+        script_type: section.string(reader, "script_type"),
+        fee: section.integer(reader, "fee"),
+        fee_asset: section.string(reader, "fee_asset"),
     };
     section.finish(reader);
     raw
 }
 
 impl RawAsset {
-    /// The settings, if all is well; what is not is noted.
+    /// Returns the settings, or reports what is wrong with them.
     pub(super) fn settings(
         self,
         reader: &mut Reader<'_>,
-        around: &Surroundings<'_>,
+        context: &ChainContext<'_>,
     ) -> Option<AssetSettings> {
         let at = self.at;
-        let kind = self.kind(reader, around.dialect)?;
-        let destination = self.destination(reader, around)?;
+        let kind = self.kind(reader, context.dialect)?;
+        let destination = self.destination(reader, context)?;
         let fee = self.fee(reader)?;
         let mut check = |result: Result<AssetSettings, String>| match result {
             Ok(settings) => Some(settings),
             Err(message) => {
-                reader.note(at, message, "correct this [[reissuance]] table");
+                reader.report(at, message, "correct this [[reissuance]] table");
                 None
             }
         };
         let start = BlockHeight::new(self.start.map_or(0, |found| found.value));
         let (asset, rate, period) = (self.asset?.value, self.rate?.value, self.period?.value);
         let script = self.script?.value;
-        let made = Schedule::new(rate, period, around.interval, start)
+        let made = Schedule::new(rate, period, context.interval, start)
             .map_err(|error| error.to_string())
             .and_then(|schedule| {
                 let tokens = TokenScript::new(script, kind).map_err(|error| error.to_string())?;
@@ -130,8 +130,8 @@ impl RawAsset {
                     .map_err(|error| error.to_string())?
                     .with_fee(fee);
                 let chain = Chain {
-                    genesis: around.genesis,
-                    tokens: TokenForm::of(around.dialect),
+                    genesis: context.genesis,
+                    tokens: TokenForm::of(context.dialect),
                 };
                 settings.check(&chain).map_err(|error| error.to_string())?;
                 Ok(settings)
@@ -147,7 +147,7 @@ impl RawAsset {
                 "p2sh" => Some(ScriptKind::P2sh),
                 "p2wsh" => Some(ScriptKind::P2wsh),
                 other => {
-                    reader.note(
+                    reader.report(
                         found.at,
                         format!("`script_type`: unknown type `{other}`"),
                         "choose p2wsh or p2sh",
@@ -158,15 +158,15 @@ impl RawAsset {
         }
     }
 
-    fn destination(&self, reader: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Script> {
+    fn destination(&self, reader: &mut Reader<'_>, context: &ChainContext<'_>) -> Option<Script> {
         match (&self.address, &self.destination_script) {
             (Some(address), None) => {
-                let script = script_of_address(&address.value, around.chain, around.dialect);
+                let script = script_of_address(&address.value, context.chain, context.dialect);
                 if script.is_none() {
-                    reader.note(
+                    reader.report(
                         address.at,
-                        format!("`destination`: `{}` is no address of this chain", address.value),
-                        "check it; a chain with prefixes of its own needs `destination_script`, what `getaddressinfo` or `validateaddress` shows as scriptPubKey",
+                        format!("`destination`: `{}` is not an address of this chain", address.value),
+                        "check it; if the chain has custom prefixes, set `destination_script` to the scriptPubKey that `getaddressinfo` or `validateaddress` shows",
                     );
                 }
                 script
@@ -174,19 +174,19 @@ impl RawAsset {
             (None, Some(script)) => match Vec::from_hex(&script.value) {
                 Ok(bytes) if !bytes.is_empty() => Some(Script::from(bytes)),
                 _ => {
-                    reader.note(
+                    reader.report(
                         script.at,
-                        "`destination_script` is no script in hex",
-                        "write what `getaddressinfo` or `validateaddress` shows as scriptPubKey",
+                        "`destination_script` must be a script in hex",
+                        "write the scriptPubKey that `getaddressinfo` or `validateaddress` shows",
                     );
                     None
                 }
             },
             _ => {
-                reader.note(
+                reader.report(
                     self.at,
-                    "[reissuance] needs one of `destination` and `destination_script`",
-                    "add `destination = \"...\"` with the address that what is made goes to",
+                    "[reissuance] must have either `destination` or `destination_script`",
+                    "add `destination = \"...\"` with the address that receives the new amounts",
                 );
                 None
             }
@@ -198,9 +198,9 @@ impl RawAsset {
         match (&self.fee_asset, amount) {
             (None, 0) | (Some(_), 0) => Some(None),
             (None, _) => {
-                reader.note(
+                reader.report(
                     self.at,
-                    "`fee` is given without `fee_asset`",
+                    "`fee` is set, but `fee_asset` is not",
                     "add `fee_asset = \"...\"` with the id of the asset that the chain takes fees in",
                 );
                 None
@@ -211,10 +211,10 @@ impl RawAsset {
                     amount: amount.into(),
                 })),
                 Err(_) => {
-                    reader.note(
+                    reader.report(
                         found.at,
-                        format!("`fee_asset`: `{}` is no asset id", found.value),
-                        "write 64 hexadecimal digits as the node shows them",
+                        format!("`fee_asset`: `{}` is not an asset id", found.value),
+                        "write the asset's id, 64 hexadecimal digits as the node shows it",
                     );
                     None
                 }
@@ -223,8 +223,8 @@ impl RawAsset {
     }
 }
 
-/// The script that an address stands for, by the prefixes of the chain with this name at its node;
-/// unknown chains have those of custom ones. None if it is no address of the chain.
+/// Returns the script of an address, by the address prefixes of the node's chain of this name; unknown
+/// names get the prefixes of custom chains. Returns `None` if it is not an address of the chain.
 #[must_use]
 pub fn script_of_address(address: &str, chain: &str, dialect: Dialect) -> Option<Script> {
     if dialect != Dialect::Ocean {
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_by_the_chains_prefixes() {
+    fn addresses_are_parsed_with_the_prefixes_of_their_chain() {
         let p2pkh = script_of_address(
             "2dhfx249gZKqMGKtKAgceuCyDiHVEeVZWzU",
             "ocean_test",

@@ -1,21 +1,21 @@
-//! What is wrong with configuration files, all at once.
+//! The report of all errors in the configuration files.
 
 use core::fmt;
 use std::path::PathBuf;
 
-/// One thing that is wrong, where, and what to do.
+/// An error in a configuration file: where it is, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// The line, counted from 1; none where the whole file is meant.
+    /// The line, counted from 1; `None` if the error is about the whole file.
     pub line: Option<usize>,
-    /// The place in the line, counted in characters from 1; told where the text is no TOML.
+    /// The column in characters, counted from 1; set if the text is not valid TOML.
     pub column: Option<usize>,
     /// What is wrong.
     pub message: String,
     /// What to do.
-    pub cure: String,
+    pub help: String,
 }
 
 impl fmt::Display for Problem {
@@ -27,11 +27,11 @@ impl fmt::Display for Problem {
                 write!(f, ":{column}")?;
             }
         }
-        write!(f, ": {}\n   do: {}", self.message, self.cure)
+        write!(f, ": {}\n   help: {}", self.message, self.help)
     }
 }
 
-/// Everything that is wrong with the files.
+/// All errors in the files.
 #[derive(Debug, Clone, PartialEq, Eq, Default, thiserror::Error)]
 pub struct ConfigReport {
     /// The problems, by file and line.

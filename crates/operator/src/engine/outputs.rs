@@ -69,7 +69,7 @@ impl Engine {
 
     /// Whether an observer begins to take part with these records.
     fn takes_part(&self, records: &[Record]) -> bool {
-        let is_one = |record: &Record| matches!(record, Record::Standing(Standing::TakingPart));
+        let is_one = |record: &Record| matches!(record, Record::Standing(Standing::Participating));
         self.status.borrow().observing && records.iter().any(is_one)
     }
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use federation_chain::{Block, Dialect, HeaderFields, Proof, SigningRules};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_ocean_rpc::{BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, SubmitOutcome};
+use federation_ocean_rpc::{BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, SubmitOutcome};
 use federation_roster::Operator;
 use federation_signer::{MemoryGuardStore, Secret, SoftwareSigner};
 use secp256k1::{Message, SECP256K1, SecretKey};
@@ -95,7 +95,7 @@ impl Node for Headers {
     async fn network_info(&self) -> Result<NetworkInfo, RpcError> {
         unknown()
     }
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
         unknown()
     }
 }

@@ -570,8 +570,12 @@ impl Reading for LedgerLog<'_> {
             LedgerEvent::Uncountable(why) => {
                 tracing::error!(%asset, %height, %why, "asset can no longer be reissued");
             }
-            LedgerEvent::PassedOver { what, most, total } => {
-                tracing::warn!(%asset, %height, most, total, "more {what} on the chain than are kept: the rest is not used");
+            LedgerEvent::Untracked {
+                kind: what,
+                limit: most,
+                total,
+            } => {
+                tracing::warn!(%asset, %height, most, total, "the chain has more {what} than are kept: the rest is not used");
             }
             LedgerEvent::NoAmount { point, error } => {
                 tracing::error!(%asset, %point, %error, "asset can no longer be reissued");

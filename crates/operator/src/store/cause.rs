@@ -1,4 +1,4 @@
-//! Telling what the system refuses, and what a newer version wrote, from what is damaged.
+//! Tells errors of the system, and data of newer versions, from damage.
 
 use core::error::Error;
 use std::io;
@@ -11,16 +11,16 @@ use super::guard::UnknownStanding;
 /// Why a database failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The system refuses it, and said why.
+    /// The system refused access, for this reason.
     System(SystemFault, String),
-    /// What is in it is whole, and a newer version's.
+    /// The data is intact, but a newer version wrote it.
     Newer(String),
-    /// What is in it makes no sense.
+    /// The data is damaged.
     Damage(String),
 }
 
 impl Cause {
-    /// Sorts an error of the database. What is not known to be the system's is damage.
+    /// Classifies an error of the database. What is not known to be an error of the system is damage.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         if let Some(error) = error.downcast_ref::<GuardStoreError>() {
             return match error {
@@ -36,7 +36,7 @@ impl Cause {
         }
         match storage(error) {
             Some(StorageError::Io(error)) => Self::of_system(error),
-            // After a failed write or read nothing more is done until the file is opened anew.
+            // After a failed read or write, the database does nothing more until it is reopened.
             Some(
                 other @ (StorageError::PreviousIo
                 | StorageError::Unsupported
@@ -64,7 +64,7 @@ impl Cause {
     }
 }
 
-/// What the database's storage said, whatever was being done.
+/// Returns the storage error inside an error of any operation.
 fn storage<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e StorageError> {
     if let Some(error) = error.downcast_ref::<StorageError>() {
         return Some(error);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_refuses_is_found_in_each_error_of_the_database() {
+    fn errors_of_the_system_are_recognized_in_every_error_type_of_the_database() {
         let errors: [Box<dyn Error>; 7] = [
             Box::new(denied()),
             Box::new(StorageError::Io(denied())),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_damage_and_an_earlier_failure_is_not() {
+    fn corrupt_data_is_damage_and_an_earlier_failure_is_not() {
         let corrupted = || StorageError::Corrupted("a page".to_owned());
         let short = || StorageError::Io(io::ErrorKind::UnexpectedEof.into());
         for error in [corrupted(), short()] {

@@ -1,4 +1,4 @@
-//! Opening a database: one process at a time, nothing torn or altered, of the right owner.
+//! Opens databases: for one process at a time, intact, and of the right owner.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,69 +14,69 @@ use redb::{
 
 use super::StoreError;
 
-/// Memory for pages of each database: the records of a few heights fit many times over.
+/// The page cache of each database, many times the size of the records of a few heights.
 const CACHE_BYTES: usize = 256 * 1024;
 
 /// The format of the databases that this version writes and reads.
 pub(super) const FORMAT: u8 = 1;
 
-/// What a database says of itself.
+/// The database's format and owner.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-/// Set once damage was found: the library may mend a file by going back to an older state, which
-/// is the one thing that must not happen unnoticed.
+/// Set once damage was found: the library may repair a file by returning to an older state, which
+/// must never happen unnoticed.
 const DAMAGED: &str = "damaged";
 
-/// How often, and after which pause, a database in use is tried again: a daemon that was stopped a
-/// moment ago may still be closing it.
+/// How often, and after which pause, to retry a database in use: a daemon that was stopped a moment
+/// ago may still be closing it.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// An open database that belongs to whom it should.
-pub(super) struct Opened {
+/// An open database of the right owner.
+pub(super) struct OpenDatabase {
     pub(super) database: Database,
-    /// Whether there was nothing in it.
+    /// Whether it was empty.
     pub(super) is_new: bool,
 }
 
-/// Opens or makes a database whose meta table says just this, besides its format.
+/// Opens or creates a database of this owner and of the format of this version.
 pub(super) fn open(
     folder: &Path,
     name: &str,
     owner: &[(&'static str, &[u8])],
-) -> Result<Opened, StoreError> {
-    make_folder(folder)?;
+) -> Result<OpenDatabase, StoreError> {
+    create_folder(folder)?;
     let path = folder.join(name);
-    let existed = is_there(&path)? || !make(&path)?;
-    // The library's pages hold lengths and offsets that it believes, so a file that was altered
-    // can make it panic before its checksums tell.
+    let existed = exists(&path)? || !create_empty(&path)?;
+    // The library trusts lengths and offsets in its pages, so an altered file can make it panic before
+    // it verifies checksums.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let mut database = create(&path)?;
         if existed {
             check_integrity(&mut database, &path)?;
         }
         let is_new = check_owner(&database, &path, owner)?;
-        Ok(Opened { database, is_new })
+        Ok(OpenDatabase { database, is_new })
     }))
-    .unwrap_or_else(|_| Err(damaged(&path, "its pages make no sense")));
+    .unwrap_or_else(|_| Err(damaged(&path, "its pages are invalid")));
     if existed {
         return opened;
     }
-    let made = opened.and_then(|opened| {
+    let created = opened.and_then(|opened| {
         sync_folder(folder)?;
         Ok(opened)
     });
-    if let Err(StoreError::System { .. } | StoreError::Write { .. }) = made {
-        // Nothing was ever kept in it, and half of a database would be taken for a damaged one.
+    if let Err(StoreError::System { .. } | StoreError::Write { .. }) = created {
+        // It never held data, and a partly created database would be reported as damaged.
         if let Err(error) = std::fs::remove_file(&path) {
-            tracing::warn!(%error, path = %path.display(), "what was begun of a new store is left");
+            tracing::warn!(%error, path = %path.display(), "incomplete new store not removed");
         }
     }
-    made
+    created
 }
 
-/// Makes an empty file; false if somebody else made it meanwhile.
-fn make(path: &Path) -> Result<bool, StoreError> {
+/// Creates an empty file. Returns `false` if it was created by another process in the meantime.
+fn create_empty(path: &Path) -> Result<bool, StoreError> {
     use std::io::ErrorKind::AlreadyExists;
     let mut options = std::fs::OpenOptions::new();
     match options.write(true).create_new(true).open(path) {
@@ -107,34 +107,34 @@ fn create(path: &Path) -> Result<Database, StoreError> {
     }
 }
 
-/// Whether there is a file. One that cannot be looked for is not taken for missing.
+/// Returns whether a file exists.
 ///
 /// # Errors
-/// If the system does not say.
-pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
+/// If the system does not tell: a file that cannot be looked up must not pass for a missing one.
+pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
     path.try_exists()
         .map_err(|error| StoreError::system(path, &error))
 }
 
-/// Begins to write so that a commit is there for good when it returns.
+/// Begins a write whose commit is durable when it returns.
 ///
-/// In two phases: a commit of one phase counts by its checksum, so damage to the newest one, in a
-/// file that was not closed, would pass for a write that was never finished.
+/// Commits are in two phases: a one-phase commit is valid if its checksum is, so damage to the newest
+/// one, in a file that was not closed, would pass for a write that was never finished.
 pub(super) fn begin_write(database: &Database) -> Result<WriteTransaction, TransactionError> {
     let mut write = database.begin_write()?;
     write.set_two_phase_commit(true);
     Ok(write)
 }
 
-/// Reads every page. What a crash has left half written is no damage: it was never acknowledged.
+/// Reads every page. Incomplete writes after a crash are not damage: they were never acknowledged.
 fn check_integrity(database: &mut Database, path: &Path) -> Result<(), StoreError> {
     let read_failed = |error: &(dyn core::error::Error + 'static)| StoreError::read(path, error);
     match database.check_integrity() {
         Ok(true) => {}
         Ok(false) => {
-            // Should the mark not become durable, the next start finds the damage itself.
+            // If the mark does not become durable, the next start finds the damage itself.
             if let Err(error) = mark_damaged(database) {
-                tracing::warn!(%error, "that the store is damaged could not be kept in it");
+                tracing::warn!(%error, "damaged store not marked as damaged");
             }
             return Err(damaged(path, "checksums do not match"));
         }
@@ -161,7 +161,7 @@ fn mark_damaged(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Checks format and owner, or writes them where there are none; whether that was so.
+/// Checks format and owner, or writes them if there are none. Returns whether they were written.
 fn check_owner(
     database: &Database,
     path: &Path,
@@ -181,7 +181,7 @@ fn check_owner(
                 Some(found) if found == *expected => {}
                 Some(found) => return Err(foreign(path, name, &found, expected)),
                 None => {
-                    // One that was torn while it was made is as good as none.
+                    // A database that was torn during its creation counts as new.
                     is_new = true;
                     meta.insert(*name, *expected)
                         .map_err(|e| failed(e.into()))?;
@@ -195,15 +195,15 @@ fn check_owner(
     Ok(is_new)
 }
 
-/// Gives a database to another owner, whosever it is now, with all that is in it; whether there is
-/// one.
+/// Changes the owner of a database and keeps its data, whoever owns it now. Returns whether there is a
+/// database.
 pub(super) fn change_owner(
     folder: &Path,
     name: &str,
     owner: &[(&'static str, &[u8])],
 ) -> Result<bool, StoreError> {
     let path = folder.join(name);
-    if !is_there(&path)? {
+    if !exists(&path)? {
         return Ok(false);
     }
     let failed = |error: redb::Error| StoreError::write(&path, &error);
@@ -228,7 +228,7 @@ pub(super) fn change_owner(
         write.commit().map_err(|e| failed(e.into()))?;
         Ok(true)
     }))
-    .unwrap_or_else(|_| Err(damaged(&path, "its pages make no sense")))
+    .unwrap_or_else(|_| Err(damaged(&path, "its pages are invalid")))
 }
 
 fn foreign(path: &Path, what: &'static str, found: &[u8], expected: &[u8]) -> StoreError {
@@ -255,8 +255,8 @@ fn damaged(path: &Path, reason: &str) -> StoreError {
     }
 }
 
-/// Makes the folder, for its owner only, and makes its own entry durable.
-fn make_folder(folder: &Path) -> Result<(), StoreError> {
+/// Creates the folder, accessible to its owner only, and makes its entry in the parent durable.
+fn create_folder(folder: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -273,7 +273,7 @@ fn make_folder(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes the names in a folder durable: a synced file in an unsynced folder can be lost.
+/// Makes the entries of a folder durable: a synced file in an unsynced folder can be lost.
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     std::fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
@@ -311,7 +311,7 @@ mod tests {
             .len()
     }
 
-    /// The bytes of a database with forty entries, closed or as a crash leaves it.
+    /// Returns the bytes of a database with forty entries, closed or as a crash leaves it.
     fn bytes(closed: bool) -> Vec<u8> {
         let folder = tempfile::tempdir().expect("a folder");
         let opened = open(folder.path(), "a.redb", OWNER).expect("new");
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_leaves_is_no_damage_and_loses_nothing() {
+    fn a_crash_damages_nothing_and_loses_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("a.redb"), bytes(false)).expect("written");
         let opened = open(folder.path(), "a.redb", OWNER).expect("it opens");
@@ -333,17 +333,17 @@ mod tests {
     }
 
     #[test]
-    fn a_new_owner_gets_all_that_is_there() {
+    fn a_new_owner_gets_all_data() {
         let folder = tempfile::tempdir().expect("a folder");
-        let heir: &[(&str, &[u8])] = &[("owner", b"you")];
-        let change = || change_owner(folder.path(), "a.redb", heir);
+        let new_owner: &[(&str, &[u8])] = &[("owner", b"you")];
+        let change = || change_owner(folder.path(), "a.redb", new_owner);
         assert_eq!(change(), Ok(false));
         let opened = open(folder.path(), "a.redb", OWNER).expect("new");
         write(&opened.database, 0..40);
         assert!(matches!(change(), Err(StoreError::InUse { .. })));
         drop(opened);
         assert_eq!(change(), Ok(true));
-        let opened = open(folder.path(), "a.redb", heir).expect("it opens");
+        let opened = open(folder.path(), "a.redb", new_owner).expect("it opens");
         assert_eq!(count(&opened.database), 40);
         drop(opened);
         let before = open(folder.path(), "a.redb", OWNER).map(|opened| opened.is_new);
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_at_each_start() {
+    fn damage_is_reported_at_each_start() {
         let mut bytes = bytes(true);
         let at = bytes
             .windows(64)
@@ -389,7 +389,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_folder_is_for_its_owner_only() {
+    fn the_folder_is_accessible_to_its_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let deep = folder.path().join("one/two");
@@ -401,7 +401,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// The file either opens with all that was written, or not at all.
+        /// The file opens either with all data or not at all.
         #[test]
         fn a_changed_bit_loses_nothing_silently(
             closed in any::<bool>(),

@@ -1,4 +1,4 @@
-//! What can be wrong with a store, and what to do.
+//! The errors of stores, and what to do about them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,82 +11,82 @@ use super::cause::Cause;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The system refuses its folder or a file in it, which says nothing against what is in the file.
-    #[error("{} cannot be used: {fault} ({reason}): {}; {}, so leave it where it is", path.display(), fault.cure(), meanwhile(*fault))]
+    /// The system refuses access to its folder or a file in it, which is no sign of damage.
+    #[error("{} cannot be used: {fault} ({reason}): {}; {}, so leave it where it is", path.display(), fault.cure(), condition(*fault))]
     System {
         /// The folder or the database.
         path: PathBuf,
-        /// What is the matter.
+        /// The kind of fault.
         fault: SystemFault,
-        /// What the system said, and whose the file is.
+        /// The system's error, and the file's owner if it matters.
         reason: String,
     },
     /// Another process has it open.
-    #[error("{} is open in another process: stop the other daemon, two with one key are not allowed", path.display())]
+    #[error("{} is open in another process: stop the other daemon; never run two with one key", path.display())]
     InUse {
         /// The database.
         path: PathBuf,
     },
     /// The database cannot be opened.
-    #[error("{} cannot be read ({reason}): restore the disk if that can be done, but no older store; else see `federation guard repair`, or move the store away and start with --observe", path.display())]
+    #[error("{} cannot be read ({reason}): restore the disk if possible, but never an older store; otherwise see `federation guard repair`, or move the store away and start with --observe", path.display())]
     Damaged {
         /// The database.
         path: PathBuf,
-        /// What the database said.
+        /// The database's error.
         reason: String,
     },
     /// It belongs to another federation or operator.
-    #[error("{} belongs to another {what} ({found}, this is {expected}): {}", path.display(), cure_of_foreign(what))]
+    #[error("{} belongs to another {what} ({found}, expected {expected}): {}", path.display(), foreign_help(what))]
     Foreign {
         /// The database.
         path: PathBuf,
-        /// What differs.
+        /// The part of its identity that differs.
         what: &'static str,
-        /// What the store says.
+        /// The store's value.
         found: String,
-        /// What was expected.
+        /// The expected value.
         expected: String,
     },
-    /// The key was handed on to another machine.
-    #[error("{} was moved away by `guard export` (number {number}): the key signs on another machine now, do not start this one; `guard import` with a record of that machine brings it back", path.display())]
+    /// The key was moved to another machine.
+    #[error("{} was moved away by `guard export` (number {number}): the key signs on another machine now, do not start this one; to bring it back, `guard import` a record of that machine", path.display())]
     MovedAway {
         /// The database.
         path: PathBuf,
-        /// How often the key was handed on, that time included.
+        /// How often the key was moved, including this time.
         number: u32,
     },
-    /// A copy was imported, since which the key may have signed more.
-    #[error("{} holds a copy, since which the key may have signed more: `guard repair` finds out from which height on it may sign", path.display())]
+    /// It is an imported copy, and the key may have signed more since.
+    #[error("{} holds a copy, and the key may have signed more since: `guard repair` finds the height from which it may sign", path.display())]
     Unproven {
         /// The database.
         path: PathBuf,
     },
-    /// There is none.
-    #[error("{} is not there: check `store` in operator.toml, or ask `federation guard repair` if it was lost", path.display())]
+    /// It does not exist.
+    #[error("{} does not exist: check `store` in operator.toml, or use `federation guard repair` if it was lost", path.display())]
     Missing {
         /// The database.
         path: PathBuf,
     },
     /// Another version of this program wrote it.
-    #[error("{} has format {found}, this program knows {known}: use the version that wrote it, or a newer one", path.display())]
+    #[error("{} has format {found}, this program supports {known}: use the version that wrote it, or a newer one", path.display())]
     Format {
         /// The database.
         path: PathBuf,
-        /// What the store says.
+        /// The store's format.
         found: u8,
-        /// What this program knows.
+        /// The format that this program supports.
         known: u8,
     },
-    /// A newer version of this program wrote something that this one does not know.
+    /// It holds data of a newer version of this program.
     #[error("{} holds {what}, which this program does not know: it was written by a newer version; use that one, or a newer one, and leave the store where it is", path.display())]
     Newer {
         /// The database.
         path: PathBuf,
-        /// What it holds.
+        /// The unknown data.
         what: String,
     },
     /// A record that was altered.
-    #[error("{} holds a record that was altered: restore the disk if that can be done, but no older store; else see `federation guard repair`, or move the store away and start with --observe", path.display())]
+    #[error("{} holds a record that was altered: restore the disk if possible, but never an older store; otherwise see `federation guard repair`, or move the store away and start with --observe", path.display())]
     Altered {
         /// The database.
         path: PathBuf,
@@ -96,7 +96,7 @@ pub enum StoreError {
     Record {
         /// The database.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the record's decoder.
         #[source]
         source: DecodeRecordError,
     },
@@ -105,43 +105,43 @@ pub enum StoreError {
     Write {
         /// The database.
         path: PathBuf,
-        /// What is the matter.
+        /// The kind of fault.
         fault: SystemFault,
-        /// What the database said.
+        /// The database's error.
         reason: String,
     },
-    /// A write that was interrupted, so that nobody knows whether it is durable.
+    /// A write that was interrupted, so that it may or may not be durable.
     #[error("a write to the store was interrupted: {0}")]
     Interrupted(String),
 }
 
-/// What is known of a store that the system refuses.
-const fn meanwhile(fault: SystemFault) -> &'static str {
+/// Returns what is known about the condition of a store that the system refuses access to.
+const fn condition(fault: SystemFault) -> &'static str {
     match fault {
-        // A disk that does not answer, for one.
-        SystemFault::Other => "whether it is whole is seen once that is over",
+        // A disk that does not respond, for example.
+        SystemFault::Other => "whether it is intact can be checked once that is fixed",
         _ => "nothing in it is damaged",
     }
 }
 
-/// What to do with a store of another owner.
-fn cure_of_foreign(what: &str) -> &'static str {
+/// Returns the help for a store of another owner.
+fn foreign_help(what: &str) -> &'static str {
     if what == "federation" {
-        "give each operator of each federation a store of its own; if the roster was changed, see `federation guard repair --new-roster`"
+        "use a separate store for each operator of each federation; if the roster was changed, see `federation guard repair --new-roster`"
     } else {
-        "give each operator of each federation a store of its own"
+        "use a separate store for each operator of each federation"
     }
 }
 
 impl StoreError {
-    /// Whether the store itself is torn or altered, so that it may be moved away: what the system
-    /// refuses, what is in use and what is another's is not.
+    /// Returns whether the store itself is torn or altered, so that it may be moved away. A store that
+    /// the system refuses, that is in use or that belongs to another owner is not damaged.
     #[must_use]
     pub const fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Altered { .. })
     }
 
-    /// A write that failed.
+    /// Returns the error for a failed write.
     pub(super) fn write(path: &Path, error: &(dyn core::error::Error + 'static)) -> Self {
         let path = path.to_owned();
         match Cause::of(error) {
@@ -155,7 +155,7 @@ impl StoreError {
         }
     }
 
-    /// An opening or a reading that failed.
+    /// Returns the error for a failed open or read.
     pub(super) fn read(path: &Path, error: &(dyn core::error::Error + 'static)) -> Self {
         match Cause::of(error) {
             Cause::System(fault, reason) => Self::System {
@@ -174,7 +174,7 @@ impl StoreError {
         }
     }
 
-    /// A folder or a file that the system refuses.
+    /// Returns the error for a folder or file that the system refuses access to.
     pub(super) fn system(path: &Path, error: &std::io::Error) -> Self {
         let fault = SystemFault::of(error).unwrap_or(SystemFault::Other);
         Self::System {
@@ -185,12 +185,12 @@ impl StoreError {
     }
 }
 
-/// Adds whose a file is that this user may not use, as far as the system says.
+/// Adds the owner of a file that this user may not access, as far as the system tells.
 fn with_owner(path: &Path, fault: SystemFault, reason: String) -> String {
     if fault != SystemFault::NotAllowed {
         return reason;
     }
-    // A folder that may not be entered says nothing of what is in it, but of itself.
+    // The metadata of a file in an inaccessible folder is hidden, but that of the folder is not.
     let known = path.ancestors().find_map(|at| Some((at, owner(at)?)));
     match known {
         Some((at, (owner, mode))) if at == path => {
@@ -225,20 +225,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_that_does_not_answer_is_neither_called_damage_nor_whole() {
+    fn a_disk_that_does_not_respond_is_reported_neither_as_damaged_nor_as_intact() {
         let path = Path::new("store/operator.redb");
         let failed = StoreError::read(path, &io::Error::from_raw_os_error(5));
         assert!(!failed.is_damage(), "{failed:?}");
-        let said = failed.to_string();
+        let text = failed.to_string();
         for part in [
             "the system refuses it",
             "system's log",
-            "whether it is whole",
+            "whether it is intact",
         ] {
-            assert!(said.contains(part), "{part}: {said}");
+            assert!(text.contains(part), "{part}: {text}");
         }
         for wrong in ["nothing in it is damaged", "move the store away"] {
-            assert!(!said.contains(wrong), "{said}");
+            assert!(!text.contains(wrong), "{text}");
         }
         let torn = StoreError::read(path, &io::Error::from(io::ErrorKind::UnexpectedEof));
         assert!(torn.is_damage() && torn.to_string().contains("move the store away"));

@@ -1,4 +1,4 @@
-//! Evidence: two signed messages of one operator of which an honest one sends at most one.
+//! Evidence: two signed messages of one operator, of which an honest operator sends at most one.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -20,12 +20,12 @@ use super::{
 
 const EVIDENCE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("evidence");
 
-/// The most pieces of evidence that are kept against one operator: more say nothing new, and must
-/// not crowd out what another one did.
+/// The maximum number of pieces of evidence per operator: more add nothing, and must not crowd out
+/// evidence against others.
 const MAX_EACH: usize = 50;
 
-/// A piece of evidence as it is kept: both messages as they were signed, so that whoever has the
-/// federation's roster can check them.
+/// Stored evidence: both messages as they were signed, so that anyone with the federation's roster can
+/// check them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvidence {
     number: u64,
@@ -33,22 +33,22 @@ pub struct StoredEvidence {
     second: Envelope,
 }
 
-/// Why two messages are no evidence.
+/// Why two messages are not evidence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
-    /// One of them is of another federation.
-    #[error("a message is of federation {found}, not of {expected}")]
+    /// One of them is from another federation.
+    #[error("a message is from federation {found}, not {expected}")]
     Federation {
-        /// The message's.
+        /// The message's federation.
         found: FederationId,
-        /// The one that it should be of.
+        /// The expected federation.
         expected: FederationId,
     },
-    /// The roster has no such operator.
+    /// The sender is not in the roster.
     #[error("operator {0} is not in the roster")]
     UnknownSender(OperatorId),
-    /// A signature is not the operator's.
+    /// A signature is invalid.
     #[error(transparent)]
     Signature(#[from] EnvelopeError),
     /// An honest operator may send both.
@@ -57,7 +57,7 @@ pub enum EvidenceError {
 }
 
 impl StoredEvidence {
-    /// Evidence from two envelopes; nothing is checked.
+    /// Creates evidence from two envelopes without checking it.
     #[must_use]
     pub const fn new(number: u64, first: Envelope, second: Envelope) -> Self {
         Self {
@@ -67,31 +67,31 @@ impl StoredEvidence {
         }
     }
 
-    /// Its number in the store, counted from 0.
+    /// Returns its number in the store, counted from 0.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// Who said both.
+    /// Returns the sender of both messages.
     #[must_use]
     pub const fn culprit(&self) -> OperatorId {
         self.first.head().sender
     }
 
-    /// The height that both are about.
+    /// Returns the height of both messages.
     #[must_use]
     pub const fn height(&self) -> BlockHeight {
         self.first.head().height
     }
 
-    /// The round that both are about; 0 for block signatures, which know none.
+    /// Returns the round of both messages; 0 for block signatures, which have no round.
     #[must_use]
     pub const fn round(&self) -> Round {
         self.first.head().round
     }
 
-    /// What they are: `proposal`, `prevote`, `precommit` or `block signature`.
+    /// Returns the kind of both messages: `proposal`, `prevote`, `precommit` or `block signature`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self.first.head().kind {
@@ -103,17 +103,17 @@ impl StoredEvidence {
         }
     }
 
-    /// Both messages as they were signed, the one that came first before the other.
+    /// Returns both messages as they were signed, in the order in which they were received.
     #[must_use]
     pub const fn messages(&self) -> [&Envelope; 2] {
         [&self.first, &self.second]
     }
 
-    /// Checks that one operator of this federation signed both, and that they contradict each
-    /// other.
+    /// Checks that one operator of this federation signed both messages, and that they contradict
+    /// each other.
     ///
     /// # Errors
-    /// What is not so.
+    /// If the evidence does not hold, the reason.
     pub fn check(&self, federation: &Federation) -> Result<(), EvidenceError> {
         let culprit = self.culprit();
         let entry = federation
@@ -137,7 +137,7 @@ impl StoredEvidence {
     }
 }
 
-/// What an envelope says, if it is a message.
+/// Decodes an envelope's message, if it is valid.
 pub(crate) fn message_of(envelope: &Envelope) -> Option<Message> {
     let head = envelope.head();
     Message::from_parts(MessageParts {
@@ -149,12 +149,12 @@ pub(crate) fn message_of(envelope: &Envelope) -> Option<Message> {
     .ok()
 }
 
-/// Whether an honest operator sends at most one of two messages with equal heads.
+/// Returns whether an honest operator sends at most one of two messages with equal heads.
 fn contradict(first: &Envelope, second: &Envelope) -> bool {
     match (message_of(first), message_of(second)) {
         (Some(Message::Proposal(a)), Some(Message::Proposal(b))) => a != b,
         (Some(Message::Vote(a)), Some(Message::Vote(b))) => a.value != b.value,
-        // Another signature of the same block is no contradiction.
+        // Two signatures of the same block do not contradict each other.
         (Some(Message::BlockSignature(a)), Some(Message::BlockSignature(b))) => a.hash != b.hash,
         _ => false,
     }
@@ -169,7 +169,7 @@ pub struct EvidenceReader {
 }
 
 impl EvidenceReader {
-    /// The evidence that was kept, oldest first.
+    /// Returns the stored evidence, oldest first.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -196,7 +196,8 @@ impl EvidenceReader {
         Ok(evidence)
     }
 
-    /// Keeps a piece of evidence, if it is new and not one too many; whether it was kept.
+    /// Stores evidence, unless it is known or the operator has [`MAX_EACH`] already. Returns whether
+    /// it was stored.
     pub(super) fn keep(&self, evidence: &Evidence) -> Result<bool, StoreError> {
         let failed = |error: redb::Error| StoreError::write(&self.path, &error);
         let culprit = evidence.first.sender;
@@ -205,16 +206,16 @@ impl EvidenceReader {
             line_of(&evidence.first),
             line_of(&evidence.second)
         );
-        let mut of_culprit = 0;
+        let mut count = 0;
         let known = self.read()?;
         for stored in &known {
             let [first, second] = stored.messages().map(line);
             if format!("{first}\n{second}") == text {
                 return Ok(false);
             }
-            of_culprit += usize::from(stored.culprit() == culprit);
+            count += usize::from(stored.culprit() == culprit);
         }
-        if of_culprit >= MAX_EACH {
+        if count >= MAX_EACH {
             return Ok(false);
         }
         let next = known.last().map_or(0, |last| last.number + 1);
@@ -230,7 +231,7 @@ impl EvidenceReader {
     }
 }
 
-/// One line with everything that is needed to check the signature again.
+/// Returns a line with everything needed to verify the signature again.
 fn line_of(message: &SignedMessage) -> String {
     let parts = message.message.to_parts();
     let head = EnvelopeHead {
@@ -260,7 +261,7 @@ fn line(envelope: &Envelope) -> String {
     )
 }
 
-/// The reverse of two [`line`]s. The federation is the store's.
+/// Parses two [`line`]s. The federation is the store's.
 fn from_text(number: u64, text: &str, federation: FederationId) -> Option<StoredEvidence> {
     let (first, second) = text.split_once('\n')?;
     let envelope = |line: &str| {

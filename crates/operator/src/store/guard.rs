@@ -1,4 +1,4 @@
-//! What a block key has signed, in a database of its own.
+//! The block hashes that a block key has signed, in a separate database.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinit
 
 use super::{
     StoreError,
-    database::{META, Opened, begin_write, open},
+    database::{META, OpenDatabase, begin_write, open},
 };
 
 pub(super) const SIGNED: TableDefinition<'_, u32, [u8; 32]> = TableDefinition::new("signed");
@@ -19,17 +19,17 @@ pub(super) const SIGNED: TableDefinition<'_, u32, [u8; 32]> = TableDefinition::n
 /// The file's name in the store's folder.
 pub(super) const NAME: &str = "guard.redb";
 
-/// Keys of the meta table; what is missing is zero or none.
+/// Keys of the meta table; missing values are zero or `None`.
 const FINAL: &str = "final";
 const STANDING: &str = "standing";
 const NUMBER: &str = "number";
 
-/// A standing of which a newer version knows what it means.
+/// A standing that a newer version introduced.
 #[derive(Debug, thiserror::Error)]
 #[error("a guard of standing {0}")]
 pub(super) struct UnknownStanding(u32);
 
-/// The guard's records of one block key on one chain, of a guard that lets the key sign.
+/// The records of an active guard, for one block key on one chain.
 #[derive(Debug)]
 pub struct RedbGuardStore {
     database: Database,
@@ -37,11 +37,11 @@ pub struct RedbGuardStore {
 }
 
 impl RedbGuardStore {
-    /// Opens the guard in a folder, or makes it for this key on the chain with this genesis.
+    /// Opens the guard in a folder, or creates it for this key on the chain with this genesis.
     ///
     /// # Errors
-    /// If it is in use, damaged, of another key, chain or version, was moved to another machine, or
-    /// does not know what the key has signed.
+    /// If it is in use or damaged, belongs to another key, chain or version, was moved to another
+    /// machine, or does not know everything that the key has signed.
     pub fn open(folder: &Path, key: &PublicKey, genesis: BlockHash) -> Result<Self, StoreError> {
         let path = folder.join(NAME);
         let database = open_any(folder, key, genesis)?;
@@ -59,26 +59,26 @@ impl RedbGuardStore {
         }
     }
 
-    /// Whether nothing was ever recorded in it: it was made just now, or nothing has come of it
-    /// since.
+    /// Returns whether nothing was ever recorded in it: it was created just now, or has not been used
+    /// since its creation.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.is_new
     }
 }
 
-/// Opens a guard of whatever standing.
+/// Opens a guard of any standing.
 pub(super) fn open_any(
     folder: &Path,
     key: &PublicKey,
     genesis: BlockHash,
 ) -> Result<Database, StoreError> {
     let owner: [(&str, &[u8]); 2] = [("key", &key.serialize()), ("chain", genesis.as_bytes())];
-    let Opened { database, .. } = open(folder, NAME, &owner)?;
+    let OpenDatabase { database, .. } = open(folder, NAME, &owner)?;
     Ok(database)
 }
 
-/// A number of the meta table.
+/// Reads a number from the meta table.
 fn number(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
     name: &'static str,
@@ -87,7 +87,7 @@ fn number(
         return Ok(None);
     };
     let bytes = value.value().try_into().map_err(|_| {
-        let reason = format!("`{name}` has not four bytes");
+        let reason = format!("`{name}` is not four bytes long");
         GuardStoreError::backend(StorageError::Corrupted(reason))
     })?;
     Ok(Some(u32::from_le_bytes(bytes)))
@@ -99,7 +99,7 @@ fn final_height(
     Ok(number(meta, FINAL)?.map(BlockHeight::new))
 }
 
-/// Everything that a guard's database holds.
+/// Reads the whole database of a guard.
 pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreError> {
     let read = database.begin_read().map_err(GuardStoreError::backend)?;
     let meta = read.open_table(META).map_err(GuardStoreError::backend)?;
@@ -130,7 +130,7 @@ pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreErro
     })
 }
 
-/// Puts this in the place of what a guard's database holds, all or nothing; durable on return.
+/// Replaces the whole content of a guard's database atomically; durable on return.
 pub(super) fn write_held(database: &Database, held: &HeldGuard) -> Result<(), GuardStoreError> {
     let write = begin_write(database).map_err(GuardStoreError::backend)?;
     {
@@ -193,7 +193,7 @@ impl GuardStore for RedbGuardStore {
                 }
             }
         }
-        // A commit of redb is synced before it returns, unless asked otherwise.
+        // redb syncs a commit before it returns, unless configured otherwise.
         write.commit().map_err(GuardStoreError::backend)
     }
 
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_the_contract_of_guard_stores() {
+    fn it_fulfils_the_contract_of_guard_stores() {
         federation_signer::contract::guard_store(|| {
             let folder = tempfile::tempdir().expect("a folder");
             move || RedbGuardStore::open(folder.path(), &key(1), genesis()).expect("it opens")
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn another_keys_or_chains_guard_is_refused() {
+    fn the_guard_of_another_key_or_chain_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let guard = RedbGuardStore::open(folder.path(), &key(1), genesis()).expect("new");
         assert!(guard.is_new());
@@ -266,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let open = || RedbGuardStore::open(folder.path(), &key(1), genesis()).expect("it opens");
         assert!(open().is_new());
-        // A start that was refused leaves an empty one behind, which is no better than none.
+        // A refused start leaves an empty guard behind, which must still count as new.
         assert!(open().is_new());
         open().raise_final(BlockHeight::new(1)).expect("raised");
         assert!(!open().is_new());

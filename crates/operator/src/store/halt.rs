@@ -1,4 +1,4 @@
-//! A halt: what ended the operator and is for people, so that no restart gets past it.
+//! A halt: an error that ended the operator and that a person must resolve before it can start again.
 
 use std::fmt;
 
@@ -11,21 +11,21 @@ use super::{
     records::{seal, unseal},
 };
 
-/// The halt under key 0, and who cleared the last one under key 1.
+/// The current halt under key 0, the last cleared one under key 1.
 const HALT: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("halt");
 const HALTED: u8 = 0;
-const RESUMED: u8 = 1;
+const CLEARED: u8 = 1;
 
-/// The longest text that is kept of who cleared a halt, in bytes.
+/// The maximum length of the name of whoever cleared a halt, in bytes.
 const MAX_WHO: usize = 256;
 
 /// Why an operator halted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HaltReason {
-    /// Another daemon spoke with this operator's identity key.
+    /// Another daemon used this operator's identity key.
     Twin,
-    /// A block has a signature by this operator's key that its guard knows nothing of.
+    /// A block has a signature by this operator's key that its guard does not know.
     OldStore,
     /// Two blocks were decided at one height.
     TwoDecisions,
@@ -34,7 +34,7 @@ pub enum HaltReason {
 impl HaltReason {
     const ALL: [Self; 3] = [Self::Twin, Self::OldStore, Self::TwoDecisions];
 
-    /// Its word for files and machines.
+    /// Returns its name in files and machine-readable output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,22 +44,22 @@ impl HaltReason {
         }
     }
 
-    /// What to do about it before the halt is cleared.
+    /// Returns what to do before clearing the halt.
     #[must_use]
     pub const fn help(self) -> &'static str {
         match self {
             Self::Twin => {
-                "stop the other daemon, find out which store is the newer, and start only that one, \
+                "stop the other daemon, find out which store is newer, and start only that one, \
                  after `federation guard resume`"
             }
             Self::OldStore => {
-                "start with the newest store if there is one, and stop any other daemon with this key; \
-                 else `federation guard repair` finds out from which height on the key may sign"
+                "stop any other daemon with this key, and start with the newest store if there is one; \
+                 otherwise `federation guard repair` finds the height from which the key may sign"
             }
             Self::TwoDecisions => {
-                "more operators lie or run with wrong stores than the threshold stands: look at \
-                 `federation status --evidence` of all, settle with the others which chain goes on, \
-                 then `federation guard resume`"
+                "more operators are faulty or run with wrong stores than the threshold tolerates: look \
+                 at `federation status --evidence` of all, agree with the other operators which chain \
+                 continues, then `federation guard resume`"
             }
         }
     }
@@ -77,15 +77,15 @@ impl fmt::Display for HaltReason {
     }
 }
 
-/// What ended an operator for good, until a person clears it.
+/// An error that keeps an operator from starting until a person clears it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct Halt {
-    /// Why.
+    /// The reason.
     pub reason: HaltReason,
-    /// The height that it was about.
+    /// The height at which it occurred.
     pub height: BlockHeight,
-    /// When.
+    /// When it occurred.
     pub time: UnixTime,
 }
 
@@ -122,23 +122,23 @@ impl Halt {
     }
 }
 
-/// That a person cleared a halt.
+/// A halt that a person cleared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
-pub struct Resumed {
+pub struct ClearedHalt {
     /// The halt.
     pub halt: Halt,
     /// When it was cleared.
     pub time: UnixTime,
-    /// Who cleared it, as far as the system says.
+    /// Who cleared it, as far as the system tells.
     pub who: String,
 }
 
 impl Store {
-    /// The halt that keeps this operator from starting, if there is one.
+    /// Returns the halt that keeps this operator from starting, if any.
     ///
     /// # Errors
-    /// If it cannot be read, was altered, or is of a newer version.
+    /// If it cannot be read, was altered, or was written by a newer version.
     pub fn halt(&self) -> Result<Option<Halt>, StoreError> {
         let Some(text) = self.halt_text(HALTED)? else {
             return Ok(None);
@@ -147,8 +147,8 @@ impl Store {
         halt.map(Some).ok_or_else(|| self.newer(&text))
     }
 
-    /// Keeps a halt, durably: the operator does not start again until it is cleared. The first of
-    /// several is what counts.
+    /// Stores a halt durably: the operator does not start again until it is cleared. If there is a halt
+    /// already, that one is kept.
     ///
     /// # Errors
     /// If it may not have become durable.
@@ -159,7 +159,7 @@ impl Store {
         self.change_halt(HALTED, Some(&halt.to_text()), None)
     }
 
-    /// Clears the halt, if there is one, and keeps who did so.
+    /// Clears the halt, if there is one, and stores who cleared it.
     ///
     /// # Errors
     /// If it cannot be read, or the change may not have become durable.
@@ -172,23 +172,23 @@ impl Store {
             .filter(|c| !c.is_control())
             .take(MAX_WHO / 4)
             .collect();
-        let resumed = format!("{}\n{}\n{who}", halt.to_text(), time.as_millis());
-        self.change_halt(HALTED, None, Some(&resumed))?;
+        let cleared = format!("{}\n{}\n{who}", halt.to_text(), time.as_millis());
+        self.change_halt(HALTED, None, Some(&cleared))?;
         Ok(Some(halt))
     }
 
-    /// Who cleared the last halt, if one ever was.
+    /// Returns the last halt that was cleared, if any.
     ///
     /// # Errors
-    /// If it cannot be read, was altered, or is of a newer version.
-    pub fn resumed(&self) -> Result<Option<Resumed>, StoreError> {
-        let Some(text) = self.halt_text(RESUMED)? else {
+    /// If it cannot be read, was altered, or was written by a newer version.
+    pub fn cleared_halt(&self) -> Result<Option<ClearedHalt>, StoreError> {
+        let Some(text) = self.halt_text(CLEARED)? else {
             return Ok(None);
         };
         let parse = |text: &str| {
             let (halt, rest) = text.split_once('\n')?;
             let (time, who) = rest.split_once('\n')?;
-            Some(Resumed {
+            Some(ClearedHalt {
                 halt: Halt::from_text(halt)?,
                 time: UnixTime::from_millis(time.parse().ok()?),
                 who: who.to_owned(),
@@ -220,7 +220,7 @@ impl Store {
         &self,
         key: u8,
         value: Option<&str>,
-        resumed: Option<&str>,
+        cleared: Option<&str>,
     ) -> Result<(), StoreError> {
         let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
         {
@@ -230,16 +230,16 @@ impl Store {
                 None => table.remove(key).map(drop),
             }
             .map_err(|e| self.write_error(&e))?;
-            if let Some(text) = resumed {
+            if let Some(text) = cleared {
                 table
-                    .insert(RESUMED, &*seal(text.as_bytes()))
+                    .insert(CLEARED, &*seal(text.as_bytes()))
                     .map_err(|e| self.write_error(&e))?;
             }
         }
         write.commit().map_err(|e| self.write_error(&e))
     }
 
-    /// Its seal is whole, so it is as it was written, by a version that knows more.
+    /// Returns the error for a halt that is intact but unknown, so a newer version wrote it.
     fn newer(&self, text: &str) -> StoreError {
         StoreError::Newer {
             path: self.path.clone(),
@@ -274,16 +274,16 @@ mod tests {
     }
 
     #[test]
-    fn a_halt_lasts_over_restarts_until_it_is_cleared_and_who_did_so_is_kept() {
+    fn a_halt_survives_restarts_until_it_is_cleared_and_who_cleared_it_is_stored() {
         for reason in HaltReason::ALL {
             let folder = tempfile::tempdir().expect("a folder");
             let store = open(folder.path());
             assert_eq!(store.halt(), Ok(None));
             assert_eq!(store.resume(UnixTime::from_secs(1), "nobody"), Ok(None));
-            assert_eq!(store.resumed(), Ok(None));
+            assert_eq!(store.cleared_halt(), Ok(None));
             let first = halt(reason, 7);
             store.write_halt(first).expect("written");
-            // What comes after the first is its consequence.
+            // Later halts are consequences of the first.
             store
                 .write_halt(halt(HaltReason::Twin, 9))
                 .expect("written");
@@ -294,25 +294,25 @@ mod tests {
             assert_eq!(
                 store.resume(now, "alice\n(uid 1000)"),
                 Ok(Some(first)),
-                "a line break in a name breaks nothing"
+                "line breaks are removed from the name"
             );
             drop(store);
             let store = open(folder.path());
             assert_eq!(store.halt(), Ok(None));
             let who = "alice(uid 1000)".to_owned();
-            let resumed = Resumed {
+            let cleared = ClearedHalt {
                 halt: first,
                 time: now,
                 who,
             };
-            assert_eq!(store.resumed(), Ok(Some(resumed)));
-            // The records are none of its business.
+            assert_eq!(store.cleared_halt(), Ok(Some(cleared)));
+            // The records are unaffected.
             assert_eq!(store.records(), Ok(Vec::new()));
         }
     }
 
     #[test]
-    fn a_halt_of_a_newer_version_is_no_leave_to_start_and_no_damage_and_is_not_lost() {
+    fn a_halt_of_a_newer_version_prevents_the_start_and_is_neither_damage_nor_lost() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
         for text in ["", "later-reason 7 1", "twin 7", "twin x 1", "twin 7 1 1"] {
@@ -322,21 +322,21 @@ mod tests {
             let error = store.halt().expect_err("not known");
             assert!(matches!(error, StoreError::Newer { .. }), "{error}");
             assert!(!error.is_damage());
-            let said = error.to_string();
-            assert!(said.contains("written by a newer version"), "{said}");
+            let shown = error.to_string();
+            assert!(shown.contains("written by a newer version"), "{shown}");
             for wrong in ["altered", "repair", "move the store away"] {
-                assert!(!said.contains(wrong), "{said}");
+                assert!(!shown.contains(wrong), "{shown}");
             }
-            // Neither another halt nor a person without that version gets it out of the way.
-            let own = halt(HaltReason::Twin, 9);
-            assert!(store.write_halt(own).is_err(), "{text}");
+            // Neither another halt nor a person with this version can remove it.
+            let other = halt(HaltReason::Twin, 9);
+            assert!(store.write_halt(other).is_err(), "{text}");
             assert!(store.resume(UnixTime::from_secs(1), "alice").is_err());
             assert_eq!(store.halt_text(HALTED), Ok(Some(text.to_owned())));
         }
     }
 
     #[test]
-    fn a_halt_that_was_altered_is_damage() {
+    fn an_altered_halt_is_damage() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
         let write = store.database.begin_write().expect("begun");

@@ -1,4 +1,4 @@
-//! A guard's database as a whole: for handing it on, and for repairing it.
+//! The whole database of a guard, for moving and repairing it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,11 @@ use redb::Database;
 
 use super::{
     StoreError,
-    database::is_there,
+    database::exists,
     guard::{NAME, open_any, read_held, write_held},
 };
 
-/// A guard of whatever standing, open and locked. It cannot sign.
+/// A guard of any standing, open and locked. It cannot sign.
 #[derive(Debug)]
 pub struct HeldGuardStore {
     database: Database,
@@ -21,25 +21,25 @@ pub struct HeldGuardStore {
 }
 
 impl HeldGuardStore {
-    /// The guard's file in a store's folder.
+    /// Returns the path of the guard's file in a store's folder.
     #[must_use]
     pub fn path(folder: &Path) -> PathBuf {
         folder.join(NAME)
     }
 
-    /// Whether there is a guard in a folder. One that cannot be looked for is not taken for missing.
+    /// Returns whether there is a guard in a folder.
     ///
     /// # Errors
-    /// If the system does not say.
+    /// If the system does not tell: a guard that cannot be looked up must not pass for a missing one.
     pub fn is_there(folder: &Path) -> Result<bool, StoreError> {
-        is_there(&Self::path(folder))
+        exists(&Self::path(folder))
     }
 
-    /// Opens the guard in a folder, or makes an empty one for this key on the chain with this
+    /// Opens the guard in a folder, or creates an empty one for this key on the chain with this
     /// genesis.
     ///
     /// # Errors
-    /// If it is in use, damaged, or of another key, chain or version.
+    /// If it is in use or damaged, or belongs to another key, chain or version.
     pub fn open(folder: &Path, key: &PublicKey, genesis: BlockHash) -> Result<Self, StoreError> {
         Ok(Self {
             database: open_any(folder, key, genesis)?,
@@ -47,23 +47,23 @@ impl HeldGuardStore {
         })
     }
 
-    /// Opens the guard in a folder if there is one.
+    /// Opens an existing guard in a folder.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] if there is none; else as [`Self::open`].
+    /// [`StoreError::Missing`] if it does not exist; otherwise as [`Self::open`].
     pub fn open_existing(
         folder: &Path,
         key: &PublicKey,
         genesis: BlockHash,
     ) -> Result<Self, StoreError> {
         let path = Self::path(folder);
-        if !is_there(&path)? {
+        if !exists(&path)? {
             return Err(StoreError::Missing { path });
         }
         Self::open(folder, key, genesis)
     }
 
-    /// Everything that it holds.
+    /// Reads its whole content.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -71,8 +71,8 @@ impl HeldGuardStore {
         read_held(&self.database).map_err(|error| StoreError::read(&self.path, &error))
     }
 
-    /// Puts this in the place of what it holds, all or nothing; durable on return. That it only
-    /// goes forward is the caller's care: it comes from a method of [`HeldGuard`].
+    /// Replaces its whole content atomically; durable on return. The caller must make sure that the
+    /// guard only moves forward, by using a value from a method of [`HeldGuard`].
     ///
     /// # Errors
     /// If it may not have become durable.
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_of_a_standing_that_a_newer_version_knows_is_no_damage() {
+    fn a_guard_with_a_standing_of_a_newer_version_is_not_damaged() {
         let folder = tempfile::tempdir().expect("a folder");
         used(folder.path());
         let store = HeldGuardStore::open(folder.path(), &key(), genesis()).expect("there");
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(refused.map(drop), Err(error));
     }
 
-    /// A guard that has signed two blocks, the first of them final.
+    /// Creates a guard that has signed two blocks, the first of them final.
     fn used(folder: &Path) {
         let mut guard = RedbGuardStore::open(folder, &key(), genesis()).expect("new");
         for height in [7, 8] {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_that_was_moved_away_does_not_open_for_signing_and_its_heir_does() {
+    fn a_guard_that_was_moved_away_does_not_open_for_signing_and_its_successor_does() {
         let [here, there] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
         used(here.path());
         let store = open(here.path());
@@ -165,14 +165,14 @@ mod tests {
         };
         assert_eq!(open(here.path()).held(), Ok(moved));
 
-        let heir = HeldGuardStore::open(there.path(), &key(), genesis()).expect("new");
-        let imported = heir
+        let successor = HeldGuardStore::open(there.path(), &key(), genesis()).expect("new");
+        let imported = successor
             .held()
             .expect("empty")
             .import(&record, TakeBack::Refused)
             .expect("fresh");
-        heir.replace(&imported).expect("written");
-        drop(heir);
+        successor.replace(&imported).expect("written");
+        drop(successor);
         let mut guard = RedbGuardStore::open(there.path(), &key(), genesis()).expect("it signs");
         assert!(!guard.is_new());
         assert_eq!(guard.load().expect("readable"), held.state);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_that_is_not_there_is_not_made_by_looking() {
+    fn opening_an_existing_guard_does_not_create_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let missing = HeldGuardStore::open_existing(folder.path(), &key(), genesis());
         assert!(matches!(missing, Err(StoreError::Missing { .. })));

@@ -1,8 +1,8 @@
-//! What an operator must not forget, in embedded databases in one folder.
+//! An operator's durable state, in embedded databases in one folder.
 //!
-//! `operator.redb` holds the protocol's records and the evidence, `guard.redb` what the key has
-//! signed. They are apart because the guard goes with the key. `reissuance.redb` is there where assets
-//! are reissued.
+//! `operator.redb` holds the protocol's records, the evidence and the halt; `guard.redb` holds what the
+//! key has signed. They are separate because the guard moves with the key. `reissuance.redb` exists if
+//! assets are reissued.
 
 mod cause;
 mod database;
@@ -22,13 +22,13 @@ pub use error::StoreError;
 pub(crate) use evidence::message_of;
 pub use evidence::{EvidenceError, EvidenceReader, StoredEvidence};
 pub use guard::RedbGuardStore;
-pub use halt::{Halt, HaltReason, Resumed};
+pub use halt::{ClearedHalt, Halt, HaltReason};
 pub use held::HeldGuardStore;
 pub use records::Store;
 pub use reissuance::ReissuanceStore;
 
-/// Writes where blocking is no harm; a write that was interrupted counts as failed. One whose future was
-/// dropped goes on, so it is among the tasks that a stopping operator waits for.
+/// Runs a write on a blocking thread. An interrupted write counts as failed. A write continues if its
+/// future is dropped, so it is one of the tasks that a stopping operator waits for.
 pub(crate) async fn on_disk(
     tasks: &TaskTracker,
     write: impl FnOnce() -> Result<(), StoreError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! A disk that loses its power: what was not synced may be there, or not, or in part.
+//! A simulated disk that loses power: data that was not synced may be present, absent or partial.
 
 use std::{
     io,
@@ -15,18 +15,18 @@ use super::database::begin_write;
 
 const TABLE: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("table");
 
-/// The least that a disk writes whole, in bytes.
+/// The unit that a disk writes atomically, in bytes.
 const SECTOR: usize = 512;
 
 #[derive(Debug, Default)]
 struct Disk {
-    /// What a reader sees.
+    /// The content that readers see.
     seen: Vec<u8>,
-    /// What is there after the power was lost, at least.
+    /// The content that survives a power loss in any case.
     durable: Vec<u8>,
-    /// What was written or cut since the last sync.
+    /// The writes since the last sync.
     pending: Vec<(usize, Vec<u8>)>,
-    /// How many more changes it takes before the power goes.
+    /// The number of changes until the power loss.
     changes_left: usize,
 }
 
@@ -55,8 +55,8 @@ impl Handle {
         self.0.lock().expect("not poisoned")
     }
 
-    /// What the disk holds after the power was lost: of each change since the last sync, in any
-    /// order, all, nothing or some sectors.
+    /// Returns the content after a power loss: of each write since the last sync, in any order, all,
+    /// none or some of the sectors.
     fn after_power_loss(&self, mut dice: impl FnMut(usize) -> usize) -> Vec<u8> {
         let disk = self.disk();
         let mut image = disk.durable.clone();
@@ -98,7 +98,7 @@ impl StorageBackend for Handle {
         let mut disk = self.disk();
         disk.change()?;
         disk.seen.resize(len, 0);
-        // A file system keeps its own books in order: a new length is there or not, never half.
+        // A file system's metadata is consistent: a new length takes effect wholly or not at all.
         disk.durable.resize(len, 0);
         Ok(())
     }
@@ -121,8 +121,8 @@ impl StorageBackend for Handle {
     }
 }
 
-/// Writes entries until the power goes; how many were acknowledged.
-fn write_until_the_power_goes(handle: &Handle) -> u32 {
+/// Writes entries until the power is lost. Returns how many writes were acknowledged.
+fn write_until_power_loss(handle: &Handle) -> u32 {
     let Ok(database) = Builder::new().create_with_backend(handle.clone()) else {
         return 0;
     };
@@ -131,7 +131,7 @@ fn write_until_the_power_goes(handle: &Handle) -> u32 {
         {
             let mut table = write.open_table(TABLE)?;
             table.insert(key, &[7; 300][..])?;
-            // What is forgotten makes room that is used again.
+            // Removed entries free space that is reused.
             table.retain_in(..key.saturating_sub(10), |_, _| false)?;
         }
         write.commit()?;
@@ -143,7 +143,7 @@ fn write_until_the_power_goes(handle: &Handle) -> u32 {
         .map_or(0, |last| last + 1)
 }
 
-/// The newest entry in what is left of a database.
+/// Returns the newest entry in the remains of a database.
 fn newest(image: &[u8]) -> Option<u32> {
     let backend = InMemoryBackend::new();
     backend.set_len(image.len() as u64).expect("memory");
@@ -162,12 +162,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_was_acknowledged_is_there_after_the_power_went(
+    fn acknowledged_writes_survive_a_power_loss(
         changes in 1..400_usize,
         seed in any::<u64>(),
     ) {
         let handle = Handle::new(changes);
-        let acknowledged = write_until_the_power_goes(&handle);
+        let acknowledged = write_until_power_loss(&handle);
         let mut state = seed | 1;
         let image = handle.after_power_loss(|sides| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -11,14 +11,14 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableErro
 
 use super::{
     EvidenceReader, StoreError, StoredEvidence,
-    database::{Opened, begin_write, is_there, open},
+    database::{OpenDatabase, begin_write, exists, open},
 };
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 /// The file's name in the store's folder.
 const NAME: &str = "operator.redb";
 
-/// An operator's records, durable once written.
+/// The store of an operator's records, which are durable once written.
 #[derive(Debug)]
 pub struct Store {
     pub(super) database: Arc<Database>,
@@ -28,10 +28,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes it for this operator of this federation.
+    /// Opens the store in a folder, or creates it for this operator of this federation.
     ///
     /// # Errors
-    /// If it is in use, damaged, of another federation, operator or version.
+    /// If it is in use or damaged, or belongs to another federation, operator or version.
     pub fn open(
         folder: &Path,
         federation: FederationId,
@@ -41,7 +41,7 @@ impl Store {
             ("federation", federation.as_bytes()),
             ("operator", &[me.to_u8()]),
         ];
-        let Opened { database, is_new } = open(folder, NAME, &owner)?;
+        let OpenDatabase { database, is_new } = open(folder, NAME, &owner)?;
         Ok(Self {
             database: Arc::new(database),
             path: Self::path(folder),
@@ -50,30 +50,30 @@ impl Store {
         })
     }
 
-    /// The store's file in its folder.
+    /// Returns the path of the store's file in its folder.
     #[must_use]
     pub fn path(folder: &Path) -> PathBuf {
         folder.join(NAME)
     }
 
-    /// Whether there is a store in a folder. One that cannot be looked for is not taken for missing.
+    /// Returns whether there is a store in a folder.
     ///
     /// # Errors
-    /// If the system does not say.
+    /// If the system does not tell: a store that cannot be looked up must not pass for a missing one.
     pub fn is_there(folder: &Path) -> Result<bool, StoreError> {
-        is_there(&Self::path(folder))
+        exists(&Self::path(folder))
     }
 
-    /// Whether this call made it.
+    /// Returns whether opening it created it.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// All records, in no order that matters.
+    /// Returns all records, in no particular order.
     ///
     /// # Errors
-    /// If one cannot be read, was altered, or is of another version.
+    /// If one cannot be read, was altered, or was written by another version.
     pub fn records(&self) -> Result<Vec<Record>, StoreError> {
         let read = self
             .database
@@ -100,7 +100,7 @@ impl Store {
         Ok(records)
     }
 
-    /// Writes records and forgets those of lower heights, all or nothing; durable on return.
+    /// Writes records and removes those of lower heights, atomically; durable on return.
     ///
     /// # Errors
     /// If it may not have become durable.
@@ -112,8 +112,8 @@ impl Store {
         self.replace(records, &[], forget_below)
     }
 
-    /// Writes records, then forgets those under the given [keys](Record::key) and those of lower
-    /// heights, all or nothing; durable on return.
+    /// Writes records, then removes those under the given [keys](Record::key) and those of lower
+    /// heights, atomically; durable on return.
     ///
     /// # Errors
     /// If it may not have become durable.
@@ -149,8 +149,8 @@ impl Store {
         write.commit().map_err(|e| self.write_error(&e))
     }
 
-    /// Keeps a piece of evidence, durably; what is known already, and more than enough against one
-    /// operator, is dropped. Whether it was kept.
+    /// Stores evidence durably, unless it is known already or there is enough against the operator.
+    /// Returns whether it was stored.
     ///
     /// # Errors
     /// If it may not have become durable.
@@ -158,7 +158,7 @@ impl Store {
         self.evidence_reader().keep(evidence)
     }
 
-    /// The evidence that was kept, oldest first.
+    /// Returns the stored evidence, oldest first.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -166,8 +166,8 @@ impl Store {
         self.evidence_reader().read()
     }
 
-    /// Reads the evidence while an operator has the store. The store stays in use as long as there
-    /// is a reader.
+    /// Returns a reader of the evidence for use while an operator runs. The store stays in use as long
+    /// as the reader exists.
     #[must_use]
     pub fn evidence_reader(&self) -> EvidenceReader {
         EvidenceReader {
@@ -186,14 +186,14 @@ impl Store {
     }
 }
 
-/// A value behind its checksum: CRC-32 (4 bytes, little-endian), then the value.
+/// Prepends a checksum to a value: CRC-32, 4 bytes, little-endian.
 pub(super) fn seal(value: &[u8]) -> Vec<u8> {
     let mut sealed = crc32fast::hash(value).to_le_bytes().to_vec();
     sealed.extend_from_slice(value);
     sealed
 }
 
-/// The value, if its checksum is right.
+/// Returns the value if its checksum is right.
 pub(super) fn unseal(sealed: &[u8]) -> Option<&[u8]> {
     let (sum, value) = sealed.split_first_chunk::<4>()?;
     (crc32fast::hash(value).to_le_bytes() == *sum).then_some(value)
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_there_after_reopening_and_lower_heights_can_go() {
+    fn records_survive_reopening_and_lower_heights_can_be_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path(), federation(), ME).expect("new");
         assert!(store.is_new());
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_rounds_long_left_can_go_and_come_again() {
+    fn records_of_old_rounds_can_be_removed_and_written_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path(), federation(), ME).expect("new");
         let first: Vec<Record> = (0..20).map(|round| vote(5, round)).collect();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_in_use_of_another_federation_or_operator_is_refused() {
+    fn a_store_in_use_or_of_another_federation_or_operator_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path(), federation(), ME).expect("new");
         assert!(matches!(
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_store_is_refused_and_left_alone() {
+    fn a_file_that_is_not_a_store_is_refused_and_left_unchanged() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("operator.redb");
         std::fs::write(&path, vec![0x55; 5000]).expect("written");
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_value_is_noticed() {
+    fn a_changed_value_is_detected() {
         assert_eq!(unseal(&seal(b"value")), Some(&b"value"[..]));
         let mut sealed = seal(b"value");
         sealed[6] ^= 1;

@@ -1,8 +1,8 @@
-//! What an operator must not forget of reissuances: the ledger as far as it is read, and which
-//! transactions it has signed.
+//! An operator's durable state of reissuances: the ledger as far as it was read, and the transactions
+//! that the operator signed.
 //!
-//! A database of its own, `reissuance.redb`: blocks are made without it. If it fails, the operator ends,
-//! as with the other stores, because nothing is signed by it until it is opened anew.
+//! It is a separate database, `reissuance.redb`, because blocks do not need it. If it fails, the operator
+//! ends, as with the other stores, because nothing can be signed until it is reopened.
 
 use std::path::{Path, PathBuf};
 
@@ -11,19 +11,19 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError};
 
 use super::{
     StoreError,
-    database::{Opened, begin_write, change_owner, open},
+    database::{OpenDatabase, begin_write, change_owner, open},
     records::{seal, unseal},
 };
 
 /// The ledger's state, under the one key 0.
 const LEDGER: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("ledger");
-/// By asset (32 bytes) and the point's height (4 bytes, big-endian): all that was signed for it.
+/// By asset (32 bytes) and the point's height (4 bytes, big-endian): everything signed for it.
 const SIGNED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("signed");
 
 /// The file's name in the store's folder.
 const NAME: &str = "reissuance.redb";
 
-/// What an operator remembers of reissuances, durable once written.
+/// The store of an operator's reissuances, durable once written.
 #[derive(Debug)]
 pub struct ReissuanceStore {
     database: Database,
@@ -31,10 +31,10 @@ pub struct ReissuanceStore {
 }
 
 impl ReissuanceStore {
-    /// Opens the store in a folder, or makes it for this operator of this federation.
+    /// Opens the store in a folder, or creates it for this operator of this federation.
     ///
     /// # Errors
-    /// If it is in use, damaged, of another federation, operator or version.
+    /// If it is in use or damaged, or belongs to another federation, operator or version.
     pub fn open(
         folder: &Path,
         federation: FederationId,
@@ -44,18 +44,18 @@ impl ReissuanceStore {
             ("federation", federation.as_bytes()),
             ("operator", &[me.to_u8()]),
         ];
-        let Opened { database, .. } = open(folder, NAME, &owner)?;
+        let OpenDatabase { database, .. } = open(folder, NAME, &owner)?;
         Ok(Self {
             database,
             path: folder.join(NAME),
         })
     }
 
-    /// Takes over what an operator remembered of reissuances under another roster: it is about the
-    /// chain, and holds under any. Whether there is something.
+    /// Takes over the store of an operator under another roster: its content is about the chain, and
+    /// valid under any roster. Returns whether there is a store.
     ///
     /// # Errors
-    /// If it is in use, damaged, of another version, or cannot be written.
+    /// If it is in use or damaged, belongs to another version, or cannot be written.
     pub fn take_over(
         folder: &Path,
         federation: FederationId,
@@ -68,7 +68,7 @@ impl ReissuanceStore {
         change_owner(folder, NAME, &owner)
     }
 
-    /// The ledger's state as it was written last, if it ever was.
+    /// Returns the ledger's state as last written, if ever.
     ///
     /// # Errors
     /// If it cannot be read or was altered.
@@ -99,7 +99,7 @@ impl ReissuanceStore {
         write.commit().map_err(|e| self.write_error(&e))
     }
 
-    /// What was written under this key.
+    /// Returns the value written under this key.
     ///
     /// # Errors
     /// If it cannot be read or was altered.

@@ -1,4 +1,4 @@
-//! A chain of blocks without headers, an asset on it, and the operators that reissue it.
+//! A chain of blocks without headers, with one asset, and the operators that reissue it.
 
 use core::time::Duration;
 
@@ -20,13 +20,13 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use secp256k1::{Message, SecretKey};
 
 pub(crate) const COIN: u64 = 100_000_000;
-/// What is issued, and how many tokens.
+/// The issued amounts of the asset and of its tokens.
 pub(crate) const ISSUED: u64 = 1000 * COIN;
 pub(crate) const TOKENS: u64 = COIN;
-/// Blocks from point to point.
+/// Blocks between points.
 pub(crate) const PERIOD: u32 = 5;
 
-/// A key of operator `index`.
+/// The key of operator `index`.
 pub(crate) fn key(index: u8) -> SecretKey {
     SecretKey::from_slice(&[index + 1; 32]).expect("a key")
 }
@@ -37,7 +37,7 @@ pub(crate) fn tokens(kind: ScriptKind) -> TokenScript {
     TokenScript::new(script.expect("a script"), kind).expect("it fits")
 }
 
-/// The issuance of the only asset: what it spends, and what follows from that.
+/// The outpoint spent by the issuance of the only asset, from which its ids follow.
 pub(crate) fn issued_from() -> OutPoint {
     OutPoint::new(Txid::from_byte_array([9; 32]), 0)
 }
@@ -128,7 +128,7 @@ impl TestChain {
         test
     }
 
-    /// Adds a block, and gives what it says.
+    /// Adds a block and returns its events.
     pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> Vec<LedgerEvent> {
         let height = self.ledger.next_height();
         let number = height.to_u32();
@@ -145,7 +145,7 @@ impl TestChain {
         events
     }
 
-    /// Adds a block of transactions as they are on the wire, and gives what it says.
+    /// Adds a block of serialised transactions and returns its events.
     pub(crate) fn raw_block(&mut self, transactions: &[Vec<u8>]) -> Vec<LedgerEvent> {
         let dialect = match self.chain.tokens {
             TokenForm::Explicit => Dialect::Ocean,
@@ -164,7 +164,7 @@ impl TestChain {
         events.into_iter().map(|(_, event)| event).collect()
     }
 
-    /// Adds empty blocks up to a height, and gives what they say.
+    /// Adds empty blocks up to a height and returns their events.
     pub(crate) fn until(&mut self, height: u32) -> Vec<LedgerEvent> {
         let mut events = Vec::new();
         while self.ledger.next_height().to_u32() <= height {
@@ -173,7 +173,7 @@ impl TestChain {
         events
     }
 
-    /// Issues the asset, with its tokens paid to the script as a wallet would.
+    /// Issues the asset, with its tokens sent to the script as a wallet would.
     pub(crate) fn issue(&mut self) -> Vec<LedgerEvent> {
         let issuance = self.issuance();
         self.block(vec![issuance])
@@ -196,7 +196,7 @@ impl TestChain {
         transaction(vec![input], vec![explicit(asset(), ISSUED, wallet), held])
     }
 
-    /// Tokens as a wallet blinds them, to the script's public blinding key.
+    /// Tokens blinded as by a wallet, to the script's public blinding key.
     pub(crate) fn blinded_tokens(&self, tokens: &TokenScript) -> TxOut {
         let mut rng = ChaCha20Rng::from_seed([5; 32]);
         let secrets = elements::TxOutSecrets::new(
@@ -224,10 +224,10 @@ impl TestChain {
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        self.ledger.plan(0).expect("something is owed")
+        self.ledger.plan(0).expect("a reissuance is due")
     }
 
-    /// The transaction of what is owed, signed by two of three.
+    /// The due reissuance, signed by two of three.
     pub(crate) fn payment(&self) -> Transaction {
         let plan = self.plan();
         let tokens = self.ledger.settings()[0].tokens().clone();
@@ -240,7 +240,7 @@ impl TestChain {
     }
 }
 
-/// Operator `index`'s signatures.
+/// The signatures of operator `index`.
 pub(crate) fn sign(unsigned: &Unsigned, index: u8) -> PartialSignatures {
     let secret = key(index);
     PartialSignatures {
@@ -259,7 +259,7 @@ pub(crate) fn hash(number: u32) -> BlockHash {
     BlockHash::from_bytes(bytes)
 }
 
-/// An output of no interest.
+/// An unrelated outpoint.
 pub(crate) fn elsewhere() -> OutPoint {
     OutPoint::new(Txid::from_byte_array([1; 32]), 3)
 }

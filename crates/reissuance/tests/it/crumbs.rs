@@ -1,9 +1,9 @@
-//! What strangers pay to the script, or freeze: never more than a fixed number is kept, what is kept
-//! follows from the chain, and none of it stands in a payment's way.
+//! Outputs that third parties send to the script, or freeze: only a limited number is tracked, the
+//! choice follows from the chain, and none of them obstructs a payment.
 
 use elements::{AssetId, OutPoint, Script, Transaction};
 use federation_reissuance::{
-    Fee, Ledger, LedgerEvent, Listed, PlanError, ScriptKind, TokenForm, scheduled_amount,
+    Fee, Ledger, LedgerEvent, OutputKind, PlanError, ScriptKind, TokenForm, scheduled_amount,
 };
 
 use crate::common::{
@@ -13,7 +13,7 @@ use crate::common::{
 
 const FEE_ASSET: AssetId = AssetId::LIQUID_BTC;
 
-/// What a ledger says that it keeps.
+/// The ledger's limits.
 const COINS: u64 = 256;
 const TOKENS_KEPT: u64 = 256;
 const UNBLINDED: u64 = 16;
@@ -33,7 +33,7 @@ fn script(chain: &TestChain) -> Script {
     chain.ledger.settings()[0].tokens().script_pubkey()
 }
 
-/// Pays outputs of an asset to a script, each in its turn.
+/// Pays outputs of an asset to a script, in order.
 fn pay(asset: AssetId, script: &Script, values: impl Iterator<Item = u64>) -> Transaction {
     let output = |value| explicit(asset, value, script.clone());
     transaction(vec![spend(elsewhere())], values.map(output).collect())
@@ -47,7 +47,7 @@ fn p2pkh(hash: u8) -> Script {
 }
 
 #[test]
-fn the_largest_coins_are_kept_and_the_rest_is_told_of_now_and_then() {
+fn the_largest_coins_are_tracked_and_the_rest_is_reported_occasionally() {
     let mut chain = with_fee(TokenForm::Blinded, ScriptKind::P2wsh);
     let script = script(&chain);
     let good = pay(FEE_ASSET, &script, [5000].into_iter());
@@ -56,33 +56,37 @@ fn the_largest_coins_are_kept_and_the_rest_is_told_of_now_and_then() {
     let crumbs = pay(FEE_ASSET, &script, (0..COINS + 99).map(|_| 3));
     let first = OutPoint::new(crumbs.txid(), 0);
     let dropped = OutPoint::new(crumbs.txid(), 300);
-    let told: Vec<_> = chain
+    let reported: Vec<_> = chain
         .block(vec![crumbs])
         .into_iter()
         .filter_map(|event| match event {
-            LedgerEvent::PassedOver { what, most, total } => Some((what, most as u64, total)),
+            LedgerEvent::Untracked { kind, limit, total } => Some((kind, limit as u64, total)),
             _ => None,
         })
         .collect();
-    let what = Listed::Coins;
+    let kind = OutputKind::Coins;
     assert_eq!(
-        told,
-        [(what, COINS, 1), (what, COINS, 10), (what, COINS, 100)]
+        reported,
+        [(kind, COINS, 1), (kind, COINS, 10), (kind, COINS, 100)]
     );
     assert!(chain.ledger.holds(0, good_at) && chain.ledger.holds(0, first));
     assert!(!chain.ledger.holds(0, dropped));
-    // A larger one takes the newest crumb's place.
+    // A larger one replaces the newest crumb.
     let better = pay(FEE_ASSET, &script, [4000].into_iter());
     let better_at = OutPoint::new(better.txid(), 0);
     chain.block(vec![better]);
     assert!(chain.ledger.holds(0, better_at) && chain.ledger.holds(0, first));
     chain.until(PERIOD);
     let fee = chain.plan().fee.expect("a fee");
-    assert_eq!(fee.coins, [(good_at, 5000)], "the oldest that suffices");
+    assert_eq!(
+        fee.coins,
+        [(good_at, 5000)],
+        "the oldest that covers the fee"
+    );
 }
 
 #[test]
-fn everybody_keeps_the_same_whenever_they_read() {
+fn all_readers_track_the_same_outputs_even_after_a_restart() {
     let mut chain = with_fee(TokenForm::Blinded, ScriptKind::P2wsh);
     let script = script(&chain);
     for block in 0..4u64 {
@@ -92,7 +96,7 @@ fn everybody_keeps_the_same_whenever_they_read() {
             (0..150).map(|n| 1 + (n * 7 + block) % 40),
         );
         chain.block(vec![crumbs]);
-        // One who starts again has the same.
+        // A reader that restarts has the same ledger.
         let stored = chain.ledger.to_bytes();
         let settings = chain.ledger.settings().to_vec();
         let back = Ledger::from_bytes(&stored, chain.chain, settings).expect("stored");
@@ -101,31 +105,32 @@ fn everybody_keeps_the_same_whenever_they_read() {
     }
 }
 
-/// Tokens that were signed for must be seen to be spent, so none that is kept is given up.
+/// Operators must see when tokens that they signed for are spent, so tracked tokens are never
+/// displaced.
 #[test]
-fn tokens_that_are_kept_stay_and_those_that_come_too_late_are_told_of() {
+fn tracked_tokens_stay_and_later_ones_are_reported() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
     let script = script(&chain);
     let held: Vec<_> = chain.ledger.tokens_of(0);
     let crumbs = pay(token(), &script, (0..TOKENS_KEPT + 9).map(|_| 2 * TOKENS));
     let events = chain.block(vec![crumbs]);
-    let told: Vec<_> = events
+    let reported: Vec<_> = events
         .iter()
         .filter(|event| {
             matches!(
                 event,
-                LedgerEvent::PassedOver {
-                    what: Listed::Tokens,
+                LedgerEvent::Untracked {
+                    kind: OutputKind::Tokens,
                     ..
                 }
             )
         })
         .collect();
-    assert_eq!(told.len(), 2, "the first and the tenth of ten");
+    assert_eq!(reported.len(), 2, "the first and the tenth");
     assert_eq!(chain.ledger.tokens_of(0).len() as u64, TOKENS_KEPT);
     assert_eq!(chain.ledger.tokens_of(0)[0], held[0]);
-    // Full as it is, every payment's tokens go back and are found.
+    // Even with a full list, every payment's returned tokens are found.
     for point in 1..=3 {
         chain.until(point * PERIOD);
         let payment = chain.payment();
@@ -138,9 +143,9 @@ fn tokens_that_are_kept_stay_and_those_that_come_too_late_are_told_of() {
     }
 }
 
-/// On Elements tokens can be of no use, and any number of them keeps no useful ones out.
+/// On Elements some tokens cannot be used, and any number of them must not keep usable ones out.
 #[test]
-fn tokens_that_are_of_no_use_keep_no_others_out() {
+fn unusable_tokens_do_not_keep_usable_ones_out() {
     let mut chain = TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh);
     let mut issuance = chain.issuance();
     let held = issuance.output.pop().expect("blinded tokens");
@@ -161,34 +166,34 @@ fn tokens_that_are_of_no_use_keep_no_others_out() {
 }
 
 #[test]
-fn what_is_frozen_beyond_the_largest_counts_as_in_circulation() {
+fn frozen_outputs_beyond_the_limit_count_as_in_circulation() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
     let mut crumbs = pay(asset(), &p2pkh(1), (0..FROZEN + 10).map(|_| 7));
     crumbs.output.push(explicit(asset(), COIN, p2pkh(2)));
     crumbs.output.push(explicit(asset(), 0, p2pkh(0)));
     let events = chain.block(vec![crumbs]);
-    let told = |event: &&LedgerEvent| {
+    let reported = |event: &&LedgerEvent| {
         matches!(
             event,
-            LedgerEvent::PassedOver {
-                what: Listed::Frozen,
+            LedgerEvent::Untracked {
+                kind: OutputKind::Frozen,
                 ..
             }
         )
     };
-    assert_eq!(events.iter().filter(told).count(), 2);
+    assert_eq!(events.iter().filter(reported).count(), 2);
     chain.until(PERIOD);
-    let there = ISSUED - COIN - (FROZEN - 1) * 7;
+    let circulation = ISSUED - COIN - (FROZEN - 1) * 7;
     let plan = chain.plan();
-    assert_eq!(plan.circulation, there);
-    let expected = scheduled_amount(chain.ledger.settings()[0].schedule(), there);
+    assert_eq!(plan.circulation, circulation);
+    let expected = scheduled_amount(chain.ledger.settings()[0].schedule(), circulation);
     assert_eq!(Ok(plan.amount), expected);
 }
 
-/// What comes out of a freeze within the period, or before points begin, is not remembered.
+/// Amounts unfrozen within the same period, or before points begin, are not remembered.
 #[test]
-fn freezing_and_spending_again_and_again_leaves_nothing() {
+fn repeated_freezing_and_spending_leaves_nothing_behind() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
     let empty = chain.ledger.to_bytes().len();
@@ -201,13 +206,13 @@ fn freezing_and_spending_again_and_again_leaves_nothing() {
         let spent = transaction(inputs, vec![explicit(asset(), 7, p2pkh(3))]);
         chain.block(vec![frozen, spent]);
     }
-    // Room for what is owed meanwhile.
+    // Room for what becomes due meanwhile.
     let grown = chain.ledger.to_bytes().len() - empty;
     assert!(grown < 50 * 40, "{grown} bytes");
 }
 
 #[test]
-fn only_what_was_seen_and_is_gone_is_gone() {
+fn only_tracked_outputs_count_as_spent() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
     let tokens = chain.ledger.tokens_of(0)[0].0;
@@ -223,31 +228,31 @@ fn only_what_was_seen_and_is_gone_is_gone() {
     assert!(!chain.ledger.has_spent(0, elsewhere()));
 }
 
-/// A measure: `cargo test -p federation-reissuance --test it crumbs -- --ignored --nocapture`.
+/// A measurement: `cargo test -p federation-reissuance --test it crumbs -- --ignored --nocapture`.
 #[test]
-#[ignore = "a measure"]
+#[ignore = "a measurement"]
 fn a_hundred_thousand_crumbs() {
     use std::time::Instant;
 
     let mut chain = with_fee(TokenForm::Blinded, ScriptKind::P2wsh);
     let script = script(&chain);
-    let begun = Instant::now();
+    let started = Instant::now();
     chain.block(vec![]);
-    let empty = begun.elapsed();
+    let empty = started.elapsed();
     let blocks: Vec<Transaction> = (0..20)
         .map(|block| pay(FEE_ASSET, &script, (0..5000).map(|n| 1 + (n + block) % 900)))
         .collect();
-    let begun = Instant::now();
+    let started = Instant::now();
     for block in blocks {
         chain.block(vec![block]);
     }
-    let read = begun.elapsed();
-    let begun = Instant::now();
+    let read = started.elapsed();
+    let started = Instant::now();
     let bytes = chain.ledger.to_bytes().len();
-    let encoded = begun.elapsed();
-    let begun = Instant::now();
+    let encoded = started.elapsed();
+    let started = Instant::now();
     chain.block(vec![]);
-    let after = begun.elapsed();
+    let after = started.elapsed();
     println!(
         "an empty block {empty:?}; 100,000 crumbs in 20 blocks {read:?}; then the ledger has {bytes} bytes, written in {encoded:?}, and an empty block takes {after:?}"
     );

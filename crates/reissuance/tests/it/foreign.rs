@@ -1,4 +1,4 @@
-//! Transactions that nodes take and the `elements` crate does not read: the ledger reads on.
+//! The ledger reads transactions that nodes accept and the `elements` crate does not.
 
 use elements::{AssetId, Script};
 use federation_chain::{Block, Dialect, TransactionView};
@@ -6,7 +6,7 @@ use federation_reissuance::{AssetSettings, LedgerEvent, ScriptKind, TokenForm, U
 
 use crate::common::{ISSUED, PERIOD, TestChain, asset, destination, settings, tokens};
 
-/// Transactions of blocks that were recorded from nodes with a parent chain.
+/// Transactions of blocks recorded from nodes with a parent chain.
 fn recorded(dialect: Dialect, path: [&str; 2]) -> Vec<Vec<u8>> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/pegs.json");
     let text = std::fs::read_to_string(file).expect("the vectors are in the repository");
@@ -27,14 +27,14 @@ fn is_known_to_the_crate(transactions: &[Vec<u8>]) -> bool {
     transactions.iter().all(|bytes| parse(bytes).is_ok())
 }
 
-/// The settings of another asset, reissued by the same schedule.
+/// Settings for another asset, with the same schedule.
 fn of(asset: AssetId, kind: ScriptKind) -> AssetSettings {
     let schedule = *settings(kind).schedule();
     AssetSettings::new(asset, schedule, destination(), tokens(kind)).expect("settings")
 }
 
 #[test]
-fn a_peg_in_witness_on_an_ordinary_input_stops_no_ledger_and_brings_nothing_in() {
+fn a_peg_in_witness_on_an_ordinary_input_is_read_and_adds_nothing() {
     let transactions = recorded(Dialect::Dynafed, ["elements", "stray_pegin_witness"]);
     assert!(!is_known_to_the_crate(&transactions));
     let mut chain = TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh);
@@ -51,7 +51,7 @@ fn a_peg_in_witness_on_an_ordinary_input_stops_no_ledger_and_brings_nothing_in()
 }
 
 #[test]
-fn a_claim_brings_in_what_it_says_on_both_families() {
+fn a_claim_adds_its_amount_on_both_families() {
     let ocean = recorded(Dialect::Ocean, ["ocean", "claim"]);
     assert!(!is_known_to_the_crate(&ocean));
     let elements = recorded(Dialect::Dynafed, ["elements", "claim_block"]);
@@ -73,7 +73,7 @@ fn a_claim_brings_in_what_it_says_on_both_families() {
                     .filter_map(|input| input.pegin())
                     .collect::<Vec<_>>()
             })
-            .map(|claim| claim.amount().expect("it says so"))
+            .map(|claim| claim.amount().expect("an amount"))
             .collect();
         let [(pegged, value)] = claims[..] else {
             panic!("one claim: {claims:?}");
@@ -81,7 +81,7 @@ fn a_claim_brings_in_what_it_says_on_both_families() {
         assert!(value > 0);
         let mut chain = TestChain::with(form, of(pegged, kind));
         assert_eq!(chain.raw_block(&transactions), [], "{dialect}");
-        // What a fee takes, the block's first transaction gives back.
+        // The coinbase returns what is paid as a fee.
         assert_eq!(chain.ledger.circulation(0), Some(value), "{dialect}");
 
         let mut other = TestChain::new(form, kind);
@@ -91,9 +91,9 @@ fn a_claim_brings_in_what_it_says_on_both_families() {
     }
 }
 
-/// No node takes it; if one did, nobody could count any more.
+/// No node accepts it; if one did, the circulation could no longer be determined.
 #[test]
-fn a_claim_that_does_not_say_how_much_ends_the_counting() {
+fn a_claim_without_an_amount_makes_the_circulation_unknown() {
     let mut transaction = vec![2, 0, 0, 0, 1, 1];
     transaction.extend([9; 32]);
     transaction.extend((1u32 << 30).to_le_bytes());
@@ -106,15 +106,16 @@ fn a_claim_that_does_not_say_how_much_ends_the_counting() {
     transaction.extend([0, 0, 0, 1, 1, 7, 0, 0]);
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
-    let view = TransactionView::decode(Dialect::Ocean, &transaction).expect("it is read");
+    let view = TransactionView::decode(Dialect::Ocean, &transaction).expect("readable");
     let txid = view.txid();
     let events = chain.raw_block(&[transaction]);
     assert_eq!(events, [LedgerEvent::Uncountable(Uncountable::PegIn(txid))]);
 }
 
-/// Proofs and nonces that are no points, and prefixes that only Ocean knows, on outputs to the script.
+/// Proofs and nonces that are not points, and prefixes that only Ocean knows, on outputs to the
+/// script.
 #[test]
-fn outputs_to_the_script_whose_parts_are_nothing_are_no_tokens() {
+fn malformed_outputs_to_the_script_are_not_tokens() {
     for (dialect, form, kind) in [
         (Dialect::Ocean, TokenForm::Explicit, ScriptKind::P2sh),
         (Dialect::Dynafed, TokenForm::Blinded, ScriptKind::P2wsh),

@@ -1,4 +1,4 @@
-//! What the ledger counts, and what it does not take for a block.
+//! The ledger's accounting, and the blocks it refuses.
 
 use elements::{OutPoint, Script, confidential::Value};
 use federation_chain::BlockHeight;
@@ -18,7 +18,7 @@ fn blinded() -> TestChain {
 }
 
 #[test]
-fn an_asset_is_found_where_it_is_issued() {
+fn an_asset_is_found_at_its_issuance() {
     let mut chain = blinded();
     assert!(matches!(chain.ledger.plan(0), Err(PlanError::NotIssued(_))));
     let events = chain.issue();
@@ -31,7 +31,7 @@ fn an_asset_is_found_where_it_is_issued() {
 }
 
 #[test]
-fn what_is_destroyed_is_not_in_circulation_and_fees_are_not_destroyed() {
+fn destroyed_amounts_and_uncollected_fees_leave_circulation() {
     let mut chain = blinded();
     chain.issue();
     let some = |value| explicit(asset(), value, Script::from(vec![0x55]));
@@ -44,7 +44,7 @@ fn what_is_destroyed_is_not_in_circulation_and_fees_are_not_destroyed() {
     );
     chain.block(vec![burn]);
     assert_eq!(chain.ledger.circulation(0), Some(ISSUED - 100));
-    // A fee that nobody takes is destroyed with the block.
+    // A fee that no coinbase collects is destroyed with the block.
     let fee = transaction(
         vec![spend(elsewhere())],
         vec![some(5), elements::TxOut::new_fee(30, asset())],
@@ -54,7 +54,7 @@ fn what_is_destroyed_is_not_in_circulation_and_fees_are_not_destroyed() {
 }
 
 #[test]
-fn a_late_payment_changes_no_later_amount() {
+fn a_late_payment_does_not_change_later_amounts() {
     let mut in_time = blinded();
     let mut late = blinded();
     for chain in [&mut in_time, &mut late] {
@@ -71,11 +71,7 @@ fn a_late_payment_changes_no_later_amount() {
     let mut caught_up = Vec::new();
     for point in 1..=4 {
         let plan = late.plan();
-        assert_eq!(
-            plan.point.height().to_u32(),
-            point * PERIOD,
-            "in their order"
-        );
+        assert_eq!(plan.point.height().to_u32(), point * PERIOD, "in order");
         caught_up.push(plan.amount);
         let payment = late.payment();
         late.block(vec![payment]);
@@ -85,7 +81,7 @@ fn a_late_payment_changes_no_later_amount() {
 }
 
 #[test]
-fn what_somebody_else_makes_is_told_and_grows_from_then_on() {
+fn an_unscheduled_reissuance_is_reported_and_grows_from_then_on() {
     let mut chain = blinded();
     chain.issue();
     let mut own = spend(elsewhere());
@@ -112,13 +108,13 @@ fn what_somebody_else_makes_is_told_and_grows_from_then_on() {
 }
 
 #[test]
-fn a_payment_for_a_point_that_is_not_owed_counts_as_made_beside_the_schedule() {
+fn a_payment_for_a_point_that_is_not_due_counts_as_unscheduled() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
     chain.until(PERIOD);
     let payment = chain.payment();
     chain.block(vec![payment.clone()]);
-    // The same again, out of the tokens that went back: the signers would have to be liars.
+    // The same again with the returned tokens: the signers would have to be dishonest.
     let mut again = payment.clone();
     again.input[0].previous_output = OutPoint::new(payment.txid(), 1);
     let events = chain.block(vec![again]);
@@ -126,7 +122,7 @@ fn a_payment_for_a_point_that_is_not_owed_counts_as_made_beside_the_schedule() {
 }
 
 #[test]
-fn another_amount_or_destination_than_was_due_is_told() {
+fn a_payment_to_another_destination_is_reported() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
     chain.until(PERIOD);
@@ -143,7 +139,7 @@ fn another_amount_or_destination_than_was_due_is_told() {
 }
 
 #[test]
-fn a_blinded_amount_ends_the_counting() {
+fn a_confidential_amount_makes_the_circulation_unknown() {
     let mut chain = blinded();
     let mut issuance = chain.issuance();
     issuance.input[0].asset_issuance.amount = issuance.output[1].value;
@@ -176,7 +172,7 @@ fn only_the_next_block_of_the_same_chain_is_read() {
 }
 
 #[test]
-fn a_stored_ledger_is_read_back_under_the_same_settings_only() {
+fn a_stored_ledger_is_read_under_the_same_settings_only() {
     let mut chain = blinded();
     chain.issue();
     chain.until(2 * PERIOD);
@@ -200,10 +196,9 @@ fn a_stored_ledger_is_read_back_under_the_same_settings_only() {
     );
 }
 
-/// What was altered does not come in by the way of the store, whatever byte it is: it is refused, or
-/// can be read on from.
+/// A modified byte in the store is refused, or leaves a ledger that can be continued.
 #[test]
-fn an_altered_ledger_is_refused_or_can_be_read_on_from() {
+fn a_modified_ledger_is_refused_or_can_be_continued() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     chain.issue();
     chain.until(2 * PERIOD);
@@ -236,7 +231,7 @@ fn an_altered_ledger_is_refused_or_can_be_read_on_from() {
 }
 
 #[test]
-fn nothing_is_made_of_nothing() {
+fn an_empty_circulation_does_not_grow() {
     let mut chain = blinded();
     let mut issuance = chain.issuance();
     issuance.input[0].asset_issuance.amount = Value::Null;
@@ -253,9 +248,9 @@ fn burn(amount: u64) -> elements::Transaction {
     )
 }
 
-/// As much made at once as an amount can say, and then once more.
+/// The largest possible amount at once, then more.
 #[test]
-fn more_than_an_amount_can_say_ends_the_counting() {
+fn a_supply_out_of_range_makes_the_circulation_unknown() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     let mut issuance = chain.issuance();
     issuance.input[0].asset_issuance.amount = Value::Explicit(u64::MAX - 5);
@@ -280,10 +275,10 @@ fn more_than_an_amount_can_say_ends_the_counting() {
     assert!(events.contains(&LedgerEvent::Uncountable(Uncountable::Range(txid))));
 }
 
-/// All that can be said is in circulation, and a point would make more: that is an error of its own,
-/// not a circulation of nothing.
+/// The largest possible amount is in circulation and a point is due: that has its own error, and is
+/// not a circulation of zero.
 #[test]
-fn what_is_owed_beyond_an_amount_is_told() {
+fn an_amount_due_out_of_range_is_reported() {
     let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
     let mut issuance = chain.issuance();
     issuance.input[0].asset_issuance.amount = Value::Explicit(u64::MAX - 5);
@@ -303,19 +298,19 @@ fn what_is_owed_beyond_an_amount_is_told() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is burnt, up to all that there is, and whenever payments come: what is there is what
-    /// was made less what was burnt, and each point is paid once.
+    /// Whatever is burnt, up to the whole supply, and whenever payments arrive: the circulation is
+    /// what was issued less what was burnt, and each point is paid once.
     #[test]
-    fn what_is_there_is_what_was_made_less_what_was_burnt(
+    fn the_circulation_is_what_was_issued_less_what_was_burnt(
         steps in prop::collection::vec((0..3u8, 0..=100u64), 1..60),
     ) {
         let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
         chain.issue();
-        let (mut there, mut points) = (ISSUED, Vec::new());
+        let (mut supply, mut points) = (ISSUED, Vec::new());
         for (what, part) in steps {
             let burnt = match what {
                 // A hundredth, or nearly all of it.
-                0 => there / 100 * if part < 90 { 1 } else { part },
+                0 => supply / 100 * if part < 90 { 1 } else { part },
                 _ => 0,
             };
             let transactions = match what {
@@ -323,40 +318,40 @@ proptest! {
                 1 if chain.ledger.plan(0).is_ok() => vec![chain.payment()],
                 _ => vec![],
             };
-            there -= burnt;
+            supply -= burnt;
             for event in chain.block(transactions) {
                 match event {
                     LedgerEvent::Paid { amount, scheduled, point, in_order, .. } => {
                         prop_assert!(in_order && amount == scheduled);
-                        there += amount;
+                        supply += amount;
                         points.push(point);
                     }
                     LedgerEvent::Due { .. } => {}
                     other => prop_assert!(false, "{:?}", other),
                 }
             }
-            prop_assert_eq!(chain.ledger.circulation(0), Some(there));
+            prop_assert_eq!(chain.ledger.circulation(0), Some(supply));
         }
         prop_assert!(points.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
-    /// More than was issued is burnt, out of what points have made; the counting ends only where more
-    /// is burnt than there is.
+    /// More is burnt than was first issued, including amounts issued at points. The circulation
+    /// becomes unknown only if more is burnt than exists.
     #[test]
-    fn what_points_have_made_can_be_burnt_like_what_was_issued(
+    fn amounts_issued_at_points_can_be_burnt_like_any_other(
         points in 1..30u32, part in 0..=100u64, beyond in 0..2u64,
     ) {
         let mut chain = TestChain::new(TokenForm::Explicit, ScriptKind::P2sh);
         chain.issue();
-        let mut made = ISSUED;
+        let mut supply = ISSUED;
         for point in 1..=points {
             chain.until(point * PERIOD);
-            made += chain.plan().amount;
+            supply += chain.plan().amount;
             let payment = chain.payment();
             chain.block(vec![payment]);
         }
-        let burnt = ISSUED + (made - ISSUED) / 100 * part;
-        let burnt = if beyond == 1 { made + 1 } else { burnt };
+        let burnt = ISSUED + (supply - ISSUED) / 100 * part;
+        let burnt = if beyond == 1 { supply + 1 } else { burnt };
         let transaction = burn(burnt);
         let txid = transaction.txid();
         let events = chain.block(vec![transaction]);
@@ -366,11 +361,11 @@ proptest! {
             prop_assert!(uncountable);
         } else {
             prop_assert_eq!(events, []);
-            prop_assert_eq!(chain.ledger.circulation(0), Some(made - burnt));
-            // Growth of what is left, whether it is anything or nothing.
+            prop_assert_eq!(chain.ledger.circulation(0), Some(supply - burnt));
+            // The growth of the remainder, which may be zero.
             let due = chain.until((points + 1) * PERIOD);
             let schedule = *chain.ledger.settings()[0].schedule();
-            let expected = scheduled_amount(&schedule, made - burnt).expect("small");
+            let expected = scheduled_amount(&schedule, supply - burnt).expect("small");
             prop_assert_eq!(due.len(), usize::from(expected > 0));
             prop_assert_eq!(chain.ledger.plan(0).map_or(0, |plan| plan.amount), expected);
         }

@@ -1,11 +1,11 @@
-//! What is frozen on Ocean, and what grows when it can be spent again.
+//! Frozen amounts on Ocean, and their growth once they become spendable.
 
 use elements::{OutPoint, Script, Transaction};
 use federation_reissuance::{ScriptKind, TokenForm, scheduled_amount};
 
 use crate::common::{ISSUED, PERIOD, TestChain, asset, elsewhere, explicit, spend, transaction};
 
-/// Pay to the hash of a public key.
+/// A pay-to-public-key-hash script.
 fn p2pkh(hash: u8) -> Script {
     let mut bytes = vec![0x76, 0xa9, 20];
     bytes.extend([hash; 20]);
@@ -13,7 +13,7 @@ fn p2pkh(hash: u8) -> Script {
     Script::from(bytes)
 }
 
-/// Freezes part of what is there: one output pays to nobody's key.
+/// Freezes part of the supply: one output pays to the all-zero key hash.
 fn freeze(value: u64) -> Transaction {
     transaction(
         vec![spend(elsewhere())],
@@ -31,7 +31,7 @@ fn ocean() -> TestChain {
 }
 
 #[test]
-fn what_is_frozen_does_not_grow() {
+fn a_frozen_amount_does_not_grow() {
     let mut chain = ocean();
     chain.block(vec![freeze(ISSUED / 4)]);
     chain.until(PERIOD);
@@ -42,7 +42,7 @@ fn what_is_frozen_does_not_grow() {
 }
 
 #[test]
-fn what_can_be_spent_again_grows_for_the_time_it_was_frozen() {
+fn an_unfrozen_amount_grows_for_the_time_it_was_frozen() {
     let mut chain = ocean();
     chain.until(PERIOD - 1);
     let frozen = freeze(ISSUED / 4);
@@ -66,7 +66,7 @@ fn what_can_be_spent_again_grows_for_the_time_it_was_frozen() {
     let schedule = *chain.ledger.settings()[0].schedule();
     let grown = |amount| scheduled_amount(&schedule, amount).expect("small");
     let free = ISSUED / 4 * 3;
-    // Frozen at the first two points, whole periods old at the third.
+    // Frozen at the first two points, for two whole periods at the third.
     let first = grown(free);
     let second = grown(free + first);
     assert_eq!(amounts[..2], [first, second]);
@@ -79,7 +79,7 @@ fn what_can_be_spent_again_grows_for_the_time_it_was_frozen() {
 }
 
 #[test]
-fn what_is_burnt_while_frozen_grows_never() {
+fn an_amount_burnt_while_frozen_never_grows() {
     let mut chain = ocean();
     let frozen = freeze(ISSUED / 4);
     let outpoint = OutPoint::new(frozen.txid(), 0);

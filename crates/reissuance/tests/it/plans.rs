@@ -1,4 +1,4 @@
-//! From a point that is reached to a payment in a block.
+//! From a due point to a payment in a block.
 
 use elements::{AssetId, Script, confidential::Asset, secp256k1_zkp::SECP256K1};
 use federation_reissuance::{
@@ -61,7 +61,7 @@ fn the_sums_and_proofs_of_a_payment_verify() {
         let payment = chain.payment();
         payment
             .verify_tx_amt_proofs(SECP256K1, std::slice::from_ref(&held))
-            .expect("it balances");
+            .expect("balanced");
         held = payment.output[1].clone();
         assert!(matches!(held.asset, Asset::Confidential(_)));
         chain.block(vec![payment]);
@@ -69,7 +69,7 @@ fn the_sums_and_proofs_of_a_payment_verify() {
 }
 
 #[test]
-fn everybody_makes_the_same_transaction() {
+fn all_operators_build_the_same_transaction() {
     let mut chain = TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh);
     chain.issue();
     chain.until(PERIOD);
@@ -81,9 +81,9 @@ fn everybody_makes_the_same_transaction() {
     assert_eq!(bytes(), bytes());
 }
 
-/// The proofs are not signed, so whoever puts the transaction together can replace them.
+/// The proofs are not signed, so whoever assembles the transaction can replace them.
 #[test]
-fn tokens_whose_proof_was_replaced_are_known_all_the_same() {
+fn tokens_with_a_replaced_proof_are_still_recognised() {
     let mut chain = TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh);
     chain.issue();
     chain.until(PERIOD);
@@ -95,7 +95,7 @@ fn tokens_whose_proof_was_replaced_are_known_all_the_same() {
 }
 
 #[test]
-fn a_payment_is_locked_until_its_point_and_says_so() {
+fn a_payment_is_locked_until_its_point() {
     let mut chain = TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh);
     chain.issue();
     chain.until(PERIOD);
@@ -109,7 +109,7 @@ fn a_payment_is_locked_until_its_point_and_says_so() {
     );
 }
 
-/// A chain where a reissuance pays a fee of 7000 satoshi, at its first point.
+/// A chain with a reissuance fee of 7000 satoshi, at its first point.
 fn with_fee() -> TestChain {
     let fee = Fee {
         asset: FEE_ASSET,
@@ -122,7 +122,7 @@ fn with_fee() -> TestChain {
     chain
 }
 
-/// A block that pays coins for fees to the script.
+/// Adds a block that sends coins for fees to the script.
 fn pay_coins(chain: &mut TestChain, values: &[u64]) {
     let script = chain.ledger.settings()[0].tokens().script_pubkey();
     let mut from = elsewhere();
@@ -141,7 +141,7 @@ fn spent_coins(chain: &TestChain) -> Vec<u64> {
 }
 
 #[test]
-fn the_fee_comes_from_the_scripts_own_coins_and_the_change_goes_back() {
+fn the_fee_comes_from_the_scripts_coins_and_the_change_is_returned() {
     let mut chain = with_fee();
     assert_eq!(
         chain.ledger.plan(0),
@@ -165,20 +165,20 @@ fn the_fee_comes_from_the_scripts_own_coins_and_the_change_goes_back() {
             chain.ledger.plan(0),
             Err(PlanError::NoFee { has: 2500, .. })
         ),
-        "the change is there"
+        "the change is tracked"
     );
 }
 
 #[test]
-fn the_oldest_coin_that_suffices_alone_is_spent_alone() {
+fn the_oldest_coin_that_covers_the_fee_is_spent_alone() {
     let mut chain = with_fee();
     pay_coins(&mut chain, &[6999, 8000, 7000]);
     assert_eq!(spent_coins(&chain), [8000]);
 }
 
-/// Anyone can pay them to the script, before and after the coins that are meant for fees.
+/// Anyone can send tiny coins to the script, before and after the coins meant for fees.
 #[test]
-fn crumbs_do_not_stand_in_the_way_of_coins() {
+fn crumbs_do_not_obstruct_larger_coins() {
     let mut chain = with_fee();
     pay_coins(&mut chain, &[15; 40]);
     pay_coins(&mut chain, &[100_000]);
@@ -195,9 +195,9 @@ fn crumbs_do_not_stand_in_the_way_of_coins() {
     assert_eq!(spent_coins(&chain), [4000, 4000]);
 }
 
-/// A node passes on no transaction with so small an output.
+/// Nodes do not relay transactions with such small outputs.
 #[test]
-fn change_that_is_dust_is_left_to_the_fee() {
+fn dust_change_is_added_to_the_fee() {
     for (coin, outputs, fee) in [
         (7000, 3, 7000),
         (7001, 3, 7001),
@@ -212,9 +212,9 @@ fn change_that_is_dust_is_left_to_the_fee() {
     }
 }
 
-/// They cannot be spent for a hundred blocks, and a payment must not wait for that.
+/// They cannot be spent for a hundred blocks, and a payment must not wait that long.
 #[test]
-fn what_a_blocks_first_transaction_pays_is_no_coin_for_fees() {
+fn outputs_of_a_coinbase_are_not_coins_for_fees() {
     let mut chain = with_fee();
     let script = chain.ledger.settings()[0].tokens().script_pubkey();
     let coinbase = transaction(
@@ -260,7 +260,7 @@ fn tokens_that_are_spent_elsewhere_are_replaced_by_others() {
 }
 
 #[test]
-fn elements_takes_no_explicit_tokens() {
+fn elements_does_not_accept_explicit_tokens() {
     let mut chain = TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh);
     let mut issuance = chain.issuance();
     let script = chain.ledger.settings()[0].tokens().script_pubkey();
@@ -274,7 +274,7 @@ fn elements_takes_no_explicit_tokens() {
 }
 
 #[test]
-fn what_is_wrong_with_foreign_signatures_is_told() {
+fn invalid_signatures_are_refused_with_their_fault() {
     let mut chain = TestChain::new(TokenForm::Blinded, ScriptKind::P2wsh);
     chain.issue();
     chain.until(PERIOD);
@@ -307,7 +307,7 @@ fn what_is_wrong_with_foreign_signatures_is_told() {
         })
     ));
     assert_eq!(collection.add(&good), Ok(true));
-    assert_eq!(collection.add(&good), Ok(false), "again");
+    assert_eq!(collection.add(&good), Ok(false), "added before");
     assert_eq!(collection.complete(), None, "one of two");
 }
 
@@ -324,4 +324,36 @@ fn a_plan_names_the_destination_and_the_amount() {
     let found = plan.differences(&other);
     assert_eq!(found.len(), 1);
     assert!(found[0].to_string().starts_with("amount is "));
+}
+
+#[test]
+fn differences_are_described_in_words_and_hex() {
+    let mut chain = with_fee();
+    pay_coins(&mut chain, &[7000]);
+    let plan = chain.plan();
+    let mut other = plan.clone();
+    other.entropy = [0xab; 32];
+    other.opening = federation_reissuance::Opening::explicit(5);
+    other.fee = None;
+    let found = plan.differences(&other);
+    let theirs: Vec<_> = found
+        .iter()
+        .map(|difference| (difference.field, difference.theirs.as_str()))
+        .collect();
+    let (zeros, entropy) = ("0".repeat(64), "ab".repeat(32));
+    let opening = format!("5 satoshi, factors {zeros} and {zeros}");
+    assert_eq!(
+        theirs,
+        [
+            ("opening", opening.as_str()),
+            ("entropy", &entropy),
+            ("fee", "none")
+        ]
+    );
+    let fee = plan.fee.expect("a fee");
+    let (coin, _) = fee.coins[0];
+    assert_eq!(
+        found[2].ours,
+        format!("7000 satoshi of {FEE_ASSET} from {coin} (7000 satoshi)")
+    );
 }

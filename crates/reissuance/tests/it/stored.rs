@@ -1,4 +1,4 @@
-//! What serde reads is checked as what a constructor makes is, and what is written stays as it was.
+//! Deserialised values are checked like constructed ones, and the encoding does not change.
 
 use core::{fmt::Debug, time::Duration};
 
@@ -7,7 +7,7 @@ use federation_reissuance::{Opening, Rate, Schedule};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-/// Reads a value from JSON and, as its fields stand in a stored one, from postcard.
+/// Reads a value from JSON and from postcard.
 fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(
     value: &Value,
     stored: &impl Serialize,
@@ -24,7 +24,7 @@ fn read<T: DeserializeOwned + Serialize + PartialEq + Debug>(
 }
 
 #[test]
-fn no_schedule_is_read_that_cannot_be_made() {
+fn an_invalid_schedule_does_not_deserialise() {
     const DAY: u64 = 24 * 60 * 60 * 1000;
     for (rate, period, interval, start, is_one) in [
         ("0.05", 1440, 60_000, 7, true),
@@ -58,7 +58,7 @@ fn no_schedule_is_read_that_cannot_be_made() {
 }
 
 #[test]
-fn no_opening_is_read_whose_factors_blind_nothing() {
+fn an_opening_with_factors_out_of_range_does_not_deserialise() {
     let order = [0xffu8; 32];
     let factor = [7u8; 32];
     let none = [0u8; 32];

@@ -1,4 +1,4 @@
-//! New keys in a token: made there, or put there.
+//! New keys in a token: generated or imported.
 
 use std::path::Path;
 
@@ -14,17 +14,17 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     KeyEntry, entry_of,
-    template::{self, Variant, first_taken},
+    template::{self, Variant, first_accepted},
     user::User,
 };
 use crate::{HsmError, Pin, curve, find, module::Module, proof, session::Mode};
 
-/// Makes a key pair in a token: on secp256k1, for signing only, sensitive and not extractable. It
-/// proves itself by a signature.
+/// Generates a key pair in a token: on secp256k1, for signing only, sensitive and not extractable.
+/// The key is tested with a signature.
 ///
 /// # Errors
-/// [`HsmError::LabelTaken`] if the token holds anything of this label; [`HsmError::LeftThere`] if
-/// the key was made but is not as it should be; else see [`HsmError`].
+/// [`HsmError::LabelTaken`] if the token has an object with this label; [`HsmError::LeftThere`] if
+/// the key was generated but failed a check; otherwise see [`HsmError`].
 pub fn generate_key(
     module: &Path,
     token: &TokenSelector,
@@ -34,8 +34,8 @@ pub fn generate_key(
     let module = Module::load(module)?;
     let state = module.enter();
     let user = User::log_in(&module, &state, token, pin, Mode::Write)?;
-    refuse_taken(&user, label)?;
-    let pair = first_taken(|variant| {
+    refuse_used_label(&user, label)?;
+    let pair = first_accepted(|variant| {
         let id = variant.fresh_id(&user.session)?;
         let mut public = variant.public(label, &id);
         public.push(Attribute::EcParams(curve::SECP256K1.to_vec()));
@@ -48,7 +48,7 @@ pub fn generate_key(
             template::is_of_template(code).then_some(HsmError::NoKeygen(code))
         })
     })?;
-    left_there(label, || {
+    left_in_token(label, || {
         let selector = KeySelector::Label(label.to_owned());
         let found = find::key_at(&user.session, private, &selector)?;
         let public_key = match find::point_of(&user.session, public)? {
@@ -59,13 +59,13 @@ pub fn generate_key(
     })
 }
 
-/// Puts a key that exists elsewhere into a token, sensitive and not extractable. Better is a key
-/// that was never anywhere else. It proves itself by a signature. Once the token has it, it is left
-/// there, whatever goes wrong.
+/// Imports a key that exists elsewhere into a token, sensitive and not extractable. A key that was
+/// never anywhere else is preferable. The key is tested with a signature. Once it is in the token
+/// it stays there, whatever fails afterwards.
 ///
 /// # Errors
-/// [`HsmError::LabelTaken`] if the token holds anything of this label; [`HsmError::LeftThere`] if
-/// the key was put there but is not as it should be; else see [`HsmError`].
+/// [`HsmError::LabelTaken`] if the token has an object with this label; [`HsmError::LeftThere`] if
+/// the key was imported but failed a check; otherwise see [`HsmError`].
 pub fn import_key(
     module: &Path,
     token: &TokenSelector,
@@ -76,19 +76,19 @@ pub fn import_key(
     let module = Module::load(module)?;
     let state = module.enter();
     let user = User::log_in(&module, &state, token, pin, Mode::Write)?;
-    refuse_taken(&user, label)?;
+    refuse_used_label(&user, label)?;
     let value = Zeroizing::new(
         <[u8; 32]>::from_hex(&secret.to_hex())
             .map_err(|error| HsmError::Answer(error.to_string()))?,
     );
-    let private = first_taken(|variant| put_private(&user, variant, label, &value));
+    let private = first_accepted(|variant| put_private(&user, variant, label, &value));
     let private = private.map_err(|error| {
         user.not_written(error, |code| {
             is_of_import(code).then_some(HsmError::NoImport(code))
         })
     })?;
     let public_key = secret.public_key();
-    left_there(label, || {
+    left_in_token(label, || {
         add_public(&user, private, label, &public_key)?;
         let selector = KeySelector::Label(label.to_owned());
         let found = find::key_at(&user.session, private, &selector)?;
@@ -96,7 +96,7 @@ pub fn import_key(
     })
 }
 
-/// The codes of a module that takes no keys from outside.
+/// The error codes of a module that does not support importing keys.
 const fn is_of_import(code: RvError) -> bool {
     template::is_of_template(code)
         || matches!(
@@ -129,8 +129,8 @@ fn put_private(
     Ok(created?)
 }
 
-/// Adds the public half, unless the module did. A module that refuses may have it without an object
-/// of its own, or do without.
+/// Adds the public key, unless the module has done so. If the module refuses, it may have the key
+/// without a separate object, or not need one.
 fn add_public(
     user: &User<'_>,
     private: ObjectHandle,
@@ -144,7 +144,7 @@ fn add_public(
             return Ok(());
         }
     }
-    let put = first_taken(|variant| {
+    let put = first_accepted(|variant| {
         let mut public = variant.public(label, &id);
         public.retain(|attribute| !matches!(attribute, Attribute::KeyType(_)));
         public.extend([
@@ -156,13 +156,13 @@ fn add_public(
         Ok(session.create_object(&public)?)
     });
     if let Err(error) = put {
-        tracing::debug!(%error, "the module takes no public half");
+        tracing::debug!(%error, "public key object refused by the module");
     }
     Ok(())
 }
 
-/// Refuses a label that any object has.
-fn refuse_taken(user: &User<'_>, label: &str) -> Result<(), HsmError> {
+/// Refuses a label that is already used by any object.
+fn refuse_used_label(user: &User<'_>, label: &str) -> Result<(), HsmError> {
     let session = &user.session;
     let bytes = label.as_bytes();
     let mut taken = !session
@@ -186,7 +186,7 @@ fn refuse_taken(user: &User<'_>, label: &str) -> Result<(), HsmError> {
     })
 }
 
-/// What a key is, once it has proved itself.
+/// Returns the entry of a key, after testing it.
 fn proven(
     user: &User<'_>,
     found: &find::FoundKey,
@@ -200,8 +200,11 @@ fn proven(
     Ok(entry)
 }
 
-/// Says of what goes wrong after a key was made that the key is there.
-fn left_there<T>(label: &str, rest: impl FnOnce() -> Result<T, HsmError>) -> Result<T, HsmError> {
+/// Marks an error after the creation of a key with the fact that the key is in the token.
+fn left_in_token<T>(
+    label: &str,
+    rest: impl FnOnce() -> Result<T, HsmError>,
+) -> Result<T, HsmError> {
     rest().map_err(|error| HsmError::LeftThere {
         label: label.to_owned(),
         reason: error.to_string(),

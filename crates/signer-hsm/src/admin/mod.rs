@@ -1,6 +1,6 @@
-//! Keeping house in a module: tokens listed and initialised, keys made and imported.
+//! Administration of a module: listing and initialising tokens, generating and importing keys.
 //!
-//! These calls block, and are for command lines: call them where that is no harm.
+//! These calls block. They are meant for command lines: do not call them from async code.
 
 mod make;
 mod template;
@@ -38,7 +38,7 @@ pub struct TokenEntry {
     pub label: String,
     /// The serial number.
     pub serial: String,
-    /// Who made it.
+    /// The manufacturer.
     pub manufacturer: String,
     /// The model.
     pub model: String,
@@ -48,9 +48,9 @@ pub struct TokenEntry {
     pub has_user_pin: bool,
     /// Whether the user PIN is locked.
     pub pin_locked: bool,
-    /// Whether PINs are typed on a pad of its own.
+    /// Whether PINs are entered on a pad of its own.
     pub pin_pad: bool,
-    /// Whether nothing shows that it holds anything, so that it can be initialised.
+    /// Whether it appears to be empty, so that it can be initialised.
     pub blank: bool,
 }
 
@@ -62,15 +62,15 @@ pub struct KeyEntry {
     pub label: String,
     /// The id.
     pub id: Vec<u8>,
-    /// The public half, if it is a key for this project.
+    /// The public key, if the key is usable for this project.
     pub public_key: Option<PublicKey>,
-    /// Why it is none, if so.
+    /// Why it is not usable, if so.
     pub problem: Option<String>,
-    /// Whether it can be taken out of the token; none if the module does not tell.
+    /// Whether it can be extracted from the token; `None` if the module does not report it.
     pub extractable: Option<bool>,
 }
 
-/// All tokens of a module.
+/// Lists all tokens of a module.
 ///
 /// # Errors
 /// If the module cannot be used.
@@ -80,7 +80,7 @@ pub fn tokens(module: &Path) -> Result<Vec<TokenEntry>, HsmError> {
     Ok(find::tokens(&state.pkcs11)?.iter().map(entry).collect())
 }
 
-/// Whether the PINs of a token are typed on a pad of its own, so that nobody need give them here.
+/// Whether the PINs of a token are entered on its own pad, so that they need not be given here.
 ///
 /// # Errors
 /// If the module cannot be used or has no such token.
@@ -103,15 +103,16 @@ fn entry(token: &Token) -> TokenEntry {
         has_user_pin: info.user_pin_initialized(),
         pin_locked: info.user_pin_locked(),
         pin_pad: token.has_pad(),
-        blank: token::told_in_use(token).is_none(),
+        blank: token::reported_use(token).is_none(),
     }
 }
 
-/// One private key of a token. Where the token leaves doubt about the public half, because it has no
-/// object of it or does not tell the curve, two signatures that are good for nothing else tell it.
+/// Finds one private key of a token. If the public key is uncertain, because the token has no
+/// object for it or does not report the curve, it is computed from two signatures that have no
+/// other use.
 ///
 /// # Errors
-/// If there is none, or it is none for this project; see [`HsmError`].
+/// If there is no such key, or it is not usable for this project; see [`HsmError`].
 pub fn find_key(
     module: &Path,
     token: &TokenSelector,
@@ -131,8 +132,8 @@ pub fn find_key(
     Ok(entry)
 }
 
-/// All private keys of a token. None is asked to sign, so that some may be listed without their
-/// public half, which [`find_key`] finds out.
+/// Lists all private keys of a token. No key is asked to sign, so some may be listed without their
+/// public key, which [`find_key`] determines.
 ///
 /// # Errors
 /// See [`HsmError`].
@@ -153,7 +154,7 @@ pub fn keys(module: &Path, token: &TokenSelector, pin: &Pin) -> Result<Vec<KeyEn
             Ok(found) if found.certain().is_some() => entry.public_key = found.certain(),
             Ok(_) => {
                 entry.problem = Some(format!(
-                    "the token does not tell its public half: `multisig hsm pubkey --key {selector}` finds it out"
+                    "the token does not report its public key: `multisig hsm pubkey --key {selector}` determines it"
                 ))
             }
             Err(error @ HsmError::Call { .. }) => return Err(error),
@@ -165,7 +166,7 @@ pub fn keys(module: &Path, token: &TokenSelector, pin: &Pin) -> Result<Vec<KeyEn
     Ok(entries)
 }
 
-/// What the token says of a private key in clear.
+/// The attributes of a private key that the token reveals.
 fn entry_of(session: &Session, handle: ObjectHandle) -> Result<KeyEntry, HsmError> {
     let label = find::label(session, handle)?;
     let extractable = find::attribute(session, handle, AttributeType::Extractable)?;

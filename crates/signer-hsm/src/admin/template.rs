@@ -1,4 +1,4 @@
-//! What a new key is to be, said in as many attributes as the module takes.
+//! The templates for new keys, with as many attributes as the module accepts.
 
 use cryptoki::{
     error::{Error, RvError},
@@ -9,26 +9,26 @@ use secp256k1::rand::{RngCore, rngs::OsRng};
 
 use crate::HsmError;
 
-/// Length of the id that a new key gets, in bytes.
+/// Length of the id of a new key, in bytes.
 const ID_BYTES: usize = 8;
 
-/// Length of the id where the module takes no longer one.
+/// Length of the id if the module accepts no longer one, in bytes.
 const SHORT_ID_BYTES: usize = 2;
 
-/// How often a short id that is free is looked for.
+/// The number of attempts to find an unused short id.
 const TRIES: usize = 64;
 
-/// Which of the attributes that some modules refuse, or miss, are given. Those that keep the key in
-/// the token always are.
+/// A choice of the attributes that some modules refuse or require. Those that keep the key in the
+/// token are always given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Variant {
-    /// `CKA_PRIVATE` of the public half, that all may see it.
+    /// `CKA_PRIVATE` of the public key, so that everyone may see it.
     public_flag: bool,
-    /// Length of `CKA_ID`; none of length 0.
+    /// Length of `CKA_ID`; 0 to omit it.
     id: usize,
-    /// `CKA_KEY_TYPE` where the call says it already.
+    /// `CKA_KEY_TYPE` although the call implies it.
     key_type: bool,
-    /// `CKA_DERIVE`, which is false anyway.
+    /// `CKA_DERIVE`, which is false by default.
     derive: bool,
 }
 
@@ -40,7 +40,7 @@ impl Variant {
         derive: false,
     };
 
-    /// All of them, those with the fewest differences from what is wanted first.
+    /// All variants, in order of increasing difference from the preferred one.
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for id in [ID_BYTES, SHORT_ID_BYTES, 0] {
@@ -74,7 +74,7 @@ impl Variant {
             + usize::from(self.derive != wanted.derive)
     }
 
-    /// An id that no object has; empty if none is to be given.
+    /// An unused id; empty if none is to be given.
     pub(super) fn fresh_id(&self, session: &Session) -> Result<Vec<u8>, HsmError> {
         let mut id = vec![0; self.id];
         for _ in 0..TRIES {
@@ -88,11 +88,11 @@ impl Variant {
             }
         }
         Err(HsmError::Answer(
-            "it says of every short id that it is taken".to_owned(),
+            "it reports every short id as used".to_owned(),
         ))
     }
 
-    /// Of a public half.
+    /// The template of a public key.
     pub(super) fn public(&self, label: &str, id: &[u8]) -> Vec<Attribute> {
         let mut template = vec![Attribute::Token(true), Attribute::Verify(true)];
         if self.public_flag {
@@ -105,7 +105,7 @@ impl Variant {
         template
     }
 
-    /// Of a private half.
+    /// The template of a private key.
     pub(super) fn private(&self, label: &str, id: &[u8]) -> Vec<Attribute> {
         let mut template = vec![
             Attribute::Token(true),
@@ -132,16 +132,16 @@ fn named(label: &str, id: &[u8]) -> impl Iterator<Item = Attribute> {
         .chain(id)
 }
 
-/// Makes something by the first variant that the module takes. If it takes none, the error is that
-/// of the first.
-pub(super) fn first_taken<T>(
+/// Creates something with the first variant that the module accepts. If it accepts none, returns
+/// the error of the first.
+pub(super) fn first_accepted<T>(
     mut make: impl FnMut(&Variant) -> Result<T, HsmError>,
 ) -> Result<T, HsmError> {
     let mut first = None;
     for variant in Variant::all() {
         match make(&variant) {
             Err(error) if error.code().is_some_and(is_of_template) => {
-                tracing::debug!(%error, ?variant, "the module refuses a template");
+                tracing::debug!(%error, ?variant, "template refused by the module");
                 first.get_or_insert(error);
             }
             other => return other,
@@ -150,7 +150,7 @@ pub(super) fn first_taken<T>(
     Err(first.unwrap_or_else(|| Error::NotSupported.into()))
 }
 
-/// The codes that find fault with a template, so that nothing was made.
+/// The error codes for an invalid template, after which nothing was created.
 pub(super) const fn is_of_template(code: RvError) -> bool {
     matches!(
         code,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_is_tried_first_and_then_with_ever_less() {
+    fn the_preferred_variant_comes_first_and_then_ever_smaller_ones() {
         let all = Variant::all();
         assert_eq!(all[0], Variant::WANTED);
         assert!(all.is_sorted_by_key(Variant::differences));
@@ -182,38 +182,41 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_never_asked_for_without_what_keeps_it_in_the_token() {
+    fn every_variant_keeps_the_key_in_the_token() {
         for variant in Variant::all() {
             let private = variant.private("block", &[1; 8]);
-            for kept in [
+            for required in [
                 Attribute::Token(true),
                 Attribute::Private(true),
                 Attribute::Sensitive(true),
                 Attribute::Extractable(false),
             ] {
-                assert!(private.contains(&kept), "{variant:?}");
+                assert!(private.contains(&required), "{variant:?}");
             }
         }
     }
 
     #[test]
-    fn only_a_fault_of_the_template_is_tried_again() {
-        let mut tries = 0;
-        let result = first_taken(|_| {
-            tries += 1;
+    fn only_template_errors_are_retried() {
+        let mut attempts = 0;
+        let result = first_accepted(|_| {
+            attempts += 1;
             refused(RvError::DeviceMemory)
         });
-        assert_eq!((result, tries), (refused(RvError::DeviceMemory), 1));
-        tries = 0;
-        let result = first_taken(|_| {
-            tries += 1;
-            let code = if tries == 1 {
+        assert_eq!((result, attempts), (refused(RvError::DeviceMemory), 1));
+        attempts = 0;
+        let result = first_accepted(|_| {
+            attempts += 1;
+            let code = if attempts == 1 {
                 RvError::TemplateIncomplete
             } else {
                 RvError::AttributeValueInvalid
             };
             refused(code)
         });
-        assert_eq!((result, tries), (refused(RvError::TemplateIncomplete), 24));
+        assert_eq!(
+            (result, attempts),
+            (refused(RvError::TemplateIncomplete), 24)
+        );
     }
 }

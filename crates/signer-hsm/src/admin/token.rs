@@ -1,4 +1,4 @@
-//! New tokens, in place of none.
+//! Initialising tokens that are empty.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use crate::{
     session::{self, Closing, Mode, log_in, pin_form},
 };
 
-/// Most bytes of a token's label (`CK_TOKEN_INFO`).
+/// The maximum size of a token's label, in bytes (`CK_TOKEN_INFO`).
 const MAX_LABEL: usize = 32;
 
-/// The token that [`init_token`] would take: the slot's, or the first that nothing shows to hold
-/// anything.
+/// The token that [`init_token`] would use: the one in the slot, or the first that appears to be
+/// empty.
 ///
 /// # Errors
-/// [`HsmError::TokenInUse`] if the slot's token holds anything; [`HsmError::NoFreeSlot`] if there is
+/// [`HsmError::TokenInUse`] if the slot's token is in use; [`HsmError::NoFreeSlot`] if there is
 /// none.
 pub fn blank_token(module: &Path, slot: Option<u64>) -> Result<TokenEntry, HsmError> {
     let module = Module::load(module)?;
@@ -27,15 +27,15 @@ pub fn blank_token(module: &Path, slot: Option<u64>) -> Result<TokenEntry, HsmEr
     blank(&state.pkcs11, slot).map(|token| entry(&token))
 }
 
-/// Initialises a token with a label, the security officer's PIN and the user's PIN. Takes the slot
-/// that is given, or the first with a token that nothing shows to hold anything. Never erases a
-/// token: one that is initialised, has a label or a user PIN, or shows any object is left alone.
+/// Initialises a token with a label, the security officer's PIN and the user's PIN. Uses the given
+/// slot, or the first with a token that appears to be empty. Never erases a token: one that is
+/// initialised, has a label or a user PIN, or shows any object is left alone.
 ///
-/// Where PINs are typed on the token's own pad, those given are not used.
+/// If PINs are entered on the token's own pad, those given are not used.
 ///
 /// # Errors
-/// [`HsmError::TokenInUse`] if the slot's token holds anything, or another token has the label; else
-/// see [`HsmError`].
+/// [`HsmError::TokenInUse`] if the slot's token is in use, or another token has the label;
+/// otherwise see [`HsmError`].
 pub fn init_token(
     module: &Path,
     slot: Option<u64>,
@@ -57,7 +57,7 @@ pub fn init_token(
     let token = blank(pkcs11, slot)?;
     let pad = token.has_pad();
     if !pad {
-        // Before anything is written: a token with one PIN only is half made.
+        // Checked before anything is written: a token with only one PIN is incomplete.
         for pin in [so_pin, user_pin] {
             check_form(&token, pin)?;
         }
@@ -68,8 +68,8 @@ pub fn init_token(
             .map_err(|error| pin_problem(error.into(), &token))?,
         _ => module.raw()?.init_token_at_pad(token.slot, label)?,
     }
-    // The slot that was initialised, and not whatever has the label: some modules number slots anew
-    // when they are listed next.
+    // The slot that was initialised, not any token with the label: some modules renumber slots when
+    // they are listed again.
     let half = |error: HsmError| HsmError::HalfInitialised {
         slot: token.slot.id(),
         reason: error.to_string(),
@@ -115,9 +115,9 @@ fn in_use(token: &Token, sign: &'static str) -> HsmError {
     }
 }
 
-/// What a token tells of itself that shows it to hold something. That it is not flagged as
-/// initialised does not show that it is empty: some modules do not flag it.
-pub(super) fn told_in_use(token: &Token) -> Option<&'static str> {
+/// A reported property that shows that a token is in use. The absence of the initialised flag does
+/// not mean that it is empty: some modules do not set it.
+pub(super) fn reported_use(token: &Token) -> Option<&'static str> {
     let info = &token.info;
     let used = |total: Option<usize>, free: Option<usize>| matches!((total, free), (Some(total), Some(free)) if free < total);
     if info.token_initialized() {
@@ -133,14 +133,14 @@ pub(super) fn told_in_use(token: &Token) -> Option<&'static str> {
     }
 }
 
-/// What shows that a token holds something: what it tells, or what can be found in it.
+/// Why a token is known to be in use: by its properties or its objects.
 fn sign_of_use(pkcs11: &Pkcs11, token: &Token) -> Result<Option<&'static str>, HsmError> {
-    if let Some(sign) = told_in_use(token) {
+    if let Some(sign) = reported_use(token) {
         return Ok(Some(sign));
     }
     let session = match session::open(pkcs11, token, Mode::Read, Closing::OnDrop) {
         Ok(opened) => opened.session,
-        // Not initialised, so there is nothing to have a session with.
+        // Not initialised, so there are no sessions.
         Err(error) if error.code() == Some(RvError::TokenNotRecognized) => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -148,7 +148,7 @@ fn sign_of_use(pkcs11: &Pkcs11, token: &Token) -> Result<Option<&'static str>, H
     Ok(found.map(|_| "it holds objects"))
 }
 
-/// Whether the token takes a PIN of this length. Some modules tell lengths that none can have.
+/// Checks that the token accepts a PIN of this length. Some modules report impossible limits.
 fn check_form(token: &Token, pin: &Pin) -> Result<(), HsmError> {
     if pin.as_auth().is_none() {
         return Err(HsmError::NoPinPad(token.label()));
@@ -167,14 +167,14 @@ fn set_user_pin(
     so_pin: &Pin,
     user_pin: &Pin,
 ) -> Result<(), HsmError> {
-    // A security officer has no read-only sessions.
+    // A security officer cannot use read-only sessions.
     let session = pkcs11.open_rw_session(token.slot)?;
     log_in(&session, token, UserType::So, so_pin)?;
     let set = match user_pin.as_auth() {
         Some(user_pin) if !token.has_pad() => session.init_pin(user_pin).map_err(HsmError::from),
         _ => module.raw().and_then(|raw| raw.init_pin_at_pad(&session)),
     };
-    // A security officer who stays logged in keeps the user out.
+    // A security officer who stays logged in locks the user out.
     let out = session.logout();
     set.map_err(|error| pin_problem(error, token))?;
     Ok(out?)

@@ -1,4 +1,4 @@
-//! A user who is logged in, for as long as one thing takes.
+//! A logged-in user, for the duration of one operation.
 
 use core::cell::Cell;
 
@@ -12,16 +12,16 @@ use crate::{
     HsmError, Pin,
     find::{self, FoundKey, Token},
     module::{Module, State},
-    session::{self, Closing, KeyAt, Mode, Opened, log_in},
+    session::{self, Closing, Mode, Opened, SessionKey, log_in},
 };
 
-/// A user who is logged in.
+/// A logged-in user.
 pub(super) struct User<'a> {
     pub(super) session: Session,
     pub(super) token: Token,
     module: &'a Module,
     pin: &'a Pin,
-    /// Why the session may not change the token, if so.
+    /// Why the session cannot modify the token, if so.
     read_only: Option<HsmError>,
 }
 
@@ -46,13 +46,13 @@ impl<'a> User<'a> {
         })
     }
 
-    /// Has a key do something.
+    /// Uses a key.
     pub(super) fn with_key<T>(
         &self,
         key: &FoundKey,
-        act: impl FnOnce(&KeyAt<'_>) -> Result<T, HsmError>,
+        act: impl FnOnce(&SessionKey<'_>) -> Result<T, HsmError>,
     ) -> Result<T, HsmError> {
-        act(&KeyAt {
+        act(&SessionKey {
             module: self.module,
             session: &self.session,
             handle: key.handle,
@@ -63,8 +63,8 @@ impl<'a> User<'a> {
         })
     }
 
-    /// What went wrong when something was to be written: that the session may not write, if so; else
-    /// the name that the code has; else the error itself.
+    /// The reason for a failed write: that the session is read-only, if so; otherwise the error
+    /// named for the code, or the error itself.
     pub(super) fn not_written(
         &self,
         error: HsmError,

@@ -1,4 +1,4 @@
-//! Tokens and keys are listed, made and imported, and nothing is ever replaced.
+//! Tokens and keys are listed, created and imported, and nothing is ever replaced.
 
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
@@ -60,9 +60,9 @@ fn a_token_is_made_once_and_never_erased() {
 }
 
 #[test]
-fn a_pin_of_a_form_that_the_token_does_not_take_is_refused() {
+fn a_pin_of_a_form_that_the_token_does_not_accept_is_refused() {
     isolated(
-        "admin::a_pin_of_a_form_that_the_token_does_not_take_is_refused",
+        "admin::a_pin_of_a_form_that_the_token_does_not_accept_is_refused",
         || {
             let short = init_token(&softhsm(), None, "operator", &pin("12"), &pin(USER_PIN));
             assert!(
@@ -74,8 +74,8 @@ fn a_pin_of_a_form_that_the_token_does_not_take_is_refused() {
 }
 
 #[test]
-fn keys_are_listed_and_a_label_is_taken_once() {
-    isolated("admin::keys_are_listed_and_a_label_is_taken_once", || {
+fn keys_are_listed_and_a_label_is_used_once() {
+    isolated("admin::keys_are_listed_and_a_label_is_used_once", || {
         let module = softhsm();
         make_token(&module, "operator");
         let pin = pin(USER_PIN);
@@ -102,14 +102,14 @@ fn keys_are_listed_and_a_label_is_taken_once() {
 }
 
 #[test]
-fn the_private_half_cannot_be_taken_out() {
-    isolated("admin::the_private_half_cannot_be_taken_out", || {
+fn the_private_key_cannot_be_extracted() {
+    isolated("admin::the_private_key_cannot_be_extracted", || {
         let module = softhsm();
         make_token(&module, "operator");
         generate_key(&module, &operator(), &pin(USER_PIN), "made").expect("a key");
         let secret = Secret::generate();
         import_key(&module, &operator(), &pin(USER_PIN), "imported", &secret).expect("a key");
-        // Not through this crate, which has no way to ask.
+        // Not through this crate, which offers no such call.
         let pkcs11 = Pkcs11::new(&module).expect("the module");
         match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
@@ -126,7 +126,7 @@ fn the_private_half_cannot_be_taken_out() {
             .expect("keys");
         assert_eq!(private.len(), 2);
         for key in private {
-            let told = session
+            let reported = session
                 .get_attributes(
                     key,
                     &[
@@ -137,7 +137,7 @@ fn the_private_half_cannot_be_taken_out() {
                 )
                 .expect("attributes");
             assert_eq!(
-                told,
+                reported,
                 [Attribute::Sensitive(true), Attribute::Extractable(false)]
             );
             let opened = session.update_attributes(key, &[Attribute::Extractable(true)]);

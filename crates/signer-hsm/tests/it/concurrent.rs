@@ -1,4 +1,4 @@
-//! Many threads sign at once with one key.
+//! Many threads sign concurrently with one key.
 
 use std::{sync::Arc, thread};
 
@@ -39,7 +39,7 @@ fn sixteen_threads_sign_at_once() {
                                         &signature,
                                         &signer.public_key(),
                                     )
-                                    .expect("it is of this digest, not of another thread's");
+                                    .expect("a signature of this digest, not of another thread's");
                             }
                         });
                     })

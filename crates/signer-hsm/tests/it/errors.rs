@@ -1,4 +1,4 @@
-//! What is wrong is named: module, token, PIN, key.
+//! Errors name the fault: module, token, PIN, key.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use crate::refused;
 const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const SECP256K1: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a];
 
-/// A session past this crate, for what it would not do.
+/// A session that bypasses this crate, for operations it does not offer.
 fn session() -> Session {
     let pkcs11 = Pkcs11::new(softhsm()).expect("the module");
     match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
@@ -38,7 +38,7 @@ fn session() -> Session {
     session
 }
 
-/// Makes a pair with these attributes of its private half.
+/// Creates a key pair with these attributes of the private key.
 fn make_pair(session: &Session, curve: &[u8], label: &str, id: &[u8], sign: bool) {
     let named = [
         Attribute::Token(true),
@@ -55,7 +55,7 @@ fn make_pair(session: &Session, curve: &[u8], label: &str, id: &[u8], sign: bool
 }
 
 #[test]
-fn a_path_that_is_no_module_is_refused() {
+fn a_path_that_is_not_a_module_is_refused() {
     let missing = refused(config(Path::new("/no/such/module.so"), "x", "x"));
     assert_eq!(missing, HsmError::NoSuchModule("/no/such/module.so".into()));
     let folder = tempfile::tempdir().expect("a folder");
@@ -83,9 +83,9 @@ fn a_path_that_is_no_module_is_refused() {
 }
 
 #[test]
-fn a_missing_token_is_named_with_those_that_are_there() {
+fn a_missing_token_is_reported_with_those_found() {
     isolated(
-        "errors::a_missing_token_is_named_with_those_that_are_there",
+        "errors::a_missing_token_is_reported_with_those_found",
         || {
             let module = softhsm();
             make_token(&module, "operator");
@@ -121,29 +121,26 @@ fn a_wrong_pin_is_refused_and_not_shown() {
 }
 
 #[test]
-fn a_missing_key_is_named_with_those_that_are_there() {
-    isolated(
-        "errors::a_missing_key_is_named_with_those_that_are_there",
-        || {
-            let module = softhsm();
-            make_token(&module, "operator");
-            let token = TokenSelector::Label("operator".to_owned());
-            let error = refused(config(&module, "operator", "block"));
-            assert!(matches!(&error, HsmError::NoKeys { .. }), "{error:?}");
-            assert!(error.to_string().contains("keygen"), "{error}");
-            generate_key(&module, &token, &pin(USER_PIN), "peg").expect("a key");
-            let error = refused(config(&module, "operator", "block"));
-            assert!(matches!(&error, HsmError::KeyMissing { found, .. } if found == "`peg`"));
-            // There is one to choose, and no need for another.
-            assert!(!error.to_string().contains("keygen"), "{error}");
-        },
-    );
+fn a_missing_key_is_reported_with_those_found() {
+    isolated("errors::a_missing_key_is_reported_with_those_found", || {
+        let module = softhsm();
+        make_token(&module, "operator");
+        let token = TokenSelector::Label("operator".to_owned());
+        let error = refused(config(&module, "operator", "block"));
+        assert!(matches!(&error, HsmError::NoKeys { .. }), "{error:?}");
+        assert!(error.to_string().contains("keygen"), "{error}");
+        generate_key(&module, &token, &pin(USER_PIN), "peg").expect("a key");
+        let error = refused(config(&module, "operator", "block"));
+        assert!(matches!(&error, HsmError::KeyMissing { found, .. } if found == "`peg`"));
+        // There are keys to choose from, so no new one is suggested.
+        assert!(!error.to_string().contains("keygen"), "{error}");
+    });
 }
 
 #[test]
-fn two_keys_under_one_label_are_refused_and_told_apart_by_id() {
+fn two_keys_under_one_label_are_refused_and_distinguished_by_id() {
     isolated(
-        "errors::two_keys_under_one_label_are_refused_and_told_apart_by_id",
+        "errors::two_keys_under_one_label_are_refused_and_distinguished_by_id",
         || {
             let module = softhsm();
             make_token(&module, "operator");
@@ -199,9 +196,9 @@ fn a_key_that_may_not_sign_is_refused() {
 }
 
 #[test]
-fn halves_that_do_not_belong_together_are_found_out_at_the_start() {
+fn mismatched_private_and_public_keys_are_detected_at_the_start() {
     isolated(
-        "errors::halves_that_do_not_belong_together_are_found_out_at_the_start",
+        "errors::mismatched_private_and_public_keys_are_detected_at_the_start",
         || {
             use cryptoki::object::{AttributeType, ObjectClass};
 
@@ -210,7 +207,7 @@ fn halves_that_do_not_belong_together_are_found_out_at_the_start() {
             let session = session();
             make_pair(&session, &SECP256K1, "block", &[1], true);
             make_pair(&session, &SECP256K1, "other", &[2], true);
-            // The other's public half takes the place of the right one.
+            // The other key's public key replaces the right one.
             let public = |id: u8| {
                 let template = [
                     Attribute::Class(ObjectClass::PUBLIC_KEY),
@@ -218,19 +215,19 @@ fn halves_that_do_not_belong_together_are_found_out_at_the_start() {
                 ];
                 session.find_objects(&template).expect("objects")[0]
             };
-            session.destroy_object(public(1)).expect("it goes");
-            // Without it, the signatures tell the public half; a false one is not put right.
+            session.destroy_object(public(1)).expect("destroyed");
+            // Without it, signatures determine the public key; a wrong one is not corrected.
             crate::run(federation_signer_hsm::HsmKey::open(config(
                 &module, "operator", "block",
             )))
             .expect("the key");
             session
                 .update_attributes(public(2), &[Attribute::Id(vec![1])])
-                .expect("it takes the id");
-            let told = session
+                .expect("changed");
+            let reported = session
                 .get_attributes(public(1), &[AttributeType::Label])
                 .expect("its label");
-            assert_eq!(told, [Attribute::Label(b"other".to_vec())]);
+            assert_eq!(reported, [Attribute::Label(b"other".to_vec())]);
             assert_eq!(
                 refused(config(&module, "operator", "block")),
                 HsmError::BadSignature

@@ -1,5 +1,5 @@
-//! What real modules do wrong, by a module that fails as it is told: it hangs, loses sessions,
-//! refuses and locks PINs, and lies.
+//! Faults of real modules, produced by a module that fails on command: it hangs, loses sessions,
+//! refuses and locks PINs, and returns wrong signatures.
 
 use std::{
     fs,
@@ -47,11 +47,11 @@ impl Faulty {
         let token = TokenSelector::Label("operator".to_owned());
         generate_key(&module, &token, &pin(USER_PIN), "block").expect("a key");
         let faulty = Self { module, folder };
-        fs::write(faulty.folder.join("logins"), "").expect("ours");
+        fs::write(faulty.folder.join("logins"), "").expect("writable");
         faulty
     }
 
-    /// Has the next `count` calls of a function return a code.
+    /// Makes the next `count` calls of a function return a code.
     fn fails(&self, function: &str, code: u64, count: u32) {
         self.control(&format!("{function} {code:#x} {count}"));
     }
@@ -65,18 +65,18 @@ impl Faulty {
     }
 
     fn control(&self, line: &str) {
-        /// The module counts anew when the line changes.
+        /// The module restarts its count when the line changes.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
 
         let line = format!("{line} {}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        // At once, so that no half of a line is read.
+        // Atomically, so that no half-written line is read.
         let next = self.folder.join("next");
-        fs::write(&next, line).expect("ours");
-        fs::rename(next, self.folder.join("control")).expect("ours");
+        fs::write(&next, line).expect("writable");
+        fs::rename(next, self.folder.join("control")).expect("writable");
     }
 
     fn logins(&self) -> usize {
-        let text = fs::read_to_string(self.folder.join("logins")).expect("ours");
+        let text = fs::read_to_string(self.folder.join("logins")).expect("readable");
         text.lines().count()
     }
 
@@ -90,50 +90,44 @@ impl Faulty {
 }
 
 #[test]
-fn a_module_that_hangs_at_the_start_costs_the_time_out() {
-    isolated(
-        "faults::a_module_that_hangs_at_the_start_costs_the_time_out",
-        || {
-            let faulty = Faulty::new();
-            faulty.hangs("OpenSession");
-            let limit = Duration::from_millis(100);
-            assert_eq!(
-                refused(faulty.config().with_timeout(limit)),
-                HsmError::Opening {
-                    call: "C_OpenSession",
-                    limit
-                }
-            );
-        },
-    );
+fn a_module_that_hangs_at_the_start_times_out() {
+    isolated("faults::a_module_that_hangs_at_the_start_times_out", || {
+        let faulty = Faulty::new();
+        faulty.hangs("OpenSession");
+        let limit = Duration::from_millis(100);
+        assert_eq!(
+            refused(faulty.config().with_timeout(limit)),
+            HsmError::Opening {
+                call: "C_OpenSession",
+                limit
+            }
+        );
+    });
 }
 
 #[test]
-fn a_session_that_is_lost_is_opened_again_unnoticed() {
-    isolated(
-        "faults::a_session_that_is_lost_is_opened_again_unnoticed",
-        || {
-            let faulty = Faulty::new();
-            run(async {
-                let signer = faulty.signer(faulty.config()).await;
-                // General, function and device error, device removed, key handle, session closed and
-                // handle, token not present, not logged in, not initialised.
-                for code in [0x05, 0x06, 0x30, 0x32, 0x60, 0xb0, 0xb3, 0xe0, 0x101, 0x190] {
-                    faulty.fails("Sign", code, 1);
-                    signer
-                        .sign_block(HASH)
-                        .await
-                        .unwrap_or_else(|error| panic!("{code:#x}: {error:?}"));
-                }
-            });
-        },
-    );
+fn a_lost_session_is_reopened_transparently() {
+    isolated("faults::a_lost_session_is_reopened_transparently", || {
+        let faulty = Faulty::new();
+        run(async {
+            let signer = faulty.signer(faulty.config()).await;
+            // General, function and device error, device removed, key handle, session closed and
+            // handle, token not present, not logged in, not initialised.
+            for code in [0x05, 0x06, 0x30, 0x32, 0x60, 0xb0, 0xb3, 0xe0, 0x101, 0x190] {
+                faulty.fails("Sign", code, 1);
+                signer
+                    .sign_block(HASH)
+                    .await
+                    .unwrap_or_else(|error| panic!("{code:#x}: {error:?}"));
+            }
+        });
+    });
 }
 
 #[test]
-fn a_token_that_is_away_is_unavailable_until_it_is_back() {
+fn a_removed_token_is_unavailable_until_it_returns() {
     isolated(
-        "faults::a_token_that_is_away_is_unavailable_until_it_is_back",
+        "faults::a_removed_token_is_unavailable_until_it_returns",
         || {
             let faulty = Faulty::new();
             run(async {
@@ -141,7 +135,7 @@ fn a_token_that_is_away_is_unavailable_until_it_is_back() {
                 for (function, code) in
                     [("Sign", 0x32), ("OpenSession", 0xe0), ("GetSlotList", 0x05)]
                 {
-                    // Whoever holds a session that works needs no slot.
+                    // A working session needs no slot list.
                     faulty.fails("Sign", 0x32, 1);
                     signer.sign_block(HASH).await.expect("opened again");
                     faulty.fails(function, code, u32::MAX >> 1);
@@ -160,28 +154,31 @@ fn a_token_that_is_away_is_unavailable_until_it_is_back() {
 }
 
 #[test]
-fn a_code_that_is_no_loss_costs_no_session() {
-    isolated("faults::a_code_that_is_no_loss_costs_no_session", || {
-        let faulty = Faulty::new();
-        run(async {
-            let signer = faulty.signer(faulty.config()).await;
-            let before = faulty.logins();
-            // The module has no memory.
-            faulty.fails("Sign", 0x02, 1);
-            let failed = signer.sign_block(HASH).await;
-            assert!(
-                matches!(failed, Err(SignerError::Unavailable(_))),
-                "{failed:?}"
-            );
-            signer.sign_block(HASH).await.expect("the next");
-            assert!(faulty.logins() <= before + 1);
-        });
-    });
+fn an_error_that_is_not_a_loss_keeps_the_session() {
+    isolated(
+        "faults::an_error_that_is_not_a_loss_keeps_the_session",
+        || {
+            let faulty = Faulty::new();
+            run(async {
+                let signer = faulty.signer(faulty.config()).await;
+                let before = faulty.logins();
+                // The module reports that it is out of memory.
+                faulty.fails("Sign", 0x02, 1);
+                let failed = signer.sign_block(HASH).await;
+                assert!(
+                    matches!(failed, Err(SignerError::Unavailable(_))),
+                    "{failed:?}"
+                );
+                signer.sign_block(HASH).await.expect("the next");
+                assert!(faulty.logins() <= before + 1);
+            });
+        },
+    );
 }
 
 #[test]
-fn a_locked_and_a_missing_pin_are_named() {
-    isolated("faults::a_locked_and_a_missing_pin_are_named", || {
+fn locked_and_missing_pins_are_reported() {
+    isolated("faults::locked_and_missing_pins_are_reported", || {
         let faulty = Faulty::new();
         let label = "operator".to_owned();
         faulty.fails("Login", 0xa4, 1);
@@ -194,9 +191,9 @@ fn a_locked_and_a_missing_pin_are_named() {
 }
 
 #[test]
-fn a_token_that_allows_too_few_sessions_is_named() {
+fn a_token_that_allows_too_few_sessions_is_reported() {
     isolated(
-        "faults::a_token_that_allows_too_few_sessions_is_named",
+        "faults::a_token_that_allows_too_few_sessions_is_reported",
         || {
             let faulty = Faulty::new();
             faulty.fails("OpenSession", 0xb1, 1);
@@ -215,7 +212,7 @@ fn a_pin_that_was_refused_is_not_tried_again() {
         let faulty = Faulty::new();
         run(async {
             let signer = faulty.signer(faulty.config().with_sessions(3)).await;
-            // The session is lost, and meanwhile someone has set another PIN.
+            // The session is lost, and someone has changed the PIN meanwhile.
             faulty.fails("Login", 0xa0, 1);
             let before = faulty.logins();
             let other = cryptoki::context::Pkcs11::new(&faulty.module).expect("the library");
@@ -229,19 +226,19 @@ fn a_pin_that_was_refused_is_not_tried_again() {
                         assert!(reason.contains("refuses the PIN"), "{reason}");
                         refusals += 1;
                     }
-                    // Until the module is started again.
+                    // Until the module is reinitialised.
                     Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                     Ok(_) => panic!("nobody is logged in"),
                 }
             }
-            assert_eq!(faulty.logins(), before + 1, "one try, for all sessions");
+            assert_eq!(faulty.logins(), before + 1, "one attempt for all sessions");
         });
     });
 }
 
 #[test]
-fn a_signature_that_is_wrong_never_leaves() {
-    isolated("faults::a_signature_that_is_wrong_never_leaves", || {
+fn a_wrong_signature_is_never_returned() {
+    isolated("faults::a_wrong_signature_is_never_returned", || {
         let faulty = Faulty::new();
         faulty.fails("Sign", 0xbad, 1);
         assert_eq!(refused(faulty.config()), HsmError::BadSignature);
@@ -259,9 +256,9 @@ fn a_signature_that_is_wrong_never_leaves() {
 }
 
 #[test]
-fn a_height_whose_signature_hung_takes_the_same_block_only() {
+fn a_height_whose_signature_hung_accepts_only_the_same_block() {
     isolated(
-        "faults::a_height_whose_signature_hung_takes_the_same_block_only",
+        "faults::a_height_whose_signature_hung_accepts_only_the_same_block",
         || {
             let faulty = Faulty::new();
             run(async {
@@ -273,7 +270,7 @@ fn a_height_whose_signature_hung_takes_the_same_block_only() {
                 let hung = guarded
                     .sign_block(height, HASH)
                     .await
-                    .expect_err("it hangs");
+                    .expect_err("a timeout");
                 assert!(hung.is_transient(), "{hung:?}");
                 let other = BlockHash::from_bytes([2; 32]);
                 assert!(matches!(

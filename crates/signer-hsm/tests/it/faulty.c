@@ -1,6 +1,6 @@
-/* A PKCS#11 module that passes calls on to SoftHSM and fails as it is told: it reads one line from
-   a file, "function code count" or "Sign hang 0", before each call of that function. Every log-in
-   is written down in another file. Built by the tests; REAL and FOLDER are given then. */
+/* A PKCS#11 module that forwards calls to SoftHSM and fails on command: it reads one line from a
+   file, "function code count" or "Sign hang 0", before each call of that function. Every login is
+   recorded in another file. Built by the tests, which define REAL and FOLDER. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char last[128];
 static int left;
 
-/* The code that a call is to return, or 0; waits while it is to hang. */
+/* The code that a call is to return, or 0; waits for as long as it is to hang. */
 static rv_t fault(const char *function) {
     for (;;) {
         char line[128] = "", name[32] = "", code[32] = "";

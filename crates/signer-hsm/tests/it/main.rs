@@ -1,4 +1,4 @@
-//! Keys in real tokens of SoftHSM 2, each test in a process and a folder of its own.
+//! Keys in real tokens of SoftHSM 2; each test has its own process and folder.
 
 mod admin;
 mod concurrent;
@@ -10,7 +10,7 @@ mod signing;
 
 use federation_signer_hsm::HsmError;
 
-/// Runs a future on a runtime of its own.
+/// Runs a future on its own runtime.
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -1,4 +1,4 @@
-//! A real token goes away and comes back.
+//! A real token is removed and comes back.
 
 use std::{
     fs,
@@ -28,17 +28,17 @@ async fn signer() -> HsmSigner {
 const HASH: BlockHash = BlockHash::from_bytes([1; 32]);
 
 #[test]
-fn a_token_that_went_away_and_came_back_signs_again() {
+fn a_token_that_was_removed_and_came_back_signs_again() {
     isolated(
-        "recovery::a_token_that_went_away_and_came_back_signs_again",
+        "recovery::a_token_that_was_removed_and_came_back_signs_again",
         || {
             run(async {
                 let signer = signer().await;
                 signer.sign_block(HASH).await.expect("a signature");
                 let away = tokens_here().with_file_name("away");
-                fs::rename(tokens_here(), &away).expect("the token goes");
+                fs::rename(tokens_here(), &away).expect("the token is removed");
                 fs::create_dir(tokens_here()).expect("an empty folder");
-                // The module notices when it is asked, at the latest when it starts again.
+                // The module notices when it is called, at the latest when it is reinitialised.
                 let deadline = Instant::now() + Duration::from_secs(20);
                 loop {
                     match signer.sign_block(HASH).await {
@@ -46,10 +46,10 @@ fn a_token_that_went_away_and_came_back_signs_again() {
                             assert!(matches!(error, SignerError::Unavailable(_)), "{error:?}");
                             break;
                         }
-                        Ok(_) => assert!(Instant::now() < deadline, "it has the key in memory"),
+                        Ok(_) => assert!(Instant::now() < deadline, "the key is still usable"),
                     }
                 }
-                fs::remove_dir_all(tokens_here()).expect("it goes");
+                fs::remove_dir_all(tokens_here()).expect("removed");
                 fs::rename(&away, tokens_here()).expect("the token is back");
                 while let Err(error) = signer.sign_block(HASH).await {
                     assert!(Instant::now() < deadline, "{error:?}");
@@ -61,24 +61,24 @@ fn a_token_that_went_away_and_came_back_signs_again() {
 }
 
 #[test]
-fn a_module_that_another_part_of_the_process_finalised_signs_again() {
+fn a_module_finalised_elsewhere_in_the_process_signs_again() {
     isolated(
-        "recovery::a_module_that_another_part_of_the_process_finalised_signs_again",
+        "recovery::a_module_finalised_elsewhere_in_the_process_signs_again",
         || {
             run(async {
                 let signer = signer().await;
                 let other = Pkcs11::new(softhsm()).expect("the same library");
-                other.clone().finalize().expect("it ends for all");
-                // The first restart may be put off, since the module was started just now.
+                other.clone().finalize().expect("finalised");
+                // The first restart may be delayed, since the module was started just now.
                 let deadline = Instant::now() + Duration::from_secs(20);
                 while let Err(error) = signer.sign_block(HASH).await {
                     assert!(Instant::now() < deadline, "{error:?}");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
-                // And once more, now with all sessions dead and the module started by another.
-                other.clone().finalize().expect("it ends for all");
+                // And once more, with all sessions invalid and the module initialised elsewhere.
+                other.clone().finalize().expect("finalised");
                 let args = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
-                other.initialize(args).expect("it begins for all");
+                other.initialize(args).expect("initialised");
                 signer.sign_block(HASH).await.expect("at once");
             });
         },

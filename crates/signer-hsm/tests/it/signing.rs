@@ -1,4 +1,4 @@
-//! A key in a token signs as every signer does.
+//! A key in a token signs like every signer.
 
 use federation_chain::{BlockHash, BlockHeight};
 use federation_signer::TokenSelector;
@@ -34,9 +34,9 @@ fn a_key_in_a_token_passes_the_contract() {
 }
 
 #[test]
-fn every_way_to_choose_token_and_key_finds_the_same_key() {
+fn every_selector_of_token_and_key_finds_the_same_key() {
     isolated(
-        "signing::every_way_to_choose_token_and_key_finds_the_same_key",
+        "signing::every_selector_of_token_and_key_finds_the_same_key",
         || {
             let module = softhsm();
             make_token(&module, "one");
@@ -87,7 +87,7 @@ fn an_imported_key_signs_with_low_s_as_the_same_key() {
                     let signature = signer.sign_block(hash).await.expect("a signature");
                     let mut low = signature;
                     low.normalize_s();
-                    // The module itself gives the high one half of the time.
+                    // The module itself returns high S half of the time.
                     assert_eq!(signature, low);
                 }
             });
@@ -96,8 +96,8 @@ fn an_imported_key_signs_with_low_s_as_the_same_key() {
 }
 
 #[test]
-fn the_guard_is_in_front_of_a_key_in_a_token() {
-    isolated("signing::the_guard_is_in_front_of_a_key_in_a_token", || {
+fn the_guard_protects_a_key_in_a_token() {
+    isolated("signing::the_guard_protects_a_key_in_a_token", || {
         let module = softhsm();
         make_token(&module, "operator");
         let token = TokenSelector::Label("operator".to_owned());

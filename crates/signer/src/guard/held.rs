@@ -1,27 +1,27 @@
-//! What a guard's store holds, and how it is handed on: forward only, and to one place at a time.
+//! The contents of a guard's store, and its transfer: forward only, and to one place at a time.
 
 use federation_chain::{BlockHeight, UnixTime};
 
 use super::{GuardContradiction, GuardPin, GuardRecord, GuardRecordKind, GuardState};
 
-/// Whether a guard lets its key sign.
+/// The state of a guard, which decides whether its key may sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "whoever opens a guard must know all of them"
+    reason = "code that opens a guard must handle all of them"
 )]
 pub enum GuardStanding {
-    /// It does.
+    /// The key may sign.
     #[default]
     Active,
-    /// It was handed on by a transfer: the key signs elsewhere.
+    /// The guard was moved away by a transfer: the key signs elsewhere.
     MovedAway,
-    /// It holds a copy, since which the key may have signed more.
+    /// The guard was restored from a copy; the key may have signed more since.
     Unproven,
 }
 
 impl GuardStanding {
-    /// Its word for people and files.
+    /// Its name in files and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,61 +32,61 @@ impl GuardStanding {
     }
 }
 
-/// Everything that a guard's store holds.
+/// Everything in a guard's store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct HeldGuard {
-    /// Whether it lets its key sign.
+    /// Whether the key may sign.
     pub standing: GuardStanding,
-    /// How often the key was handed on, as far as this guard knows.
+    /// How often the guard was transferred, as far as it knows.
     pub number: u32,
-    /// What the key has signed.
+    /// The blocks that the key has signed.
     pub state: GuardState,
 }
 
-/// Whether the transfer that a guard wrote itself may come back to it.
+/// Whether a transfer may be imported again by the guard that wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "yes or no")]
 pub enum TakeBack {
-    /// It may: a person says that it was imported nowhere else.
+    /// It may: the operator confirms that it was imported nowhere else.
     Allowed,
     /// It may not.
     Refused,
 }
 
-/// Why a guard does not take a record, or gives none.
+/// Why a guard refuses to import or export a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
     /// The key has signed two blocks at a height.
     #[error(transparent)]
     Contradiction(#[from] GuardContradiction),
-    /// The guard knows all that the record says, and more.
+    /// The guard knows everything in the record, and more.
     #[error("the record is older than this guard: it ends at height {} (number {}), the guard at {} (number {})", .record.text(), .record.number, .guard.text(), .guard.number)]
     Older {
-        /// Where the record ends.
+        /// The end of the record.
         record: GuardEnd,
-        /// Where the guard ends.
+        /// The end of the guard's knowledge.
         guard: GuardEnd,
     },
-    /// The guard has written this transfer itself.
-    #[error("this guard was moved away by this very record, number {0}")]
+    /// The guard wrote this transfer itself.
+    #[error("this guard was moved away by this record itself, number {0}")]
     OwnTransfer(u32),
-    /// The guard was handed on.
-    #[error("this guard was moved away by the transfer number {0}")]
+    /// The guard was transferred away.
+    #[error("this guard was moved away by transfer number {0}")]
     MovedAway(u32),
-    /// The guard holds a copy, since which more may have been signed.
-    #[error("this guard holds a copy of number {0}, since which the key may have signed more")]
+    /// The guard was restored from a copy, and more may have been signed since.
+    #[error("this guard holds a copy with number {0}, and the key may have signed more since")]
     Unproven(u32),
 }
 
-/// Where a guard's knowledge ends.
+/// The end of a guard's knowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct GuardEnd {
-    /// The highest height that it knows of.
+    /// The highest height known.
     pub top: Option<BlockHeight>,
-    /// How often it was handed on.
+    /// The number of transfers known.
     pub number: u32,
 }
 
@@ -104,11 +104,12 @@ impl HeldGuard {
         *self == Self::default()
     }
 
-    /// The guard after it was handed on, and the record that takes its knowledge with it. A guard
-    /// that was moved away gives the same record again: nothing was added since.
+    /// Transfers the guard: returns its state after that, and the record that carries its
+    /// knowledge. A guard that was moved away returns the same record again, because nothing was
+    /// added since.
     ///
     /// # Errors
-    /// [`ImportError::Unproven`] if it does not know what the key has signed.
+    /// [`ImportError::Unproven`] if the guard does not know what the key has signed.
     pub fn transfer(
         &self,
         pin: GuardPin,
@@ -128,10 +129,10 @@ impl HeldGuard {
         Ok((moved, record))
     }
 
-    /// A record for a backup; the guard goes on.
+    /// Creates a record for a backup; the guard stays in use.
     ///
     /// # Errors
-    /// If it does not know what the key has signed.
+    /// If the guard does not know what the key has signed.
     pub fn copy(&self, pin: GuardPin, now: UnixTime) -> Result<GuardRecord, ImportError> {
         match self.standing {
             GuardStanding::Active => Ok(self.to_record(pin, GuardRecordKind::Copy, now)),
@@ -150,10 +151,11 @@ impl HeldGuard {
         }
     }
 
-    /// The guard after it took a record, which is verified. It refuses whatever it refused before.
+    /// Imports a verified record: returns the guard after that. It refuses everything that it
+    /// refused before.
     ///
-    /// A transfer lets the key sign here from now on. A copy does not when the guard knew nothing,
-    /// or when the key was handed on since this guard last had it: it may have signed more.
+    /// After a transfer, the key may sign here. After a copy it may not, if the guard was empty or
+    /// the key was transferred since this guard last had it: it may have signed more.
     ///
     /// # Errors
     /// If record and guard contradict each other, or the guard does not need the record.
@@ -190,8 +192,8 @@ impl HeldGuard {
         })
     }
 
-    /// The guard after people have found out up to which height its key may have signed: it signs
-    /// nothing at or below.
+    /// Repairs the guard once the operator knows up to which height its key may have signed: it
+    /// refuses to sign at or below that.
     ///
     /// # Errors
     /// [`ImportError::MovedAway`] if the key is elsewhere.

@@ -1,4 +1,4 @@
-//! A store that forgets when the process ends, for tests and simulations.
+//! A store in memory, for tests and simulations.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,9 +6,10 @@ use federation_chain::{BlockHash, BlockHeight};
 
 use super::{GuardState, GuardStore, GuardStoreError};
 
-/// Keeps records in memory. Clones share them, as a store on disk does over restarts.
+/// Keeps records in memory. Clones share them, as restarts share a store on disk.
 ///
-/// Not for an operator: what it held is gone with the process, and with it the guard's promise.
+/// Not for production: its records are lost when the process ends, and with them the guard's
+/// guarantee.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryGuardStore {
     state: Arc<Mutex<GuardState>>,

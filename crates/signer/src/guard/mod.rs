@@ -1,4 +1,4 @@
-//! Signs one block hash per height: the record first, durably, the signature after.
+//! Signs one block hash per height: durable record first, then the signature.
 
 mod error;
 mod held;

@@ -1,4 +1,4 @@
-//! What a guard knows, as a file: signed by the operator, bound to one federation, chain and key.
+//! A guard's knowledge as a file: signed by the operator, bound to one federation, chain and key.
 //!
 //! ```text
 //! federation guard record, version 1
@@ -6,16 +6,16 @@
 //! chain: the genesis block's hash
 //! block key: 66 digits
 //! kind: transfer, or copy
-//! number: how often the guard was handed on
+//! number: the number of transfers so far
 //! written: seconds since 1970
 //! final: a height, or none
 //! signed: a height and a block's hash; a line for each, lowest height first
 //! signature: 128 digits
 //! ```
 //!
-//! A file has one encoding: another one of the same facts is refused. The signature, by the
-//! operator's identity key, is over SHA-256 tagged `federation/guard-record/v1` of all lines before
-//! it. Heights and times are decimal, hashes as nodes display them.
+//! Every record has exactly one encoding: any other is refused. The signature, by the operator's
+//! identity key, is over SHA-256 tagged `federation/guard-record/v1` of all lines before it.
+//! Heights and times are decimal, hashes as nodes display them.
 
 use core::{fmt, str::FromStr};
 use std::collections::BTreeMap;
@@ -28,17 +28,17 @@ use secp256k1::{Message, PublicKey, SECP256K1, XOnlyPublicKey, schnorr};
 
 use super::{AUDIT_HEIGHTS, GuardState, MAX_OPEN_HEIGHTS};
 
-/// The longest file, in bytes: more than the most that a guard ever holds.
+/// The maximum size of a file, in bytes: larger than the fullest guard's.
 pub const MAX_GUARD_RECORD_BYTES: usize = 192 * 1024;
 
-/// The most lines of what was signed.
+/// The maximum number of lines with signed blocks.
 const MAX_SIGNED: usize = AUDIT_HEIGHTS as usize + 1 + MAX_OPEN_HEIGHTS;
 
 const TITLE: &str = "federation guard record, version ";
 const VERSION: &str = "1";
 const SIGNATURE: &str = "signature: ";
 
-/// What a guard's record is bound to.
+/// The federation, chain and key that a guard record is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct GuardPin {
@@ -50,21 +50,21 @@ pub struct GuardPin {
     pub block_key: PublicKey,
 }
 
-/// What a record is for.
+/// The purpose of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a new kind is a new version of the file"
 )]
 pub enum GuardRecordKind {
-    /// The key goes with it: the guard that wrote it signs no more.
+    /// The key moves with it: the guard that wrote it does not sign any more.
     Transfer,
     /// A backup: the guard that wrote it went on signing, so more may have been signed since.
     Copy,
 }
 
 impl GuardRecordKind {
-    /// Its word in the file.
+    /// Its name in the file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -80,87 +80,85 @@ impl fmt::Display for GuardRecordKind {
     }
 }
 
-/// Everything that one guard knew at one moment.
+/// The knowledge of one guard at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct GuardRecord {
-    /// What it is bound to.
+    /// Its federation, chain and key.
     pub pin: GuardPin,
-    /// What it is for.
+    /// Its purpose.
     pub kind: GuardRecordKind,
-    /// How often the guard was handed on, a transfer's own time included.
+    /// The number of transfers, including this one.
     pub number: u32,
     /// When it was written, in whole seconds.
     pub written: UnixTime,
-    /// What the key has signed.
+    /// The blocks that the key has signed.
     pub state: GuardState,
 }
 
-/// A record with the operator's signature, which is checked by [`Self::verify`] only.
+/// A record with the operator's signature, which only [`Self::verify`] checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedGuardRecord {
     record: GuardRecord,
     signature: [u8; 64],
 }
 
-/// Why bytes are no guard's record.
+/// Why bytes are not a guard record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeGuardRecordError {
-    /// Longer than any record.
-    #[error("{0} bytes are more than a guard's record has: give a file of `guard export`")]
+    /// The file is longer than any record.
+    #[error("{0} bytes are too many for a guard record: expected a file written by `guard export`")]
     TooLong(usize),
-    /// Another kind of file.
-    #[error("this is no guard's record: give a file of `guard export`")]
+    /// The file is not a guard record.
+    #[error("not a guard record: expected a file written by `guard export`")]
     NoRecord,
-    /// Another version of this program wrote it.
+    /// The record has another version.
     #[error(
-        "the record has version `{0}`, this program reads {VERSION}: use the version that wrote it, or a newer one"
+        "the record has version `{0}`, but this program reads {VERSION}: use the version that wrote it, or a newer one"
     )]
     Version(String),
-    /// A line that is not as it must be.
-    #[error(
-        "line {0} is not as `guard export` writes it: the file was cut or changed, fetch it again"
-    )]
+    /// A line is malformed.
+    #[error("line {0} is malformed: the file was truncated or modified, fetch it again")]
     Line(usize),
-    /// The facts are there, in another form.
+    /// The content is valid but not in canonical form.
     #[error(
-        "the file is not byte for byte what `guard export` writes: it was changed, fetch it again"
+        "the file is not in the form that `guard export` writes: it was modified, fetch it again"
     )]
     NotCanonical,
 }
 
-/// Why a record is not this guard's.
+/// Why a record does not belong to this guard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardRecordError {
-    /// It is of another federation.
-    #[error("the record is of federation {found}, this is {expected}")]
+    /// It belongs to another federation.
+    #[error("the record belongs to federation {found}, not to {expected}")]
     Federation {
-        /// The file's.
+        /// That of the file.
         found: FederationId,
-        /// The own.
+        /// That of this guard.
         expected: FederationId,
     },
-    /// It is of another chain.
-    #[error("the record is of the chain with genesis {found}, this is {expected}")]
+    /// It belongs to another chain.
+    #[error("the record belongs to the chain with genesis block {found}, not to {expected}")]
     Chain {
-        /// The file's.
+        /// That of the file.
         found: BlockHash,
-        /// The own.
+        /// That of this guard.
         expected: BlockHash,
     },
-    /// It is of another key.
-    #[error("the record is of block key {found}, this is {expected}")]
+    /// It belongs to another key.
+    #[error("the record belongs to block key {found}, not to {expected}")]
     BlockKey {
-        /// The file's.
+        /// That of the file.
         found: Box<PublicKey>,
-        /// The own.
+        /// That of this guard.
         expected: Box<PublicKey>,
     },
     /// Its signature is not by this operator.
     #[error(
-        "the record is not signed by this operator's identity key {0}: it was changed, or made by somebody else"
+        "the record is not signed by this operator's identity key {0}: it was modified, or written by someone else"
     )]
     Signature(XOnlyPublicKey),
 }
@@ -177,7 +175,7 @@ impl GuardRecord {
         sha256::Hash::from_engine(engine).to_byte_array()
     }
 
-    /// The record with its signature; nothing is checked.
+    /// Attaches a signature, unchecked.
     #[must_use]
     pub const fn with_signature(self, signature: [u8; 64]) -> SignedGuardRecord {
         SignedGuardRecord {
@@ -209,16 +207,16 @@ impl fmt::Display for GuardRecord {
 }
 
 impl SignedGuardRecord {
-    /// The file's text.
+    /// The text of the file.
     #[must_use]
     pub fn encode(&self) -> String {
         format!("{}{SIGNATURE}{}\n", self.record, self.signature.as_hex())
     }
 
-    /// Reads a file; its signature is not checked yet.
+    /// Parses a file; the signature is not checked yet.
     ///
     /// # Errors
-    /// If it is not byte for byte what [`Self::encode`] gives for some record.
+    /// If it is not byte for byte the [encoding](Self::encode) of a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeGuardRecordError> {
         if bytes.len() > MAX_GUARD_RECORD_BYTES {
             return Err(DecodeGuardRecordError::TooLong(bytes.len()));
@@ -244,10 +242,11 @@ impl SignedGuardRecord {
         }
     }
 
-    /// The record, if it is of this federation, chain and key, and signed by this operator.
+    /// Returns the record if it belongs to this federation, chain and key, and is signed by this
+    /// operator.
     ///
     /// # Errors
-    /// What is another's, or that the signature is not by this identity key.
+    /// The first that differs, or that the signature is not by this identity key.
     pub fn verify(
         self,
         pin: &GuardPin,
@@ -279,14 +278,14 @@ impl SignedGuardRecord {
         Ok(self.record)
     }
 
-    /// What it says, unchecked: for showing it.
+    /// The unverified content, for display.
     #[must_use]
     pub const fn unverified(&self) -> &GuardRecord {
         &self.record
     }
 }
 
-/// A text's lines, counted.
+/// The lines of a text, with their numbers.
 struct Lines<'a> {
     rest: &'a str,
     number: usize,
@@ -311,7 +310,7 @@ impl<'a> Lines<'a> {
         DecodeGuardRecordError::Line(self.number)
     }
 
-    /// What stands behind a label in the next line.
+    /// The rest of the next line after a label.
     fn after(&mut self, label: &str) -> Result<&'a str, DecodeGuardRecordError> {
         let line = self.next_line();
         line.strip_prefix(label).ok_or_else(|| self.wrong())

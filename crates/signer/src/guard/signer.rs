@@ -1,4 +1,4 @@
-//! The only way to a block signature.
+//! The only way to obtain a block signature.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -8,22 +8,22 @@ use secp256k1::{Message, PublicKey, SECP256K1, ecdsa};
 use super::{GuardError, GuardState, GuardStore, GuardStoreError};
 use crate::Signer;
 
-/// A signer and its guard, which no caller gets past.
+/// A signer behind its guard.
 ///
-/// For each height it signs one block hash. That hash is on record, durably, before the signer is
-/// asked; a failing store means no signature. The signature is verified before it is given away.
+/// It signs one block hash per height. The hash is recorded durably before the signer is called; if
+/// the store fails, nothing is signed. The signature is verified before it is returned.
 pub struct GuardedSigner<S> {
     signer: S,
     public_key: PublicKey,
     guard: Arc<Mutex<Guard>>,
 }
 
-/// Knows whether a guard's store is still open, without keeping it so.
+/// Tells whether a guard's store is still open, without keeping it open.
 #[derive(Clone)]
 pub struct GuardInUse(Weak<Mutex<Guard>>);
 
 impl GuardInUse {
-    /// Whether nobody has the store any more: the signer is gone, and so is what it was writing.
+    /// Whether the store is closed: the signer is gone, and so are its pending writes.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.0.strong_count() == 0
@@ -38,7 +38,7 @@ impl core::fmt::Debug for GuardInUse {
 
 struct Guard {
     store: Box<dyn GuardStore>,
-    /// What the store holds, or none when that is not known: after a failed write.
+    /// The content of the store; `None` if it is unknown, after a failed write.
     state: Option<GuardState>,
 }
 
@@ -51,7 +51,8 @@ impl<S: Signer> core::fmt::Debug for GuardedSigner<S> {
 }
 
 impl<S: Signer> GuardedSigner<S> {
-    /// Puts a signer behind its guard. The store must be this key's own, with all its history.
+    /// Puts a signer behind its guard. The store must belong to this key and hold its whole
+    /// history.
     ///
     /// # Errors
     /// [`GuardError::Store`] if the records cannot be read.
@@ -67,27 +68,28 @@ impl<S: Signer> GuardedSigner<S> {
         })
     }
 
-    /// The key's public half, as the signer gave it at the start.
+    /// The public key, as the signer reported it at the start.
     #[must_use]
     pub const fn public_key(&self) -> PublicKey {
         self.public_key
     }
 
-    /// To find out later whether the guard's store is closed. A write goes on when its future is dropped,
-    /// so the store may be open for a moment longer than this signer is there.
+    /// Returns a handle that tells later whether the guard's store is closed. A write continues
+    /// after its future is dropped, so the store may stay open slightly longer than this signer
+    /// exists.
     #[must_use]
     pub fn in_use(&self) -> GuardInUse {
         GuardInUse(Arc::downgrade(&self.guard))
     }
 
-    /// Signs the block with this hash at this height, if no other was or will be.
+    /// Signs the block with this hash at this height, unless another was or may be signed there.
     ///
-    /// The same hash may be asked for again until its height is final. Needs a tokio runtime: the
-    /// store is written on a thread where blocking is no harm. Giving up the returned future leaves
-    /// the record in place, or not, but never a signature without a record.
+    /// The same hash may be requested again until its height is final. This needs a tokio runtime:
+    /// the store is written on a blocking thread. If the returned future is dropped, the record may
+    /// or may not exist, but there is never a signature without a record.
     ///
     /// # Errors
-    /// See [`GuardError`]; in every case there is no signature.
+    /// See [`GuardError`]; nothing is signed in any of these cases.
     pub async fn sign_block(
         &self,
         height: BlockHeight,
@@ -98,11 +100,11 @@ impl<S: Signer> GuardedSigner<S> {
         self.checked(hash, self.signer.sign_block(hash).await?)
     }
 
-    /// As [`Self::sign_block`], and gives the unsigned block to the signer, for a key whose keeper
-    /// wants to see it, such as a node's wallet. The hash must be the block's.
+    /// Like [`Self::sign_block`], but also passes the unsigned block to the signer, for a key
+    /// holder that needs to see it, such as a node's wallet. The hash must be that of the block.
     ///
     /// # Errors
-    /// See [`GuardError`]; in every case there is no signature.
+    /// See [`GuardError`]; nothing is signed in any of these cases.
     pub async fn sign_full_block(
         &self,
         height: BlockHeight,
@@ -114,13 +116,13 @@ impl<S: Signer> GuardedSigner<S> {
         self.checked(hash, self.signer.sign_full_block(hash, block).await?)
     }
 
-    /// The signature with low S, if it is this key's over this hash.
+    /// Returns the signature with low S, if it is by this key over this hash.
     fn checked(
         &self,
         hash: BlockHash,
         mut signature: ecdsa::Signature,
     ) -> Result<ecdsa::Signature, GuardError> {
-        // Every S has a low twin that is as valid; the chain takes the low one only.
+        // Every signature has an equally valid one with the other S; the chain accepts low S only.
         signature.normalize_s();
         SECP256K1
             .verify_ecdsa(
@@ -135,7 +137,7 @@ impl<S: Signer> GuardedSigner<S> {
         Ok(signature)
     }
 
-    /// Tells the guard that a height is final: nothing at or below it will be signed any more.
+    /// Marks a height as final: nothing at or below it will be signed any more.
     ///
     /// # Errors
     /// [`GuardError::Store`] if that could not be made durable.
@@ -163,7 +165,7 @@ impl<S: Signer> GuardedSigner<S> {
     }
 }
 
-/// A store that panicked half way has left its state unknown, so it is read again.
+/// After a panic in the store its state is unknown, so it is read again.
 fn lock(guard: &Mutex<Guard>) -> MutexGuard<'_, Guard> {
     guard.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
         guard.clear_poison();
@@ -182,7 +184,7 @@ impl Guard {
         Ok(self.state.insert(state))
     }
 
-    /// Lets a hash pass that is on record once this returns.
+    /// Records a hash, unless the guard refuses it.
     fn admit(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardError> {
         let state = self.state()?;
         if let Some(highest_final) = state.highest_final()
@@ -206,13 +208,13 @@ impl Guard {
         }
         if let Some(lowest) = state.overflow(height) {
             self.raise_final(lowest)?;
-            // The height asked for may be the one that just became final.
+            // The requested height may have just become final.
             return self.admit(height, hash);
         }
         self.write(
             |store| store.record(height, hash),
             |state| {
-                // Looked up above: no other hash is on record.
+                // Checked above: no other hash is on record.
                 let _ = state.record(height, hash);
             },
         )
@@ -229,8 +231,8 @@ impl Guard {
         )
     }
 
-    /// Writes to the store, then the same to its image here. If the store fails, it may have
-    /// written or not: the image is given up, to be read again.
+    /// Writes to the store, then to its copy in memory. If the store fails, it may or may not have
+    /// written: the copy is dropped, and read again later.
     fn write(
         &mut self,
         to_store: impl FnOnce(&mut dyn GuardStore) -> Result<(), GuardStoreError>,

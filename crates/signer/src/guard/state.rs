@@ -1,36 +1,36 @@
-//! What the guard knows: the hash signed at each open height, and the highest final height.
+//! The guard's knowledge: the hash signed at each open height, and the highest final height.
 
 use core::ops::Bound;
 use std::collections::BTreeMap;
 
 use federation_chain::{BlockHash, BlockHeight};
 
-/// For how many heights at and below the highest final one records are kept, for audits.
+/// The number of heights below the highest final one whose records are kept for audits.
 pub const AUDIT_HEIGHTS: u32 = 256;
 
-/// Most records above the highest final height. When there would be more, the lowest count as
-/// final: the guard then refuses them, so it stays safe, and its state stays bounded.
+/// Limit on the records above the highest final height. Beyond it, the lowest count as final: the
+/// guard then refuses them, so it stays safe and its state stays bounded.
 pub const MAX_OPEN_HEIGHTS: usize = 1024;
 
-/// Two blocks of one height that are both on record as signed by one key.
+/// Two blocks at one height, both on record as signed by one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "two blocks at height {height} are on record as signed by this key: {ours} here, {theirs} there"
 )]
-#[expect(clippy::exhaustive_structs, reason = "the whole of the fact")]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct GuardContradiction {
     /// The height of both.
     pub height: BlockHeight,
-    /// The block that is on record here.
+    /// The block on record here.
     pub ours: BlockHash,
-    /// The block that is on record elsewhere.
+    /// The block on record elsewhere.
     pub theirs: BlockHash,
 }
 
 /// The guard's records.
 ///
-/// A plain value, for stores to return and for audits to read. It checks and changes itself only
-/// by rules under which no height ever gets a second hash.
+/// A plain value, for stores to return and audits to read. It can only be changed in ways that
+/// never give a height a second hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GuardState {
     highest_final: Option<BlockHeight>,
@@ -38,7 +38,7 @@ pub struct GuardState {
 }
 
 impl GuardState {
-    /// A state from what a store holds.
+    /// Creates a state from the content of a store.
     #[must_use]
     pub fn new(
         highest_final: Option<BlockHeight>,
@@ -50,7 +50,7 @@ impl GuardState {
         }
     }
 
-    /// The highest height known to be final, at or below which nothing is signed.
+    /// The highest final height, at or below which nothing is signed.
     #[must_use]
     pub const fn highest_final(&self) -> Option<BlockHeight> {
         self.highest_final
@@ -67,17 +67,17 @@ impl GuardState {
         self.signed.iter().map(|(height, hash)| (*height, *hash))
     }
 
-    /// Puts a hash on record, unless another is; says which, then.
+    /// Records a hash, unless another is on record.
     ///
     /// # Errors
-    /// The hash that is on record at this height, if it is another one.
+    /// The hash on record at this height, if it is another one.
     pub fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), BlockHash> {
         let signed = *self.signed.entry(height).or_insert(hash);
         if signed == hash { Ok(()) } else { Err(signed) }
     }
 
-    /// Raises the highest final height and forgets records more than [`AUDIT_HEIGHTS`] below it.
-    /// A lower height than the present one changes nothing.
+    /// Raises the highest final height and drops records more than [`AUDIT_HEIGHTS`] below it. A
+    /// lower height changes nothing.
     pub fn raise_final(&mut self, height: BlockHeight) {
         if self.highest_final.is_some_and(|highest| highest >= height) {
             return;
@@ -87,14 +87,14 @@ impl GuardState {
         self.signed = self.signed.split_off(&kept_from);
     }
 
-    /// The highest height at or below which something is on record or final.
+    /// The highest height that is on record or final.
     #[must_use]
     pub fn top(&self) -> Option<BlockHeight> {
         let signed = self.signed.last_key_value().map(|(height, _)| *height);
         signed.max(self.highest_final)
     }
 
-    /// Whether a guard with this state refuses all that one with the other state refuses.
+    /// Whether a guard with this state refuses everything that one with the other state refuses.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.highest_final >= other.highest_final
@@ -104,7 +104,7 @@ impl GuardState {
                 .all(|(height, hash)| self.signed(height) == Some(hash))
     }
 
-    /// The state that refuses what either of both refuses.
+    /// Merges two states into one that refuses what either refuses.
     ///
     /// # Errors
     /// The lowest height at which they have different blocks on record.
@@ -126,8 +126,8 @@ impl GuardState {
         Ok(merged)
     }
 
-    /// Forgets what is too far below the highest final height, and lets the lowest open heights
-    /// count as final when there are too many.
+    /// Drops records too far below the highest final height, and makes the lowest open heights
+    /// final if there are too many.
     fn prune(&mut self) {
         let Some(highest) = self.highest_final else {
             return self.bound();
@@ -146,7 +146,7 @@ impl GuardState {
         }
     }
 
-    /// Up to which height must count as final before another height can be recorded, if any.
+    /// The height that must become final before another height can be recorded, if any.
     pub(crate) fn overflow(&self, height: BlockHeight) -> Option<BlockHeight> {
         if self.signed.contains_key(&height) {
             return None;

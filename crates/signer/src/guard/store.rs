@@ -1,4 +1,4 @@
-//! Where the guard's records are kept.
+//! Storage of the guard's records.
 
 use std::{error::Error, sync::Arc};
 
@@ -10,8 +10,8 @@ use super::GuardState;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuardStoreError {
-    /// The store holds another hash at this height. The guard asks before it records, so two
-    /// guards share one store, or someone has changed it.
+    /// The store holds another hash at this height. The guard checks before it records, so two
+    /// guards share one store, or someone modified it.
     #[error(
         "the store holds block {signed} at height {height}, not {asked}: \
          stop the other program that uses this store"
@@ -19,9 +19,9 @@ pub enum GuardStoreError {
     Conflict {
         /// The height of both.
         height: BlockHeight,
-        /// What the store holds.
+        /// The hash in the store.
         signed: BlockHash,
-        /// What was to be recorded.
+        /// The hash to be recorded.
         asked: BlockHash,
     },
     /// The disk or the database failed.
@@ -30,33 +30,33 @@ pub enum GuardStoreError {
 }
 
 impl GuardStoreError {
-    /// Wraps the error of a disk or database.
+    /// Wraps an error of the disk or database.
     pub fn backend(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Backend(Arc::new(source))
     }
 }
 
-/// Keeps the guard's records over crashes.
+/// Keeps the guard's records across crashes.
 ///
-/// Calls may block on a disk: the guard makes them where that is no harm. An implementation passes
+/// Calls may block on a disk: the guard makes them on a blocking thread. Implementations must pass
 /// [`contract::guard_store`](crate::contract::guard_store).
 pub trait GuardStore: Send {
-    /// All records.
+    /// Loads all records.
     ///
     /// # Errors
-    /// If they cannot be read, or are torn or altered.
+    /// If they cannot be read, or are damaged.
     fn load(&self) -> Result<GuardState, GuardStoreError>;
 
-    /// Records the hash signed at a height. Durable when it returns: a crash right after, of the
-    /// machine too, does not lose it. The same hash again changes nothing.
+    /// Records the hash signed at a height. It is durable when this returns: not even an immediate
+    /// crash of the machine loses it. Recording the same hash again changes nothing.
     ///
     /// # Errors
-    /// [`GuardStoreError::Conflict`] if another hash is on record at the height, which then stays;
+    /// [`GuardStoreError::Conflict`] if another hash is on record at the height, which stays;
     /// [`GuardStoreError::Backend`] if the record may not be durable.
     fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError>;
 
-    /// Raises the highest final height, durably, and forgets the same records as
-    /// [`GuardState::raise_final`]. A lower height than the present one changes nothing.
+    /// Raises the highest final height, durably, and drops the same records as
+    /// [`GuardState::raise_final`]. A lower height changes nothing.
     ///
     /// # Errors
     /// If it may not be durable.

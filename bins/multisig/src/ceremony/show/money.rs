@@ -1,4 +1,4 @@
-//! Where coins, reissuance tokens and fees go.
+//! The destinations of coins, reissuance tokens and fees.
 
 use federation_ceremony::{Destination, KeyUse};
 use federation_cli::{CliError, out};
@@ -16,7 +16,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// A line for each kind of money that the chain has.
+    /// One line for each kind of money that the chain has.
     pub(super) fn money_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let sweep = self.ceremony.proposal().sweep.as_ref();
@@ -28,14 +28,14 @@ impl View<'_> {
             ),
             (
                 "initialreissuancetokens",
-                "tokens to make more of the coins",
+                "reissuance tokens of the coins",
                 sweep.and_then(|to| to.tokens.as_ref()),
             ),
         ] {
             let amount = self.value(name).and_then(|value| value.parse().ok());
             match amount {
                 Some(0) | None if name == "initialfreecoins" => lines.push(
-                    "coins: none at the genesis; there are some only once they were pegged in"
+                    "coins: none at the genesis; they only come into existence by peg-ins"
                         .to_owned(),
                 ),
                 Some(0) | None => {}
@@ -48,7 +48,7 @@ impl View<'_> {
         }
         if let Some(sweep) = self.chain.as_ref().and_then(|chain| chain.sweep()) {
             lines.push(format!(
-                "they go there by the transaction {} in block 1, without which nobody votes for a block 1",
+                "they are moved there by the transaction {} in block 1, without which no operator votes for block 1",
                 sweep.txid()
             ));
             lines.push(format!(
@@ -63,7 +63,7 @@ impl View<'_> {
         };
         if let Some(amount) = amount("con_blocksubsidy") {
             lines.push(format!(
-                "new coins of each block: {}, to whoever makes it, or where fees go",
+                "new coins in each block: {}, to its maker, or with the fees",
                 coins(amount)
             ));
         }
@@ -73,14 +73,14 @@ impl View<'_> {
         lines
     }
 
-    /// A line for each of Ocean's policies whose coins are made: those that somebody can spend.
+    /// One line for each of Ocean's policies whose coins are issued: those that somebody can spend.
     fn policies(&self, amount: u64) -> Vec<String> {
         let destinations = self.settings.iter().filter_map(|setting| {
             let policy = setting.name.strip_suffix("coinsdestination")?;
             let hex = setting.values.concat();
-            let is_made = Vec::from_hex(&hex)
+            let is_issued = Vec::from_hex(&hex)
                 .is_ok_and(|bytes| !bytes.is_empty() && Holder::of(&bytes) != Holder::Nobody);
-            let is_policy = policy != "initialfree" && is_made;
+            let is_policy = policy != "initialfree" && is_issued;
             is_policy.then(|| (policy.to_owned(), hex))
         });
         destinations
@@ -94,7 +94,7 @@ impl View<'_> {
             .collect()
     }
 
-    /// The value of a setting; none where it has none, or is not of this kind of node.
+    /// The value of a setting; none if it is empty, or this kind of node does not have it.
     fn value(&self, name: &str) -> Option<String> {
         let mut settings = self.settings.iter();
         let setting = settings.find(|setting| setting.name == name)?;
@@ -109,7 +109,7 @@ impl View<'_> {
     fn script(&self, hex: &str) -> String {
         match Vec::from_hex(hex) {
             Ok(bytes) => format!("the script {hex}: {}", self.holder(&bytes)),
-            Err(_) => format!("the script {hex}, which is none"),
+            Err(_) => format!("the malformed script {hex}"),
         }
     }
 
@@ -117,7 +117,7 @@ impl View<'_> {
         match to {
             Some(Destination::Keys(usage)) => self.keys(*usage),
             Some(Destination::Script(hex)) => self.script(hex),
-            // Ocean says it by a setting.
+            // On Ocean, a setting has the destination.
             _ => self
                 .value(&format!("{name}destination"))
                 .map_or_else(|| "ANYONE".to_owned(), |hex| self.script(&hex)),
@@ -132,12 +132,12 @@ impl View<'_> {
             (Some(Destination::Keys(usage)), _) => self.keys(*usage),
             (Some(Destination::Script(hex)), _) => self.script(hex),
             (_, Some(hex)) => self.script(&hex),
-            (_, None) => "ANYONE: whoever makes a block may pay them to itself".to_owned(),
+            (_, None) => "ANYONE: the maker of a block may pay them to itself".to_owned(),
         }
     }
 }
 
-/// An amount in coins, exactly.
+/// Formats an amount in coins, exactly.
 fn coins(satoshi: u64) -> String {
     let (whole, rest) = (satoshi / 100_000_000, satoshi % 100_000_000);
     format!("{whole}.{rest:08}")

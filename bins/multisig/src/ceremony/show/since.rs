@@ -1,4 +1,4 @@
-//! What has changed since an earlier ceremony.
+//! The changes since an earlier ceremony.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::{compare, visible::visible};
 
-/// One thing that is not as it was.
+/// A changed field.
 #[derive(Serialize)]
 pub(super) struct Change {
     what: String,
@@ -17,7 +17,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    pub(super) fn tell(&self) -> Result<(), CliError> {
+    pub(super) fn print(&self) -> Result<(), CliError> {
         let value =
             |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), visible);
         out::line(&format!("  {}", visible(&self.what)))?;
@@ -26,18 +26,18 @@ impl Change {
     }
 }
 
-/// What has changed: of the proposal, and of the keys and addresses of those who were there before.
+/// Returns the changes: in the proposal, and in the keys and addresses of members who are in both.
 pub(super) fn changes(earlier: &Path, now: &Ceremony) -> Result<Vec<Change>, CliError> {
     let earlier = compare::load(earlier)?;
     if earlier.id() == now.id() {
         return Err(CliError::usage(
-            "that is the same ceremony",
-            "give the folder or the certificate of an earlier one; `multisig ceremony diff` compares two views of one",
+            "--since names the same ceremony",
+            "give the folder or certificate of an earlier one; `multisig ceremony diff` compares two views of one ceremony",
         ));
     }
     let mut found: Vec<_> = differences(&earlier, now)
         .into_iter()
-        // Another one in each ceremony, whatever else is the same.
+        // It differs in every ceremony.
         .filter(|difference| difference.what != "nonce")
         .map(|difference| Change {
             what: difference.what,
@@ -45,12 +45,12 @@ pub(super) fn changes(earlier: &Path, now: &Ceremony) -> Result<Vec<Change>, Cli
             now: difference.right,
         })
         .collect();
-    for (place, member) in now.members().iter().enumerate() {
+    for (index, member) in now.members().iter().enumerate() {
         let mut before = earlier.members().iter();
         let before = before
             .position(|known| known.name == member.name)
-            .and_then(|place| earlier.join(place));
-        if let (Some(before), Some(now)) = (before, now.join(place)) {
+            .and_then(|index| earlier.join(index));
+        if let (Some(before), Some(now)) = (before, now.join(index)) {
             found.extend(of_joins(&member.name, before, now));
         }
     }

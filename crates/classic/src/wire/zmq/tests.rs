@@ -1,4 +1,4 @@
-//! The sockets against each other and against hostile ones.
+//! The sockets with each other and with hostile peers.
 
 use federation_chain::BlockHeight;
 use tokio::io::AsyncReadExt;
@@ -15,7 +15,7 @@ fn proposal(height: u32, size: usize) -> Message {
     }
 }
 
-/// Ports of loopback, held for this process.
+/// Returns loopback addresses with ports reserved for this process.
 fn nodes(count: usize) -> Vec<String> {
     let port = || federation_ocean_rpc::process::free_port().expect("a port");
     (0..count)
@@ -24,11 +24,11 @@ fn nodes(count: usize) -> Vec<String> {
 }
 
 async fn bind(nodes: &[String], me: usize) -> ZmqWire {
-    let config = ZmqConfig::new(nodes.to_vec(), me).expect("fine");
+    let config = ZmqConfig::new(nodes.to_vec(), me).expect("valid");
     ZmqWire::bind(&config).await.expect("a free port")
 }
 
-/// Sends until it arrives: nobody hears what is said before he has subscribed.
+/// Sends a message until it arrives, since a message sent before the subscription is lost.
 async fn arrives(from: &ZmqWire, to: &ZmqWire, message: &Message) -> Arrival {
     let sending = async {
         loop {
@@ -38,12 +38,12 @@ async fn arrives(from: &ZmqWire, to: &ZmqWire, message: &Message) -> Arrival {
     };
     tokio::select! {
         arrival = timeout(LIMIT, to.recv()) => arrival.expect("in time").expect("open"),
-        () = sending => unreachable!("it sends for ever"),
+        () = sending => unreachable!("it never stops sending"),
     }
 }
 
 #[tokio::test]
-async fn messages_of_all_sizes_arrive_with_their_senders_place() {
+async fn messages_of_all_sizes_arrive_with_their_senders_index() {
     let nodes = nodes(3);
     let (a, c) = (bind(&nodes, 0).await, bind(&nodes, 2).await);
     for size in [0, 100, 100_000, 1_000_000] {
@@ -51,7 +51,7 @@ async fn messages_of_all_sizes_arrive_with_their_senders_place() {
         loop {
             let arrival = arrives(&a, &c, &message).await;
             assert_eq!(arrival.from, Some(0));
-            // Repetitions of the one before may still be under way.
+            // Copies of the previous message may still be in transit.
             if arrival.message == message {
                 break;
             }
@@ -60,13 +60,13 @@ async fn messages_of_all_sizes_arrive_with_their_senders_place() {
     a.close().await;
     assert_eq!(a.publish(&proposal(1, 1)).await, Err(WireError::Closed));
     assert_eq!(a.recv().await, Err(WireError::Closed));
-    // It comes back at the same address.
+    // It can listen on the same address again.
     let a = bind(&nodes, 0).await;
     arrives(&a, &c, &proposal(9, 9)).await;
 }
 
 #[tokio::test]
-async fn garbage_from_an_operator_ends_its_connection_at_most() {
+async fn garbage_from_an_operator_ends_only_its_connection() {
     let nodes = nodes(3);
     let hostile = TcpListener::bind(&nodes[1]).await.expect("a free port");
     let a = bind(&nodes, 0).await;
@@ -74,7 +74,7 @@ async fn garbage_from_an_operator_ends_its_connection_at_most() {
         &zmtp::message(b"10 {\"height\": "),
         &zmtp::message(b"30 {}"),
         &zmtp::message(b""),
-        // Announces as much as can be announced.
+        // A frame of the largest length that can be announced.
         &[2, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
     ];
     let (mut stream, _) = hostile.accept().await.expect("it connects");
@@ -86,8 +86,8 @@ async fn garbage_from_an_operator_ends_its_connection_at_most() {
     }
     let mut rest = Vec::new();
     let ended = timeout(LIMIT, stream.read_to_end(&mut rest)).await;
-    assert!(ended.is_ok(), "the connection is given up");
-    // It tries again, and hears what is right.
+    assert!(ended.is_ok(), "the connection is closed");
+    // It reconnects, and receives valid messages.
     let (mut stream, _) = hostile.accept().await.expect("it connects");
     zmtp::handshake(&mut stream, Kind::Pub)
         .await
@@ -102,17 +102,16 @@ async fn garbage_from_an_operator_ends_its_connection_at_most() {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_asks_for_nonsense_or_never_reads_holds_up_nobody() {
+async fn a_subscriber_that_sends_garbage_or_never_reads_delays_nobody() {
     let nodes = nodes(2);
     let (a, b) = (bind(&nodes, 0).await, bind(&nodes, 1).await);
-    let mut nonsense = TcpStream::connect(&nodes[0]).await.expect("connected");
-    nonsense.write_all(&[0x55; 200]).await.expect("sent");
-    let mut asleep = TcpStream::connect(&nodes[0]).await.expect("connected");
-    zmtp::handshake(&mut asleep, Kind::Sub)
+    let mut garbage = TcpStream::connect(&nodes[0]).await.expect("connected");
+    garbage.write_all(&[0x55; 200]).await.expect("sent");
+    let mut idle = TcpStream::connect(&nodes[0]).await.expect("connected");
+    zmtp::handshake(&mut idle, Kind::Sub)
         .await
         .expect("greeted");
-    asleep
-        .write_all(&zmtp::message(b"\x0110"))
+    idle.write_all(&zmtp::message(b"\x0110"))
         .await
         .expect("sent");
     for height in 0..12 {
@@ -122,7 +121,7 @@ async fn a_subscriber_that_asks_for_nonsense_or_never_reads_holds_up_nobody() {
 }
 
 #[test]
-fn what_is_no_list_of_operators_is_refused() {
+fn invalid_lists_of_operators_are_refused() {
     for node in [
         "",
         "host",
@@ -140,7 +139,7 @@ fn what_is_no_list_of_operators_is_refused() {
     assert!(ZmqConfig::new(["a:1", "[::1]:5", "192.0.2.1:65535"], 2).is_ok());
     assert_eq!(
         ZmqConfig::new(["a:1"], 1).map(|config| config.operators()),
-        Err(WireError::Place {
+        Err(WireError::Index {
             me: 1,
             operators: 1
         })

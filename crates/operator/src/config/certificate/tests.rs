@@ -1,4 +1,4 @@
-//! What a bundle holds loads, and each difference from the certificate is named.
+//! The files of a bundle load, and every difference from the certificate is reported.
 
 use std::fs;
 
@@ -15,28 +15,28 @@ use crate::config::{Config, ConfigReport, Overrides};
 
 const N: u8 = 3;
 
-fn identity(place: u8) -> Keypair {
-    Keypair::from_seckey_slice(SECP256K1, &[place + 1; 32]).expect("a key")
+fn identity(index: u8) -> Keypair {
+    Keypair::from_seckey_slice(SECP256K1, &[index + 1; 32]).expect("a key")
 }
 
-fn say(id: Digest, place: u8, body: Body) -> Message {
-    let keys = identity(place);
+fn signed_message(id: Digest, index: u8, body: Body) -> Message {
+    let keys = identity(index);
     let sender = keys.x_only_public_key().0;
     let digest = message_digest(id, &sender, &body).expect("a body");
     let signed = Signed::from_digest(digest.to_bytes());
     let signature = SECP256K1.sign_schnorr_no_aux_rand(&signed, &keys);
-    Message::new(id, sender, body, signature).expect("true")
+    Message::new(id, sender, body, signature).expect("a valid signature")
 }
 
-fn join(id: Digest, place: u8) -> Body {
-    let secret = SecretKey::from_slice(&[place + 101; 32]).expect("a key");
+fn join(id: Digest, index: u8) -> Body {
+    let secret = SecretKey::from_slice(&[index + 101; 32]).expect("a key");
     let key = secret.public_key(SECP256K1);
-    let owner = identity(place).x_only_public_key().0;
+    let owner = identity(index).x_only_public_key().0;
     let digest = proof_digest(id, &owner, KeyUse::Block, &key);
     let proof = SECP256K1.sign_ecdsa(&Signed::from_digest(digest.to_bytes()), &secret);
     Body::Join(Join {
-        endpoint: format!("party-{place}.example:7000"),
-        node: format!("party-{place}.example:7041"),
+        endpoint: format!("party-{index}.example:7000"),
+        node: format!("party-{index}.example:7041"),
         keys: vec![ProvenKey {
             usage: KeyUse::Block,
             key,
@@ -56,30 +56,31 @@ fn certificate(node: &str, configuration: &str) -> Certificate {
         sweep: None,
         fees: None,
         members: (0..N)
-            .map(|place| Member {
-                name: format!("party-{place}"),
-                identity: identity(place).x_only_public_key().0,
+            .map(|index| Member {
+                name: format!("party-{index}"),
+                identity: identity(index).x_only_public_key().0,
             })
             .collect(),
         nonce: Digest::from_bytes([9; 32]),
     };
     let id = ceremony_id(&proposal).expect("an id");
-    let mut ceremony = Ceremony::new(say(id, 0, Body::Proposal(proposal))).expect("a ceremony");
-    for place in 0..N {
-        let message = say(id, place, join(id, place));
-        ceremony.add(message).expect("taken");
+    let mut ceremony =
+        Ceremony::new(signed_message(id, 0, Body::Proposal(proposal))).expect("a ceremony");
+    for index in 0..N {
+        let message = signed_message(id, index, join(id, index));
+        ceremony.add(message).expect("accepted");
     }
     let approval = Ceremony::approval_of(&ceremony.chain().expect("a chain"));
-    for place in 0..N {
-        let message = say(id, place, Body::Approval(approval.clone()));
-        ceremony.add(message).expect("taken");
+    for index in 0..N {
+        let message = signed_message(id, index, Body::Approval(approval.clone()));
+        ceremony.add(message).expect("accepted");
     }
     Certificate::new(ceremony).expect("complete")
 }
 
 const ELEMENTS: (&str, &str) = ("elements", "chain=fedchain\n");
 
-/// An unpacked bundle, with something where the keys should be.
+/// An unpacked bundle with placeholders for the keys.
 fn unpacked((node, conf): (&str, &str)) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let certificate = certificate(node, conf);
@@ -89,7 +90,7 @@ fn unpacked((node, conf): (&str, &str)) -> TempDir {
         .chain([("keys/block.key", "key"), ("keys/identity.key", "key")])
     {
         let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::create_dir_all(path.parent().expect("a folder")).expect("created");
         fs::write(path, text).expect("written");
     }
     folder
@@ -99,12 +100,12 @@ fn load(folder: &TempDir) -> Result<Config, ConfigReport> {
     Config::load(&folder.path().join("operator.toml"), &Overrides::default())
 }
 
-/// The problems, with a text replaced in `federation.toml`.
-fn with(from: &str, to: &str) -> Vec<String> {
+/// Loads with a text replaced in `federation.toml` and returns the problems.
+fn problems_with(from: &str, to: &str) -> Vec<String> {
     let folder = unpacked(ELEMENTS);
     let path = folder.path().join("federation.toml");
-    let text = fs::read_to_string(&path).expect("there");
-    assert!(text.contains(from), "`{from}` is in {text}");
+    let text = fs::read_to_string(&path).expect("readable");
+    assert!(text.contains(from), "`{from}` not in {text}");
     fs::write(&path, text.replacen(from, to, 1)).expect("written");
     let report = load(&folder).expect_err("it differs");
     let problems = report.problems.into_iter();
@@ -112,21 +113,21 @@ fn with(from: &str, to: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_a_bundle_holds_is_the_certified_federation() {
+fn the_files_of_a_bundle_describe_the_certified_federation() {
     for chain in [
         ELEMENTS,
         ("elements", "chain=fedchain\nevbparams=dynafed:-2:::\n"),
         ("ocean", "chain=fedchain\nembedcontract=0\n"),
     ] {
-        let config = load(&unpacked(chain)).expect("good files");
-        let certificate = config.certificate.expect("certified");
+        let config = load(&unpacked(chain)).expect("valid files");
+        let certificate = config.certificate.expect("a certificate");
         assert_eq!(config.federation.id(), certificate.federation().id());
         assert_eq!(config.federation.name(config.me), "party-1");
     }
 }
 
 #[test]
-fn each_difference_is_named_with_both_values() {
+fn each_difference_is_reported_with_both_values() {
     for (from, to, expected) in [
         (
             "interval = \"60000ms\"",
@@ -154,12 +155,12 @@ fn each_difference_is_named_with_both_values() {
             "`max_block_signature_size` is 400, the certificate says 254",
         ),
     ] {
-        assert_eq!(with(from, to), [expected]);
+        assert_eq!(problems_with(from, to), [expected]);
     }
-    let genesis = with("genesis = \"", "genesis = \"00");
+    let genesis = problems_with("genesis = \"", "genesis = \"00");
     assert!(!genesis.is_empty());
-    let order = with("key_order = \"lexicographic\"", "key_order = \"as-given\"");
-    // The keys may stand in that order by chance; these do not.
+    let order = problems_with("key_order = \"lexicographic\"", "key_order = \"as-given\"");
+    // Keys may be in lexicographic order by chance; these are not.
     assert!(
         order[0].starts_with("`signblockscript` is 0020"),
         "{order:?}"
@@ -167,7 +168,7 @@ fn each_difference_is_named_with_both_values() {
     let other = SecretKey::from_slice(&[77; 32]).expect("a key");
     let known = SecretKey::from_slice(&[101; 32]).expect("a key");
     let of = |secret: SecretKey| secret.public_key(SECP256K1).to_string();
-    let found = with(&of(known), &of(other));
+    let found = problems_with(&of(known), &of(other));
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].starts_with("`block_key of operator 1 in the list` is "));
 }
@@ -176,16 +177,16 @@ fn each_difference_is_named_with_both_values() {
 fn endpoints_may_change() {
     let folder = unpacked(ELEMENTS);
     let path = folder.path().join("federation.toml");
-    let text = fs::read_to_string(&path).expect("there");
+    let text = fs::read_to_string(&path).expect("readable");
     fs::write(&path, text.replace("party-2.example:7000", "new.example:9")).expect("written");
     load(&folder).expect("the same federation");
 }
 
 #[test]
-fn a_certificate_that_does_not_verify_is_refused_and_so_is_none() {
+fn a_certificate_that_is_invalid_missing_or_of_another_chain_is_refused() {
     let folder = unpacked(ELEMENTS);
     let path = folder.path().join("certificate.json");
-    let text = fs::read_to_string(&path).expect("there");
+    let text = fs::read_to_string(&path).expect("readable");
     fs::write(
         &path,
         text.replace("party-2.example:7000", "evil.example:7000"),
@@ -206,10 +207,10 @@ fn a_certificate_that_does_not_verify_is_refused_and_so_is_none() {
             .contains("certificate.json: cannot be read"),
         "{report}"
     );
-    // That of another chain is as true, and another.
+    // The certificate of another chain is valid, but not for this federation.
     let other = certificate("elements", "chain=otherchain\n").to_text();
     fs::write(&path, other).expect("written");
-    let report = load(&folder).expect_err("it is another");
+    let report = load(&folder).expect_err("it is for another chain");
     assert!(
         report
             .to_string()
@@ -219,10 +220,10 @@ fn a_certificate_that_does_not_verify_is_refused_and_so_is_none() {
 }
 
 #[test]
-fn the_private_file_demands_it_whatever_the_public_one_says() {
+fn a_certificate_named_in_the_private_file_is_checked_even_if_the_public_file_names_none() {
     let folder = unpacked(ELEMENTS);
     let path = folder.path().join("federation.toml");
-    let text = fs::read_to_string(&path).expect("there");
+    let text = fs::read_to_string(&path).expect("readable");
     let without = text.replace("certificate = \"certificate.json\"\n", "");
     fs::write(&path, without.replace("60000ms", "30s")).expect("written");
     let report = load(&folder).expect_err("it differs");
@@ -231,7 +232,7 @@ fn the_private_file_demands_it_whatever_the_public_one_says() {
         "{report}"
     );
     let private = folder.path().join("operator.toml");
-    let text = fs::read_to_string(&private).expect("there");
+    let text = fs::read_to_string(&private).expect("readable");
     fs::write(
         &private,
         text.replace("certificate = \"certificate.json\"\n", ""),
@@ -239,7 +240,7 @@ fn the_private_file_demands_it_whatever_the_public_one_says() {
     .expect("written");
     assert!(
         load(&folder)
-            .expect("nobody asks for it")
+            .expect("neither file names a certificate")
             .certificate
             .is_none()
     );

@@ -1,6 +1,6 @@
-//! Good files load, bad ones are reported whole and by line.
+//! Valid files load; all errors of invalid ones are reported, by line.
 
-mod places;
+mod locations;
 mod reissuance;
 
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ struct Files {
 }
 
 impl Files {
-    /// What `init` writes for three operators.
+    /// The files that `init` writes for three operators.
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let plan = plan(&folder.path().join("fed"));
@@ -33,14 +33,18 @@ impl Files {
         Config::load(&self.private(), &Overrides::default())
     }
 
-    /// Loads with a text replaced in one of the files.
-    fn with(path: impl Fn(&Self) -> PathBuf, from: &str, to: &str) -> Vec<(Option<usize>, String)> {
+    /// Loads with a text replaced in one of the files and returns the problems.
+    fn problems_with(
+        path: impl Fn(&Self) -> PathBuf,
+        from: &str,
+        to: &str,
+    ) -> Vec<(Option<usize>, String)> {
         let files = Self::new();
         let path = path(&files);
         let text = std::fs::read_to_string(&path).expect("there");
-        assert!(text.contains(from), "`{from}` is in {text}");
+        assert!(text.contains(from), "`{from}` not in {text}");
         std::fs::write(&path, text.replacen(from, to, 1)).expect("written");
-        let report = files.load().expect_err("it is bad");
+        let report = files.load().expect_err("invalid files");
         report
             .problems
             .into_iter()
@@ -64,9 +68,9 @@ fn plan(folder: &Path) -> InitPlan {
 }
 
 #[test]
-fn what_init_writes_loads_and_can_be_overridden() {
+fn the_files_that_init_writes_load_and_can_be_overridden() {
     let files = Files::new();
-    let config = files.load().expect("good files");
+    let config = files.load().expect("valid files");
     assert_eq!(config.federation.name(config.me), "operator-1");
     assert_eq!(config.federation.threshold(), 2);
     let zmq = |per_address| MessengerAccess::Zmq {
@@ -80,7 +84,7 @@ fn what_init_writes_loads_and_can_be_overridden() {
         operator: Some("operator-2".to_owned()),
         ..Overrides::default()
     };
-    let config = Config::load(&files.private(), &overrides).expect("good files");
+    let config = Config::load(&files.private(), &overrides).expect("valid files");
     assert_eq!(config.node.url, "http://node:1");
     assert_eq!(config.me.to_u8(), 2);
     let again = write(&plan(&files.folder.path().join("fed")));
@@ -92,22 +96,22 @@ fn what_init_writes_loads_and_can_be_overridden() {
         std::fs::write(files.private(), text).expect("written");
         files.load()
     };
-    assert_eq!(with("16").expect("good files").messenger, zmq(Some(16)));
+    assert_eq!(with("16").expect("valid files").messenger, zmq(Some(16)));
     for bad in ["0", "1", "-1", "65536", "\"many\""] {
         assert!(with(bad).is_err(), "{bad}");
     }
 }
 
 #[test]
-fn the_height_of_the_change_from_classic_is_read() {
+fn the_height_at_which_classic_ends_is_read() {
     let files = Files::new();
-    assert_eq!(files.load().expect("good files").classic_until, None);
+    assert_eq!(files.load().expect("valid files").classic_until, None);
     let text = std::fs::read_to_string(files.public()).expect("there");
     let with = |line: &str| text.replacen("chain =", &format!("{line}\nchain ="), 1);
-    let good = with("protocol = { classic_until = 100, kafka = \"kafka:9092\" }");
-    std::fs::write(files.public(), good).expect("written");
+    let valid = with("protocol = { classic_until = 100, kafka = \"kafka:9092\" }");
+    std::fs::write(files.public(), valid).expect("written");
     let height = Some(BlockHeight::new(100));
-    let config = files.load().expect("good files");
+    let config = files.load().expect("valid files");
     assert_eq!(config.classic_until, height);
     assert_eq!(config.classic_kafka.as_deref(), Some("kafka:9092"));
     for bad in [
@@ -123,9 +127,9 @@ fn the_height_of_the_change_from_classic_is_read() {
 }
 
 #[test]
-fn the_sweep_of_block_1_is_a_transaction_in_hex() {
+fn the_sweep_is_a_transaction_in_hex() {
     let files = Files::new();
-    assert_eq!(files.load().expect("good files").sweep, None);
+    assert_eq!(files.load().expect("valid files").sweep, None);
     let text = std::fs::read_to_string(files.public()).expect("there");
     let with = |line: &str| text.replacen("chain =", &format!("{line}\nchain ="), 1);
     // Version 2, no witness, one input, no output, no lock time.
@@ -135,18 +139,18 @@ fn the_sweep_of_block_1_is_a_transaction_in_hex() {
     );
     let hex = hex.replace(' ', "");
     std::fs::write(files.public(), with(&format!("sweep = \"{hex}\""))).expect("written");
-    let sweep = files.load().expect("good files").sweep.expect("a sweep");
+    let sweep = files.load().expect("valid files").sweep.expect("a sweep");
     assert_eq!(sweep.to_bytes().len(), hex.len() / 2);
     for bad in ["", "no", &hex[2..], &format!("{hex}00")] {
         std::fs::write(files.public(), with(&format!("sweep = \"{bad}\""))).expect("written");
-        let problems = files.load().expect_err("it is bad").problems;
+        let problems = files.load().expect_err("an invalid sweep").problems;
         assert_eq!(problems.len(), 1, "{bad}: {problems:?}");
         assert!(problems[0].line.is_some(), "{problems:?}");
     }
 }
 
 #[test]
-fn kafka_is_configured_with_brokers_and_settings_by_name() {
+fn kafka_is_configured_by_brokers_and_librdkafkas_settings() {
     let files = Files::new();
     let path = files.private();
     let text = std::fs::read_to_string(&path).expect("there");
@@ -165,7 +169,7 @@ fn kafka_is_configured_with_brokers_and_settings_by_name() {
         "sasl.password" = "password"
     "#;
     std::fs::write(&path, format!("messenger = \"kafka\"\n{text}{kafka}")).expect("written");
-    let config = files.load().expect("good files");
+    let config = files.load().expect("valid files");
     let MessengerAccess::Kafka(access) = &config.messenger else {
         panic!("{:?}", config.messenger);
     };
@@ -186,7 +190,7 @@ fn kafka_is_configured_with_brokers_and_settings_by_name() {
 }
 
 #[test]
-fn an_epoch_makes_another_federation_and_none_is_epoch_0() {
+fn another_epoch_makes_another_federation_and_the_default_is_epoch_0() {
     let files = Files::new();
     let with = |line: &str| {
         let text = std::fs::read_to_string(files.public()).expect("there");
@@ -201,8 +205,8 @@ fn an_epoch_makes_another_federation_and_none_is_epoch_0() {
         };
         Config::load(&files.private(), &overrides)
     };
-    let federation = |line: &str| with(line).expect("good").federation;
-    let as_written = files.load().expect("good").federation;
+    let federation = |line: &str| with(line).expect("valid files").federation;
+    let as_written = files.load().expect("valid files").federation;
     assert_eq!(federation("# no epoch"), as_written);
     assert_eq!(federation("epoch = 0").epoch(), 0);
     let next = federation("epoch = 1");
@@ -210,37 +214,37 @@ fn an_epoch_makes_another_federation_and_none_is_epoch_0() {
     assert_ne!(next.id(), as_written.id());
     for wrong in ["epoch = -1", "epoch = \"one\"", "epoch = 4294967296"] {
         let report = with(wrong).expect_err(wrong).to_string();
-        assert!(report.contains("`epoch` is no whole number"), "{report}");
+        assert!(report.contains("`epoch` must be an integer"), "{report}");
     }
 }
 
 #[test]
-fn a_key_is_new_up_to_a_height_of_the_file_or_of_a_flag() {
+fn the_height_up_to_which_a_key_is_new_comes_from_the_file_or_a_flag() {
     let files = Files::new();
-    assert_eq!(files.load().expect("good").new_key_until, None);
+    assert_eq!(files.load().expect("valid files").new_key_until, None);
     let text = std::fs::read_to_string(files.private()).expect("there");
     std::fs::write(files.private(), format!("new_key_until = 120\n{text}")).expect("written");
     let until = |height| Some(BlockHeight::new(height));
-    assert_eq!(files.load().expect("good").new_key_until, until(120));
+    assert_eq!(files.load().expect("valid files").new_key_until, until(120));
     let overrides = Overrides {
         new_key_until: Some(7),
         ..Overrides::default()
     };
-    let config = Config::load(&files.private(), &overrides).expect("good");
+    let config = Config::load(&files.private(), &overrides).expect("valid files");
     assert_eq!(config.new_key_until, until(7));
 }
 
 #[test]
-fn how_many_missed_blocks_are_an_alarm_is_a_number_above_none() {
+fn the_number_of_missed_blocks_for_an_alarm_is_at_least_one() {
     let files = Files::new();
-    assert_eq!(files.load().expect("good").missed_blocks, None);
+    assert_eq!(files.load().expect("valid files").missed_blocks, None);
     let text = std::fs::read_to_string(files.private()).expect("there");
     let with = |blocks: &str| {
         let text = format!("missed_blocks = {blocks}\n{text}");
         std::fs::write(files.private(), text).expect("written");
         files.load()
     };
-    let blocks = with("20").expect("good").missed_blocks;
+    let blocks = with("20").expect("valid files").missed_blocks;
     assert_eq!(blocks.map(NonZeroU32::get), Some(20));
     for bad in ["0", "-1", "\"few\""] {
         let report = with(bad).expect_err(bad).to_string();
@@ -249,33 +253,37 @@ fn how_many_missed_blocks_are_an_alarm_is_a_number_above_none() {
 }
 
 #[test]
-fn calls_are_waited_for_longer_than_keys_and_node_wait_themselves() {
+fn call_limits_exceed_the_timeouts_of_the_keys_and_the_node() {
     let files = Files::new();
     let usual = crate::CallLimits::default();
-    assert_eq!(files.load().expect("good").call_limits(), usual);
+    assert_eq!(files.load().expect("valid files").call_limits(), usual);
     let overrides = Overrides {
         node_timeout: Some(Duration::from_secs(300)),
         ..Overrides::default()
     };
-    let config = Config::load(&files.private(), &overrides).expect("good");
+    let config = Config::load(&files.private(), &overrides).expect("valid files");
     assert!(config.call_limits().node > Duration::from_secs(300));
-    assert_eq!(config.call_limits().key, usual.key, "no key of the node's");
+    assert_eq!(
+        config.call_limits().key,
+        usual.key,
+        "no key is in the node's wallet"
+    );
 }
 
 #[test]
-fn a_messenger_that_is_none_and_a_password_in_the_file_are_reported() {
+fn an_unknown_messenger_and_a_password_in_the_file_are_reported() {
     for (extra, part) in [
-        ("messenger = \"pigeon\"", "there is no `pigeon`"),
-        ("messenger = \"kafka\"", "there are no brokers"),
+        ("messenger = \"pigeon\"", "unknown messenger `pigeon`"),
+        ("messenger = \"kafka\"", "no brokers are set"),
         (
             "kafka = { brokers = [\"a\"], settings = { \"sasl.password\" = \"x\" } }",
-            "`sasl.password` stands in the file",
+            "`sasl.password` is a secret",
         ),
-        ("kafka = { brokers = [1] }", "`brokers` is no list of texts"),
         (
-            "kafka = { replication = 0 }",
-            "no topic is kept on 0 brokers",
+            "kafka = { brokers = [1] }",
+            "`brokers` must be an array of strings",
         ),
+        ("kafka = { replication = 0 }", "`replication` is 0"),
         ("kafka = { broker = [\"a\"] }", "unknown key `broker`"),
     ] {
         let files = Files::new();
@@ -294,7 +302,7 @@ fn folder_of(path: &Path) -> &Path {
 
 #[cfg(unix)]
 #[test]
-fn key_files_are_for_their_owner_only() {
+fn key_files_are_accessible_to_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let files = Files::new();
     let key = files.folder.path().join("fed/operator-0/block.key");
@@ -304,8 +312,8 @@ fn key_files_are_for_their_owner_only() {
 
 #[test]
 fn each_mistake_is_reported_with_its_line() {
-    let public = |from: &str, to: &str| Files::with(Files::public, from, to);
-    let private = |from: &str, to: &str| Files::with(Files::private, from, to);
+    let public = |from: &str, to: &str| Files::problems_with(Files::public, from, to);
+    let private = |from: &str, to: &str| Files::problems_with(Files::private, from, to);
     let one = |found: Vec<(Option<usize>, String)>, line: usize, part: &str| {
         assert!(
             found
@@ -329,7 +337,7 @@ fn each_mistake_is_reported_with_its_line() {
     one(
         public("interval = \"2000ms\"", "interval = \"often\""),
         8,
-        "no span of time",
+        "not a duration",
     );
     one(
         public("key_order = \"as-given\"", "key_order = \"random\""),
@@ -344,7 +352,7 @@ fn each_mistake_is_reported_with_its_line() {
     one(
         public("endpoint = \"127.0.0.1:21000\"", "endpoint = \"nowhere\""),
         17,
-        "no host:port",
+        "not a host:port",
     );
     one(
         public(
@@ -364,7 +372,7 @@ fn each_mistake_is_reported_with_its_line() {
         11,
         "unknown key `cookies`",
     );
-    one(private("listen = ", "listen == "), 6, "no TOML");
+    one(private("listen = ", "listen == "), 6, "not valid TOML");
     for (from, to) in [
         ("http://127.0.0.1:21004", "ftp://127.0.0.1:21004"),
         ("http://127.0.0.1:21004", "127.0.0.1"),
@@ -381,7 +389,7 @@ fn each_mistake_is_reported_with_its_line() {
 }
 
 #[test]
-fn problems_of_both_files_come_at_once() {
+fn the_problems_of_both_files_are_reported_together() {
     let files = Files::new();
     let public = std::fs::read_to_string(files.public()).expect("there");
     let broken = public
@@ -393,7 +401,7 @@ fn problems_of_both_files_come_at_once() {
         "federation = \"../federation.toml\"\nnodes = 1\n",
     )
     .expect("written");
-    let report = files.load().expect_err("bad");
+    let report = files.load().expect_err("invalid files");
     let text = report.to_string();
     for part in [
         "`dialect`",
@@ -407,12 +415,12 @@ fn problems_of_both_files_come_at_once() {
 }
 
 #[test]
-fn missing_files_and_folders_are_said() {
+fn a_missing_file_and_a_folder_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let report = Config::load(&folder.path().join("none.toml"), &Overrides::default());
     assert!(
         report
-            .expect_err("none")
+            .expect_err("no such file")
             .to_string()
             .contains("cannot be read")
     );
@@ -424,7 +432,10 @@ fn a_password_file_holds_one_password() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("password");
     std::fs::write(&file, "secret\n").expect("written");
-    assert_eq!(text::read_password(&file, "").expect("one"), "secret");
+    assert_eq!(
+        text::read_password(&file, "").expect("a password"),
+        "secret"
+    );
     for bad in ["", "\n", "two\nlines\n"] {
         std::fs::write(&file, bad).expect("written");
         assert!(text::read_password(&file, "").is_err(), "{bad:?}");
@@ -435,17 +446,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_text_is_an_answer_and_no_panic(public in "\\PC{0,200}", private in "(?s).{0,200}") {
+    fn arbitrary_text_is_reported_without_a_panic(public in "\\PC{0,200}", private in "(?s).{0,200}") {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("federation.toml"), public).expect("written");
         let path = folder.path().join("operator.toml");
         std::fs::write(&path, private).expect("written");
-        let report = Config::load(&path, &Overrides::default()).expect_err("never good by chance");
+        let report = Config::load(&path, &Overrides::default()).expect_err("never valid by chance");
         prop_assert!(!report.problems.is_empty());
     }
 
     #[test]
-    fn a_changed_character_is_an_answer_and_no_panic(at: prop::sample::Index, with in any::<char>()) {
+    fn a_changed_character_causes_no_panic(
+at: prop::sample::Index, with in any::<char>()) {
         let files = Files::new();
         let text = std::fs::read_to_string(files.public()).expect("there");
         let mut chars: Vec<char> = text.chars().collect();

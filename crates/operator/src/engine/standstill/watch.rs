@@ -125,7 +125,7 @@ impl StandstillWatch {
             threshold: config.threshold(),
             patience: config.interval() * 2,
             due_patience: config.interval().max(MIN_PATIENCE),
-            fresh: (config.beat() * 4).max(MIN_PATIENCE),
+            fresh: (config.retransmit_interval() * 4).max(MIN_PATIENCE),
             others: others
                 .map(|id| {
                     let nothing = PeerState {

@@ -11,7 +11,7 @@ use elements::{
 };
 use federation_chain::{BlockHash, Header, HeaderFields, Proof};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_ocean_rpc::{BlockchainInfo, ChainAnswers, HeaderInfo, NetworkInfo, SubmitOutcome};
+use federation_ocean_rpc::{BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, SubmitOutcome};
 use federation_reissuance::{AssetSettings, Chain, Schedule, ScriptKind, TokenForm, TokenScript};
 use secp256k1::{Message, SECP256K1, SecretKey};
 
@@ -160,7 +160,7 @@ impl Node for FakeNode {
         not_found()
     }
 
-    async fn ask_chain(&self) -> Result<ChainAnswers, RpcError> {
+    async fn chain_report(&self) -> Result<ChainReport, RpcError> {
         not_found()
     }
 }

@@ -1,4 +1,4 @@
-//! Evidence in the store: all of it comes back, and anyone can check it.
+//! Evidence in the store: it is read back whole, and anyone can check it.
 
 use std::path::Path;
 
@@ -104,7 +104,7 @@ fn open(folder: &Path) -> Store {
 }
 
 #[test]
-fn evidence_of_each_kind_is_there_after_reopening_and_can_be_checked() {
+fn evidence_of_each_kind_survives_reopening_and_can_be_checked() {
     let folder = tempfile::tempdir().expect("a folder");
     let pieces = [
         (vote(HEIGHT, Some(1)), vote(HEIGHT, None), "prevote"),
@@ -131,7 +131,7 @@ fn evidence_of_each_kind_is_there_after_reopening_and_can_be_checked() {
         let messages = stored.messages().map(message_of);
         assert_eq!(messages, [Some(first.clone()), Some(second.clone())]);
         assert_eq!(stored.check(&federation()), Ok(()));
-        // And from the JSON that is given to others.
+        // The JSON for third parties holds the same.
         let report = EvidenceReport::new(stored, &federation());
         assert_eq!(report.operator, "operator-1");
         let json = serde_json::to_string(&report).expect("plain data");
@@ -141,7 +141,7 @@ fn evidence_of_each_kind_is_there_after_reopening_and_can_be_checked() {
 }
 
 #[test]
-fn a_report_of_evidence_that_was_changed_proves_nothing() {
+fn a_changed_report_of_evidence_is_rejected() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let lie = evidence(LIAR, vote(HEIGHT, Some(1)), vote(HEIGHT, Some(2)));
@@ -160,7 +160,7 @@ fn a_report_of_evidence_that_was_changed_proves_nothing() {
 }
 
 #[test]
-fn what_accuses_an_honest_operator_is_no_evidence() {
+fn messages_of_an_honest_operator_are_not_evidence() {
     let check = |evidence: &Evidence| {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path());
@@ -197,7 +197,7 @@ fn what_accuses_an_honest_operator_is_no_evidence() {
 }
 
 #[test]
-fn the_same_evidence_is_kept_once_and_one_liar_does_not_crowd_out_another() {
+fn evidence_is_stored_once_and_one_liar_does_not_crowd_out_another() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |sender, height: usize| {
         let height = BlockHeight::new(u32::try_from(height).expect("small"));

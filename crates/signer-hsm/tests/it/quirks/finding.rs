@@ -1,4 +1,4 @@
-//! Keys are found in whatever way a module shows them.
+//! Keys are found in whatever form a module presents them.
 
 use federation_signer::{KeySelector, Secret, TokenSelector};
 use federation_signer_hsm::{
@@ -10,7 +10,7 @@ use federation_signer_hsm::{
 use super::Quirky;
 use crate::{refused, run};
 
-/// With each of these oddities the key `block` is found and used as without any.
+/// With each of these quirks the key `block` is found and used as without them.
 fn found_with_each(cases: &[&str]) {
     let (quirky, key) = Quirky::new();
     for case in cases {
@@ -31,9 +31,9 @@ fn found_with_each(cases: &[&str]) {
 }
 
 #[test]
-fn a_public_half_is_read_in_every_form() {
+fn a_public_key_is_read_in_every_form() {
     isolated(
-        "quirks::finding::a_public_half_is_read_in_every_form",
+        "quirks::finding::a_public_key_is_read_in_every_form",
         || {
             let (quirky, key) = Quirky::new();
             for form in [
@@ -43,23 +43,23 @@ fn a_public_half_is_read_in_every_form() {
                 let found = quirky.find("block").map(|found| found.public_key);
                 assert_eq!(found, Ok(key.public_key), "{form}");
             }
-            // It was read, not found out by signatures.
+            // It was read, not determined by signatures.
             assert_eq!(quirky.calls("C_Sign"), 0);
         },
     );
 }
 
 #[test]
-fn a_key_without_a_public_half_is_known_by_its_signatures() {
+fn a_missing_public_key_is_determined_by_signatures() {
     isolated(
-        "quirks::finding::a_key_without_a_public_half_is_known_by_its_signatures",
+        "quirks::finding::a_missing_public_key_is_determined_by_signatures",
         || found_with_each(&["nopub", "ecpoint=none", "pubid=zz"]),
     );
 }
 
 #[test]
-fn a_list_asks_no_key_to_sign() {
-    isolated("quirks::finding::a_list_asks_no_key_to_sign", || {
+fn listing_keys_signs_nothing() {
+    isolated("quirks::finding::listing_keys_signs_nothing", || {
         let (quirky, key) = Quirky::new();
         let listed = || keys(&quirky.module, &Quirky::token(), &pin(USER_PIN)).expect("a list");
         assert_eq!(listed(), [key]);
@@ -75,9 +75,9 @@ fn a_list_asks_no_key_to_sign() {
 }
 
 #[test]
-fn the_expected_key_stands_in_for_a_missing_public_half_if_a_signature_proves_it() {
+fn the_expected_key_replaces_a_missing_public_key_if_a_signature_confirms_it() {
     isolated(
-        "quirks::finding::the_expected_key_stands_in_for_a_missing_public_half_if_a_signature_proves_it",
+        "quirks::finding::the_expected_key_replaces_a_missing_public_key_if_a_signature_confirms_it",
         || {
             let (quirky, key) = Quirky::new();
             let expected = key.public_key.expect("a key");
@@ -85,7 +85,7 @@ fn the_expected_key_stands_in_for_a_missing_public_half_if_a_signature_proves_it
             let config = quirky.config("block").with_public_key(expected);
             let open = run(HsmKey::open(config)).expect("the key");
             assert_eq!(open.public_key(), expected);
-            assert_eq!(quirky.calls("C_Sign"), 1, "the proof, and no more");
+            assert_eq!(quirky.calls("C_Sign"), 1, "only the proof");
             let other = Secret::generate().public_key();
             let config = quirky.config("block").with_public_key(other);
             assert_eq!(refused(config), HsmError::BadSignature);
@@ -94,9 +94,9 @@ fn the_expected_key_stands_in_for_a_missing_public_half_if_a_signature_proves_it
 }
 
 #[test]
-fn a_curve_is_known_by_identifier_name_or_parameters() {
+fn a_curve_is_recognised_by_identifier_name_or_parameters() {
     isolated(
-        "quirks::finding::a_curve_is_known_by_identifier_name_or_parameters",
+        "quirks::finding::a_curve_is_recognised_by_identifier_name_or_parameters",
         || {
             let forms = ["name", "utf8name", "barename", "bareoid", "explicit"];
             let both = |form| format!("privparams={form},pubparams={form}");
@@ -112,9 +112,9 @@ fn a_curve_is_known_by_identifier_name_or_parameters() {
 }
 
 #[test]
-fn a_curve_that_is_not_told_is_known_by_the_public_half_or_by_signatures() {
+fn an_unreported_curve_is_recognised_by_the_public_key_or_by_signatures() {
     isolated(
-        "quirks::finding::a_curve_that_is_not_told_is_known_by_the_public_half_or_by_signatures",
+        "quirks::finding::an_unreported_curve_is_recognised_by_the_public_key_or_by_signatures",
         || {
             found_with_each(&[
                 "privparams=none",
@@ -128,9 +128,9 @@ fn a_curve_that_is_not_told_is_known_by_the_public_half_or_by_signatures() {
 }
 
 #[test]
-fn attributes_that_are_not_told_are_done_without() {
+fn unreported_attributes_are_not_needed() {
     isolated(
-        "quirks::finding::attributes_that_are_not_told_are_done_without",
+        "quirks::finding::unreported_attributes_are_not_needed",
         || {
             found_with_each(&[
                 "privid=empty",
@@ -147,50 +147,44 @@ fn attributes_that_are_not_told_are_done_without() {
 }
 
 #[test]
-fn labels_are_the_same_with_padding_on_either_side() {
-    isolated(
-        "quirks::finding::labels_are_the_same_with_padding_on_either_side",
-        || {
-            found_with_each(&[
-                "padlabel=blanks",
-                "padlabel=nul",
-                "padlabel=front",
-                "padtoken=nul",
-                "padtoken=front",
-                "padlabel=nul,padtoken=nul",
-            ]);
-        },
-    );
+fn padding_of_labels_is_ignored() {
+    isolated("quirks::finding::padding_of_labels_is_ignored", || {
+        found_with_each(&[
+            "padlabel=blanks",
+            "padlabel=nul",
+            "padlabel=front",
+            "padtoken=nul",
+            "padtoken=front",
+            "padlabel=nul,padtoken=nul",
+        ]);
+    });
 }
 
 #[test]
-fn padding_in_what_was_chosen_does_not_count_either() {
-    isolated(
-        "quirks::finding::padding_in_what_was_chosen_does_not_count_either",
-        || {
-            let (quirky, key) = Quirky::new();
-            let serial = tokens(&quirky.module).expect("tokens").remove(0).serial;
-            for (quirks, token, label) in [
-                ("", TokenSelector::Label("operator  ".to_owned()), "block "),
-                (
-                    "padlabel=nul",
-                    TokenSelector::Label(" operator".to_owned()),
-                    " block",
-                ),
-                (
-                    "padtoken=front",
-                    TokenSelector::Serial(format!("{serial} ")),
-                    "block\0",
-                ),
-            ] {
-                quirky.set(quirks);
-                let chosen = KeySelector::Label(label.to_owned());
-                let config = HsmConfig::new(&quirky.module, token, chosen, pin(USER_PIN));
-                let open = run(HsmKey::open(config)).expect("the key");
-                assert_eq!(Some(open.public_key()), key.public_key, "{quirks}");
-            }
-        },
-    );
+fn padding_of_selectors_is_ignored() {
+    isolated("quirks::finding::padding_of_selectors_is_ignored", || {
+        let (quirky, key) = Quirky::new();
+        let serial = tokens(&quirky.module).expect("tokens").remove(0).serial;
+        for (quirks, token, label) in [
+            ("", TokenSelector::Label("operator  ".to_owned()), "block "),
+            (
+                "padlabel=nul",
+                TokenSelector::Label(" operator".to_owned()),
+                " block",
+            ),
+            (
+                "padtoken=front",
+                TokenSelector::Serial(format!("{serial} ")),
+                "block\0",
+            ),
+        ] {
+            quirky.set(quirks);
+            let chosen = KeySelector::Label(label.to_owned());
+            let config = HsmConfig::new(&quirky.module, token, chosen, pin(USER_PIN));
+            let open = run(HsmKey::open(config)).expect("the key");
+            assert_eq!(Some(open.public_key()), key.public_key, "{quirks}");
+        }
+    });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A call that never comes back costs its thread, and not the key.
+//! A call that never returns costs its thread, but not the key.
 
 use std::{
     sync::mpsc,
@@ -19,15 +19,18 @@ use crate::run;
 
 const HASH: BlockHash = BlockHash::from_bytes([1; 32]);
 
-/// How long a test waits for what is to come at once.
+/// How long a test waits for an event that should come promptly.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The error of a module that is out of reach.
+/// The error of an unreachable module.
 fn unavailable<T: core::fmt::Debug>(result: Result<T, SignerError>) -> HsmError {
     let Err(SignerError::Unavailable(source)) = result else {
         panic!("{result:?}");
     };
-    source.downcast_ref::<HsmError>().expect("ours").clone()
+    source
+        .downcast_ref::<HsmError>()
+        .expect("an error of this crate")
+        .clone()
 }
 
 async fn signer(quirky: &Quirky, timeout: Duration, queue: usize) -> HsmSigner {
@@ -36,11 +39,11 @@ async fn signer(quirky: &Quirky, timeout: Duration, queue: usize) -> HsmSigner {
     HsmSigner::new(key.expect("the key"))
 }
 
-/// Waits until the module was asked for so many signatures.
-async fn asked(quirky: &Quirky, count: usize) {
+/// Waits until the module has been called for this many signatures.
+async fn signing_calls(quirky: &Quirky, count: usize) {
     let deadline = Instant::now() + LIMIT;
     while quirky.calls("C_Sign") < count {
-        assert!(Instant::now() < deadline, "it is never asked");
+        assert!(Instant::now() < deadline, "too few calls");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -51,15 +54,16 @@ fn a_thread_that_hangs_is_replaced() {
         let (quirky, _) = Quirky::new();
         run(async {
             let signer = signer(&quirky, Duration::from_secs(3), 4).await;
-            // Keygen signed once, the key proved itself once: the third never comes back.
+            // Key generation and the proof at opening signed once each: the third call never
+            // returns.
             quirky.set("hang=3");
-            // On one thread: had the call blocked it, the tick would not come.
+            // On one thread: if the call blocked it, the tick would not come.
             let tick = tokio::time::sleep(Duration::from_millis(1));
             let signing = signer.sign_block(HASH);
             tokio::pin!(tick, signing);
             tokio::select! {
                 biased;
-                _ = &mut signing => panic!("it hangs"),
+                _ = &mut signing => panic!("the call should hang"),
                 () = &mut tick => {}
             }
             let hung = unavailable(signing.await);
@@ -72,19 +76,19 @@ fn a_thread_that_hangs_is_replaced() {
 }
 
 #[test]
-fn who_no_longer_waits_is_not_signed_for() {
+fn nothing_is_signed_for_callers_that_have_gone() {
     isolated(
-        "quirks::hanging::who_no_longer_waits_is_not_signed_for",
+        "quirks::hanging::nothing_is_signed_for_callers_that_have_gone",
         || {
             let (quirky, _) = Quirky::new();
             run(async {
                 let signer = signer(&quirky, LIMIT, 3).await;
-                quirky.forget_calls();
+                quirky.clear_calls();
                 quirky.set("hang");
                 let mut first = Box::pin(signer.sign_block(HASH));
                 assert!(futures::poll!(&mut first).is_pending());
-                asked(&quirky, 1).await;
-                // They wait in the queue while the only thread is at the first.
+                signing_calls(&quirky, 1).await;
+                // They wait in the queue while the only thread is busy with the first.
                 let mut waiting: Vec<_> =
                     (0..3).map(|_| Box::pin(signer.sign_block(HASH))).collect();
                 for signing in &mut waiting {
@@ -92,34 +96,37 @@ fn who_no_longer_waits_is_not_signed_for() {
                 }
                 let refused = unavailable(signer.sign_block(HASH).await);
                 assert_eq!(refused, HsmError::Busy(3));
-                // And now they do not, so that there is room for others.
+                // Now they no longer wait, so there is room for others.
                 drop(waiting);
                 let mut last = Box::pin(signer.sign_block(HASH));
                 assert!(futures::poll!(&mut last).is_pending());
                 quirky.set("");
-                first.await.expect("it came back in time");
+                first.await.expect("returned in time");
                 last.await.expect("after the first");
-                assert_eq!(quirky.calls("C_Sign"), 2, "not for those who are gone");
+                assert_eq!(quirky.calls("C_Sign"), 2, "none for callers that have gone");
             });
         },
     );
 }
 
 #[test]
-fn a_module_of_which_too_many_calls_hang_has_ended() {
+fn a_key_with_too_many_hanging_calls_becomes_unusable() {
     isolated(
-        "quirks::hanging::a_module_of_which_too_many_calls_hang_has_ended",
+        "quirks::hanging::a_key_with_too_many_hanging_calls_becomes_unusable",
         || {
             let (quirky, _) = Quirky::new();
             run(async {
-                // The key proves itself within it.
+                // Long enough for the key to prove itself.
                 let signer = signer(&quirky, Duration::from_secs(1), 4).await;
-                quirky.forget_calls();
+                quirky.clear_calls();
                 quirky.set("hang");
-                let mut asked = 0;
+                let mut attempts = 0;
                 let ended = loop {
-                    asked += 1;
-                    assert!(asked <= 4 * HsmConfig::MAX_HANGING, "it never ends");
+                    attempts += 1;
+                    assert!(
+                        attempts <= 4 * HsmConfig::MAX_HANGING,
+                        "the key never becomes unusable"
+                    );
                     match signer.sign_block(HASH).await {
                         Err(SignerError::Ended(source)) => break source,
                         other => {
@@ -128,7 +135,9 @@ fn a_module_of_which_too_many_calls_hang_has_ended() {
                         }
                     }
                 };
-                let error = ended.downcast_ref::<HsmError>().expect("ours");
+                let error = ended
+                    .downcast_ref::<HsmError>()
+                    .expect("an error of this crate");
                 assert_eq!(*error, HsmError::Hangs(HsmConfig::MAX_HANGING));
                 assert!(error.is_final() && !error.is_transient());
                 // No further call is made.
@@ -139,7 +148,7 @@ fn a_module_of_which_too_many_calls_hang_has_ended() {
                 }
                 assert_eq!(quirky.calls("C_Sign"), calls);
                 assert!(calls <= HsmConfig::MAX_HANGING);
-                // Should they come back after all, it signs again.
+                // If the calls return after all, it signs again.
                 quirky.set("");
                 let deadline = Instant::now() + LIMIT;
                 while let Err(error) = signer.sign_block(HASH).await {
@@ -152,18 +161,18 @@ fn a_module_of_which_too_many_calls_hang_has_ended() {
 }
 
 #[test]
-fn who_gives_up_early_does_not_hide_that_a_call_hangs() {
+fn a_caller_that_gives_up_early_does_not_hide_a_hanging_call() {
     isolated(
-        "quirks::hanging::who_gives_up_early_does_not_hide_that_a_call_hangs",
+        "quirks::hanging::a_caller_that_gives_up_early_does_not_hide_a_hanging_call",
         || {
             let (quirky, _) = Quirky::new();
             run(async {
                 let signer = signer(&quirky, Duration::from_secs(1), 4).await;
                 quirky.set("hang=3");
-                quirky.forget_calls();
+                quirky.clear_calls();
                 let mut signing = Box::pin(signer.sign_block(HASH));
                 assert!(futures::poll!(&mut signing).is_pending());
-                asked(&quirky, 1).await;
+                signing_calls(&quirky, 1).await;
                 drop(signing);
                 let deadline = Instant::now() + LIMIT;
                 while let Err(error) = signer.sign_block(HASH).await {
@@ -174,22 +183,22 @@ fn who_gives_up_early_does_not_hide_that_a_call_hangs() {
     );
 }
 
-/// Does something that must end, though the module hangs.
+/// Does something that must end although the module hangs.
 fn ends<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, waiting) = mpsc::channel();
     thread::spawn(move || done.send(act()));
-    waiting.recv_timeout(LIMIT).expect("it ends")
+    waiting.recv_timeout(LIMIT).expect("it must end")
 }
 
-/// A time-out that a test can wait for.
+/// A timeout short enough for a test.
 const SHORT: Duration = Duration::from_millis(300);
 
 fn not_open(quirky: &Quirky) -> HsmError {
     let config = quirky.config("block").with_timeout(SHORT);
-    ends(|| run(HsmKey::open(config)).expect_err("it hangs"))
+    ends(|| run(HsmKey::open(config)).expect_err("a timeout"))
 }
 
-/// The key, once calls that hung have come back.
+/// The key, once the hanging calls have returned.
 fn open_at_last(quirky: &Quirky) -> HsmKey {
     let deadline = Instant::now() + LIMIT;
     loop {
@@ -201,12 +210,12 @@ fn open_at_last(quirky: &Quirky) -> HsmKey {
 }
 
 #[test]
-fn a_module_that_hangs_as_it_is_initialised_is_named_and_holds_up_no_other() {
+fn a_module_that_hangs_during_initialisation_is_reported_and_does_not_delay_others() {
     isolated(
-        "quirks::hanging::a_module_that_hangs_as_it_is_initialised_is_named_and_holds_up_no_other",
+        "quirks::hanging::a_module_that_hangs_during_initialisation_is_reported_and_does_not_delay_others",
         || {
             let quirky = Quirky::bare();
-            // By the module behind it, so that this one is not initialised yet.
+            // Created through the module behind it, so that this one is not initialised yet.
             make_token(&softhsm(), "operator");
             let made = generate_key(&softhsm(), &Quirky::token(), &pin(USER_PIN), "block");
             made.expect("a key");
@@ -216,20 +225,20 @@ fn a_module_that_hangs_as_it_is_initialised_is_named_and_holds_up_no_other() {
             assert_eq!(not_open(&quirky), expected);
             assert!(expected.is_transient() && !expected.is_final());
             assert!(expected.to_string().contains(call), "{expected}");
-            // The other module's key is there all the same.
+            // The key of the other module is still available.
             let other = config(&softhsm(), "operator", "block");
             ends(|| run(HsmKey::open(other))).expect("the key");
-            // Neither does it hold up who would be asked for a PIN.
+            // Nor does it delay the prompt for a PIN.
             let module = quirky.module.clone();
-            let asked = ends(move || {
+            let read = ends(move || {
                 Pin::read(&SecretSource::Prompt, "the PIN", &module, &Quirky::token())
             });
             let limit = HsmConfig::TIMEOUT;
             assert!(
-                matches!(&asked, Err(PinError::Module(error)) if *error == HsmError::Opening { call, limit }),
-                "{asked:?}"
+                matches!(&read, Err(PinError::Module(error)) if *error == HsmError::Opening { call, limit }),
+                "{read:?}"
             );
-            assert_eq!(quirky.calls(call), 1, "once is enough");
+            assert_eq!(quirky.calls(call), 1, "a single call");
             quirky.set("");
             drop(open_at_last(&quirky));
         },
@@ -237,9 +246,9 @@ fn a_module_that_hangs_as_it_is_initialised_is_named_and_holds_up_no_other() {
 }
 
 #[test]
-fn a_log_in_that_hangs_is_named_and_who_waits_for_it_can_be_dropped() {
+fn a_hanging_login_is_reported_and_its_key_can_be_dropped() {
     isolated(
-        "quirks::hanging::a_log_in_that_hangs_is_named_and_who_waits_for_it_can_be_dropped",
+        "quirks::hanging::a_hanging_login_is_reported_and_its_key_can_be_dropped",
         || {
             let (quirky, _) = Quirky::new();
             quirky.set("loginhang");
@@ -250,7 +259,7 @@ fn a_log_in_that_hangs_is_named_and_who_waits_for_it_can_be_dropped() {
             quirky.set("");
             let key = open_at_last(&quirky);
             drop(key);
-            // A session that is lost is to be opened again, which hangs then.
+            // A lost session is reopened, which then hangs.
             let config = quirky.config("block").with_timeout(Duration::from_secs(1));
             let signer = HsmSigner::new(run(HsmKey::open(config)).expect("the key"));
             quirky.set("every=1,code=b3,loginhang");
@@ -268,13 +277,13 @@ fn a_log_in_that_hangs_is_named_and_who_waits_for_it_can_be_dropped() {
 }
 
 #[test]
-fn a_log_in_that_fails_is_named_and_tried_again_at_the_next_start() {
+fn a_failed_login_is_reported_and_retried_at_the_next_start() {
     isolated(
-        "quirks::hanging::a_log_in_that_fails_is_named_and_tried_again_at_the_next_start",
+        "quirks::hanging::a_failed_login_is_reported_and_retried_at_the_next_start",
         || {
             let (quirky, _) = Quirky::new();
             quirky.set("loginfails");
-            let failed = quirky.open("block").expect_err("it fails");
+            let failed = quirky.open("block").expect_err("a failure");
             assert_eq!(failed.to_string(), "C_Login failed: FunctionFailed");
             assert!(failed.is_transient());
             quirky.set("");

@@ -1,4 +1,4 @@
-//! Keys are made and imported with as many attributes as a module takes.
+//! Keys are generated and imported with as many attributes as a module accepts.
 
 use federation_signer::Secret;
 use federation_signer_hsm::{
@@ -15,17 +15,17 @@ impl Quirky {
         label: &str,
         secret: &Secret,
     ) -> Result<federation_signer_hsm::admin::KeyEntry, HsmError> {
-        // What a module that makes the public half itself would compute.
+        // For quirks where the module computes the public key itself.
         let point = secret.public_key().serialize_uncompressed();
-        std::fs::write(self.folder.join("point"), point).expect("ours");
+        std::fs::write(self.folder.join("point"), point).expect("writable");
         import_key(&self.module, &Self::token(), &pin(USER_PIN), label, secret)
     }
 }
 
 #[test]
-fn a_key_is_made_by_the_largest_template_that_the_module_takes() {
+fn a_key_is_generated_with_the_largest_template_that_the_module_accepts() {
     isolated(
-        "quirks::making::a_key_is_made_by_the_largest_template_that_the_module_takes",
+        "quirks::making::a_key_is_generated_with_the_largest_template_that_the_module_accepts",
         || {
             let (quirky, _) = Quirky::new();
             for (case, id) in [
@@ -52,39 +52,36 @@ fn a_key_is_made_by_the_largest_template_that_the_module_takes() {
 }
 
 #[test]
-fn what_was_made_is_used_by_its_handle() {
-    isolated(
-        "quirks::making::what_was_made_is_used_by_its_handle",
-        || {
-            let (quirky, _) = Quirky::new();
-            // None of these would be found by the id or the label that it was made with.
-            for case in [
-                "id2",
-                "privid=xx",
-                "privid=none,padlabel=nul",
-                "nopub,id2",
-                "ecpoint=none",
-            ] {
-                quirky.set(case);
-                let label = format!("made {case}");
-                let made = quirky.generate(&label);
-                let made = made.unwrap_or_else(|error| panic!("{case}: {error}"));
-                let secret = Secret::generate();
-                let imported = quirky.import(&format!("put {case}"), &secret);
-                let imported = imported.unwrap_or_else(|error| panic!("{case}: {error}"));
-                assert_eq!(imported.public_key, Some(secret.public_key()), "{case}");
-                quirky.set("");
-                let open = quirky.open(&label).expect("the new key");
-                assert_eq!(Some(open.public_key()), made.public_key, "{case}");
-            }
-        },
-    );
+fn a_new_key_is_used_by_its_handle() {
+    isolated("quirks::making::a_new_key_is_used_by_its_handle", || {
+        let (quirky, _) = Quirky::new();
+        // None of these would be found by the id or label given at its creation.
+        for case in [
+            "id2",
+            "privid=xx",
+            "privid=none,padlabel=nul",
+            "nopub,id2",
+            "ecpoint=none",
+        ] {
+            quirky.set(case);
+            let label = format!("made {case}");
+            let made = quirky.generate(&label);
+            let made = made.unwrap_or_else(|error| panic!("{case}: {error}"));
+            let secret = Secret::generate();
+            let imported = quirky.import(&format!("put {case}"), &secret);
+            let imported = imported.unwrap_or_else(|error| panic!("{case}: {error}"));
+            assert_eq!(imported.public_key, Some(secret.public_key()), "{case}");
+            quirky.set("");
+            let open = quirky.open(&label).expect("the new key");
+            assert_eq!(Some(open.public_key()), made.public_key, "{case}");
+        }
+    });
 }
 
 #[test]
-fn a_key_is_imported_with_or_without_an_object_of_its_public_half() {
+fn a_key_is_imported_with_or_without_a_public_key_object() {
     isolated(
-        "quirks::making::a_key_is_imported_with_or_without_an_object_of_its_public_half",
+        "quirks::making::a_key_is_imported_with_or_without_a_public_key_object",
         || {
             let (quirky, _) = Quirky::new();
             for case in ["", "virtualpub", "nopubcreate", "idmax2", "noidtemplate"] {
@@ -98,39 +95,36 @@ fn a_key_is_imported_with_or_without_an_object_of_its_public_half() {
                 let open = quirky.open(&label).expect("the key");
                 assert_eq!(open.public_key(), secret.public_key(), "{case}");
             }
-            assert_eq!(quirky.calls("its own public half -> 0"), 1);
+            assert_eq!(quirky.calls("its own public key -> 0"), 1);
         },
     );
 }
 
 #[test]
-fn a_key_that_was_put_there_is_never_destroyed() {
-    isolated(
-        "quirks::making::a_key_that_was_put_there_is_never_destroyed",
-        || {
-            let (quirky, _) = Quirky::new();
-            let secret = Secret::generate();
-            // It is in the token, but cannot show that it signs: the module has no memory.
-            quirky.set("nopubcreate,every=1,code=2");
-            let failed = quirky.import("peg", &secret);
-            assert!(
-                matches!(&failed, Err(HsmError::LeftThere { label, .. }) if label == "peg"),
-                "{failed:?}"
-            );
-            quirky.set("");
-            assert_eq!(quirky.calls("C_DestroyObject"), 0);
-            let listed = keys(&quirky.module, &Quirky::token(), &pin(USER_PIN)).expect("a list");
-            assert_eq!(listed.len(), 2);
-            let open = quirky.open("peg").expect("the key");
-            assert_eq!(open.public_key(), secret.public_key());
-        },
-    );
+fn an_imported_key_is_never_destroyed() {
+    isolated("quirks::making::an_imported_key_is_never_destroyed", || {
+        let (quirky, _) = Quirky::new();
+        let secret = Secret::generate();
+        // It is in the token, but cannot prove that it signs: the module is out of memory.
+        quirky.set("nopubcreate,every=1,code=2");
+        let failed = quirky.import("peg", &secret);
+        assert!(
+            matches!(&failed, Err(HsmError::LeftThere { label, .. }) if label == "peg"),
+            "{failed:?}"
+        );
+        quirky.set("");
+        assert_eq!(quirky.calls("C_DestroyObject"), 0);
+        let listed = keys(&quirky.module, &Quirky::token(), &pin(USER_PIN)).expect("a list");
+        assert_eq!(listed.len(), 2);
+        let open = quirky.open("peg").expect("the key");
+        assert_eq!(open.public_key(), secret.public_key());
+    });
 }
 
 #[test]
-fn a_module_that_takes_no_keys_says_so() {
+fn a_module_without_key_import_is_reported() {
     isolated(
-        "quirks::making::a_module_that_takes_no_keys_says_so",
+        "quirks::making::a_module_without_key_import_is_reported",
         || {
             let (quirky, _) = Quirky::new();
             quirky.set("nocreate");
@@ -141,9 +135,9 @@ fn a_module_that_takes_no_keys_says_so() {
 }
 
 #[test]
-fn a_label_that_is_taken_but_for_padding_is_refused() {
+fn a_label_used_with_padding_is_refused() {
     isolated(
-        "quirks::making::a_label_that_is_taken_but_for_padding_is_refused",
+        "quirks::making::a_label_used_with_padding_is_refused",
         || {
             let (quirky, _) = Quirky::new();
             for case in ["padlabel=blanks", "padlabel=nul", "padlabel=front"] {

@@ -1,5 +1,5 @@
-//! What other modules do otherwise than SoftHSM, by a module that is SoftHSM with their oddities:
-//! each test says which, and holds the crate to what is right.
+//! Differences of other modules from SoftHSM, imitated by a module that is SoftHSM with switchable
+//! quirks. Each test names the quirks and checks that the crate copes with them.
 
 mod finding;
 mod hanging;
@@ -19,7 +19,7 @@ use federation_signer_hsm::{
 
 use crate::run;
 
-/// The module of oddities.
+/// The module with quirks.
 struct Quirky {
     module: PathBuf,
     folder: PathBuf,
@@ -49,31 +49,31 @@ impl Quirky {
         Self { module, folder }
     }
 
-    /// With a token `operator` and its key `block`, made before there are any oddities.
+    /// With a token `operator` and its key `block`, created before any quirks.
     fn new() -> (Self, KeyEntry) {
         let quirky = Self::bare();
         make_token(&quirky.module, "operator");
         let key = quirky.generate("block").expect("a key");
-        quirky.forget_calls();
+        quirky.clear_calls();
         (quirky, key)
     }
 
-    /// Has the module behave so from the next call on.
+    /// Sets the quirks of the module from the next call on.
     fn set(&self, quirks: &str) {
-        // At once, so that no half of a line is read.
+        // Atomically, so that no half-written line is read.
         let next = self.folder.join("next");
-        fs::write(&next, quirks).expect("ours");
-        fs::rename(next, self.folder.join("quirks")).expect("ours");
+        fs::write(&next, quirks).expect("writable");
+        fs::rename(next, self.folder.join("quirks")).expect("writable");
     }
 
-    /// How many calls there were whose line begins so.
+    /// The number of recorded calls that begin like this.
     fn calls(&self, begin: &str) -> usize {
         let calls = fs::read_to_string(self.folder.join("calls")).unwrap_or_default();
         calls.lines().filter(|line| line.starts_with(begin)).count()
     }
 
-    fn forget_calls(&self) {
-        fs::write(self.folder.join("calls"), "").expect("ours");
+    fn clear_calls(&self) {
+        fs::write(self.folder.join("calls"), "").expect("writable");
     }
 
     fn token() -> TokenSelector {

@@ -1,9 +1,9 @@
-/* A PKCS#11 module that is SoftHSM with the oddities of other modules, switched on by name.
+/* A PKCS#11 module that is SoftHSM with the quirks of other modules, switched on by name.
 
-   FOLDER/quirks  the oddities, separated by commas, some with a value after `=`; read at each call
-   FOLDER/calls   gets a line for each call that matters
+   FOLDER/quirks  the quirks, separated by commas, some with a value after `=`; read at each call
+   FOLDER/calls   gets a line for each relevant call
    REAL           the module behind it
-   PIN, SO_PIN    what a person types on the pad
+   PIN, SO_PIN    the PINs entered on the pad
 
    Built by the tests, which define these. */
 #include "pkcs11.h"
@@ -18,7 +18,7 @@
 static CK_FUNCTION_LIST *real, mine;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void say(const char *format, ...) {
+static void record(const char *format, ...) {
     FILE *file = fopen(FOLDER "/calls", "a");
     if (!file) return;
     va_list args;
@@ -62,12 +62,12 @@ static CK_RV code_or(const char *name, CK_RV other) {
 
 /* ---- the module and its tokens ---- */
 
-static int dead;     /* the device, until the module is finalised */
-static int signs;    /* how many signatures were asked for */
+static int dead;     /* whether the device is dead, until the module is finalised */
+static int signs;    /* number of signatures requested */
 
 static CK_RV initialize(void *args) {
     CK_C_INITIALIZE_ARGS *given = args;
-    say("C_Initialize flags=%lx", given ? given->flags : 0);
+    record("C_Initialize flags=%lx", given ? given->flags : 0);
     if (has("cantlock") && given && given->flags & CKF_OS_LOCKING_OK) return CKR_CANT_LOCK;
     while (has("inithang")) usleep(2000);
     if (has("noenv")) return CKR_FUNCTION_FAILED; /* a variable or file is missing */
@@ -75,7 +75,7 @@ static CK_RV initialize(void *args) {
 }
 
 static CK_RV finalize(void *reserved) {
-    say("C_Finalize");
+    record("C_Finalize");
     dead = 0;
     return real->C_Finalize(reserved);
 }
@@ -107,7 +107,7 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info) {
     return rv;
 }
 
-/* A person types the PIN, which the caller must not give. */
+/* A person enters the PIN, and the caller must not pass one. */
 static int at_pad(CK_UTF8CHAR **pin, CK_ULONG *len, CK_USER_TYPE user) {
     if (!has("pinpad")) return 1;
     if (*pin) return 0;
@@ -117,7 +117,7 @@ static int at_pad(CK_UTF8CHAR **pin, CK_ULONG *len, CK_USER_TYPE user) {
 }
 
 static CK_RV init_token(CK_SLOT_ID slot, CK_UTF8CHAR *pin, CK_ULONG len, CK_UTF8CHAR *label) {
-    say("C_InitToken");
+    record("C_InitToken");
     if (!at_pad(&pin, &len, CKU_SO)) return CKR_ARGUMENTS_BAD;
     return real->C_InitToken(slot, pin, len, label);
 }
@@ -134,14 +134,14 @@ static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *app, void *noti
     else if (has("wrprot") && rw) rv = CKR_TOKEN_WRITE_PROTECTED;
     else if (dead) rv = CKR_DEVICE_ERROR;
     else rv = real->C_OpenSession(slot, flags, app, notify, session);
-    say("C_OpenSession rw=%d -> %lx", rw, rv);
+    record("C_OpenSession rw=%d -> %lx", rw, rv);
     return rv;
 }
 
-static __thread CK_SESSION_HANDLE given_for; /* the session in which the PIN was given for one use */
+static __thread CK_SESSION_HANDLE given_for; /* the session for which the PIN was given once */
 
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len) {
-    say("C_Login user=%lu pin=%d", user, pin != 0);
+    record("C_Login user=%lu pin=%d", user, pin != 0);
     if (!at_pad(&pin, &len, user)) return CKR_ARGUMENTS_BAD;
     if (user == CKU_CONTEXT_SPECIFIC && has("eachuse")) {
         if (is("eachuse", "refused") || len != strlen(PIN) || memcmp(pin, PIN, len)) return 0xa0;
@@ -173,7 +173,7 @@ static CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, 
 }
 
 static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count) {
-    /* Of a longer id two bytes are kept, and by a padded label nothing is found. */
+    /* Only two bytes of a longer id are kept, and nothing is found by a padded label. */
     for (CK_ULONG i = 0; i < count; i++) {
         int lost = (has("id2") && template[i].type == CKA_ID && template[i].ulValueLen > 2) ||
                    (has("padlabel") && template[i].type == CKA_LABEL);
@@ -187,7 +187,7 @@ static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template
     return real->C_FindObjectsInit(session, template, count);
 }
 
-/* Gives a value as C_GetAttributeValue does. */
+/* Returns a value as C_GetAttributeValue does. */
 static CK_RV give(CK_ATTRIBUTE *attribute, const void *value, CK_ULONG len) {
     if (!attribute->pValue) {
         attribute->ulValueLen = len;
@@ -207,7 +207,7 @@ static CK_RV none(CK_ATTRIBUTE *attribute) {
     return CKR_ATTRIBUTE_TYPE_INVALID;
 }
 
-/* A head and what it is of. */
+/* A header followed by its content. */
 static CK_RV headed(CK_ATTRIBUTE *attribute, const char *head, CK_ULONG head_len, const CK_BYTE *rest, CK_ULONG len) {
     CK_BYTE whole[200];
     memcpy(whole, head, head_len);
@@ -242,7 +242,7 @@ static CK_RV params(CK_ATTRIBUTE *attribute, const char *form) {
     if (!strcmp(form, "barename")) return give(attribute, "secp256k1", 9);
     if (!strcmp(form, "empty")) return give(attribute, "", 0);
     if (!strcmp(form, "bareoid")) return give(attribute, "\x2b\x81\4\0\12", 5);
-    if (!strcmp(form, "zeros")) { /* a head, and nothing behind it */
+    if (!strcmp(form, "zeros")) { /* a header followed by zeros */
         CK_BYTE zeros[168] = {0x30, 0x81, 0xa5, 2, 1, 1, 0x30, 0x2c, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 1, 2, 0x21};
         return give(attribute, zeros, sizeof zeros);
     }
@@ -299,7 +299,7 @@ static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj
     CK_OBJECT_CLASS class = class_of(session, object);
     CK_RV worst = CKR_OK;
     for (CK_ULONG i = 0; has("allornothing") && i < count; i++) {
-        /* One attribute that is not there spoils the others. */
+        /* One missing attribute makes the others unavailable. */
         CK_ATTRIBUTE asked = {template[i].type, NULL, 0};
         CK_RV rv = one(session, object, class, &asked);
         if (rv != CKR_ATTRIBUTE_TYPE_INVALID) continue;
@@ -337,11 +337,11 @@ static CK_RV generate_key_pair(CK_SESSION_HANDLE session, void *mechanism, CK_AT
     if (has("needkeytype") && !among(private, privates, CKA_KEY_TYPE)) rv = CKR_TEMPLATE_INCOMPLETE;
     if (has("needderive") && !among(private, privates, CKA_DERIVE)) rv = CKR_TEMPLATE_INCOMPLETE;
     if (!rv) rv = real->C_GenerateKeyPair(session, mechanism, public, publics, private, privates, one, two);
-    say("C_GenerateKeyPair -> %lx", rv);
+    record("C_GenerateKeyPair -> %lx", rv);
     return rv;
 }
 
-/* The public half that the module adds by itself to a private key that was put there. */
+/* The public key that the module adds by itself to an imported private key. */
 static void add_public(CK_SESSION_HANDLE session, CK_ATTRIBUTE *private, CK_ULONG count) {
     static CK_BYTE octets[67] = {4, 65}, yes = 1, no = 0;
     static CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
@@ -360,7 +360,7 @@ static void add_public(CK_SESSION_HANDLE session, CK_ATTRIBUTE *private, CK_ULON
     public[kept++] = (CK_ATTRIBUTE){CKA_PRIVATE, &no, 1};
     public[kept++] = (CK_ATTRIBUTE){CKA_VERIFY, &yes, 1};
     CK_OBJECT_HANDLE object;
-    say("its own public half -> %lx", real->C_CreateObject(session, public, kept, &object));
+    record("its own public key -> %lx", real->C_CreateObject(session, public, kept, &object));
 }
 
 static CK_RV create_object(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *object) {
@@ -376,7 +376,7 @@ static CK_RV create_object(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK
 }
 
 static CK_RV destroy_object(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
-    say("C_DestroyObject");
+    record("C_DestroyObject");
     return real->C_DestroyObject(session, object);
 }
 
@@ -398,7 +398,7 @@ static CK_ULONG der_number(CK_BYTE *out, const CK_BYTE *number) {
     return 2 + len + zero;
 }
 
-/* The signature of 64 bytes in another form; its new length. */
+/* Converts a signature of 64 bytes to another form; returns its length. */
 static CK_ULONG formed(CK_BYTE *out, const CK_BYTE *plain, const char *form) {
     if (!strncmp(form, "der", 3)) {
         CK_ULONG len = der_number(out + 2, plain);
@@ -407,10 +407,10 @@ static CK_ULONG formed(CK_BYTE *out, const CK_BYTE *plain, const char *form) {
         out[1] = len;
         len += 2;
         if (strcmp(form, "derpad")) return len;
-        memset(out + len, 0, 72 - len); /* a buffer of a fixed size */
+        memset(out + len, 0, 72 - len); /* a fixed-size buffer */
         return 72;
     }
-    if (!strcmp(form, "short")) { /* no zeros in front, of either half */
+    if (!strcmp(form, "short")) { /* no leading zeros in either half */
         CK_ULONG r = 0, s = 32;
         while (r < 31 && !plain[r]) r++;
         while (s < 63 && !plain[s]) s++;
@@ -438,8 +438,8 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, C
     pthread_mutex_lock(&lock);
     int number = ++signs;
     pthread_mutex_unlock(&lock);
-    say("C_Sign");
-    /* Those up to a number, or all. */
+    record("C_Sign");
+    /* Calls up to this number, or all. */
     while ((value = has("hang")) && (!*value || number <= atoi(value))) usleep(2000);
     if (has("eachuse")) {
         int given = given_for == session;
@@ -457,7 +457,7 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, C
     CK_RV rv = dead ? CKR_DEVICE_ERROR : real->C_Sign(session, data, data_len, plain, &plain_len);
     if (rv) return rv;
     if ((value = has("every")) && number % atoi(value) == 0) return code_or("code", CKR_GENERAL_ERROR);
-    /* `short` shows only where there is a zero: one signature in 128. */
+    /* `short` only matters if there is a leading zero: in one signature of 128. */
     value = has("sig");
     CK_BYTE other[128];
     CK_ULONG other_len = formed(other, plain, value ? value : "");

@@ -1,4 +1,4 @@
-//! Sessions are opened as the module has them.
+//! Sessions are opened in the mode that the module supports.
 
 use cryptoki::error::RvError;
 use federation_chain::BlockHash;
@@ -13,9 +13,9 @@ use super::Quirky;
 use crate::run;
 
 #[test]
-fn what_is_refused_in_one_mode_is_done_in_the_other() {
+fn a_refused_mode_is_replaced_by_the_other() {
     isolated(
-        "quirks::sessions::what_is_refused_in_one_mode_is_done_in_the_other",
+        "quirks::sessions::a_refused_mode_is_replaced_by_the_other",
         || {
             let (quirky, key) = Quirky::new();
             for case in ["noro", "noro=54", "noro=b7", "wrprot"] {
@@ -36,9 +36,9 @@ fn what_is_refused_in_one_mode_is_done_in_the_other() {
 }
 
 #[test]
-fn a_key_that_cannot_be_made_is_told_by_the_first_refusal() {
+fn a_failed_key_generation_returns_the_first_refusal() {
     isolated(
-        "quirks::sessions::a_key_that_cannot_be_made_is_told_by_the_first_refusal",
+        "quirks::sessions::a_failed_key_generation_returns_the_first_refusal",
         || {
             let (quirky, _) = Quirky::new();
             quirky.set("wrprot");
@@ -58,9 +58,9 @@ fn a_key_that_cannot_be_made_is_told_by_the_first_refusal() {
 }
 
 #[test]
-fn a_module_that_takes_one_thread_at_a_time_is_given_one() {
+fn calls_of_a_module_that_is_not_thread_safe_are_serialised() {
     isolated(
-        "quirks::sessions::a_module_that_takes_one_thread_at_a_time_is_given_one",
+        "quirks::sessions::calls_of_a_module_that_is_not_thread_safe_are_serialised",
         || {
             let quirky = Quirky::bare();
             quirky.set("cantlock");
@@ -81,16 +81,16 @@ fn a_module_that_takes_one_thread_at_a_time_is_given_one() {
 }
 
 #[test]
-fn a_module_that_does_not_start_says_so() {
+fn a_module_that_does_not_start_is_reported() {
     isolated(
-        "quirks::sessions::a_module_that_does_not_start_says_so",
+        "quirks::sessions::a_module_that_does_not_start_is_reported",
         || {
             let quirky = Quirky::bare();
             quirky.set("noenv");
-            let error = quirky.open("block").expect_err("it does not start");
+            let error = quirky.open("block").expect_err("not started");
             assert_eq!(error, HsmError::NotStarted(RvError::FunctionFailed));
             assert!(error.to_string().contains("manual"), "{error}");
-            // Its cure may come while this process runs.
+            // It may be fixed while this process runs.
             quirky.set("");
             make_token(&quirky.module, "operator");
         },

@@ -1,4 +1,4 @@
-//! Signatures are had from modules that give them otherwise, or fail in their own ways.
+//! Signatures from modules that return them in other forms, or fail in unusual ways.
 
 use federation_chain::BlockHash;
 use federation_signer::{Signer, SignerError};
@@ -13,7 +13,7 @@ fn hash(n: u32) -> BlockHash {
     BlockHash::from_bytes(bytes)
 }
 
-/// With each of these oddities so many signatures come, all of which were checked.
+/// With each of these quirks, signs this many times; every signature was verified.
 fn signs_with_each(cases: &[&str], count: u32) {
     let (quirky, _) = Quirky::new();
     run(async {
@@ -32,28 +32,25 @@ fn signs_with_each(cases: &[&str], count: u32) {
 }
 
 #[test]
-fn signatures_are_understood_in_every_form() {
-    isolated(
-        "quirks::signing::signatures_are_understood_in_every_form",
-        || {
-            signs_with_each(&["sig=der", "sig=derpad", "sig=wide"], 20);
-        },
-    );
+fn signatures_are_read_in_every_form() {
+    isolated("quirks::signing::signatures_are_read_in_every_form", || {
+        signs_with_each(&["sig=der", "sig=derpad", "sig=wide"], 20);
+    });
 }
 
 #[test]
-fn signatures_without_zeros_in_front_are_understood() {
+fn signatures_without_leading_zeros_are_read() {
     isolated(
-        "quirks::signing::signatures_without_zeros_in_front_are_understood",
+        "quirks::signing::signatures_without_leading_zeros_are_read",
         // One in 128 is shorter.
         || signs_with_each(&["sig=short"], 600),
     );
 }
 
 #[test]
-fn a_false_signature_is_understood_in_no_form() {
+fn a_wrong_signature_is_refused_in_every_form() {
     isolated(
-        "quirks::signing::a_false_signature_is_understood_in_no_form",
+        "quirks::signing::a_wrong_signature_is_refused_in_every_form",
         || {
             let (quirky, _) = Quirky::new();
             quirky.set("sig=false");
@@ -69,9 +66,9 @@ fn a_false_signature_is_understood_in_no_form() {
 }
 
 #[test]
-fn a_pin_is_given_for_each_use_if_the_key_wants_it() {
+fn a_pin_is_sent_for_each_use_if_the_key_requires_it() {
     isolated(
-        "quirks::signing::a_pin_is_given_for_each_use_if_the_key_wants_it",
+        "quirks::signing::a_pin_is_sent_for_each_use_if_the_key_requires_it",
         || {
             signs_with_each(
                 &[
@@ -87,9 +84,9 @@ fn a_pin_is_given_for_each_use_if_the_key_wants_it() {
 }
 
 #[test]
-fn a_pin_that_was_refused_for_one_use_is_not_given_again() {
+fn a_pin_refused_for_one_use_is_not_sent_again() {
     isolated(
-        "quirks::signing::a_pin_that_was_refused_for_one_use_is_not_given_again",
+        "quirks::signing::a_pin_refused_for_one_use_is_not_sent_again",
         || {
             let (quirky, _) = Quirky::new();
             run(async {
@@ -104,7 +101,7 @@ fn a_pin_that_was_refused_for_one_use_is_not_given_again() {
                 assert_eq!(
                     quirky.calls("C_Login user=2"),
                     1,
-                    "one try, for all sessions"
+                    "one attempt for all sessions"
                 );
             });
         },
@@ -112,22 +109,22 @@ fn a_pin_that_was_refused_for_one_use_is_not_given_again() {
 }
 
 #[test]
-fn keys_are_made_where_the_pin_is_wanted_for_each_use() {
+fn keys_are_generated_if_the_pin_is_required_for_each_use() {
     isolated(
-        "quirks::signing::keys_are_made_where_the_pin_is_wanted_for_each_use",
+        "quirks::signing::keys_are_generated_if_the_pin_is_required_for_each_use",
         || {
             let (quirky, key) = Quirky::new();
             quirky.set("eachuse,nopub");
             assert_eq!(quirky.find("block").as_ref(), Ok(&key));
-            quirky.generate("other").expect("a key that proves itself");
+            quirky.generate("other").expect("a tested key");
         },
     );
 }
 
 #[test]
-fn a_session_that_fails_in_any_way_is_opened_again() {
+fn a_session_that_fails_in_any_way_is_reopened() {
     isolated(
-        "quirks::signing::a_session_that_fails_in_any_way_is_opened_again",
+        "quirks::signing::a_session_that_fails_in_any_way_is_reopened",
         || {
             let cases = [
                 "b3", "b0", "30", "32", "e0", "101", "6", "5", "50", "80000067", "ffffffff", "1f7",
@@ -139,14 +136,14 @@ fn a_session_that_fails_in_any_way_is_opened_again() {
 }
 
 #[test]
-fn a_code_of_the_vendor_that_comes_twice_starts_the_module_again() {
+fn a_repeated_vendor_error_reinitialises_the_module() {
     isolated(
-        "quirks::signing::a_code_of_the_vendor_that_comes_twice_starts_the_module_again",
+        "quirks::signing::a_repeated_vendor_error_reinitialises_the_module",
         || {
             let (quirky, _) = Quirky::new();
             run(async {
                 let signer = quirky.signer().await;
-                quirky.forget_calls();
+                quirky.clear_calls();
                 quirky.set("every=1,code=80000067");
                 let failed = signer.sign_block(hash(1)).await;
                 assert!(
@@ -156,22 +153,22 @@ fn a_code_of_the_vendor_that_comes_twice_starts_the_module_again() {
                 assert_eq!(quirky.calls("C_Sign"), 3);
                 assert_eq!(quirky.calls("C_Finalize"), 1);
                 quirky.set("");
-                signer.sign_block(hash(1)).await.expect("it is well again");
+                signer.sign_block(hash(1)).await.expect("recovered");
             });
         },
     );
 }
 
 #[test]
-fn a_device_that_is_dead_until_the_module_is_started_again_signs_at_once() {
+fn a_device_that_needs_a_reinitialised_module_signs_without_delay() {
     isolated(
-        "quirks::signing::a_device_that_is_dead_until_the_module_is_started_again_signs_at_once",
+        "quirks::signing::a_device_that_needs_a_reinitialised_module_signs_without_delay",
         || {
             let (quirky, _) = Quirky::new();
             run(async {
                 let signer = quirky.signer().await;
-                // Counted by the module from its start: one when the key was made, one when it was
-                // opened.
+                // Counted by the module from its start: one for the generation of the key, one for
+                // its opening.
                 quirky.set("diedevice=4");
                 for n in 0..4 {
                     signer.sign_block(hash(n)).await.expect("a signature");

@@ -1,4 +1,4 @@
-//! A token that holds anything is never initialised, and one with a PIN pad is used by it.
+//! A token in use is never initialised, and a token's PIN pad is used.
 
 use federation_signer::{SecretSource, TokenSelector};
 use federation_signer_hsm::{
@@ -11,17 +11,17 @@ use super::Quirky;
 use crate::{refused, run};
 
 #[test]
-fn a_token_that_holds_anything_is_never_initialised() {
+fn a_token_in_use_is_never_initialised() {
     isolated(
-        "quirks::tokens::a_token_that_holds_anything_is_never_initialised",
+        "quirks::tokens::a_token_in_use_is_never_initialised",
         || {
             let (quirky, key) = Quirky::new();
             let is_ours =
                 |token: &&federation_signer_hsm::admin::TokenEntry| token.label == "operator";
             let listed = tokens(&quirky.module).expect("tokens");
-            let slot = listed.iter().find(is_ours).expect("ours").slot;
-            // The module does not flag the token as initialised, and shows it by its label, by its
-            // user PIN, or by an object alone.
+            let slot = listed.iter().find(is_ours).expect("the token").slot;
+            // The module does not flag the token as initialised; only its label, its user PIN, or
+            // an object shows that it is in use.
             for (case, sign) in [
                 ("", "it is initialised"),
                 ("noflag", "it has a label"),
@@ -42,7 +42,7 @@ fn a_token_that_holds_anything_is_never_initialised() {
                 );
                 assert_eq!(quirky.calls("C_InitToken"), 0, "{case}");
             }
-            // Nor is it chosen when no slot is given: that is another.
+            // Nor is it chosen if no slot is given: another one is.
             quirky.set("noflag=objects");
             let made = init_token(&quirky.module, None, "other", &pin(SO_PIN), &pin(USER_PIN));
             assert_ne!(made.expect("an empty one").slot, slot);
@@ -67,12 +67,12 @@ fn a_token_that_is_not_flagged_as_initialised_is_used() {
 }
 
 #[test]
-fn a_new_token_is_known_by_its_slot_and_not_by_its_label() {
+fn a_new_token_is_identified_by_its_slot_and_not_by_its_label() {
     isolated(
-        "quirks::tokens::a_new_token_is_known_by_its_slot_and_not_by_its_label",
+        "quirks::tokens::a_new_token_is_identified_by_its_slot_and_not_by_its_label",
         || {
             let quirky = Quirky::bare();
-            // No token has a label now, as far as can be seen.
+            // No token appears to have a label now.
             quirky.set("noflag=pin");
             let made = init_token(
                 &quirky.module,
@@ -90,9 +90,9 @@ fn a_new_token_is_known_by_its_slot_and_not_by_its_label() {
 }
 
 #[test]
-fn a_pin_is_typed_on_the_pad_of_the_token() {
+fn a_pin_is_entered_on_the_pad_of_the_token() {
     isolated(
-        "quirks::tokens::a_pin_is_typed_on_the_pad_of_the_token",
+        "quirks::tokens::a_pin_is_entered_on_the_pad_of_the_token",
         || {
             let (quirky, key) = Quirky::new();
             let at_pad = || {
@@ -107,20 +107,20 @@ fn a_pin_is_typed_on_the_pad_of_the_token() {
             assert_eq!(refused(at_pad()), HsmError::NoPinPad("operator".to_owned()));
             quirky.set("pinpad");
             assert_eq!(has_pin_pad(&quirky.module, &Quirky::token()), Ok(true));
-            // This process has no terminal to ask at.
+            // This process has no terminal for a prompt.
             let source = SecretSource::Prompt;
             let read = Pin::read(&source, "the PIN", &quirky.module, &Quirky::token());
-            read.expect("nobody is asked here");
-            // All sessions of the tests before are closed: the token is logged out.
+            read.expect("no prompt");
+            // All earlier sessions are closed: the token is logged out.
             let open = run(HsmKey::open(at_pad())).expect("the key");
             assert_eq!(Some(open.public_key()), key.public_key);
             drop(open);
-            // The pad has it, whatever is given here.
+            // The pad is used, whatever PIN is given here.
             quirky.open("block").expect("the key");
             quirky.set("pinpad,eachuse");
-            let open = run(HsmKey::open(at_pad())).expect("the key, at the pad for each use");
+            let open = run(HsmKey::open(at_pad())).expect("the key, with the pad for each use");
             run(open.prove()).expect("once more");
-            // A PIN that is given, and refused, would lock the token.
+            // Sending a wrong PIN would use up attempts and lock the token.
             assert_eq!(quirky.calls("C_Login user=2 pin=1"), 0);
         },
     );
@@ -143,7 +143,7 @@ fn a_token_is_initialised_at_its_pad() {
         let key = generate_key(&quirky.module, &Quirky::token(), &Pin::at_pad(), "block");
         key.expect("a key");
         quirky.set("");
-        // Without its pad, PINs are needed.
+        // Without its pad, PINs are required.
         let none = init_token(
             &quirky.module,
             None,

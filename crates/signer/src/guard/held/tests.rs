@@ -1,4 +1,4 @@
-//! Handing a guard on: never back, never to two.
+//! Guards are transferred forward only, and never to two places.
 
 use federation_chain::BlockHash;
 use federation_roster::FederationId;
@@ -42,7 +42,7 @@ fn active(number: u32, state: GuardState) -> HeldGuard {
     }
 }
 
-/// What a guard would sign: whether this hash passes at this height.
+/// Whether the guard would sign this hash at this height.
 fn admits(guard: &HeldGuard, height: u32, block: u8) -> bool {
     guard.standing == GuardStanding::Active
         && guard
@@ -98,8 +98,8 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Whatever is imported into whatever: what was refused for its height stays refused, what the
-    /// record refuses is refused too, and no number goes down.
+    /// For any import: what the guard refused at a height stays refused, what the record refuses is
+    /// refused too, and no number decreases.
     #[test]
     fn an_import_only_goes_forward(
         held in any_held(),
@@ -131,7 +131,7 @@ proptest! {
         }
     }
 
-    /// Of a guard and the one that its transfer was imported into, one lets the key sign.
+    /// Of a guard and the one that imported its transfer, exactly one may sign.
     #[test]
     fn a_transfer_leaves_one_guard_that_signs(state in any_state(), number in 0..4_u32) {
         let here = active(number, state);
@@ -146,7 +146,7 @@ proptest! {
         );
         let again = there.import(&record, TakeBack::Refused);
         prop_assert!(matches!(again, Err(ImportError::Older { .. })), "{:?}", again);
-        // And back by a transfer of its own.
+        // And back, by another transfer.
         let (_, back) = there.transfer(pin(), NOW).expect("active");
         let here = moved.import(&back, TakeBack::Refused).expect("news");
         prop_assert_eq!((here.standing, here.number), (GuardStanding::Active, number + 2));
@@ -171,7 +171,7 @@ proptest! {
 }
 
 #[test]
-fn two_blocks_of_one_height_are_told_with_both_hashes() {
+fn two_blocks_at_one_height_are_reported_with_both_hashes() {
     let held = active(0, state(Some(6), &[(6, 1), (7, 1)]));
     let mut record = held.copy(pin(), NOW).expect("active");
     record.state = state(Some(8), &[(6, 1), (7, 2), (8, 2)]);
@@ -195,12 +195,12 @@ fn a_record_that_ends_below_the_guard_is_older() {
         refused.to_string(),
         "the record is older than this guard: it ends at height 6 (number 1), the guard at 7 (number 1)"
     );
-    // The same again is no harm.
+    // Importing the same record again is harmless.
     assert_eq!(old.import(&record, TakeBack::Refused), Ok(old));
 }
 
 #[test]
-fn a_copy_does_not_let_a_key_sign() {
+fn a_copy_does_not_allow_the_key_to_sign() {
     let record = active(0, state(Some(6), &[(7, 1)]))
         .copy(pin(), NOW)
         .expect("active");

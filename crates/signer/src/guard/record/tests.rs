@@ -1,4 +1,4 @@
-//! Files of guards: one encoding, one owner, and no bit that does not count.
+//! Guard records: one encoding, one owner, and every bit matters.
 
 use proptest::{collection::btree_map, prelude::*};
 
@@ -69,7 +69,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn every_record_survives_its_encoding(record in any_record()) {
+    fn every_record_round_trips(record in any_record()) {
         let signed = signed(record.clone());
         let text = signed.encode();
         let decoded = SignedGuardRecord::decode(text.as_bytes());
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn every_single_bit_of_one_file_counts() {
+fn every_bit_of_a_file_matters() {
     let text = signed(example()).encode();
     let key = identity(2).public_key();
     for at in 0..text.len() {
@@ -120,7 +120,7 @@ fn every_single_bit_of_one_file_counts() {
 }
 
 #[test]
-fn the_file_is_what_the_documentation_says() {
+fn the_file_has_the_documented_form() {
     let text = signed(example()).encode();
     let (lines, signature) = text.rsplit_once(SIGNATURE).expect("a signature");
     let expected = "\
@@ -164,7 +164,7 @@ fn the_record_of_another_federation_chain_key_or_operator_is_refused() {
 }
 
 #[test]
-fn what_says_the_same_in_other_words_is_refused() {
+fn another_encoding_of_the_same_record_is_refused() {
     let text = signed(example()).encode();
     let not_canonical = Err(DecodeGuardRecordError::NotCanonical);
     for (from, to) in [

@@ -1,4 +1,4 @@
-//! Tests of the guard: what it lets pass, what it refuses, and what it does when others fail.
+//! Tests of the guard: what it admits, what it refuses, and how it behaves when others fail.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +34,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[tokio::test]
-async fn signs_one_block_per_height_again_and_again() {
+async fn signs_one_block_per_height_repeatedly() {
     let signer = guarded(&MemoryGuardStore::new());
     let first = signer.sign_block(at(5), hash(1)).await.expect("the first");
     let again = signer.sign_block(at(5), hash(1)).await.expect("the same");
@@ -52,7 +52,7 @@ async fn signs_one_block_per_height_again_and_again() {
     );
 }
 
-/// A keeper that wants to see the block, and signs its first byte as if it were all of the hash.
+/// A key holder that needs the block, and signs a hash made of its first byte.
 struct Seeing(SoftwareSigner);
 
 #[async_trait]
@@ -77,7 +77,7 @@ impl Signer for Seeing {
 }
 
 #[tokio::test]
-async fn a_keeper_that_wants_to_see_the_block_sees_it_behind_the_same_guard() {
+async fn a_key_holder_that_needs_the_block_gets_it_behind_the_same_guard() {
     let signer = SoftwareSigner::new(Secret::from_bytes(&[7; 32]).expect("a key"));
     let boxed: Box<dyn Signer> = Box::new(Seeing(signer));
     let signer = GuardedSigner::new(boxed, MemoryGuardStore::new()).expect("new");
@@ -86,7 +86,7 @@ async fn a_keeper_that_wants_to_see_the_block_sees_it_behind_the_same_guard() {
         Err(GuardError::Signer(SignerError::Refused { .. }))
     ));
     let seen = signer.sign_full_block(at(5), hash(1), &[1]).await;
-    seen.expect("it sees the block");
+    seen.expect("it gets the block");
     assert!(matches!(
         signer.sign_full_block(at(5), hash(2), &[2]).await,
         Err(GuardError::Conflict { .. })
@@ -95,7 +95,7 @@ async fn a_keeper_that_wants_to_see_the_block_sees_it_behind_the_same_guard() {
         signer.sign_full_block(at(6), hash(2), &[3]).await,
         Err(GuardError::BadSignature { .. })
     ));
-    // Most keys need the hash only, and are asked either way.
+    // Most keys need only the hash, and can be called either way.
     let plain = guarded(&MemoryGuardStore::new());
     let by_hash = plain.sign_block(at(7), hash(4)).await.expect("a signature");
     let by_block = plain.sign_full_block(at(7), hash(4), b"block").await;
@@ -119,7 +119,7 @@ async fn signs_nothing_at_or_below_the_highest_final_height() {
 }
 
 #[tokio::test]
-async fn remembers_over_a_restart() {
+async fn remembers_across_a_restart() {
     let store = MemoryGuardStore::new();
     let signer = guarded(&store);
     signer.sign_block(at(5), hash(1)).await.expect("open");
@@ -132,7 +132,7 @@ async fn remembers_over_a_restart() {
     assert!(matches!(refused, Err(GuardError::BelowFinal { .. })));
 }
 
-/// What one call of a store shall do.
+/// The behaviour of one call of a store.
 #[derive(Debug, Clone, Copy)]
 enum Write {
     Works,
@@ -141,7 +141,7 @@ enum Write {
     Panics,
 }
 
-/// A store that fails as told, and counts what was written.
+/// A store that fails on request.
 struct FailingStore {
     inner: MemoryGuardStore,
     next: Arc<Mutex<Write>>,
@@ -177,9 +177,9 @@ impl GuardStore for FailingStore {
     }
 }
 
-/// Counts how often it is asked, and misbehaves as told.
+/// A signer that counts its calls and misbehaves on request.
 struct OddSigner {
-    asked: Arc<AtomicU32>,
+    calls: Arc<AtomicU32>,
     key: Secret,
     oddity: Oddity,
 }
@@ -200,7 +200,7 @@ impl Signer for OddSigner {
     }
 
     async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let sign = |hash: BlockHash, key: &Secret| {
             SECP256K1.sign_ecdsa(&Message::from_digest(hash.to_bytes()), key.key())
         };
@@ -214,7 +214,7 @@ impl Signer for OddSigner {
     }
 }
 
-/// The twin of a signature, with S replaced by the order of the curve less S.
+/// The same signature with the other S: the order of the curve minus S.
 fn high_s(signature: ecdsa::Signature) -> ecdsa::Signature {
     let mut compact = signature.serialize_compact();
     let s = secp256k1::SecretKey::from_slice(&compact[32..]).expect("S is a scalar");
@@ -226,13 +226,13 @@ fn odd(
     oddity: Oddity,
     store: impl GuardStore + 'static,
 ) -> (GuardedSigner<OddSigner>, Arc<AtomicU32>) {
-    let asked = Arc::new(AtomicU32::new(0));
+    let calls = Arc::new(AtomicU32::new(0));
     let signer = OddSigner {
-        asked: Arc::clone(&asked),
+        calls: Arc::clone(&calls),
         key: Secret::generate(),
         oddity,
     };
-    (GuardedSigner::new(signer, store).expect("loads"), asked)
+    (GuardedSigner::new(signer, store).expect("loads"), calls)
 }
 
 #[tokio::test]
@@ -244,13 +244,17 @@ async fn a_failing_store_means_no_signature() {
             inner: inner.clone(),
             next: Arc::clone(&next),
         };
-        let (signer, asked) = odd(Oddity::None, store);
+        let (signer, calls) = odd(Oddity::None, store);
         let refused = signer.sign_block(at(5), hash(1)).await;
         let error = refused.expect_err("the store failed");
         assert!(matches!(error, GuardError::Store(_)) && error.is_transient());
-        assert_eq!(asked.load(Ordering::Relaxed), 0, "the signer was not asked");
+        assert_eq!(
+            calls.load(Ordering::Relaxed),
+            0,
+            "the signer was not called"
+        );
 
-        // Once the store works again, what it holds counts, not what the guard believed.
+        // Once the store works again, its content counts, not what the guard believed.
         *next.lock().expect("no panic under this lock") = Write::Works;
         let other = signer.sign_block(at(5), hash(2)).await;
         if matches!(write, Write::FailsAfterWriting) {
@@ -267,7 +271,7 @@ async fn a_failing_store_means_no_signature() {
 }
 
 #[tokio::test]
-async fn the_record_is_there_before_the_signer_is_asked() {
+async fn the_record_exists_before_the_signer_is_called() {
     let store = MemoryGuardStore::new();
     let (signer, _) = odd(Oddity::Unavailable, store.clone());
     let error = signer.sign_block(at(5), hash(1)).await.expect_err("down");
@@ -281,7 +285,7 @@ async fn the_record_is_there_before_the_signer_is_asked() {
 }
 
 #[tokio::test]
-async fn a_high_s_is_made_low() {
+async fn a_high_s_is_normalised() {
     let (signer, _) = odd(Oddity::HighS, MemoryGuardStore::new());
     let signature = signer.sign_block(at(5), hash(1)).await.expect("valid");
     let mut normal = signature;
@@ -290,7 +294,7 @@ async fn a_high_s_is_made_low() {
 }
 
 #[tokio::test]
-async fn a_signature_that_does_not_verify_is_not_given_away() {
+async fn a_signature_that_does_not_verify_is_not_returned() {
     for oddity in [Oddity::OtherKey, Oddity::OtherHash] {
         let (signer, _) = odd(oddity, MemoryGuardStore::new());
         let refused = signer.sign_block(at(5), hash(1)).await;
@@ -301,39 +305,39 @@ async fn a_signature_that_does_not_verify_is_not_given_away() {
 }
 
 #[tokio::test]
-async fn of_many_who_ask_at_once_for_different_blocks_one_gets_its_signature() {
+async fn of_concurrent_requests_for_different_blocks_one_gets_its_signature() {
     let signer = Arc::new(guarded(&MemoryGuardStore::new()));
-    let asking: Vec<_> = (0..16)
+    let requests: Vec<_> = (0..16)
         .map(|n| {
             let signer = Arc::clone(&signer);
             tokio::spawn(async move { signer.sign_block(at(5), hash(n)).await.is_ok() })
         })
         .collect();
     let mut signed = 0;
-    for asked in asking {
-        signed += u32::from(asked.await.expect("no panic"));
+    for request in requests {
+        signed += u32::from(request.await.expect("no panic"));
     }
     assert_eq!(signed, 1);
 }
 
 #[tokio::test]
-async fn a_caller_who_gives_up_leaves_no_signature_without_a_record() {
+async fn a_dropped_request_leaves_no_signature_without_a_record() {
     let store = MemoryGuardStore::new();
     let signer = guarded(&store);
-    // Polled once: the record may be under way, the signature has not been asked for.
+    // Polled once: the record may be in progress, the signature has not been requested.
     tokio::select! {
         biased;
         _ = signer.sign_block(at(5), hash(1)) => {}
         () = core::future::ready(()) => {}
     }
-    // Whichever came first, the two are never both signed.
+    // Whichever came first, they are never both signed.
     let second = signer.sign_block(at(5), hash(2)).await;
     let first = signer.sign_block(at(5), hash(1)).await;
     assert!(second.is_ok() != first.is_ok());
 }
 
 #[tokio::test]
-async fn records_stay_bounded_and_what_is_forgotten_is_refused() {
+async fn records_stay_bounded_and_dropped_heights_are_refused() {
     let store = MemoryGuardStore::new();
     let signer = guarded(&store);
     let most = MAX_OPEN_HEIGHTS as u32;
@@ -346,7 +350,7 @@ async fn records_stay_bounded_and_what_is_forgotten_is_refused() {
     assert_eq!(state, store.load().expect("in memory"));
     let refused = signer.sign_block(at(2), hash(2)).await;
     assert!(matches!(refused, Err(GuardError::BelowFinal { .. })));
-    // A height below all open ones would be the first to go, so it is refused at once.
+    // A height below all open ones would be dropped first, so it is refused.
     signer.raise_final(at(600)).await.expect("in memory");
     for height in 700..700 + 2 * most {
         let _ = signer.sign_block(at(height), hash(1)).await;
@@ -379,8 +383,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Whatever is asked, whatever fails and whenever it restarts: one hash per height, and nothing
-    /// at or below a height that it was told is final.
+    /// Whatever is requested, whatever fails and whenever it restarts: one hash per height, and
+    /// nothing at or below a final height.
     #[test]
     fn never_two_hashes_at_a_height(steps in prop::collection::vec(step(), 1..80)) {
         let inner = MemoryGuardStore::new();

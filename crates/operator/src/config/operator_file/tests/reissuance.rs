@@ -24,8 +24,8 @@ fn load(table: &str) -> Result<Config, Vec<String>> {
 }
 
 #[test]
-fn a_table_says_what_is_made_of_which_asset_when_and_for_whom() {
-    let config = load(&table()).expect("good");
+fn a_table_sets_the_asset_the_schedule_and_the_holder_of_the_tokens() {
+    let config = load(&table()).expect("valid");
     let [settings] = &config.reissuance[..] else {
         panic!("one asset");
     };
@@ -40,16 +40,16 @@ fn a_table_says_what_is_made_of_which_asset_when_and_for_whom() {
 #[test]
 fn a_fee_is_paid_in_an_asset() {
     let with = |extra: &str| load(&(table() + extra));
-    let fee = with(&format!("fee = 500\nfee_asset = \"{ASSET}\"\n")).expect("good");
+    let fee = with(&format!("fee = 500\nfee_asset = \"{ASSET}\"\n")).expect("valid");
     assert_eq!(fee.reissuance[0].fee().map(|fee| fee.amount), Some(500));
-    let problems = with("fee = 500\n").expect_err("of which asset");
-    assert_eq!(problems, ["`fee` is given without `fee_asset`"]);
+    let problems = with("fee = 500\n").expect_err("the asset is missing");
+    assert_eq!(problems, ["`fee` is set, but `fee_asset` is not"]);
 }
 
 #[test]
 fn mistakes_are_reported() {
     let cases = [
-        ("rate = \"0.05\"", "rate = 0.05", "`rate` is no text"),
+        ("rate = \"0.05\"", "rate = 0.05", "`rate` must be a string"),
         (
             "rate = \"0.05\"",
             "rate = \"5%\"",
@@ -65,12 +65,12 @@ fn mistakes_are_reported() {
         (
             "destination_script = \"51\"\n",
             "",
-            "needs one of `destination`",
+            "must have either `destination`",
         ),
         (
             "destination_script = \"51\"",
             "destination = \"1BoatSLRHtKNngkdXEeobR76b53LETtpyT\"",
-            "no address of this chain",
+            "not an address of this chain",
         ),
         ("script = \"5221", "script = \"52ff", "`script`"),
         (
@@ -85,7 +85,7 @@ fn mistakes_are_reported() {
         assert!(text.contains(from));
         let problems = match load(&text.replacen(from, to, 1)) {
             Err(problems) => problems.join("; "),
-            Ok(_) => panic!("`{to}` was taken"),
+            Ok(_) => panic!("`{to}` was accepted"),
         };
         assert!(problems.contains(expected), "`{to}`: {problems}");
     }
