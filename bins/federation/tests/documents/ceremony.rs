@@ -8,7 +8,7 @@ use std::{
 };
 
 use federation_harness::{
-    document::{Block, Document, Fault, Kind, Session, is_in},
+    document::{Block, Document, Fault, Kind, Session, check_output},
     write_script,
 };
 use federation_local::free_ports;
@@ -164,7 +164,7 @@ impl People {
                 Kind::Run(how) => said = self.run(block, how.one_party)?,
                 Kind::Output => {
                     let said = said.as_deref().unwrap_or_default();
-                    is_in(&block.text, said).map_err(|what| Fault::new(block, what))?;
+                    check_output(&block.text, said).map_err(|what| Fault::new(block, what))?;
                 }
                 Kind::NotRun(_) => said = None,
                 _ => {}
