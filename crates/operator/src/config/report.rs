@@ -27,7 +27,7 @@ impl fmt::Display for Problem {
                 write!(f, ":{column}")?;
             }
         }
-        write!(f, ": {}\n   do: {}", self.message, self.cure)
+        write!(f, ": {}\n help: {}", self.message, self.cure)
     }
 }
 
