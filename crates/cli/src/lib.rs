@@ -3,7 +3,8 @@
 //! documentation.
 //!
 //! Only for thin binaries. A library has its own typed errors; a binary turns them into a [`CliError`]
-//! with help that fits its command line.
+//! with help that fits its command line,
+//! most often by [`OrHelp`].
 //!
 //! ```
 //! use federation_cli::CliError;
@@ -18,9 +19,11 @@
 mod chapters;
 mod error;
 mod help;
+mod or_help;
 pub mod out;
 mod pages;
 
 pub use error::{BUG, CliError, NEEDS_ATTENTION};
 pub use help::{GlobalArgs, HelpArgs, write_help};
+pub use or_help::{OrHelp, with_causes};
 pub use pages::{write_completions, write_man_pages};

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::{BUG, CliError};
+use crate::{BUG, CliError, OrHelp};
 
 /// Writes a line to the standard output; a closed pipe ends the program quietly.
 ///
@@ -27,7 +27,7 @@ pub fn line(text: &str) -> Result<(), CliError> {
 /// # Errors
 /// Same as [`line()`].
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string(value).map_err(|error| CliError::failure(error, BUG))?;
+    let text = serde_json::to_string(value).or_help(BUG)?;
     line(&text)
 }
 

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use clap::Command;
 use clap_complete::Shell;
 
-use crate::CliError;
+use crate::{CliError, OrHelp};
 
 /// Writes the manual pages of a program and of each of its verbs into a folder, created if missing.
 ///
@@ -14,12 +14,10 @@ use crate::CliError;
 pub fn write_man_pages(command: Command, folder: &Path) -> Result<ExitCode, CliError> {
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(command, folder))
-        .map_err(|error| {
-            CliError::failure(
-                format!("cannot write the manual pages: {error}"),
-                "choose a writable folder with --out",
-            )
-        })?;
+        .or_help_in(
+            "cannot write the manual pages",
+            "choose a writable folder with --out",
+        )?;
     Ok(ExitCode::SUCCESS)
 }
 

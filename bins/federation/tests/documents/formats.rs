@@ -151,7 +151,7 @@ fn systemd(text: &str) -> Result<(), String> {
             .and_then(|line| line.strip_suffix(']'))
         {
             if !["Unit", "Service", "Install"].contains(&name) {
-                return Err(format!("`{line}` is no section of a service"));
+                return Err(format!("`{line}` is not a section of a service"));
             }
             section = Some(name);
             continue;
@@ -160,7 +160,7 @@ fn systemd(text: &str) -> Result<(), String> {
             name.chars().all(|c| c.is_ascii_alphanumeric()) && !value.trim().is_empty()
         });
         if section.is_none() || known.is_none() {
-            return Err(format!("`{line}` is no setting in a section"));
+            return Err(format!("`{line}` is not a setting in a section"));
         }
     }
     Ok(())
