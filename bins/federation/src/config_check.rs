@@ -1,4 +1,4 @@
-//! `federation config check`: what is wrong with the files, all at once.
+//! `federation config check`: reports every error in the configuration files.
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
@@ -12,7 +12,7 @@ use crate::{
     keys, messenger, node, reissuance, runtime,
 };
 
-/// Checks both files, and what they name on this machine.
+/// Checks both files, and the files and keys on this machine that they name.
 pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, CliError> {
     let ConfigCommand::Check {
         config: path,
@@ -20,23 +20,23 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, CliError> {
         json,
         settings,
     } = &args.command;
-    let mut tried = Tried::default();
+    let mut trial = Trial::default();
     let result = match Config::load(path, &settings.overrides()) {
         Ok(config) => {
-            tried.settings(&config);
+            trial.settings(&config);
             if *without_keys {
-                tried.left = Some("not opened, as --without-keys asks");
+                trial.skipped_keys = Some("not opened, because of --without-keys");
             } else {
-                runtime::current_thread()?.block_on(tried.keys(&config));
+                runtime::current_thread()?.block_on(trial.keys(&config));
             }
-            tried.report().map(|()| config)
+            trial.report().map(|()| config)
         }
         Err(report) => Err(report),
     };
     if *json {
-        tell_json(&result, &tried)?;
+        print_json(&result, &trial)?;
     } else {
-        tell(path, &result, &tried)?;
+        print(path, &result, &trial)?;
     }
     Ok(if result.is_ok() {
         ExitCode::SUCCESS
@@ -45,19 +45,19 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-/// What came of trying the settings out, with the code with which they are used.
+/// The result of trying out the settings with the code that uses them.
 #[derive(Default)]
-struct Tried {
+struct Trial {
     problems: Vec<Problem>,
-    /// The keys that open, and are the roster's.
+    /// The keys that opened and match the roster.
     keys: BTreeMap<KeyRole, String>,
-    /// Why keys were not looked at.
-    left: Option<&'static str>,
+    /// Why the keys were not opened.
+    skipped_keys: Option<&'static str>,
 }
 
-impl Tried {
-    fn wrong(&mut self, config: &Config, setting: Setting, error: &CliError) {
-        let problem = config.problem(setting, error.what(), error.cure());
+impl Trial {
+    fn add_problem(&mut self, config: &Config, setting: Setting, error: &CliError) {
+        let problem = config.problem(setting, error.what(), error.help());
         self.problems.push(problem);
     }
 
@@ -70,12 +70,12 @@ impl Tried {
         Err(ConfigReport { problems })
     }
 
-    /// The node's address and password, the messenger's addresses and settings.
+    /// Checks the node's address and credentials, and the messenger's addresses and settings.
     fn settings(&mut self, config: &Config) {
         match config.node_config() {
             Ok(_) => {
                 if let Err(error) = node::client(config) {
-                    self.wrong(config, Setting::Node, &error);
+                    self.add_problem(config, Setting::Node, &error);
                 }
             }
             Err(report) => self.problems.extend(report.problems),
@@ -83,9 +83,9 @@ impl Tried {
         self.problems.extend(messenger::check(config));
     }
 
-    /// Opens each key as the daemon does, without taking it from one that runs.
+    /// Opens each key as the daemon does, without locking it.
     async fn keys(&mut self, config: &Config) {
-        // Without a client there is no wallet, and the problem is known.
+        // Without a client there is no wallet; `settings` has reported why.
         let Ok(client) = node::client(config) else {
             return;
         };
@@ -94,13 +94,13 @@ impl Tried {
             let key = signer.public_key();
             keys::check_block(config, &key).map(|()| key.to_string())
         });
-        let asked = match config.keys.block {
+        let remark = match config.keys.block {
             KeySource::Node { .. } => {
-                ", said to be in the node's wallet: `federation preflight` asks whether it is"
+                ", expected in the node's wallet: `federation preflight` checks it"
             }
             _ => "",
         };
-        self.key(config, KeyRole::Block, block.map(|key| key + asked));
+        self.key(config, KeyRole::Block, block.map(|key| key + remark));
         let identity = keys::open_identity(config).and_then(|signer| {
             let key = signer.public_key();
             keys::check_identity(config, &key).map(|()| key.to_string())
@@ -121,19 +121,23 @@ impl Tried {
             Ok(found) => {
                 self.keys.insert(role, found);
             }
-            Err(error) => self.wrong(config, Setting::Key(role), &error),
+            Err(error) => self.add_problem(config, Setting::Key(role), &error),
         }
     }
 }
 
-fn tell(path: &Path, result: &Result<Config, ConfigReport>, tried: &Tried) -> Result<(), CliError> {
+fn print(
+    path: &Path,
+    result: &Result<Config, ConfigReport>,
+    trial: &Trial,
+) -> Result<(), CliError> {
     let config = match result {
         Ok(config) => config,
         Err(report) => return out::line(&report.to_string()),
     };
     let federation = &config.federation;
     out::line(&format!(
-        "{} is fine: {} is one of {} operators, {} sign, {} may be absent, {} may lie\n\
+        "{}: no errors\n{} is one of {} operators: {} must sign, {} may be absent, {} may be faulty\n\
          federation {}, epoch {}",
         path.display(),
         federation.name(config.me),
@@ -144,16 +148,16 @@ fn tell(path: &Path, result: &Result<Config, ConfigReport>, tried: &Tried) -> Re
         federation.id(),
         federation.epoch(),
     ))?;
-    if let Some(why) = &tried.left {
+    if let Some(why) = &trial.skipped_keys {
         out::line(&format!("keys: {why}"))?;
     }
-    for (role, key) in &tried.keys {
+    for (role, key) in &trial.keys {
         out::line(&format!("{role} key {key}"))?;
     }
-    out::line("not asked: node, brokers and other operators; `federation preflight` does")
+    out::line("node, brokers and other operators not contacted: `federation preflight` checks them")
 }
 
-fn tell_json(result: &Result<Config, ConfigReport>, tried: &Tried) -> Result<(), CliError> {
+fn print_json(result: &Result<Config, ConfigReport>, trial: &Trial) -> Result<(), CliError> {
     let problems: Vec<_> = result
         .as_ref()
         .err()
@@ -170,7 +174,7 @@ fn tell_json(result: &Result<Config, ConfigReport>, tried: &Tried) -> Result<(),
             })
         })
         .collect();
-    let keys: BTreeMap<_, _> = tried
+    let keys: BTreeMap<_, _> = trial
         .keys
         .iter()
         .map(|(role, key)| (role.as_str(), key))
@@ -182,7 +186,7 @@ fn tell_json(result: &Result<Config, ConfigReport>, tried: &Tried) -> Result<(),
     out::line(&answer.to_string())
 }
 
-/// Loads the files, or says everything that is wrong with them.
+/// Loads the files; the error lists everything that is wrong with them.
 pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Config, CliError> {
     Config::load(path, overrides).map_err(|report| CliError::plain(report.to_string()))
 }

@@ -1,4 +1,4 @@
-//! `federation init`: a runnable set of files.
+//! `federation init`: writes a runnable set of files.
 
 use federation_cli::{CliError, out};
 use hex_conservative::DisplayHex;
@@ -9,7 +9,7 @@ use federation_operator::config::init::{InitError, InitPlan, PayTo, write};
 
 use crate::{cli::InitArgs, demo};
 
-/// Writes the files and says what to do next.
+/// Writes the files and prints the next steps.
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
     let dialect = Dialect::from(args.dialect);
     let chain = args.chain.clone().unwrap_or_else(|| {
@@ -45,22 +45,25 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
                 | InitError::Ports(_)
         );
         if usage {
-            CliError::usage(error, "see federation init --help")
+            CliError::usage(error, "see `federation init --help`")
         } else {
-            CliError::failure(error, "choose another --out, or check who may write there")
+            CliError::failure(
+                error,
+                "choose another --out, or check the folder's permissions",
+            )
         }
     })?;
     let out_folder = args.out.display();
     out::line(&format!(
-        "wrote {} operators to {out_folder}",
+        "wrote the files of {} operators to {out_folder}",
         args.operators
     ))?;
-    tell_money(&plan)?;
+    print_payees(&plan)?;
     out::line(&format!(
         "next: federation config check --config {out_folder}/operator-0/operator.toml"
     ))?;
     out::line(&format!(
-        "next: federation devnet {out_folder}/operator-*/operator.toml, or a real node for each: {} -datadir={out_folder}/operator-0/node",
+        "next: federation devnet {out_folder}/operator-*/operator.toml, or run a real node for each: {} -datadir={out_folder}/operator-0/node",
         match dialect {
             Dialect::Ocean => "oceand",
             Dialect::Elements | Dialect::Dynafed => "elementsd",
@@ -68,7 +71,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
     ))?;
     let others = match plan.threshold {
         0 | 1 => String::new(),
-        threshold => format!(", and so at least {} of the others", threshold - 1),
+        threshold => format!(", and at least {} of the others likewise", threshold - 1),
     };
     out::line(&format!(
         "next: federation run --config {out_folder}/operator-0/operator.toml{others}"
@@ -76,26 +79,26 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says who gets the money, loudly if that is anyone.
-fn tell_money(plan: &InitPlan) -> Result<(), CliError> {
+/// Prints who receives coins and fees, with a warning if anyone can take them.
+fn print_payees(plan: &InitPlan) -> Result<(), CliError> {
     let whose = |to: &PayTo, burnt: &str| match to {
         PayTo::Federation => format!("{} of the {} block keys", plan.threshold, plan.operators),
         PayTo::Anyone => "ANYONE".to_owned(),
         PayTo::Nobody => burnt.to_owned(),
         PayTo::Script(script) => format!("the script {}", script.to_lower_hex_string()),
     };
-    let coins = whose(&plan.coins, "nobody, for there are none");
-    let fees = whose(&plan.fees, "nobody, for they are burnt");
+    let coins = whose(&plan.coins, "nobody, as none are created");
+    let fees = whose(&plan.fees, "nobody, as they are burnt");
     out::line(&format!(
         "the 21 million coins go to {coins}, the fees to {fees}"
     ))?;
     if plan.coins == PayTo::Anyone {
         out::note(
-            "warning: whoever makes block 1 can take all coins of this chain: for trying out only",
+            "warning: the producer of block 1 can take all coins of this chain: only for trying out",
         );
     }
     if plan.fees == PayTo::Anyone {
-        out::note("warning: whoever is first can take the fees of each block: for trying out only");
+        out::note("warning: anyone can take the fees of each block: only for trying out");
     }
     Ok(())
 }

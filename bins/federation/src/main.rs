@@ -1,14 +1,14 @@
-//! The federation daemon, and what shows, measures and prepares it.
+//! The federation daemon, with the verbs that prepare, inspect, demonstrate and measure it.
 
 mod bench;
 mod checks;
 mod classic;
 mod cli;
 mod config_check;
-mod cures;
 mod demo;
 mod devnet;
 mod guard;
+mod hints;
 mod init;
 mod issue;
 mod keys;
@@ -61,22 +61,22 @@ fn main() -> ExitCode {
     })
 }
 
-/// The log goes to the standard error: a daemon tells what it does, a demo only what RUST_LOG asks.
+/// Starts the log on the standard error: from level info in a daemon, only as RUST_LOG selects elsewhere.
 fn start_log(command: &Command) {
-    let (told, format) = match command {
+    let (verbose, format) = match command {
         Command::Run(args) => (true, args.log_format),
         Command::KafkaClient(args) => (!args.quiet, args.log_format),
         _ => (false, LogFormat::Text),
     };
-    messenger::note_log(told, format);
-    let default = if told {
+    messenger::set_log(verbose, format);
+    let default = if verbose {
         LevelFilter::INFO
     } else {
         LevelFilter::OFF
     };
-    let asked = std::env::var("RUST_LOG").ok().map(|text| text.parse());
-    let wrong = matches!(asked, Some(Err(_)));
-    let filter = asked
+    let requested = std::env::var("RUST_LOG").ok().map(|text| text.parse());
+    let is_malformed = matches!(requested, Some(Err(_)));
+    let filter = requested
         .and_then(Result::ok)
         .unwrap_or_else(|| Targets::new().with_default(default));
     let lines = fmt::layer()
@@ -87,7 +87,7 @@ fn start_log(command: &Command) {
         LogFormat::Json => log.with(lines.json()).init(),
         LogFormat::Text => log.with(lines).init(),
     }
-    if wrong {
-        out::note("warning: RUST_LOG is not understood: write for example info,federation=debug");
+    if is_malformed {
+        out::note("warning: RUST_LOG is malformed: write for example info,federation=debug");
     }
 }

@@ -1,4 +1,4 @@
-//! The messenger that the configuration asks for.
+//! Starting the messenger of the configuration.
 
 use std::{
     path::PathBuf,
@@ -17,16 +17,16 @@ use federation_roster::OperatorId;
 
 use crate::{cli::LogFormat, run::with_causes};
 
-/// What tells how the way to the others is.
+/// Reports the state of the connections.
 pub(crate) type Reporter = Box<dyn Fn() -> MessengerReport + Send>;
 
-/// Starts it.
+/// Starts the messenger.
 pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliError> {
-    Ok(start_told(config).await?.0)
+    Ok(start_with_report(config).await?.0)
 }
 
-/// Starts it, with what tells of it.
-pub(crate) async fn start_told(
+/// Starts the messenger, and returns it with its reporter.
+pub(crate) async fn start_with_report(
     config: &Config,
 ) -> Result<(Arc<dyn Messenger>, Reporter), CliError> {
     match &config.messenger {
@@ -39,21 +39,21 @@ pub(crate) async fn start_told(
                 .map_err(|error| {
                     CliError::failure(
                         with_causes(&error),
-                        "check `listen`, and whether another daemon has the port",
+                        "check `listen`, and whether another daemon uses the port",
                     )
                 })?;
             let messenger = Arc::new(messenger);
-            let told = messenger.clone();
-            Ok((messenger, Box::new(move || links(told.as_ref()))))
+            let reported = messenger.clone();
+            Ok((messenger, Box::new(move || links(reported.as_ref()))))
         }
         MessengerAccess::Kafka(access) => {
             let messenger = Arc::new(start_kafka(config, access).await?);
-            let told = messenger.clone();
-            Ok((messenger, Box::new(move || brokers(&told))))
+            let reported = messenger.clone();
+            Ok((messenger, Box::new(move || brokers(&reported))))
         }
         other => Err(CliError::failure(
-            format!("this program has no messenger for {other:?}"),
-            "choose zmq or kafka",
+            format!("unsupported messenger {other:?}"),
+            "set `messenger` to \"zmq\" or \"kafka\"",
         )),
     }
 }
@@ -93,8 +93,8 @@ fn brokers(messenger: &KafkaProcess) -> MessengerReport {
     }
 }
 
-/// Starts Kafka's client, in a process of its own: what brokers answer is read by C code, and the
-/// keys are in this process.
+/// Starts the Kafka client in its own process: C code parses the brokers' answers, and must not do so in
+/// the process that holds the keys.
 pub(crate) async fn start_kafka(
     config: &Config,
     access: &KafkaAccess,
@@ -106,11 +106,11 @@ pub(crate) async fn start_kafka(
         .map_err(kafka_failed)
 }
 
-/// The program that is the process of a Kafka client, and its arguments.
+/// Returns the program to run as a Kafka client's process, and its arguments.
 pub(crate) fn kafka_client() -> (PathBuf, Vec<&'static str>) {
-    let (told, format) = LOG.get().copied().unwrap_or((false, LogFormat::Text));
+    let (verbose, format) = LOG.get().copied().unwrap_or((false, LogFormat::Text));
     let mut arguments = vec!["kafka-client"];
-    if !told {
+    if !verbose {
         arguments.push("--quiet");
     }
     if format == LogFormat::Json {
@@ -119,15 +119,15 @@ pub(crate) fn kafka_client() -> (PathBuf, Vec<&'static str>) {
     (this_program(), arguments)
 }
 
-/// How the log of this process is, for that of the client.
+/// The log settings of this process, which its Kafka client uses too.
 static LOG: OnceLock<(bool, LogFormat)> = OnceLock::new();
 
-/// Notes whether this process tells what it does, and how.
-pub(crate) fn note_log(told: bool, format: LogFormat) {
-    let _ = LOG.set((told, format));
+/// Stores the log settings of this process.
+pub(crate) fn set_log(verbose: bool, format: LogFormat) {
+    let _ = LOG.set((verbose, format));
 }
 
-/// The file of this program, also if a newer one has taken its place.
+/// Returns the file of this program, even if it has been replaced by a newer version.
 fn this_program() -> PathBuf {
     std::env::current_exe()
         .ok()
@@ -135,9 +135,9 @@ fn this_program() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
-/// Reads all settings as [`start`] does, and starts nothing: what is wrong with them.
+/// Checks all settings as [`start`] does, without starting anything, and returns the problems.
 pub(crate) fn check(config: &Config) -> Vec<Problem> {
-    let wrong = |setting, error: &CliError| config.problem(setting, error.what(), error.cure());
+    let wrong = |setting, error: &CliError| config.problem(setting, error.what(), error.help());
     match &config.messenger {
         MessengerAccess::Zmq { listen, .. } => {
             let operators = config.federation.ids().filter_map(|id| {
@@ -149,7 +149,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
                 .filter_map(|(setting, text)| Some(wrong(setting, &endpoint(text).err()?)))
                 .collect()
         }
-        // What is wrong with a file of a secret is about that file.
+        // A problem with a secret's file names that file.
         MessengerAccess::Kafka(access) => match access.all_settings() {
             Err(report) => report.problems,
             Ok(_) => kafka(config, access)
@@ -164,12 +164,12 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
 
 fn endpoint(text: &str) -> Result<Endpoint, CliError> {
     text.parse::<Endpoint>()
-        .map_err(|error| CliError::failure(error, "write host:port"))
+        .map_err(|error| CliError::failure(error, "write it as host:port"))
 }
 
 fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqConfig, CliError> {
-    // The place where the others hear this operator, too, if it is not plainly this process: should
-    // another daemon with the same keys answer there, this one hears it and stops (R24).
+    // This operator's own endpoint too, unless it is plainly this process: if another daemon with the
+    // same keys answers there, this one receives its messages and stops (R24).
     let is_peer = |id: &OperatorId, endpoint: &str| *id != config.me || endpoint != listen;
     let operators = config
         .federation
@@ -210,11 +210,11 @@ fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError>
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "it is what `map_err` hands over"
+    reason = "`map_err` passes it by value"
 )]
 fn kafka_failed(error: KafkaError) -> CliError {
     CliError::failure(
         with_causes(&error),
-        "check [kafka] in operator.toml; `federation help the-messenger` has an example",
+        "check [kafka] in operator.toml; see `federation help the-messenger` for an example",
     )
 }

@@ -1,10 +1,10 @@
-//! The client of the own node.
+//! The client of the operator's node.
 
 use federation_cli::CliError;
 use federation_ocean_rpc::NodeClient;
 use federation_operator::config::Config;
 
-/// A client as the files say.
+/// Creates the client that the files configure.
 pub(crate) fn client(config: &Config) -> Result<NodeClient, CliError> {
     let node = config
         .node_config()

@@ -1,4 +1,4 @@
-//! `federation rehearse`: block 1, made and signed in this process, before there is any node.
+//! `federation rehearse`: builds and signs a trial block 1 in this process, before any node exists.
 
 use std::{collections::BTreeMap, process::ExitCode};
 
@@ -23,16 +23,16 @@ use crate::{
 const BLOCK: &str = "block 1";
 const KEYS: &str = "keys";
 
-/// What to do about a key that does not sign as it should.
-pub(crate) const BAD_KEY: &str = "look at the key's table in operator.toml, and try a module with `multisig hsm test`: `federation help keys`";
+/// The help for a key that does not sign correctly.
+pub(crate) const BAD_KEY: &str = "check the key's table in operator.toml, and test a hardware module with `multisig hsm test`: `federation help keys`";
 
-/// Rehearses; exit code 1 if anything is red.
+/// Runs the rehearsal; exit code 1 if a check is red.
 pub(crate) fn run(args: &RehearseArgs) -> Result<ExitCode, CliError> {
     let config = config_check::load(&args.config, &args.settings.overrides())?;
     let Some(certificate) = config.certificate.clone() else {
         return Err(CliError::failure(
-            "the files name no certificate, and block 1 follows from it",
-            "add `certificate = \"certificate.json\"` to operator.toml, or give --certificate",
+            "no certificate is configured, and block 1 is built from it",
+            "add `certificate = \"certificate.json\"` to operator.toml, or use --certificate",
         ));
     };
     let checks = runtime::current_thread()?.block_on(async {
@@ -43,29 +43,29 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<ExitCode, CliError> {
             "certificate",
             "agreed",
             format!(
-                "{} by all {}",
+                "{}, signed by all {}",
                 certificate.agreed_hash(),
                 certificate.operators().len()
             ),
         );
-        checks.green("certificate", "federation.toml", "says the same");
-        if may_sign(&config, &mut checks) {
+        checks.green("certificate", "federation.toml", "matches it");
+        if can_sign(&config, &mut checks) {
             rehearse(&config, &certificate, &keys, &mut checks).await?;
         }
         check_identity(&config, keys.identity.as_ref(), &mut checks).await;
         Ok::<_, CliError>(checks)
     })?;
-    checks.tell(args.json)
+    checks.print(args.json)
 }
 
-/// Whether the key signs without a node.
-fn may_sign(config: &Config, checks: &mut Checks) -> bool {
+/// Whether the key can sign without a node.
+fn can_sign(config: &Config, checks: &mut Checks) -> bool {
     if matches!(config.keys.block, KeySource::Node { .. }) {
         checks.yellow(
             BLOCK,
             "signature",
-            "the block key is in the node's wallet, which signs blocks of its own chain only",
-            "ask `federation preflight` whether the node is there; block 1 itself will show the rest",
+            "the block key is in the node's wallet, which signs only blocks of its chain",
+            "run `federation preflight` to check the wallet; the rest shows at block 1",
         );
         return false;
     }
@@ -98,49 +98,54 @@ async fn rehearse(
                 rules.dialect(),
             ),
         ),
-        Err(error) => checks.red(BLOCK, "signers", error, "do not start: ask the others"),
+        Err(error) => checks.red(
+            BLOCK,
+            "signers",
+            error,
+            "do not start; ask the other operators",
+        ),
     }
     let found = keys.block.public_key();
-    let Some(place) = place_of(config, rules.script(), &found) else {
+    let Some(position) = position_of(config, rules.script(), &found) else {
         checks.red(
             KEYS,
             "block key",
-            format!("{found} is not this operator's in the roster"),
-            "give the key with which you joined",
+            format!("{found} is not this operator's key in the roster"),
+            "configure the key that you joined the federation with",
         );
         return Ok(());
     };
     checks.green(
         KEYS,
         "block key",
-        format!("{found}, number {} of the script", place + 1),
+        format!("{found}, number {} in the script", position + 1),
     );
     let Some(signature) = sign(keys, &block, checks).await else {
         return Ok(());
     };
-    match rules.verify_signature(block.block_hash(), place, &signature) {
-        Ok(()) => checks.green(BLOCK, "own signature", "is true over the header's hash"),
-        Err(error) => checks.red(BLOCK, "own signature", error, "try the key elsewhere"),
+    match rules.verify_signature(block.block_hash(), position, &signature) {
+        Ok(()) => checks.green(BLOCK, "own signature", "valid for the header's hash"),
+        Err(error) => checks.red(BLOCK, "own signature", error, BAD_KEY),
     }
     check_size(rules, checks);
-    let made_up = MadeUp::new(rules, &found).map_err(|error| fault(error.as_ref()))?;
+    let fake = FakeFederation::new(rules, &found).map_err(|error| fault(error.as_ref()))?;
     let block = genesis
-        .rehearsal_block(&made_up.rules)
+        .rehearsal_block(&fake.rules)
         .map_err(|error| fault(&error))?;
     if let Some(own) = sign(keys, &block, checks).await {
-        made_up.check(&block, own, checks);
+        fake.check(&block, own, checks);
     }
     Ok(())
 }
 
-/// The place in the script of a key that is this operator's.
-fn place_of(config: &Config, script: &MultisigScript, key: &PublicKey) -> Option<usize> {
+/// Returns the position in the script of this operator's key; none for another key.
+fn position_of(config: &Config, script: &MultisigScript, key: &PublicKey) -> Option<usize> {
     let own = config.federation.operator(config.me)?.block_key;
     let mut keys = script.keys().iter();
     (own == *key).then(|| keys.position(|known| known == key))?
 }
 
-/// A signature by the own key, past the guard: no node ever takes the block.
+/// Signs with this operator's key, bypassing the guard: no node would ever accept the block.
 async fn sign(keys: &Keys, block: &Block, checks: &mut Checks) -> Option<Signature> {
     let signed = keys
         .block
@@ -162,12 +167,12 @@ fn check_size(rules: &SigningRules, checks: &mut Checks) {
     let needed = SigningRules::required_signature_size(rules.dialect(), rules.script());
     let threshold = rules.script().threshold();
     if rules.dialect() == Dialect::Ocean {
-        let found = format!("{threshold} need {needed} bytes at most; the chain has no limit");
+        let found = format!("at most {needed} bytes for {threshold}; the chain has no limit");
         checks.green(BLOCK, "size of signatures", found);
         return;
     }
     let allowed = rules.max_signature_size();
-    let found = format!("{threshold} need {needed} bytes at most, {allowed} are allowed");
+    let found = format!("at most {needed} bytes for {threshold}, {allowed} allowed");
     if needed <= allowed {
         checks.green(BLOCK, "size of signatures", found);
     } else {
@@ -175,19 +180,19 @@ fn check_size(rules: &SigningRules, checks: &mut Checks) {
             BLOCK,
             "size of signatures",
             found,
-            "begin a new ceremony with con_max_block_sig_size as large as that",
+            "start a new ceremony with con_max_block_sig_size of at least that size",
         );
     }
 }
 
-/// The same federation with made-up keys in place of all others, so that a whole block can be made.
-struct MadeUp {
+/// The federation with generated keys in place of all other operators', so that a block can be completed.
+struct FakeFederation {
     rules: SigningRules,
     own: PublicKey,
     others: Vec<SecretKey>,
 }
 
-impl MadeUp {
+impl FakeFederation {
     fn new(rules: &SigningRules, own: &PublicKey) -> Result<Self, Box<dyn core::error::Error>> {
         let script = rules.script();
         let others: Vec<_> = script.keys()[1..]
@@ -208,27 +213,27 @@ impl MadeUp {
         })
     }
 
-    /// Puts the own signature and made-up ones in place, and checks the whole as nodes do.
+    /// Adds this operator's signature and those of generated keys, and validates the block as nodes do.
     fn check(&self, block: &Block, own: Signature, checks: &mut Checks) {
         let message = Message::from_digest(block.block_hash().to_bytes());
         let mut signatures = BTreeMap::new();
-        let place_of = |key| {
+        let position_of = |key| {
             let mut keys = self.rules.script().keys().iter();
             keys.position(|known| *known == key)
         };
-        signatures.extend(place_of(self.own).map(|place| (place, own)));
+        signatures.extend(position_of(self.own).map(|position| (position, own)));
         let missing = self.rules.script().threshold().to_usize() - 1;
         for secret in self.others.iter().take(missing) {
-            let place = place_of(secret.public_key(SECP256K1));
+            let position = position_of(secret.public_key(SECP256K1));
             let signature = SECP256K1.sign_ecdsa(&message, secret);
-            signatures.extend(place.map(|place| (place, signature)));
+            signatures.extend(position.map(|position| (position, signature)));
         }
         match self.rules.assemble(block, &signatures) {
             Ok(complete) => checks.green(
                 BLOCK,
                 "complete",
                 format!(
-                    "valid with {} signatures of this form: {} bytes of header, {} of block",
+                    "valid with {} signatures of this form: header {} bytes, block {} bytes",
                     signatures.len(),
                     complete.header().encode().len(),
                     complete.as_bytes().len(),
@@ -238,13 +243,13 @@ impl MadeUp {
                 BLOCK,
                 "complete",
                 with_causes(&error),
-                "do not start: report it",
+                "do not start; report it",
             ),
         }
     }
 }
 
-/// The identity key speaks to the other operators.
+/// Checks that the identity key, which signs messages to the other operators, is this operator's and signs.
 pub(crate) async fn check_identity(
     config: &Config,
     identity: &dyn IdentitySigner,
@@ -252,10 +257,10 @@ pub(crate) async fn check_identity(
 ) {
     let found = identity.public_key();
     if let Err(error) = keys::check_identity(config, &found) {
-        checks.red(KEYS, "identity key", error.what(), error.cure());
+        checks.red(KEYS, "identity key", error.what(), error.help());
         return;
     }
-    // No envelope and no message of a ceremony has this hash.
+    // No envelope and no ceremony message has this hash.
     let digest = [0; 32];
     let verifies = |signature: [u8; 64]| {
         schnorr::Signature::from_slice(&signature).is_ok_and(|signature| {
@@ -266,9 +271,9 @@ pub(crate) async fn check_identity(
     };
     match identity.sign_envelope(digest).await {
         Ok(signature) if verifies(signature) => {
-            checks.green(KEYS, "identity key", format!("{found}, and it signs"));
+            checks.green(KEYS, "identity key", format!("{found}, signs"));
         }
-        Ok(_) => checks.red(KEYS, "identity key", "its signature is not true", BAD_KEY),
+        Ok(_) => checks.red(KEYS, "identity key", "its signature is invalid", BAD_KEY),
         Err(error) => checks.red(KEYS, "identity key", with_causes(&error), BAD_KEY),
     }
 }

@@ -1,4 +1,4 @@
-//! `federation run`: one operator against its own node.
+//! `federation run`: runs one operator with its node.
 
 use federation_cli::{CliError, out};
 use std::{process::ExitCode, sync::Arc, time::Duration};
@@ -13,40 +13,40 @@ use tokio::task::JoinHandle;
 use crate::{
     classic,
     cli::{OnHalt, RunArgs},
-    config_check, cures,
+    config_check, hints,
     keys::{self, Locks},
     messenger, node, reissuance, runtime,
 };
 
-/// How long the end of the operator waits for its status to be written.
-const LAST_STATUS: Duration = Duration::from_secs(1);
+/// How long to wait for the last status to be written when the operator ends.
+const LAST_STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often an idle program says what is to be done.
+/// How often an idle program repeats what has to be done.
 const REMINDER: Duration = Duration::from_secs(10 * 60);
 
-/// Runs until it is told to stop, or cannot go on.
+/// Runs until stopped, or until an error ends the operator.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     if args.classic.are_given() {
         return classic::run(args);
     }
     let config = config_check::load(&args.config, &args.settings.overrides())?;
     match run_operator(args, &config) {
-        Err(error) if error.is_for_people() && args.on_halt == OnHalt::Stay => stay(&error),
+        Err(error) if error.needs_attention() && args.on_halt == OnHalt::Stay => stay_idle(&error),
         ended => ended,
     }
 }
 
-/// Stays up, idle, until told to stop: for who would start the program again whatever it ends with. The
-/// store is free meanwhile, for `federation guard` and `federation status`.
-fn stay(error: &CliError) -> Result<ExitCode, CliError> {
+/// Stays up idle until stopped, for service managers that restart a program regardless of its exit code.
+/// Meanwhile the store is free for `federation guard` and `federation status`.
+fn stay_idle(error: &CliError) -> Result<ExitCode, CliError> {
     runtime::current_thread()?.until_stopped(async |stop| {
         loop {
             out::note(&format!(
-                "{error}\nidle until that is done: nothing is voted for or signed; then start again"
+                "{error}\nidle until this is resolved: not voting or signing; restart afterwards"
             ));
             tokio::select! {
                 () = tokio::time::sleep(REMINDER) => {}
-                _ = stop.asked() => return Ok(ExitCode::SUCCESS),
+                _ = stop.requested() => return Ok(ExitCode::SUCCESS),
             }
         }
     })
@@ -57,65 +57,65 @@ fn run_operator(args: &RunArgs, config: &Config) -> Result<ExitCode, CliError> {
         let starting = start(config, args.observe);
         let (mut handle, running) = tokio::select! {
             started = starting => started?,
-            _ = stop.asked() => return Ok(ExitCode::SUCCESS),
+            _ = stop.requested() => return Ok(ExitCode::SUCCESS),
         };
         tokio::select! {
             ended = handle.wait() => {
                 running.finish().await;
                 return match ended {
                     Ok(()) => Ok(ExitCode::SUCCESS),
-                    Err(error) => Err(ended_by(&error)),
+                    Err(error) => Err(operator_error(&error)),
                 };
             }
-            _ = stop.asked() => {}
+            _ = stop.requested() => {}
         }
-        // Not waited for longer than the runtime does.
+        // The runtime limits how long this may take.
         let stopped = handle.shutdown().await;
         running.finish().await;
         stopped
             .map(|()| ExitCode::SUCCESS)
-            .map_err(|error| ended_by(&error))
+            .map_err(|error| operator_error(&error))
     })
 }
 
-/// Why a running operator ended.
-fn ended_by(error: &OperatorError) -> CliError {
+/// Converts the error that ended a running operator.
+fn operator_error(error: &OperatorError) -> CliError {
     match error.halt(SystemClock.now()) {
-        Some(halt) => CliError::for_people(with_causes(error), halt.reason.help()),
+        Some(halt) => CliError::attention(with_causes(error), halt.reason.help()),
         None => CliError::failure(
             with_causes(error),
-            "see the log; nothing was signed after this, and a start goes on where it was",
+            "see the log; nothing was signed afterwards, and the next start continues where it stopped",
         ),
     }
 }
 
-/// What goes with an operator while it runs: the locks of its key, and the writer of its status.
+/// Accompanies a running operator: the locks of its key, and the writer of its status.
 struct Running {
     _locks: Locks,
     status: JoinHandle<()>,
 }
 
 impl Running {
-    /// Waits until the status is written for the last time, but not for a disk that hangs.
+    /// Waits until the last status is written, unless the disk hangs.
     async fn finish(self) {
-        // Whether it ended or was left behind: it is for reading only.
-        let _ = tokio::time::timeout(LAST_STATUS, self.status).await;
+        // The outcome does not matter: the status is only for display.
+        let _ = tokio::time::timeout(LAST_STATUS_TIMEOUT, self.status).await;
     }
 }
 
-/// The operator, and what goes with it.
+/// Starts the operator.
 async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Running), CliError> {
     let federation = config.federation.clone();
     let node = node::client(config)?;
     let keys = keys::open(config, &node).await?;
-    // Before a store is made for a key that is another's.
+    // Before a store is created for another operator's key.
     keys::check_block(config, &keys.block.public_key())?;
     keys::check_identity(config, &keys.identity.public_key())?;
     let store_failed = |error: federation_operator::StoreError| {
-        CliError::failure(with_causes(&error), cures::of_store(&error))
+        CliError::failure(with_causes(&error), hints::for_store(&error))
     };
     let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
-    // Before the older protocol runs, too.
+    // Also before the classic protocol runs.
     if let Some(halt) = store.halt().map_err(store_failed)? {
         return Err(start_error(&StartError::Halted { halt }));
     }
@@ -127,16 +127,16 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     if let Some(until) = config.classic_until {
         let ran = classic::run_until(config, until, &node, block_key, &store, &mut guard).await?;
         block_key = ran.key;
-        // What the key signed before is known: it was told to the store and the guard.
+        // What the key signed before is known: the store and the guard have recorded it.
         guard_is_new &= !ran.handed_over;
     }
     let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
         CliError::failure(
             with_causes(&error),
-            "ask `federation guard show` what it knows: `federation help when-it-does-not-start`",
+            "run `federation guard show` to see its record: `federation help when-it-does-not-start`",
         )
     })?;
-    let (messenger, messenger_report) = messenger::start_told(config).await?;
+    let (messenger, messenger_report) = messenger::start_with_report(config).await?;
     let mut options = Options::default();
     options.timeouts = config.timeouts;
     options.observe = observe;
@@ -177,18 +177,18 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     Ok((handle, running))
 }
 
-/// Why an operator does not start.
+/// Converts the error of an operator that does not start.
 fn start_error(error: &StartError) -> CliError {
     let text = with_causes(error);
-    let cure = cures::of_start(error);
+    let help = hints::for_start(error);
     if error.needs_intervention() {
-        CliError::for_people(text, cure)
+        CliError::attention(text, help)
     } else {
-        CliError::failure(text, cure)
+        CliError::failure(text, help)
     }
 }
 
-/// An error with its causes, in one line.
+/// Formats an error with its causes, in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! Transactions that fill blocks: data outputs, paid for by the first coins, which anyone can spend.
+//! Transactions that fill blocks: data outputs, paid for with the genesis coins, which anyone can spend.
 
 use elements::{
     AssetIssuance, LockTime, OutPoint, Script, Sequence, Transaction, TxIn, TxInWitness, TxOut,
@@ -15,17 +15,17 @@ use super::failed;
 /// The size of one transaction, in bytes.
 const CHUNK: usize = 400_000;
 
-/// Spends the first coins again and again.
+/// Spends the genesis coins again and again.
 pub(super) struct Load {
     node: NodeClient,
     coin: OutPoint,
     output: TxOut,
-    /// How many bytes each block is to have.
+    /// The size of each block, in bytes.
     size: usize,
 }
 
 impl Load {
-    /// Finds the first coins.
+    /// Finds the genesis coins.
     pub(super) async fn new(
         node: NodeClient,
         dialect: Dialect,
@@ -57,7 +57,7 @@ impl Load {
         ))
     }
 
-    /// Gives the node the transactions of one block.
+    /// Sends the transactions of one block to the node.
     pub(super) async fn fill(&mut self) -> Result<(), CliError> {
         let mut left = self.size.saturating_sub(2_000);
         while left > 1_000 {
@@ -82,11 +82,11 @@ impl Load {
             asset_issuance: AssetIssuance::null(),
             witness: TxInWitness::empty(),
         };
-        // OP_RETURN and a push of four bytes' length.
+        // OP_RETURN and a push with a length of four bytes.
         let mut script = vec![0x6a, 0x4e];
         script.extend(u32::try_from(data).unwrap_or(u32::MAX).to_le_bytes());
         script.resize(script.len() + data, 0xa5);
-        let note = TxOut {
+        let data_output = TxOut {
             value: Value::Explicit(0),
             script_pubkey: Script::from(script),
             ..self.output.clone()
@@ -95,12 +95,12 @@ impl Load {
             version: 2,
             lock_time: LockTime::ZERO,
             input: vec![input],
-            output: vec![self.output.clone(), note],
+            output: vec![self.output.clone(), data_output],
         }
     }
 }
 
-/// The first output of a transaction that anyone can spend, and where it is.
+/// Returns the first output of a transaction that anyone can spend, and its outpoint.
 fn anyones(transaction: &TransactionView<'_>) -> Option<(OutPoint, TxOut)> {
     let (vout, output) = (0..)
         .zip(transaction.outputs())

@@ -1,13 +1,13 @@
-//! `federation bench`: a whole federation on this machine, measured.
+//! `federation bench`: measures a whole federation on this machine.
 //!
-//! For each height it takes the moment at which the first operator starts it, and the moment at
-//! which the last node has the block. The time that the slowest operator's calls to its node took
-//! at that height (template, tests, submission) is taken off for the second figure.
+//! A height is measured from the moment when the first operator starts it to the moment when the last
+//! node has the block. The second figure subtracts the time that the slowest operator's calls to its
+//! node (template, tests, submission) took at that height.
 
 mod load;
 mod report;
 
-use federation_cli::{CliError, out};
+use federation_cli::{BUG, CliError, out};
 use std::{
     collections::BTreeMap,
     process::ExitCode,
@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{cli::BenchArgs, demo};
 
-/// Blocks at the start that are not measured: connections are being made.
+/// The number of blocks at the start that are not measured, while connections are established.
 const WARM_UP: u32 = 3;
 
 /// Runs the federation and prints the report.
@@ -34,10 +34,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
     if args.kill > args.operators - threshold.min(args.operators) {
         return Err(CliError::usage(
             format!(
-                "{} of {} operators killed leave fewer than {threshold}",
+                "killing {} of {} operators leaves fewer than the threshold, {threshold}",
                 args.kill, args.operators
             ),
-            "kill at most as many as may be absent",
+            "choose a smaller --kill",
         ));
     }
     let mut config = LocalConfig::new(args.operators, threshold)
@@ -51,8 +51,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
         let federation = LocalFederation::start(config).await.map_err(demo::failed)?;
         let report = measure(federation, args, threshold).await?;
         let text = if args.json {
-            serde_json::to_string(&report)
-                .map_err(|error| CliError::failure(error, "this is a bug: please report it"))?
+            serde_json::to_string(&report).map_err(|error| CliError::failure(error, BUG))?
         } else {
             report.to_string()
         };
@@ -61,8 +60,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-/// One event with the moment at which it was heard.
-struct Heard {
+/// An event with the moment when it was received.
+struct TimedEvent {
     operator: usize,
     at: Instant,
     event: OperatorEvent,
@@ -74,7 +73,7 @@ async fn measure(
     threshold: u8,
 ) -> Result<Report, CliError> {
     let mut load = loads(&federation, args).await?;
-    let (sender, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut events) = mpsc::unbounded_channel();
     let count = usize::from(args.operators);
     for operator in 0..count {
         let Some(handle) = federation.operator(operator) else {
@@ -86,7 +85,7 @@ async fn measure(
             while let Ok(event) = events.recv().await {
                 let at = Instant::now();
                 if sender
-                    .send(Heard {
+                    .send(TimedEvent {
                         operator,
                         at,
                         event,
@@ -107,14 +106,14 @@ async fn measure(
         .get(&last)
         .is_none_or(|height| height.tips < running)
     {
-        let next = tokio::time::timeout(patience, heard.recv()).await;
+        let next = tokio::time::timeout(patience, events.recv()).await;
         let Ok(Some(next)) = next else {
             return Err(CliError::failure(
-                "the chain stood still",
+                "the chain has stopped",
                 "run again with RUST_LOG=info to see why",
             ));
         };
-        note(&mut heights, &next);
+        record(&mut heights, &next);
         if next.operator == count - 1
             && let (OperatorEvent::Tip { .. }, Some(load)) = (&next.event, &mut load)
         {
@@ -135,8 +134,8 @@ async fn measure(
     Ok(Report::new(args, threshold, heights))
 }
 
-/// What fills the blocks, if they are to be filled: given to the node of the last operator, which
-/// is never killed.
+/// Creates the load that fills the blocks, if requested. It is sent to the node of the last operator,
+/// which is never killed.
 async fn loads(federation: &LocalFederation, args: &BenchArgs) -> Result<Option<Load>, CliError> {
     if args.block_size == 0 {
         return Ok(None);
@@ -154,23 +153,23 @@ fn failed(error: impl core::fmt::Display) -> CliError {
     CliError::failure(error, "run again with RUST_LOG=info to see why")
 }
 
-fn note(heights: &mut BTreeMap<u32, Height>, heard: &Heard) {
-    match &heard.event {
+fn record(heights: &mut BTreeMap<u32, Height>, event: &TimedEvent) {
+    match &event.event {
         OperatorEvent::Protocol(Event::HeightStarted { height, late }) => {
             heights
                 .entry(height.to_u32())
                 .or_default()
-                .started(heard.at, *late);
+                .started(event.at, *late);
         }
         OperatorEvent::NodeCall { what, height, took } if *what != "sign" => {
             let entry = heights.entry(height.to_u32()).or_default();
-            entry.called(heard.operator, *took);
+            entry.called(event.operator, *took);
         }
         OperatorEvent::Tip { height, .. } => {
             heights
                 .entry(height.to_u32())
                 .or_default()
-                .arrived(heard.at);
+                .arrived(event.at);
         }
         OperatorEvent::Protocol(Event::HeightFinished(report)) => {
             let round = report.round.map_or(0, federation_roster::Round::to_u32);
@@ -180,7 +179,7 @@ fn note(heights: &mut BTreeMap<u32, Height>, heard: &Heard) {
     }
 }
 
-/// A duration in milliseconds, with its fraction.
+/// Returns a duration in milliseconds, with its fraction.
 pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }

@@ -1,4 +1,4 @@
-//! What was measured at each height, and what it comes to.
+//! The measurements of each height, and the report.
 
 use core::fmt;
 use std::{
@@ -11,17 +11,17 @@ use serde::Serialize;
 use super::millis;
 use crate::cli::BenchArgs;
 
-/// One height.
+/// The measurements of one height.
 #[derive(Debug, Default)]
 pub(crate) struct Height {
     start: Option<Instant>,
     late: Duration,
     end: Option<Instant>,
-    /// How many nodes have the block.
+    /// The number of nodes that have the block.
     pub(crate) tips: usize,
-    /// The round that decided.
+    /// The round in which the block was decided.
     pub(crate) round: u32,
-    /// What each operator's calls to its node took, together.
+    /// The total time of each operator's calls to its node.
     calls: BTreeMap<usize, Duration>,
 }
 
@@ -42,12 +42,12 @@ impl Height {
         self.end = self.end.max(Some(at));
     }
 
-    /// From the first start to the block on the last node.
+    /// Returns the time from the first operator's start to the block on the last node.
     fn whole(&self) -> Option<Duration> {
         self.end?.checked_duration_since(self.start?)
     }
 
-    /// The time of the operator whose node took longest.
+    /// Returns the time spent in the slowest node.
     fn in_node(&self) -> Duration {
         self.calls.values().max().copied().unwrap_or_default()
     }
@@ -88,7 +88,7 @@ impl fmt::Display for Percentiles {
     }
 }
 
-/// What a run comes to.
+/// The report of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     operators: u8,
@@ -100,9 +100,9 @@ pub(crate) struct Report {
     later_rounds: usize,
     /// From a height's start to the block on every node.
     whole: Percentiles,
-    /// The time in the slowest node's RPC.
+    /// The time spent in the slowest node's RPC.
     in_node: Percentiles,
-    /// The first less the second.
+    /// The first minus the second.
     beyond_node: Percentiles,
     /// From one block to the next.
     gap: Percentiles,
@@ -158,7 +158,7 @@ impl fmt::Display for Report {
         writeln!(f, "block to block        {}", self.gap)?;
         write!(
             f,
-            "the last height began {:.1} ms after its target",
+            "the last height started {:.1} ms after its target",
             self.late_at_end_ms
         )
     }

@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum};
 
-/// The flags of the Python program. Those that it does not have say so.
+/// The flags of the Python program, and some that it does not have.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "The 2019 Python federation's flags, instead of --config")]
+#[command(next_help_heading = "Flags of the 2019 Python federation, instead of --config")]
 pub(crate) struct ClassicArgs {
-    /// Run the protocol of the Python federation with the node at this host.
+    /// Run the Python federation's protocol with the node at this host.
     #[arg(
         long,
         alias = "rpcconnect",
@@ -25,7 +25,7 @@ pub(crate) struct ClassicArgs {
     /// The node's rpcuser.
     #[arg(long, requires = "rpconnect")]
     pub(crate) rpcuser: Option<String>,
-    /// The node's rpcpassword. All users of the machine can see it: --node-password-file is better.
+    /// The node's rpcpassword. Every user of the machine can see it: prefer --node-password-file.
     #[arg(
         long,
         alias = "rpcpass",
@@ -33,10 +33,10 @@ pub(crate) struct ClassicArgs {
         conflicts_with = "node_password_file"
     )]
     pub(crate) rpcpassword: Option<String>,
-    /// The operator's place in the list of nodes, from 0.
+    /// The operator's index in the list of nodes, starting from 0.
     #[arg(long, requires = "rpconnect")]
     pub(crate) id: Option<u32>,
-    /// How the operators talk.
+    /// The messenger between operators.
     #[arg(
         long,
         alias = "msg_type",
@@ -45,36 +45,36 @@ pub(crate) struct ClassicArgs {
         default_value = "kafka"
     )]
     pub(crate) msgtype: MessengerType,
-    /// The operators' host:port in their order, with commas between; for Kafka only their number
-    /// counts [default: 5 operators].
+    /// The operators' addresses, host:port, in order and separated by commas; for Kafka only their number
+    /// matters [default: 5 operators].
     #[arg(long, requires = "rpconnect", value_delimiter = ',')]
     pub(crate) nodes: Vec<String>,
     /// The Kafka brokers (hard-coded in the Python program).
     #[arg(long, default_value = "kafka:9092")]
     pub(crate) kafka: String,
-    /// How many signatures a block needs (hard-coded in the Python program).
+    /// The number of signatures a block needs (hard-coded in the Python program).
     #[arg(long, default_value_t = 3)]
     pub(crate) nsigs: u8,
     /// The time from one block to the next (hard-coded in the Python program).
     #[arg(long, default_value = "60s", value_parser = crate::cli::duration)]
     pub(crate) blocktime: Duration,
-    /// The chain's signblockscript, where a dynafed chain without blocks does not tell it (not in
-    /// the Python program).
+    /// The chain's signblockscript, required on a dynafed chain without blocks (not in the Python
+    /// program).
     #[arg(long, requires = "rpconnect")]
     pub(crate) signblockscript: Option<String>,
-    /// Inflation rate.
+    /// The inflation rate.
     #[arg(long, requires = "rpconnect", default_value_t = 0.0)]
     pub(crate) inflationrate: f64,
-    /// Inflation period, in blocks.
+    /// The inflation period, in blocks.
     #[arg(long, default_value_t = 0)]
     pub(crate) inflationperiod: u32,
-    /// Address for inflation payments.
+    /// The address for inflation payments.
     #[arg(long, default_value = "")]
     pub(crate) inflationaddress: String,
-    /// Reissuance token script.
+    /// The script that holds the reissuance tokens.
     #[arg(long, default_value = "")]
     pub(crate) reissuancescript: String,
-    /// Reissuance private key. All users of the machine can see it: --reissuance-key-file is better.
+    /// The reissuance private key. Every user of the machine can see it: prefer --reissuance-key-file.
     #[arg(
         long,
         hide_default_value = true,
@@ -82,10 +82,10 @@ pub(crate) struct ClassicArgs {
         conflicts_with = "reissuance_key_file"
     )]
     pub(crate) reissuanceprivkey: String,
-    /// A file with the reissuance private key alone (not in the Python program).
+    /// A file that contains only the reissuance private key (not in the Python program).
     #[arg(long, requires = "rpconnect", value_name = "FILE")]
     pub(crate) reissuance_key_file: Option<PathBuf>,
-    /// Sign with a hardware module.
+    /// Sign with a hardware module (not supported here).
     #[arg(
         long,
         num_args = 0..=1,
@@ -97,7 +97,7 @@ pub(crate) struct ClassicArgs {
     pub(crate) hsm: bool,
 }
 
-/// How the old operators talk.
+/// The messengers of the Python program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessengerType {
     /// A Kafka broker.
@@ -107,13 +107,13 @@ pub(crate) enum MessengerType {
 }
 
 impl ClassicArgs {
-    /// Whether they are what is to be run by.
+    /// Whether the program is to run by these flags.
     pub(crate) const fn are_given(&self) -> bool {
         self.rpconnect.is_some()
     }
 }
 
-/// What `federation run` has for both ways.
+/// The settings of `federation run` that apply to both protocols.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) store: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! `federation run --rpconnect`: an operator by the Python program's flags.
+//! `federation run --rpconnect`: runs an operator by the Python program's flags.
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
@@ -23,16 +23,16 @@ use super::{
     args::{Common, MessengerType},
     reissuance,
 };
-use crate::{cli::RunArgs, cures, keys, messenger, run::with_causes, runtime};
+use crate::{cli::RunArgs, hints, keys, messenger, run::with_causes, runtime};
 
-/// How many operators the Python program takes for granted without a list.
+/// The number of operators that the Python program assumes without a list.
 const OPERATORS: usize = 5;
-/// The pause between two tries to reach the node.
+/// The pause between two attempts to reach the node.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long an operator that was told to stop may take to do so.
-const WINDING_UP: Duration = Duration::from_millis(500);
+/// How long a stopped operator may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Runs until it is told to stop, or cannot go on.
+/// Runs until stopped, or until an error ends the operator.
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
     let overrides = args.settings.overrides();
     let common = Common {
@@ -49,29 +49,29 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, CliError> {
         tokio::pin!(running);
         tokio::select! {
             ended = &mut running => return ended,
-            _ = stop.asked() => token.cancel(),
+            _ = stop.requested() => token.cancel(),
         }
         tokio::select! {
             ended = running => ended,
-            // It still waits for the node, or for a key.
-            () = tokio::time::sleep(WINDING_UP) => Ok(ExitCode::SUCCESS),
+            // It is still waiting for the node or for a key.
+            () = tokio::time::sleep(STOP_TIMEOUT) => Ok(ExitCode::SUCCESS),
         }
     })
 }
 
-/// What the flags by themselves tell to be wrong.
+/// Checks the flags on their own.
 fn check(args: &ClassicArgs) -> Result<(), CliError> {
     reissuance::check(args)?;
     if args.hsm {
         return Err(CliError::usage(
-            "--hsm needs the module, token and key, which the Python program took from elsewhere",
-            "describe the key in [keys.block] of operator.toml and run with --config: `federation help one-operator-changes`",
+            "--hsm does not name the module, token and key, which the Python program reads from elsewhere",
+            "configure the key in [keys.block] of operator.toml and run with --config: `federation help one-operator-changes`",
         ));
     }
     if args.msgtype == MessengerType::Zmq && args.nodes.is_empty() {
         return Err(CliError::usage(
             "--msgtype zmq needs the operators' addresses",
-            "add --nodes \"host:port,host:port,...\", the same list at all operators",
+            "add --nodes \"host:port,host:port,...\", the same list for all operators",
         ));
     }
     if let Some(script) = given_script(args)? {
@@ -87,13 +87,13 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
     .map_err(|error| CliError::usage(error, "check --nodes and --id, which counts from 0"))?;
     if args.rpcpassword.is_some() {
         tracing::warn!(
-            "the password of --rpcpassword is seen by every user of this machine: write it to a file and give --node-password-file"
+            "every user of this machine can see the password of --rpcpassword: write it to a file and use --node-password-file"
         );
     }
     Ok(())
 }
 
-/// The script that the flags name.
+/// Returns the script given by the flags.
 fn given_script(args: &ClassicArgs) -> Result<Option<MultisigScript>, CliError> {
     let script = args
         .signblockscript
@@ -104,7 +104,7 @@ fn given_script(args: &ClassicArgs) -> Result<Option<MultisigScript>, CliError> 
         .map_err(|error| CliError::usage(error, "check --signblockscript"))
 }
 
-/// Refuses another number of signatures than the script demands.
+/// Checks that --nsigs is the script's threshold.
 fn check_threshold(args: &ClassicArgs, script: &MultisigScript) -> Result<(), CliError> {
     let threshold = script.threshold().to_u8();
     if threshold == args.nsigs {
@@ -112,14 +112,14 @@ fn check_threshold(args: &ClassicArgs, script: &MultisigScript) -> Result<(), Cl
     }
     Err(CliError::usage(
         format!(
-            "the chain's script demands {threshold} signatures, not {}",
+            "the chain's script requires {threshold} signatures, not {}",
             args.nsigs
         ),
-        format!("give --nsigs {threshold}"),
+        format!("use --nsigs {threshold}"),
     ))
 }
 
-/// How many operators there are.
+/// Returns the number of operators.
 const fn operators(args: &ClassicArgs) -> usize {
     match args.nodes.len() {
         0 => OPERATORS,
@@ -127,7 +127,7 @@ const fn operators(args: &ClassicArgs) -> usize {
     }
 }
 
-/// The own place among them.
+/// Returns this operator's index.
 fn me(args: &ClassicArgs) -> usize {
     usize::try_from(args.id.unwrap_or_default()).unwrap_or(usize::MAX)
 }
@@ -138,8 +138,8 @@ async fn operate(
     stop: CancellationToken,
 ) -> Result<ExitCode, CliError> {
     let client = connect(args, common)?;
-    let rules = waiting(|| rules(args, &client)).await?;
-    let genesis = waiting(|| async { client.genesis_hash().await.map_err(Trouble::from) }).await?;
+    let rules = retry(|| rules(args, &client)).await?;
+    let genesis = retry(|| async { client.genesis_hash().await.map_err(RulesError::from) }).await?;
     log_money_warnings(&client, rules.dialect(), None, None).await;
     let operators = operators(args);
     let schedule = Schedule::new(args.blocktime, operators)
@@ -151,11 +151,13 @@ async fn operate(
         .unwrap_or_else(|| format!("federation-classic-{}", config.me()).into());
     tracing::info!(
         folder = %store.display(),
-        "what is signed is remembered here: keep it over restarts, or give --store"
+        "recording signed blocks in this folder: keep it across restarts, or choose another with --store"
     );
     let guard = GuardFile::open(&store, genesis, config.me())
         .map(TurnGuard::new)
-        .map_err(|error| CliError::failure(with_causes(&error), cures::of_classic_guard(&error)))?;
+        .map_err(|error| {
+            CliError::failure(with_causes(&error), hints::for_classic_guard(&error))
+        })?;
     // Held while the operator runs.
     let (signer, _lock) = signer(common, &client, &rules)?;
     let wire = wire(args, common, operators, config.me()).await?;
@@ -168,7 +170,7 @@ async fn operate(
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(CliError::failure(
             with_causes(&error),
-            "see the log; nothing was signed after this",
+            "see the log; nothing was signed afterwards",
         )),
     }
 }
@@ -187,7 +189,7 @@ fn connect(args: &ClassicArgs, common: &Common) -> Result<NodeClient, CliError> 
         (None, None) => {
             return Err(CliError::usage(
                 "the node's password is missing",
-                "write it to a file and give --node-password-file",
+                "write it to a file and use --node-password-file",
             ));
         }
     };
@@ -203,46 +205,46 @@ fn read_password(file: &Path) -> Result<String, CliError> {
     let failed = |what: &dyn core::fmt::Display| {
         CliError::failure(
             format!("password file `{}`: {what}", file.display()),
-            "put the node's rpcpassword alone into this file",
+            "write only the node's rpcpassword into this file",
         )
     };
     let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
     let password = text.trim_end_matches(['\n', '\r']);
     if password.is_empty() || password.contains('\n') {
-        return Err(failed(&"it does not hold one password"));
+        return Err(failed(&"expected a single password"));
     }
     Ok(password.to_owned())
 }
 
-/// What keeps the node from telling its chain's rules.
-enum Trouble {
+/// Why the chain's rules could not be determined.
+enum RulesError {
     Node(RpcError),
-    Told(CliError),
+    Fatal(CliError),
 }
 
-impl From<RpcError> for Trouble {
+impl From<RpcError> for RulesError {
     fn from(error: RpcError) -> Self {
         Self::Node(error)
     }
 }
 
-/// Asks until the node is there; what does not pass by waiting is told.
-async fn waiting<T, F>(ask: impl Fn() -> F) -> Result<T, CliError>
+/// Retries a call until the node answers; an error that waiting cannot fix is returned.
+async fn retry<T, F>(call: impl Fn() -> F) -> Result<T, CliError>
 where
-    F: Future<Output = Result<T, Trouble>>,
+    F: Future<Output = Result<T, RulesError>>,
 {
-    let mut told = false;
+    let mut warned = false;
     loop {
-        match ask().await {
+        match call().await {
             Ok(answer) => return Ok(answer),
-            Err(Trouble::Told(error)) => return Err(error),
-            Err(Trouble::Node(error)) if error.is_transient() => {
-                if !core::mem::replace(&mut told, true) {
+            Err(RulesError::Fatal(error)) => return Err(error),
+            Err(RulesError::Node(error)) if error.is_transient() => {
+                if !core::mem::replace(&mut warned, true) {
                     tracing::warn!(%error, "waiting for the node");
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(Trouble::Node(error)) => {
+            Err(RulesError::Node(error)) => {
                 return Err(CliError::failure(
                     error,
                     "check --rpconnect, --rpcport, --rpcuser and the password",
@@ -252,22 +254,27 @@ where
     }
 }
 
-/// The chain's rules, as its best block has them.
-async fn rules(args: &ClassicArgs, client: &NodeClient) -> Result<SigningRules, Trouble> {
-    let told =
-        |what: &dyn core::fmt::Display, cure: &str| Trouble::Told(CliError::failure(what, cure));
+/// Reads the chain's rules from its tip.
+async fn rules(args: &ClassicArgs, client: &NodeClient) -> Result<SigningRules, RulesError> {
+    let fatal = |what: &dyn core::fmt::Display, help: &str| {
+        RulesError::Fatal(CliError::failure(what, help))
+    };
     let dialect = client.dialect().await?;
     let info = client.blockchain_info().await?;
     check_chain_form(client, dialect, &info)
         .await
         .map_err(|error| match error {
-            StartError::Node(error) => Trouble::Node(error),
-            other => told(&other, &cures::of_start(&other)),
+            StartError::Node(error) => RulesError::Node(error),
+            other => fatal(&other, &hints::for_start(&other)),
         })?;
     let header = client.header(info.best_block_hash).await?;
-    let header = Header::decode(dialect, &header)
-        .map_err(|error| told(&error, "check that the node is of a signed chain"))?;
-    let script = match given_script(args).map_err(Trouble::Told)? {
+    let header = Header::decode(dialect, &header).map_err(|error| {
+        fatal(
+            &error,
+            "check that the node is on a chain with signed blocks",
+        )
+    })?;
+    let script = match given_script(args).map_err(RulesError::Fatal)? {
         Some(script) => script,
         None => {
             let bytes = match &header.fields().proof {
@@ -276,21 +283,21 @@ async fn rules(args: &ClassicArgs, client: &NodeClient) -> Result<SigningRules, 
                 _ => header.signing_script().to_vec(),
             };
             MultisigScript::from_bytes(&bytes).map_err(|error| {
-                told(
-                    &format_args!("the chain's best block tells no M-of-N script: {error}"),
-                    "give the chain's script with --signblockscript",
+                fatal(
+                    &format_args!("the chain's tip does not contain its M-of-N script: {error}"),
+                    "pass the chain's script with --signblockscript",
                 )
             })?
         }
     };
-    check_threshold(args, &script).map_err(Trouble::Told)?;
+    check_threshold(args, &script).map_err(RulesError::Fatal)?;
     let needed = SigningRules::required_signature_size(dialect, &script);
     let size = info.max_block_witness.unwrap_or(needed).max(needed);
     SigningRules::new(dialect, script, size)
-        .map_err(|error| told(&error, "check the chain's con_max_block_sig_size"))
+        .map_err(|error| fatal(&error, "check the chain's con_max_block_sig_size"))
 }
 
-/// The own signer, and the lock of its key file.
+/// Opens this operator's signer, and locks its key file.
 fn signer(
     common: &Common,
     client: &NodeClient,
@@ -299,12 +306,12 @@ fn signer(
     let Some(file) = &common.block_key_file else {
         return Ok((Arc::new(NodeSigner::new(client.clone(), rules)), None));
     };
-    let cure = "give the file that holds this operator's key";
+    let help = "pass the file that contains this operator's key";
     let key = key_file::read(file, &Network::ELEMENTS_CUSTOM)
-        .map_err(|error| CliError::failure(with_causes(&error), cure))?;
+        .map_err(|error| CliError::failure(with_causes(&error), help))?;
     if rules.script().position(&key.public_key()).is_none() {
-        let what = format!("the key in {} is none of the chain's", file.display());
-        return Err(CliError::failure(what, cure));
+        let what = format!("the key in {} is not in the chain's script", file.display());
+        return Err(CliError::failure(what, help));
     }
     let signer = KeySigner::new(Arc::new(SoftwareSigner::new(key)));
     Ok((Arc::new(signer), keys::lock(file)?))

@@ -1,5 +1,5 @@
-//! The protocol of the 2019 Python federation: run by its flags, and run until a height at which
-//! the federation changes to `agreed`.
+//! The classic protocol, that of the 2019 Python federation: run by its flags, or until the height at
+//! which the federation switches to `agreed`.
 
 mod args;
 mod flags;

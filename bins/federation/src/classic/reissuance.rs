@@ -11,10 +11,10 @@ use federation_signer::{Secret, SoftwareSpender, key_file};
 use super::ClassicArgs;
 use crate::run::with_causes;
 
-/// The networks whose secret keys are taken.
+/// The networks whose secret keys are accepted.
 const NETWORKS: [Network; 3] = [Network::OCEAN_TEST, Network::OCEAN, Network::OCEAN_MAIN];
 
-/// What the flags by themselves tell to be wrong.
+/// Checks the flags on their own.
 pub(super) fn check(args: &ClassicArgs) -> Result<(), CliError> {
     let texts = [
         ("inflationaddress", &args.inflationaddress),
@@ -23,36 +23,36 @@ pub(super) fn check(args: &ClassicArgs) -> Result<(), CliError> {
     let has_key = !args.reissuanceprivkey.is_empty() || args.reissuance_key_file.is_some();
     if args.inflationrate == 0.0 {
         for (flag, _) in texts.iter().filter(|(_, text)| !text.is_empty()) {
-            tracing::warn!("--{flag} is of no use without --inflationrate");
+            tracing::warn!("--{flag} has no effect without --inflationrate");
         }
         if args.inflationperiod != 0 || has_key {
-            tracing::warn!("a reissuance period or key is of no use without --inflationrate");
+            tracing::warn!("a reissuance period or key has no effect without --inflationrate");
         }
         return Ok(());
     }
     if let Some((flag, _)) = texts.iter().find(|(_, text)| text.is_empty()) {
         return Err(CliError::usage(
             format!("--inflationrate needs --{flag}"),
-            format!("add --{flag}, the same as the other operators have"),
+            format!("add --{flag}, with the same value as the other operators"),
         ));
     }
     if !has_key {
         return Err(CliError::usage(
             "--inflationrate needs this operator's reissuance key",
-            "write it to a file and give --reissuance-key-file",
+            "write it to a file and use --reissuance-key-file",
         ));
     }
     config(args)?;
     if !args.reissuanceprivkey.is_empty() {
         secret(args)?;
         tracing::warn!(
-            "the key of --reissuanceprivkey is seen by every user of this machine: write it to a file and give --reissuance-key-file"
+            "every user of this machine can see the key of --reissuanceprivkey: write it to a file and use --reissuance-key-file"
         );
     }
     Ok(())
 }
 
-/// What makes reissuances, if the flags ask for them.
+/// Creates the reissuer, if the flags ask for reissuances.
 pub(super) async fn reissuer(
     args: &ClassicArgs,
     node: &NodeClient,
@@ -66,23 +66,23 @@ pub(super) async fn reissuer(
         .await
         .map(Some)
         .map_err(|error| {
-            let cure = match &error {
+            let help = match &error {
                 ReissueError::Node(NodeError::NoRecord) => {
                     "restart the node with these options, once with -rescan=1"
                 }
-                ReissueError::ForeignKey => "give the key that belongs to this operator",
-                _ => "check that the node is an oceand with a wallet, and its log",
+                ReissueError::ForeignKey => "use this operator's reissuance key",
+                _ => "check that the node is an oceand with a wallet, and see its log",
             };
-            CliError::failure(with_causes(&error), cure)
+            CliError::failure(with_causes(&error), help)
         })
 }
 
-/// What is to be made, as the flags say it.
+/// Reads the reissuances from the flags.
 fn config(args: &ClassicArgs) -> Result<ReissuanceConfig, CliError> {
     let script = MultisigScript::from_hex(&args.reissuancescript).map_err(|error| {
         CliError::usage(
             format!("--reissuancescript: {error}"),
-            "`multisig inspect` says what is wrong with it",
+            "run `multisig inspect` to see what is wrong with it",
         )
     })?;
     ReissuanceConfig::new(
@@ -92,11 +92,11 @@ fn config(args: &ClassicArgs) -> Result<ReissuanceConfig, CliError> {
         &args.inflationaddress,
         script,
     )
-    .map_err(|error| CliError::usage(error, "take the flags that the other operators have"))
+    .map_err(|error| CliError::usage(error, "use the same flags as the other operators"))
 }
 
 fn secret(args: &ClassicArgs) -> Result<Secret, CliError> {
-    let cure = "give the key as WIF or hex, alone in a file";
+    let help = "write the key as WIF or hex into a file of its own";
     if let Some(file) = &args.reissuance_key_file {
         let mut last = None;
         for network in &NETWORKS {
@@ -106,10 +106,10 @@ fn secret(args: &ClassicArgs) -> Result<Secret, CliError> {
             }
         }
         let what = last.map_or_else(String::new, |error| with_causes(&error));
-        return Err(CliError::failure(what, cure));
+        return Err(CliError::failure(what, help));
     }
     NETWORKS
         .iter()
         .find_map(|network| Secret::from_wif(&args.reissuanceprivkey, network).ok())
-        .ok_or_else(|| CliError::usage("--reissuanceprivkey is no secret key in WIF", cure))
+        .ok_or_else(|| CliError::usage("--reissuanceprivkey is not a secret key in WIF", help))
 }

@@ -1,8 +1,8 @@
-//! Running the old protocol until the height at which the federation changes to `agreed`.
+//! Running the classic protocol until the height at which the federation switches to `agreed`.
 //!
-//! What each protocol remembers is handed over in an order that a crash cannot spoil: the store and
-//! the guard of `agreed` learn first that all below is final, then the classic guard is closed for
-//! good. A crash in between leads through the same steps again.
+//! The records are handed over in an order that survives a crash: first the store and the guard of
+//! `agreed` record that everything below is final, then the classic guard is closed permanently. After a
+//! crash in between, the same steps are repeated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,16 +29,16 @@ use federation_signer::{GuardStore, Signer, SignerError};
 use secp256k1::ecdsa;
 use tokio_util::sync::CancellationToken;
 
-use crate::{cures, messenger, run::with_causes};
+use crate::{hints, messenger, run::with_causes};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The block key, lent to the old protocol first.
+/// The block key, lent to the classic protocol first.
 #[derive(Clone)]
-struct Shared(Arc<dyn Signer>);
+struct SharedSigner(Arc<dyn Signer>);
 
 #[async_trait]
-impl Signer for Shared {
+impl Signer for SharedSigner {
     fn public_key(&self) -> PublicKey {
         self.0.public_key()
     }
@@ -56,15 +56,15 @@ impl Signer for Shared {
     }
 }
 
-/// What comes back from the old protocol.
-pub(crate) struct Ran {
+/// The outcome of the classic protocol.
+pub(crate) struct ClassicOutcome {
     pub(crate) key: Box<dyn Signer>,
-    /// Whether the store and the guard of `agreed` were told what is final.
+    /// Whether the store and the guard of `agreed` have recorded what is final.
     pub(crate) handed_over: bool,
 }
 
-impl Ran {
-    fn not(key: Box<dyn Signer>) -> Self {
+impl ClassicOutcome {
+    fn not_run(key: Box<dyn Signer>) -> Self {
         Self {
             key,
             handed_over: false,
@@ -72,7 +72,8 @@ impl Ran {
     }
 }
 
-/// Runs the old protocol up to the height below `until`, unless that was done; gives the key back.
+/// Runs the classic protocol up to the height below `until`, unless that was done before; returns the
+/// key.
 pub(crate) async fn run_until(
     config: &Config,
     until: BlockHeight,
@@ -80,12 +81,12 @@ pub(crate) async fn run_until(
     key: Box<dyn Signer>,
     store: &Store,
     guard: &mut RedbGuardStore,
-) -> Result<Ran, CliError> {
+) -> Result<ClassicOutcome, CliError> {
     let Some(last) = until.previous() else {
-        return Ok(Ran::not(key));
+        return Ok(ClassicOutcome::not_run(key));
     };
     let failed = |error: &dyn core::error::Error| {
-        CliError::failure(with_causes(error), cures::of_classic(until))
+        CliError::failure(with_causes(error), hints::for_classic(until))
     };
     let federation = &config.federation;
     let file = GuardFile::open(
@@ -93,16 +94,16 @@ pub(crate) async fn run_until(
         federation.genesis(),
         config.me.to_u8().into(),
     )
-    .map_err(|error| CliError::failure(with_causes(&error), cures::of_classic_guard(&error)))?;
+    .map_err(|error| CliError::failure(with_causes(&error), hints::for_classic_guard(&error)))?;
     if file.state().agreed_from().is_some() {
-        return Ok(Ran::not(key));
+        return Ok(ClassicOutcome::not_run(key));
     }
     let has_begun = !store.records().map_err(|error| failed(&error))?.is_empty();
     if file.is_new() && (has_begun || tip(node).await >= last) {
-        // The change was before this operator came, or its whole store was lost, or only the classic
-        // guard: the usual checks of a start decide.
-        tracing::info!(%until, "the chain is past the change to `agreed`");
-        return Ok(Ran::not(key));
+        // The switch happened before this operator joined, or its whole store was lost, or only the
+        // classic guard: the usual checks at the start decide.
+        tracing::info!(%until, "the chain is past the switch to `agreed`");
+        return Ok(ClassicOutcome::not_run(key));
     }
     check_chain(config, node).await?;
     let key: Arc<dyn Signer> = Arc::from(key);
@@ -111,7 +112,7 @@ pub(crate) async fn run_until(
         Schedule::new(federation.interval(), federation.size()).map_err(|error| failed(&error))?;
     let me = usize::from(config.me.to_u8());
     let wire = wire(config, me).await.map_err(|error| failed(&error))?;
-    tracing::info!(%until, "running the classic protocol until the change to `agreed`");
+    tracing::info!(%until, "running the classic protocol until the switch to `agreed`");
     let operator = Operator::new(
         ClassicConfig::new(federation.rules().clone(), schedule, me).until(until),
         Arc::new(node.clone()),
@@ -120,7 +121,7 @@ pub(crate) async fn run_until(
         classic_guard.clone(),
     );
     match operator.run(CancellationToken::new()).await {
-        // Nobody tells it to stop: it is dropped.
+        // It is never stopped by the token, only dropped.
         Ok(RunOutcome::Reached | RunOutcome::Stopped) => {}
         Err(error) => return Err(failed(&error)),
     }
@@ -131,7 +132,7 @@ pub(crate) async fn run_until(
     if let Some(signed) = classic_guard.state().last()
         && signed.height >= until
     {
-        // Only if `classic_until` was lowered: what was signed there is the one block for good.
+        // Only if `classic_until` was lowered: the block signed there remains the only one.
         guard
             .record(signed.height, signed.hash)
             .map_err(|error| failed(&error))?;
@@ -140,14 +141,14 @@ pub(crate) async fn run_until(
         .hand_over(until)
         .await
         .map_err(|error| failed(&error))?;
-    tracing::info!(%until, "changing to `agreed`");
-    Ok(Ran {
-        key: Box::new(Shared(key)),
+    tracing::info!(%until, "switching to `agreed`");
+    Ok(ClassicOutcome {
+        key: Box::new(SharedSigner(key)),
         handed_over: true,
     })
 }
 
-/// The old wire: the brokers that the federation names, or ZeroMQ between its endpoints.
+/// Starts the classic wire: Kafka with the federation's brokers, or ZeroMQ between its endpoints.
 async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
     let operators = config.federation.operators();
     if let Some(brokers) = &config.classic_kafka {
@@ -163,23 +164,23 @@ async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
     Ok(Arc::new(ZmqWire::bind(&zmq).await?))
 }
 
-/// Refuses a chain on which `agreed` would not start, and says who can take its money: what is signed
-/// below the change is final, too.
+/// Refuses a chain on which `agreed` would not start, and warns who can take its money: blocks signed
+/// below the switch are final too.
 async fn check_chain(config: &Config, node: &NodeClient) -> Result<(), CliError> {
     let dialect = config.federation.rules().dialect();
     let look = async || {
         let info = node.blockchain_info().await?;
         check_chain_form(node, dialect, &info).await
     };
-    let mut told = false;
+    let mut warned = false;
     loop {
         match look().await {
             Ok(()) => break,
-            // It is away, or its cookie file is not written yet.
+            // It is unreachable, or has not written its cookie file yet.
             Err(StartError::Node(error))
                 if error.is_transient() || matches!(error, RpcError::Cookie { .. }) =>
             {
-                if !core::mem::replace(&mut told, true) {
+                if !core::mem::replace(&mut warned, true) {
                     tracing::warn!(%error, "waiting for the node");
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -187,7 +188,7 @@ async fn check_chain(config: &Config, node: &NodeClient) -> Result<(), CliError>
             Err(error) => {
                 return Err(CliError::failure(
                     with_causes(&error),
-                    cures::of_start(&error),
+                    hints::for_start(&error),
                 ));
             }
         }
@@ -197,14 +198,14 @@ async fn check_chain(config: &Config, node: &NodeClient) -> Result<(), CliError>
     Ok(())
 }
 
-/// The height of the node's best block, once it answers.
+/// Returns the height of the node's tip, once it answers.
 async fn tip(node: &NodeClient) -> BlockHeight {
-    let mut told = false;
+    let mut warned = false;
     loop {
         match node.block_count().await {
             Ok(height) => return height,
             Err(error) => {
-                if !core::mem::replace(&mut told, true) {
+                if !core::mem::replace(&mut warned, true) {
                     tracing::warn!(%error, "waiting for the node");
                 }
                 tokio::time::sleep(PAUSE).await;

@@ -8,16 +8,16 @@ use super::{DialectArg, TransportArgs};
 
 /// Measures a whole federation on this machine.
 ///
-/// Runs operators on devnet nodes in this process and reports, in milliseconds, how long it takes
-/// from a height's start to the block on every node, with the time spent in the nodes' RPC apart;
+/// Runs operators on devnet nodes in this process. Reports, in milliseconds, the time from the start
+/// of a height until every node has the block, and the part of it that was spent in the nodes' RPC;
 /// the gaps between blocks; and how far the chain fell behind its schedule.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchArgs {
-    /// How many operators the federation has (N, at most 20).
+    /// The number of operators (N, at most 20).
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub(crate) operators: u8,
 
-    /// How many signatures a block needs (M, more than half of N) [default: more than half].
+    /// The number of signatures a block needs (M, more than half of N) [default: the smallest majority].
     #[arg(long)]
     pub(crate) threshold: Option<u8>,
 
@@ -25,7 +25,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, default_value = "500ms", value_parser = super::duration)]
     pub(crate) interval: Duration,
 
-    /// How many blocks to measure.
+    /// The number of blocks to measure.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) blocks: u32,
 
@@ -37,19 +37,19 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
 
-    /// Kill this many operators after a third of the blocks.
+    /// Kill this many operators after one third of the blocks.
     #[arg(long, default_value_t = 0)]
     pub(crate) kill: u8,
 
-    /// Fill each block with transactions up to this many bytes (a devnet block has at most 4000000).
+    /// Fill each block with transactions, up to this many bytes (a devnet block holds at most 4000000).
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=4_000_000))]
     pub(crate) block_size: u32,
 
-    /// Where the operators' stores are [default: a temporary folder].
+    /// The folder for the operators' stores [default: a temporary folder].
     #[arg(long)]
     pub(crate) store: Option<PathBuf>,
 
-    /// The report as one JSON object.
+    /// Print the report as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -9,29 +9,29 @@ use super::run::SettingsArgs;
 /// Checks configuration files.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub(crate) command: ConfigCommand,
 }
 
-/// What can be done with configuration files.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Say what is wrong with operator.toml and federation.toml, by line, all at once.
+    /// Report every error in operator.toml and federation.toml, with its line.
     ///
-    /// The keys are opened as `federation run` opens them, and nothing is signed; node, brokers and other
-    /// operators are not asked, which `federation preflight` does.
+    /// Opens the keys as `federation run` does, but signs nothing. Contacts neither the node nor the
+    /// brokers nor other operators: `federation preflight` does that.
     Check {
-        /// The operator's private file.
+        /// The operator's private configuration file.
         #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
         config: PathBuf,
-        /// Leave the keys alone: they are on another machine, or their pass phrases are not at hand.
+        /// Do not open the keys, for example because they are on another machine.
         #[arg(long)]
         without_keys: bool,
-        /// The answer as JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
-        /// Settings that replace those of the file.
+        /// Settings that override the file.
         #[command(flatten)]
         settings: Box<SettingsArgs>,
     },

@@ -8,18 +8,18 @@ use federation_reissuance::Rate;
 
 use super::TransportArgs;
 
-/// Shows a whole federation on this machine.
+/// Demonstrates a whole federation on this machine.
 ///
-/// Starts one node and one operator each, lets clients issue, move and reissue an asset, stops one
-/// operator after some blocks, goes on without it, and lets it come back. On a terminal you see a
-/// live view; keys stop and restart operators and cut links.
+/// Starts the operators, each with its own node. Clients issue, transfer and reissue an asset. After
+/// some blocks one operator crashes, the others continue without it, and it recovers. On a terminal
+/// this is a live view, in which keys stop and restart operators and cut links.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
-    /// How many operators the federation has (N, at most 20).
+    /// The number of operators (N, at most 20).
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub(crate) operators: u8,
 
-    /// How many signatures a block needs (M, more than half of N) [default: more than half].
+    /// The number of signatures a block needs (M, more than half of N) [default: the smallest majority].
     #[arg(long)]
     pub(crate) threshold: Option<u8>,
 
@@ -31,41 +31,41 @@ pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) transport: TransportArgs,
 
-    /// Stop after this many blocks [default: 20 without a live view, else until you quit].
+    /// Stop after this many blocks [default: until you quit the live view; 20 without one].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) blocks: Option<u32>,
 
-    /// The block format of the chain [default: dynafed, with --oceand ocean].
+    /// The block format of the chain [default: dynafed; ocean with --oceand].
     #[arg(long, value_enum)]
     pub(crate) dialect: Option<DialectArg>,
 
-    /// Stop no operator and restart none.
+    /// Do not crash an operator.
     #[arg(long)]
     pub(crate) no_crash: bool,
 
-    /// Log lines instead of the live view.
+    /// Print log lines instead of the live view.
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
 
-    /// One line of JSON for each block, and a last one with the summary.
+    /// Print one line of JSON for each block, and a last one with the summary.
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Let the federation make more of the clients' asset at this yearly rate: 0.1 is ten in a
-    /// hundred. At the end the chain is audited.
+    /// Let the federation reissue the clients' asset at this yearly rate (0.1 is 10 percent), and audit
+    /// the chain at the end.
     #[arg(long, value_name = "RATE")]
     pub(crate) inflation_rate: Option<Rate>,
 
-    /// The blocks from one reissuance to the next.
+    /// The number of blocks from one reissuance to the next.
     #[arg(long, value_name = "BLOCKS", default_value_t = 5, requires = "inflation_rate",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) inflation_period: u32,
 
-    /// Use real Elements nodes, started from this elementsd in a temporary folder.
+    /// Use real Elements nodes: run this elementsd in a temporary folder.
     #[arg(long, value_name = "PATH", conflicts_with = "oceand")]
     pub(crate) elementsd: Option<PathBuf>,
 
-    /// Use real Ocean nodes, started from this oceand in a temporary folder.
+    /// Use real Ocean nodes: run this oceand in a temporary folder.
     #[arg(long, value_name = "PATH")]
     pub(crate) oceand: Option<PathBuf>,
 }
@@ -73,9 +73,9 @@ pub(crate) struct DemoArgs {
 /// Block formats on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DialectArg {
-    /// Elements with plain signed headers.
+    /// Elements with signed headers, without dynamic federations.
     Elements,
-    /// Elements with dynamic federations, what a custom chain does by default.
+    /// Elements with dynamic federations, the default of custom chains.
     Dynafed,
     /// Ocean.
     Ocean,

@@ -7,39 +7,39 @@ use federation_multisig::MultisigScript;
 
 use super::DialectArg;
 
-/// Runs embedded nodes, to try operators and wallets without a real one.
+/// Runs embedded nodes, to try out operators and wallets without a real node.
 ///
-/// With operator.toml files it is those operators' nodes: each has its RPC at the `url` of its node table,
-/// writes its cookie file there, makes its chain of the node's configuration (node/elements.conf or
-/// node/ocean.conf beside operator.toml, as `federation init` writes it), finds the other nodes that
-/// this names, and keeps its blocks beside it.
+/// With operator.toml files, runs the node of each of these operators. It serves RPC at the `url` of the
+/// [node] table and writes the cookie file given there. It computes its genesis block from the node's
+/// configuration (node/elements.conf or node/ocean.conf next to operator.toml, as `federation init`
+/// writes it), connects to the peers named in it, and stores its blocks next to it.
 ///
-/// Without files it is one node of a new chain, on which a key of this process signs a block each
-/// interval; with --script the blocks are left to the operators of that script.
+/// Without files, runs one node of a new chain, whose blocks are signed by a key of this process, one
+/// each interval; with --script, by the operators of that script.
 ///
-/// Prints where each node is and how an operator.toml is pointed at it, and runs until it is told to
-/// stop (SIGINT or SIGTERM). The nodes check blocks and transactions as real ones do, and know a part of
-/// their RPC; they do not talk to real ones.
+/// Prints the address of each node and what to write into operator.toml to use it, and runs until it is
+/// stopped (SIGINT or SIGTERM). The nodes validate blocks and transactions as real ones do and serve a
+/// part of their RPC, but cannot connect to real ones.
 #[derive(Debug, Args)]
 pub(crate) struct DevnetArgs {
-    /// Be the nodes of these operators.
+    /// Run the nodes of these operators.
     #[arg(value_name = "OPERATOR.TOML")]
     pub(crate) operators: Vec<PathBuf>,
 
-    /// The configuration of the node, where it is not beside operator.toml.
+    /// The node's configuration file, if not in the default place next to operator.toml.
     #[arg(long, value_name = "FILE", requires = "operators")]
     pub(crate) node_conf: Option<PathBuf>,
 
-    /// A line of JSON for each node, with its `url`.
+    /// Print one line of JSON for each node, with its `url`.
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// The chain of a node without files.
+    /// The chain of a node that is run without files.
     #[command(flatten)]
     pub(crate) alone: AloneArgs,
 }
 
-/// The chain of a node without files.
+/// The chain of a node that is run without files.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Without files")]
 pub(crate) struct AloneArgs {
@@ -52,7 +52,7 @@ pub(crate) struct AloneArgs {
     )]
     pub(crate) dialect: DialectArg,
 
-    /// The chain's name, of which its genesis is made.
+    /// The chain's name, from which its genesis block is computed.
     #[arg(long, default_value = "devnet", conflicts_with = "operators")]
     pub(crate) chain: String,
 
@@ -65,11 +65,11 @@ pub(crate) struct AloneArgs {
     )]
     pub(crate) interval: Duration,
 
-    /// The chain's M-of-N script in hex, as `multisig script` makes it: its operators make the blocks.
+    /// The chain's M-of-N script in hex, from `multisig script`: its operators sign the blocks.
     #[arg(long, value_name = "HEX", value_parser = script, conflicts_with = "operators")]
     pub(crate) script: Option<MultisigScript>,
 
-    /// Where the RPC is, host:port; port 0 is one of the system's choice.
+    /// The address to serve RPC at, host:port; with port 0 the system chooses a free port.
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -78,7 +78,7 @@ pub(crate) struct AloneArgs {
     )]
     pub(crate) rpc: SocketAddr,
 
-    /// Where other devnet nodes of the chain find this one.
+    /// The address to accept other devnet nodes of the chain at.
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -87,11 +87,11 @@ pub(crate) struct AloneArgs {
     )]
     pub(crate) p2p: SocketAddr,
 
-    /// Another devnet node of the chain (its --p2p); may be given several times.
+    /// Connect to another devnet node of the chain (its --p2p); may be repeated.
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "operators")]
     pub(crate) connect: Vec<SocketAddr>,
 
-    /// Keep chain, cookie and key in this folder, and go on with them at the next start [default: a
+    /// Keep the chain, cookie and key in this folder, and resume from it at the next start [default: a
     /// temporary folder].
     #[arg(long, value_name = "FOLDER", conflicts_with = "operators")]
     pub(crate) folder: Option<PathBuf>,

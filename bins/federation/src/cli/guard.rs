@@ -9,23 +9,23 @@ use super::run::SettingsArgs;
 
 /// Shows, moves and repairs the record of what the block key has signed, and clears halts.
 ///
-/// The sign guard lets the block key sign one block at each height, and none at or below a
-/// watermark. Its record is in the store; these verbs take it out as a signed file, bring it to
-/// another machine, and replace it when it was lost. A record only ever moves forward.
+/// The sign guard lets the block key sign one block per height, and none at or below a watermark. Its
+/// record is in the store; these verbs export it as a signed file, import it on another machine, and
+/// replace it if it was lost. A record only ever moves forward.
 #[derive(Debug, Args)]
 pub(crate) struct GuardArgs {
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub(crate) command: GuardCommand,
 }
 
-/// Which operator's guard.
+/// The operator's configuration, for verbs about its files.
 #[derive(Debug, Args)]
-pub(crate) struct PlaceArgs {
-    /// The operator's private file.
+pub(crate) struct OperatorArgs {
+    /// The operator's private configuration file.
     #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
     pub(crate) config: PathBuf,
-    /// Settings that replace those of the file.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) settings: Box<SettingsArgs>,
 }
@@ -33,104 +33,103 @@ pub(crate) struct PlaceArgs {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum GuardCommand {
-    /// Show what the block key has signed, and whether it may sign here.
+    /// Show what the block key has signed, and whether it may sign on this machine.
     Show {
         /// The operator.
         #[command(flatten)]
-        place: PlaceArgs,
-        /// Show a file of `guard export` instead, after checking it.
+        operator: OperatorArgs,
+        /// Verify and show a file of `guard export` instead.
         #[arg(long)]
         file: Option<PathBuf>,
-        /// The answer as JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Write the record into a signed file. The key then signs on another machine only.
+    /// Write the record to a signed file. From then on the key signs only on another machine.
     ///
-    /// The guard here is marked as moved away first, for good, and `federation run` refuses to
-    /// start with it. The file is for one other machine, once: destroy it when it was imported.
-    /// The daemon must be stopped.
+    /// First the guard on this machine is permanently marked as moved away: `federation run` refuses to
+    /// start with it. The file is for one import on one other machine: destroy it afterwards. The daemon
+    /// must be stopped.
     Export {
         /// The operator.
         #[command(flatten)]
-        place: PlaceArgs,
-        /// The file to write; it must not be there.
+        operator: OperatorArgs,
+        /// The file to write; it must not exist yet.
         #[arg(long)]
         out: PathBuf,
-        /// Write a backup instead, and go on signing here. Such a file never lets a key sign: who
-        /// imports it must repair the guard before.
+        /// Write a backup instead, and keep signing on this machine. A key never signs with a backup alone:
+        /// after importing it, the guard must be repaired first.
         #[arg(long)]
         copy: bool,
     },
-    /// Take over the record in a file of `guard export`.
+    /// Import the record from a file of `guard export`.
     ///
-    /// Refuses the file of another federation, chain or key, one that was changed, one that is
-    /// older than what is known here, and one that contradicts it. After a transfer the operator
-    /// begins as an observer, because its votes were left behind.
+    /// Refuses a file of another federation, chain or key, one that was modified, and one that is older
+    /// than the guard on this machine or contradicts it. After a transfer the operator starts as an
+    /// observer, because its votes remained on the other machine.
     Import {
         /// The operator.
         #[command(flatten)]
-        place: PlaceArgs,
-        /// The file.
+        operator: OperatorArgs,
+        /// The file to import.
         file: PathBuf,
-        /// Take back what was exported here: the file was imported nowhere else.
+        /// Take back a transfer exported on this machine; confirms that the file was imported nowhere else.
         #[arg(long)]
         take_back: bool,
-        /// Do not ask the node whether the key has signed more than the file says.
+        /// Do not check the node's chain for blocks that the key has signed after the file was written.
         #[arg(long)]
         without_node: bool,
     },
-    /// Begin a new record in the place of one that was lost or damaged.
+    /// Create a new record in place of one that was lost or damaged.
     ///
-    /// Finds out up to which height the key may have signed, and sets the watermark that much and a
-    /// margin above it. The operator begins as an observer. Says what it would do, and does it only
-    /// with the flags that it names. The daemon must be stopped, the node must run.
+    /// Determines the highest height that the key may have signed, and sets the watermark to that height
+    /// plus a margin. The operator starts as an observer. Prints what it would do, and does it only with
+    /// the flags that it names. The daemon must be stopped, and the node must be running.
     Repair {
         /// The operator.
         #[command(flatten)]
-        place: PlaceArgs,
-        /// How many heights above the highest that is known are not signed either.
+        operator: OperatorArgs,
+        /// The number of heights above the highest known one that will not be signed either.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         margin: u32,
-        /// A height that others know of (the `height` of their `federation status`). Needed where the
-        /// node may be behind: it lacks blocks, is in its initial download, or has an old tip.
+        /// A height that other operators have reached (the `height` in their `federation status`). Required
+        /// if the node may be behind: it lacks blocks, is in its initial download, or has an old tip.
         #[arg(long)]
         at_least: Option<u32>,
-        /// What operator.redb says is complete: it is the newest, and no copy. Then no margin is
-        /// needed, and the operator goes on where it was.
+        /// Trust operator.redb: confirms that it is complete, being the newest and not a copy. No margin is
+        /// needed then, and the operator continues where it stopped.
         #[arg(long)]
         trust_store: bool,
-        /// More operators lost their stores than may be absent, or all must sign: nobody is left to
-        /// observe. The hash of the last block, on which ALL operators agree: each has stopped, each
-        /// has looked at its node and its backups, and no one knows of a block above it. The operator
-        /// takes part at once in the height above. If a block there was signed by M and comes up
-        /// later, the chain has forked.
+        /// The hash of the last block, if too many operators lost their stores for the rest to settle a
+        /// block, or if all must sign. ALL operators must agree on it: each has stopped, each has checked its
+        /// node and its backups, and none of them knows a block above it. The operator then participates from
+        /// the next height on. If M had already signed another block at that height, and it turns up later,
+        /// the chain has forked.
         #[arg(long, value_name = "HASH", conflicts_with_all = ["margin", "at_least", "trust_store"])]
         agreed_tip: Option<BlockHash>,
-        /// Move databases that cannot be read, or are of another operator, into a folder beside.
+        /// Move databases that cannot be read, or belong to another operator, into a folder next to them.
         #[arg(long)]
         set_aside: bool,
-        /// The federation has changed its roster, at the same time everywhere: begin a store of the
-        /// new one. The guard stays as it is, and nobody observes. A roster that was in force before
-        /// needs another `epoch` in federation.toml.
+        /// Create a store for a new roster, which all operators switch to at the same time. The guard is
+        /// kept, and nobody observes. A roster that was in force before needs a new `epoch` in
+        /// federation.toml.
         #[arg(long, conflicts_with_all = ["margin", "at_least", "trust_store", "agreed_tip", "set_aside"])]
         new_roster: bool,
-        /// No other daemon has this key, on no machine, and none will be started.
+        /// Confirm that no other daemon uses this key, on any machine, and that none will be started.
         #[arg(long)]
         no_other_daemon: bool,
     },
-    /// Clear a halt: what ended the operator is settled, and it may start again.
+    /// Clear a halt, once its cause is resolved, so that the operator may start again.
     ///
-    /// After another daemon spoke for this operator, a block came in that its key has signed and its
-    /// guard does not know of, or two blocks were decided at one height, the operator ends with exit
-    /// code 78 and does not start again, whoever starts it. Without its flag the verb says what
-    /// happened and what to do. Who cleared it and when is kept in the store, and in the log of the
-    /// next start.
+    /// The operator halts if another daemon sends messages in its name, if it receives a block that its
+    /// key has signed but its guard does not know, or if two blocks are decided at one height. It then
+    /// exits with code 78 and refuses to start. Without its flag this verb prints what happened and what
+    /// to do. The store records who cleared the halt and when, and the next start logs it.
     Resume {
         /// The operator.
         #[command(flatten)]
-        place: PlaceArgs,
-        /// No other daemon has this key, on no machine, and none will be started.
+        operator: OperatorArgs,
+        /// Confirm that no other daemon uses this key, on any machine, and that none will be started.
         #[arg(long)]
         no_other_daemon: bool,
     },

@@ -10,46 +10,45 @@ use super::run::SettingsArgs;
 
 /// Issues an asset whose reissuance tokens belong to the federation.
 ///
-/// The own node's wallet issues the asset and keeps it, and pays all its reissuance tokens to an
-/// M-of-N script of the operators' reissuance keys: from then on nobody alone can make more of it.
-/// Prints the `[[reissuance]]` table that goes into everybody's federation.toml.
+/// The wallet of your node issues the asset and keeps it, but pays all reissuance tokens to an M-of-N
+/// script of the operators' reissuance keys: from then on nobody can reissue the asset alone. Prints
+/// the `[[reissuance]]` table to add to every operator's federation.toml.
 #[derive(Debug, Args)]
 pub(crate) struct IssueArgs {
-    /// The operator's private file.
+    /// The operator's private configuration file.
     #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
     pub(crate) config: PathBuf,
-    /// Settings that replace those of the file.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) settings: Box<SettingsArgs>,
-    /// How much to issue, in coins of 100,000,000 units: 1000 or 0.5.
+    /// The amount to issue, in coins of 100,000,000 units, for example 1000 or 0.5.
     #[arg(long)]
     pub(crate) amount: Amount,
-    /// How many reissuance tokens to make, in coins; one is enough for ever.
+    /// The amount of reissuance tokens to create, in coins; one is enough for ever.
     #[arg(long, default_value = "1")]
     pub(crate) tokens: Amount,
-    /// The M-of-N script of the operators' reissuance keys, in hex; `multisig script --role reissuance`
-    /// makes one
-    /// [default: that of the first `[[reissuance]]` table].
+    /// The M-of-N script of the operators' reissuance keys, in hex, from `multisig script --role
+    /// reissuance` [default: that of the first `[[reissuance]]` table].
     #[arg(long, value_name = "HEX")]
     pub(crate) script: Option<String>,
-    /// How the script is put into outputs [default: p2wsh, on Ocean p2sh].
+    /// The type of output for the script [default: p2wsh; p2sh on Ocean].
     #[arg(long, value_enum)]
     pub(crate) script_type: Option<ScriptTypeArg>,
-    /// Also pay this many coins for fees of the reissuances to the script (Elements).
+    /// Also pay this many coins to the script, for the fees of reissuances (only Elements).
     #[arg(long, value_name = "AMOUNT")]
     pub(crate) fee_coins: Option<Amount>,
-    /// The wallet of the node, where it has several.
+    /// The wallet to use, if the node has several.
     #[arg(long, value_name = "NAME")]
     pub(crate) wallet: Option<String>,
-    /// Show the addresses and what would be done, and do nothing.
+    /// Only print the addresses and what would be done.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// The answer as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Kinds of script on the command line.
+/// Types of output on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScriptTypeArg {
     /// Pay to script hash.

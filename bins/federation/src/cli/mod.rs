@@ -1,4 +1,4 @@
-//! The command line: what can be said, and what `--help` teaches about it.
+//! The command line: verbs, arguments and their help.
 
 mod bench;
 mod config;
@@ -19,7 +19,7 @@ pub(crate) use self::{
     config::{ConfigArgs, ConfigCommand},
     demo::{DemoArgs, DialectArg},
     devnet::{AloneArgs, DevnetArgs},
-    guard::{GuardArgs, GuardCommand, PlaceArgs},
+    guard::{GuardArgs, GuardCommand, OperatorArgs},
     init::InitArgs,
     issue::IssueArgs,
     preflight::PreflightArgs,
@@ -31,11 +31,11 @@ pub(crate) use self::{
 };
 use clap::{Parser, Subcommand};
 
-/// Makes the blocks of a federated sidechain together with the other operators.
+/// Produces the blocks of a federated sidechain together with the other operators.
 ///
-/// A block of such a chain is valid when M of its N known operators have signed it. Each operator
-/// runs a sidechain node (Elements or Ocean) and this program beside it. The operators agree on
-/// one block first and sign it after, so one block is final.
+/// A block of such a chain is valid once M of its N known operators have signed it. Each operator runs
+/// a sidechain node (Elements or Ocean) and, next to it, this program. The operators first agree on a
+/// block and only then sign it, so one block is final.
 #[derive(Debug, Parser)]
 #[command(
     name = "federation",
@@ -47,34 +47,34 @@ use clap::{Parser, Subcommand};
     after_help = FIRST_STEPS
 )]
 pub(crate) struct Cli {
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// What every verb has.
+    /// The arguments that every verb has.
     #[command(flatten)]
     _global: federation_cli::GlobalArgs,
 }
 
 const FIRST_STEPS: &str = "\
 First steps:
-  federation demo                          five operators make a chain on this machine
+  federation demo                          run five operators and their chain on this machine
   federation init --out fed --operators 3  write the files of a federation of three
-  federation devnet fed/operator-*/operator.toml    a node for each of them
+  federation devnet fed/operator-*/operator.toml    run a node for each of them
   federation run --config fed/operator-0/operator.toml
-  federation help when-it-does-not-start   a chapter of the documentation; `federation help` lists all
+  federation help when-it-does-not-start   show a chapter of the documentation; `federation help` lists all
 
-Exit codes: 0 all well, or told to stop; 1 it failed (the last lines say what and what to do); 2 wrong
-usage; 78 it is for people, and starting again does not help (RestartPreventExitStatus=78); 128 and the
-signal's number (130, 143) if a signal ended what was to find something out.";
+Exit codes: 0 success, or stopped on request; 1 failure (the last lines say why, and what to do); 2 wrong
+usage; 78 a failure that a restart cannot fix (RestartPreventExitStatus=78); 128 plus the signal's number
+(130, 143) if a signal interrupted a verb before it had a result.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run one operator against its own node.
+    /// Run one operator with its node.
     Run(Box<RunArgs>),
-    /// Show a whole federation on this machine: blocks, a crash, a comeback.
+    /// Demonstrate a whole federation on this machine: blocks, a crash, a recovery.
     Demo(DemoArgs),
-    /// Run embedded nodes: those of operators, or one of a chain of its own.
+    /// Run embedded nodes: those of operators, or one for a new chain.
     Devnet(DevnetArgs),
     /// Measure a whole federation on this machine and report percentiles.
     Bench(BenchArgs),
@@ -82,37 +82,37 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Check configuration files.
     Config(ConfigArgs),
-    /// Make and sign a block 1 in this process, with the certificate's data and your key.
+    /// Build and sign a trial block 1 in this process, from the certificate's data and with your key.
     Rehearse(Box<RehearseArgs>),
-    /// Ask node, messenger, clock, store and keys, and print what is green.
+    /// Check the node, messenger, clock, store and keys before the operator runs.
     Preflight(Box<PreflightArgs>),
-    /// Show what an operator does, and the evidence that it holds.
+    /// Show what an operator is doing, and the evidence that it holds.
     Status(StatusArgs),
     /// Show, move and repair the record of what the block key has signed.
     Guard(GuardArgs),
     /// Issue an asset whose reissuance tokens belong to the federation.
     Issue(Box<IssueArgs>),
-    /// Show what is reissued and why, and check from the chain what was.
+    /// Show which reissuances are due and why, and audit the chain for past ones.
     Reissuance(ReissuanceArgs),
-    /// Be the Kafka client of another process of this program.
+    /// Run the Kafka client for another process of this program.
     #[command(hide = true)]
     KafkaClient(KafkaClientArgs),
     /// Show the help of a verb, or a chapter of the documentation.
     Help(federation_cli::HelpArgs),
     /// Print a shell completion script.
     Completions {
-        /// The shell that will read it.
+        /// The shell.
         shell: clap_complete::Shell,
     },
     /// Write the manual pages into a folder.
     Man {
-        /// The folder, made if missing.
+        /// The folder, created if missing.
         #[arg(long, default_value = ".")]
         out: std::path::PathBuf,
     },
 }
 
-/// Reads a span of time: `250ms`, `2s`, `1m`, or plain seconds.
+/// Parses a duration: `250ms`, `2s`, `1m`, `2h`, or a plain number of seconds.
 pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &text[digits.len()..];
@@ -121,14 +121,14 @@ pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
         "s" | "" => 1_000,
         "m" | "min" => 60_000,
         "h" => 3_600_000,
-        _ => return Err(format!("unknown unit `{unit}`: use ms, s, m or h")),
+        _ => return Err(format!("unknown unit `{unit}`: expected ms, s, m or h")),
     };
     digits
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(millis_per_unit))
         .map(std::time::Duration::from_millis)
-        .ok_or_else(|| format!("`{text}` is no span of time: write for example 250ms or 2s"))
+        .ok_or_else(|| format!("`{text}` is not a duration: write for example 250ms or 2s"))
 }
 
 #[cfg(test)]
@@ -144,7 +144,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// Calls something for each verb that has no verbs below it.
+    /// Calls `see` for each verb without verbs below it.
     fn each_verb(command: &clap::Command, see: &mut dyn FnMut(&clap::Command)) {
         if !command.has_subcommands() {
             see(command);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn own_options_come_first_then_settings_then_what_every_verb_has() {
+    fn a_verbs_options_come_first_then_settings_then_global_options() {
         let mut command = Cli::command();
         command.build();
         let mut settings = std::collections::BTreeSet::new();
@@ -175,12 +175,12 @@ mod tests {
                 assert!(shown.rfind(other).is_none_or(|at| at < last), "{shown}");
             }
         });
-        // Else some verb has an option of its own among them.
+        // Otherwise some verb has an option of its own under the settings' heading.
         assert_eq!(settings.len(), 1, "{settings:?}");
     }
 
     #[test]
-    fn spans_of_time_have_units() {
+    fn durations_have_units() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
         assert_eq!(duration("2"), Ok(Duration::from_secs(2)));

@@ -6,26 +6,26 @@ use clap::Args;
 
 use super::run::SettingsArgs;
 
-/// Asks everything that an operator depends on, and prints what is green.
+/// Checks everything that an operator depends on: files, node, clock, messenger, store and keys.
 ///
-/// Files, node, clock, messenger, store and keys. Changes nothing and signs no block. Others are
-/// reached only while their operator, or their preflight, runs: do it at the same time. Exit code 1
-/// if anything is red.
+/// Prints a line for each check, green, yellow or red. Changes nothing and signs no block. Other
+/// operators can be reached only while their daemon or their preflight runs: run it at the same time.
+/// Exit code 1 if a check is red.
 #[derive(Debug, Args)]
 pub(crate) struct PreflightArgs {
-    /// The operator's private file.
+    /// The operator's private configuration file.
     #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
     pub(crate) config: PathBuf,
-    /// The operator runs: its locks show that it does, and keys and port are left to it.
+    /// Check beside the running operator: expect it to hold its locks, and leave its keys and port alone.
     #[arg(long)]
     pub(crate) running: bool,
-    /// How long to wait for the other operators, and for the node to find a peer.
+    /// How long to wait for the other operators, and for the node to connect to a peer.
     #[arg(long, value_parser = super::duration, default_value = "5s")]
     pub(crate) wait: Duration,
-    /// The answer as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Settings that replace those of the file.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }

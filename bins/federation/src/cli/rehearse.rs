@@ -6,21 +6,21 @@ use clap::Args;
 
 use super::run::SettingsArgs;
 
-/// Makes and signs a block 1, in this process alone.
+/// Builds and signs a trial block 1, entirely in this process.
 ///
-/// Takes everybody's public data from the certificate, and your keys from where operator.toml says
-/// they are: files, keystores or hardware modules. Shows that your key signs what the chain's script
-/// asks for, and that a block with signatures of this form is complete and small enough. No node is
-/// asked, none would take the block, and the signature is not shown.
+/// Takes the other operators' public data from the certificate, and your keys from where operator.toml
+/// says: files, keystores or hardware modules. Shows that your key makes the signatures that the chain's
+/// script requires, and that a block with such signatures is complete and within its size limit. No node
+/// is contacted, none would accept the block, and the signature is not printed.
 #[derive(Debug, Args)]
 pub(crate) struct RehearseArgs {
-    /// The operator's private file.
+    /// The operator's private configuration file.
     #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
     pub(crate) config: PathBuf,
-    /// The answer as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Settings that replace those of the file.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }

@@ -6,31 +6,31 @@ use clap::{Args, Subcommand};
 
 use super::run::SettingsArgs;
 
-/// Shows what is reissued and why, and checks from the chain what was.
+/// Shows which reissuances are due and why, and audits the chain for past ones.
 ///
-/// Which assets the federation makes more of is in the `[[reissuance]]` tables of federation.toml.
-/// Both verbs read the chain of the own node from its beginning, need no key, and can be run beside
-/// the daemon.
+/// The `[[reissuance]]` tables of federation.toml name the assets that the federation reissues. Both
+/// verbs read the chain of your node from the genesis block on, need no key, and can be run while the
+/// daemon is running.
 #[derive(Debug, Args)]
 pub(crate) struct ReissuanceArgs {
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub(crate) command: ReissuanceCommand,
 }
 
-/// Whose files, which node and which asset.
+/// The operator's configuration, and the asset.
 #[derive(Debug, Args)]
 pub(crate) struct ChainArgs {
-    /// The operator's private file.
+    /// The operator's private configuration file.
     #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
     pub(crate) config: PathBuf,
-    /// Settings that replace those of the file.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) settings: Box<SettingsArgs>,
     /// Only this asset.
     #[arg(long, value_name = "ID")]
     pub(crate) asset: Option<String>,
-    /// The answer as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -38,27 +38,28 @@ pub(crate) struct ChainArgs {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReissuanceCommand {
-    /// Show what is owed, and what will be owed up to a height.
+    /// Show the reissuances that are due, and those that fall due up to a height.
     Plan {
-        /// Which chain.
+        /// The operator's configuration, and the asset.
         #[command(flatten)]
         chain: ChainArgs,
-        /// As of this height: one of the past, or one to come, if nothing else happens until then
+        /// Show the plan as of this height; a future one assumes that nothing else happens until then
         /// [default: the next point].
         #[arg(long)]
         height: Option<u32>,
     },
-    /// Recompute every point from the chain, and fail if something else was made.
+    /// Recompute every reissuance from the chain, and fail if the chain differs.
     ///
-    /// What is owed for less than a period is no difference: a payment may take some blocks.
+    /// A reissuance that has been due for less than a period is not counted as a difference: it may take
+    /// some blocks.
     Audit {
-        /// Which chain.
+        /// The operator's configuration, and the asset.
         #[command(flatten)]
         chain: ChainArgs,
-        /// The first height to report on.
+        /// The first height to report.
         #[arg(long, default_value_t = 0)]
         from: u32,
-        /// The last height [default: the node's best block].
+        /// The last height to report [default: the node's tip].
         #[arg(long)]
         to: Option<u32>,
     },

@@ -7,35 +7,36 @@ use federation_operator::config::Overrides;
 
 use crate::classic::ClassicArgs;
 
-/// Runs one operator against its own node.
+/// Runs one operator with its node.
 ///
-/// Reads `operator.toml` and the `federation.toml` that it names, checks that node, keys and store
-/// belong together, and makes blocks with the others until it is told to stop (SIGINT or SIGTERM).
-/// A node that is away is waited for. Settings given here or in the environment replace the file's.
+/// Reads `operator.toml` and the `federation.toml` named in it, checks that the node, keys and store
+/// belong together, and produces blocks with the other operators until it is stopped (SIGINT or
+/// SIGTERM). Waits for the node if it is not up yet. Settings given here or in the environment override
+/// the file.
 ///
-/// Ends with 0 when it is told to stop, with 1 when it cannot go on and a restart may help, and with 78
-/// when only a person can help: see `federation guard resume`.
+/// Exits with 0 when it is stopped, with 1 after a failure that a restart may fix, and with 78 after one
+/// that needs your attention: see `federation guard resume`.
 ///
-/// With --rpconnect it takes the place of an operator of the 2019 Python federation, by the flags of
-/// that program: `federation help migration`.
+/// With --rpconnect it replaces an operator of the 2019 Python federation and accepts the flags of that
+/// program: see `federation help migration`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The operator's private file.
+    /// The operator's private configuration file.
     #[arg(long, env = "FEDERATION_CONFIG", default_value = "operator.toml")]
     pub(crate) config: PathBuf,
 
-    /// Begin as an observer, because the store was lost: take part again from the height after the
-    /// first that becomes final without this operator. An empty store does so by itself.
+    /// Start as an observer, because the store was lost: participate again after the first height that
+    /// becomes final without this operator. With an empty store this happens automatically.
     #[arg(long)]
     pub(crate) observe: bool,
 
-    /// What to do once only a person can help, as after another daemon spoke for this operator: end
-    /// with exit code 78, or stay up, idle, with a line in the log now and then. To stay is for
-    /// service managers that start whatever ends, as Docker Compose does.
+    /// What to do after a failure that needs attention, such as another daemon using this operator's
+    /// keys: exit with code 78, or stay up idle and log a reminder now and then. `stay` is for service
+    /// managers that restart a program regardless of its exit code, such as Docker Compose.
     #[arg(long, value_enum, default_value = "exit", env = "FEDERATION_ON_HALT")]
     pub(crate) on_halt: OnHalt,
 
-    /// How the log is written, to the standard error; RUST_LOG says what.
+    /// The format of the log on the standard error; RUST_LOG selects its contents.
     #[arg(
         long,
         value_enum,
@@ -44,45 +45,45 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) log_format: LogFormat,
 
-    /// Settings that replace those of the file.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 
-    /// The Python program's flags.
+    /// The flags of the Python program.
     #[command(flatten)]
     pub(crate) classic: ClassicArgs,
 }
 
-/// The heading of the settings; for each of them, because one for all would hold for what follows, too.
+/// The heading of the settings. Set on each argument: set on the struct, it would apply to later arguments too.
 const SETTINGS: &str = "Settings of operator.toml";
 
 /// Settings of `operator.toml` as flags and environment variables.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SettingsArgs {
-    /// The federation's public file.
+    /// The federation's public configuration file.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_FILE")]
     federation: Option<PathBuf>,
-    /// The certificate of the ceremony, from which nothing may differ.
+    /// The certificate of the ceremony, which all settings must match.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_CERTIFICATE")]
     certificate: Option<PathBuf>,
-    /// Which operator this is, by name.
+    /// The name of this operator in the roster.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_OPERATOR")]
     operator: Option<String>,
-    /// The folder of the store.
+    /// The folder for the store.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_STORE")]
     store: Option<PathBuf>,
-    /// The block key is new: it has signed nothing on this chain. Believed while the node's tip is at
-    /// or below this height. With an empty store the operator then takes part at once, instead of
-    /// observing until others have settled a block.
+    /// Declare that the block key is new and has signed nothing on this chain. Applies only while the
+    /// node's tip is at or below this height. With an empty store the operator then participates at once,
+    /// instead of observing until the others have finalised a block.
     #[arg(help_heading = SETTINGS, long, value_name = "HEIGHT", env = "FEDERATION_NEW_KEY_UNTIL")]
     new_key_until: Option<u32>,
-    /// How the operators talk: zmq or kafka.
+    /// The messenger between operators: zmq or kafka.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_MESSENGER")]
     messenger: Option<String>,
-    /// Kafka's brokers, host:port, separated by commas.
+    /// The Kafka brokers, host:port, separated by commas.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_BROKERS", value_delimiter = ',')]
     brokers: Option<Vec<String>>,
-    /// Where to listen for the other operators, host:port.
+    /// The address to listen on for the other operators, host:port.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_LISTEN")]
     listen: Option<String>,
     /// The file of the block key.
@@ -100,10 +101,10 @@ pub(crate) struct SettingsArgs {
     /// The node's rpcuser.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_USER")]
     node_user: Option<String>,
-    /// A file with the node's rpcpassword.
+    /// A file that contains the node's rpcpassword.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_PASSWORD_FILE")]
     node_password_file: Option<PathBuf>,
-    /// How long a call to the node may take.
+    /// The timeout of a call to the node.
     #[arg(help_heading = SETTINGS, long, env = "FEDERATION_NODE_TIMEOUT", value_parser = super::duration)]
     node_timeout: Option<Duration>,
 }
@@ -131,32 +132,32 @@ impl SettingsArgs {
     }
 }
 
-/// What to do once only a person can help.
+/// What to do after a failure that needs attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnHalt {
-    /// End with exit code 78.
+    /// Exit with code 78.
     Exit,
-    /// Stay up without doing anything, until told to stop.
+    /// Stay up idle until stopped.
     Stay,
 }
 
-/// What the process that starts a Kafka client tells it of its own log.
+/// The log settings that a process passes to its Kafka client.
 #[derive(Debug, Args)]
 pub(crate) struct KafkaClientArgs {
-    /// How the log is written.
+    /// The format of the log.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
 
-    /// Say nothing but what RUST_LOG asks for.
+    /// Log only what RUST_LOG selects.
     #[arg(long)]
     pub(crate) quiet: bool,
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people.
+    /// Text lines for people.
     Text,
-    /// Lines of JSON.
+    /// One JSON object per line.
     Json,
 }

@@ -4,30 +4,29 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::guard::PlaceArgs;
+use super::guard::OperatorArgs;
 
-/// Shows what an operator does, and the evidence that it holds.
+/// Shows what an operator is doing, and the evidence that it holds.
 ///
-/// While the daemon runs it has the store for itself, and writes what it does into `status.json`
-/// and `evidence.json` beside it, at least every ten seconds: these are shown. When it does not run
-/// the store is.
+/// While the daemon runs, it locks the store and writes its status to `status.json` and `evidence.json`
+/// next to it, at least every ten seconds: these are shown. While it does not run, the store is read.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// The operator.
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    /// Show the evidence of double voting and signing too; as JSON with the signed messages.
+    pub(crate) operator: OperatorArgs,
+    /// Also show the evidence of double voting and double signing; with --json, including the signed messages.
     #[arg(long)]
     pub(crate) evidence: bool,
-    /// Check evidence that somebody gives, a file with the JSON of `--evidence`. With --federation
-    /// no operator.toml is needed.
+    /// Verify the evidence in a file with the JSON of `--evidence`. With --federation no operator.toml is
+    /// needed.
     #[arg(long, conflicts_with = "evidence")]
     pub(crate) verify: Option<PathBuf>,
-    /// For monitors: answer in one line, and with the exit code how it is: 0 good, 1 warning,
-    /// 2 critical, 3 unknown.
+    /// For monitoring: print one line, and exit with 0 if good, 1 for a warning, 2 if critical, 3 if
+    /// unknown.
     #[arg(long, conflicts_with_all = ["evidence", "verify"])]
     pub(crate) check: bool,
-    /// The answer as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

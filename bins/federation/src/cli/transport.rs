@@ -1,4 +1,4 @@
-//! How the operators of a federation on this machine talk.
+//! The messenger of a federation on this machine.
 
 use clap::{Args, ValueEnum};
 use federation_cli::CliError;
@@ -6,15 +6,15 @@ use federation_local::{LocalConfig, Transport};
 
 use crate::messenger;
 
-/// Messenger and brokers, for demo and bench.
+/// The messenger and its brokers, for demo and bench.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TransportArgs {
-    /// How the operators talk.
+    /// The messenger between operators.
     #[arg(long, value_enum, default_value = "zmq")]
     messenger: MessengerArg,
 
-    /// Kafka's brokers, host:port, separated by commas [default: three embedded ones]. Each operator's
-    /// client of them is a process of its own.
+    /// The Kafka brokers, host:port, separated by commas [default: three embedded ones]. The Kafka client
+    /// of each operator runs in its own process.
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = broker)]
     brokers: Vec<String>,
 }
@@ -26,7 +26,7 @@ fn broker(text: &str) -> Result<String, String> {
     if is_address {
         Ok(text.to_owned())
     } else {
-        Err("write host:port".to_owned())
+        Err("expected host:port".to_owned())
     }
 }
 
@@ -35,14 +35,14 @@ fn broker(text: &str) -> Result<String, String> {
 enum MessengerArg {
     /// ZeroMQ over loopback.
     Zmq,
-    /// A hub in memory.
+    /// An in-memory hub.
     Memory,
-    /// Kafka: brokers of your own, or embedded ones.
+    /// Kafka, with external or embedded brokers.
     Kafka,
 }
 
 impl TransportArgs {
-    /// Puts them into the configuration.
+    /// Applies them to the configuration.
     pub(crate) fn apply(&self, config: LocalConfig) -> Result<LocalConfig, CliError> {
         let transport = match self.messenger {
             MessengerArg::Zmq => Transport::Zmq,
@@ -51,11 +51,11 @@ impl TransportArgs {
         };
         if !self.brokers.is_empty() && transport != Transport::Kafka {
             return Err(CliError::usage(
-                "brokers are given, and the messenger is not Kafka",
-                "add --messenger kafka, or leave --brokers away",
+                "--brokers applies only to Kafka",
+                "add --messenger kafka, or omit --brokers",
             ));
         }
-        // What brokers of others answer is read outside of this process, as the daemon has it.
+        // As in the daemon, the answers of external brokers are parsed outside this process.
         let (program, arguments) = messenger::kafka_client();
         Ok(config
             .with_transport(transport)

@@ -1,4 +1,4 @@
-//! What the demo shows of a block.
+//! The demo's description of a block.
 
 use federation_block_signing::HeightReport;
 use federation_chain::Block;
@@ -7,7 +7,7 @@ use federation_ocean_rpc::Node;
 
 use super::{clients, state::BlockRow};
 
-/// What the demo shows of a block: from the block itself, as the node has it.
+/// Describes a block, which is read from the node.
 pub(super) async fn row(
     federation: &LocalFederation,
     index: usize,

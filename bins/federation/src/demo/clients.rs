@@ -1,5 +1,4 @@
-//! The demo's clients: they issue an asset, move it, and make more of it, so that blocks carry
-//! something.
+//! The demo's clients: they issue, transfer and reissue an asset, so that blocks contain transactions.
 
 use std::time::Duration;
 
@@ -9,23 +8,23 @@ use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{inflation::Inflation, session::News};
+use super::{inflation::Inflation, session::DemoEvent};
 
-/// The wallet that the clients use on nodes that have several.
+/// The wallet that the clients use on nodes with several wallets.
 const WALLET: &str = "demo";
 /// One coin, in satoshi.
 const COIN: u64 = 100_000_000;
 
-/// Issues, moves and reissues until the demo ends or the node does not carry it.
+/// Issues, transfers and reissues until the demo ends or a call to a node fails.
 pub(crate) async fn run(
     nodes: Vec<NodeClient>,
     interval: Duration,
     inflation: Option<Inflation>,
-    news: mpsc::Sender<News>,
+    news: mpsc::Sender<DemoEvent>,
 ) {
     if let Err(reason) = trade(&nodes, interval, inflation.as_ref(), &news).await {
-        // The demo may be over.
-        let _ = news.send(News::ClientsStopped(reason)).await;
+        // The demo may have ended.
+        let _ = news.send(DemoEvent::ClientsStopped(reason)).await;
     }
 }
 
@@ -33,7 +32,7 @@ async fn trade(
     nodes: &[NodeClient],
     interval: Duration,
     inflation: Option<&Inflation>,
-    news: &mpsc::Sender<News>,
+    news: &mpsc::Sender<DemoEvent>,
 ) -> Result<(), String> {
     let [issuer, other] = match nodes {
         [first, second, ..] => [first, second],
@@ -41,22 +40,22 @@ async fn trade(
         [] => return Ok(()),
     };
     for node in [issuer, other] {
-        node.ensure_wallet(WALLET).await.map_err(said)?;
-        if node.dialect().await.map_err(said)? != Dialect::Ocean {
-            // A new wallet has not looked at the genesis block, where the first coins are.
+        node.ensure_wallet(WALLET).await.map_err(node_error)?;
+        if node.dialect().await.map_err(node_error)? != Dialect::Ocean {
+            // A new wallet has not scanned the genesis block, which creates the first coins.
             node.call::<Value>("rescanblockchain", &[])
                 .await
-                .map_err(said)?;
+                .map_err(node_error)?;
         }
     }
-    // The first coins are in a block that needs no signature.
-    wait_for_block(issuer, interval).await.map_err(said)?;
+    // The first coins are spendable once there is a block.
+    wait_for_block(issuer, interval).await.map_err(node_error)?;
     let asset = match inflation {
         Some(inflation) => {
             let settings = inflation.begin(issuer, other).await?;
             let asset = settings.asset().to_string();
-            // The demo may be over.
-            let _ = news.send(News::Issued(Box::new(settings))).await;
+            // The demo may have ended.
+            let _ = news.send(DemoEvent::Issued(Box::new(settings))).await;
             asset
         }
         None => {
@@ -64,39 +63,39 @@ async fn trade(
             issuer
                 .issue_asset(amount, tokens)
                 .await
-                .map_err(said)?
+                .map_err(node_error)?
                 .asset
         }
     };
-    tell(news, format!("a client issues 1000 of {}", short(&asset))).await;
+    report(news, format!("a client issues 1000 of {}", short(&asset))).await;
     let mut turn = 0u32;
     loop {
-        wait_for_block(issuer, interval).await.map_err(said)?;
+        wait_for_block(issuer, interval).await.map_err(node_error)?;
         turn += 1;
         if inflation.is_none() && turn.is_multiple_of(4) {
             issuer
                 .reissue_asset(&asset, Amount::from_sat(50 * COIN))
                 .await
-                .map_err(said)?;
-            tell(news, format!("a client reissues 50 of {}", short(&asset))).await;
+                .map_err(node_error)?;
+            report(news, format!("a client reissues 50 of {}", short(&asset))).await;
         } else {
-            let address = other.new_address().await.map_err(said)?;
-            send(issuer, &address, &asset).await.map_err(said)?;
+            let address = other.new_address().await.map_err(node_error)?;
+            send(issuer, &address, &asset).await.map_err(node_error)?;
         }
     }
 }
 
-/// What a node said.
-fn said(error: RpcError) -> String {
+/// Converts a node's error to text.
+fn node_error(error: RpcError) -> String {
     error.to_string()
 }
 
-async fn tell(news: &mpsc::Sender<News>, text: String) {
-    // The demo may be over.
-    let _ = news.send(News::Client(text)).await;
+async fn report(news: &mpsc::Sender<DemoEvent>, text: String) {
+    // The demo may have ended.
+    let _ = news.send(DemoEvent::Client(text)).await;
 }
 
-/// Sends one unit of an asset, by the parameters of the node's family.
+/// Sends one unit of an asset, with the parameters of the node's family.
 async fn send(node: &NodeClient, address: &str, asset: &str) -> Result<(), RpcError> {
     let params = match node.dialect().await? {
         Dialect::Ocean => json!([address, 1, "", "", false, asset]),
@@ -120,7 +119,7 @@ pub(crate) fn short(asset: &str) -> &str {
     asset.get(..8).unwrap_or(asset)
 }
 
-/// What a transaction does, in a few words.
+/// Describes a transaction in a few words.
 pub(crate) fn describe(transaction: &TransactionView<'_>) -> String {
     let issuing = transaction
         .inputs()
@@ -149,7 +148,7 @@ pub(crate) fn describe(transaction: &TransactionView<'_>) -> String {
     format!("moved {}", assets.join("+"))
 }
 
-/// An amount in coins, without the zeros at its end.
+/// Formats an amount in coins, without trailing zeros.
 fn in_coins(satoshi: u64) -> String {
     let text = Amount::from_sat(satoshi).to_string();
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

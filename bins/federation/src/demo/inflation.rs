@@ -1,5 +1,5 @@
-//! The demo's reissuance: an asset whose tokens belong to the federation, its schedule, and the audit
-//! at the end.
+//! The demo's reissuances: an asset whose reissuance tokens belong to the federation, its schedule, and
+//! the audit at the end.
 
 use std::time::Duration;
 
@@ -12,24 +12,20 @@ use federation_reissuance::{
     AssetSettings, Chain, Fee, Ledger, LedgerEvent, Rate, Schedule, TokenForm, TokenScript,
 };
 
-/// The name of local chains, whose addresses have the prefixes of custom ones.
+/// The name of local chains, which use the address prefixes of custom chains.
 const CHAIN: &str = "devnet";
 /// One coin, in satoshi.
 const COIN: u64 = 100_000_000;
-/// What a reissuance pays where the chain wants fees, in satoshi.
+/// The fee of a reissuance on chains with fees, in satoshi.
 const FEE: u64 = 1000;
 
-/// When it is made.
+/// Creates the schedule of the reissuances.
 pub(crate) fn schedule(rate: Rate, period: u32, interval: Duration) -> Result<Schedule, CliError> {
-    Schedule::new(rate, period, interval, BlockHeight::GENESIS).map_err(|error| {
-        CliError::usage(
-            error,
-            "choose --inflation-period and --interval that go together",
-        )
-    })
+    Schedule::new(rate, period, interval, BlockHeight::GENESIS)
+        .map_err(|error| CliError::usage(error, "choose another --inflation-period or --interval"))
 }
 
-/// What the demo's federation is to make.
+/// The reissuances of the demo's federation.
 #[derive(Debug, Clone)]
 pub(crate) struct Inflation {
     schedule: Schedule,
@@ -39,7 +35,7 @@ pub(crate) struct Inflation {
 }
 
 impl Inflation {
-    /// A schedule for a federation's chain.
+    /// Plans reissuances for a federation's chain.
     pub(crate) fn new(
         rate: Rate,
         period: u32,
@@ -54,7 +50,7 @@ impl Inflation {
         })
     }
 
-    /// Issues an asset, pays its tokens to the federation, and gives its settings.
+    /// Issues an asset, pays its tokens to the federation, and returns its settings.
     pub(crate) async fn begin(
         &self,
         issuer: &NodeClient,
@@ -70,17 +66,17 @@ impl Inflation {
         let fee = self.fees(issuer, &to.coins).await?;
         let address = other.new_address().await.map_err(|error| text(&error))?;
         let destination = script_of_address(&address, CHAIN, self.dialect)
-            .ok_or_else(|| format!("{address} is no address of the chain"))?;
+            .ok_or_else(|| format!("{address} is not an address of the chain"))?;
         let asset = issued
             .asset
             .parse()
-            .map_err(|_| "the node gave no asset id")?;
+            .map_err(|_| "the node returned a malformed asset id")?;
         AssetSettings::new(asset, self.schedule, destination, self.tokens.clone())
             .map(|settings| settings.with_fee(fee))
             .map_err(|error| text(&error))
     }
 
-    /// Pays coins for fees to the script; on Ocean reissuances pay none.
+    /// Pays coins to the script for fees; on Ocean, reissuances pay none.
     async fn fees(&self, issuer: &NodeClient, address: &str) -> Result<Option<Fee>, String> {
         if self.dialect == Dialect::Ocean {
             return Ok(None);
@@ -91,24 +87,26 @@ impl Inflation {
             .send_asset(address, Amount::from_sat(COIN), &asset)
             .await
             .map_err(failed)?;
-        let asset = asset.parse().map_err(|_| "the node gave no asset id")?;
+        let asset = asset
+            .parse()
+            .map_err(|_| "the node returned a malformed asset id")?;
         let amount = FEE;
         Ok(Some(Fee { asset, amount }))
     }
 }
 
-/// What an audit of the demo's chain found.
+/// The result of auditing the demo's chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Audit {
     pub(crate) paid: u32,
-    /// Points that were reached and not paid yet.
+    /// The reissuances that are due but not made yet.
     pub(crate) owed: usize,
-    /// Those of them for which there was time.
+    /// Those of them that should have been made by now.
     pub(crate) overdue: usize,
     pub(crate) differences: u32,
 }
 
-/// How many blocks a payment may take, where the period is shorter.
+/// The number of blocks that a reissuance may take if the period is shorter.
 const SETTLING: u32 = 5;
 
 #[derive(Default)]
@@ -134,7 +132,7 @@ impl Reading for Counted {
     }
 }
 
-/// Reads the chain of a node and checks every point.
+/// Reads the chain of a node and checks every reissuance.
 pub(crate) async fn audit(
     federation: &LocalFederation,
     settings: AssetSettings,

@@ -1,4 +1,4 @@
-//! The demo on a terminal: drawing, and what the keys do.
+//! The demo on a terminal: drawing and key presses.
 
 use federation_cli::CliError;
 use std::time::Duration;
@@ -7,40 +7,40 @@ use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEventKind, KeyModifie
 use tokio::sync::mpsc;
 
 use super::{
-    session::{End, Ended, Session, Wish},
-    state::Picture,
+    session::{FinishedDemo, Outcome, Session, UserCommand},
+    state::SharedState,
     view,
 };
 use crate::runtime::Stop;
 
-/// The pause between two pictures.
+/// The pause between two frames.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// How many wishes may wait until the federation is free for them.
-const WISHES: usize = 16;
+/// The number of commands that may wait to be executed.
+const MAX_COMMANDS: usize = 16;
 
-/// Runs the demo until it is over or the user quits.
-pub(crate) async fn run(mut session: Session, stop: &Stop) -> Result<Ended, CliError> {
-    let mut terminal = ratatui::try_init()
-        .map_err(|error| CliError::failure(error, "use --plain without a full terminal"))?;
-    let (wishing, wishes) = mpsc::channel(WISHES);
-    let picture = session.picture.clone();
-    // Each is one future to its end: what is being done to an operator is not dropped half way for a
-    // picture or a key.
+/// Runs the demo until it ends or the user quits.
+pub(crate) async fn run(mut session: Session, stop: &Stop) -> Result<FinishedDemo, CliError> {
+    let mut terminal = ratatui::try_init().map_err(|error| {
+        CliError::failure(error, "use --plain on a terminal without a live view")
+    })?;
+    let (command_sender, commands) = mpsc::channel(MAX_COMMANDS);
+    let shared = session.shared.clone();
+    // The session is one future that runs to its end: a frame or a key must not cancel a command halfway.
     let result = tokio::select! {
-        end = session.run(wishes, |_| Ok(())) => end,
-        drawn = draw(&picture, wishing, &mut terminal) => drawn.map(|()| End::Quit),
-        _ = stop.asked() => Ok(End::Stopped),
+        end = session.run(commands, |_| Ok(())) => end,
+        drawn = draw(&shared, command_sender, &mut terminal) => drawn.map(|()| Outcome::Quit),
+        _ = stop.requested() => Ok(Outcome::Stopped),
     };
     ratatui::restore();
     let end = result?;
     Ok(session.close(end))
 }
 
-/// Draws, and hands on what the keys ask for, until one asks to quit.
+/// Draws the view and forwards the user's commands until the user quits.
 async fn draw(
-    picture: &Picture,
-    wishes: mpsc::Sender<Wish>,
+    shared: &SharedState,
+    commands: mpsc::Sender<UserCommand>,
     terminal: &mut ratatui::DefaultTerminal,
 ) -> Result<(), CliError> {
     let mut keys = read_keys();
@@ -48,17 +48,17 @@ async fn draw(
     let mut frame = tokio::time::interval(FRAME);
     loop {
         tokio::select! {
-            Some(key) = keys.recv() => match press(picture, key, &mut chosen) {
+            Some(key) = keys.recv() => match press(shared, key, &mut chosen) {
                 Pressed::Quit => return Ok(()),
-                Pressed::Wish(wish) => {
-                    if wishes.try_send(wish).is_err() {
-                        picture.tell("one thing after the other: press it again".to_owned());
+                Pressed::Command(command) => {
+                    if commands.try_send(command).is_err() {
+                        shared.add_news("busy: press the key again".to_owned());
                     }
                 }
                 Pressed::Nothing => {}
             },
             _ = frame.tick() => {
-                let state = picture.now();
+                let state = shared.now();
                 terminal
                     .draw(|frame| view::draw(frame, &state, chosen))
                     .map_err(|error| CliError::failure(error, "use --plain"))?;
@@ -67,7 +67,7 @@ async fn draw(
     }
 }
 
-/// Reads keys on a thread of its own, since the terminal blocks. It ends with the program.
+/// Reads keys on a separate thread, because reading blocks. The thread ends with the program.
 fn read_keys() -> mpsc::Receiver<KeyCode> {
     let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {
@@ -89,17 +89,17 @@ fn read_keys() -> mpsc::Receiver<KeyCode> {
     receiver
 }
 
-/// What a key asks for.
+/// The meaning of a key press.
 enum Pressed {
     Nothing,
     Quit,
-    Wish(Wish),
+    Command(UserCommand),
 }
 
-fn press(picture: &Picture, key: KeyCode, chosen: &mut usize) -> Pressed {
-    let operators = &picture.now().operators;
+fn press(shared: &SharedState, key: KeyCode, chosen: &mut usize) -> Pressed {
+    let operators = &shared.now().operators;
     let count = operators.len();
-    let wish = match key {
+    let command = match key {
         KeyCode::Char('q') | KeyCode::Esc => return Pressed::Quit,
         KeyCode::Down => {
             *chosen = (*chosen + 1) % count;
@@ -109,12 +109,12 @@ fn press(picture: &Picture, key: KeyCode, chosen: &mut usize) -> Pressed {
             *chosen = (*chosen + count - 1) % count;
             return Pressed::Nothing;
         }
-        KeyCode::Char(' ') if operators[*chosen].running => Wish::Stop(*chosen),
-        KeyCode::Char(' ') => Wish::Restart(*chosen),
-        KeyCode::Char('k') if operators[*chosen].running => Wish::Kill(*chosen),
-        KeyCode::Char('c') => Wish::Cut(*chosen),
-        KeyCode::Char('h') => Wish::Heal(*chosen),
+        KeyCode::Char(' ') if operators[*chosen].running => UserCommand::Stop(*chosen),
+        KeyCode::Char(' ') => UserCommand::Restart(*chosen),
+        KeyCode::Char('k') if operators[*chosen].running => UserCommand::Kill(*chosen),
+        KeyCode::Char('c') => UserCommand::Cut(*chosen),
+        KeyCode::Char('h') => UserCommand::Heal(*chosen),
         _ => return Pressed::Nothing,
     };
-    Pressed::Wish(wish)
+    Pressed::Command(command)
 }

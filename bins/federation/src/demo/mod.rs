@@ -1,4 +1,4 @@
-//! `federation demo`: a whole federation on this machine, with a crash and a comeback.
+//! `federation demo`: demonstrates a whole federation on this machine, with a crash and a recovery.
 
 mod block;
 mod clients;
@@ -22,46 +22,46 @@ use federation_roster::FederationError;
 
 use self::{
     inflation::Inflation,
-    session::{Acts, Session},
+    session::{DemoOptions, Session},
     state::DemoState,
 };
 use crate::cli::DemoArgs;
 
-/// How many blocks a demo makes when nobody watches it live.
+/// The number of blocks of a demo without a live view.
 const BLOCKS: u32 = 20;
 
-/// How the demo is shown.
+/// The output of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Show {
+pub(crate) enum OutputMode {
     /// The live view.
     Live,
     /// Log lines.
     Plain,
-    /// One line of JSON for each block.
+    /// One line of JSON per block.
     Json,
 }
 
-/// The smallest majority.
+/// Returns the smallest majority.
 pub(crate) const fn majority(operators: u8) -> u8 {
     operators / 2 + 1
 }
 
-/// Runs the demo until its blocks are made, the user quits, or the chain stands still.
+/// Runs the demo until all its blocks are made, the user quits, or the chain stands still.
 pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
-    let show = if args.json {
-        Show::Json
+    let mode = if args.json {
+        OutputMode::Json
     } else if args.plain || !std::io::stdout().is_terminal() {
-        Show::Plain
+        OutputMode::Plain
     } else {
-        Show::Live
+        OutputMode::Live
     };
     let config = local_config(args)?;
     if let Some(rate) = args.inflation_rate {
         inflation::schedule(rate, args.inflation_period, args.interval)?;
     }
-    let blocks = match (args.blocks, show) {
+    let blocks = match (args.blocks, mode) {
         (Some(blocks), _) => Some(blocks),
-        (None, Show::Live) => None,
+        (None, OutputMode::Live) => None,
         (None, _) => Some(BLOCKS),
     };
     crate::runtime::multi_thread()?.until_stopped(async |stop| {
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
         }
         let federation = tokio::select! {
             federation = LocalFederation::start(config) => federation.map_err(failed)?,
-            _ = stop.asked() => return Ok(ExitCode::SUCCESS),
+            _ = stop.requested() => return Ok(ExitCode::SUCCESS),
         };
         let names = federation.federation().operators().iter();
         let names = names.map(|operator| operator.name.clone()).collect();
@@ -81,16 +81,16 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
             .map(|rate| Inflation::new(rate, args.inflation_period, args.interval, &federation))
             .transpose()?;
         let asked_for_inflation = inflation.is_some();
-        let acts = Acts {
+        let options = DemoOptions {
             crash: !args.no_crash,
             inflation,
         };
-        let session = Session::new(federation, state, acts, blocks, args.interval);
-        let ended = match show {
-            Show::Live => live::run(session, &stop).await?,
-            Show::Plain | Show::Json => plain::run(session, show, &stop).await?,
+        let session = Session::new(federation, state, options, blocks, args.interval);
+        let ended = match mode {
+            OutputMode::Live => live::run(session, &stop).await?,
+            OutputMode::Plain | OutputMode::Json => plain::run(session, mode, &stop).await?,
         };
-        summary::tell(ended, show, asked_for_inflation, &stop).await
+        summary::print(ended, mode, asked_for_inflation, &stop).await
     })
 }
 
@@ -103,8 +103,8 @@ fn local_config(args: &DemoArgs) -> Result<LocalConfig, CliError> {
     if let Some(program) = &args.elementsd {
         if dialect(args) == Dialect::Ocean {
             return Err(CliError::usage(
-                "elementsd runs no Ocean chain",
-                "use --dialect elements or dynafed with --elementsd, or give --oceand",
+                "elementsd cannot run an Ocean chain",
+                "use --dialect elements or dynafed, or --oceand",
             ));
         }
         config = config.with_nodes(NodeKind::Process(program.clone()));
@@ -115,8 +115,8 @@ fn local_config(args: &DemoArgs) -> Result<LocalConfig, CliError> {
             .is_some_and(|dialect| Dialect::from(dialect) != Dialect::Ocean)
         {
             return Err(CliError::usage(
-                "oceand runs Ocean chains only",
-                "leave --dialect away, or give --elementsd",
+                "oceand can only run Ocean chains",
+                "omit --dialect, or use --elementsd",
             ));
         }
         config = config
@@ -126,7 +126,7 @@ fn local_config(args: &DemoArgs) -> Result<LocalConfig, CliError> {
     Ok(config)
 }
 
-/// The block format of the chain.
+/// Returns the block format of the chain.
 fn dialect(args: &DemoArgs) -> Dialect {
     match (&args.oceand, args.dialect) {
         (Some(_), _) => Dialect::Ocean,
@@ -152,30 +152,30 @@ fn title(args: &DemoArgs) -> String {
     )
 }
 
-/// An error of the local federation, with what to do about it.
+/// Converts an error of the local federation.
 pub(crate) fn failed(error: federation_local::LocalError) -> CliError {
-    let cure = match &error {
+    let help = match &error {
         federation_local::LocalError::Federation(FederationError::NoInterval) => {
-            return CliError::usage(error, "give --interval of 100ms or more");
+            return CliError::usage(error, "use an --interval of 100ms or more");
         }
         federation_local::LocalError::Federation(_)
         | federation_local::LocalError::Threshold(_)
         | federation_local::LocalError::Script(_) => {
             return CliError::usage(
                 error,
-                "choose --threshold above half of --operators, and not above them",
+                "choose a --threshold of more than half of --operators, and at most all of them",
             );
         }
         federation_local::LocalError::Process(_) => {
-            "check that the program is the right node, and look at its output"
+            "check that the program is the right node, and see its output"
         }
         _ => "try again, with RUST_LOG=info for more",
     };
-    CliError::failure(error, cure)
+    CliError::failure(error, help)
 }
 
-/// How long a chain may be without a block before it counts as standing still.
+/// Returns the time without a block after which a chain counts as standing still.
 pub(crate) fn patience(interval: Duration) -> Duration {
-    // A machine that does other things as well may take its time for a block.
+    // A busy machine may take long for a block.
     (interval * 10).max(Duration::from_secs(120))
 }

@@ -1,57 +1,62 @@
-//! The demo without a terminal: log lines, or one line of JSON for each block.
+//! The demo without a live view: log lines, or one line of JSON per block.
 
-use federation_cli::{CliError, out};
+use federation_cli::{BUG, CliError, out};
 use tokio::sync::mpsc;
 
 use super::{
-    Show,
-    session::{End, Ended, Session},
-    state::{BlockRow, Picture},
+    OutputMode,
+    session::{FinishedDemo, Outcome, Session},
+    state::{BlockRow, SharedState},
 };
 use crate::runtime::Stop;
 
 /// Runs the demo to its end.
-pub(crate) async fn run(mut session: Session, show: Show, stop: &Stop) -> Result<Ended, CliError> {
-    let picture = session.picture.clone();
-    if show == Show::Plain {
-        out::line(&picture.now().title)?;
+pub(crate) async fn run(
+    mut session: Session,
+    mode: OutputMode,
+    stop: &Stop,
+) -> Result<FinishedDemo, CliError> {
+    let shared = session.shared.clone();
+    if mode == OutputMode::Plain {
+        out::line(&shared.now().title)?;
     }
-    // Nobody wishes for anything.
-    let (_, wishes) = mpsc::channel(1);
-    let mut told = 0;
-    let tell = |block: Option<&BlockRow>| {
-        if show == Show::Plain {
-            tell_news(&picture, &mut told)?;
+    // There are no user commands.
+    let (_, commands) = mpsc::channel(1);
+    let mut printed = 0;
+    let print = |block: Option<&BlockRow>| {
+        if mode == OutputMode::Plain {
+            print_news(&shared, &mut printed)?;
         }
         match block {
-            Some(block) => out::line(&match show {
-                Show::Json => serde_json::to_string(block)
-                    .map_err(|e| CliError::failure(e, "this is a bug: please report it"))?,
-                _ => describe(&picture, block),
+            Some(block) => out::line(&match mode {
+                OutputMode::Json => {
+                    serde_json::to_string(block).map_err(|error| CliError::failure(error, BUG))?
+                }
+                _ => describe(&shared, block),
             }),
             None => Ok(()),
         }
     };
     let end = tokio::select! {
-        end = session.run(wishes, tell) => end?,
-        _ = stop.asked() => End::Stopped,
+        end = session.run(commands, print) => end?,
+        _ = stop.requested() => Outcome::Stopped,
     };
     Ok(session.close(end))
 }
 
-/// Prints the news since the last time.
-fn tell_news(picture: &Picture, told: &mut u64) -> Result<(), CliError> {
+/// Prints the news since the previous call.
+fn print_news(shared: &SharedState, printed: &mut u64) -> Result<(), CliError> {
     let lines: Vec<String> = {
-        let state = picture.now();
-        let fresh = usize::try_from(state.told - *told).unwrap_or(usize::MAX);
-        *told = state.told;
+        let state = shared.now();
+        let fresh = usize::try_from(state.news_count - *printed).unwrap_or(usize::MAX);
+        *printed = state.news_count;
         state.news.iter().take(fresh).rev().cloned().collect()
     };
     lines.iter().try_for_each(|line| out::line(line))
 }
 
-fn describe(picture: &Picture, block: &BlockRow) -> String {
-    let seconds = picture.now().began.elapsed().as_secs_f32();
+fn describe(shared: &SharedState, block: &BlockRow) -> String {
+    let seconds = shared.now().began.elapsed().as_secs_f32();
     let assets = if block.assets.is_empty() {
         String::new()
     } else {

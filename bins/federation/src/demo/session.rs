@@ -1,4 +1,4 @@
-//! The demo's course: what happens in the federation, and what the demo does to it.
+//! The course of the demo: events of the federation, and actions on it.
 
 use std::{
     collections::VecDeque,
@@ -17,54 +17,54 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use super::{
     block, clients,
     inflation::Inflation,
-    state::{BlockRow, DemoState, Picture},
+    state::{BlockRow, DemoState, SharedState},
 };
 
-/// How often it is looked whether the demo is over.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often to check whether the demo has ended.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// After how many blocks an operator is killed, and after how many more it comes back.
+/// The number of blocks after which an operator is killed, and the number after which it restarts.
 const CRASH_AFTER: u32 = 4;
-const BACK_AFTER: u32 = 5;
+const RESTART_AFTER: u32 = 5;
 
-/// Something that came from an operator, or from the demo's clients.
-pub(crate) enum News {
+/// An event of an operator or of the demo's clients.
+pub(crate) enum DemoEvent {
     Operator(usize, OperatorEvent),
-    /// An operator has ended, of whose starts it was this one.
-    Ended(usize, u32),
+    /// An operator has ended; the number says which of its starts this was.
+    OperatorEnded(usize, u32),
     Client(String),
-    /// The clients cannot go on.
+    /// The clients have stopped because of an error.
     ClientsStopped(String),
-    /// An asset whose tokens belong to the federation now.
+    /// An asset was issued whose tokens belong to the federation.
     Issued(Box<AssetSettings>),
 }
 
-/// What the demo does besides making blocks.
-pub(crate) struct Acts {
-    /// Kills an operator, and lets it come back.
+/// What the demo does in addition to making blocks.
+pub(crate) struct DemoOptions {
+    /// Kill an operator and restart it.
     pub(crate) crash: bool,
-    /// Reissues an asset.
+    /// Reissue an asset.
     pub(crate) inflation: Option<Inflation>,
 }
 
-/// What the user asks for, of an operator by its place.
+/// A command of the user, for an operator by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum UserCommand {
     Stop(usize),
     Restart(usize),
     Kill(usize),
-    /// Cut its link to the next one that it still has a link to.
+    /// Cut its link to the next operator that it is still linked to.
     Cut(usize),
-    /// Mend all its links.
+    /// Heal all its links.
     Heal(usize),
 }
 
 /// Why the demo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum Outcome {
     Done,
     Quit,
-    /// By a signal.
+    /// Stopped by a signal.
     Stopped,
     StoodStill,
 }
@@ -72,25 +72,25 @@ pub(crate) enum End {
 /// A running demo.
 pub(crate) struct Session {
     pub(super) federation: LocalFederation,
-    pub(crate) picture: Picture,
-    news: mpsc::Receiver<News>,
-    to_news: mpsc::Sender<News>,
+    pub(crate) shared: SharedState,
+    events: mpsc::Receiver<DemoEvent>,
+    event_sender: mpsc::Sender<DemoEvent>,
     clients: JoinHandle<()>,
-    /// How often each operator was started.
+    /// The number of starts of each operator.
     pub(super) starts: Vec<u32>,
-    /// Who has yet to start again to take the asset in.
+    /// The operators that must still restart to load the asset.
     to_restart: VecDeque<usize>,
-    /// What went wrong, which nobody had asked for.
+    /// The failures that the user did not cause.
     failures: Vec<String>,
     crash: bool,
     victim: Option<(usize, u32)>,
-    came_back: bool,
+    restarted: bool,
     blocks: Option<u32>,
     interval: Duration,
     first_height: Option<u32>,
     /// What the federation reissues, once issued.
     reissued: Option<AssetSettings>,
-    /// The last point that was seen paid.
+    /// The height of the last reissuance.
     last_point: Option<BlockHeight>,
 }
 
@@ -98,36 +98,36 @@ impl Session {
     pub(crate) fn new(
         federation: LocalFederation,
         state: DemoState,
-        acts: Acts,
+        options: DemoOptions,
         blocks: Option<u32>,
         interval: Duration,
     ) -> Self {
-        let (to_news, news) = mpsc::channel(4096);
+        let (event_sender, events) = mpsc::channel(4096);
         let nodes = (0..federation.federation().size())
             .map(|index| federation.node(index).client().clone())
             .collect();
         let clients = tokio::spawn(clients::run(
             nodes,
             interval,
-            acts.inflation,
-            to_news.clone(),
+            options.inflation,
+            event_sender.clone(),
         ));
         let size = federation.federation().size();
-        let picture = Picture::new(state);
-        picture.tell(format!("{size} operators start"));
+        let shared = SharedState::new(state);
+        shared.add_news(format!("starting {size} operators"));
         let mut session = Self {
-            // Without an operator to spare, a crash would only stop the chain.
-            crash: acts.crash && federation.federation().tolerated_absent() > 0,
+            // If no operator may be absent, a crash would only stop the chain.
+            crash: options.crash && federation.federation().tolerated_absent() > 0,
             federation,
-            picture,
-            news,
-            to_news,
+            shared,
+            events,
+            event_sender,
             clients,
             starts: vec![0; size],
             to_restart: VecDeque::new(),
             failures: Vec::new(),
             victim: None,
-            came_back: false,
+            restarted: false,
             blocks,
             interval,
             first_height: None,
@@ -140,7 +140,7 @@ impl Session {
         session
     }
 
-    /// Hands on an operator's events from now on.
+    /// Forwards an operator's events from now on.
     fn listen(&mut self, index: usize) {
         let Some(handle) = self.federation.operator(index) else {
             return;
@@ -149,13 +149,17 @@ impl Session {
         let mut status = handle.status();
         self.starts[index] += 1;
         let start = self.starts[index];
-        self.picture.now().operators[index].running = true;
-        let to_news = self.to_news.clone();
+        self.shared.now().operators[index].running = true;
+        let event_sender = self.event_sender.clone();
         tokio::spawn(async move {
             loop {
                 match events.recv().await {
                     Ok(event) => {
-                        if to_news.send(News::Operator(index, event)).await.is_err() {
+                        if event_sender
+                            .send(DemoEvent::Operator(index, event))
+                            .await
+                            .is_err()
+                        {
                             return;
                         }
                     }
@@ -164,80 +168,84 @@ impl Session {
                 }
             }
         });
-        let to_news = self.to_news.clone();
+        let event_sender = self.event_sender.clone();
         tokio::spawn(async move {
             while status.changed().await.is_ok() {}
-            // The demo may be over.
-            let _ = to_news.send(News::Ended(index, start)).await;
+            // The demo may have ended.
+            let _ = event_sender
+                .send(DemoEvent::OperatorEnded(index, start))
+                .await;
         });
     }
 
-    /// Runs the demo to its end, and tells what happens, and each new block.
+    /// Runs the demo to its end, and calls `output` after each event, with the block if there is a new one.
     ///
-    /// Not to be dropped before but to end the demo: an operator may be between its stop and its start.
+    /// Dropping the future must end the demo: an operator may be between stop and start.
     pub(crate) async fn run(
         &mut self,
-        mut wishes: mpsc::Receiver<Wish>,
-        mut tell: impl FnMut(Option<&BlockRow>) -> Result<(), CliError>,
-    ) -> Result<End, CliError> {
-        let mut look = tokio::time::interval(LOOK);
+        mut commands: mpsc::Receiver<UserCommand>,
+        mut output: impl FnMut(Option<&BlockRow>) -> Result<(), CliError>,
+    ) -> Result<Outcome, CliError> {
+        let mut check = tokio::time::interval(CHECK_INTERVAL);
         loop {
             let restarts = !self.to_restart.is_empty();
             let block = tokio::select! {
                 biased;
-                Some(wish) = wishes.recv() => {
-                    self.grant(wish).await;
+                Some(command) = commands.recv() => {
+                    self.execute(command).await;
                     None
                 }
-                Some(news) = self.news.recv() => self.take(news).await,
+                Some(event) = self.events.recv() => self.on_event(event).await,
                 () = std::future::ready(()), if restarts => {
                     self.restart_next().await;
                     None
                 }
-                _ = look.tick() => {
-                    // They end by an error, which they tell, or by a panic.
+                _ = check.tick() => {
+                    // They end with an error, which they report, or by a panic.
                     if self.clients.is_finished() && self.failures.is_empty() {
                         self.fail("the clients stopped".to_owned());
                     }
                     None
                 }
             };
-            tell(block.as_ref())?;
+            output(block.as_ref())?;
             if let Some(end) = self.end() {
                 return Ok(end);
             }
         }
     }
 
-    pub(super) async fn grant(&mut self, wish: Wish) {
-        match wish {
-            Wish::Stop(index) => self.stop(index).await,
-            Wish::Restart(index) => self.restart(index).await,
-            Wish::Kill(index) => self.kill(index).await,
-            Wish::Cut(index) => self.cut(index),
-            Wish::Heal(index) => self.heal(index),
+    pub(super) async fn execute(&mut self, command: UserCommand) {
+        match command {
+            UserCommand::Stop(index) => self.stop(index).await,
+            UserCommand::Restart(index) => self.restart(index).await,
+            UserCommand::Kill(index) => self.kill(index).await,
+            UserCommand::Cut(index) => self.cut(index),
+            UserCommand::Heal(index) => self.heal(index),
         }
     }
 
-    /// What comes of news; a new block if it was one.
-    pub(super) async fn take(&mut self, news: News) -> Option<BlockRow> {
-        match news {
-            News::Client(text) => self.picture.tell(text),
-            News::ClientsStopped(reason) => self.fail(format!("the clients stop: {reason}")),
-            News::Issued(settings) => self.reissue(*settings),
-            News::Ended(index, start) => self.ended(index, start).await,
-            News::Operator(index, event) => return self.happened(index, event).await,
+    /// Handles an event; returns the block if it brought a new one.
+    pub(super) async fn on_event(&mut self, event: DemoEvent) -> Option<BlockRow> {
+        match event {
+            DemoEvent::Client(text) => self.shared.add_news(text),
+            DemoEvent::ClientsStopped(reason) => {
+                self.fail(format!("the clients stopped: {reason}"))
+            }
+            DemoEvent::Issued(settings) => self.reissue(*settings),
+            DemoEvent::OperatorEnded(index, start) => self.ended(index, start).await,
+            DemoEvent::Operator(index, event) => return self.on_operator_event(index, event).await,
         }
         None
     }
 
-    /// Something went wrong that nobody had asked for.
+    /// Records a failure that the user did not cause.
     fn fail(&mut self, what: String) {
-        self.picture.tell(what.clone());
+        self.shared.add_news(what.clone());
         self.failures.push(what);
     }
 
-    /// An operator is not there any more.
+    /// Handles the end of an operator.
     async fn ended(&mut self, index: usize, start: u32) {
         if self.starts[index] != start || self.federation.operator(index).is_none() {
             return;
@@ -247,18 +255,18 @@ impl Session {
             Ok(()) => String::new(),
             Err(error) => format!(": {error}"),
         };
-        self.picture.now().operators[index].running = false;
-        self.fail(format!("{name} stopped by itself{reason}"));
+        self.shared.now().operators[index].running = false;
+        self.fail(format!("{name} stopped unexpectedly{reason}"));
     }
 
     pub(super) fn name(&self, index: usize) -> String {
-        self.picture.now().operators[index].name.clone()
+        self.shared.now().operators[index].name.clone()
     }
 
-    async fn happened(&mut self, index: usize, event: OperatorEvent) -> Option<BlockRow> {
+    async fn on_operator_event(&mut self, index: usize, event: OperatorEvent) -> Option<BlockRow> {
         if let Some(handle) = self.federation.operator(index) {
             let status = handle.status().borrow().clone();
-            let row = &mut self.picture.now().operators[index];
+            let row = &mut self.shared.now().operators[index];
             row.height = status.height;
             row.round = status.round.to_u32();
             row.phase = phase(status.phase).to_owned();
@@ -269,26 +277,26 @@ impl Session {
                 return self.finished(index, &report).await;
             }
             OperatorEvent::Protocol(Event::Alarm(alarm)) => {
-                let text = alarm_text(&alarm);
-                let mut state = self.picture.now();
-                state.tell(format!("{name}: {text}"));
+                let text = describe_alarm(&alarm);
+                let mut state = self.shared.now();
+                state.add_news(format!("{name}: {text}"));
                 state.operators[index].alarm = Some(text);
             }
             OperatorEvent::StandsStill(standstill) => {
                 let reason = standstill.reason(self.federation.federation());
-                let mut state = self.picture.now();
+                let mut state = self.shared.now();
                 if state.standstill.is_none() {
-                    state.tell(format!("{name}: the chain stands still: {reason}"));
+                    state.add_news(format!("{name}: the chain is at a standstill: {reason}"));
                 }
                 state.standstill = Some(reason);
             }
             OperatorEvent::Node(NodeState::Down(reason)) => {
-                self.picture
-                    .tell(format!("{name}: its node does not answer: {reason}"));
+                self.shared
+                    .add_news(format!("{name}: node unreachable: {reason}"));
             }
             OperatorEvent::Evidence { culprit, height } => {
                 let culprit = self.federation.federation().name(culprit);
-                self.picture.tell(format!(
+                self.shared.add_news(format!(
                     "{name}: evidence against {culprit} at height {height}"
                 ));
             }
@@ -301,8 +309,8 @@ impl Session {
                 self.last_point = Some(point);
                 let amount = Amount::from_sat(amount);
                 let asset = asset.to_string();
-                self.picture.tell(format!(
-                    "the federation makes {amount} of {} for point {point}",
+                self.shared.add_news(format!(
+                    "the federation reissues {amount} of {} for height {point}",
                     clients::short(&asset)
                 ));
             }
@@ -311,11 +319,11 @@ impl Session {
         None
     }
 
-    /// Every operator takes the asset into its files and starts again, one after the other.
+    /// Configures the asset in every operator, and restarts them one after the other.
     fn reissue(&mut self, settings: AssetSettings) {
         let asset = settings.asset().to_string();
-        self.picture.tell(format!(
-            "its reissuance tokens belong to the federation: operators start again to make more of {}",
+        self.shared.add_news(format!(
+            "its reissuance tokens belong to the federation: restarting the operators to reissue {}",
             clients::short(&asset)
         ));
         self.federation.set_reissuance(vec![settings.clone()]);
@@ -323,7 +331,7 @@ impl Session {
         self.to_restart = (0..self.starts.len()).collect();
     }
 
-    /// The next operator starts again. Who does not run has the asset when it is started.
+    /// Restarts the next operator. One that is not running loads the asset when it starts.
     async fn restart_next(&mut self) {
         if let Some(index) = self.to_restart.pop_front()
             && self.federation.operator(index).is_some()
@@ -336,9 +344,9 @@ impl Session {
     async fn finished(&mut self, index: usize, report: &HeightReport) -> Option<BlockRow> {
         let took = report.until_submitted.or(report.until_finished).map(millis);
         {
-            let mut state = self.picture.now();
+            let mut state = self.shared.now();
             state.operators[index].last_ms = took;
-            state.saw_hash(report.height, report.hash);
+            state.record_hash(report.height, report.hash);
             if state.has_block(report.height) {
                 return None;
             }
@@ -346,34 +354,34 @@ impl Session {
         let row = match block::row(&self.federation, index, report, took).await {
             Ok(row) => row,
             Err(error) => {
-                self.fail(format!("a block cannot be shown: {error}"));
+                self.fail(format!("cannot read a block: {error}"));
                 return None;
             }
         };
         self.first_height.get_or_insert(row.height);
-        self.picture.now().add_block(row.clone());
-        self.play(row.height).await;
+        self.shared.now().add_block(row.clone());
+        self.run_script(row.height).await;
         Some(row)
     }
 
-    /// The demo's own acts: a crash, and a comeback.
-    async fn play(&mut self, height: u32) {
-        // One operator at a time is away.
+    /// Performs the demo's own actions: a crash and a recovery.
+    async fn run_script(&mut self, height: u32) {
+        // Only one operator is absent at a time.
         if !self.crash || !self.to_restart.is_empty() {
             return;
         }
-        let finished = self.picture.now().finished;
+        let finished = self.shared.now().finished;
         match self.victim {
             None if finished >= CRASH_AFTER => {
-                // The next leader, so that its absence is felt.
+                // The next leader, so that its absence shows.
                 let roster = self.federation.federation();
                 let next = BlockHeight::new(height + 2);
                 let victim = roster.leader(next, federation_roster::Round::FIRST).index();
                 self.kill(victim).await;
                 self.victim = Some((victim, finished));
             }
-            Some((victim, at)) if !self.came_back && finished >= at + BACK_AFTER => {
-                self.came_back = true;
+            Some((victim, at)) if !self.restarted && finished >= at + RESTART_AFTER => {
+                self.restarted = true;
                 self.restart(victim).await;
             }
             _ => {}
@@ -382,26 +390,26 @@ impl Session {
 
     pub(super) async fn kill(&mut self, index: usize) {
         self.federation.kill_operator(index).await;
-        self.gone(index, "was killed");
+        self.mark_stopped(index, "was killed");
     }
 
     async fn stop(&mut self, index: usize) {
         match self.federation.stop_operator(index).await {
-            Ok(()) => self.gone(index, "was stopped"),
+            Ok(()) => self.mark_stopped(index, "was stopped"),
             Err(error) => {
-                self.picture.now().operators[index].running = false;
+                self.shared.now().operators[index].running = false;
                 let name = self.name(index);
-                self.fail(format!("{name} stopped by itself: {error}"));
+                self.fail(format!("{name} stopped unexpectedly: {error}"));
             }
         }
     }
 
-    fn gone(&self, index: usize, what: &str) {
-        let mut state = self.picture.now();
+    fn mark_stopped(&self, index: usize, what: &str) {
+        let mut state = self.shared.now();
         let row = &mut state.operators[index];
         row.running = false;
         let name = row.name.clone();
-        state.tell(format!("{name} {what}"));
+        state.add_news(format!("{name} {what}"));
     }
 
     async fn restart(&mut self, index: usize) {
@@ -412,30 +420,30 @@ impl Session {
         match self.federation.start_operator(index).await {
             Ok(()) => {
                 self.listen(index);
-                self.picture.tell(format!("{name} is back"));
+                self.shared.add_news(format!("{name} is running again"));
             }
-            Err(error) => self.fail(format!("{name} does not start: {error}")),
+            Err(error) => self.fail(format!("{name} failed to start: {error}")),
         }
     }
 
-    /// Whether the demo is over, and why.
-    fn end(&self) -> Option<End> {
-        let state = self.picture.now();
+    /// Returns why the demo has ended; none if it has not.
+    fn end(&self) -> Option<Outcome> {
+        let state = self.shared.now();
         if self.blocks.is_some_and(|blocks| state.finished >= blocks) {
-            return Some(End::Done);
+            return Some(Outcome::Done);
         }
-        // Who watches can mend it, and decides how long to wait.
+        // In the live view the user can act, and decides how long to wait.
         self.blocks?;
         let last = state.last_block.unwrap_or(state.began);
-        (last.elapsed() > super::patience(self.interval)).then_some(End::StoodStill)
+        (last.elapsed() > super::patience(self.interval)).then_some(Outcome::StoodStill)
     }
 
-    /// Stops the clients and hands out what is left.
-    pub(crate) fn close(self, end: End) -> Ended {
+    /// Stops the clients and returns the finished demo.
+    pub(crate) fn close(self, end: Outcome) -> FinishedDemo {
         self.clients.abort();
-        Ended {
+        FinishedDemo {
             federation: self.federation,
-            picture: self.picture,
+            shared: self.shared,
             end,
             ended: Instant::now(),
             first_height: self.first_height,
@@ -445,15 +453,15 @@ impl Session {
     }
 }
 
-/// A demo that is over.
-pub(crate) struct Ended {
+/// A demo that has ended.
+pub(crate) struct FinishedDemo {
     pub(crate) federation: LocalFederation,
-    pub(crate) picture: Picture,
-    pub(crate) end: End,
+    pub(crate) shared: SharedState,
+    pub(crate) end: Outcome,
     pub(crate) ended: Instant,
     pub(crate) first_height: Option<u32>,
     pub(crate) reissued: Option<AssetSettings>,
-    /// What went wrong, which nobody had asked for.
+    /// The failures that the user did not cause.
     pub(crate) failures: Vec<String>,
 }
 
@@ -463,8 +471,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 
 const fn phase(phase: Phase) -> &'static str {
     match phase {
-        Phase::NoTip => "waits for node",
-        Phase::Waiting => "waits",
+        Phase::NoTip => "needs node",
+        Phase::Waiting => "waiting",
         Phase::Propose => "proposing",
         Phase::Prevote => "prevoted",
         Phase::Precommit => "precommitted",
@@ -473,10 +481,10 @@ const fn phase(phase: Phase) -> &'static str {
     }
 }
 
-fn alarm_text(alarm: &Alarm) -> String {
+fn describe_alarm(alarm: &Alarm) -> String {
     match alarm {
         Alarm::NodeBehind { tip, last_final } => {
-            format!("its node is at {tip}, behind {last_final}")
+            format!("its node is behind: at {tip} of {last_final}")
         }
         other => other.to_string(),
     }

@@ -1,4 +1,4 @@
-//! What the demo shows: the federation as one picture, filled from the operators' events.
+//! The state that the demo displays, updated from the operators' events.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,114 +9,114 @@ use std::{
 use federation_chain::{BlockHash, BlockHeight};
 use serde::Serialize;
 
-/// How many blocks the picture keeps.
+/// The number of blocks kept for display.
 const KEPT_BLOCKS: usize = 64;
-/// How many news lines the picture keeps.
+/// The number of news items kept for display.
 const KEPT_NEWS: usize = 64;
 
-/// The picture, to be drawn while the federation is at work.
+/// The shared state, drawn while the federation runs.
 #[derive(Debug, Clone)]
-pub(crate) struct Picture(Arc<Mutex<DemoState>>);
+pub(crate) struct SharedState(Arc<Mutex<DemoState>>);
 
-impl Picture {
+impl SharedState {
     pub(crate) fn new(state: DemoState) -> Self {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// What it shows now. Not to be held while something is waited for.
+    /// Locks the current state. Must not be held across an await.
     pub(crate) fn now(&self) -> MutexGuard<'_, DemoState> {
-        // Each change is whole before anything can panic.
+        // Every change completes before anything can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line of news.
-    pub(crate) fn tell(&self, news: String) {
-        self.now().tell(news);
+    /// Adds a news item.
+    pub(crate) fn add_news(&self, news: String) {
+        self.now().add_news(news);
     }
 }
 
-/// One operator, as seen from outside.
+/// One operator, as displayed.
 #[derive(Debug, Clone)]
 pub(crate) struct OperatorRow {
     /// Its name in the roster.
     pub(crate) name: String,
-    /// Whether it runs.
+    /// Whether it is running.
     pub(crate) running: bool,
-    /// The height that it works on.
+    /// The height that it is working on.
     pub(crate) height: BlockHeight,
     /// The round of that height.
     pub(crate) round: u32,
-    /// What it does now.
+    /// Its current phase.
     pub(crate) phase: String,
-    /// Milliseconds from its last height's start to the block on its node.
+    /// The milliseconds from the start of its last height to the block on its node.
     pub(crate) last_ms: Option<u64>,
-    /// Blocks that hold its signature, of those it could have signed since the demo began.
+    /// The number of blocks with its signature since the demo started.
     pub(crate) signed: u32,
     /// The last alarm, if any.
     pub(crate) alarm: Option<String>,
 }
 
-/// One finished block: also the demo's line of JSON.
+/// One block; also the demo's line of JSON.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct BlockRow {
     /// Its height.
     pub(crate) height: u32,
-    /// Its hash, as RPC shows it.
+    /// Its hash, as displayed by RPC.
     pub(crate) hash: String,
-    /// The round that decided it.
+    /// The round in which it was decided.
     pub(crate) round: u32,
     /// Who proposed it.
     pub(crate) leader: String,
-    /// Whose signatures it holds, in the order of the script.
+    /// The operators whose signatures it contains, in the script's order.
     pub(crate) signers: Vec<String>,
-    /// Milliseconds from the height's start to the submit, at the operator that was first.
+    /// The milliseconds from the height's start to the submission, at the first operator.
     pub(crate) ms: u64,
-    /// How many transactions it holds, the coinbase among them.
+    /// The number of its transactions, including the coinbase.
     pub(crate) transactions: usize,
-    /// What the transactions did with assets.
+    /// What its transactions did with assets.
     pub(crate) assets: Vec<String>,
 }
 
 /// A link between two operators that the user has cut.
 pub(crate) type Link = (usize, usize);
 
-/// The federation as one picture.
+/// The state of the federation, as displayed.
 #[derive(Debug, Clone)]
 pub(crate) struct DemoState {
-    /// What runs, in one line.
+    /// A one-line description of the demo.
     pub(crate) title: String,
     /// M.
     pub(crate) threshold: usize,
     /// The time from one block to the next.
     pub(crate) interval: Duration,
-    /// When the demo began.
+    /// When the demo started.
     pub(crate) began: Instant,
-    /// The operators, by their place in the roster.
+    /// The operators, by index in the roster.
     pub(crate) operators: Vec<OperatorRow>,
-    /// The last blocks, newest first.
+    /// The latest blocks, newest first.
     pub(crate) blocks: VecDeque<BlockRow>,
-    /// What happened, newest first.
+    /// The latest news, newest first.
     pub(crate) news: VecDeque<String>,
-    /// How many news there have been.
-    pub(crate) told: u64,
+    /// The number of news items so far.
+    pub(crate) news_count: u64,
     /// Links cut by the user.
     pub(crate) cut: Vec<Link>,
-    /// The hash that each height has, to see a fork.
+    /// The hash at each height, to detect a fork.
     hashes: BTreeMap<u32, BlockHash>,
     /// Heights at which two nodes had different blocks.
     pub(crate) forks: Vec<u32>,
-    /// When the last block came.
+    /// When the last block arrived.
     pub(crate) last_block: Option<Instant>,
     /// The longest time between two blocks, in milliseconds.
     pub(crate) longest_gap_ms: u64,
-    /// Blocks that were finished.
+    /// The number of blocks so far.
     pub(crate) finished: u32,
-    /// What an operator said last of why the chain stands still.
+    /// The last reason that an operator reported for a standstill.
     pub(crate) standstill: Option<String>,
 }
 
 impl DemoState {
-    /// A picture of operators that have not begun yet.
+    /// Creates the state before any operator has started.
     pub(crate) fn new(
         title: String,
         threshold: usize,
@@ -144,7 +144,7 @@ impl DemoState {
             operators,
             blocks: VecDeque::new(),
             news: VecDeque::new(),
-            told: 0,
+            news_count: 0,
             cut: Vec::new(),
             hashes: BTreeMap::new(),
             forks: Vec::new(),
@@ -155,21 +155,21 @@ impl DemoState {
         }
     }
 
-    /// Remembers what one node holds at a height; a second hash is a fork.
-    pub(crate) fn saw_hash(&mut self, height: BlockHeight, hash: BlockHash) {
+    /// Records the block of one node at a height; a second hash is a fork.
+    pub(crate) fn record_hash(&mut self, height: BlockHeight, hash: BlockHash) {
         let known = *self.hashes.entry(height.to_u32()).or_insert(hash);
         if known != hash && !self.forks.contains(&height.to_u32()) {
             self.forks.push(height.to_u32());
-            self.tell(format!("FORK at height {height}: {known} and {hash}"));
+            self.add_news(format!("FORK at height {height}: {known} and {hash}"));
         }
     }
 
-    /// Whether a block of this height is in the picture already.
+    /// Whether there is already a block of this height.
     pub(crate) fn has_block(&self, height: BlockHeight) -> bool {
         self.blocks.iter().any(|b| b.height == height.to_u32())
     }
 
-    /// Adds a block that some operator was the first to finish.
+    /// Adds a block, reported by the first operator to finish it.
     pub(crate) fn add_block(&mut self, block: BlockRow) {
         let now = Instant::now();
         if let Some(last) = self.last_block.replace(now) {
@@ -187,13 +187,13 @@ impl DemoState {
         self.blocks.truncate(KEPT_BLOCKS);
     }
 
-    /// How long ago the last block came, or the demo began.
+    /// Returns the time since the last block, or since the start of the demo.
     pub(crate) fn since_last_block(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.last_block.unwrap_or(self.began))
     }
 
-    /// Why the chain stands still, if it does: as operators do, the picture says so after two
-    /// intervals, and not sooner than three seconds after a block is due.
+    /// Returns why the chain is at a standstill; none if it is not. Like operators, this reports it after two
+    /// intervals, but not before three seconds after a block is due.
     pub(crate) fn standstill(&self, now: Instant) -> Option<String> {
         let patience = (self.interval * 2).max(self.interval + Duration::from_secs(3));
         if self.since_last_block(now) < patience {
@@ -208,31 +208,31 @@ impl DemoState {
             .collect();
         if running < self.threshold {
             return Some(format!(
-                "{running} of the {} that must sign run; stopped: {}",
+                "{running} of the {} that must sign are running; stopped: {}",
                 self.threshold,
                 stopped.join(", ")
             ));
         }
-        if let Some(said) = &self.standstill {
-            return Some(said.clone());
+        if let Some(reason) = &self.standstill {
+            return Some(reason.clone());
         }
         let links = match self.cut.len() {
             0 => String::new(),
             1 => "; a link is cut".to_owned(),
             cut => format!("; {cut} links are cut"),
         };
-        Some(format!("{running} operators run{links}"))
+        Some(format!("{running} operators are running{links}"))
     }
 
-    /// Adds a line of news.
-    pub(crate) fn tell(&mut self, news: String) {
+    /// Adds a news item.
+    pub(crate) fn add_news(&mut self, news: String) {
         let seconds = self.began.elapsed().as_secs_f32();
         self.news.push_front(format!("{seconds:7.1} s  {news}"));
         self.news.truncate(KEPT_NEWS);
-        self.told += 1;
+        self.news_count += 1;
     }
 
-    /// Who leads the round that most running operators are in, if any runs.
+    /// Returns the leader of the foremost running operator's round; none if no operator is running.
     pub(crate) fn leader(&self) -> Option<usize> {
         let front = self
             .operators
@@ -255,29 +255,29 @@ mod tests {
     }
 
     #[test]
-    fn a_standstill_is_told_after_two_intervals_with_who_is_missing() {
+    fn a_standstill_is_reported_after_two_intervals_with_the_stopped_operators() {
         let mut state = state();
         state.operators[1].running = true;
         let at = |seconds| state.began + Duration::from_secs(seconds);
         assert_eq!(
             state.standstill(at(4)),
             None,
-            "an absent leader takes a round"
+            "an absent leader costs a round"
         );
-        let why = state.standstill(at(5)).expect("it stands still");
-        assert_eq!(why, "1 of the 2 that must sign run; stopped: a, c");
+        let why = state.standstill(at(5)).expect("a standstill");
+        assert_eq!(why, "1 of the 2 that must sign are running; stopped: a, c");
     }
 
     #[test]
-    fn with_enough_running_the_operators_themselves_say_why() {
+    fn with_enough_operators_running_their_own_reason_is_shown() {
         let mut state = state();
         for operator in &mut state.operators {
             operator.running = true;
         }
         state.cut = vec![(0, 1), (0, 2)];
         let later = state.began + Duration::from_secs(60);
-        let why = |state: &DemoState| state.standstill(later).expect("it stands still");
-        assert_eq!(why(&state), "3 operators run; 2 links are cut");
+        let why = |state: &DemoState| state.standstill(later).expect("a standstill");
+        assert_eq!(why(&state), "3 operators are running; 2 links are cut");
         state.standstill = Some("heard 1 of the 2 that must sign; absent: b, c".to_owned());
         assert!(why(&state).contains("absent: b, c"));
     }
@@ -286,15 +286,15 @@ mod tests {
     fn two_hashes_at_one_height_are_a_fork() {
         let mut state = state();
         let height = BlockHeight::new(3);
-        state.saw_hash(height, BlockHash::from_bytes([1; 32]));
-        state.saw_hash(height, BlockHash::from_bytes([1; 32]));
+        state.record_hash(height, BlockHash::from_bytes([1; 32]));
+        state.record_hash(height, BlockHash::from_bytes([1; 32]));
         assert!(state.forks.is_empty());
-        state.saw_hash(height, BlockHash::from_bytes([2; 32]));
+        state.record_hash(height, BlockHash::from_bytes([2; 32]));
         assert_eq!(state.forks, [3]);
     }
 
     #[test]
-    fn the_leader_is_of_the_foremost_running_operator() {
+    fn the_leader_is_that_of_the_foremost_running_operator() {
         let mut state = state();
         assert_eq!(state.leader(), None);
         state.operators[0].running = true;

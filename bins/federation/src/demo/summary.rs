@@ -1,4 +1,4 @@
-//! How a demo ended: a last line, and the exit code.
+//! The end of a demo: its summary and exit code.
 
 use federation_cli::{CliError, out};
 use std::{process::ExitCode, time::Duration};
@@ -7,102 +7,102 @@ use federation_local::LocalError;
 use serde_json::json;
 
 use super::{
-    Show, failed,
+    OutputMode, failed,
     inflation::{Audit, audit},
-    session::{End, Ended, millis},
+    session::{FinishedDemo, Outcome, millis},
     state::DemoState,
 };
 use crate::runtime::Stop;
 
-/// How long the nodes may take to be asked for the last time after a signal.
-const LAST_LOOK: Duration = Duration::from_millis(300);
+/// How long the last query of the nodes may take after a signal.
+const LAST_QUERY: Duration = Duration::from_millis(300);
 
-/// What the nodes hold at the end.
-struct Found {
-    /// Up to which height they hold the same.
+/// The nodes' chains at the end.
+struct ChainsFound {
+    /// The height up to which they are the same.
     common: u32,
     forked: Option<u32>,
     audit: Option<Audit>,
 }
 
-/// Checks that all nodes hold one chain, stops everything, and says how it went.
-pub(crate) async fn tell(
-    ended: Ended,
-    show: Show,
+/// Checks that all nodes have the same chain, stops everything, and prints the summary.
+pub(crate) async fn print(
+    ended: FinishedDemo,
+    mode: OutputMode,
     asked_for_inflation: bool,
     stop: &Stop,
 ) -> Result<ExitCode, CliError> {
-    // After a signal there is no time to stop nodes kindly: they are ended when they are dropped.
-    let found = if stop.is_asked() {
-        let looked = tokio::time::timeout(LAST_LOOK, look(&ended)).await;
-        looked.ok().transpose()
+    // After a signal there is no time to stop the nodes gracefully: they are killed when dropped.
+    let found = if stop.is_requested() {
+        let queried = tokio::time::timeout(LAST_QUERY, query_nodes(&ended)).await;
+        queried.ok().transpose()
     } else {
         tokio::select! {
-            found = look(&ended) => found.map(Some),
-            _ = stop.asked() => Ok(None),
+            found = query_nodes(&ended) => found.map(Some),
+            _ = stop.requested() => Ok(None),
         }
     };
-    let state = ended.picture.now().clone();
-    tell_totals(
+    let state = ended.shared.now().clone();
+    print_totals(
         &ended,
         &state,
-        show,
+        mode,
         found.as_ref().ok().and_then(Option::as_ref),
     )?;
     let problems = problems(&ended, &state, &found);
     for problem in &problems {
         out::note(&format!("error: {problem}"));
     }
-    if let Ok(Some(Found { audit, .. })) = &found
+    if let Ok(Some(ChainsFound { audit, .. })) = &found
         && asked_for_inflation
         && audit.is_none_or(|audit| audit.paid == 0)
-        && ended.end == End::Done
+        && ended.end == Outcome::Done
         && problems.is_empty()
     {
-        out::note("no point of the schedule was reached: --blocks with a greater number shows one");
+        out::note("no reissuance was due: increase --blocks to see one");
     }
-    if !stop.is_asked() {
+    if !stop.is_requested() {
         tokio::select! {
             () = ended.federation.stop() => {}
-            _ = stop.asked() => {}
+            _ = stop.requested() => {}
         }
     }
     if problems.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     Err(CliError::failure(
-        "the demo did not go as it should",
+        "the demo failed",
         "try again, with RUST_LOG=info for more",
     ))
 }
 
-/// Asks all nodes for what they hold.
-async fn look(ended: &Ended) -> Result<Found, CliError> {
+/// Queries the chains of all nodes.
+async fn query_nodes(ended: &FinishedDemo) -> Result<ChainsFound, CliError> {
     let chain = ended.federation.check_one_chain().await;
     let audit = match &ended.reissued {
         Some(settings) => Some(audit(&ended.federation, settings.clone()).await?),
         None => None,
     };
     let (common, forked) = match chain {
-        Ok(height) => (height, ended.picture.now().forks.first().copied()),
+        Ok(height) => (height, ended.shared.now().forks.first().copied()),
         Err(LocalError::Fork(height)) => (height.saturating_sub(1), Some(height)),
         Err(error) => return Err(failed(error)),
     };
-    Ok(Found {
+    Ok(ChainsFound {
         common,
         forked,
         audit,
     })
 }
 
-/// All that went wrong.
+/// Lists everything that went wrong.
 fn problems(
-    ended: &Ended,
+    ended: &FinishedDemo,
     state: &DemoState,
-    found: &Result<Option<Found>, CliError>,
+    found: &Result<Option<ChainsFound>, CliError>,
 ) -> Vec<String> {
     let mut problems = ended.failures.clone();
-    if ended.end == End::StoodStill {
+    if ended.end == Outcome::StoodStill {
         let took = millis(
             ended
                 .ended
@@ -120,7 +120,7 @@ fn problems(
             if let Some(audit) = found.audit {
                 if audit.overdue > 0 {
                     problems.push(format!(
-                        "{} points of the schedule were not paid",
+                        "{} reissuances of the schedule were not made",
                         audit.overdue
                     ));
                 }
@@ -136,16 +136,16 @@ fn problems(
     problems
 }
 
-fn tell_totals(
-    ended: &Ended,
+fn print_totals(
+    ended: &FinishedDemo,
     state: &DemoState,
-    show: Show,
-    found: Option<&Found>,
+    mode: OutputMode,
+    found: Option<&ChainsFound>,
 ) -> Result<(), CliError> {
     let seconds = ended.ended.duration_since(state.began).as_secs_f32();
     let retried = state.blocks.iter().filter(|block| block.round > 0).count();
     let audit = found.and_then(|found| found.audit);
-    if show == Show::Json {
+    if mode == OutputMode::Json {
         let summary = json!({
             "summary": {
                 "blocks": state.finished,
@@ -155,7 +155,7 @@ fn tell_totals(
                 "longest_gap_ms": state.longest_gap_ms,
                 "later_rounds": retried,
                 "forked_at": found.and_then(|found| found.forked),
-                "stood_still": ended.end == End::StoodStill,
+                "stood_still": ended.end == Outcome::StoodStill,
                 "failures": ended.failures,
                 "reissuances": audit.map(|audit| json!({
                     "paid": audit.paid,
@@ -168,12 +168,12 @@ fn tell_totals(
         return out::line(&summary.to_string());
     }
     let chain = match found {
-        Some(Found {
+        Some(ChainsFound {
             forked: Some(height),
             ..
         }) => format!("FORKED at height {height}"),
-        Some(Found { common, .. }) => format!("one chain on all nodes up to height {common}"),
-        None => "the nodes were not asked at the end".to_owned(),
+        Some(ChainsFound { common, .. }) => format!("one chain on all nodes up to height {common}"),
+        None => "the nodes were not queried at the end".to_owned(),
     };
     out::line(&format!(
         "{} blocks in {seconds:.1} s, {retried} of the last {} in a later round, longest gap {} ms, {chain}",
@@ -189,7 +189,7 @@ fn tell_totals(
     }) = audit
     {
         out::line(&format!(
-            "audit: {paid} points paid as scheduled, {owed} owed, {differences} differences"
+            "audit: {paid} reissuances as scheduled, {owed} due, {differences} differences"
         ))?;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! The live view of the demo on a terminal. Made for 80 columns and 24 lines, and any number of
-//! operators: what does not fit is counted, or ends in `…`.
+//! The demo's live view on a terminal. Designed for 80 columns, 24 lines and any number of operators:
+//! what does not fit is counted, or cut off with `…`.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,21 @@ use ratatui::{
 
 use super::state::{BlockRow, DemoState, OperatorRow};
 
-const KEYS: &str = " up/down choose   space stop/restart   k kill   c cut a link   h heal   q quit";
+const KEYS: &str = " up/down select   space stop/restart   k kill   c cut a link   h heal   q quit";
 
-/// Lines that the blocks and the news have at least, borders and header included.
+/// The minimum number of lines for the blocks and the news, including borders and header.
 const LEAST_BLOCKS: u16 = 4;
 const LEAST_NEWS: u16 = 3;
-/// And those that they like to have.
+/// The preferred number of lines.
 const FAIR_BLOCKS: u16 = 6;
 const FAIR_NEWS: u16 = 7;
 
-/// Draws the whole picture.
+/// Draws the view.
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &DemoState, chosen: usize) {
     draw_at(frame, state, chosen, Instant::now());
 }
 
-/// Draws the picture as it is at a time.
+/// Draws the view as of a given time.
 fn draw_at(frame: &mut Frame<'_>, state: &DemoState, chosen: usize, now: Instant) {
     let area = frame.area();
     let head = head(state, now, usize::from(area.width));
@@ -59,7 +59,7 @@ fn draw_at(frame: &mut Frame<'_>, state: &DemoState, chosen: usize, now: Instant
     );
 }
 
-/// What runs, and how it goes: both count on while nothing happens.
+/// The title and the state of the chain; its times advance even while nothing happens.
 fn head(state: &DemoState, now: Instant, width: usize) -> Vec<Line<'static>> {
     let title = fit(&state.title, width.saturating_sub(13));
     let mut lines = vec![Line::from(vec![
@@ -78,7 +78,7 @@ fn head(state: &DemoState, now: Instant, width: usize) -> Vec<Line<'static>> {
     });
     let last = match state.last_block {
         Some(_) => format!("last {} ago", seconds(since)),
-        None => format!("none for {}", seconds(since)),
+        None => format!("none yet after {}", seconds(since)),
     };
     lines.push(Line::from(vec![
         Span::raw(format!(
@@ -89,10 +89,10 @@ fn head(state: &DemoState, now: Instant, width: usize) -> Vec<Line<'static>> {
         health,
     ]));
     if let Some(why) = state.standstill(now) {
-        let text = format!(" STANDS STILL for {}: {why}", seconds(since));
+        let text = format!(" STANDSTILL for {}: {why}", seconds(since));
         let style = Style::new().fg(Color::White).bg(Color::Red);
-        let told = wrap(&text, width.max(20), 3);
-        lines.extend(told.into_iter().map(|line| Line::styled(line, style)));
+        let wrapped = wrap(&text, width.max(20), 3);
+        lines.extend(wrapped.into_iter().map(|line| Line::styled(line, style)));
     }
     lines
 }
@@ -100,7 +100,7 @@ fn head(state: &DemoState, now: Instant, width: usize) -> Vec<Line<'static>> {
 fn draw_operators(frame: &mut Frame<'_>, area: Rect, state: &DemoState, chosen: usize) {
     let count = state.operators.len();
     let room = usize::from(area.height.saturating_sub(3)).max(1);
-    // The chosen one is always to be seen.
+    // The selected operator is always visible.
     let first = (chosen + 1)
         .saturating_sub(room)
         .min(count.saturating_sub(room));
@@ -122,7 +122,7 @@ fn draw_operators(frame: &mut Frame<'_>, area: Rect, state: &DemoState, chosen: 
     let title = if room < count {
         let stopped = state.operators.iter().filter(|o| !o.running).count();
         format!(
-            " operators {} to {} of {count}: {} must sign, {stopped} stopped; up/down for the others ",
+            " operators {} to {} of {count}: {} must sign, {stopped} stopped; up/down to scroll ",
             first + 1,
             first + room,
             state.threshold
@@ -270,7 +270,7 @@ fn draw_blocks(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
     frame.render_widget(table, area);
 }
 
-/// Who signed a block: by name, or by number where there is no room for the names.
+/// Lists a block's signers by name, or by number if the names do not fit.
 fn signers(state: &DemoState, block: &BlockRow, room: usize) -> String {
     let names = block.signers.join(" ");
     if names.chars().count() <= room {
@@ -285,7 +285,7 @@ fn signers(state: &DemoState, block: &BlockRow, room: usize) -> String {
     ranges(&numbers)
 }
 
-/// Numbers in ascending order, neighbours put together: `1-3 5 8-9`.
+/// Formats ascending numbers as ranges: `1-3 5 8-9`.
 fn ranges(numbers: &[usize]) -> String {
     let runs = numbers.chunk_by(|one, next| one + 1 == *next);
     let runs = runs.filter_map(|run| match run {
@@ -304,7 +304,7 @@ fn draw_news(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
         .iter()
         .map(|news| wrap(news, width, room))
         .collect();
-    // Whole ones only.
+    // Only items that fit whole.
     let mut lines = 0;
     let shown = all
         .iter()
@@ -316,7 +316,7 @@ fn draw_news(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
     let title = if shown == state.news.len() {
         " news ".to_owned()
     } else {
-        format!(" news: the last {shown} of {} ", state.told)
+        format!(" news: the last {shown} of {} ", state.news_count)
     };
     let text: Vec<Line<'_>> = all
         .into_iter()
@@ -332,7 +332,7 @@ fn draw_news(frame: &mut Frame<'_>, area: Rect, state: &DemoState) {
     );
 }
 
-/// A text in so many columns, with a sign where it was cut.
+/// Cuts a text to a number of columns, marked with `…`.
 fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -344,8 +344,8 @@ fn fit(text: &str, width: usize) -> String {
     cut
 }
 
-/// A text in lines of so many columns, broken between words; what is beyond the last line is cut with
-/// a sign.
+/// Wraps a text at words into lines of a number of columns; what exceeds the last line is cut off with
+/// `…`.
 fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
     let mut wrapped: Vec<String> = Vec::new();
     let mut current: Option<String> = None;
@@ -366,7 +366,7 @@ fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
     wrapped.iter().map(|line| fit(line, width)).collect()
 }
 
-/// What something took, in at most eight columns.
+/// Formats a duration in at most eight columns.
 fn took(ms: u64) -> String {
     match ms {
         0..10_000 => format!("{ms} ms"),

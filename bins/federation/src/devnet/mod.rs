@@ -1,7 +1,7 @@
-//! `federation devnet`: embedded nodes, for operators or alone.
+//! `federation devnet`: runs embedded nodes, for operators or standalone.
 
-mod alone;
-mod of_operator;
+mod operator_node;
+mod standalone;
 
 use std::{
     fs::OpenOptions,
@@ -20,28 +20,28 @@ use serde::Serialize;
 
 use crate::{cli::DevnetArgs, runtime};
 
-/// The user of a cookie, as the nodes have it.
+/// The user name in a cookie file, as the nodes define it.
 const COOKIE_USER: &str = "__cookie__";
 
-/// Runs the nodes until it is told to stop.
+/// Runs the nodes until stopped.
 pub(crate) fn run(args: &DevnetArgs) -> Result<ExitCode, CliError> {
     if args.node_conf.is_some() && args.operators.len() > 1 {
         return Err(CliError::usage(
-            "--node-conf is of one node, and there are several operators",
+            "--node-conf applies to one node, but there are several operators",
             "run `federation devnet` once for each of them",
         ));
     }
     runtime::multi_thread()?.until_stopped(async |stop| {
         if args.operators.is_empty() {
-            return alone::run(&args.alone, args.json, &stop).await;
+            return standalone::run(&args.alone, args.json, &stop).await;
         }
         let mut nodes = Vec::new();
         for path in &args.operators {
-            let node = of_operator::start(path, args.node_conf.as_deref()).await?;
-            node.tell(args.json)?;
+            let node = operator_node::start(path, args.node_conf.as_deref()).await?;
+            node.print(args.json)?;
             nodes.push(node);
         }
-        stop.asked().await;
+        stop.requested().await;
         for node in nodes {
             node.stop().await;
         }
@@ -49,18 +49,18 @@ pub(crate) fn run(args: &DevnetArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-/// A node that runs, and what is told of it.
+/// A running node.
 struct Running {
     node: DevNode,
-    told: Told,
-    /// Removed when the node is stopped.
+    info: NodeInfo,
+    /// Deleted when the node stops.
     cookie: Option<Cookie>,
 }
 
-/// What is told of a node.
+/// The printed description of a node.
 #[derive(Debug, Clone, Serialize)]
-struct Told {
-    /// Whose it is, if it is an operator's.
+struct NodeInfo {
+    /// The operator that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     operator: Option<String>,
     url: String,
@@ -73,7 +73,7 @@ struct Told {
     height: u32,
 }
 
-impl Told {
+impl NodeInfo {
     fn new(node: &DevNode, dialect: Dialect, chain: &str, cookie: Option<&Cookie>) -> Self {
         Self {
             operator: None,
@@ -89,15 +89,15 @@ impl Told {
 }
 
 impl Running {
-    fn tell(&self, json: bool) -> Result<(), CliError> {
-        let told = &self.told;
+    fn print(&self, json: bool) -> Result<(), CliError> {
+        let info = &self.info;
         if json {
-            return out::json(told);
+            return out::json(info);
         }
-        let whose = told.operator.as_deref().unwrap_or("devnet");
+        let whose = info.operator.as_deref().unwrap_or("devnet");
         out::line(&format!(
             "{whose}: {} ({}, chain {}, at height {})",
-            told.url, told.dialect, told.chain, told.height
+            info.url, info.dialect, info.chain, info.height
         ))
     }
 
@@ -107,7 +107,7 @@ impl Running {
     }
 }
 
-/// A cookie file, as nodes write it: there while the node runs.
+/// A cookie file, which exists while the node runs.
 #[derive(Debug)]
 struct Cookie {
     path: PathBuf,
@@ -115,7 +115,7 @@ struct Cookie {
 }
 
 impl Cookie {
-    /// A new one, not written yet.
+    /// Creates a cookie, without writing it yet.
     fn new(path: &Path) -> Self {
         let mut secret = [0; 32];
         thread_rng().fill_bytes(&mut secret);
@@ -129,13 +129,13 @@ impl Cookie {
         let failed = |error: std::io::Error| {
             CliError::failure(
                 format!("cannot write the cookie {}: {error}", self.path.display()),
-                "check who may write there",
+                "check the folder's permissions",
             )
         };
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        // Not the file of before, whose mode may be another.
+        // Not over an old file, which may have other permissions.
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed(error));
@@ -154,25 +154,23 @@ impl Cookie {
 
 impl Drop for Cookie {
     fn drop(&mut self) {
-        // It may not have been written.
+        // It may not have been written yet.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Why a node does not run.
+/// Converts the error of a node that does not start.
 fn failed(error: DevNodeError) -> CliError {
-    let cure = match &error {
+    let help = match &error {
         DevNodeError::Genesis(_) => return CliError::usage(error, "choose another --chain"),
         DevNodeError::Rules(_) => "check the script and con_max_block_sig_size",
         DevNodeError::Listen { .. } => {
-            "stop what listens there, such as a real node, or choose another port"
+            "stop the program that listens there, such as a real node, or choose another port"
         }
-        DevNodeError::Store(_) => {
-            "choose a folder that can be written, and that no other node has open"
-        }
+        DevNodeError::Store(_) => "choose a writable folder that no other node uses",
         _ => {
-            "it was made with other settings: remove its devnet folder, and the operators' stores with it"
+            "the folder was created with other settings: delete the devnet folder, together with the operators' stores"
         }
     };
-    CliError::failure(error, cure)
+    CliError::failure(error, help)
 }

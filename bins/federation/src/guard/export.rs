@@ -1,4 +1,4 @@
-//! `federation guard export`.
+//! `federation guard export`: writes the guard's record to a signed file.
 
 use std::{fs::File, io::Write, path::Path, process::ExitCode};
 
@@ -6,40 +6,40 @@ use federation_cli::{CliError, out};
 use federation_signer::{GuardRecord, GuardRecordKind, GuardStanding, SignedGuardRecord};
 use tempfile::NamedTempFile;
 
-use super::{Place, import_error, lock_key, show::now, store_error};
+use super::{OperatorFiles, import_error, lock_key, show::now, store_error};
 use crate::{keys, run::with_causes, runtime};
 
-/// Writes the file, after this guard was marked as moved away if it is a transfer.
+/// Writes the file; for a transfer, marks this guard as moved away first.
 ///
-/// In an order that leaves at most one machine on which the key signs: the file is complete and
-/// synced under another name, then the guard is retired, durably, and only then the file gets its
-/// name. When a crash comes in between, asking again writes the same record.
-pub(super) fn run(place: &Place, path: &Path, copy: bool) -> Result<ExitCode, CliError> {
-    if !copy && place.needs_all() {
+/// The order ensures that the key signs on at most one machine: the complete file is synced under a
+/// temporary name, then the guard is durably retired, and only then the file gets its name. After a
+/// crash in between, repeating the export writes the same record.
+pub(super) fn run(files: &OperatorFiles, path: &Path, copy: bool) -> Result<ExitCode, CliError> {
+    if !copy && files.needs_all() {
         return Err(CliError::failure(
-            "every operator of this federation must sign each block, and one whose guard was \
-             imported begins as an observer, so the chain would stand still",
+            "every operator of this federation must sign each block, and one with an imported guard \
+             starts as an observer, so the chain would stop",
             "move the whole store folder to the other machine instead: `federation help another-machine`",
         ));
     }
     if path.exists() {
         return Err(CliError::failure(
-            format!("`{}` is there already", path.display()),
-            "give --out a new file",
+            format!("`{}` already exists", path.display()),
+            "choose a new file with --out",
         ));
     }
-    let _key = lock_key(&place.pin.block_key)?;
-    let store = place.open_existing().map_err(|error| store_error(&error))?;
+    let _key = lock_key(&files.pin.block_key)?;
+    let store = files.open_existing().map_err(|error| store_error(&error))?;
     let held = store.held().map_err(|error| store_error(&error))?;
-    place.check_agreed(held.state.highest_final())?;
+    files.check_agreed(held.state.highest_final())?;
     let (moved, record) = if copy {
-        let record = held.copy(place.pin, now());
+        let record = held.copy(files.pin, now());
         (held, record.map_err(|error| import_error(&error))?)
     } else {
-        held.transfer(place.pin, now())
+        held.transfer(files.pin, now())
             .map_err(|error| import_error(&error))?
     };
-    let signed = sign(place, record.clone())?;
+    let signed = sign(files, record.clone())?;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -52,46 +52,46 @@ pub(super) fn run(place: &Place, path: &Path, copy: bool) -> Result<ExitCode, Cl
         .map_err(|error| error.error)
         .and_then(|_| File::open(folder)?.sync_all())
         .map_err(|error| cannot_write(path, &error))?;
-    tell(path, &record)?;
+    report(path, &record)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(path: &Path, record: &GuardRecord) -> Result<(), CliError> {
+fn report(path: &Path, record: &GuardRecord) -> Result<(), CliError> {
     let path = path.display();
     let number = record.number;
     match record.kind {
         GuardRecordKind::Transfer => {
             out::line(&format!(
-                "wrote {path}: transfer number {number}. The key signs no more on this machine."
+                "wrote {path}: transfer number {number}. The key no longer signs on this machine."
             ))?;
             out::line(&format!(
-                "On the other machine: `federation guard import {path}`, once; then destroy the file."
+                "Import it once on the other machine, `federation guard import {path}`, then destroy the file."
             ))
         }
         GuardRecordKind::Copy => out::line(&format!(
-            "wrote {path}: a copy. What is signed from now on is not in it."
+            "wrote {path}: a copy. It does not contain what is signed from now on."
         )),
     }
 }
 
-fn sign(place: &Place, record: GuardRecord) -> Result<SignedGuardRecord, CliError> {
-    let identity = keys::open_identity(&place.config)?;
+fn sign(files: &OperatorFiles, record: GuardRecord) -> Result<SignedGuardRecord, CliError> {
+    let identity = keys::open_identity(&files.config)?;
     let signing = identity.sign_envelope(record.signing_digest());
     let signature = runtime::current_thread()?
         .block_on(signing)
         .map_err(|error| CliError::failure(with_causes(&error), "check [keys.identity]"))?;
     let signed = record.with_signature(signature);
-    // Before anything is changed: nobody would take a file of another identity key.
-    place.verified(signed.clone()).map_err(|_| {
+    // Before anything changes: nobody would accept a file signed by another identity key.
+    files.verified(signed.clone()).map_err(|_| {
         CliError::failure(
-            "the identity key is not the one that the roster has for this operator",
-            "give the key that belongs to this operator",
+            "the identity key is not this operator's in the roster",
+            "configure this operator's key in [keys.identity]",
         )
     })?;
     Ok(signed)
 }
 
-/// Writes and syncs a file that has no name yet that anybody looks for.
+/// Writes and syncs the file under a temporary name.
 fn write(folder: &Path, signed: &SignedGuardRecord) -> std::io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(signed.encode().as_bytes())?;
@@ -102,6 +102,6 @@ fn write(folder: &Path, signed: &SignedGuardRecord) -> std::io::Result<NamedTemp
 fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
     CliError::failure(
         format!("cannot write `{}`: {error}", path.display()),
-        "choose a place that can be written with --out, and ask again: the record is the same",
+        "choose a writable place with --out and repeat the export: the record will be the same",
     )
 }

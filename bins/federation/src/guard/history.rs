@@ -1,4 +1,4 @@
-//! What the chain says about the block key, and whether the node is where the chain is.
+//! What the node's chain says about the block key, and whether the node is up to date.
 
 use std::time::Duration;
 
@@ -6,29 +6,28 @@ use federation_chain::{BlockHash, BlockHeight, Header, UnixTime};
 use federation_cli::CliError;
 use federation_ocean_rpc::{Node, NodeClient};
 
-use super::{Place, repair::Wish, show::now};
+use super::{OperatorFiles, repair::RepairOptions, show::now};
 
-/// A tip that is older than so many intervals, and what clocks may differ by, is not taken for the
-/// chain's.
+/// A tip older than this many intervals, plus the drift of clocks, may not be the chain's.
 const OLD: u32 = 10;
 const DRIFT: Duration = Duration::from_secs(10);
 
-/// The node's tip and the highest header that it knows, once it is known to be on this chain.
+/// The state of a node on this chain.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct NodeView {
     pub(super) tip: BlockHeight,
     pub(super) hash: BlockHash,
     pub(super) headers: BlockHeight,
     pub(super) peers: u32,
     is_downloading: bool,
     tip_time: UnixTime,
-    /// None without a block.
+    /// None if the chain has no block yet.
     first_block_time: Option<UnixTime>,
 }
 
-impl Seen {
-    /// Why the node's tip may not be the chain's, if it may not. Whether a node that does not know of
-    /// later blocks is behind, or the chain stands still, only others can tell.
+impl NodeView {
+    /// Returns why the node's tip may not be the chain's; none if it is. If the node does not know later
+    /// blocks, only the other operators can tell whether it is behind or the chain has stopped.
     pub(super) fn behind(&self, interval: Duration, margin: u32, now: UnixTime) -> Option<String> {
         if self.headers > self.tip {
             return Some(self.missing_blocks());
@@ -48,14 +47,14 @@ impl Seen {
             ""
         };
         Some(format!(
-            "the node {download}has a tip, {}, that is {} s old; by its schedule the chain can be at \
+            "the node {download}has tip {}, which is {} s old; by its schedule the chain may be at \
              height {scheduled}",
             self.tip,
             age.as_secs()
         ))
     }
 
-    /// Refuses a node that knows of blocks which it does not have.
+    /// Checks that the node has every block that it knows of.
     pub(super) fn check_complete(&self) -> Result<(), String> {
         if self.headers > self.tip {
             Err(self.missing_blocks())
@@ -64,10 +63,10 @@ impl Seen {
         }
     }
 
-    /// Refuses a tip that is not the block which all operators agree to be the last one.
+    /// Checks that the tip is the block that all operators agree to be the last one.
     pub(super) fn check_is_last(&self, agreed: BlockHash) -> Result<(), CliError> {
         self.check_complete()
-            .map_err(|why| CliError::failure(why, "let the node catch up, and ask again"))?;
+            .map_err(|why| CliError::failure(why, "let the node catch up, then try again"))?;
         if self.hash == agreed {
             return Ok(());
         }
@@ -76,8 +75,8 @@ impl Seen {
                 "the node's tip is block {} at height {}, not {agreed}",
                 self.hash, self.tip
             ),
-            "let the node catch up, or compare the last block with the other operators again: the \
-             highest that any of them has is the one to agree on",
+            "let the node catch up, or compare the last block with the other operators again: agree on \
+             the highest that any of them has",
         ))
     }
 
@@ -89,54 +88,61 @@ impl Seen {
     }
 }
 
-/// Refuses to take a height from a node that may be behind, unless a person says how far others are; a
-/// store that is to be trusted is compared with the whole chain besides.
-pub(super) fn check_height(place: &Place, wish: &Wish, seen: &Seen) -> Result<(), CliError> {
-    let interval = place.config.federation.interval();
-    let behind = seen.behind(interval, wish.margin, now());
-    match (behind, wish.at_least.map(BlockHeight::new)) {
+/// Refuses to trust the height of a node that may be behind, unless the user says how far others are. A
+/// trusted store additionally requires a node with all blocks.
+pub(super) fn check_height(
+    files: &OperatorFiles,
+    options: &RepairOptions,
+    view: &NodeView,
+) -> Result<(), CliError> {
+    let interval = files.config.federation.interval();
+    let behind = view.behind(interval, options.margin, now());
+    match (behind, options.at_least.map(BlockHeight::new)) {
         (Some(why), None) => Err(CliError::failure(
-            format!("{why}: its height is not taken for the chain's"),
-            "let it catch up and ask again; if the chain stands still, or the node cannot catch up, give \
-             the height of the others (`height` of their `federation status`) with --at-least",
+            format!("{why}: its height may not be the chain's"),
+            "let it catch up, then try again; if the chain has stopped or the node cannot catch up, pass \
+             the others' height (`height` in their `federation status`) with --at-least",
         )),
-        (_, Some(others)) if wish.trust_store && seen.tip.next() < others => {
+        (_, Some(others)) if options.trust_store && view.tip.next() < others => {
             Err(CliError::failure(
                 format!(
-                    "the node's tip is {}, and others are at height {others}: the store cannot be compared \
-                 with all blocks",
-                    seen.tip
+                    "the node's tip is {}, but others are at height {others}: the store cannot be compared \
+                     with all blocks",
+                    view.tip
                 ),
-                "let the node catch up, and ask again",
+                "let the node catch up, then try again",
             ))
         }
-        (Some(why), Some(_)) if wish.trust_store => seen
+        (Some(why), Some(_)) if options.trust_store => view
             .check_complete()
-            .map_err(|_| CliError::failure(why, "let the node catch up, and ask again")),
+            .map_err(|_| CliError::failure(why, "let the node catch up, then try again")),
         _ => Ok(()),
     }
 }
 
-/// Asks the node how far its chain is.
-pub(super) async fn look(place: &Place, node: &NodeClient) -> Result<Seen, String> {
-    let genesis = ask(node.block_hash(BlockHeight::GENESIS)).await?;
-    if genesis != place.pin.genesis {
+/// Queries the node's state.
+pub(super) async fn node_view(
+    files: &OperatorFiles,
+    node: &NodeClient,
+) -> Result<NodeView, String> {
+    let genesis = call(node.block_hash(BlockHeight::GENESIS)).await?;
+    if genesis != files.pin.genesis {
         return Err(format!(
-            "the node is on another chain: its genesis is {genesis}, the federation's {}",
-            place.pin.genesis
+            "the node is on another chain: its genesis block is {genesis}, the federation's is {}",
+            files.pin.genesis
         ));
     }
-    let info = ask(node.blockchain_info()).await?;
-    let network = ask(node.network_info()).await?;
-    let tip = ask(node.header_info(info.best_block_hash)).await?;
+    let info = call(node.blockchain_info()).await?;
+    let network = call(node.network_info()).await?;
+    let tip = call(node.header_info(info.best_block_hash)).await?;
     let first_block_time = if info.blocks == BlockHeight::GENESIS {
         None
     } else {
-        let first = ask(node.block_hash(BlockHeight::new(1))).await?;
-        let first = ask(node.header_info(first)).await?;
+        let first = call(node.block_hash(BlockHeight::new(1))).await?;
+        let first = call(node.header_info(first)).await?;
         Some(UnixTime::from_secs(first.time))
     };
-    Ok(Seen {
+    Ok(NodeView {
         tip: info.blocks,
         hash: info.best_block_hash,
         headers: info.headers,
@@ -147,56 +153,60 @@ pub(super) async fn look(place: &Place, node: &NodeClient) -> Result<Seen, Strin
     })
 }
 
-/// The highest block above a height that has a signature by the operator's key. Finding none proves
-/// nothing: a block has the M signatures that came first.
+/// Returns the highest block above a height that has a signature by the operator's key. Finding none
+/// proves nothing: a block contains only the M signatures that arrived first.
 pub(super) async fn signed_above(
-    place: &Place,
+    files: &OperatorFiles,
     node: &NodeClient,
-    seen: &Seen,
+    view: &NodeView,
     above: Option<BlockHeight>,
 ) -> Result<Option<BlockHeight>, String> {
     let lowest = above.unwrap_or(BlockHeight::GENESIS);
-    let mut hash = seen.hash;
+    let mut hash = view.hash;
     loop {
-        let header = header(place, node, hash).await?;
+        let header = header(files, node, hash).await?;
         if header.height() <= lowest {
             return Ok(None);
         }
-        if is_signed(place, &header) {
+        if is_signed(files, &header) {
             return Ok(Some(header.height()));
         }
         hash = header.previous();
     }
 }
 
-/// Whether a block has a signature by the operator's key; one of another script has none.
-fn is_signed(place: &Place, header: &Header) -> bool {
-    let federation = &place.config.federation;
+/// Whether a block has a signature by the operator's key; false for a block of another script.
+fn is_signed(files: &OperatorFiles, header: &Header) -> bool {
+    let federation = &files.config.federation;
     let signers = federation.rules().signers(header).unwrap_or_default();
     federation
-        .script_position(place.config.me)
+        .script_position(files.config.me)
         .is_some_and(|own| signers.contains(&own))
 }
 
-async fn header(place: &Place, node: &NodeClient, hash: BlockHash) -> Result<Header, String> {
-    let bytes = ask(node.header(hash)).await?;
-    let dialect = place.config.federation.rules().dialect();
+async fn header(
+    files: &OperatorFiles,
+    node: &NodeClient,
+    hash: BlockHash,
+) -> Result<Header, String> {
+    let bytes = call(node.header(hash)).await?;
+    let dialect = files.config.federation.rules().dialect();
     let header =
         Header::decode(dialect, &bytes).map_err(|error| format!("block {hash}: {error}"))?;
     if header.block_hash() == hash {
         Ok(header)
     } else {
         Err(format!(
-            "block {hash}: the node gave {}",
+            "block {hash}: the node returned {}",
             header.block_hash()
         ))
     }
 }
 
-async fn ask<T>(
-    question: impl Future<Output = Result<T, federation_ocean_rpc::RpcError>>,
+async fn call<T>(
+    request: impl Future<Output = Result<T, federation_ocean_rpc::RpcError>>,
 ) -> Result<T, String> {
-    question
+    request
         .await
         .map_err(|error| format!("the node does not answer: {error}"))
 }
@@ -207,8 +217,8 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn seen(tip: u32, headers: u32, tip_time: u64) -> Seen {
-        Seen {
+    fn view(tip: u32, headers: u32, tip_time: u64) -> NodeView {
+        NodeView {
             tip: BlockHeight::new(tip),
             hash: BlockHash::from_bytes([1; 32]),
             headers: BlockHeight::new(headers),
@@ -220,23 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_behind_is_not_believed_to_know_the_chains_height() {
+    fn a_node_that_may_be_behind_is_not_trusted_for_the_chains_height() {
         let now = UnixTime::from_secs(100 * 60 + 30);
-        let behind = |seen: Seen| seen.behind(MINUTE, 10, now);
-        assert_eq!(behind(seen(100, 100, 100 * 60)), None);
+        let behind = |view: NodeView| view.behind(MINUTE, 10, now);
+        assert_eq!(behind(view(100, 100, 100 * 60)), None);
         // Nine blocks are missing: within the margin.
-        assert_eq!(behind(seen(91, 91, 91 * 60)), None);
-        let old = behind(seen(80, 80, 80 * 60)).expect("too old");
+        assert_eq!(behind(view(91, 91, 91 * 60)), None);
+        let old = behind(view(80, 80, 80 * 60)).expect("too old");
         assert!(old.contains("at height 100"), "{old}");
         // A larger margin covers more.
-        let wide = seen(80, 80, 80 * 60).behind(MINUTE, 50, now);
+        let wide = view(80, 80, 80 * 60).behind(MINUTE, 50, now);
         assert_eq!(wide, None);
-        let partial = behind(seen(99, 100, 99 * 60)).expect("a block is missing");
+        let partial = behind(view(99, 100, 99 * 60)).expect("a block is missing");
         assert!(partial.contains("99 blocks of the 100"), "{partial}");
-        let mut downloading = seen(100, 100, 100 * 60);
+        let mut downloading = view(100, 100, 100 * 60);
         downloading.is_downloading = true;
         assert!(behind(downloading).is_some());
-        let mut empty = seen(0, 0, 0);
+        let mut empty = view(0, 0, 0);
         empty.first_block_time = None;
         assert!(behind(empty).is_some());
     }

@@ -1,4 +1,4 @@
-//! `federation guard import`.
+//! `federation guard import`: imports the guard's record from a signed file.
 
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
@@ -10,28 +10,28 @@ use federation_signer::{
     TakeBack,
 };
 
-use super::{Place, history, import_error, lock_key, store_error};
+use super::{OperatorFiles, history, import_error, lock_key, store_error};
 use crate::runtime;
 
-/// Takes over a record, if it is this operator's and news.
+/// Imports a record, if it is this operator's and newer than the guard.
 pub(super) fn run(
-    place: &Place,
+    files: &OperatorFiles,
     path: &Path,
     take_back: bool,
     without_node: bool,
 ) -> Result<ExitCode, CliError> {
-    let record = place.verified(read_file(path)?)?;
-    place.check_agreed(record.state.highest_final())?;
+    let record = files.verified(read_file(path)?)?;
+    files.check_agreed(record.state.highest_final())?;
     let is_transfer = record.kind == GuardRecordKind::Transfer;
-    if is_transfer && !take_back && place.needs_all() {
+    if is_transfer && !take_back && files.needs_all() {
         return Err(CliError::failure(
-            "every operator of this federation must sign each block, and one whose guard was \
-             imported begins as an observer, so the chain would stand still",
+            "every operator of this federation must sign each block, and one with an imported guard \
+             starts as an observer, so the chain would stop",
             "move the whole store folder from the other machine instead: `federation help another-machine`",
         ));
     }
-    let _key = lock_key(&place.pin.block_key)?;
-    let store = place.open().map_err(|error| store_error(&error))?;
+    let _key = lock_key(&files.pin.block_key)?;
+    let store = files.open().map_err(|error| store_error(&error))?;
     let held = store.held().map_err(|error| store_error(&error))?;
     let allowed = if take_back {
         TakeBack::Allowed
@@ -42,14 +42,14 @@ pub(super) fn run(
         .import(&record, allowed)
         .map_err(|error| import_error(&error))?;
     if is_transfer && !without_node {
-        runtime::current_thread()?.block_on(check_newest(place, &record))?;
+        runtime::current_thread()?.block_on(check_newest(files, &record))?;
     }
-    // What was voted elsewhere is not here, so the operator votes on nothing that it may have voted
-    // on; told first, so that a crash leaves an observer and no guard rather than the reverse.
+    // The votes cast on the other machine are unknown here, so the operator must not vote where it may
+    // have voted. Recorded first: a crash then leaves an observer without a guard, not the reverse.
     let observes = is_transfer && !take_back;
     if observes {
-        let federation = &place.config.federation;
-        let operator_store = Store::open(&place.config.store, federation.id(), place.config.me)
+        let federation = &files.config.federation;
+        let operator_store = Store::open(&files.config.store, federation.id(), files.config.me)
             .map_err(|error| store_error(&error))?;
         operator_store
             .write(
@@ -61,11 +61,11 @@ pub(super) fn run(
     store
         .replace(&imported)
         .map_err(|error| store_error(&error))?;
-    tell(&record, imported.standing, observes)?;
+    report(&record, imported.standing, observes)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(record: &GuardRecord, standing: GuardStanding, observes: bool) -> Result<(), CliError> {
+fn report(record: &GuardRecord, standing: GuardStanding, observes: bool) -> Result<(), CliError> {
     let top = record
         .state
         .top()
@@ -76,44 +76,44 @@ fn tell(record: &GuardRecord, standing: GuardStanding, observes: bool) -> Result
     ))?;
     match standing {
         GuardStanding::Active if observes => out::line(
-            "The key may sign here. `federation run` begins as an observer, and takes part from the \
-             height after the first that it sees settled without it. Destroy the file.",
+            "The key may sign on this machine. `federation run` starts as an observer, and participates \
+             after the first height that becomes final without it. Destroy the file.",
         ),
-        GuardStanding::Active => out::line("The key may sign here."),
+        GuardStanding::Active => out::line("The key may sign on this machine."),
         _ => out::line(
-            "The key may have signed more since this copy was made, so it does not sign yet: \
-             `federation guard repair` finds out from which height on it may.",
+            "The key may have signed more since this copy was made, so it does not sign yet: run \
+             `federation guard repair` to find out from which height on it may.",
         ),
     }
 }
 
-/// Refuses a record that ends below a block with a signature of its key.
-async fn check_newest(place: &Place, record: &GuardRecord) -> Result<(), CliError> {
-    let node = place.node()?;
+/// Refuses a record that is older than a block signed by its key.
+async fn check_newest(files: &OperatorFiles, record: &GuardRecord) -> Result<(), CliError> {
+    let node = files.node()?;
     let found = async {
-        let seen = history::look(place, &node).await?;
-        seen.check_complete()?;
-        history::signed_above(place, &node, &seen, record.state.top()).await
+        let view = history::node_view(files, &node).await?;
+        view.check_complete()?;
+        history::signed_above(files, &node, &view, record.state.top()).await
     };
     let found = found.await.map_err(|error| {
         CliError::failure(
             error,
-            "start the node, let it catch up and import again, or leave its check away with --without-node",
+            "start the node, let it catch up and import again, or skip this check with --without-node",
         )
     })?;
     match found {
         None => Ok(()),
         Some(height) => Err(CliError::failure(
             format!(
-                "the block at height {height} has a signature by this key that the file does not \
-                 know of: the key has signed since the file was written"
+                "the block at height {height} has a signature by this key that is not in the file: the \
+                 key has signed after the file was written"
             ),
-            "export the guard of the machine that signed it; if that is lost, `federation guard repair`",
+            "export the guard on the machine that signed it; if that is lost, run `federation guard repair`",
         )),
     }
 }
 
-/// Reads a file of `guard export`; its signature is not checked.
+/// Reads a file of `guard export`, without verifying its signature.
 pub(super) fn read_file(path: &Path) -> Result<SignedGuardRecord, CliError> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_GUARD_RECORD_BYTES + 1).unwrap_or(u64::MAX);
@@ -122,13 +122,13 @@ pub(super) fn read_file(path: &Path) -> Result<SignedGuardRecord, CliError> {
         .map_err(|error| {
             CliError::failure(
                 format!("`{}`: {error}", path.display()),
-                "give a file of `federation guard export`",
+                "pass a file of `federation guard export`",
             )
         })?;
     SignedGuardRecord::decode(&bytes).map_err(|error| {
         CliError::failure(
             format!("`{}`: {error}", path.display()),
-            "give a file that this operator wrote with `federation guard export`",
+            "pass a file that this operator wrote with `federation guard export`",
         )
     })
 }

@@ -1,42 +1,42 @@
-//! One daemon for each block key on a machine, whatever store, file, token or wallet it has.
+//! A lock that allows one daemon per block key on a machine, whatever store, file, token or wallet it uses.
 
 use std::io;
 
 use federation_cli::CliError;
 use federation_multisig::PublicKey;
 
-/// Holds a block key for this process alone, as long as it lives.
+/// Reserves a block key for this process until dropped.
 ///
-/// A name in the system's list of sockets: it needs no folder that all users may write, leaves no
-/// file behind, and goes with the process, however that ends.
+/// It is a name in the system's list of sockets: that needs no folder writable by all users, leaves no
+/// file behind, and disappears with the process, however it ends.
 #[derive(Debug)]
 pub(crate) struct KeyLock {
     #[cfg(target_os = "linux")]
     _socket: Option<std::os::unix::net::UnixListener>,
 }
 
-/// Takes the block key for this process alone, on this machine.
+/// Reserves the block key for this process on this machine.
 ///
-/// Where no lock can be had a line in the log says so: it is one of several nets, and the others
-/// hold (the store's lock, the key file's, and hearing oneself).
+/// Logs a warning where that is not supported: this is one of several safeguards, and the others remain
+/// (the locks of the store and the key file, and the check for messages in one's own name).
 pub(crate) fn lock_key(key: &PublicKey) -> Result<KeyLock, CliError> {
     match take(key) {
         Ok(lock) => Ok(lock),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(CliError::failure(
-            format!("the block key {key} is in use by another daemon of this machine"),
-            "stop it first: two daemons with one key would sign two blocks at one height",
+            format!("the block key {key} is in use by another daemon on this machine"),
+            "stop that daemon first: two daemons with one key could sign two blocks at one height",
         )),
         Err(error) => {
-            tracing::warn!(%error, "the block key cannot be locked on this machine");
+            tracing::warn!(%error, "no lock on the block key: not supported on this machine");
             Ok(KeyLock::none())
         }
     }
 }
 
-/// Whether a process of this machine is known to hold a block key. Nothing is taken to find out: a
-/// daemon that starts just now must not find its key in use.
+/// Whether a process on this machine is known to hold a block key. This does not try to lock it: a daemon
+/// that is starting must not find its key in use.
 pub(crate) fn key_is_in_use(key: &PublicKey) -> bool {
-    // Names that belong to no file begin with @ there.
+    // Abstract names are listed with a leading @.
     let name = format!(" @{}", name(key));
     std::fs::read_to_string("/proc/net/unix")
         .is_ok_and(|sockets| sockets.lines().any(|line| line.ends_with(&name)))
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_lent_to_one_at_a_time() {
+    fn a_key_is_held_by_one_at_a_time() {
         let [one, other] = [(); 2].map(|()| Secret::generate().public_key());
         assert!(!key_is_in_use(&one));
         let first = lock_key(&one).expect("free");

@@ -20,36 +20,47 @@ use federation_signer::{GuardPin, GuardRecord, ImportError, SignedGuardRecord};
 
 pub(crate) use self::key_lock::{KeyLock, key_is_in_use, lock_key};
 use crate::{
-    cli::{GuardArgs, GuardCommand, PlaceArgs},
-    config_check, cures, node,
+    cli::{GuardArgs, GuardCommand, OperatorArgs},
+    config_check, hints, node,
     run::with_causes,
 };
 
-/// Does one of the verbs.
+/// Runs a verb of `federation guard`.
 pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, CliError> {
     match &args.command {
-        GuardCommand::Show { place, file, json } => {
-            show::run(&Place::new(place)?, file.as_deref(), *json)
-        }
-        GuardCommand::Export { place, out, copy } => export::run(&Place::new(place)?, out, *copy),
+        GuardCommand::Show {
+            operator,
+            file,
+            json,
+        } => show::run(&OperatorFiles::new(operator)?, file.as_deref(), *json),
+        GuardCommand::Export {
+            operator,
+            out,
+            copy,
+        } => export::run(&OperatorFiles::new(operator)?, out, *copy),
         GuardCommand::Import {
-            place,
+            operator,
             file,
             take_back,
             without_node,
-        } => import::run(&Place::new(place)?, file, *take_back, *without_node),
+        } => import::run(
+            &OperatorFiles::new(operator)?,
+            file,
+            *take_back,
+            *without_node,
+        ),
         GuardCommand::Resume {
-            place,
+            operator,
             no_other_daemon,
-        } => resume::run(&Place::new(place)?, *no_other_daemon),
+        } => resume::run(&OperatorFiles::new(operator)?, *no_other_daemon),
         GuardCommand::Repair {
-            place,
+            operator,
             new_roster: true,
             no_other_daemon,
             ..
-        } => new_roster::run(&Place::new(place)?, *no_other_daemon),
+        } => new_roster::run(&OperatorFiles::new(operator)?, *no_other_daemon),
         GuardCommand::Repair {
-            place,
+            operator,
             margin,
             at_least,
             trust_store,
@@ -58,8 +69,8 @@ pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, CliError> {
             new_roster: false,
             no_other_daemon,
         } => repair::run(
-            &Place::new(place)?,
-            &repair::Wish {
+            &OperatorFiles::new(operator)?,
+            &repair::RepairOptions {
                 margin: *margin,
                 at_least: *at_least,
                 trust_store: *trust_store,
@@ -71,19 +82,22 @@ pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, CliError> {
     }
 }
 
-/// One operator's files.
-pub(crate) struct Place {
+/// An operator's configuration, and the identity of its guard.
+pub(crate) struct OperatorFiles {
     pub(crate) config: Config,
     pub(crate) operator: Operator,
     pub(crate) pin: GuardPin,
 }
 
-impl Place {
-    pub(crate) fn new(args: &PlaceArgs) -> Result<Self, CliError> {
+impl OperatorFiles {
+    pub(crate) fn new(args: &OperatorArgs) -> Result<Self, CliError> {
         let config = config_check::load(&args.config, &args.settings.overrides())?;
         let federation = &config.federation;
         let operator = federation.operator(config.me).cloned().ok_or_else(|| {
-            CliError::failure("this operator is not in the roster", "check `operator`")
+            CliError::failure(
+                "this operator is not in the roster",
+                "check `operator` in operator.toml",
+            )
         })?;
         let pin = GuardPin {
             federation: federation.id(),
@@ -97,12 +111,12 @@ impl Place {
         })
     }
 
-    /// The guard, if there is one.
+    /// Opens the guard; fails if it does not exist.
     pub(crate) fn open_existing(&self) -> Result<HeldGuardStore, StoreError> {
         HeldGuardStore::open_existing(&self.config.store, &self.pin.block_key, self.pin.genesis)
     }
 
-    /// The guard, made if there is none.
+    /// Opens the guard, created if missing.
     fn open(&self) -> Result<HeldGuardStore, StoreError> {
         HeldGuardStore::open(&self.config.store, &self.pin.block_key, self.pin.genesis)
     }
@@ -111,73 +125,73 @@ impl Place {
         node::client(&self.config)
     }
 
-    /// Whether blocks need every operator, so that none may sit out a height.
+    /// Whether every operator must sign each block, so that none may be absent.
     fn needs_all(&self) -> bool {
         self.config.federation.tolerated_absent() == 0
     }
 
-    /// Refuses what needs the protocol `agreed` while the federation still runs the older one, whose
-    /// record is another; `known` is the highest height that is known to be final.
+    /// Refuses verbs for the protocol `agreed` while the federation still runs the classic one, which has
+    /// a guard file of its own; `known` is the highest height known to be final.
     fn check_agreed(&self, known: Option<BlockHeight>) -> Result<(), CliError> {
         let last = self.config.classic_until.and_then(BlockHeight::previous);
         match last {
             Some(last) if known < Some(last) => Err(CliError::failure(
                 format!(
-                    "the federation runs the classic protocol up to height {last}, whose record, \
-                     classic.guard, is not the guard's"
+                    "the federation runs the classic protocol up to height {last}, whose record is \
+                     classic.guard, not the guard"
                 ),
-                "move or restore the whole store folder, with classic.guard in it: `federation help migration`",
+                "move or restore the whole store folder, including classic.guard: `federation help migration`",
             )),
             _ => Ok(()),
         }
     }
 
-    /// A file of `guard export`, if it is this operator's.
+    /// Verifies that a file of `guard export` is this operator's.
     fn verified(&self, signed: SignedGuardRecord) -> Result<GuardRecord, CliError> {
         signed
             .verify(&self.pin, &self.operator.identity)
             .map_err(|error| {
                 CliError::failure(
                     error,
-                    "give a file that this operator wrote with `guard export`",
+                    "pass a file that this operator wrote with `guard export`",
                 )
             })
     }
 }
 
-/// What a store's error means to somebody who wants to look at it or change it.
+/// Converts a store's error for a verb that reads or changes the store.
 pub(crate) fn store_error(error: &StoreError) -> CliError {
-    let cure = match error {
+    let help = match error {
         StoreError::System { fault, .. } | StoreError::Write { fault, .. } => fault.cure(),
-        StoreError::InUse { .. } => "stop the daemon first; `guard show` can be asked at any time",
+        StoreError::InUse { .. } => "stop the daemon first; `guard show` works while it runs",
         StoreError::Missing { .. } => "check `store` in operator.toml",
         StoreError::Damaged { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => {
-            "see `federation guard repair`"
+            "run `federation guard repair` to see what is left"
         }
-        _ => &cures::of_store(error),
+        _ => &hints::for_store(error),
     };
-    CliError::failure(with_causes(error), cure)
+    CliError::failure(with_causes(error), help)
 }
 
-/// What it means that a guard does not take or give a record.
+/// Converts the error of a guard that does not import or export a record.
 fn import_error(error: &ImportError) -> CliError {
-    let cure = match error {
+    let help = match error {
         ImportError::Contradiction(_) => {
-            "keep both, the file and the store, as evidence, and stop every daemon with this key: it \
+            "stop every daemon with this key, and keep both the file and the store as evidence: the key \
              has signed two blocks at one height"
         }
-        ImportError::Older { .. } => "nothing is to be done: this guard knows more than the file",
+        ImportError::Older { .. } => {
+            "there is nothing to import: this guard knows more than the file"
+        }
         ImportError::OwnTransfer(_) => {
-            "import it on the machine that the key moved to; only if it was imported nowhere, take \
-             it back with --take-back"
+            "import it on the machine that the key was moved to; take it back with --take-back only if \
+             it was not imported anywhere"
         }
         ImportError::MovedAway(_) => {
             "export the guard on the machine that has the key now, and import that file here"
         }
-        ImportError::Unproven(_) => "repair it first: `federation guard repair`",
-        _ => {
-            "give a record that `guard export` has just written: `federation help another-machine`"
-        }
+        ImportError::Unproven(_) => "run `federation guard repair` first",
+        _ => "pass a file that `guard export` has just written: `federation help another-machine`",
     };
-    CliError::failure(error, cure)
+    CliError::failure(error, help)
 }

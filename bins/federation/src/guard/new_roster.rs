@@ -1,13 +1,13 @@
-//! `federation guard repair --new-roster`: a new operator's store after the roster was changed.
+//! `federation guard repair --new-roster`: creates an operator's store for a new roster.
 //!
-//! Another roster is another federation, and what was said in the old one counts nowhere in the new:
-//! its messages do not verify there. So no vote can be contradicted, and nobody needs to observe;
-//! if all did, no height would ever be settled. What goes on is the guard, which belongs to the key:
-//! it must know all that the key has signed, and all of that must be on the chain.
+//! A new roster makes a new federation. Messages of the old one do not verify in it, so no vote can
+//! contradict an earlier one and nobody needs to observe; if all did, no height would ever become final.
+//! The guard belongs to the key and is kept: it must know everything that the key has signed, and all of
+//! that must be on the chain.
 //!
-//! A roster that comes back would bring the messages of its first time back as well. So a federation
-//! whose store lies here set aside is refused: the number `epoch` in `federation.toml`, raised by all,
-//! makes it another one.
+//! If a former roster returned, its old messages would be valid again. So a federation whose store was
+//! set aside here is refused: all operators must raise `epoch` in `federation.toml`, which makes it a
+//! different federation.
 
 use std::process::ExitCode;
 
@@ -17,100 +17,102 @@ use federation_operator::{ReissuanceStore, Store, StoreError};
 use federation_signer::GuardStanding;
 
 use super::{
-    Place, history, lock_key,
-    repair::{ASIDE, ask_again, set_aside},
+    OperatorFiles, history, lock_key,
+    repair::{ASIDE, confirmation_missing, set_aside},
     show::now,
     store_error,
 };
 use crate::runtime;
 
-/// Moves the old federation's store away and begins one of the new.
-pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliError> {
-    let _key = lock_key(&place.pin.block_key)?;
-    let folder = &place.config.store;
-    let federation = place.config.federation.id();
-    let guard = place.open_existing().map_err(|error| store_error(&error))?;
+/// Sets the old federation's store aside and creates one for the new federation.
+pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCode, CliError> {
+    let _key = lock_key(&files.pin.block_key)?;
+    let folder = &files.config.store;
+    let federation = files.config.federation.id();
+    let guard = files.open_existing().map_err(|error| store_error(&error))?;
     let held = guard.held().map_err(|error| store_error(&error))?;
     if held.standing != GuardStanding::Active {
         return Err(CliError::failure(
             format!("the guard is {}", held.standing.as_str()),
-            "see `federation guard show`",
+            "run `federation guard show` for details",
         ));
     }
-    match Store::open(folder, federation, place.config.me) {
+    match Store::open(folder, federation, files.config.me) {
         Err(StoreError::Foreign {
             what: "federation", ..
         }) => {}
         Err(error) => return Err(store_error(&error)),
         Ok(_) => {
             return Err(CliError::failure(
-                "operator.redb is of this federation already",
-                "nothing is to be done: start the operator",
+                "operator.redb already belongs to this federation",
+                "nothing needs to be done: start the operator",
             ));
         }
     }
-    check_epoch(place)?;
-    let node = place.node()?;
-    let asked = runtime::current_thread()?.block_on(async {
-        let seen = history::look(place, &node).await?;
-        seen.check_complete()?;
-        let unknown = history::signed_above(place, &node, &seen, held.state.top()).await?;
-        Ok::<_, String>((seen.tip, unknown))
+    check_epoch(files)?;
+    let node = files.node()?;
+    let queried = runtime::current_thread()?.block_on(async {
+        let view = history::node_view(files, &node).await?;
+        view.check_complete()?;
+        let unknown = history::signed_above(files, &node, &view, held.state.top()).await?;
+        Ok::<_, String>((view.tip, unknown))
     });
-    let (tip, unknown) = asked.map_err(|error| {
-        CliError::failure(error, "start the node, let it catch up, and ask again")
+    let (tip, unknown) = queried.map_err(|error| {
+        CliError::failure(error, "start the node, let it catch up, then try again")
     })?;
     if let Some(height) = unknown {
         return Err(CliError::failure(
-            format!("the block at height {height} has a signature that the guard does not know of"),
-            "this is not the newest store: find that, or `federation help a-store-is-lost`",
+            format!(
+                "the block at height {height} has a signature by this key that is not in the guard"
+            ),
+            "this is not the newest store: find the newest, or see `federation help a-store-is-lost`",
         ));
     }
     let signed = held.state.records().map(|(height, _)| height).max();
     if let Some(top) = signed.filter(|top| *top > tip) {
         return Err(CliError::failure(
-            format!("the key has signed a block at height {top}, and the node's tip is {tip}"),
-            "let the old roster finish that block before it is changed",
+            format!("the key has signed a block at height {top}, but the node's tip is {tip}"),
+            "let the old roster finish that block before changing it",
         ));
     }
     out::line(&format!(
-        "operator.redb is of another federation, and the guard knows all up to the tip, {tip}"
+        "operator.redb belongs to another federation; the guard is complete up to the tip, {tip}"
     ))?;
     out::line(&format!(
-        "the federation is {federation} now, in epoch {}: if its roster was in force before, raise \
-         `epoch` in everybody's federation.toml first",
-        place.config.federation.epoch()
+        "the federation is now {federation}, in epoch {}: if its roster was in force before, first raise \
+         `epoch` in every operator's federation.toml",
+        files.config.federation.epoch()
     ))?;
     if !no_other_daemon {
-        return Err(ask_again("repair", &["--no-other-daemon"]));
+        return Err(confirmation_missing("repair", &["--no-other-daemon"]));
     }
-    // What was reissued is the chain's affair, and must not be forgotten by all at once.
-    ReissuanceStore::take_over(folder, federation, place.config.me)
+    // Reissuances concern the chain, not the roster: all operators must not forget them at once.
+    ReissuanceStore::take_over(folder, federation, files.config.me)
         .map_err(|error| store_error(&error))?;
-    // A guard that knew nothing would make an observer of the operator.
+    // An empty guard would make the operator an observer.
     let mut known = held;
     known.state.raise_final(tip);
-    // A watermark of a repair may be higher: the machine keeps still as long as the guard does.
+    // A repair may have set a higher watermark: the machine must wait as long as the guard does.
     let watermark = known.state.highest_final().unwrap_or(tip).max(tip);
     guard.replace(&known).map_err(|error| store_error(&error))?;
     let aside = folder.join(format!("{ASIDE}{}", now().as_secs()));
     set_aside(&Store::path(folder), &aside)?;
-    let store = Store::open(folder, federation, place.config.me);
+    let store = Store::open(folder, federation, files.config.me);
     store
         .and_then(|store| store.write(&[Record::Final(watermark)], None))
         .map_err(|error| store_error(&error))?;
     out::line(&format!(
-        "the old store is in {}; the operator takes part from height {} on",
+        "the old store is in {}; the operator participates from height {} on",
         aside.display(),
         watermark.next()
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses a federation that was in force before: what was said in it then would count again.
-fn check_epoch(place: &Place) -> Result<(), CliError> {
-    let folder = &place.config.store;
-    let federation = &place.config.federation;
+/// Refuses a federation that was in force before: its old messages would be valid again.
+fn check_epoch(files: &OperatorFiles) -> Result<(), CliError> {
+    let folder = &files.config.store;
+    let federation = &files.config.federation;
     let entries = std::fs::read_dir(folder)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| {
@@ -126,21 +128,21 @@ fn check_epoch(place: &Place) -> Result<(), CliError> {
         if !is_aside || !is_there()? {
             continue;
         }
-        match Store::open(&aside, federation.id(), place.config.me) {
-            // Another federation's, or of no use to anybody.
+        match Store::open(&aside, federation.id(), files.config.me) {
+            // Another federation's, or unusable.
             Err(
                 StoreError::Foreign { .. } | StoreError::Damaged { .. } | StoreError::Format { .. },
             ) => {}
             Ok(_) | Err(StoreError::InUse { .. }) => {
                 return Err(CliError::failure(
                     format!(
-                        "this federation, {} in epoch {}, was in force before: its store is in {}, and \
-                         what was said in it then would count again",
+                        "this federation, {} in epoch {}, was in force before: its store is in {}, and its \
+                         old messages would be valid again",
                         federation.id(),
                         federation.epoch(),
                         aside.display()
                     ),
-                    "raise `epoch` in federation.toml, to the same number at everybody, and ask again",
+                    "raise `epoch` in federation.toml, to the same number for all operators, then try again",
                 ));
             }
             Err(error) => return Err(store_error(&error)),

@@ -1,11 +1,12 @@
-//! `federation guard repair`: a new record in the place of one that was lost.
+//! `federation guard repair`: creates a new record in place of one that was lost.
 //!
-//! A key signs at one height only: the one above its node's tip. So it has signed nothing above the
-//! highest block that anybody knows of, and one. From what is left, the node's chain, both databases
-//! and what a person says, comes the highest height that is known; a margin above it is not signed
-//! either, in case the node is a little behind; of a node that is further behind, or may be, a person
-//! says how far the others are. The machine keeps still up to the watermark, as the guard does. With a store of the operator that is whole and the newest,
-//! no guess is needed: whatever was signed had been decided, and each decision is in it.
+//! A key signs only at the height above its node's tip, so it has signed nothing beyond the height after
+//! the highest block that anyone knows. The highest known height is determined from what is left, the
+//! node's chain, and what the user states. The watermark is set a margin above it, in case the node is
+//! slightly behind; if the node is or may be further behind, the user states how far the others are. Up
+//! to the watermark the machine does not vote and the guard does not sign. If the operator's store is
+//! intact and the newest, no margin is needed: everything signed was decided before, and every decision
+//! is in the store.
 
 use std::{fs::File, path::Path, process::ExitCode};
 
@@ -16,211 +17,211 @@ use federation_operator::{Halt, HaltReason, HeldGuardStore, Store, StoreError};
 use federation_signer::{GuardStanding, HeldGuard, ImportError};
 
 use super::{
-    Place,
-    history::{self, Seen},
+    OperatorFiles,
+    history::{self, NodeView},
     import_error, lock_key, resume,
     show::now,
     store_error,
 };
 use crate::runtime;
 
-/// How folders begin into which databases are set aside.
+/// The prefix of folders into which databases are set aside.
 pub(super) const ASIDE: &str = "set-aside-";
 
-/// What was asked for.
-pub(super) struct Wish {
+/// The options of a repair.
+pub(super) struct RepairOptions {
     pub(super) margin: u32,
     pub(super) at_least: Option<u32>,
     pub(super) trust_store: bool,
-    /// The block that all operators agree to be the last one.
+    /// The last block, as agreed by all operators.
     pub(super) agreed_tip: Option<BlockHash>,
     pub(super) set_aside: bool,
     pub(super) no_other_daemon: bool,
 }
 
-/// What is left of a database.
-enum Left<T> {
-    Whole(T),
-    None,
-    /// It cannot be used, and why.
-    Useless(StoreError),
+/// The state in which a database was found.
+enum Database<T> {
+    Intact(T),
+    Missing,
+    /// It cannot be used, for this reason.
+    Unusable(StoreError),
 }
 
-impl<T> Left<T> {
-    /// Sorts the errors that a repair is for from those that it does not help against.
+impl<T> Database<T> {
+    /// Opens a database; fails with an error that a repair does not fix.
     fn new(
         is_there: Result<bool, StoreError>,
         open: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<Self, CliError> {
-        // One that cannot be looked for is not lost.
+        // Failing to look for it does not mean that it is lost.
         if !is_there.map_err(|error| store_error(&error))? {
-            return Ok(Self::None);
+            return Ok(Self::Missing);
         }
         match open() {
-            Ok(whole) => Ok(Self::Whole(whole)),
+            Ok(database) => Ok(Self::Intact(database)),
             Err(
                 error @ (StoreError::Damaged { .. }
                 | StoreError::Altered { .. }
                 | StoreError::Foreign { .. }),
-            ) => Ok(Self::Useless(error)),
+            ) => Ok(Self::Unusable(error)),
             Err(other) => Err(store_error(&other)),
         }
     }
 }
 
-/// What is left of an operator's store.
-struct Remains {
-    guard: Left<(HeldGuardStore, HeldGuard)>,
-    store: Left<(Store, Vec<Record>)>,
+/// The state in which an operator's databases were found.
+struct FoundState {
+    guard: Database<(HeldGuardStore, HeldGuard)>,
+    store: Database<(Store, Vec<Record>)>,
 }
 
-/// What will be done.
+/// What the repair will do.
 struct Plan {
     held: HeldGuard,
     watermark: BlockHeight,
-    /// How the watermark came about, in words.
-    because: Vec<String>,
+    /// How the watermark was determined, in words.
+    reasons: Vec<String>,
 }
 
-/// Says what is to be done, and does it if all flags are there.
-pub(super) fn run(place: &Place, wish: &Wish) -> Result<ExitCode, CliError> {
-    let _key = lock_key(&place.pin.block_key)?;
-    let remains = Remains::find(place)?;
-    let old_store = remains.old_store()?;
-    if let Left::Whole((_, held)) = &remains.guard {
+/// Prints what the repair will do, and does it if all required flags are given.
+pub(super) fn run(files: &OperatorFiles, options: &RepairOptions) -> Result<ExitCode, CliError> {
+    let _key = lock_key(&files.pin.block_key)?;
+    let found = FoundState::find(files)?;
+    let old_store = found.old_store()?;
+    if let Database::Intact((_, held)) = &found.guard {
         match held.standing {
             GuardStanding::MovedAway => {
                 return Err(import_error(&ImportError::MovedAway(held.number)));
             }
             GuardStanding::Active
                 if !held.is_empty()
-                    && wish.at_least.is_none()
+                    && options.at_least.is_none()
                     && old_store.is_none()
-                    && !(wish.agreed_tip.is_some() && remains.observes())
-                    && matches!(remains.store, Left::Whole(_)) =>
+                    && !(options.agreed_tip.is_some() && found.observes())
+                    && matches!(found.store, Database::Intact(_)) =>
             {
                 out::line(
-                    "nothing to repair: guard and store are there, whole, and this operator's",
+                    "nothing to repair: guard and store exist, are intact, and belong to this operator",
                 )?;
                 return Ok(ExitCode::SUCCESS);
             }
             GuardStanding::Active | GuardStanding::Unproven => {}
         }
     }
-    if place.needs_all() && !wish.trust_store && wish.agreed_tip.is_none() {
+    if files.needs_all() && !options.trust_store && options.agreed_tip.is_none() {
         return Err(CliError::failure(
             "every operator of this federation must sign each block: a watermark above the tip would \
-             stop the chain for good",
-            "restore operator.redb, the newest, and give --trust-store; if that is lost, agree with all \
-             operators on the last block and give --agreed-tip",
+             stop the chain permanently",
+            "restore the newest operator.redb and use --trust-store; if it is lost, agree with all \
+             operators on the last block and use --agreed-tip",
         ));
     }
-    let plan = remains.plan(place, wish)?;
-    for line in &plan.because {
+    let plan = found.plan(files, options)?;
+    for line in &plan.reasons {
         out::line(line)?;
     }
     out::line(&format!(
-        "watermark: {}, nothing at or below will be signed",
+        "watermark: {}; nothing at or below it will be signed",
         plan.watermark
     ))?;
     let mut missing = Vec::new();
-    if remains.has_useless() && !wish.set_aside {
+    if found.has_unusable() && !options.set_aside {
         missing.push("--set-aside");
     }
-    if !wish.no_other_daemon {
+    if !options.no_other_daemon {
         missing.push("--no-other-daemon");
     }
     if !missing.is_empty() {
-        return Err(ask_again("repair", &missing));
+        return Err(confirmation_missing("repair", &missing));
     }
-    remains.execute(place, wish, &plan)?;
+    found.execute(files, options, &plan)?;
     Ok(ExitCode::SUCCESS)
 }
 
-impl Remains {
-    /// The halt that says that the store is older than what the key has signed.
+impl FoundState {
+    /// Returns the halt for a store that is older than what the key has signed, if there is one.
     fn old_store(&self) -> Result<Option<Halt>, CliError> {
-        let Left::Whole((store, _)) = &self.store else {
+        let Database::Intact((store, _)) = &self.store else {
             return Ok(None);
         };
         let halt = store.halt().map_err(|error| store_error(&error))?;
         Ok(halt.filter(|halt| halt.reason == HaltReason::OldStore))
     }
 
-    fn find(place: &Place) -> Result<Self, CliError> {
-        let folder = &place.config.store;
-        let guard = Left::new(HeldGuardStore::is_there(folder), || {
-            let store = place.open()?;
+    fn find(files: &OperatorFiles) -> Result<Self, CliError> {
+        let folder = &files.config.store;
+        let guard = Database::new(HeldGuardStore::is_there(folder), || {
+            let store = files.open()?;
             let held = store.held()?;
             Ok((store, held))
         })?;
-        let store = Left::new(Store::is_there(folder), || {
-            let federation = place.config.federation.id();
-            let store = Store::open(folder, federation, place.config.me)?;
+        let store = Database::new(Store::is_there(folder), || {
+            let federation = files.config.federation.id();
+            let store = Store::open(folder, federation, files.config.me)?;
             let records = store.records()?;
             Ok((store, records))
         })?;
         Ok(Self { guard, store })
     }
 
-    const fn has_useless(&self) -> bool {
-        matches!(self.guard, Left::Useless(_)) || matches!(self.store, Left::Useless(_))
+    const fn has_unusable(&self) -> bool {
+        matches!(self.guard, Database::Unusable(_)) || matches!(self.store, Database::Unusable(_))
     }
 
-    /// Whether the operator waits to see others settle a block without it.
+    /// Whether the operator is an observer.
     fn observes(&self) -> bool {
         self.records().iter().any(Record::is_observing)
     }
 
     fn records(&self) -> &[Record] {
         match &self.store {
-            Left::Whole((_, records)) => records,
+            Database::Intact((_, records)) => records,
             _ => &[],
         }
     }
 
     fn held(&self) -> HeldGuard {
         match &self.guard {
-            Left::Whole((_, held)) => held.clone(),
+            Database::Intact((_, held)) => held.clone(),
             _ => HeldGuard::default(),
         }
     }
 
-    fn plan(&self, place: &Place, wish: &Wish) -> Result<Plan, CliError> {
-        let node = place.node()?;
-        let seen = runtime::current_thread()?
-            .block_on(history::look(place, &node))
+    fn plan(&self, files: &OperatorFiles, options: &RepairOptions) -> Result<Plan, CliError> {
+        let node = files.node()?;
+        let view = runtime::current_thread()?
+            .block_on(history::node_view(files, &node))
             .map_err(|error| {
-                CliError::failure(error, "start the node, let it catch up, and ask again")
+                CliError::failure(error, "start the node, let it catch up, then try again")
             })?;
-        place.check_agreed(Some(seen.tip))?;
-        match wish.agreed_tip {
-            Some(agreed) => seen.check_is_last(agreed)?,
-            None => history::check_height(place, wish, &seen)?,
+        files.check_agreed(Some(view.tip))?;
+        match options.agreed_tip {
+            Some(agreed) => view.check_is_last(agreed)?,
+            None => history::check_height(files, options, &view)?,
         }
-        let mut because = vec![
+        let mut reasons = vec![
             match &self.guard {
-                Left::Whole((_, held)) if held.is_empty() => "guard.redb: empty".to_owned(),
-                Left::Whole((_, held)) => format!("guard.redb: {}", held.standing.as_str()),
-                Left::None => "guard.redb: not there".to_owned(),
-                Left::Useless(error) => format!("guard.redb: {error}"),
+                Database::Intact((_, held)) if held.is_empty() => "guard.redb: empty".to_owned(),
+                Database::Intact((_, held)) => format!("guard.redb: {}", held.standing.as_str()),
+                Database::Missing => "guard.redb: missing".to_owned(),
+                Database::Unusable(error) => format!("guard.redb: {error}"),
             },
             match &self.store {
-                Left::Whole((_, records)) if records.is_empty() => {
+                Database::Intact((_, records)) if records.is_empty() => {
                     "operator.redb: empty".to_owned()
                 }
-                Left::Whole(_) => "operator.redb: whole".to_owned(),
-                Left::None => "operator.redb: not there".to_owned(),
-                Left::Useless(error) => format!("operator.redb: {error}"),
+                Database::Intact(_) => "operator.redb: intact".to_owned(),
+                Database::Missing => "operator.redb: missing".to_owned(),
+                Database::Unusable(error) => format!("operator.redb: {error}"),
             },
             format!(
                 "the node: tip {}, headers up to {}, {} peers{}",
-                seen.tip,
-                seen.headers,
-                seen.peers,
-                if seen.peers == 0 {
-                    "; without peers its tip may be old: ask another operator for the height, and \
-                     give --at-least"
+                view.tip,
+                view.headers,
+                view.peers,
+                if view.peers == 0 {
+                    "; without peers its tip may be old: ask another operator for the height, and pass \
+                     it with --at-least"
                 } else {
                     ""
                 }
@@ -228,32 +229,32 @@ impl Remains {
         ];
         let mut held = self.held();
         let store_knows = self.records().iter().filter_map(height_of).max();
-        because.extend(store_knows.map(|height| format!("operator.redb knows of height {height}")));
+        reasons.extend(store_knows.map(|height| format!("operator.redb knows height {height}")));
         let guard_knows = held.state.top();
-        because.extend(guard_knows.map(|height| format!("guard.redb knows of height {height}")));
-        let watermark = if wish.agreed_tip.is_some() {
-            because.push(format!(
+        reasons.extend(guard_knows.map(|height| format!("guard.redb knows height {height}")));
+        let watermark = if options.agreed_tip.is_some() {
+            reasons.push(format!(
                 "all operators agree that block {} at height {} is the last one",
-                seen.hash, seen.tip
+                view.hash, view.tip
             ));
-            seen.tip
-        } else if wish.trust_store {
-            self.trusted(place, &node, &seen, &mut held)?
+            view.tip
+        } else if options.trust_store {
+            self.trusted(files, &node, &view, &mut held)?
         } else {
             let known = [
                 store_knows,
                 guard_knows,
-                wish.at_least.map(BlockHeight::new),
+                options.at_least.map(BlockHeight::new),
                 self.old_store()?.map(|halt| halt.height),
             ]
             .into_iter()
             .flatten()
-            .fold(seen.tip.max(seen.headers), BlockHeight::max);
-            because.push(format!(
-                "the highest height that is known is {known}, the margin {}",
-                wish.margin
+            .fold(view.tip.max(view.headers), BlockHeight::max);
+            reasons.push(format!(
+                "the highest known height is {known}, the margin {}",
+                options.margin
             ));
-            BlockHeight::new(known.to_u32().saturating_add(wish.margin))
+            BlockHeight::new(known.to_u32().saturating_add(options.margin))
         };
         let held = held
             .repaired(watermark)
@@ -261,28 +262,28 @@ impl Remains {
         Ok(Plan {
             held,
             watermark,
-            because,
+            reasons,
         })
     }
 
-    /// The watermark that a complete store of the operator gives, without a margin; what the store
-    /// knows to be decided goes on record.
+    /// Returns the watermark that follows from a complete store, without a margin, and records the
+    /// store's decisions in the guard.
     fn trusted(
         &self,
-        place: &Place,
+        files: &OperatorFiles,
         node: &federation_ocean_rpc::NodeClient,
-        seen: &Seen,
+        view: &NodeView,
         held: &mut HeldGuard,
     ) -> Result<BlockHeight, CliError> {
         let wrong = |what: String| {
             CliError::failure(
                 what,
-                "leave --trust-store away: `federation help a-store-is-lost`",
+                "repair without --trust-store: `federation help a-store-is-lost`",
             )
         };
         let records = self.records();
         if records.is_empty() {
-            return Err(wrong("operator.redb is not there, or empty".to_owned()));
+            return Err(wrong("operator.redb is missing or empty".to_owned()));
         }
         let mut highest_final = BlockHeight::GENESIS;
         for record in records {
@@ -295,7 +296,7 @@ impl Remains {
                 Record::Signature(signature) => (signature.height, signature.hash),
                 Record::Standing(Standing::Observing { .. }) => {
                     return Err(wrong(
-                        "operator.redb is of an observer, which does not know what was signed before"
+                        "operator.redb belongs to an observer, which does not know what was signed before"
                             .to_owned(),
                     ));
                 }
@@ -306,52 +307,57 @@ impl Remains {
             }
             held.state.record(height, hash).map_err(|signed| {
                 wrong(format!(
-                    "operator.redb says that block {hash} was decided at height {height}, guard.redb \
-                     that {signed} was signed"
+                    "operator.redb says that block {hash} was decided at height {height}, but guard.redb \
+                     says that {signed} was signed"
                 ))
             })?;
         }
         let knows = records.iter().filter_map(height_of).max();
         let newer = runtime::current_thread()?
-            .block_on(history::signed_above(place, node, seen, knows))
-            .map_err(|error| CliError::failure(error, "start the node and ask again"))?;
+            .block_on(history::signed_above(files, node, view, knows))
+            .map_err(|error| CliError::failure(error, "start the node, then try again"))?;
         match newer {
             Some(height) => Err(wrong(format!(
-                "the block at height {height} has a signature by this key, of which operator.redb \
-                 knows nothing: it is not the newest"
+                "the block at height {height} has a signature by this key that is not in operator.redb: \
+                 it is not the newest"
             ))),
-            None => Ok(highest_final.max(seen.tip)),
+            None => Ok(highest_final.max(view.tip)),
         }
     }
 
-    fn execute(self, place: &Place, wish: &Wish, plan: &Plan) -> Result<(), CliError> {
-        let folder = &place.config.store;
+    fn execute(
+        self,
+        files: &OperatorFiles,
+        options: &RepairOptions,
+        plan: &Plan,
+    ) -> Result<(), CliError> {
+        let folder = &files.config.store;
         let aside = folder.join(format!("{ASIDE}{}", now().as_secs()));
-        let (guard_useless, store_useless) = (
-            matches!(self.guard, Left::Useless(_)),
-            matches!(self.store, Left::Useless(_)),
+        let (guard_unusable, store_unusable) = (
+            matches!(self.guard, Database::Unusable(_)),
+            matches!(self.store, Database::Unusable(_)),
         );
-        if store_useless {
+        if store_unusable {
             set_aside(&Store::path(folder), &aside)?;
         }
-        if !wish.trust_store {
-            // Before the guard: a crash in between leaves an observer whose guard is still broken.
+        if !options.trust_store {
+            // Before the guard: a crash in between leaves an observer without a usable guard.
             let store = match self.store {
-                Left::Whole((store, _)) => store,
-                Left::None | Left::Useless(_) => {
-                    let federation = place.config.federation.id();
-                    Store::open(folder, federation, place.config.me)
+                Database::Intact((store, _)) => store,
+                Database::Missing | Database::Unusable(_) => {
+                    let federation = files.config.federation.id();
+                    Store::open(folder, federation, files.config.me)
                         .map_err(|error| store_error(&error))?
                 }
             };
-            // Where no more can be found out by observing, because all would only observe, a person
-            // has said what is known.
-            let standing = if wish.agreed_tip.is_some() {
+            // If all operators observed, none would ever see a final block; the agreed tip says instead
+            // what is known.
+            let standing = if options.agreed_tip.is_some() {
                 Standing::Participating
             } else {
                 Standing::Observing { since: None }
             };
-            // The machine keeps still up to the watermark as well: it counts as final.
+            // The machine must not vote up to the watermark either, so that height counts as final.
             store
                 .write(
                     &[Record::Standing(standing), Record::Final(plan.watermark)],
@@ -359,31 +365,36 @@ impl Remains {
                 )
                 .map_err(|error| store_error(&error))?;
             resume::after_repair(&store)?;
-        } else if let Left::Whole((store, _)) = &self.store {
+        } else if let Database::Intact((store, _)) = &self.store {
             resume::after_repair(store)?;
         }
-        if guard_useless {
+        if guard_unusable {
             set_aside(&HeldGuardStore::path(folder), &aside)?;
         }
         let guard = match self.guard {
-            Left::Whole((guard, _)) => guard,
-            // An empty one, should the power go now, is refused at the next start as a lost one.
-            Left::None | Left::Useless(_) => place.open().map_err(|error| store_error(&error))?,
+            Database::Intact((guard, _)) => guard,
+            // After a power cut here, the next start refuses the empty guard as a lost one.
+            Database::Missing | Database::Unusable(_) => {
+                files.open().map_err(|error| store_error(&error))?
+            }
         };
         guard
             .replace(&plan.held)
             .map_err(|error| store_error(&error))?;
-        if guard_useless || store_useless {
-            out::line(&format!("what could not be used is in {}", aside.display()))?;
+        if guard_unusable || store_unusable {
+            out::line(&format!(
+                "set aside in {}: what could not be used",
+                aside.display()
+            ))?;
         }
         out::line(&format!(
-            "repaired: the key signs, and the operator votes, from height {} on",
+            "repaired: the operator votes and signs from height {} on",
             plan.watermark.next()
         ))?;
-        if !wish.trust_store && wish.agreed_tip.is_none() {
+        if !options.trust_store && options.agreed_tip.is_none() {
             out::line(
-                "`federation run` begins as an observer, and takes part from the height after the \
-                 first that it sees settled without it.",
+                "`federation run` starts as an observer, and participates after the first height that \
+                 becomes final without it.",
             )?;
         }
         Ok(())
@@ -391,18 +402,18 @@ impl Remains {
 }
 
 /// The error for a missing flag that confirms something.
-pub(super) fn ask_again(verb: &str, missing: &[&str]) -> CliError {
+pub(super) fn confirmation_missing(verb: &str, missing: &[&str]) -> CliError {
     CliError::failure(
         "nothing was changed",
         format!(
-            "if this is right, ask again with {}; `federation guard {verb} --help` says what that \
-             means",
+            "if this is right, repeat the command with {}; `federation guard {verb} --help` explains \
+             what that means",
             missing.join(" ")
         ),
     )
 }
 
-/// The height that a record proves to be known, or worked on.
+/// Returns the height that a record shows to be known, or in progress.
 fn height_of(record: &Record) -> Option<BlockHeight> {
     match record {
         Record::Final(height) => Some(*height),
@@ -410,7 +421,7 @@ fn height_of(record: &Record) -> Option<BlockHeight> {
     }
 }
 
-/// Moves a database that cannot be used out of the way. Nothing is ever deleted.
+/// Moves a database that cannot be used into the folder `aside`. Nothing is ever deleted.
 pub(super) fn set_aside(path: &Path, aside: &Path) -> Result<(), CliError> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     std::fs::create_dir_all(aside)
@@ -418,7 +429,11 @@ pub(super) fn set_aside(path: &Path, aside: &Path) -> Result<(), CliError> {
         .and_then(|()| File::open(aside)?.sync_all())
         .map_err(|error| {
             CliError::failure(
-                format!("cannot move {} away: {error}", path.display()),
+                format!(
+                    "cannot move {} to {}: {error}",
+                    path.display(),
+                    aside.display()
+                ),
                 "check the folder's owner and mode",
             )
         })

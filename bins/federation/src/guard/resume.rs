@@ -1,18 +1,18 @@
-//! `federation guard resume`: a person says that what ended the operator is settled.
+//! `federation guard resume`: clears a halt, after the user confirms that its cause is resolved.
 
 use std::process::ExitCode;
 
 use federation_cli::{CliError, out};
 use federation_operator::Store;
 
-use super::{Place, lock_key, repair::ask_again, show::now, store_error};
+use super::{OperatorFiles, lock_key, repair::confirmation_missing, show::now, store_error};
 
-/// Shows the halt, and clears it if the flag is there.
-pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliError> {
-    let _key = lock_key(&place.pin.block_key)?;
-    let config = &place.config;
+/// Prints the halt, and clears it if the flag is given.
+pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCode, CliError> {
+    let _key = lock_key(&files.pin.block_key)?;
+    let config = &files.config;
     if !Store::is_there(&config.store).map_err(|error| store_error(&error))? {
-        out::line("there is no store, so no halt either")?;
+        out::line("there is no store, so there is no halt")?;
         return Ok(ExitCode::SUCCESS);
     }
     let store = Store::open(&config.store, config.federation.id(), config.me)
@@ -22,23 +22,23 @@ pub(super) fn run(place: &Place, no_other_daemon: bool) -> Result<ExitCode, CliE
         return Ok(ExitCode::SUCCESS);
     };
     out::line(&format!("halted at {}: {halt}", halt.time))?;
-    out::line(&format!("before it is cleared: {}", halt.reason.help()))?;
+    out::line(&format!("before clearing it: {}", halt.reason.help()))?;
     if !no_other_daemon {
-        return Err(ask_again("resume", &["--no-other-daemon"]));
+        return Err(confirmation_missing("resume", &["--no-other-daemon"]));
     }
     let who = who();
     store
         .resume(now(), &who)
         .map_err(|error| store_error(&error))?;
-    tracing::warn!(%halt, who, "a halt was cleared");
+    tracing::warn!(%halt, who, "halt cleared");
     out::line(&format!(
-        "cleared by {who}: the next `federation run` says so in its log"
+        "cleared by {who}: the next `federation run` will log it"
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Clears the halt of an old store after a repair, which is what it asks for; what is left otherwise is
-/// said.
+/// After a repair, clears the halt of an old store, because the repair is its remedy; reports any other
+/// halt.
 pub(super) fn after_repair(store: &Store) -> Result<(), CliError> {
     let Some(halt) = store.halt().map_err(|error| store_error(&error))? else {
         return Ok(());
@@ -50,12 +50,12 @@ pub(super) fn after_repair(store: &Store) -> Result<(), CliError> {
         return out::line(&format!("cleared the halt of {}: {halt}", halt.time));
     }
     out::line(&format!(
-        "the operator halted at {}: {halt}. It does not start before `federation guard resume`.",
+        "the operator halted at {}: {halt}. It does not start until you run `federation guard resume`.",
         halt.time
     ))
 }
 
-/// Who runs this program, as far as the system says.
+/// Returns the user who runs this program, as far as the system knows.
 fn who() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"]
         .into_iter()
@@ -70,7 +70,7 @@ fn who() -> String {
 #[cfg(unix)]
 fn user_id() -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    // Whose process this is; where there is no such folder, the name must do.
+    // The owner of this process; on systems without /proc only the name is known.
     std::fs::metadata("/proc/self").ok().map(|this| this.uid())
 }
 

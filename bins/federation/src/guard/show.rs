@@ -1,4 +1,4 @@
-//! `federation guard show`.
+//! `federation guard show`: prints the guard's record.
 
 use std::{path::Path, process::ExitCode};
 
@@ -8,39 +8,43 @@ use federation_operator::{HeldGuardStore, StoreError, status};
 use federation_signer::{GuardRecord, GuardStanding, HeldGuard};
 use serde_json::{Value, json};
 
-use super::{Place, import::read_file, store_error};
+use super::{OperatorFiles, import::read_file, store_error};
 
-/// Shows the guard, or a file.
-pub(super) fn run(place: &Place, file: Option<&Path>, json: bool) -> Result<ExitCode, CliError> {
-    let shown = match file {
-        Some(file) => of_file(&place.verified(read_file(file)?)?, file),
-        None => of_store(place)?,
+/// Prints the guard, or a file.
+pub(super) fn run(
+    files: &OperatorFiles,
+    file: Option<&Path>,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let view = match file {
+        Some(file) => from_file(&files.verified(read_file(file)?)?, file),
+        None => from_store(files)?,
     };
     if json {
-        let mut value = shown.value;
-        value["operator"] = json!(place.operator.name);
-        value["federation"] = json!(place.pin.federation.to_string());
-        value["chain"] = json!(place.pin.genesis.to_string());
-        value["block_key"] = json!(place.pin.block_key.to_string());
+        let mut value = view.value;
+        value["operator"] = json!(files.operator.name);
+        value["federation"] = json!(files.pin.federation.to_string());
+        value["chain"] = json!(files.pin.genesis.to_string());
+        value["block_key"] = json!(files.pin.block_key.to_string());
         out::json(&value)?;
     } else {
-        out::line(&table(place, &shown))?;
+        out::line(&table(files, &view))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-struct Shown {
-    /// Where it comes from, in words.
+struct GuardView {
+    /// Where it was read from, in words.
     from: String,
     value: Value,
 }
 
-fn of_file(record: &GuardRecord, file: &Path) -> Shown {
+fn from_file(record: &GuardRecord, file: &Path) -> GuardView {
     let kind = record.kind;
     let standing = format!("file, {kind}");
-    Shown {
+    GuardView {
         from: format!(
-            "{}, signed by this operator, a {kind} of {} s ago",
+            "{}, signed by this operator: a {kind} from {} s ago",
             file.display(),
             now().since(record.written).as_secs()
         ),
@@ -48,30 +52,30 @@ fn of_file(record: &GuardRecord, file: &Path) -> Shown {
     }
 }
 
-fn of_store(place: &Place) -> Result<Shown, CliError> {
-    let folder = &place.config.store;
+fn from_store(files: &OperatorFiles) -> Result<GuardView, CliError> {
+    let folder = &files.config.store;
     let path = HeldGuardStore::path(folder);
-    let held = match place.open_existing() {
+    let held = match files.open_existing() {
         Ok(store) => store.held().map_err(|error| store_error(&error))?,
-        Err(StoreError::InUse { .. }) => return of_daemon(folder),
+        Err(StoreError::InUse { .. }) => return from_daemon(folder),
         Err(error) => return Err(store_error(&error)),
     };
-    Ok(Shown {
+    Ok(GuardView {
         from: path.display().to_string(),
         value: value("store", held.standing.as_str(), Some(held.number), &held),
     })
 }
 
-/// The store is the daemon's while it runs; what it tells is a few seconds old.
-fn of_daemon(folder: &Path) -> Result<Shown, CliError> {
+/// Reads the guard from the running daemon's status, which is a few seconds old: the daemon locks the store.
+fn from_daemon(folder: &Path) -> Result<GuardView, CliError> {
     let report = status::read_status(folder)
         .ok()
         .flatten()
         .and_then(|report| report.guard.map(|guard| (report.written, guard)));
     let Some((written, guard)) = report else {
         return Err(CliError::failure(
-            "the daemon runs and has not said yet what it has signed",
-            "ask again in a few seconds, or stop it",
+            "the daemon is running, but has not written its status yet",
+            "try again in a few seconds, or stop it",
         ));
     };
     let age = now().since(UnixTime::from_millis(written)).as_secs();
@@ -82,13 +86,13 @@ fn of_daemon(folder: &Path) -> Result<Shown, CliError> {
         "signed": guard.signed,
     });
     value["age"] = json!(age);
-    Ok(Shown {
-        from: format!("the running daemon, {age} s ago; the last blocks only"),
+    Ok(GuardView {
+        from: format!("the running daemon, {age} s ago; only the last blocks"),
         value,
     })
 }
 
-/// The parts that a guard and a file share.
+/// A guard's state, in a store or in a file.
 trait Known {
     fn state(&self) -> &federation_signer::GuardState;
 }
@@ -120,15 +124,15 @@ fn value(from: &str, standing: &str, number: Option<u32>, known: &impl Known) ->
     })
 }
 
-fn table(place: &Place, shown: &Shown) -> String {
-    let value = &shown.value;
+fn table(files: &OperatorFiles, view: &GuardView) -> String {
+    let value = &view.value;
     let text = |name: &str| value[name].as_str().unwrap_or_default();
     let mut lines = vec![
-        format!("guard of    {}", place.operator.name),
-        format!("from        {}", shown.from),
-        format!("block key   {}", place.pin.block_key),
-        format!("federation  {}", place.pin.federation),
-        format!("chain       {}", place.pin.genesis),
+        format!("guard of    {}", files.operator.name),
+        format!("from        {}", view.from),
+        format!("block key   {}", files.pin.block_key),
+        format!("federation  {}", files.pin.federation),
+        format!("chain       {}", files.pin.genesis),
         format!(
             "standing    {}{}",
             text("standing"),
@@ -136,35 +140,37 @@ fn table(place: &Place, shown: &Shown) -> String {
         ),
     ];
     if let Some(number) = value["number"].as_u64() {
-        lines.push(format!("number      {number}, how often the key moved"));
+        lines.push(format!("number      {number} transfers of the key so far"));
     }
     lines.push(match value["final"].as_u64() {
-        Some(height) => format!("final       {height}: nothing at or below is signed"),
+        Some(height) => format!("final       {height}: nothing at or below it will be signed"),
         None => "final       none".to_owned(),
     });
     let signed = value["signed"].as_array().map_or(&[][..], |list| list);
     if signed.is_empty() {
         lines.push("signed      nothing".to_owned());
     }
-    // The newest are what people look for; --json has all.
+    // People look for the newest; --json prints all.
     let skipped = signed.len().saturating_sub(16);
     for entry in &signed[skipped..] {
         let (height, hash) = (&entry["height"], entry["hash"].as_str().unwrap_or_default());
         lines.push(format!("signed      {height:<8} {hash}"));
     }
     if skipped > 0 {
-        lines.push(format!("            and {skipped} before: --json"));
+        lines.push(format!(
+            "            and {skipped} earlier ones, see --json"
+        ));
     }
     lines.join("\n")
 }
 
 fn meaning(standing: &str) -> &'static str {
     if standing == GuardStanding::Active.as_str() {
-        ": the key may sign here"
+        ": the key may sign on this machine"
     } else if standing == GuardStanding::MovedAway.as_str() {
-        ": the key signs on another machine, and not here"
+        ": the key signs on another machine, not on this one"
     } else if standing == GuardStanding::Unproven.as_str() {
-        ": the key may have signed more than this; `guard repair` before it signs"
+        ": the key may have signed more than this; run `guard repair` before it signs"
     } else {
         ""
     }

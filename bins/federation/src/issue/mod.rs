@@ -1,4 +1,4 @@
-//! `federation issue`: an asset whose reissuance tokens belong to the federation.
+//! `federation issue`: issues an asset whose reissuance tokens belong to the federation.
 
 use std::process::ExitCode;
 
@@ -21,8 +21,8 @@ use crate::{cli::IssueArgs, config_check, node, run::with_causes, runtime};
 pub(crate) fn run(args: &IssueArgs) -> Result<ExitCode, CliError> {
     if args.amount.to_sat() == 0 || args.tokens.to_sat() == 0 {
         return Err(CliError::usage(
-            "an amount of 0 is nothing",
-            "give --amount, and --tokens if not 1, above 0",
+            "--amount and --tokens must be above 0",
+            "choose an --amount above 0, and omit --tokens for one token",
         ));
     }
     let config = config_check::load(&args.config, &args.settings.overrides())?;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &IssueArgs) -> Result<ExitCode, CliError> {
     if args.fee_coins.is_some() && dialect == Dialect::Ocean {
         return Err(CliError::usage(
             "--fee-coins is for Elements: reissuances pay no fee on Ocean",
-            "leave it away",
+            "omit --fee-coins",
         ));
     }
     let tokens = token_script(args, &config)?;
@@ -41,15 +41,15 @@ pub(crate) fn run(args: &IssueArgs) -> Result<ExitCode, CliError> {
         return dry_run(args, &addresses).map(|()| ExitCode::SUCCESS);
     }
     let node = wallet_of(args, &config)?;
-    let done = runtime::current_thread()?.block_on(make(args, &node, &addresses))?;
-    tell(args, &config, &tokens, &addresses, &done)?;
+    let outcome = runtime::current_thread()?.block_on(make(args, &node, &addresses))?;
+    print(args, &config, &tokens, &addresses, &outcome)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What was made.
-struct Done {
+/// The outcome of issuing an asset.
+struct IssueOutcome {
     issued: IssuedAsset,
-    /// The asset that fees are paid in, and the transaction that paid coins for them.
+    /// The asset in which fees are paid, and the transaction that paid coins for them.
     fees: Option<(String, String)>,
 }
 
@@ -63,13 +63,14 @@ fn token_script(args: &IssueArgs, config: &Config) -> Result<TokenScript, CliErr
         let settings = config.reissuance.first().ok_or_else(|| {
             CliError::usage(
                 "no script is given, and federation.toml has no [[reissuance]] table",
-                "give --script with the M-of-N script of the operators' reissuance keys; `multisig script --role reissuance` makes it",
+                "pass the M-of-N script of the operators' reissuance keys with --script; `multisig script --role reissuance` prints it",
             )
         })?;
         return Ok(settings.tokens().clone());
     };
-    let script = MultisigScript::from_hex(hex)
-        .map_err(|error| CliError::usage(error, "`multisig inspect` says what is wrong with it"))?;
+    let script = MultisigScript::from_hex(hex).map_err(|error| {
+        CliError::usage(error, "run `multisig inspect` to see what is wrong with it")
+    })?;
     TokenScript::new(script, kind).map_err(|error| CliError::usage(error, "choose p2wsh"))
 }
 
@@ -87,15 +88,15 @@ async fn make(
     args: &IssueArgs,
     node: &NodeClient,
     addresses: &TokenAddresses,
-) -> Result<Done, CliError> {
+) -> Result<IssueOutcome, CliError> {
     let issued = match issue(node, &addresses.tokens, args.amount, args.tokens).await {
         Ok(issued) => issued,
         Err(IssueError::Nothing(error)) => return Err(nothing_issued(node, &error).await),
-        // It names the cure.
+        // The message says what to do.
         Err(error) => {
             return Err(CliError::failure(
                 with_causes(&error),
-                format!("the address is {}", addresses.tokens),
+                format!("the address for the tokens is {}", addresses.tokens),
             ));
         }
     };
@@ -106,15 +107,15 @@ async fn make(
                 |error| {
                     CliError::failure(
                         format!(
-                            "asset {} was issued, but no coins were paid for fees: {error}",
+                            "asset {} was issued, but paying coins for fees failed: {error}",
                             issued.asset
                         ),
-                        format!("pay some to {} with `sendtoaddress`", addresses.coins),
+                        format!("pay coins to {} with `sendtoaddress`", addresses.coins),
                     )
                 },
             )?),
         };
-    Ok(Done { issued, fees })
+    Ok(IssueOutcome { issued, fees })
 }
 
 async fn pay_fees(
@@ -150,14 +151,14 @@ fn dry_run(args: &IssueArgs, addresses: &TokenAddresses) -> Result<(), CliError>
     Ok(())
 }
 
-fn tell(
+fn print(
     args: &IssueArgs,
     config: &Config,
     tokens: &TokenScript,
     addresses: &TokenAddresses,
-    done: &Done,
+    outcome: &IssueOutcome,
 ) -> Result<(), CliError> {
-    let Done { issued, fees } = done;
+    let IssueOutcome { issued, fees } = outcome;
     if args.json {
         return out::json(&json!({
             "asset": issued.asset,
@@ -181,7 +182,9 @@ fn tell(
         out::line(&format!("coins   to {} by {txid}", addresses.coins))?;
     }
     out::line("")?;
-    out::line("For everybody's federation.toml, once rate, period and destination are agreed:")?;
+    out::line(
+        "Add to every operator's federation.toml, once rate, period and destination are agreed:",
+    )?;
     out::line("")?;
     out::line(&table(
         config,
@@ -191,7 +194,7 @@ fn tell(
     ))
 }
 
-/// The table of the asset, with what is to be agreed left open.
+/// Returns the asset's table, with blanks for what has to be agreed.
 fn table(
     config: &Config,
     tokens: &TokenScript,
@@ -203,7 +206,7 @@ fn table(
         ScriptKind::P2wsh => "p2wsh",
     };
     let mut table = format!(
-        "[[reissuance]]\nasset = \"{}\"\nrate = \"0.00\"          # a year's part, as \"0.05\"\nperiod = 0             # blocks of {:?}\ndestination = \"\"       # an address\nscript = \"{}\"\nscript_type = \"{kind}\"",
+        "[[reissuance]]\nasset = \"{}\"\nrate = \"0.00\"          # per year: \"0.05\" is 5 percent\nperiod = 0             # blocks of {:?}\ndestination = \"\"       # an address\nscript = \"{}\"\nscript_type = \"{kind}\"",
         issued.asset,
         config.federation.interval(),
         tokens.multisig().to_hex(),

@@ -1,4 +1,4 @@
-//! Why a node's wallet has issued nothing: most often it has no coins, or the chain has none.
+//! Why a node's wallet could not issue: most often it has no coins, or the chain has none.
 
 use bytes::Bytes;
 use federation_chain::{Block, BlockHeight, Dialect};
@@ -10,7 +10,7 @@ use crate::run::with_causes;
 /// `RPC_WALLET_NOT_FOUND`, and on older nodes `RPC_METHOD_NOT_FOUND`: no wallet is loaded.
 const NO_WALLET: [i32; 2] = [-18, -32601];
 
-/// Looks at what the wallet and the chain have, and says what is to be done.
+/// Checks the coins of the wallet and the chain, and explains what to do.
 pub(super) async fn nothing_issued(node: &NodeClient, error: &RpcError) -> CliError {
     let what = format!("nothing was issued: {}", with_causes(error));
     if let RpcError::Node { code, .. } = error
@@ -18,10 +18,10 @@ pub(super) async fn nothing_issued(node: &NodeClient, error: &RpcError) -> CliEr
     {
         return CliError::failure(
             what,
-            "have the node load or make a wallet (`loadwallet`, `createwallet`), or name one with --wallet",
+            "load or create a wallet in the node (`loadwallet`, `createwallet`), or name one with --wallet",
         );
     }
-    // Only a wallet without coins is explained; anything else the node has said itself.
+    // Only a lack of coins needs explaining; the node's message covers everything else.
     match node.balances().await {
         Ok(balances) if balances.values().all(|amount| amount.to_sat() == 0) => {}
         _ => return CliError::failure(what, "see the node's log"),
@@ -31,34 +31,34 @@ pub(super) async fn nothing_issued(node: &NodeClient, error: &RpcError) -> CliEr
         Err(why) => {
             return CliError::failure(
                 format!(
-                    "{what}; the wallet holds no coins, and whether the chain has any is not known: {why}"
+                    "{what}; the wallet holds no coins, and it is unknown whether the chain has any: {why}"
                 ),
-                "pay coins to the wallet, at an address of `getnewaddress`",
+                "pay coins to the wallet, at an address from `getnewaddress`",
             );
         }
     };
     if !has_coins {
         return CliError::failure(
             format!(
-                "{what}; the chain was made without coins (initialfreecoins), and an issuance needs some: it is an input of a transaction, and pays a fee"
+                "{what}; the chain was created without coins (initialfreecoins), and an issuance needs some: it is attached to an input of a transaction, and pays a fee"
             ),
-            "bring coins in from the parent chain (`getpeginaddress`, `claimpegin`) where there is a peg; else begin another chain with `initialfreecoins`, of which --coins-to of `federation init` or `multisig ceremony init` says where they go",
+            "if the chain has a peg, peg coins in from the parent chain (`getpeginaddress`, `claimpegin`); otherwise create another chain with `initialfreecoins`, paid to where --coins-to of `federation init` or `multisig ceremony init` says",
         );
     }
     let address = match node.new_address().await {
         Ok(address) => address,
-        Err(_) => "an address of `getnewaddress`".to_owned(),
+        Err(_) => "an address from `getnewaddress`".to_owned(),
     };
     CliError::failure(
         format!("{what}; the wallet holds no coins, and an issuance needs some"),
         format!(
-            "have who holds coins pay some to {address}, and wait for a block. The coins of the genesis are where --coins-to of `federation init` or `multisig ceremony init` has said: by default M of N of the block keys' owners must sign to pay them out"
+            "ask someone with coins to pay some to {address}, and wait for a block. The genesis coins are where --coins-to of `federation init` or `multisig ceremony init` sent them: by default, M of the N owners of the block keys must sign to spend them"
         ),
     )
 }
 
-/// Whether the genesis block makes coins. What was pegged in since is not asked: the wallet would
-/// still have to be paid.
+/// Whether the genesis block creates coins. Coins pegged in since are ignored: they would still have to
+/// be paid to the wallet.
 async fn chain_has_coins(node: &NodeClient) -> Result<bool, String> {
     let of = |error: &dyn core::error::Error| with_causes(error);
     let dialect = node.dialect().await.map_err(|error| of(&error))?;
@@ -71,7 +71,7 @@ async fn chain_has_coins(node: &NodeClient) -> Result<bool, String> {
 }
 
 fn makes_coins(dialect: Dialect, block: Bytes) -> Result<bool, String> {
-    // A dynafed chain's genesis block has a header of the older form.
+    // The genesis block of a dynafed chain has a header of the older format.
     let form = match dialect {
         Dialect::Dynafed => Dialect::Elements,
         other => other,

@@ -1,5 +1,5 @@
-//! Kafka: whether the brokers are reached where they say that they are, whether the topics are there
-//! and may be used, and who is heard.
+//! Checks Kafka: whether the brokers can be reached at their advertised addresses, whether the topics
+//! exist and may be used, and which operators are received.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,26 +9,26 @@ use federation_messenger_kafka::{KafkaHealth, TopicState};
 use federation_operator::config::{Config, KafkaAccess};
 use tokio::{net::TcpStream, time::Instant};
 
-use super::messenger::{LOOK, MESSENGER, Seen, others, quorum, wait_for};
+use super::messenger::{MESSENGER, POLL_INTERVAL, ReachedOperators, others, quorum, wait_for};
 use crate::{checks::Checks, messenger};
 
 /// How long one connection to a broker may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long the brokers may take to show what they are like, however short the wait for the others.
+/// How long to wait for the brokers, however short the wait for the other operators.
 const BROKERS: Duration = Duration::from_secs(15);
 
-/// Where brokers listen if nothing is said of it.
+/// The default port of brokers.
 const PORT: u16 = 9092;
 
-/// How often something is said: to be heard by the others, and to see that it is taken.
-const SAY: Duration = Duration::from_millis(500);
+/// How often to broadcast, so that others receive it and the brokers confirm it.
+const BROADCAST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What is said. It is no message of an operator: those who run drop it and count it.
-const WORD: Bytes = Bytes::from_static(b"federation preflight");
+/// The payload. It is not an operator's message: running operators drop and count it.
+const PROBE: Bytes = Bytes::from_static(b"federation preflight");
 
-/// Looks at it all. Beside a running operator only whether somebody listens: a second client of one
-/// name would disturb the first.
+/// Runs the checks. Beside a running operator it checks only whether the brokers listen: a second client
+/// of the same name would disturb the first.
 pub(super) async fn check(
     config: &Config,
     access: &KafkaAccess,
@@ -41,45 +41,45 @@ pub(super) async fn check(
         checks.yellow(
             MESSENGER,
             "Kafka",
-            "beside a running operator neither topics nor other operators are looked at",
-            "see `federation status`, or stop the operator and leave --running away",
+            "topics and other operators are not checked beside a running operator",
+            "see `federation status`, or stop the operator and omit --running",
         );
         return;
     }
     let messenger = match messenger::start_kafka(config, access).await {
         Ok(messenger) => messenger,
         Err(error) => {
-            checks.red(MESSENGER, "started", error.what(), error.cure());
+            checks.red(MESSENGER, "started", error.what(), error.help());
             return;
         }
     };
     let started = Instant::now();
-    let mut said = None;
-    let mut say = async || {
-        if said.is_none_or(|said: Instant| said.elapsed() >= SAY) {
-            said = Some(Instant::now());
-            // One that cannot be handed over is seen by what is not confirmed.
-            let _ = messenger.broadcast(WORD).await;
+    let mut last = None;
+    let mut broadcast_probe = async || {
+        if last.is_none_or(|last: Instant| last.elapsed() >= BROADCAST_INTERVAL) {
+            last = Some(Instant::now());
+            // A failure shows as a missing confirmation.
+            let _ = messenger.broadcast(PROBE).await;
         }
     };
-    while !is_well(config, &messenger.health()) && started.elapsed() < BROKERS.max(wait) {
-        say().await;
-        tokio::time::sleep(LOOK).await;
+    while !is_ready(config, &messenger.health()) && started.elapsed() < BROKERS.max(wait) {
+        broadcast_probe().await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    let mut seen = BTreeSet::new();
+    let mut reached = BTreeSet::new();
     if messenger.health().is_reached() {
-        let heard = || {
+        let received = || {
             let heard: BTreeSet<_> = messenger.health().heard(Duration::MAX).collect();
-            Seen::among(config, |id, _| heard.contains(&id))
+            ReachedOperators::among(config, |id, _| heard.contains(&id))
         };
         let speaking = async {
             loop {
-                say().await;
-                tokio::time::sleep(LOOK).await;
+                broadcast_probe().await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
-        let waiting = wait_for(config, &mut seen, started + wait, false, || {
-            core::future::ready(heard())
+        let waiting = wait_for(config, &mut reached, started + wait, false, || {
+            core::future::ready(received())
         });
         tokio::select! {
             () = waiting => {}
@@ -100,27 +100,27 @@ pub(super) async fn check(
                 format!("this operator may not read {name}"),
                 "allow it to describe and read all topics of the federation",
             ),
-            _ if seen.contains(&id) => checks.green(MESSENGER, &operator.name, "heard"),
+            _ if reached.contains(&id) => checks.green(MESSENGER, &operator.name, "messages received"),
             TopicState::Present => checks.yellow(
                 MESSENGER,
                 &operator.name,
-                format!("not heard: nothing new in {name}"),
-                "let it start its operator, or its preflight at the same time; the same topic_prefix for all",
+                format!("no new messages in {name}"),
+                "have its daemon or preflight run at the same time; all operators need the same topic_prefix",
             ),
             _ => checks.yellow(
                 MESSENGER,
                 &operator.name,
-                format!("not heard: there is no {name}"),
-                "its operator or its preflight makes the topic when it first runs, if it may",
+                format!("no messages: topic {name} does not exist"),
+                "its daemon or preflight creates the topic when it first runs, if it is allowed to",
             ),
         }
     }
-    quorum(config, &seen, checks);
+    quorum(config, &reached, checks);
     messenger.close().await;
 }
 
-/// Whether what is this operator's own is as it should be.
-fn is_well(config: &Config, health: &KafkaHealth) -> bool {
+/// Whether this operator can reach a broker and write to its topic.
+fn is_ready(config: &Config, health: &KafkaHealth) -> bool {
     let mut topics = health.topics.iter();
     let own = topics.find(|topic| topic.operator == config.me);
     health.ready
@@ -129,10 +129,10 @@ fn is_well(config: &Config, health: &KafkaHealth) -> bool {
         && own.is_some_and(|own| own.state == TopicState::Present)
 }
 
-/// Whether anybody listens at the brokers' addresses.
+/// Checks whether a server listens at the brokers' addresses.
 async fn listening(access: &KafkaAccess, checks: &mut Checks) {
     for broker in &access.brokers {
-        // Without a port it is Kafka's own.
+        // The default is Kafka's own port.
         let has_port = broker
             .rsplit_once(':')
             .is_some_and(|(_, port)| !port.contains(']'));
@@ -144,7 +144,7 @@ async fn listening(access: &KafkaAccess, checks: &mut Checks) {
         let connecting = tokio::time::timeout(CONNECT, TcpStream::connect(address));
         let failed = match connecting.await {
             Ok(Ok(_)) => {
-                checks.green(MESSENGER, broker, "somebody listens");
+                checks.green(MESSENGER, broker, "listens");
                 continue;
             }
             Ok(Err(error)) => error.to_string(),
@@ -154,7 +154,7 @@ async fn listening(access: &KafkaAccess, checks: &mut Checks) {
     }
 }
 
-/// Whether brokers are reached where they say that they are.
+/// Checks whether the brokers can be reached at their advertised addresses.
 fn brokers(health: &KafkaHealth, checks: &mut Checks) {
     let members = health.brokers.iter().filter(|broker| broker.member);
     let reached = members.clone().filter(|broker| broker.connected).count();
@@ -164,22 +164,22 @@ fn brokers(health: &KafkaHealth, checks: &mut Checks) {
         .filter(|broker| !broker.connected)
         .filter_map(|broker| Some((broker, broker.fault.as_ref()?)))
         .map(|(broker, reason)| {
-            let said = if broker.member { "advertised " } else { "" };
-            format!("{said}{}: {reason}", broker.address)
+            let advertised = if broker.member { "advertised " } else { "" };
+            format!("{advertised}{}: {reason}", broker.address)
         })
         .collect();
     if reached == 0 {
         let found = if faults.is_empty() {
-            "no broker is reached".to_owned()
+            "no broker can be reached".to_owned()
         } else {
-            format!("no broker is reached: {}", faults.join("; "))
+            format!("no broker can be reached: {}", faults.join("; "))
         };
-        let cure = if members.count() > 0 {
-            "let the brokers advertise addresses that operators reach (advertised.listeners), or open the way to them"
+        let help = if members.count() > 0 {
+            "have the brokers advertise addresses that operators can reach (advertised.listeners), or open the network to them"
         } else {
-            "start them, or correct [kafka]; security.protocol must be that of the brokers"
+            "start them, or correct [kafka]; security.protocol must match the brokers'"
         };
-        checks.red(MESSENGER, "brokers", found, cure);
+        checks.red(MESSENGER, "brokers", found, help);
     } else if faults.is_empty() {
         checks.green(MESSENGER, "brokers", format!("{reached} reached"));
     } else {
@@ -187,12 +187,12 @@ fn brokers(health: &KafkaHealth, checks: &mut Checks) {
             MESSENGER,
             "brokers",
             format!("{reached} reached, others not: {}", faults.join("; ")),
-            "each must be reached at the address that it advertises (advertised.listeners)",
+            "each broker must be reachable at the address that it advertises (advertised.listeners)",
         );
     }
 }
 
-/// Whether the own topic is there and takes frames.
+/// Checks whether this operator's topic exists and accepts frames.
 fn own_topic(config: &Config, health: &KafkaHealth, checks: &mut Checks) {
     let Some(own) = health.topics.iter().find(|own| own.operator == config.me) else {
         return;
@@ -204,25 +204,25 @@ fn own_topic(config: &Config, health: &KafkaHealth, checks: &mut Checks) {
     } else {
         format!(": {}", faults.join("; "))
     };
-    let allow = "allow this operator to describe, create, read and write it, or make it by hand as the brokers' administrator: `federation help the-messenger`";
+    let allow = "allow this operator to describe, create, read and write it, or create it yourself as the brokers' administrator: `federation help the-messenger`";
     match own.state {
         TopicState::Present if health.confirmed > 0 => {
-            checks.green(MESSENGER, "own topic", format!("{topic} takes frames"));
+            checks.green(MESSENGER, "own topic", format!("{topic} accepts frames"));
         }
         TopicState::Present => {
-            let found = format!("{topic} has taken no frame{why}");
+            let found = format!("{topic} has not accepted a frame{why}");
             checks.red(MESSENGER, "own topic", found, allow);
         }
         TopicState::Forbidden => {
-            let found = format!("this operator may not know of {topic}{why}");
+            let found = format!("this operator may not describe {topic}{why}");
             checks.red(MESSENGER, "own topic", found, allow);
         }
         TopicState::Missing => {
-            let found = format!("there is no {topic}{why}");
+            let found = format!("{topic} does not exist{why}");
             checks.red(MESSENGER, "own topic", found, allow);
         }
         _ => {
-            let found = format!("the brokers have told nothing of {topic}{why}");
+            let found = format!("the brokers have not reported {topic}{why}");
             checks.red(MESSENGER, "own topic", found, "see `brokers` above");
         }
     }

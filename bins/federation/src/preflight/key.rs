@@ -1,4 +1,4 @@
-//! The keys: whether they open, are the roster's, and sign.
+//! Checks the keys: whether they open, match the roster, and sign.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,22 +20,22 @@ use crate::{
 const KEYS: &str = "keys";
 const BLOCK: &str = "block key";
 
-/// A hash that no block has: a signature of it is good for nothing.
+/// A hash that no block has: a signature of it is worthless.
 const NO_BLOCK: [u8; 32] = [0; 32];
 
-/// Opens all as the daemon does, and lets them sign something that is worth nothing.
+/// Opens all keys as the daemon does, and has them sign a worthless hash.
 pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
     let mut checks = Checks::default();
-    // Taken as the daemon takes it, so that one that runs is noticed.
+    // Locked as the daemon locks it, so that a running daemon is noticed.
     match keys::take_block(config, node).await {
         Ok((signer, _locks)) => block(config, signer.as_ref(), node, &mut checks).await,
-        Err(error) => checks.red(KEYS, BLOCK, error.what(), error.cure()),
+        Err(error) => checks.red(KEYS, BLOCK, error.what(), error.help()),
     }
     match keys::open_identity(config) {
         Ok(identity) => {
             rehearse::check_identity(config, identity.as_ref(), &mut checks).await;
         }
-        Err(error) => checks.red(KEYS, "identity key", error.what(), error.cure()),
+        Err(error) => checks.red(KEYS, "identity key", error.what(), error.help()),
     }
     spending(config, &mut checks).await;
     checks
@@ -44,7 +44,7 @@ pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
 async fn block(config: &Config, signer: &dyn Signer, node: &NodeClient, checks: &mut Checks) {
     let found = signer.public_key();
     if let Err(error) = keys::check_block(config, &found) {
-        checks.red(KEYS, BLOCK, error.what(), error.cure());
+        checks.red(KEYS, BLOCK, error.what(), error.help());
         return;
     }
     if let KeySource::Node { wallet: name } = &config.keys.block {
@@ -58,28 +58,28 @@ async fn block(config: &Config, signer: &dyn Signer, node: &NodeClient, checks: 
         SECP256K1.verify_ecdsa(&message, &signature, &found).is_ok()
     });
     match verified {
-        Ok(true) => checks.green(KEYS, BLOCK, format!("{found}, and it signs")),
-        Ok(false) => checks.red(KEYS, BLOCK, "its signature is not true", BAD_KEY),
+        Ok(true) => checks.green(KEYS, BLOCK, format!("{found}, signs")),
+        Ok(false) => checks.red(KEYS, BLOCK, "its signature is invalid", BAD_KEY),
         Err(error) => checks.red(KEYS, BLOCK, with_causes(&error), BAD_KEY),
     }
 }
 
-/// Whether the node's wallet has the key and is one that signs blocks. It is given none to sign: it would
-/// be a block of its chain.
+/// Checks that the node's wallet has the key and can sign blocks. It is not asked to sign: it signs only
+/// blocks of its chain.
 async fn wallet(config: &Config, node: &NodeClient, name: Option<&str>, checks: &mut Checks) {
     let signer = match keys::open_wallet(config, node, name) {
         Ok(signer) => signer,
         Err(error) => {
-            checks.red(KEYS, BLOCK, error.what(), error.cure());
+            checks.red(KEYS, BLOCK, error.what(), error.help());
             return;
         }
     };
     let checked = signer.check_wallet().await;
-    tell_wallet(&signer.public_key(), checked, checks);
+    report_wallet(&signer.public_key(), checked, checks);
 }
 
-fn tell_wallet(key: &PublicKey, checked: Result<Option<u64>, WalletFault>, checks: &mut Checks) {
-    let unlock = "unlock it for longer, or take its pass phrase away: `federation help keys`";
+fn report_wallet(key: &PublicKey, checked: Result<Option<u64>, WalletFault>, checks: &mut Checks) {
+    let unlock = "unlock it for longer, or remove its pass phrase: `federation help keys`";
     match checked {
         Ok(None) => checks.green(KEYS, BLOCK, format!("{key}, in the node's legacy wallet")),
         Ok(Some(until)) => {
@@ -87,38 +87,38 @@ fn tell_wallet(key: &PublicKey, checked: Result<Option<u64>, WalletFault>, check
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs());
             let left = until.saturating_sub(now) / 60;
-            let found = format!("{key}, in the node's wallet, which locks itself in {left} min");
+            let found = format!("{key}, in the node's wallet, which will lock in {left} min");
             checks.yellow(KEYS, BLOCK, found, unlock);
         }
-        // The daemon does not need what was asked, so it may be well.
+        // The daemon does not call this method, so the wallet may be usable.
         Err(WalletFault::Node(error @ RpcError::Forbidden { .. })) => checks.yellow(
             KEYS,
             BLOCK,
-            format!("not looked at: {error}"),
-            "let this user ask it for as long as the check takes: `federation help operations` has the methods",
+            format!("not checked: {error}"),
+            "allow the method to this user during the check: `federation help operations` lists the methods",
         ),
         Err(error) => checks.red(
             KEYS,
             BLOCK,
             error,
-            "use a legacy wallet that has the key: `federation help keys`",
+            "use a legacy wallet that contains the key: `federation help keys`",
         ),
     }
 }
 
-/// The key that spends reissuance tokens, if there is one.
+/// Checks the key that spends reissuance tokens, if there is one.
 async fn spending(config: &Config, checks: &mut Checks) {
     const NAME: &str = "reissuance key";
     let spender = match keys::open_reissuance(config).await {
         Ok(None) => return,
         Ok(Some(spender)) => spender,
         Err(error) => {
-            checks.red(KEYS, NAME, error.what(), error.cure());
+            checks.red(KEYS, NAME, error.what(), error.help());
             return;
         }
     };
     match reissuance::check_key(config, spender.as_ref()) {
-        Ok(key) => checks.green(KEYS, NAME, format!("{key}, of the scripts' keys")),
-        Err(error) => checks.red(KEYS, NAME, error.what(), error.cure()),
+        Ok(key) => checks.green(KEYS, NAME, format!("{key}, in the scripts")),
+        Err(error) => checks.red(KEYS, NAME, error.what(), error.help()),
     }
 }

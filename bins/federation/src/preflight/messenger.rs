@@ -1,4 +1,4 @@
-//! The messenger: whether the other operators, or the brokers, are reached.
+//! Checks the messenger: whether the other operators, or the brokers, can be reached.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,16 +13,16 @@ use crate::{checks::Checks, messenger};
 
 pub(super) const MESSENGER: &str = "messenger";
 
-/// How often the links are looked at while they are waited for.
-pub(super) const LOOK: Duration = Duration::from_millis(50);
+/// How often to look at the links while waiting for them.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long it stays, once all is well, for others who have just come.
+/// How long to stay connected after all are reached, for others that have just started.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How long it stays at least: whoever was seen last may not have seen it yet.
-const PARTING: Duration = Duration::from_secs(1);
+/// How long to stay connected at least: the operator reached last may not have reached this one yet.
+const MIN_LINGER: Duration = Duration::from_secs(1);
 
-/// Connects, waits, and says who is there. Beside a running operator it listens nowhere.
+/// Connects, waits, and reports who is reached. Beside a running operator it does not listen.
 pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Checks {
     let mut checks = Checks::default();
     if let MessengerAccess::Kafka(access) = &config.messenger {
@@ -38,9 +38,9 @@ pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Che
     let messenger = match messenger::start(&config).await {
         Ok(messenger) => messenger,
         Err(error) => {
-            let cure = "if the operator runs, and has the port, add --running";
-            let cure = format!("{}; {cure}", error.cure());
-            checks.red(MESSENGER, "started", error.what(), cure);
+            let help = "if the operator is running and uses the port, add --running";
+            let help = format!("{}; {help}", error.help());
+            checks.red(MESSENGER, "started", error.what(), help);
             return checks;
         }
     };
@@ -54,7 +54,7 @@ pub(super) async fn check(config: &Config, wait: Duration, running: bool) -> Che
     checks
 }
 
-/// Every other operator at its endpoint.
+/// Checks every other operator at its endpoint.
 async fn operators(
     config: &Config,
     messenger: &dyn Messenger,
@@ -62,79 +62,81 @@ async fn operators(
     running: bool,
     checks: &mut Checks,
 ) {
-    let mut seen = BTreeSet::new();
+    let mut reached = BTreeSet::new();
     let deadline = Instant::now() + wait;
     let look = || {
         let stats = messenger.stats();
         let links = stats.peers.into_iter().filter(|link| link.connected);
         let links: Vec<_> = links.map(|link| link.peer).collect();
-        Seen::among(config, |id, endpoint| {
+        ReachedOperators::among(config, |id, endpoint| {
             let address = endpoint
                 .parse::<Endpoint>()
                 .map_or_else(|_| endpoint.to_owned(), |parsed| parsed.to_string());
             links.iter().any(|peer| match peer {
                 Peer::Address(known) => **known == *address,
-                // It called, and is heard over that connection.
+                // It connected to this operator, and is reached over that connection.
                 Peer::Operator(known) => *known == id,
                 _ => false,
             })
         })
     };
-    wait_for(config, &mut seen, deadline, running, || {
+    wait_for(config, &mut reached, deadline, running, || {
         core::future::ready(look())
     })
     .await;
     for (id, operator) in others(config) {
         let endpoint = &operator.endpoint;
-        if seen.contains(&id) {
+        if reached.contains(&id) {
             checks.green(MESSENGER, &operator.name, format!("{endpoint} answers"));
             continue;
         }
-        let found = format!("{endpoint} does not answer as an operator of this federation");
-        let cure = "let it start its operator, or its preflight at the same time; check firewalls and endpoint";
-        checks.yellow(MESSENGER, &operator.name, found, cure);
+        let found = format!("{endpoint}: no operator of this federation answers");
+        let help =
+            "have its daemon or preflight run at the same time; check firewalls and the endpoint";
+        checks.yellow(MESSENGER, &operator.name, found, help);
     }
-    quorum(config, &seen, checks);
+    quorum(config, &reached, checks);
 }
 
-/// Those who are seen at one look.
-pub(super) struct Seen(BTreeSet<OperatorId>);
+/// The operators reached at one moment.
+pub(super) struct ReachedOperators(BTreeSet<OperatorId>);
 
-impl Seen {
-    /// The other operators of whom this is so.
+impl ReachedOperators {
+    /// Returns the other operators for which `is` holds.
     pub(super) fn among(config: &Config, is: impl Fn(OperatorId, &str) -> bool) -> Self {
         let there = others(config).filter(|(id, operator)| is(*id, &operator.endpoint));
         Self(there.map(|(id, _)| id).collect())
     }
 }
 
-/// Looks until all others were seen at some time, or it is late. Who was seen may have gone since: a
-/// preflight that is done. When all were, it stays a moment, so that others see this one.
+/// Looks until all others were reached at some moment, or the deadline. One that was reached may have
+/// gone since, such as a preflight that has ended. After that it stays for a while, so that others can
+/// reach this one.
 pub(super) async fn wait_for<F>(
     config: &Config,
-    seen: &mut BTreeSet<OperatorId>,
+    reached: &mut BTreeSet<OperatorId>,
     deadline: Instant,
     running: bool,
     mut look: impl FnMut() -> F,
 ) where
-    F: Future<Output = Seen>,
+    F: Future<Output = ReachedOperators>,
 {
     let all = others(config).count();
     loop {
-        seen.extend(look().await.0);
-        if seen.len() >= all || Instant::now() >= deadline {
+        reached.extend(look().await.0);
+        if reached.len() >= all || Instant::now() >= deadline {
             break;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    if running || seen.is_empty() {
+    if running || reached.is_empty() {
         return;
     }
     let now = Instant::now();
-    let until = (now + LINGER).min(deadline.max(now + PARTING));
+    let until = (now + LINGER).min(deadline.max(now + MIN_LINGER));
     while Instant::now() < until {
-        seen.extend(look().await.0);
-        tokio::time::sleep(LOOK).await;
+        reached.extend(look().await.0);
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -148,11 +150,11 @@ pub(super) fn others(
         .filter_map(|id| Some((id, federation.operator(id)?)))
 }
 
-/// Whether enough were seen to make a block.
-pub(super) fn quorum(config: &Config, seen: &BTreeSet<OperatorId>, checks: &mut Checks) {
-    let count = 1 + seen.len();
+/// Checks whether enough operators were reached to make a block.
+pub(super) fn quorum(config: &Config, reached: &BTreeSet<OperatorId>, checks: &mut Checks) {
+    let count = 1 + reached.len();
     let threshold = config.federation.threshold();
-    let found = format!("{count} operators with this one, {threshold} make a block");
+    let found = format!("{count} operators including this one, {threshold} needed for a block");
     if count >= threshold {
         checks.green(MESSENGER, "quorum", found);
     } else {
@@ -160,7 +162,7 @@ pub(super) fn quorum(config: &Config, seen: &BTreeSet<OperatorId>, checks: &mut 
             MESSENGER,
             "quorum",
             found,
-            "wait for more of the above, with --wait 10m",
+            "wait for more operators, for example with --wait 10m",
         );
     }
 }

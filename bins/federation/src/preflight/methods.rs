@@ -1,4 +1,4 @@
-//! Which methods of the node may be called.
+//! Checks which of the node's RPC methods may be called.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::checks::Checks;
 
 const NAME: &str = "methods";
 
-/// What a node calls whoever shows its cookie.
+/// The user name of a cookie file.
 const COOKIE_USER: &str = "__cookie__";
 
-/// Tries every method that an operator of this kind calls; what may be called. None if the node gives
-/// no answer or forbids everything, which is told then.
+/// Tries every method that this operator calls, and returns which may be called. None, with a red check,
+/// if the node does not answer or forbids everything.
 pub(super) async fn check(
     config: &Config,
     node: &NodeClient,
@@ -51,8 +51,8 @@ pub(super) async fn check(
             "reachable",
             format!("{}: the node forbids everything", node.url()),
             format!(
-                "allow this machine by rpcallowip; or {}",
-                cure(config, &needed)
+                "allow this machine with rpcallowip; or {}",
+                help(config, &needed)
             ),
         );
         return None;
@@ -66,7 +66,7 @@ pub(super) async fn check(
             NODE,
             NAME,
             format!("the node forbids {} to this user", list(&for_daemon)),
-            cure(config, &needed),
+            help(config, &needed),
         );
     }
     if !for_checks.is_empty() {
@@ -74,10 +74,10 @@ pub(super) async fn check(
             NODE,
             NAME,
             format!(
-                "the node forbids {} to this user, which only checks and repairs ask",
+                "the node forbids {} to this user; only checks and repairs need it",
                 list(&for_checks)
             ),
-            cure(config, &needed),
+            help(config, &needed),
         );
     }
     let lacking: Vec<_> = unknown
@@ -89,11 +89,11 @@ pub(super) async fn check(
             NODE,
             NAME,
             format!("the node does not know {}", list(&lacking)),
-            "check the node's version, and that it runs with a wallet if it holds a key",
+            "check the node's version, and that its wallet is enabled if it holds a key",
         );
     }
     if for_daemon.is_empty() && for_checks.is_empty() && lacking.is_empty() {
-        checks.green(NODE, NAME, format!("the {} that are needed", called.len()));
+        checks.green(NODE, NAME, format!("all {} required", called.len()));
     }
     Some(found)
 }
@@ -109,7 +109,7 @@ async fn try_all(
     Ok(found)
 }
 
-/// What this operator calls methods for.
+/// Returns the purposes for which this operator calls methods.
 fn needs(config: &Config) -> Vec<Need> {
     let mut needs = vec![Need::Run, Need::Check];
     if config.sweep.is_some() || !config.reissuance.is_empty() {
@@ -121,8 +121,8 @@ fn needs(config: &Config) -> Vec<Need> {
     needs
 }
 
-/// Whether it is called on this chain: a few of those that every daemon's user should be allowed are
-/// called by some only.
+/// Whether this operator calls the method: some methods that every operator should allow are called only
+/// on some chains.
 fn is_called(config: &Config, method: Method) -> bool {
     let dialect = config.federation.rules().dialect();
     match method {
@@ -139,7 +139,7 @@ fn is_for_checks(method: Method) -> bool {
     matches!(method.need(), Need::Check | Need::WalletCheck)
 }
 
-/// Whether nodes of some family or version do without it.
+/// Whether some family or version of nodes lacks the method.
 const fn is_optional(method: Method) -> bool {
     matches!(
         method,
@@ -152,12 +152,13 @@ fn list(methods: &[Method]) -> String {
     names.join(", ")
 }
 
-/// The line of the node's configuration. Of several for one user the node takes what all have.
-fn cure(config: &Config, needed: &[Method]) -> String {
+/// Returns the help, with the line for the node's configuration. If a user has several such lines, the
+/// node allows only what is in all of them.
+fn help(config: &Config, needed: &[Method]) -> String {
     let user = config.node.user.as_deref().unwrap_or(COOKIE_USER);
     let names: Vec<_> = needed.iter().map(|method| method.as_str()).collect();
     format!(
-        "let the user's one line in the node's configuration be rpcwhitelist={user}:{}",
+        "put this single line for the user into the node's configuration: rpcwhitelist={user}:{}",
         names.join(",")
     )
 }

@@ -1,4 +1,4 @@
-//! `federation preflight`: what an operator depends on, asked before it is needed.
+//! `federation preflight`: checks everything that an operator depends on, before it runs.
 
 mod kafka;
 mod key;
@@ -16,7 +16,7 @@ use federation_operator::config::Config;
 
 use crate::{checks::Checks, cli::PreflightArgs, config_check, runtime};
 
-/// Asks it all; exit code 1 if anything is red.
+/// Runs all checks; exit code 1 if one is red.
 pub(crate) fn run(args: &PreflightArgs) -> Result<ExitCode, CliError> {
     let config = config_check::load(&args.config, &args.settings.overrides())?;
     let checks = runtime::current_thread()?.block_on(async {
@@ -34,10 +34,10 @@ pub(crate) fn run(args: &PreflightArgs) -> Result<ExitCode, CliError> {
         }
         Ok::<_, CliError>(checks)
     })?;
-    checks.tell(args.json)
+    checks.print(args.json)
 }
 
-/// What loading has checked already.
+/// Reports what loading the files has already checked.
 fn files(config: &Config) -> Checks {
     let mut checks = Checks::default();
     let federation = &config.federation;
@@ -45,7 +45,7 @@ fn files(config: &Config) -> Checks {
         "files",
         "federation",
         format!(
-            "{}, {} of {} sign",
+            "{}, {} of {} must sign",
             federation.id(),
             federation.threshold(),
             federation.size()
@@ -56,8 +56,8 @@ fn files(config: &Config) -> Checks {
         None => checks.yellow(
             "files",
             "certificate",
-            "none: nobody proves that all operators have agreed on this",
-            "add `certificate = \"certificate.json\"` to operator.toml, if there was a ceremony",
+            "none: there is no proof that all operators have agreed on these settings",
+            "if there was a ceremony, add `certificate = \"certificate.json\"` to operator.toml",
         ),
     }
     checks

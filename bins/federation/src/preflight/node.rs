@@ -1,4 +1,4 @@
-//! The own node: its chain, its peers, its clock.
+//! Checks the operator's node: its chain, its peers and its clock.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ use crate::{
 pub(super) const NODE: &str = "node";
 pub(super) const CLOCK: &str = "clock";
 
-/// The operator refuses blocks that are further from its clock, in seconds.
+/// The operator rejects blocks whose time differs more from its clock, in seconds.
 const MAX_DRIFT: u64 = 10;
-/// What NTP keeps easily, in seconds.
+/// A difference that NTP easily keeps, in seconds.
 const USUAL_DRIFT: u64 = 2;
-/// The versions with which the program is tried, and what they are called.
+/// The versions that the program is tested with, and their names.
 const ELEMENTS: (core::ops::Range<u64>, &str) = (230_000..240_000, "Elements Core 23");
 const OCEAN: (core::ops::Range<u64>, &str) = (2_010_000..2_020_000, "Ocean 2.1");
 
-/// Asks the node.
+/// Checks the node.
 pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
     let mut checks = Checks::default();
     let Some(methods) = methods::check(config, node, &mut checks).await else {
@@ -45,7 +45,7 @@ pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
             checks.yellow(
                 NODE,
                 "version",
-                "not looked at, and neither are its peers: the node does not tell",
+                "not checked, nor are its peers: the node does not reveal them",
                 "see `methods` above",
             );
             chain(config, node, None, &mut checks).await
@@ -56,7 +56,7 @@ pub(super) async fn check(config: &Config, node: &NodeClient) -> Checks {
             NODE,
             "answers",
             with_causes(&error),
-            "look into the node's debug.log",
+            "see the node's debug.log",
         );
     }
     checks
@@ -67,15 +67,15 @@ fn version(config: &Config, network: &NetworkInfo, checks: &mut Checks) {
         Dialect::Ocean => OCEAN,
         Dialect::Elements | Dialect::Dynafed => ELEMENTS,
     };
-    let (light, cure) = if versions.contains(&network.version) {
+    let (light, help) = if versions.contains(&network.version) {
         (Light::Green, String::new())
     } else {
         (
             Light::Yellow,
-            format!("use {name}, with which this program is tried"),
+            format!("use {name}, which this program is tested with"),
         )
     };
-    checks.add(light, NODE, "version", &network.subversion, cure);
+    checks.add(light, NODE, "version", &network.subversion, help);
 }
 
 async fn chain(
@@ -92,8 +92,8 @@ async fn chain(
             checks.red(
                 NODE,
                 name,
-                format!("{found}, and it should be {expected}"),
-                "start the node with the configuration of your bundle, and an empty data folder",
+                format!("{found}, expected {expected}"),
+                "start the node with the configuration from your bundle, and an empty data directory",
             );
         }
     };
@@ -155,7 +155,7 @@ async fn chain(
     Ok(())
 }
 
-/// Whether the chain keeps its form and its signers.
+/// Checks that the chain cannot change its block format or its signers unexpectedly.
 async fn form(
     dialect: Dialect,
     node: &NodeClient,
@@ -166,8 +166,8 @@ async fn form(
         (Dialect::Dynafed, Some(blocks)) if blocks < MIN_EPOCH_LENGTH => checks.red(
             NODE,
             "epochs",
-            format!("{blocks} blocks, of which one, two or three change who signs"),
-            "begin another chain, with dynamic_epoch_length of 5 or more",
+            format!("{blocks} blocks: so short that a few blocks can change the signers"),
+            "create another chain, with a dynamic_epoch_length of at least 5",
         ),
         (Dialect::Dynafed, Some(blocks)) => {
             checks.green(NODE, "epochs", format!("{blocks} blocks"));
@@ -175,7 +175,7 @@ async fn form(
         (Dialect::Elements, _) if node.dynafed_can_begin().await? => checks.red(
             NODE,
             "form of blocks",
-            "dynafed can begin on the way, and no operator could sign from there on",
+            "dynafed may activate later, after which no operator could sign",
             "start all nodes with evbparams=dynafed:-2:::",
         ),
         _ => {}
@@ -183,24 +183,20 @@ async fn form(
     Ok(())
 }
 
-/// Who can take coins and fees without a key.
+/// Checks whether anyone can take coins or fees without a key.
 async fn money(config: &Config, node: &NodeClient, checks: &mut Checks) -> Result<(), RpcError> {
     let dialect = config.federation.rules().dialect();
     let certificate = config.certificate.as_deref();
     let found = money_warnings(node, dialect, certificate, config.sweep.as_ref()).await?;
     if found.is_empty() {
-        checks.green(
-            NODE,
-            "coins and fees",
-            "nothing is seen that anyone could take",
-        );
+        checks.green(NODE, "coins and fees", "none that anyone could take");
     }
     for warning in found {
         checks.yellow(
             NODE,
             "coins and fees",
             warning,
-            "before the chain begins, set con_mandatorycoinbase on all nodes, and agree on a sweep of the coins",
+            "before the chain starts, set con_mandatorycoinbase on all nodes, and agree on a sweep of the coins",
         );
     }
     Ok(())
@@ -218,37 +214,38 @@ fn synced(info: &BlockchainInfo, checks: &mut Checks) {
 fn peers(config: &Config, network: &NetworkInfo, checks: &mut Checks) {
     let others = config.federation.size() - 1;
     let found = format!("{} connections", network.connections);
-    let cure = "check `addnode` in the node's configuration, and that the others' nodes run";
+    let help =
+        "check `addnode` in the node's configuration, and that the others' nodes are running";
     match network.connections as usize {
-        0 if others > 0 => checks.red(NODE, "peers", found, cure),
+        0 if others > 0 => checks.red(NODE, "peers", found, help),
         some if some < others => checks.yellow(
             NODE,
             "peers",
-            format!("{found}, and there are {others} other operators"),
-            cure,
+            format!("{found}, but there are {others} other operators"),
+            help,
         ),
         _ => checks.green(NODE, "peers", found),
     }
 }
 
-/// What the node's peers say of its clock.
+/// Checks the node's clock against those of its peers.
 fn offset(network: &NetworkInfo, checks: &mut Checks) {
     if network.connections > 0 {
         let apart = Duration::from_secs(network.time_offset.unsigned_abs());
-        drift("peers", apart, "of the node, in the median", checks);
+        drift("peers", apart, "of the node, on median", checks);
     }
 }
 
 pub(super) fn drift(name: &str, apart: Duration, of: &str, checks: &mut Checks) {
     let apart = apart.as_secs();
     let found = format!("{apart} s from the clock {of}");
-    let cure = "set both by NTP";
+    let help = "synchronise both clocks with NTP";
     if apart <= USUAL_DRIFT {
         checks.green(CLOCK, name, found);
     } else if apart <= MAX_DRIFT {
-        checks.yellow(CLOCK, name, found, cure);
+        checks.yellow(CLOCK, name, found, help);
     } else {
-        checks.red(CLOCK, name, found, cure);
+        checks.red(CLOCK, name, found, help);
     }
 }
 
@@ -257,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_green_yellow_or_red_by_how_far_it_is() {
+    fn a_clock_is_green_yellow_or_red_by_its_offset() {
         for (seconds, light) in [
             (0, Light::Green),
             (2, Light::Green),

@@ -1,15 +1,15 @@
-//! A node that was started a moment ago finds its peers soon.
+//! Waits for a node that was just started to connect to a peer.
 
 use std::time::{Duration, Instant};
 
 use federation_ocean_rpc::{Node, NodeClient, RpcError};
 use federation_operator::config::Config;
 
-/// How often it is asked.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often to query the node.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Waits until the node has a peer, or as long as is said. A node that does not answer is not waited
-/// for. What there is then is for the checks to say.
+/// Waits until the node has a peer, for at most `wait`. Does not wait for a node that does not answer.
+/// The checks then report the result.
 pub(super) async fn wait_for(config: &Config, node: &NodeClient, wait: Duration) {
     if config.federation.size() < 2 {
         return;
@@ -21,9 +21,9 @@ pub(super) async fn wait_for(config: &Config, node: &NodeClient, wait: Duration)
             Err(RpcError::WarmingUp(_)) => {}
             _ => return,
         }
-        if Instant::now() + LOOK > end {
+        if Instant::now() + POLL_INTERVAL > end {
             return;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The block that the node would propose: whether it is one that operators sign, and its time.
+//! Checks the node's block template: whether operators would sign it, and its time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use hex_conservative::DisplayHex;
 use super::node::{CLOCK, NODE, drift};
 use crate::{checks::Checks, run::with_causes};
 
-/// The block that the node would propose, and its time.
+/// Checks the block that the node would propose, and its time.
 pub(super) async fn check(
     config: &Config,
     node: &NodeClient,
@@ -19,19 +19,19 @@ pub(super) async fn check(
     checks: &mut Checks,
 ) {
     let rules = config.federation.rules();
-    let template = match tested(node).await {
+    let template = match test_template(node).await {
         Ok(template) => template,
         Err(error) => {
             checks.red(
                 NODE,
                 "proposal",
                 with_causes(&error),
-                "wait until the node has caught up, or look into its debug.log",
+                "wait until the node has caught up, or see its debug.log",
             );
             return;
         }
     };
-    let Tested { template, verdict } = template;
+    let TestedTemplate { template, verdict } = template;
     let block = match Block::decode(rules.dialect(), template) {
         Ok(block) => block,
         Err(error) => {
@@ -44,12 +44,12 @@ pub(super) async fn check(
             return;
         }
     };
-    match (judge(rules, block.header(), info), verdict) {
+    match (check_signable(rules, block.header(), info), verdict) {
         (Ok(()), Ok(())) => checks.green(
             NODE,
             "proposal",
             format!(
-                "block {} can be signed, and the node takes it",
+                "block {} can be signed, and the node accepts it",
                 block.height()
             ),
         ),
@@ -57,12 +57,12 @@ pub(super) async fn check(
             NODE,
             "proposal",
             format!(
-                "the node does not take its own next block: {}",
+                "the node rejects its own next block: {}",
                 with_causes(&error)
             ),
             "see `methods` above, and the node's debug.log",
         ),
-        (Err(Foreign { what, cure }), _) => checks.red(NODE, "proposal", what, cure),
+        (Err(Rejection { what, help }), _) => checks.red(NODE, "proposal", what, help),
     }
     coinbase(config, &block, checks);
     if block.height() == BlockHeight::new(1) {
@@ -72,13 +72,13 @@ pub(super) async fn check(
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let theirs = u64::from(block.header().time());
-    // The chain is ahead of the node's clock: the time is the lowest that is allowed.
+    // The chain is ahead of the node's clock: the block has the lowest time that is allowed.
     if theirs == info.median_time + 1 && theirs > own {
         checks.yellow(
             CLOCK,
             "node",
             format!("the chain is {} s ahead of this machine", theirs - own),
-            "set the clock by NTP",
+            "synchronise the clock with NTP",
         );
         return;
     }
@@ -86,22 +86,22 @@ pub(super) async fn check(
     drift("node", apart, "of this machine", checks);
 }
 
-/// Why an operator does not propose what its node gives it, and what to do.
-struct Foreign {
+/// Why an operator would not propose its node's template, and what to do.
+struct Rejection {
     what: String,
-    cure: &'static str,
+    help: &'static str,
 }
 
-impl From<CheckError> for Foreign {
+impl From<CheckError> for Rejection {
     fn from(error: CheckError) -> Self {
         Self {
-            cure: match error {
-                // No node of this chain does so by itself.
+            help: match error {
+                // No node of this chain does so on its own.
                 CheckError::Proposes { .. } | CheckError::Parameters { .. } => {
-                    "the node, or what stands between it and this operator, is not yours any more: take it off the network, and set it up anew"
+                    "the node, or a proxy in front of it, is no longer under your control: take it off the network and set it up again"
                 }
                 _ => {
-                    "start the node with the configuration of your bundle, or the settings that all others have"
+                    "start the node with the configuration from your bundle, or the same settings as all others"
                 }
             },
             what: error.to_string(),
@@ -109,44 +109,48 @@ impl From<CheckError> for Foreign {
     }
 }
 
-/// Judges the node's next block as the operator does before it proposes it.
-fn judge(rules: &SigningRules, header: &Header, info: &BlockchainInfo) -> Result<(), Foreign> {
+/// Checks the node's next block as the operator does before proposing it.
+fn check_signable(
+    rules: &SigningRules,
+    header: &Header,
+    info: &BlockchainInfo,
+) -> Result<(), Rejection> {
     rules.check_challenge(header)?;
     rules.check_proposed(header)?;
     if rules.dialect() != Dialect::Dynafed {
         return Ok(());
     }
-    let told = info.current_params_root.as_deref().unwrap_or_default();
-    let in_force: ParamsRoot = told.parse().map_err(|error| Foreign {
-        what: format!("the node tells no parameters of its next block: {error}"),
-        cure: "check the node's version and evbparams, and what stands between it and this operator",
+    let root = info.current_params_root.as_deref().unwrap_or_default();
+    let in_force: ParamsRoot = root.parse().map_err(|error| Rejection {
+        what: format!("the node does not report valid parameters of its next block: {error}"),
+        help: "check the node's version and evbparams, and any proxy in front of it",
     })?;
     rules.check_parameters(header, in_force)?;
     Ok(())
 }
 
-/// The node's next block, and whether the node would take it.
-struct Tested {
+/// The node's next block, and whether the node would accept it.
+struct TestedTemplate {
     template: Bytes,
     verdict: Result<(), RpcError>,
 }
 
-/// Has the node test what it would propose, as operators have it test what others propose.
-async fn tested(node: &NodeClient) -> Result<Tested, RpcError> {
+/// Has the node test its own template, as operators have it test the proposals of others.
+async fn test_template(node: &NodeClient) -> Result<TestedTemplate, RpcError> {
     let mut tries = 0;
     loop {
         tries += 1;
         let template = node.new_block().await?;
         let verdict = node.test_proposed_block(&template).await;
-        // A block may have come in between.
+        // A block may have arrived in between.
         if tries == 2 || !matches!(verdict, Err(RpcError::Node { .. })) {
-            return Ok(Tested { template, verdict });
+            return Ok(TestedTemplate { template, verdict });
         }
     }
 }
 
-/// Where `con_mandatorycoinbase` is set, every block pays to it what it pays at all. A template
-/// without fees does not show whether the node has the setting.
+/// Checks that the template pays only to `con_mandatorycoinbase`, if that is agreed. A template without
+/// fees does not show whether the node has the setting.
 fn coinbase(config: &Config, block: &Block, checks: &mut Checks) {
     let Some(certificate) = &config.certificate else {
         return;
@@ -168,7 +172,7 @@ fn coinbase(config: &Config, block: &Block, checks: &mut Checks) {
                 NODE,
                 "mandatory coinbase",
                 error,
-                "check the node's version: its proposal cannot be read",
+                "check the node's version: its proposal cannot be decoded",
             );
             return;
         }
@@ -183,8 +187,8 @@ fn coinbase(config: &Config, block: &Block, checks: &mut Checks) {
         Some(other) => checks.red(
             NODE,
             "mandatory coinbase",
-            other,
-            format!("set con_mandatorycoinbase={wanted}, as was agreed on"),
+            format!("the block pays to {other}"),
+            format!("set con_mandatorycoinbase={wanted}, as agreed"),
         ),
     }
 }
@@ -194,7 +198,7 @@ fn sweep(config: &Config, checks: &mut Checks) {
         checks.green(
             NODE,
             "sweep",
-            format!("block 1 will have the transaction {}", sweep.txid()),
+            format!("block 1 will contain the transaction {}", sweep.txid()),
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The store: whether it can be written and locked, and has room.
+//! Checks the store: whether it can be written and locked, and has free space.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,19 +13,19 @@ use federation_operator::{
 };
 use federation_signer::SystemFault;
 
-use crate::{checks::Checks, cures, run::with_causes};
+use crate::{checks::Checks, hints, run::with_causes};
 
 const STORE: &str = "store";
 
-/// Below this the operator stops soon.
-const LITTLE: u64 = 100 << 20;
-/// Below this somebody should look.
-const ENOUGH: u64 = 1 << 30;
+/// Below this the operator will soon stop.
+const MIN_SPACE: u64 = 100 << 20;
+/// Below this somebody should free space.
+const GOOD_SPACE: u64 = 1 << 30;
 
-/// A daemon that runs tells of itself every ten seconds; after so many it hangs.
-const SILENT: Duration = Duration::from_secs(30);
+/// A running daemon writes its status every ten seconds; after this long without one it hangs.
+const STALE: Duration = Duration::from_secs(30);
 
-/// Looks at the folder. A store that does not exist is not made.
+/// Checks the folder. Does not create a store.
 pub(super) fn check(config: &Config, running: bool) -> Checks {
     let mut checks = Checks::default();
     let folder = &config.store;
@@ -43,15 +43,20 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
             STORE,
             "writable",
             format!("{}: {error}", existing.display()),
-            SystemFault::of(&error).map_or("look at the disk", SystemFault::cure),
+            SystemFault::of(&error).map_or("check the disk", SystemFault::cure),
         ),
     }
     room(existing, &mut checks);
     if !exists {
         if running {
-            checks.red(STORE, "locked", "there is no store", "start the operator");
+            checks.red(
+                STORE,
+                "locked",
+                "there is no store",
+                "start the operator with `federation run`",
+            );
         } else {
-            checks.green(STORE, "new", "there is none yet: the operator makes it");
+            checks.green(STORE, "new", "none yet: the operator will create it");
         }
         return checks;
     }
@@ -59,14 +64,14 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
     let opened = Store::open(folder, config.federation.id(), config.me);
     match (opened, running) {
         (Ok(store), false) => {
-            checks.green(STORE, "lockable", "it is this operator's, and whole");
+            checks.green(STORE, "lockable", "intact, and this operator's");
             halt(&store, &mut checks);
         }
         (Ok(store), true) => {
             checks.red(
                 STORE,
                 "locked",
-                "nobody has the store open: the operator does not run",
+                "no process has the store open: the operator is not running",
                 "start it with `federation run`",
             );
             halt(&store, &mut checks);
@@ -76,7 +81,7 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
             STORE,
             "lockable",
             with_causes(&error),
-            "stop it; if it is this operator, and should run, add --running",
+            "stop it; if it is this operator and should be running, add --running",
         ),
         (Err(error), _) => refused("opened", &error, &mut checks),
     }
@@ -84,40 +89,40 @@ pub(super) fn check(config: &Config, running: bool) -> Checks {
 }
 
 fn refused(name: &str, error: &StoreError, checks: &mut Checks) {
-    checks.red(STORE, name, with_causes(error), cures::of_store(error));
+    checks.red(STORE, name, with_causes(error), hints::for_store(error));
 }
 
-/// Whether the daemon that has the store does anything: one that hangs has it, too.
+/// Checks that the daemon that has the store is working: one that hangs has it too.
 fn alive(folder: &Path, checks: &mut Checks) {
-    let cure = "see its log; if it does not wait for its node, stop it and start it again";
+    let help = "see its log; unless it is waiting for its node, stop it and start it again";
     let report = match read_status(folder) {
         Ok(Some(report)) => report,
         Ok(None) => {
-            let found = "the operator has the store, and has told nothing yet";
+            let found = "the operator has the store, but has not written its status yet";
             checks.yellow(STORE, "locked", found, "wait until its node answers");
             return;
         }
         Err(error) => {
-            let cure = "check the folder's owner and mode";
-            checks.red(STORE, "locked", with_causes(&error), cure);
+            let help = "check the folder's owner and mode";
+            checks.red(STORE, "locked", with_causes(&error), help);
             return;
         }
     };
     let age = SystemClock
         .now()
         .since(UnixTime::from_millis(report.written));
-    if age <= SILENT {
-        checks.green(STORE, "locked", "the operator runs");
+    if age <= STALE {
+        checks.green(STORE, "locked", "the operator is running");
     } else {
         let found = format!(
-            "the operator has the store, and has told nothing for {} s",
+            "the operator has the store, but has not written its status for {} s",
             age.as_secs()
         );
-        checks.red(STORE, "locked", found, cure);
+        checks.red(STORE, "locked", found, help);
     }
 }
 
-/// What keeps the operator from starting, if anything does.
+/// Checks for a halt, which keeps the operator from starting.
 fn halt(store: &Store, checks: &mut Checks) {
     match store.halt() {
         Ok(None) => {}
@@ -131,18 +136,18 @@ fn halt(store: &Store, checks: &mut Checks) {
             STORE,
             "halted",
             with_causes(&error),
-            cures::of_store(&error),
+            hints::for_store(&error),
         ),
     }
 }
 
-/// The record of what the block key has signed, if there is one.
+/// Checks the record of what the block key has signed, if there is one.
 fn guard(config: &Config, running: bool, checks: &mut Checks) {
     let federation = &config.federation;
     let Some(own) = federation.operator(config.me) else {
         return;
     };
-    // In use, it is looked at by who uses it.
+    // A running operator has it open and checks it itself.
     if running {
         return;
     }
@@ -155,12 +160,12 @@ fn guard(config: &Config, running: bool, checks: &mut Checks) {
         }
     }
     match RedbGuardStore::open(&config.store, &own.block_key, federation.genesis()) {
-        Ok(_) => checks.green(STORE, "guard", "lets the block key sign"),
+        Ok(_) => checks.green(STORE, "guard", "allows the block key to sign"),
         Err(error) => refused("guard", &error, checks),
     }
 }
 
-/// The folder, or the first one above it that exists.
+/// Returns the folder, or its closest ancestor that exists.
 fn nearest(folder: &Path) -> &Path {
     let mut above = folder.ancestors();
     above.find(|path| path.is_dir()).unwrap_or(Path::new("."))
@@ -180,15 +185,15 @@ fn room(folder: &Path, checks: &mut Checks) {
     let free = match rustix::fs::statvfs(folder) {
         Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
         Err(error) => {
-            checks.yellow(STORE, "room", error, "look at the disk");
+            checks.yellow(STORE, "room", error, "check the disk");
             return;
         }
     };
-    let found = format!("{} MiB are free", free >> 20);
-    let cure = "make room: an operator that cannot write stops";
+    let found = format!("{} MiB free", free >> 20);
+    let help = "free disk space: an operator that cannot write stops";
     match free {
-        0..LITTLE => checks.red(STORE, "room", found, cure),
-        LITTLE..ENOUGH => checks.yellow(STORE, "room", found, cure),
+        0..MIN_SPACE => checks.red(STORE, "room", found, help),
+        MIN_SPACE..GOOD_SPACE => checks.yellow(STORE, "room", found, help),
         _ => checks.green(STORE, "room", found),
     }
 }

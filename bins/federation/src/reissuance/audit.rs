@@ -1,4 +1,4 @@
-//! `federation reissuance audit`: what was made, against what was to be made.
+//! `federation reissuance audit`: compares the reissuances on the chain with the schedule.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use federation_ocean_rpc::Amount;
 use federation_reissuance::{AssetSettings, LedgerEvent};
 use serde_json::json;
 
-use super::read::{Read, Said, read};
+use super::read::{AssetEvent, ChainReading, read};
 use crate::cli::ChainArgs;
 
 /// One line of the report.
@@ -24,7 +24,7 @@ pub(super) fn run(args: &ChainArgs, from: u32, to: Option<u32>) -> Result<ExitCo
     if to.is_some_and(|to| to < from) {
         return Err(CliError::usage(
             "--to is below --from",
-            "give heights in their order",
+            "give the lower height with --from",
         ));
     }
     let read = read(args, to)?;
@@ -33,10 +33,10 @@ pub(super) fn run(args: &ChainArgs, from: u32, to: Option<u32>) -> Result<ExitCo
         out::note(&format!("the chain ends at height {}", read.tip));
     }
     let mut lines: Vec<Line> = read
-        .said
+        .events
         .iter()
-        .filter(|said| said.height.to_u32() >= from)
-        .filter_map(|said| line(read.ledger.settings(), said))
+        .filter(|event| event.height.to_u32() >= from)
+        .filter_map(|event| line(read.ledger.settings(), event))
         .collect();
     lines.extend(owed(&read, from, end));
     let differences = lines.iter().filter(|line| line.is_difference).count();
@@ -80,9 +80,9 @@ pub(super) fn run(args: &ChainArgs, from: u32, to: Option<u32>) -> Result<ExitCo
     })
 }
 
-fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
-    let asset = settings.get(said.index)?.asset().to_string();
-    let (what, text, is_difference) = match &said.event {
+fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
+    let asset = settings.get(event.index)?.asset().to_string();
+    let (what, text, is_difference) = match &event.event {
         LedgerEvent::Issued { amount, .. } => (
             "issued",
             format!("{} issued", Amount::from_sat(*amount)),
@@ -96,28 +96,27 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
             txid,
         } => {
             let fine = scheduled == amount && *in_order;
-            let late = said.height.to_u32().saturating_sub(point.height().to_u32());
+            let late = event
+                .height
+                .to_u32()
+                .saturating_sub(point.height().to_u32());
             let mut text = format!(
-                "{} for point {point}, {late} blocks later, by {txid}",
+                "{} for height {point}, {late} blocks later, by {txid}",
                 Amount::from_sat(*amount)
             );
             if scheduled != amount {
-                text.push_str(&format!(
-                    "; {} was to be made",
-                    Amount::from_sat(*scheduled)
-                ));
+                text.push_str(&format!("; {} was scheduled", Amount::from_sat(*scheduled)));
             }
             if !in_order {
-                text.push_str("; not all of it went to the destination, or no tokens went back");
+                text.push_str(
+                    "; not all of it was paid to the destination, or no tokens were returned",
+                );
             }
             ("paid", text, !fine)
         }
         LedgerEvent::Unscheduled { amount, txid } => (
             "unscheduled",
-            format!(
-                "{} made by {txid} that no point asked for",
-                Amount::from_sat(*amount)
-            ),
+            format!("{} by {txid}, not scheduled", Amount::from_sat(*amount)),
             true,
         ),
         LedgerEvent::Uncountable(why) => ("uncountable", why.to_string(), true),
@@ -128,13 +127,13 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
             total,
         } => (
             "passed over",
-            format!("{total} {what} beyond the {most} that are kept"),
+            format!("{total} {what}, more than the {most} that are kept"),
             false,
         ),
         _ => return None,
     };
     Some(Line {
-        height: said.height,
+        height: event.height,
         asset,
         what,
         text,
@@ -142,8 +141,8 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
     })
 }
 
-/// What is owed at the end: for more than a period, it is missing.
-fn owed(read: &Read, from: u32, end: BlockHeight) -> Vec<Line> {
+/// Lists the reissuances still due at the end: those due for more than a period are differences.
+fn owed(read: &ChainReading, from: u32, end: BlockHeight) -> Vec<Line> {
     let mut lines = Vec::new();
     for (index, settings) in read.ledger.settings().iter().enumerate() {
         for due in read.ledger.owed(index) {
@@ -157,7 +156,7 @@ fn owed(read: &Read, from: u32, end: BlockHeight) -> Vec<Line> {
                 asset: settings.asset().to_string(),
                 what: "owed",
                 text: format!(
-                    "{} still owed for point {point} after {age} blocks",
+                    "{} for height {point} still due after {age} blocks",
                     Amount::from_sat(due.amount)
                 ),
                 is_difference: age > settings.schedule().period(),

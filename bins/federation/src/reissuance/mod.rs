@@ -1,4 +1,4 @@
-//! `federation reissuance`, and what the daemon needs to reissue.
+//! `federation reissuance`, and the setup of the daemon's reissuances.
 
 mod audit;
 mod plan;
@@ -13,7 +13,7 @@ use federation_signer::SpendSigner;
 
 use crate::{
     cli::{ReissuanceArgs, ReissuanceCommand},
-    cures, keys,
+    hints, keys,
     run::with_causes,
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &ReissuanceArgs) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Refuses a key that is not in the scripts of the assets; the key.
+/// Checks that a key is in the scripts of the assets, and returns it.
 pub(crate) fn check_key(config: &Config, spender: &dyn SpendSigner) -> Result<String, CliError> {
     let key = spender.public_key();
     Reissuance::check(&config.reissuance, key).map_err(|error| reissuance_error(&error))?;
@@ -35,11 +35,11 @@ pub(crate) fn check_key(config: &Config, spender: &dyn SpendSigner) -> Result<St
 fn reissuance_error(error: &ReissuanceError) -> CliError {
     CliError::failure(
         error,
-        "correct [[reissuance]] in federation.toml, or the key",
+        "correct [[reissuance]] in federation.toml, or configure another key",
     )
 }
 
-/// What the daemon needs to reissue; none if nothing is reissued, or others do it.
+/// Sets up the daemon's reissuances; none if there are none, or if this operator does not sign them.
 pub(crate) async fn prepare(
     config: &Config,
     node: &Arc<NodeClient>,
@@ -48,13 +48,11 @@ pub(crate) async fn prepare(
         return Ok(None);
     }
     let Some(spender) = keys::open_reissuance(config).await? else {
-        tracing::info!(
-            "assets are reissued, but without this operator: it has no [keys.reissuance]"
-        );
+        tracing::info!("not participating in reissuances: [keys.reissuance] is not configured");
         return Ok(None);
     };
     let store = ReissuanceStore::open(&config.store, config.federation.id(), config.me)
-        .map_err(|error| CliError::failure(with_causes(&error), cures::of_store(&error)))?;
+        .map_err(|error| CliError::failure(with_causes(&error), hints::for_store(&error)))?;
     Reissuance::new(config.reissuance.clone(), spender, node.clone(), store)
         .map(Some)
         .map_err(|error| reissuance_error(&error))

@@ -1,4 +1,4 @@
-//! `federation reissuance plan`: what is owed, what will be, and why.
+//! `federation reissuance plan`: prints the reissuances that are or will be due, and why.
 
 use std::process::ExitCode;
 
@@ -37,7 +37,7 @@ pub(super) fn run(args: &ChainArgs, height: Option<u32>) -> Result<ExitCode, Cli
     Ok(ExitCode::SUCCESS)
 }
 
-/// Up to the height that was asked for, or the next point.
+/// Returns the reissuances up to the requested height, or to the next one.
 fn forecast(
     ledger: &Ledger,
     index: usize,
@@ -62,7 +62,7 @@ struct Asset<'a> {
 }
 
 impl Asset<'_> {
-    /// The id of the transaction, without signatures.
+    /// Returns the id of the unsigned transaction.
     fn id(&self) -> Option<String> {
         let plan = self.next.as_ref().ok()?;
         let unsigned = plan
@@ -82,10 +82,10 @@ impl Asset<'_> {
             schedule.interval(),
         ))?;
         for due in &self.owed {
-            out::line(&format!("  owed      {}", reason(due, schedule)))?;
+            out::line(&format!("  due       {}", reason(due, schedule)))?;
         }
         for due in &self.forecast {
-            out::line(&format!("  to come   {}", reason(due, schedule)))?;
+            out::line(&format!("  upcoming  {}", reason(due, schedule)))?;
         }
         match &self.next {
             Ok(plan) => {
@@ -109,7 +109,7 @@ impl Asset<'_> {
                 }
             }
             Err(PlanError::NothingDue { .. }) => {
-                out::line("  nothing is owed now")?;
+                out::line("  nothing is due now")?;
             }
             Err(problem) => {
                 out::line(&format!("  problem   {problem}"))?;
@@ -151,7 +151,7 @@ impl Asset<'_> {
     }
 }
 
-/// The amount, and what it follows from.
+/// Formats the amount and how it is computed.
 fn reason(due: &Due, schedule: &federation_reissuance::Schedule) -> String {
     let elapsed = schedule.interval() * schedule.period();
     format!(

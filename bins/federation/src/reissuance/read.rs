@@ -1,4 +1,4 @@
-//! Reading the node's chain for the verbs.
+//! Reads the node's chain for the verbs.
 
 use federation_chain::BlockHeight;
 use federation_cli::{CliError, out};
@@ -8,29 +8,29 @@ use federation_reissuance::{AssetSettings, Chain, Ledger, LedgerEvent, TokenForm
 
 use crate::{cli::ChainArgs, config_check, node, run::with_causes, runtime};
 
-/// Something that the chain says of an asset.
-pub(super) struct Said {
+/// An event of an asset on the chain.
+pub(super) struct AssetEvent {
     pub(super) height: BlockHeight,
     pub(super) index: usize,
     pub(super) event: LedgerEvent,
 }
 
-/// What was read.
-pub(super) struct Read {
+/// The result of reading the chain.
+pub(super) struct ChainReading {
     pub(super) ledger: Ledger,
-    /// The node's best block.
+    /// The node's tip.
     pub(super) tip: BlockHeight,
-    pub(super) said: Vec<Said>,
+    pub(super) events: Vec<AssetEvent>,
 }
 
-struct Collected {
-    said: Vec<Said>,
+struct Collector {
+    events: Vec<AssetEvent>,
     quiet: bool,
 }
 
-impl Reading for Collected {
+impl Reading for Collector {
     fn on_event(&mut self, height: BlockHeight, index: usize, event: &LedgerEvent) {
-        self.said.push(Said {
+        self.events.push(AssetEvent {
             height,
             index,
             event: *event,
@@ -45,7 +45,7 @@ impl Reading for Collected {
 }
 
 /// Reads the chain up to a height, or to its end.
-pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> {
+pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<ChainReading, CliError> {
     let config = config_check::load(&args.config, &args.settings.overrides())?;
     let assets = chosen(&config.reissuance, args.asset.as_deref())?;
     let rules = config.federation.rules();
@@ -57,15 +57,15 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> 
     let failed = |error: &dyn core::error::Error| {
         CliError::failure(
             with_causes(error),
-            "check that the node runs and is on the federation's chain",
+            "check that the node is running and on the federation's chain",
         )
     };
     runtime::current_thread()?.block_on(async {
         let tip = node.block_count().await.map_err(|error| failed(&error))?;
         let to = to.map_or(tip, BlockHeight::new).min(tip);
         let mut ledger = Ledger::new(chain, assets);
-        let mut collected = Collected {
-            said: Vec::new(),
+        let mut collected = Collector {
+            events: Vec::new(),
             quiet: args.json,
         };
         follow(&mut ledger, &node, rules, to, &mut collected)
@@ -74,16 +74,16 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> 
                 if error.is_false_data() {
                     CliError::failure(
                         error,
-                        "this node does not give the federation's chain: read it from another one, and look into this one",
+                        "this node does not serve the federation's chain: read it from another node, and investigate this one",
                     )
                 } else {
                     failed(&error)
                 }
             })?;
-        Ok(Read {
+        Ok(ChainReading {
             ledger,
             tip,
-            said: collected.said,
+            events: collected.events,
         })
     })
 }
@@ -91,7 +91,7 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<Read, CliError> 
 fn chosen(assets: &[AssetSettings], one: Option<&str>) -> Result<Vec<AssetSettings>, CliError> {
     if assets.is_empty() {
         return Err(CliError::failure(
-            "no asset is reissued",
+            "no asset is configured for reissuance",
             "add a [[reissuance]] table to federation.toml; `federation issue` prints one",
         ));
     }
@@ -106,7 +106,7 @@ fn chosen(assets: &[AssetSettings], one: Option<&str>) -> Result<Vec<AssetSettin
     if found.is_empty() {
         let known: Vec<String> = assets.iter().map(|s| s.asset().to_string()).collect();
         return Err(CliError::usage(
-            format!("asset {one} is not reissued"),
+            format!("asset {one} is not configured for reissuance"),
             format!("choose one of {}", known.join(", ")),
         ));
     }

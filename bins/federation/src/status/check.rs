@@ -1,4 +1,4 @@
-//! How an operator is, for people in one line and for monitors as an exit code.
+//! Assessment of an operator: one line for people, and an exit code for monitoring systems.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -9,33 +9,33 @@ use serde_json::json;
 
 use super::{
     findings::{Findings, Level},
-    look::{Process, Shown},
     table::span,
+    view::{Process, StatusView},
 };
-use crate::guard::Place;
+use crate::guard::OperatorFiles;
 
-/// For how long after it was raised an alarm counts.
+/// How long an alarm counts after it was raised.
 const ALARM_MILLIS: u64 = 60 * 60 * 1000;
 
-/// Besides three intervals, how long another operator may be silent.
+/// How long, in addition to three intervals, another operator may be silent.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a roster says that matters here.
+/// The facts about the federation that the assessment needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     pub(super) threshold: usize,
     pub(super) interval: Duration,
-    /// The height up to which the older protocol makes the blocks.
+    /// The height up to which the classic protocol makes the blocks.
     pub(super) classic_until: Option<u32>,
     pub(super) now: UnixTime,
 }
 
 impl Facts {
-    pub(super) fn new(place: &Place, now: UnixTime) -> Self {
+    pub(super) fn new(files: &OperatorFiles, now: UnixTime) -> Self {
         Self {
-            threshold: place.config.federation.threshold(),
-            interval: place.config.federation.interval(),
-            classic_until: place.config.classic_until.map(|height| height.to_u32()),
+            threshold: files.config.federation.threshold(),
+            interval: files.config.federation.interval(),
+            classic_until: files.config.classic_until.map(|height| height.to_u32()),
             now,
         }
     }
@@ -48,10 +48,10 @@ impl Facts {
     }
 }
 
-/// Judges what is shown.
-pub(super) fn assess(shown: &Shown, facts: &Facts) -> Findings {
+/// Assesses an operator's status.
+pub(super) fn assess(view: &StatusView, facts: &Facts) -> Findings {
     let mut findings = Findings::default();
-    if let Some(halt) = &shown.halt {
+    if let Some(halt) = &view.halt {
         findings.add(
             Level::Critical,
             "halt",
@@ -59,8 +59,8 @@ pub(super) fn assess(shown: &Shown, facts: &Facts) -> Findings {
             halt.help,
         );
     }
-    process(shown, facts, &mut findings);
-    for fault in &shown.faults {
+    process(view, facts, &mut findings);
+    for fault in &view.faults {
         let level = match fault.about {
             "status" => Level::Warning,
             "access" => Level::Unknown,
@@ -68,8 +68,8 @@ pub(super) fn assess(shown: &Shown, facts: &Facts) -> Findings {
         };
         findings.add(level, fault.about, &fault.what, fault.help.clone());
     }
-    if shown.process == Process::Runs
-        && let Some(report) = &shown.daemon
+    if view.process == Process::Runs
+        && let Some(report) = &view.daemon
     {
         running(report, facts, &mut findings);
     }
@@ -79,56 +79,55 @@ pub(super) fn assess(shown: &Shown, facts: &Facts) -> Findings {
     findings
 }
 
-fn process(shown: &Shown, facts: &Facts, findings: &mut Findings) {
-    let told = |report: &StatusReport| facts.ago(report.written);
-    let last = shown.daemon.as_ref().map(told);
-    match shown.process {
-        // A fault says why.
+fn process(view: &StatusView, facts: &Facts, findings: &mut Findings) {
+    let age = |report: &StatusReport| facts.ago(report.written);
+    let last = view.daemon.as_ref().map(age);
+    match view.process {
+        // The faults say why.
         Process::Runs | Process::Unseen => {}
         Process::Hangs => findings.add(
             Level::Critical,
             "daemon",
             format!(
-                "the daemon hangs: it has told nothing since {}",
+                "the daemon hangs: last status {}",
                 last.unwrap_or_default()
             ),
-            "look at its log and its disk, and start it again",
+            "check its log and its disk, and restart it",
         ),
         Process::Silent => match facts.classic_until {
             Some(until) => findings.add(
                 Level::Unknown,
                 "daemon",
-                format!("the daemon runs the classic protocol up to height {until}, and tells nothing of it here"),
+                format!("the daemon runs the classic protocol up to height {until}, which has no status here"),
                 "see its log",
             ),
             None => findings.add(
                 Level::Critical,
                 "daemon",
-                "a process has the store and has told nothing yet: a daemon that waits for its node, \
-                 or one of the `guard` verbs",
+                "a process has the store, but has not written its status yet: a daemon waiting for its \
+                 node, or a `guard` verb",
                 "see the daemon's log: is its node up?",
             ),
         },
         Process::WithoutStore => findings.add(
             Level::Critical,
             "daemon",
-            "the daemon runs, and the store here is not the one that it has: it was removed or \
-             replaced",
-            "stop the daemon, and put nothing old in its place: see `federation guard repair`",
+            "the daemon is running with another store than this one: its store was removed or replaced",
+            "stop the daemon, and do not restore an old store: run `federation guard repair`",
         ),
         Process::Gone => findings.add(
             Level::Critical,
             "daemon",
             match last {
-                Some(last) => format!("the daemon does not run; it told something last {last}"),
-                None => "the daemon does not run".to_owned(),
+                Some(last) => format!("the daemon is not running; last status {last}"),
+                None => "the daemon is not running".to_owned(),
             },
-            "start it; the end of its log says why it stopped",
+            "see the end of its log for why it stopped, and start it",
         ),
         Process::NeverRan => findings.add(
             Level::Critical,
             "daemon",
-            "the daemon does not run, and never did with this store",
+            "the daemon is not running, and has never run with this store",
             "start it: `federation run`",
         ),
     }
@@ -139,15 +138,15 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
         findings.add(
             Level::Critical,
             "node",
-            format!("the node does not answer: {why}"),
+            format!("node unreachable: {why}"),
             "start it, and check [node] in operator.toml",
         );
     } else if let Some(what) = report.node.strip_prefix("waits: ") {
         findings.add(
             Level::Warning,
             "node",
-            format!("the node is not where the chain is: {what}"),
-            "let it catch up; it needs peers for that",
+            format!("the node is not up to date: {what}"),
+            "let it catch up, for which it needs peers",
         );
     }
     if let Some(standstill) = &report.standstill {
@@ -173,8 +172,8 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
         findings.add(
             Level::Warning,
             "observing",
-            "it only observes",
-            "it takes part from the height after the first that is settled without it",
+            "observing, not voting or signing",
+            "it participates after the first height that becomes final without it",
         );
     }
     for trouble in &report.troubles {
@@ -200,7 +199,7 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
             Level::Warning,
             "reissuance",
             format!(
-                "{} reissues {} otherwise: {}",
+                "{} reissues {} differently: {}",
                 difference.operator, difference.asset, difference.how
             ),
             "compare [[reissuance]] in federation.toml, and `federation reissuance plan`",
@@ -221,7 +220,7 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
             Level::Warning,
             "evidence",
             format!(
-                "an operator lied: {} pieces of evidence since the daemon started",
+                "{} pieces of evidence against operators since the daemon started",
                 report.counters.evidence
             ),
             "see `federation status --evidence`",
@@ -235,7 +234,8 @@ fn messenger(report: &StatusReport, findings: &mut Findings) {
     };
     let is_kafka = messenger.kind == "kafka";
     if is_kafka && !messenger.connected {
-        let mut what = "no Kafka broker is connected: operators do not hear each other".to_owned();
+        let mut what =
+            "no Kafka broker connected: operators do not receive each other's messages".to_owned();
         for fault in &messenger.faults {
             what = format!("{what}; {fault}");
         }
@@ -243,7 +243,7 @@ fn messenger(report: &StatusReport, findings: &mut Findings) {
             Level::Critical,
             "messenger",
             what,
-            "check the brokers, and [kafka] in operator.toml; `federation preflight --running` asks them",
+            "check the brokers, and [kafka] in operator.toml; `federation preflight --running` tests the connection",
         );
         return;
     }
@@ -252,11 +252,11 @@ fn messenger(report: &StatusReport, findings: &mut Findings) {
     }
 }
 
-/// Who is not heard. At the start nobody is, for a while.
+/// Reports operators from which no messages arrive. Right after the start that is normal.
 fn peers(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
     let patience = facts.interval * 3 + PATIENCE;
     let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-    // By the daemon's clock: its report may be some seconds old.
+    // Measured by the daemon's report, which may be some seconds old.
     if report.written.saturating_sub(report.started) < patience {
         return;
     }
@@ -280,43 +280,55 @@ fn peers(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
         .collect();
     if silent.len() == report.peers.len() && facts.threshold > 1 {
         let links = report.messenger.as_ref().map_or_else(String::new, |links| {
-            format!(", {} of {} links are up", links.up, links.of)
+            format!(", {} of {} links up", links.up, links.of)
         });
         findings.add(
             Level::Critical,
             "peers",
-            format!("nobody is heard{links}: {}", names.join(", ")),
+            format!(
+                "no messages from other operators{links}: {}",
+                names.join(", ")
+            ),
             "check the network, firewalls, `listen` and the endpoints in federation.toml",
         );
     } else {
         findings.add(
             Level::Warning,
             "peers",
-            format!("not heard: {}", names.join(", ")),
+            format!("no messages from {}", names.join(", ")),
             "",
         );
     }
 }
 
-/// One line, and the exit code for a monitor.
-pub(super) fn tell(shown: &Shown, facts: &Facts, as_json: bool) -> Result<ExitCode, CliError> {
-    let findings = assess(shown, facts);
+/// Prints one line, and returns the exit code for a monitoring system.
+pub(super) fn print_check(
+    view: &StatusView,
+    facts: &Facts,
+    as_json: bool,
+) -> Result<ExitCode, CliError> {
+    let findings = assess(view, facts);
     let level = findings.level();
     let text = match level {
-        Level::Good => good(shown, facts),
+        Level::Good => good(view, facts),
         _ => findings.line(),
     };
-    say(level, &text, &findings, as_json)
+    print(level, &text, &findings, as_json)
 }
 
-/// What `--check` answers when it cannot look.
-pub(super) fn cannot_look(error: &CliError, as_json: bool) -> Result<ExitCode, CliError> {
+/// Prints the answer of `--check` when the configuration cannot be loaded.
+pub(super) fn unreadable_config(error: &CliError, as_json: bool) -> Result<ExitCode, CliError> {
     let mut findings = Findings::default();
-    findings.add(Level::Unknown, "settings", error.what(), error.cure());
-    say(Level::Unknown, error.what(), &findings, as_json)
+    findings.add(Level::Unknown, "settings", error.what(), error.help());
+    print(Level::Unknown, error.what(), &findings, as_json)
 }
 
-fn say(level: Level, text: &str, findings: &Findings, as_json: bool) -> Result<ExitCode, CliError> {
+fn print(
+    level: Level,
+    text: &str,
+    findings: &Findings,
+    as_json: bool,
+) -> Result<ExitCode, CliError> {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if as_json {
         out::json(&json!({
@@ -331,9 +343,9 @@ fn say(level: Level, text: &str, findings: &Findings, as_json: bool) -> Result<E
     Ok(ExitCode::from(level.code()))
 }
 
-fn good(shown: &Shown, facts: &Facts) -> String {
-    let Some(report) = &shown.daemon else {
-        return "it runs".to_owned();
+fn good(view: &StatusView, facts: &Facts) -> String {
+    let Some(report) = &view.daemon else {
+        return "running".to_owned();
     };
     let block = report.tip.as_ref().map_or_else(String::new, |tip| {
         let made = tip.time.unwrap_or(tip.seen);
@@ -341,7 +353,7 @@ fn good(shown: &Shown, facts: &Facts) -> String {
     });
     let heard = report.peers.iter().filter(|peer| peer.heard.is_some());
     format!(
-        "{} works on height {}{block}, {} of {} others heard",
+        "{} is at height {}{block}, messages from {} of {} others",
         report.operator,
         report.height,
         heard.count(),

@@ -1,18 +1,18 @@
-//! What was found, and how bad it is.
+//! Findings about an operator, and their severity.
 
 use serde::Serialize;
 
-/// How something is. The numbers are the exit codes of `--check`, those that monitors expect.
+/// The severity of a finding. The numbers are the exit codes of `--check`, as monitoring systems expect them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
     Good,
-    /// Somebody should look.
+    /// Somebody should take a look.
     Warning,
-    /// This operator does not do its part, or no blocks come.
+    /// This operator does not participate, or there are no new blocks.
     Critical,
-    /// It cannot be told.
+    /// It cannot be determined.
     Unknown,
 }
 
@@ -35,7 +35,7 @@ impl Level {
         }
     }
 
-    /// What is worse hides what is less.
+    /// The order of severity: the worst finding determines the overall level.
     pub(super) const fn weight(self) -> u8 {
         match self {
             Self::Good => 0,
@@ -46,19 +46,19 @@ impl Level {
     }
 }
 
-/// Something that is not as it should be.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) level: Level,
-    /// What it is about, in a word that stays the same.
+    /// Its subject, a stable keyword.
     pub(super) about: &'static str,
-    /// What is so.
+    /// What was found.
     pub(super) what: String,
-    /// What to do; empty where that is part of what is so.
+    /// What to do; empty if `what` says it already.
     pub(super) help: String,
 }
 
-/// What was found, the worst first.
+/// All findings, the worst first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
@@ -78,7 +78,7 @@ impl Findings {
         });
     }
 
-    /// The worst.
+    /// Returns the worst level.
     pub(super) fn level(&self) -> Level {
         let levels = self.0.iter().map(|finding| finding.level);
         levels
@@ -86,7 +86,7 @@ impl Findings {
             .unwrap_or(Level::Good)
     }
 
-    /// All of it in one line.
+    /// Formats all findings in one line.
     pub(super) fn line(&self) -> String {
         let all: Vec<_> = self.0.iter().map(|finding| finding.what.as_str()).collect();
         all.join("; ")

@@ -1,4 +1,4 @@
-//! The status for people.
+//! The status as a table for people.
 
 use core::{fmt::Write, time::Duration};
 
@@ -12,16 +12,21 @@ use federation_operator::{
 
 use super::{
     findings::Findings,
-    look::{Process, Shown},
+    view::{Process, StatusView},
 };
-use crate::guard::Place;
+use crate::guard::OperatorFiles;
 
-/// The whole table.
-pub(super) fn of(place: &Place, shown: &Shown, findings: &Findings, with_evidence: bool) -> String {
-    let federation = &place.config.federation;
+/// Formats the table.
+pub(super) fn of(
+    files: &OperatorFiles,
+    view: &StatusView,
+    findings: &Findings,
+    with_evidence: bool,
+) -> String {
+    let federation = &files.config.federation;
     let mut lines = vec![format!(
         "operator    {} of federation {}, {} of {}",
-        place.operator.name,
+        files.operator.name,
         federation.id(),
         federation.threshold(),
         federation.size()
@@ -38,8 +43,8 @@ pub(super) fn of(place: &Place, shown: &Shown, findings: &Findings, with_evidenc
             lines.push(format!("{:<12}help: {}", "", finding.help));
         }
     }
-    lines.push(format!("daemon      {}", daemon(shown)));
-    if let Some(halt) = &shown.halt {
+    lines.push(format!("daemon      {}", daemon(view)));
+    if let Some(halt) = &view.halt {
         lines.push(format!(
             "halted      {}, at height {}: {}",
             ago(halt.at),
@@ -47,32 +52,32 @@ pub(super) fn of(place: &Place, shown: &Shown, findings: &Findings, with_evidenc
             halt.text
         ));
     }
-    match (&shown.daemon, &shown.store) {
-        (Some(report), _) if shown.process == Process::Runs => running(report, &mut lines),
+    match (&view.daemon, &view.store) {
+        (Some(report), _) if view.process == Process::Runs => running(report, &mut lines),
         (_, Some(store)) => {
             let number = |of: Option<u32>| of.map_or_else(|| "none".to_owned(), |n| n.to_string());
             lines.push(format!(
-                "height      {} worked on last, round {}; {} is final",
+                "height      {} was last, in round {}; {} is final",
                 number(store.height),
                 store.round.unwrap_or_default(),
                 number(store.highest_final)
             ));
             lines.push(standing(store.observing).to_owned());
         }
-        (_, None) if shown.process == Process::NeverRan && shown.faults.is_empty() => {
-            lines.push("store       not there yet".to_owned());
+        (_, None) if view.process == Process::NeverRan && view.faults.is_empty() => {
+            lines.push("store       does not exist yet".to_owned());
         }
         _ => {}
     }
-    lines.push(format!("guard       {}", guard(shown.guard.as_ref())));
-    if let Some(last) = shown.classic.as_ref().and_then(TurnState::last) {
+    lines.push(format!("guard       {}", guard(view.guard.as_ref())));
+    if let Some(last) = view.classic.as_ref().and_then(TurnState::last) {
         lines.push(format!(
             "classic     last signed {} {}",
             last.height, last.hash
         ));
     }
-    lines.push(format!("evidence    {}", evidence(shown, with_evidence)));
-    if let Some(report) = &shown.daemon {
+    lines.push(format!("evidence    {}", evidence(view, with_evidence)));
+    if let Some(report) = &view.daemon {
         for alarm in &report.alarms {
             // Earlier versions wrote no codes.
             let code = if alarm.code.is_empty() {
@@ -86,33 +91,33 @@ pub(super) fn of(place: &Place, shown: &Shown, findings: &Findings, with_evidenc
                 alarm.text
             ));
         }
-        if shown.process == Process::Runs {
+        if view.process == Process::Runs {
             peers(report, &mut lines);
             counters(&report.counters, &mut lines);
         }
     }
     if with_evidence {
-        for piece in &shown.evidence {
+        for piece in &view.evidence {
             lines.extend(piece_of_evidence(piece));
         }
     }
     lines.join("\n")
 }
 
-fn daemon(shown: &Shown) -> String {
-    let report = shown.daemon.as_ref();
-    let told = report.map(|report| ago(report.written)).unwrap_or_default();
+fn daemon(view: &StatusView) -> String {
+    let report = view.daemon.as_ref();
+    let written = report.map(|report| ago(report.written)).unwrap_or_default();
     let process = report.map(|report| report.process).unwrap_or_default();
-    match shown.process {
-        Process::Runs => format!("runs, process {process}, told this {told}"),
-        Process::Hangs => format!("process {process} is there, and has told nothing since {told}"),
-        Process::Silent => "a process has the store, and has told nothing yet".to_owned(),
-        Process::WithoutStore => "runs, and has another store than the one here".to_owned(),
+    match view.process {
+        Process::Runs => format!("running, process {process}, status from {written}"),
+        Process::Hangs => format!("process {process} hangs: last status {written}"),
+        Process::Silent => "a process has the store, but has not written its status yet".to_owned(),
+        Process::WithoutStore => "running with another store than this one".to_owned(),
         Process::Gone if report.is_some() => {
-            format!("does not run; the last one told something {told}")
+            format!("not running; last status {written}")
         }
-        Process::Gone | Process::NeverRan => "does not run".to_owned(),
-        Process::Unseen => "not known".to_owned(),
+        Process::Gone | Process::NeverRan => "not running".to_owned(),
+        Process::Unseen => "unknown".to_owned(),
     }
 }
 
@@ -139,8 +144,8 @@ fn running(report: &StatusReport, lines: &mut Vec<String>) {
     }
     for asset in &report.reissuance {
         let due = asset.due.map_or_else(
-            || "nothing is owed".to_owned(),
-            |due| format!("owed for height {due}"),
+            || "nothing is due".to_owned(),
+            |due| format!("due since height {due}"),
         );
         lines.push(format!(
             "reissuance  {}: {} in circulation, {due}",
@@ -150,7 +155,7 @@ fn running(report: &StatusReport, lines: &mut Vec<String>) {
     }
 }
 
-/// When a block was made, by its header, and whose signatures it has.
+/// Formats when a block was made, according to its header, and whose signatures it has.
 fn made(tip: &BlockReport) -> String {
     let when = match tip.time {
         Some(time) => format!("made {}", ago(time)),
@@ -162,9 +167,9 @@ fn made(tip: &BlockReport) -> String {
     format!("{when}, signed by {}", tip.signers.join(", "))
 }
 
-/// All that was counted since the daemon started.
+/// Formats the counters since the daemon's start.
 fn counters(counters: &CountersReport, lines: &mut Vec<String>) {
-    // Taken apart, so that none is forgotten.
+    // Destructured, so that no counter is forgotten.
     let CountersReport {
         accepted,
         undecodable,
@@ -181,32 +186,32 @@ fn counters(counters: &CountersReport, lines: &mut Vec<String>) {
     lines.push(format!("messages    {accepted} accepted"));
     lines.push(format!(
         "dropped     {undecodable} undecodable, {unknown_kind} of unknown kind, {foreign_federation} \
-         of another federation, {unknown_sender} of unknown senders"
+         of another federation, {unknown_sender} from unknown senders"
     ));
     lines.push(format!(
-        "            {far_height} of far heights, {too_large} too large, {bad_signature} with bad \
-         signatures, {bad_body} bad blocks"
+        "            {far_height} of distant heights, {too_large} too large, {bad_signature} with invalid \
+         signatures, {bad_body} invalid blocks"
     ));
     lines.push(format!(
-        "            {unwanted} unwanted about reissuances; {evidence} lies"
+        "            {unwanted} unwanted about reissuances; {evidence} pieces of evidence"
     ));
 }
 
 const fn standing(observing: bool) -> &'static str {
     if observing {
-        "standing    observes: it takes part from the height after the first that is settled without it"
+        "standing    observing: participates after the first height that becomes final without it"
     } else {
-        "standing    takes part"
+        "standing    participating"
     }
 }
 
 fn guard(guard: Option<&GuardReport>) -> String {
     let Some(guard) = guard else {
-        return "not known".to_owned();
+        return "unknown".to_owned();
     };
     let mut text = match guard.highest_final {
         None if guard.signed.is_empty() => format!("{}, has signed nothing", guard.standing),
-        Some(height) => format!("{}, signs above {height}", guard.standing),
+        Some(height) => format!("{}, signs above height {height}", guard.standing),
         None => guard.standing.clone(),
     };
     if let Some(last) = guard.signed.last() {
@@ -216,30 +221,33 @@ fn guard(guard: Option<&GuardReport>) -> String {
     text
 }
 
-fn evidence(shown: &Shown, with_evidence: bool) -> String {
-    match (shown.evidence.len(), with_evidence) {
+fn evidence(view: &StatusView, with_evidence: bool) -> String {
+    match (view.evidence.len(), with_evidence) {
         (0, _) => "none".to_owned(),
         (count, true) => format!("{count} pieces, below"),
-        (count, false) => format!("{count} pieces that operators lied: --evidence shows them"),
+        (count, false) => format!("{count} pieces against operators, see --evidence"),
     }
 }
 
 fn peers(report: &StatusReport, lines: &mut Vec<String>) {
     for peer in &report.peers {
-        let said = match (peer.heard, peer.height, peer.round) {
+        let state = match (peer.heard, peer.height, peer.round) {
             (Some(heard), Some(height), Some(round)) => {
-                format!("heard {}, height {height}, round {round}", ago(heard))
+                format!(
+                    "last message {}, height {height}, round {round}",
+                    ago(heard)
+                )
             }
-            _ => "not heard yet".to_owned(),
+            _ => "no message yet".to_owned(),
         };
-        lines.push(format!("peer        {}: {said}", peer.operator));
+        lines.push(format!("peer        {}: {state}", peer.operator));
     }
 }
 
-/// Who, where and what, and what both messages were about.
+/// Formats a piece of evidence and its two messages.
 fn piece_of_evidence(piece: &EvidenceReport) -> Vec<String> {
     let mut lines = vec![format!(
-        "evidence {}  {} sent two of kind {} at height {}, round {}",
+        "evidence {}  {} sent two messages of kind {} at height {}, round {}",
         piece.number, piece.operator, piece.kind, piece.height, piece.round
     )];
     for message in &piece.messages {
@@ -251,13 +259,13 @@ fn piece_of_evidence(piece: &EvidenceReport) -> Vec<String> {
     lines
 }
 
-/// How long ago a time in milliseconds was, in words.
+/// Formats how long ago a time in milliseconds was.
 fn ago(millis: u64) -> String {
     let age = SystemClock.now().since(UnixTime::from_millis(millis));
     format!("{} ago", span(age))
 }
 
-/// A span of time in words.
+/// Formats a duration in words.
 pub(super) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {

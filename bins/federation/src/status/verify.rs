@@ -1,4 +1,4 @@
-//! `federation status --verify`: whether evidence that somebody gives is evidence.
+//! `federation status --verify`: verifies a file of evidence.
 
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
@@ -8,10 +8,10 @@ use federation_roster::Federation;
 use serde::Deserialize;
 use serde_json::json;
 
-/// More than all evidence that a store keeps, in bytes.
+/// The maximum size of the file, in bytes: more than all evidence that a store keeps.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// The list alone, or what `federation status --evidence --json` writes.
+/// The forms of the file: a list, a single piece, or the output of `federation status --evidence --json`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Given {
@@ -20,11 +20,11 @@ enum Given {
     Status { evidence: Vec<EvidenceReport> },
 }
 
-/// Checks each piece against the roster; fails if one proves nothing.
+/// Verifies each piece against the roster; exit code 1 if one proves nothing.
 pub(super) fn run(federation: &Federation, path: &Path, json: bool) -> Result<ExitCode, CliError> {
-    let cure = "give the JSON of `federation status --evidence --json`";
+    let help = "pass the output of `federation status --evidence --json`";
     let fault = |what: &dyn core::fmt::Display| {
-        CliError::failure(format!("`{}`: {what}", path.display()), cure)
+        CliError::failure(format!("`{}`: {what}", path.display()), help)
     };
     let mut text = Vec::new();
     File::open(path)
@@ -39,18 +39,18 @@ pub(super) fn run(federation: &Federation, path: &Path, json: bool) -> Result<Ex
     for piece in &pieces {
         let result = piece.check(federation);
         proven &= result.is_ok();
-        let (told, fault) = match result {
-            // What the file says beside the envelopes is not believed.
+        let (report, fault) = match result {
+            // Only the envelopes are trusted, not the rest of the file.
             Ok(evidence) => (EvidenceReport::new(&evidence, federation), None),
             Err(error) => (piece.clone(), Some(error.to_string())),
         };
         if json {
             out::json(&json!({
-                "number": told.number,
-                "operator": told.operator,
-                "height": told.height,
-                "round": told.round,
-                "kind": told.kind,
+                "number": report.number,
+                "operator": report.operator,
+                "height": report.height,
+                "round": report.round,
+                "kind": report.kind,
                 "proven": fault.is_none(),
                 "fault": fault,
             }))?;
@@ -58,9 +58,9 @@ pub(super) fn run(federation: &Federation, path: &Path, json: bool) -> Result<Ex
             out::line(&match fault {
                 None => format!(
                     "evidence {}: {} signed two contradicting messages of kind {} at height {}, round {}",
-                    told.number, told.operator, told.kind, told.height, told.round
+                    report.number, report.operator, report.kind, report.height, report.round
                 ),
-                Some(fault) => format!("evidence {}: proves nothing: {fault}", told.number),
+                Some(fault) => format!("evidence {}: proves nothing: {fault}", report.number),
             })?;
         }
     }

@@ -1,4 +1,4 @@
-//! The picture, whole, as it is on a terminal of 80 columns and 24 lines.
+//! The whole view on a terminal of 80 columns and 24 lines.
 
 use federation_chain::BlockHeight;
 use ratatui::{Terminal, backend::TestBackend};
@@ -7,7 +7,7 @@ use super::*;
 
 const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
 
-/// Operators that work on height 10, of whom the second is stopped.
+/// Operators at height 10, the second of which is stopped.
 fn federation(size: usize) -> DemoState {
     let names = (0..size)
         .map(|index| {
@@ -22,7 +22,7 @@ fn federation(size: usize) -> DemoState {
         operator.running = index != 1;
         operator.height = BlockHeight::new(10);
         operator.phase = "waits".to_owned();
-        operator.last_ms = Some(7 + u64::try_from(index).expect("few"));
+        operator.last_ms = Some(7 + u64::try_from(index).expect("a small number"));
     }
     for height in 1..=9 {
         let signers = state.operators.iter().map(|o| o.name.clone());
@@ -49,11 +49,11 @@ fn federation(size: usize) -> DemoState {
     state
         .news
         .push_front("    7.9 s  beta was killed".to_owned());
-    state.told = 1;
+    state.news_count = 1;
     state
 }
 
-/// What is on the screen so long after the last block.
+/// Draws the view a given time after the last block.
 fn screen(state: &DemoState, chosen: usize, after: Duration) -> String {
     sized(state, chosen, after, 80, 24)
 }
@@ -72,7 +72,7 @@ fn sized(state: &DemoState, chosen: usize, after: Duration, width: u16, height: 
 const SOON: Duration = Duration::from_millis(1200);
 
 #[test]
-fn five_operators_fit_with_all_that_is_known_of_them() {
+fn five_operators_fit_with_all_their_details() {
     let mut state = federation(5);
     state.cut.push((0, 2));
     state.operators[4].alarm = Some("its node is at 3, behind 9".to_owned());
@@ -100,17 +100,17 @@ fn five_operators_fit_with_all_that_is_known_of_them() {
 │                                                                              │
 │                                                                              │
 └──────────────────────────────────────────────────────────────────────────────┘
- up/down choose   space stop/restart   k kill   c cut a link   h heal   q quit";
+ up/down select   space stop/restart   k kill   c cut a link   h heal   q quit";
     assert_eq!(screen(&state, 0, SOON), expected);
 }
 
 #[test]
-fn twenty_operators_scroll_and_what_is_not_shown_is_counted() {
+fn twenty_operators_scroll_and_hidden_items_are_counted() {
     let state = federation(20);
     let expected = "\
 \x20federation 11 of 20 on devnet, dynafed, a block every 2s
  9 blocks, last 1.2 s ago, longest gap 3.0 s, no fork
-┌ operators 6 to 16 of 20: 11 must sign, 1 stopped; up/down for the others ────┐
+┌ operators 6 to 16 of 20: 11 must sign, 1 stopped; up/down to scroll ─────────┐
 │   operator height round phase                signed took                     │
 │6  op6      10     0     waits                yes    12 ms                    │
 │7  op7      10     0     waits                yes    13 ms                    │
@@ -131,9 +131,9 @@ fn twenty_operators_scroll_and_what_is_not_shown_is_counted() {
 ┌ news ────────────────────────────────────────────────────────────────────────┐
 │    7.9 s  beta was killed                                                    │
 └──────────────────────────────────────────────────────────────────────────────┘
- up/down choose   space stop/restart   k kill   c cut a link   h heal   q quit";
+ up/down select   space stop/restart   k kill   c cut a link   h heal   q quit";
     assert_eq!(screen(&state, 15, SOON), expected);
-    // Each can be chosen, and is seen then.
+    // Every operator can be selected, and is then visible.
     for (index, operator) in state.operators.iter().enumerate() {
         let shown = screen(&state, index, SOON);
         let row = format!("│{:<2} {:<8} ", index + 1, operator.name);
@@ -142,7 +142,7 @@ fn twenty_operators_scroll_and_what_is_not_shown_is_counted() {
 }
 
 #[test]
-fn a_standstill_says_so_for_how_long_and_who_is_missing_while_the_clock_goes_on() {
+fn a_standstill_shows_its_growing_duration_and_the_stopped_operators() {
     let mut state = federation(5);
     for index in [2, 3] {
         state.operators[index].running = false;
@@ -150,8 +150,8 @@ fn a_standstill_says_so_for_how_long_and_who_is_missing_while_the_clock_goes_on(
     let expected = "\
 \x20federation 3 of 5 on devnet, dynafed, a block every 2s
  9 blocks, last 12.3 s ago, longest gap 12.3 s, no fork
- STANDS STILL for 12.3 s: 2 of the 3 that must sign run; stopped: beta, gamma,
-   delta
+ STANDSTILL for 12.3 s: 2 of the 3 that must sign are running; stopped: beta,
+   gamma, delta
 ┌ operators: 3 of 5 must sign ─────────────────────────────────────────────────┐
 │   operator height round phase                signed took                     │
 │1  alpha    10     0     waits          leads        7 ms                     │
@@ -171,27 +171,27 @@ fn a_standstill_says_so_for_how_long_and_who_is_missing_while_the_clock_goes_on(
 │                                                                              │
 │                                                                              │
 └──────────────────────────────────────────────────────────────────────────────┘
- up/down choose   space stop/restart   k kill   c cut a link   h heal   q quit";
+ up/down select   space stop/restart   k kill   c cut a link   h heal   q quit";
     assert_eq!(screen(&state, 0, Duration::from_millis(12_300)), expected);
     let later = screen(&state, 0, Duration::from_millis(13_400));
-    assert!(later.contains("STANDS STILL for 13.4 s"), "{later}");
+    assert!(later.contains("STANDSTILL for 13.4 s"), "{later}");
     assert!(later.contains("last 13.4 s ago"), "{later}");
 }
 
 #[test]
-fn a_standstill_of_twenty_names_all_who_are_missing() {
+fn a_standstill_of_twenty_names_all_stopped_operators() {
     let mut state = federation(20);
     for operator in &mut state.operators[3..12] {
         operator.running = false;
     }
     let shown = screen(&state, 0, Duration::from_secs(72));
-    let told: Vec<&str> = shown.lines().skip(2).take(3).collect();
+    let lines: Vec<&str> = shown.lines().skip(2).take(3).collect();
     assert_eq!(
-        told,
+        lines,
         [
-            " STANDS STILL for 72.0 s: 10 of the 11 that must sign run; stopped: beta, delta,",
-            "   epsilon, op6, op7, op8, op9, op10, op11, op12",
-            "┌ operators 1 to 9 of 20: 11 must sign, 10 stopped; up/down for the others ────┐",
+            " STANDSTILL for 72.0 s: 10 of the 11 that must sign are running; stopped: beta,",
+            "   delta, epsilon, op6, op7, op8, op9, op10, op11, op12",
+            "┌ operators 1 to 9 of 20: 11 must sign, 10 stopped; up/down to scroll ─────────┐",
         ]
     );
     assert!(
@@ -201,13 +201,13 @@ fn a_standstill_of_twenty_names_all_who_are_missing() {
 }
 
 #[test]
-fn before_the_first_block_there_is_none_to_be_old() {
+fn before_the_first_block_no_age_is_shown() {
     let names = ["alpha", "beta", "gamma"].map(str::to_owned).to_vec();
     let title = "2 of 3 on devnet".to_owned();
     let state = DemoState::new(title, 2, Duration::from_secs(2), names);
     let shown = screen(&state, 0, SOON);
     assert!(
-        shown.contains(" 0 blocks, none for 1.2 s, longest gap 0.0 s"),
+        shown.contains(" 0 blocks, none yet after 1.2 s, longest gap 0.0 s"),
         "{shown}"
     );
     assert!(shown.contains("no blocks yet"), "{shown}");
@@ -221,7 +221,7 @@ fn a_fork_is_shown() {
 }
 
 #[test]
-fn a_wide_terminal_has_longer_hashes_and_all_names() {
+fn a_wide_terminal_shows_longer_hashes_and_all_names() {
     let state = federation(20);
     let shown = sized(&state, 0, SOON, 160, 50);
     assert!(shown.contains("0a3d70a3d70a3d67"), "{shown}");
@@ -233,7 +233,7 @@ fn a_wide_terminal_has_longer_hashes_and_all_names() {
 }
 
 #[test]
-fn a_terminal_of_any_size_is_drawn_on() {
+fn the_view_can_be_drawn_at_any_size() {
     let state = federation(20);
     for (width, height) in [(1, 1), (10, 3), (20, 8), (79, 12), (300, 100)] {
         sized(&state, 19, Duration::from_secs(60), width, height);
@@ -241,14 +241,14 @@ fn a_terminal_of_any_size_is_drawn_on() {
 }
 
 #[test]
-fn news_that_are_longer_than_a_line_go_on_in_the_next_and_older_ones_are_counted() {
+fn long_news_wrap_and_older_news_are_counted() {
     let mut state = federation(20);
     let long =
         "    9.1 s  alpha: its node does not answer: connection refused by the other end, again";
     state.news.push_front(long.to_owned());
-    state.told = 2;
+    state.news_count = 2;
     let shown = screen(&state, 0, SOON);
-    // One line is all there is: cut with a sign.
+    // There is room for only one line, so it is cut off.
     assert!(
         shown.contains(
             "│    9.1 s  alpha: its node does not answer: connection refused by the other e…│"
@@ -264,7 +264,7 @@ fn news_that_are_longer_than_a_line_go_on_in_the_next_and_older_ones_are_counted
 }
 
 #[test]
-fn neighbours_among_numbers_are_put_together() {
+fn consecutive_numbers_form_ranges() {
     assert_eq!(ranges(&[]), "");
     assert_eq!(ranges(&[4]), "4");
     assert_eq!(ranges(&[1, 2, 3, 5, 8, 9]), "1-3 5 8-9");

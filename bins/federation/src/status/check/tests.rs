@@ -1,4 +1,4 @@
-//! What is good, a warning, critical or unknown.
+//! Which states are good, a warning, critical or unknown.
 
 use federation_operator::status::{
     AlarmReport, AssetReport, BlockReport, CountersReport, DifferenceReport, MessengerReport,
@@ -6,7 +6,7 @@ use federation_operator::status::{
 };
 
 use super::{
-    super::look::{Fault, HaltReport},
+    super::view::{Fault, HaltReport},
     *,
 };
 
@@ -32,8 +32,8 @@ fn peer(name: &str, heard: Option<u64>) -> PeerReport {
     }
 }
 
-/// A daemon that runs as it should, since an hour.
-fn healthy() -> Shown {
+/// A daemon that has been running well for an hour.
+fn healthy() -> StatusView {
     let report = StatusReport {
         format: StatusReport::FORMAT,
         written: NOW - 1_000,
@@ -74,7 +74,7 @@ fn healthy() -> Shown {
         guard: None,
         counters: CountersReport::default(),
     };
-    Shown {
+    StatusView {
         running: true,
         process: Process::Runs,
         age: Some(1_000),
@@ -88,38 +88,38 @@ fn healthy() -> Shown {
     }
 }
 
-fn with(change: impl FnOnce(&mut StatusReport)) -> Shown {
-    let mut shown = healthy();
-    change(shown.daemon.as_mut().expect("there"));
-    shown
+fn with(change: impl FnOnce(&mut StatusReport)) -> StatusView {
+    let mut view = healthy();
+    change(view.daemon.as_mut().expect("it exists"));
+    view
 }
 
-fn stopped(process: Process) -> Shown {
-    Shown {
+fn stopped(process: Process) -> StatusView {
+    StatusView {
         process,
         running: false,
         ..healthy()
     }
 }
 
-/// The level of a state, and all that is said of it.
-fn judged(shown: &Shown) -> (Level, String) {
-    let findings = assess(shown, &facts());
+/// The level of a state, and the line of its findings.
+fn judged(view: &StatusView) -> (Level, String) {
+    let findings = assess(view, &facts());
     (findings.level(), findings.line())
 }
 
 #[test]
-fn a_healthy_operator_is_good_and_its_block_is_as_old_as_its_header_says() {
-    let shown = healthy();
-    assert_eq!(judged(&shown), (Level::Good, String::new()));
+fn a_healthy_operator_is_good_and_its_block_is_dated_by_its_header() {
+    let view = healthy();
+    assert_eq!(judged(&view), (Level::Good, String::new()));
     assert_eq!(
-        good(&shown, &facts()),
-        "alice works on height 8, last block 7 45 s ago, 2 of 2 others heard"
+        good(&view, &facts()),
+        "alice is at height 8, last block 7 45 s ago, messages from 2 of 2 others"
     );
 }
 
 #[test]
-fn each_state_has_its_level_and_its_words() {
+fn each_state_has_its_level_and_its_text() {
     let standstill = StandstillReport {
         since: NOW - 2 * MINUTE,
         height: Some(8),
@@ -137,7 +137,7 @@ fn each_state_has_its_level_and_its_words() {
         what: format!("{about} is lost"),
         help: "".into(),
     };
-    let halted = Shown {
+    let halted = StatusView {
         halt: Some(HaltReport {
             reason: "twin",
             text: "another daemon spoke".to_owned(),
@@ -147,18 +147,18 @@ fn each_state_has_its_level_and_its_words() {
         }),
         ..stopped(Process::Gone)
     };
-    let table: [(Shown, Level, &str); 22] = [
+    let table: [(StatusView, Level, &str); 22] = [
         (
             stopped(Process::Gone),
             Level::Critical,
-            "does not run; it told something last 1.0 s ago",
+            "not running; last status 1.0 s ago",
         ),
-        (stopped(Process::NeverRan), Level::Critical, "never did"),
+        (stopped(Process::NeverRan), Level::Critical, "has never run"),
         (stopped(Process::Hangs), Level::Critical, "hangs"),
         (
             stopped(Process::Silent),
             Level::Critical,
-            "waits for its node",
+            "waiting for its node",
         ),
         (
             stopped(Process::WithoutStore),
@@ -171,7 +171,7 @@ fn each_state_has_its_level_and_its_words() {
             "halted at height 7: another daemon spoke",
         ),
         (
-            Shown {
+            StatusView {
                 faults: vec![fault("store")],
                 ..healthy()
             },
@@ -179,7 +179,7 @@ fn each_state_has_its_level_and_its_words() {
             "store is lost",
         ),
         (
-            Shown {
+            StatusView {
                 faults: vec![fault("guard")],
                 ..healthy()
             },
@@ -187,7 +187,7 @@ fn each_state_has_its_level_and_its_words() {
             "guard is lost",
         ),
         (
-            Shown {
+            StatusView {
                 faults: vec![fault("status")],
                 ..healthy()
             },
@@ -197,7 +197,7 @@ fn each_state_has_its_level_and_its_words() {
         (
             with(|report| report.node = "down: connection refused".to_owned()),
             Level::Critical,
-            "the node does not answer: connection refused",
+            "node unreachable: connection refused",
         ),
         (
             with(|report| report.node = "waits: it is in its initial download".to_owned()),
@@ -213,22 +213,22 @@ fn each_state_has_its_level_and_its_words() {
         (
             with(|report| report.peers[0].heard = None),
             Level::Warning,
-            "not heard: bob (never)",
+            "no messages from bob (never)",
         ),
         (
             with(|report| report.peers[1].heard = Some(NOW - 4 * MINUTE)),
             Level::Warning,
-            "not heard: carol (4 min 0 s ago)",
+            "no messages from carol (4 min 0 s ago)",
         ),
         (
             with(|report| {
                 for peer in &mut report.peers {
                     peer.heard = None;
                 }
-                report.messenger.as_mut().expect("there").up = 0;
+                report.messenger.as_mut().expect("it exists").up = 0;
             }),
             Level::Critical,
-            "nobody is heard, 0 of 4 links are up: bob (never), carol (never)",
+            "no messages from other operators, 0 of 4 links up: bob (never), carol (never)",
         ),
         (
             with(|report| {
@@ -241,13 +241,13 @@ fn each_state_has_its_level_and_its_words() {
                 });
             }),
             Level::Critical,
-            "no Kafka broker is connected: operators do not hear each other; broker kafka1:9092: \
-             connection refused",
+            "no Kafka broker connected: operators do not receive each other's messages; broker \
+             kafka1:9092: connection refused",
         ),
         (
             with(|report| report.observing = true),
             Level::Warning,
-            "only observes",
+            "observing",
         ),
         (
             with(|report| {
@@ -270,7 +270,7 @@ fn each_state_has_its_level_and_its_words() {
                 }];
             }),
             Level::Warning,
-            "bob reissues 05f2 otherwise: amount is 5 here and 6 there",
+            "bob reissues 05f2 differently: amount is 5 here and 6 there",
         ),
         (
             with(|report| {
@@ -298,26 +298,26 @@ fn each_state_has_its_level_and_its_words() {
         (
             with(|report| report.counters.evidence = 2),
             Level::Warning,
-            "an operator lied",
+            "2 pieces of evidence against operators",
         ),
     ];
-    for (shown, level, words) in table {
-        let (found, said) = judged(&shown);
-        assert_eq!(found, level, "{said}");
-        assert!(said.contains(words), "`{words}` is missing in: {said}");
-        let findings = assess(&shown, &facts());
+    for (view, level, words) in table {
+        let (found, line) = judged(&view);
+        assert_eq!(found, level, "{line}");
+        assert!(line.contains(words), "`{words}` is missing in: {line}");
+        let findings = assess(&view, &facts());
         assert!(
             findings
                 .0
                 .windows(2)
                 .all(|two| two[0].level.weight() >= two[1].level.weight()),
-            "the worst first: {findings:?}"
+            "worst first: {findings:?}"
         );
     }
 }
 
 #[test]
-fn what_is_over_or_has_just_begun_is_no_trouble() {
+fn past_alarms_and_a_recent_start_are_not_warnings() {
     let old = with(|report| {
         report.alarms = vec![AlarmReport {
             at: NOW - ALARM_MILLIS - 1,
@@ -333,8 +333,8 @@ fn what_is_over_or_has_just_begun_is_no_trouble() {
         }
     });
     assert_eq!(judged(&begun).0, Level::Good);
-    // What a daemon told before it stopped is not how it is now.
-    let gone = Shown {
+    // The last status of a stopped daemon does not describe the present.
+    let gone = StatusView {
         process: Process::Gone,
         ..with(|report| report.node = "down: refused".to_owned())
     };
@@ -342,7 +342,7 @@ fn what_is_over_or_has_just_begun_is_no_trouble() {
 }
 
 #[test]
-fn the_older_protocol_tells_nothing_here() {
+fn the_classic_protocol_has_no_status_here() {
     let facts = Facts {
         classic_until: Some(100),
         ..facts()
@@ -357,9 +357,9 @@ fn the_older_protocol_tells_nothing_here() {
 }
 
 #[test]
-fn the_exit_codes_are_those_that_monitors_expect() {
+fn the_exit_codes_are_those_that_monitoring_systems_expect() {
     let codes = [Level::Good, Level::Warning, Level::Critical, Level::Unknown];
     assert_eq!(codes.map(Level::code), [0, 1, 2, 3]);
-    // None is that of a halt, which ends `federation run`.
+    // None is the exit code of a halted `federation run`.
     assert!(codes.iter().all(|level| level.code() != 78));
 }

@@ -1,4 +1,4 @@
-//! A node of a chain of its own.
+//! A standalone node of a new chain.
 
 use std::{
     collections::BTreeMap,
@@ -8,31 +8,31 @@ use std::{
 };
 
 use federation_chain::{Block, Dialect, SigningRules};
-use federation_cli::{CliError, out};
+use federation_cli::{BUG, CliError, out};
 use federation_devnet::{DevNode, DevNodeConfig};
 use federation_multisig::{KeyOrder, MultisigScript, Network, Threshold};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig};
 use federation_signer::{Secret, Signer, SoftwareSigner, key_file};
 
-use super::{COOKIE_USER, Cookie, Running, Told, failed};
+use super::{COOKIE_USER, Cookie, NodeInfo, Running, failed};
 use crate::{cli::AloneArgs, run::with_causes, runtime::Stop};
 
-/// The file of the key that signs the blocks, where the chain is kept.
+/// The file of the key that signs the blocks, in the chain's folder.
 const KEY: &str = "block.key";
 
-/// Runs it until it is told to stop.
+/// Runs the node until stopped.
 pub(super) async fn run(args: &AloneArgs, json: bool, stop: &Stop) -> Result<ExitCode, CliError> {
     if args.interval.is_zero() {
         return Err(CliError::usage(
             "the interval is zero",
-            "give --interval of 100ms or more",
+            "use an --interval of 100ms or more",
         ));
     }
     let temporary = match &args.folder {
         Some(_) => None,
         None => Some(
             tempfile::tempdir()
-                .map_err(|error| CliError::failure(error, "check TMPDIR, or give --folder"))?,
+                .map_err(|error| CliError::failure(error, "check TMPDIR, or use --folder"))?,
         ),
     };
     let folder: PathBuf = match (&args.folder, &temporary) {
@@ -50,7 +50,7 @@ pub(super) async fn run(args: &AloneArgs, json: bool, stop: &Stop) -> Result<Exi
     };
     let cookie = Cookie::new(
         &std::path::absolute(folder.join(".cookie"))
-            .map_err(|error| CliError::failure(error, "give --folder"))?,
+            .map_err(|error| CliError::failure(error, "choose a folder with --folder"))?,
     );
     let config = DevNodeConfig::new(dialect, script.clone())
         .with_chain(&args.chain)
@@ -63,23 +63,23 @@ pub(super) async fn run(args: &AloneArgs, json: bool, stop: &Stop) -> Result<Exi
         node.connect(*peer);
     }
     let running = Running {
-        told: Told::new(&node, dialect, &args.chain, Some(&cookie)),
+        info: NodeInfo::new(&node, dialect, &args.chain, Some(&cookie)),
         node,
         cookie: Some(cookie),
     };
-    running.tell(json)?;
+    running.print(json)?;
     if !json {
-        tell_how(args, &running.told, &script)?;
+        print_usage(args, &running.info, &script)?;
     }
     let ended = match key {
         None => {
-            stop.asked().await;
+            stop.requested().await;
             Ok(())
         }
         Some(key) => {
             tokio::select! {
                 Err(error) = make_blocks(&running, dialect, &script, key, args.interval) => Err(error),
-                _ = stop.asked() => Ok(()),
+                _ = stop.requested() => Ok(()),
             }
         }
     };
@@ -87,49 +87,47 @@ pub(super) async fn run(args: &AloneArgs, json: bool, stop: &Stop) -> Result<Exi
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// The key that signs the blocks: the one of before, where the chain is kept.
+/// Opens the key that signs the blocks; creates one for a new chain.
 fn own_key(folder: &Path) -> Result<Secret, CliError> {
-    let wrong = |error: key_file::KeyFileError| {
+    let failed = |error: key_file::KeyFileError| {
         CliError::failure(with_causes(&error), "choose another --folder")
     };
     let path = folder.join(KEY);
     if path.exists() {
-        return key_file::read(&path, &Network::ELEMENTS_CUSTOM).map_err(wrong);
+        return key_file::read(&path, &Network::ELEMENTS_CUSTOM).map_err(failed);
     }
     std::fs::create_dir_all(folder).map_err(|error| {
         CliError::failure(
             format!("{}: {error}", folder.display()),
-            "choose a --folder that can be written",
+            "choose a writable --folder",
         )
     })?;
     let key = Secret::generate();
-    key_file::create(&path, &key).map_err(wrong)?;
+    key_file::create(&path, &key).map_err(failed)?;
     Ok(key)
 }
 
 fn script_of(key: &Secret) -> Result<MultisigScript, CliError> {
-    let fault = |error: &dyn core::error::Error| {
-        CliError::failure(error, "report this as a fault of the program")
-    };
+    let fault = |error: &dyn core::error::Error| CliError::failure(error, BUG);
     let one = Threshold::new(1).map_err(|error| fault(&error))?;
     MultisigScript::new(one, vec![key.public_key()], KeyOrder::AsGiven)
         .map_err(|error| fault(&error))
 }
 
-/// What a developer does with the node.
-fn tell_how(args: &AloneArgs, told: &Told, script: &MultisigScript) -> Result<(), CliError> {
-    let Told { url, genesis, .. } = told;
-    let cookie = told.cookie.as_deref().unwrap_or(Path::new("")).display();
+/// Prints how to use the node.
+fn print_usage(args: &AloneArgs, info: &NodeInfo, script: &MultisigScript) -> Result<(), CliError> {
+    let NodeInfo { url, genesis, .. } = info;
+    let cookie = info.cookie.as_deref().unwrap_or(Path::new("")).display();
     if args.script.is_none() {
         out::line(&format!(
-            "a block every {:?}, signed by a key of this process\n",
+            "producing a block every {:?}, signed by a key of this process\n",
             args.interval
         ))?;
     } else {
-        let (dialect, chain) = (&told.dialect, &told.chain);
+        let (dialect, chain) = (&info.dialect, &info.chain);
         let size = SigningRules::required_signature_size(Dialect::from(args.dialect), script);
         out::line(&format!(
-            "blocks are left to the operators of the script, whose federation.toml has\n\n\
+            "waiting for blocks of the script's operators; in their federation.toml:\n\n\
              chain = \"{chain}\"\ndialect = \"{dialect}\"\ngenesis = \"{genesis}\"\n\
              script = \"{}\"\nmax_block_signature_size = {size}\n",
             script.to_hex()
@@ -137,7 +135,7 @@ fn tell_how(args: &AloneArgs, told: &Told, script: &MultisigScript) -> Result<()
     }
     out::line(&format!(
         "in operator.toml:\n\n[node]\nurl = \"{url}\"\ncookie = \"{cookie}\"\n\n\
-         by hand:\n\ncurl --user \"$(cat {cookie})\" --data '{{\"method\": \"getblockchaininfo\"}}' {url}"
+         to call it:\n\ncurl --user \"$(cat {cookie})\" --data '{{\"method\": \"getblockchaininfo\"}}' {url}"
     ))
 }
 
@@ -150,10 +148,7 @@ async fn make_blocks(
     interval: Duration,
 ) -> Result<core::convert::Infallible, CliError> {
     let fault = |error: &dyn core::error::Error| {
-        CliError::failure(
-            format!("no block can be made: {}", with_causes(error)),
-            "report this as a fault of the program",
-        )
+        CliError::failure(format!("cannot make a block: {}", with_causes(error)), BUG)
     };
     let size = SigningRules::required_signature_size(dialect, script);
     let rules = SigningRules::new(dialect, script.clone(), size).map_err(|error| fault(&error))?;

@@ -1,11 +1,11 @@
-//! Whether store and guard belong together.
+//! Checks whether store and guard belong together.
 
 use federation_block_signing::Record;
 use federation_signer::{GuardStanding, HeldGuard};
 
-/// Whether store and guard are of one life; what shows that they are not. The guard knows every
-/// block that the store says was signed, and none above what the store has worked on.
-pub(super) fn parted(records: &[Record], held: &HeldGuard) -> Option<String> {
+/// Returns why store and guard do not belong together, if they do not. The guard must know every block
+/// that was signed according to the store, and none above the heights that the store has worked on.
+pub(super) fn mismatch(records: &[Record], held: &HeldGuard) -> Option<String> {
     if records.is_empty() || held.standing != GuardStanding::Active {
         return None;
     }
@@ -19,15 +19,15 @@ pub(super) fn parted(records: &[Record], held: &HeldGuard) -> Option<String> {
             Some(known) if known == hash => {}
             Some(known) => {
                 return Some(format!(
-                    "store and guard do not belong together: at height {height} the store says that \
-                     block {hash} was signed, and the guard {known}"
+                    "store and guard do not belong together: at height {height}, block {hash} was signed \
+                     according to the store, but {known} according to the guard"
                 ));
             }
             None if is_forgotten => {}
             None => {
                 return Some(format!(
-                    "store and guard do not belong together: the store says that block {hash} at \
-                     height {height} was signed, and the guard does not know of it"
+                    "store and guard do not belong together: according to the store, block {hash} at \
+                     height {height} was signed, but the guard does not know it"
                 ));
             }
         }
@@ -43,7 +43,7 @@ pub(super) fn parted(records: &[Record], held: &HeldGuard) -> Option<String> {
     match (signed, worked_on) {
         (Some(signed), Some(worked_on)) if signed > worked_on => Some(format!(
             "store and guard do not belong together: the guard has signed a block at height \
-             {signed}, and the store has come to height {worked_on} only"
+             {signed}, but the store has only reached height {worked_on}"
         )),
         _ => None,
     }
@@ -68,7 +68,7 @@ mod tests {
         Record::Final(BlockHeight::new(height))
     }
 
-    /// A guard that signed these.
+    /// A guard that signed these blocks.
     fn guard(records: &[(u32, u8)], highest_final: u32) -> HeldGuard {
         let mut held = HeldGuard::default();
         for (height, hash) in records {
@@ -83,22 +83,22 @@ mod tests {
 
     #[test]
     fn a_store_and_its_guard_belong_together() {
-        // The last height's signature is kept, and the guard may be ahead by the write between.
+        // The store keeps the last height's signature, and the guard may be ahead by one write.
         let records = [last(7), signed(7, 7), signed(8, 8)];
-        assert_eq!(parted(&records, &guard(&[(7, 7), (8, 8)], 6)), None);
-        assert_eq!(parted(&[last(7)], &guard(&[(7, 7), (8, 8)], 7)), None);
-        // Repaired: all up to the watermark counts as signed.
-        assert_eq!(parted(&records, &guard(&[], 20)), None);
-        assert_eq!(parted(&[], &guard(&[(7, 7)], 6)), None);
+        assert_eq!(mismatch(&records, &guard(&[(7, 7), (8, 8)], 6)), None);
+        assert_eq!(mismatch(&[last(7)], &guard(&[(7, 7), (8, 8)], 7)), None);
+        // After a repair everything up to the watermark counts as signed.
+        assert_eq!(mismatch(&records, &guard(&[], 20)), None);
+        assert_eq!(mismatch(&[], &guard(&[(7, 7)], 6)), None);
     }
 
     #[test]
-    fn a_guard_of_another_time_or_machine_is_noticed() {
+    fn a_guard_from_another_time_or_machine_is_detected() {
         let records = [last(7), signed(8, 8)];
-        let of = |held: &HeldGuard| parted(&records, held).expect("it shows");
-        assert!(of(&guard(&[(5, 5)], 5)).contains("does not know of it"));
-        assert!(of(&guard(&[(8, 9)], 7)).contains("and the guard 0909"));
+        let of = |held: &HeldGuard| mismatch(&records, held).expect("detected");
+        assert!(of(&guard(&[(5, 5)], 5)).contains("does not know it"));
+        assert!(of(&guard(&[(8, 9)], 7)).contains("but 0909"));
         let ahead = of(&guard(&[(8, 8), (30, 1)], 29));
-        assert!(ahead.contains("has come to height 8 only"), "{ahead}");
+        assert!(ahead.contains("has only reached height 8"), "{ahead}");
     }
 }

@@ -1,4 +1,4 @@
-//! The node of an operator, as its files describe it.
+//! The node of an operator, as configured in its files.
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
@@ -11,10 +11,10 @@ use federation_devnet::{DevNode, DevNodeConfig};
 use federation_genesis::{Genesis, NodeKind, Settings};
 use federation_operator::config::{Config, Overrides};
 
-use super::{COOKIE_USER, Cookie, Running, Told, failed};
+use super::{COOKIE_USER, Cookie, NodeInfo, Running, failed};
 use crate::config_check;
 
-/// The folder of the node's blocks, beside its configuration.
+/// The folder of the node's blocks, next to its configuration.
 const FOLDER: &str = "devnet";
 
 /// Starts the node of an operator.
@@ -22,11 +22,11 @@ pub(super) async fn start(path: &Path, conf: Option<&Path>) -> Result<Running, C
     let config = config_check::load(path, &Overrides::default())?;
     let dialect = config.federation.rules().dialect();
     let conf = Conf::read(path, conf, dialect)?;
-    let settings = Settings::parse(conf.kind, &conf.text).map_err(|error| conf.wrong(&error))?;
-    let genesis = Genesis::compute(&settings, None).map_err(|error| conf.wrong(&error))?;
+    let settings = Settings::parse(conf.kind, &conf.text).map_err(|error| conf.error(&error))?;
+    let genesis = Genesis::compute(&settings, None).map_err(|error| conf.error(&error))?;
     if genesis.hash() != config.federation.genesis() {
-        return Err(conf.wrong(&format!(
-            "it makes the genesis {}, federation.toml has {}",
+        return Err(conf.error(&format!(
+            "its genesis block is {}, but federation.toml says {}",
             genesis.hash(),
             config.federation.genesis()
         )));
@@ -56,16 +56,16 @@ pub(super) async fn start(path: &Path, conf: Option<&Path>) -> Result<Running, C
     for peer in conf.peers()? {
         node.connect(peer);
     }
-    let mut told = Told::new(&node, dialect, &config.chain, access.cookie.as_ref());
-    told.operator = Some(config.federation.name(config.me));
+    let mut info = NodeInfo::new(&node, dialect, &config.chain, access.cookie.as_ref());
+    info.operator = Some(config.federation.name(config.me));
     Ok(Running {
         node,
-        told,
+        info,
         cookie: access.cookie,
     })
 }
 
-/// How the operator reaches its node.
+/// The operator's access to its node.
 struct Access {
     rpc: SocketAddr,
     user: String,
@@ -83,8 +83,8 @@ impl Access {
             .filter(|host| !host.contains(['/', '@']))
             .ok_or_else(|| {
                 CliError::failure(
-                    format!("a devnet node cannot be at {url}"),
-                    "write `url = \"http://127.0.0.1:PORT\"` in [node], and the password elsewhere",
+                    format!("a devnet node cannot serve {url}"),
+                    "set `url = \"http://127.0.0.1:PORT\"` in [node], without a password in it",
                 )
             })?;
         let rpc = resolve(host)?;
@@ -99,14 +99,14 @@ impl Access {
         }
         let (Some(user), Some(file)) = (&access.user, &access.password_file) else {
             return Err(CliError::failure(
-                "operator.toml says no way to prove oneself to the node",
-                "write `cookie = \"node/.cookie\"` in [node]: the node writes that file",
+                "operator.toml does not configure credentials for the node",
+                "set `cookie = \"node/.cookie\"` in [node]: the node writes that file",
             ));
         };
         let password = std::fs::read_to_string(file).map_err(|error| {
             CliError::failure(
                 format!("password file `{}`: {error}", file.display()),
-                "put the node's rpcpassword alone into this file",
+                "write only the node's rpcpassword into this file",
             )
         })?;
         Ok(Self {
@@ -119,14 +119,14 @@ impl Access {
 }
 
 fn resolve(host: &str) -> Result<SocketAddr, CliError> {
-    let wrong = |what: &dyn core::fmt::Display| {
+    let failed = |what: &dyn core::fmt::Display| {
         CliError::failure(
             format!("{host}: {what}"),
-            "write an address of this machine as host:port",
+            "use an address of this machine, host:port",
         )
     };
-    let mut found = host.to_socket_addrs().map_err(|error| wrong(&error))?;
-    found.next().ok_or_else(|| wrong(&"it has no address"))
+    let mut found = host.to_socket_addrs().map_err(|error| failed(&error))?;
+    found.next().ok_or_else(|| failed(&"no address found"))
 }
 
 /// The configuration of the node.
@@ -147,16 +147,16 @@ impl Conf {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             CliError::failure(
                 format!("the node's configuration {}: {error}", path.display()),
-                "give the file with --node-conf",
+                "pass the file with --node-conf",
             )
         })?;
         Ok(Self { path, kind, text })
     }
 
-    fn wrong(&self, what: &dyn core::fmt::Display) -> CliError {
+    fn error(&self, what: &dyn core::fmt::Display) -> CliError {
         CliError::failure(
             format!("the node's configuration {}: {what}", self.path.display()),
-            "take operator.toml, federation.toml and the node's configuration from one `federation init`, or one bundle",
+            "use operator.toml, federation.toml and the node's configuration from the same `federation init`, or the same bundle",
         )
     }
 
@@ -164,13 +164,13 @@ impl Conf {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
-    /// The values of a setting that does not make the chain, as they stand in the file.
+    /// Returns the values of a setting that does not affect the chain, as written in the file.
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let lines = self.text.lines().map(str::trim);
         lines.filter_map(move |line| line.strip_prefix(name)?.trim_start().strip_prefix('='))
     }
 
-    /// Where the other nodes find it; they are told its address on loopback.
+    /// Returns the address to accept the other nodes at, on loopback.
     fn listen_p2p(&self) -> Result<SocketAddr, CliError> {
         match self.values("port").last() {
             None => Ok(([127, 0, 0, 1], 0).into()),
@@ -178,7 +178,7 @@ impl Conf {
                 let port: u16 = port
                     .trim()
                     .parse()
-                    .map_err(|_| self.wrong(&format!("`port={port}` is no port")))?;
+                    .map_err(|_| self.error(&format!("`port={port}` is not a port number")))?;
                 Ok(([127, 0, 0, 1], port).into())
             }
         }

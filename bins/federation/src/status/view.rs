@@ -1,7 +1,6 @@
-//! What can be seen of an operator without its daemon's help: its files, and whether a process has
-//! them.
+//! An operator's status as seen from outside its daemon: its files, and whether a process has them open.
 
-mod parted;
+mod mismatch;
 mod process;
 
 use std::{borrow::Cow, io::ErrorKind, path::Path};
@@ -17,39 +16,38 @@ use federation_signer::GuardStanding;
 use serde::Serialize;
 
 pub(super) use self::process::Process;
-use self::{parted::parted, process::process};
-use crate::{cures, guard::Place, run::with_causes};
+use self::{mismatch::mismatch, process::process};
+use crate::{guard::OperatorFiles, hints, run::with_causes};
 
-/// A report that is older, in milliseconds, is not of a daemon that works: it writes every ten
-/// seconds.
+/// An older report, in milliseconds, is not from a working daemon, which writes one every ten seconds.
 pub(super) const STALE_MILLIS: u64 = 30_000;
 
-/// All that can be told.
+/// The status of an operator.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
-    /// Whether a daemon has the store.
+pub(super) struct StatusView {
+    /// Whether a daemon is running.
     pub(super) running: bool,
-    /// How it is with the daemon.
+    /// The state of the daemon's process.
     pub(super) process: Process,
-    /// How old the daemon's report is, in milliseconds.
+    /// The age of the daemon's report, in milliseconds.
     pub(super) age: Option<u64>,
-    /// What the daemon told last, be it the one that runs or one that ran.
+    /// The last report of the daemon, running or not.
     pub(super) daemon: Option<StatusReport>,
-    /// What the store holds, if no daemon has it.
+    /// The contents of the store, if no daemon has it open.
     pub(super) store: Option<StoreReport>,
-    /// What ended the operator and keeps it from starting, if no daemon has the store.
+    /// The halt that ended the operator and keeps it from starting, if no daemon has the store open.
     pub(super) halt: Option<HaltReport>,
     /// What the block key has signed.
     pub(super) guard: Option<GuardReport>,
-    /// What is wrong with store, guard or status file.
+    /// Faults of the store, guard or status file.
     pub(super) faults: Vec<Fault>,
-    /// What the older protocol has signed last, if it ran and no daemon has the store.
+    /// What the classic protocol signed last, if it ran and no daemon has the store open.
     pub(super) classic: Option<TurnState>,
     /// The evidence.
     pub(super) evidence: Vec<EvidenceReport>,
 }
 
-/// Something that is wrong with the files.
+/// A fault of the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Fault {
     /// `store`, `guard`, `status`, `classic` or `access`.
@@ -60,14 +58,14 @@ pub(super) struct Fault {
     pub(super) help: Cow<'static, str>,
 }
 
-/// What keeps an operator from starting until a person clears it.
+/// A halt, which keeps an operator from starting until it is cleared.
 #[derive(Debug, Serialize)]
 pub(super) struct HaltReport {
     /// `twin`, `old-store` or `two-decisions`.
     pub(super) reason: &'static str,
     /// The same in words.
     pub(super) text: String,
-    /// The height that it was about.
+    /// The height that it concerns.
     pub(super) height: u32,
     /// When, in milliseconds since 1970.
     pub(super) at: u64,
@@ -87,15 +85,15 @@ impl From<Halt> for HaltReport {
     }
 }
 
-/// What the store of an operator that does not run holds.
+/// The contents of the store of an operator that is not running.
 #[derive(Debug, Serialize)]
 pub(super) struct StoreReport {
-    /// The highest height that it knows to be final.
+    /// The highest height known to be final.
     #[serde(rename = "final")]
     pub(super) highest_final: Option<u32>,
-    /// Whether it will only watch.
+    /// Whether it is an observer.
     pub(super) observing: bool,
-    /// The height that it worked on last, and the round.
+    /// The height and round that it last worked on.
     pub(super) height: Option<u32>,
     pub(super) round: Option<u32>,
 }
@@ -125,14 +123,14 @@ impl StoreReport {
     }
 }
 
-const RECOVER: &str = "if it was lost, `federation guard repair` says what is left and what to do; never copy an old one back";
+const RECOVER: &str = "run `federation guard repair`, which reports what is left and what to do; never restore an old copy";
 
-impl Shown {
-    /// Looks at an operator's files. What is wrong with them is part of what is shown.
-    pub(super) fn of(place: &Place) -> Self {
-        let folder = &place.config.store;
+impl StatusView {
+    /// Reads an operator's files. Their faults are part of the status.
+    pub(super) fn of(files: &OperatorFiles) -> Self {
+        let folder = &files.config.store;
         let mut faults = Vec::new();
-        let found = open(folder, place);
+        let found = open(folder, files);
         let daemon = match &found {
             Found::Unseen(_) => None,
             _ => read_status(folder).unwrap_or_else(|error| {
@@ -145,8 +143,8 @@ impl Shown {
             .as_ref()
             .map(|report| now.since(UnixTime::from_millis(report.written)));
         let age = age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-        let process = process(&found, daemon.as_ref(), age, place);
-        let mut shown = Self {
+        let process = process(&found, daemon.as_ref(), age, files);
+        let mut view = Self {
             running: matches!(
                 process,
                 Process::Runs | Process::Hangs | Process::Silent | Process::WithoutStore
@@ -162,27 +160,27 @@ impl Shown {
             evidence: Vec::new(),
         };
         match found {
-            Found::InUse => shown.add_running(folder),
+            Found::InUse => view.add_running(folder),
             Found::Missing => {
-                shown.add_missing(place);
-                shown.add_guard(place, &[]);
-                shown.add_classic(place);
+                view.add_missing(files);
+                view.add_guard(files, &[]);
+                view.add_classic(files);
             }
-            Found::Unseen(reason) => shown.faults.push(Fault {
+            Found::Unseen(reason) => view.faults.push(Fault {
                 about: "access",
-                what: format!("{} cannot be looked at: {reason}", folder.display()),
-                help: "ask as the user that the daemon runs as".into(),
+                what: format!("{} cannot be accessed: {reason}", folder.display()),
+                help: "run this as the user that the daemon runs as".into(),
             }),
             Found::Bad(error) => {
-                shown.add_fault("store", &error);
-                shown.add_guard(place, &[]);
+                view.add_fault("store", &error);
+                view.add_guard(files, &[]);
             }
             Found::Free(store) => {
-                shown.add_store(place, &store);
-                shown.add_classic(place);
+                view.add_store(files, &store);
+                view.add_classic(files);
             }
         }
-        shown
+        view
     }
 
     fn add_running(&mut self, folder: &Path) {
@@ -193,17 +191,17 @@ impl Shown {
         }
     }
 
-    fn add_store(&mut self, place: &Place, store: &Store) {
+    fn add_store(&mut self, files: &OperatorFiles, store: &Store) {
         match store.records() {
             Ok(records) => {
                 self.store = Some(StoreReport::new(&records));
-                self.add_guard(place, &records);
+                self.add_guard(files, &records);
             }
             Err(error) => self.add_fault("store", &error),
         }
         match store.evidence() {
             Ok(evidence) => {
-                let federation = &place.config.federation;
+                let federation = &files.config.federation;
                 let reports = evidence
                     .iter()
                     .map(|stored| EvidenceReport::new(stored, federation));
@@ -217,9 +215,9 @@ impl Shown {
         }
     }
 
-    /// The store is not there: it was never made, or it was lost.
-    fn add_missing(&mut self, place: &Place) {
-        let folder = &place.config.store;
+    /// Reports a missing store as lost, unless it was never created.
+    fn add_missing(&mut self, files: &OperatorFiles) {
+        let folder = &files.config.store;
         let left = [
             (
                 HeldGuardStore::is_there(folder).unwrap_or(false),
@@ -238,12 +236,12 @@ impl Shown {
         let file = Store::path(folder);
         let what = if left.is_empty() {
             format!(
-                "{} is lost, while the daemon that has it runs",
+                "{} is lost, while the daemon that uses it is running",
                 file.display()
             )
         } else {
             format!(
-                "{} is lost; {} beside it is still there",
+                "{} is lost, but {} next to it still exists",
                 file.display(),
                 left.join(" and ")
             )
@@ -255,20 +253,23 @@ impl Shown {
         });
     }
 
-    fn add_guard(&mut self, place: &Place, records: &[Record]) {
-        let held = match place.open_existing().and_then(|store| store.held()) {
+    fn add_guard(&mut self, files: &OperatorFiles, records: &[Record]) {
+        let held = match files.open_existing().and_then(|store| store.held()) {
             Ok(held) => held,
             Err(StoreError::Missing { path }) => {
                 if self.store.is_some() && !records.is_empty() {
                     self.faults.push(Fault {
                         about: "guard",
-                        what: format!("{} is lost; the store beside it is there", path.display()),
+                        what: format!(
+                            "{} is lost, but the store next to it exists",
+                            path.display()
+                        ),
                         help: RECOVER.into(),
                     });
                 }
                 return;
             }
-            // A daemon that runs on with a store that was removed has its guard as well.
+            // A daemon that continues with a removed store also has its guard open.
             Err(StoreError::InUse { .. }) => return,
             Err(error) => return self.add_fault("guard", &error),
         };
@@ -287,33 +288,35 @@ impl Shown {
             }),
             GuardStanding::Unproven => self.faults.push(Fault {
                 about: "guard",
-                what: "the guard holds a copy, since which the key may have signed more".to_owned(),
-                help: "`federation guard repair` finds out from which height on it may sign".into(),
+                what: "the guard holds a copy: the key may have signed more since it was made"
+                    .to_owned(),
+                help: "run `federation guard repair` to find out from which height on it may sign"
+                    .into(),
             }),
         }
-        if let Some(what) = parted(records, &held) {
+        if let Some(what) = mismatch(records, &held) {
             self.faults.push(Fault {
                 about: "guard",
                 what,
-                help: "put the newest of both in place, from one machine and one time; if it is gone, \
+                help: "restore the newest of both, from one machine and one moment; if they are gone, run \
                        `federation guard repair`".into(),
             });
         }
     }
 
-    /// What the older protocol remembers, if it has run.
-    fn add_classic(&mut self, place: &Place) {
-        let folder = &place.config.store;
+    /// Reads the classic protocol's guard file, if it has run.
+    fn add_classic(&mut self, files: &OperatorFiles) {
+        let folder = &files.config.store;
         if !folder.join("classic.guard").exists() {
             return;
         }
-        let me = usize::from(place.config.me.to_u8());
-        match GuardFile::open(folder, place.pin.genesis, me) {
+        let me = usize::from(files.config.me.to_u8());
+        match GuardFile::open(folder, files.pin.genesis, me) {
             Ok(file) => self.classic = Some(file.state()),
             Err(error) => self.faults.push(Fault {
                 about: "classic",
                 what: with_causes(&error),
-                help: cures::of_classic_guard(&error).into(),
+                help: hints::for_classic_guard(&error).into(),
             }),
         }
     }
@@ -322,28 +325,28 @@ impl Shown {
         self.faults.push(Fault {
             about,
             what: with_causes(error),
-            help: cures::of_store(error).into(),
+            help: hints::for_store(error).into(),
         });
     }
 }
 
-/// The store, if it can be had.
+/// The store, as found.
 enum Found {
     Free(Box<Store>),
     InUse,
     Missing,
-    /// It may be there: the system does not let us see.
+    /// The system denies access, so it may exist.
     Unseen(std::io::Error),
     Bad(StoreError),
 }
 
-fn open(folder: &Path, place: &Place) -> Found {
+fn open(folder: &Path, files: &OperatorFiles) -> Found {
     match std::fs::File::open(Store::path(folder)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Found::Missing,
         Err(error) => return Found::Unseen(error),
         Ok(_) => {}
     }
-    match Store::open(folder, place.config.federation.id(), place.config.me) {
+    match Store::open(folder, files.config.federation.id(), files.config.me) {
         Ok(store) => Found::Free(Box::new(store)),
         Err(StoreError::InUse { .. }) => Found::InUse,
         Err(error) => Found::Bad(error),
