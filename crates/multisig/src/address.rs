@@ -185,10 +185,7 @@ mod tests {
 
     #[test]
     fn addresses_are_those_that_oceand_gave() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/ocean.json"
-        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/ocean.json");
         let json: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors"))
                 .expect("json");
@@ -267,7 +264,7 @@ mod tests {
     fn the_witness_program_is_what_the_recorded_dynafed_chain_names() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/elements-dynafed.json"
+            "/tests/vectors/elements-dynafed.json"
         );
         let text = std::fs::read_to_string(path).expect("the vectors");
         let json: serde_json::Value = serde_json::from_str(&text).expect("json");

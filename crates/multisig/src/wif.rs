@@ -76,7 +76,7 @@ mod tests {
     fn the_recorded_keys_are_reproduced() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/elements-dynafed.json"
+            "/tests/vectors/elements-dynafed.json"
         );
         let text = std::fs::read_to_string(path).expect("the vectors");
         let json: serde_json::Value = serde_json::from_str(&text).expect("json");
