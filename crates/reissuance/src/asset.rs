@@ -266,9 +266,11 @@ impl AssetState {
     /// The point that a reissuance locked until a height pays for, if it is the oldest owed, and then
     /// it is owed no more.
     pub(crate) fn pay(&mut self, height: u32, amount: u64) -> Option<Due> {
-        let due = self
-            .due
-            .pop_front_if(|due| due.point.height().to_u32() == height)?;
+        let oldest = self.due.front()?.point.height().to_u32();
+        if oldest != height {
+            return None;
+        }
+        let due = self.due.pop_front()?;
         self.owed -= due.amount;
         self.base += i128::from(amount) - i128::from(due.amount);
         Some(due)
