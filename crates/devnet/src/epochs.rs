@@ -180,7 +180,7 @@ mod tests {
     fn a_change_of_signers_happens_as_on_elementsd() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/dynafed-rotation.json"
+            "/tests/vectors/dynafed-rotation.json"
         );
         let text = std::fs::read_to_string(path).expect("the vectors");
         let json: Value = serde_json::from_str(&text).expect("json");

@@ -63,10 +63,7 @@ mod tests {
             (Dialect::Dynafed, "elements-dynafed"),
             (Dialect::Elements, "elements-legacy"),
         ] {
-            let path = format!(
-                "{}/../../tests/vectors/{name}.json",
-                env!("CARGO_MANIFEST_DIR")
-            );
+            let path = format!("{}/tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
             let text = std::fs::read_to_string(path).expect("the vectors");
             let json: serde_json::Value = serde_json::from_str(&text).expect("json");
             let script = MultisigScript::from_hex(json["signblockscript"].as_str().expect("hex"))

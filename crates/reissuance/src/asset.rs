@@ -265,9 +265,11 @@ impl AssetState {
     /// Pays the oldest due point with a reissuance that is locked until this height, if that is the
     /// point's height.
     pub(crate) fn pay(&mut self, height: u32, amount: u64) -> Option<Due> {
-        let due = self
-            .due
-            .pop_front_if(|due| due.point.height().to_u32() == height)?;
+        let oldest = self.due.front()?.point.height().to_u32();
+        if oldest != height {
+            return None;
+        }
+        let due = self.due.pop_front()?;
         self.owed -= due.amount;
         self.base += i128::from(amount) - i128::from(due.amount);
         Some(due)
