@@ -14,3 +14,4 @@ mod signing;
 #[cfg(feature = "simulation")]
 mod simulation;
 mod steps;
+mod table;
