@@ -175,6 +175,10 @@ impl Machine {
             self.out.persist(Record::Final(tip.height));
             self.out.push(Output::Forget { below: tip.height });
         }
+        debug_assert!(
+            self.last_final == Some(tip.height),
+            "R1: work at or below a final height"
+        );
         let start = schedule::start(&tip, self.config.interval(), since);
         let mut height = Height::new(tip, start, keeper);
         let number = height.number();

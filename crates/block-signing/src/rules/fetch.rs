@@ -86,7 +86,7 @@ impl Rules<'_> {
             if let Some(asked) = self.holder(hash, fetch.attempt) {
                 self.timing.expect(asked, hash, self.now);
                 self.height.requests_sent = self.height.requests_sent.wrapping_add(1);
-                self.out.send(Message::BodyRequest(BodyRequest {
+                self.send(Message::BodyRequest(BodyRequest {
                     height: self.height.number(),
                     hash,
                     asked,

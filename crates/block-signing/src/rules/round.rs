@@ -43,6 +43,7 @@ impl Rules<'_> {
 
     /// Starts a round; the rules determine what is sent in it.
     pub(crate) fn enter(&mut self, round: Round) {
+        debug_assert!(round >= self.height.round, "R14: rounds only increase");
         let until = self
             .config
             .timeout_in_round(self.config.timeouts().propose, round);
@@ -72,6 +73,10 @@ impl Rules<'_> {
         let Some(certificate) = self.height.keeper.round_certificate.clone() else {
             return false;
         };
+        debug_assert!(
+            certificate.round >= self.height.round,
+            "R15: the certificate is of an earlier round"
+        );
         self.report_round(outcome);
         let round = certificate.round.next();
         if !self.observing {

@@ -57,6 +57,12 @@ impl Rules<'_> {
             return false;
         };
         self.store_body(hash);
+        debug_assert!(
+            self.height.step == Step::Decided
+                && self.height.stored_decision
+                && self.height.stored_bodies.contains(&hash),
+            "R17, R25: a signature of a block that is not decided and on record"
+        );
         self.height.signing = RequestState::Pending;
         self.out.push(Output::SignBlock { candidate });
         true
