@@ -158,7 +158,8 @@ pub(crate) fn decrypt(
         DecryptError::NoMatchingKeys => format("it is not encrypted with a pass phrase"),
         _ => format("its encrypted part is damaged"),
     };
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(body.as_bytes())).map_err(classify)?;
+    let decryptor =
+        Decryptor::new_buffered(ArmoredReader::new(body.as_bytes())).map_err(classify)?;
     let reader = decryptor
         .decrypt(core::iter::once(&identity as &dyn age::Identity))
         .map_err(classify)?;
