@@ -16,11 +16,13 @@
 //! ```
 
 mod chapters;
+mod duration;
 mod error;
 mod help;
 pub mod out;
 mod pages;
 
+pub use duration::{duration, duration_or_millis};
 pub use error::{CliError, FOR_PEOPLE};
 pub use help::{GlobalArgs, HelpArgs, write_help};
 pub use pages::{write_completions, write_man_pages};

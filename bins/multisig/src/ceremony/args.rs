@@ -92,9 +92,9 @@ pub(crate) struct InitArgs {
     /// M: how many sign a block.
     #[arg(short = 'm', long)]
     pub(crate) threshold: u8,
-    /// The seconds from one block to the next, up to a day.
-    #[arg(long, default_value_t = 60)]
-    pub(crate) interval: u64,
+    /// The time from one block to the next, up to a day; a number without a unit is in seconds.
+    #[arg(long, default_value = "60s", value_parser = federation_cli::duration)]
+    pub(crate) interval: std::time::Duration,
     /// Who takes part, you too, in the order of the roster: name and public identity key.
     #[arg(long = "member", value_name = "NAME=KEY", required = true)]
     pub(crate) members: Vec<String>,

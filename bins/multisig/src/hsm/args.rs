@@ -181,13 +181,7 @@ pub(crate) struct TestArgs {
     /// How many signatures.
     #[arg(long, default_value = "10", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) count: u32,
-    /// How long one may take, in milliseconds.
-    #[arg(long, default_value = "10000", value_parser = millis)]
+    /// How long one may take; a number without a unit is in milliseconds.
+    #[arg(long, default_value = "10s", value_parser = federation_cli::duration_or_millis)]
     pub(crate) timeout: Duration,
-}
-
-fn millis(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .map(Duration::from_millis)
-        .map_err(|_| format!("`{text}` is no number of milliseconds"))
 }
