@@ -17,12 +17,14 @@
 //! ```
 
 mod chapters;
+mod duration;
 mod error;
 mod help;
 mod or_help;
 pub mod out;
 mod pages;
 
+pub use duration::{duration, duration_or_millis};
 pub use error::{BUG, CliError, NEEDS_ATTENTION};
 pub use help::{GlobalArgs, HelpArgs, write_help};
 pub use or_help::{OrHelp, with_causes};

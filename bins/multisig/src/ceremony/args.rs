@@ -92,9 +92,9 @@ pub(crate) struct InitArgs {
     /// M: the number of signatures that a block needs.
     #[arg(short = 'm', long)]
     pub(crate) threshold: u8,
-    /// The block interval in seconds, up to a day.
-    #[arg(long, default_value_t = 60)]
-    pub(crate) interval: u64,
+    /// The block interval, up to a day; a number without a unit is in seconds.
+    #[arg(long, default_value = "60s", value_parser = federation_cli::duration)]
+    pub(crate) interval: std::time::Duration,
     /// A member, including yourself, by name and public identity key; repeat it in the order of the
     /// roster.
     #[arg(long = "member", value_name = "NAME=KEY", required = true)]

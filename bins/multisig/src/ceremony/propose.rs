@@ -30,7 +30,7 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
         configuration: settings.to_conf(),
         terms,
         threshold: args.threshold,
-        interval: args.interval.saturating_mul(1000),
+        interval: u64::try_from(args.interval.as_millis()).unwrap_or(u64::MAX),
         keys,
         sweep: sweep_to(args, &settings),
         members,

@@ -15,6 +15,7 @@ mod held;
 mod power_loss;
 mod records;
 mod reissuance;
+mod transaction;
 
 use tokio_util::task::TaskTracker;
 
