@@ -42,5 +42,5 @@ pub use federation_roster::{Envelope, EnvelopeError, EnvelopeHead, UnsignedEnvel
 
 pub use error::MessengerError;
 pub use messenger::{MAX_FRAME, Messenger};
-pub use queue::{Inbox, Lane, QueueLimits};
+pub use queue::{BoundedQueue, Inbox, Lane, QueueLimits};
 pub use stats::{MessengerStats, Peer, PeerStats};
