@@ -6,7 +6,7 @@ use elements::encode::{deserialize, serialize};
 
 use crate::{
     BlockHash, BlockHeight, CommitmentError, DecodeError, Dialect, Header,
-    cursor::{Cursor, push_length},
+    cursor::{Cursor, push_compact_size},
     merkle::{fast_merkle_root, merkle_root},
     transaction::{COMMITMENT_PREFIX, TransactionView},
 };
@@ -47,7 +47,7 @@ impl Block {
     #[must_use]
     pub fn from_parts(header: Header, transactions: &[elements::Transaction]) -> Self {
         let mut body = Vec::new();
-        push_length(&mut body, transactions.len());
+        push_compact_size(&mut body, transactions.len());
         for transaction in transactions {
             body.extend_from_slice(&serialize(transaction));
         }

@@ -25,7 +25,7 @@ pub fn legacy_sighash(transaction: &Transaction, index: usize, script: &Script) 
     let mut engine = sha256d::Hash::engine();
     engine.input(&transaction.version.to_le_bytes());
     let mut bytes = Vec::new();
-    crate::cursor::push_length(&mut bytes, transaction.input.len());
+    crate::cursor::push_compact_size(&mut bytes, transaction.input.len());
     engine.input(&bytes);
     let none = Script::new();
     for (at, input) in transaction.input.iter().enumerate() {

@@ -201,26 +201,15 @@ fn blinded(output: &OutputView<'_>, asset: &[u8], value: &[u8]) -> Option<TxOut>
 
 /// The asset's blinding factor in the successor of an outpoint.
 fn factor(spent: OutPoint) -> [u8; 32] {
-    derived(b"asset-factor", |engine| {
-        use elements::hashes::HashEngine;
-        engine.input(&outpoint_bytes(spent));
-    })
-    .secret_bytes()
+    derived(b"asset-factor", &[&outpoint_bytes(spent)]).secret_bytes()
 }
 
 /// The secret key for the nonce of that output.
 pub(crate) fn ephemeral(spent: OutPoint) -> SecretKey {
-    derived(b"nonce", |engine| {
-        use elements::hashes::HashEngine;
-        engine.input(&outpoint_bytes(spent));
-    })
+    derived(b"nonce", &[&outpoint_bytes(spent)])
 }
 
 /// The seed for the proofs of that output, which need random numbers but no secret ones.
 pub(crate) fn seed(spent: OutPoint) -> [u8; 32] {
-    derived(b"proofs", |engine| {
-        use elements::hashes::HashEngine;
-        engine.input(&outpoint_bytes(spent));
-    })
-    .secret_bytes()
+    derived(b"proofs", &[&outpoint_bytes(spent)]).secret_bytes()
 }

@@ -2,10 +2,9 @@
 
 use elements::{
     Address, AddressParams, OutPoint, Script,
-    hashes::{HashEngine, sha256},
     secp256k1_zkp::{PublicKey, SECP256K1, SecretKey},
 };
-use federation_chain::BlockHash;
+use federation_chain::{BlockHash, TaggedHash};
 use federation_multisig::MultisigScript;
 use serde::{Deserialize, Serialize};
 
@@ -105,10 +104,8 @@ impl TokenScript {
     /// compute it, so that every operator and auditor can read the tokens.
     #[must_use]
     pub fn blinding_key(&self, genesis: BlockHash) -> SecretKey {
-        derived(b"blinding", |engine| {
-            engine.input(genesis.as_bytes());
-            engine.input(self.script_pubkey().as_bytes());
-        })
+        let script = self.script_pubkey();
+        derived(b"blinding", &[genesis.as_bytes(), script.as_bytes()])
     }
 
     /// The public half of [`blinding_key`](Self::blinding_key), for a confidential address.
@@ -120,16 +117,12 @@ impl TokenScript {
 
 /// Derives a scalar from public data: SHA-256 of a tag, the data and a counter, which increases
 /// until the result is in range.
-pub(crate) fn derived(what: &[u8], data: impl Fn(&mut sha256::HashEngine)) -> SecretKey {
-    let tag = sha256::Hash::hash(&[b"federation/reissuance/v1/".as_slice(), what].concat());
+pub(crate) fn derived(what: &[u8], data: &[&[u8]]) -> SecretKey {
+    let mut hash = TaggedHash::new(&[b"federation/reissuance/v1/".as_slice(), what].concat());
+    data.iter().for_each(|bytes| hash.input(bytes));
     let mut counter = 0u64;
     loop {
-        let mut engine = sha256::Hash::engine();
-        engine.input(tag.as_ref());
-        engine.input(tag.as_ref());
-        data(&mut engine);
-        engine.input(&counter.to_le_bytes());
-        let bytes = sha256::Hash::from_engine(engine).to_byte_array();
+        let bytes = hash.clone().with(&counter.to_le_bytes()).finish();
         match SecretKey::from_slice(&bytes) {
             Ok(key) => return key,
             // With a probability of 2^-128.

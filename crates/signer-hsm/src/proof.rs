@@ -1,6 +1,6 @@
 //! The digest that a key signs to prove itself.
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
+use federation_chain::TaggedHash;
 use secp256k1::{
     PublicKey,
     rand::{RngCore, rngs::OsRng},
@@ -19,16 +19,10 @@ const UNKNOWN_TAG: &str = "federation/signer-unknown/v1";
 /// begin with a tag.
 #[must_use]
 pub fn proof_digest(public_key: &PublicKey, nonce: &[u8; 32]) -> [u8; 32] {
-    tagged(TAG, &[&public_key.serialize(), nonce])
-}
-
-fn tagged(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let tag = sha256::Hash::hash(tag.as_bytes());
-    let mut engine = sha256::Hash::engine();
-    engine.input(tag.as_byte_array());
-    engine.input(tag.as_byte_array());
-    parts.iter().for_each(|part| engine.input(part));
-    sha256::Hash::from_engine(engine).to_byte_array()
+    TaggedHash::new(TAG.as_bytes())
+        .with(&public_key.serialize())
+        .with(nonce)
+        .finish()
 }
 
 fn nonce() -> [u8; 32] {
@@ -54,7 +48,9 @@ pub(crate) fn proves(key: &SessionKey<'_>, public_key: &PublicKey) -> Result<boo
 /// the curve.
 pub(crate) fn signer(key: &SessionKey<'_>) -> Result<Option<PublicKey>, HsmError> {
     let signers = || {
-        let digest = tagged(UNKNOWN_TAG, &[&nonce()]);
+        let digest = TaggedHash::new(UNKNOWN_TAG.as_bytes())
+            .with(&nonce())
+            .finish();
         key.sign(&digest)
             .map(|bytes| signature::signers(&bytes, &digest))
     };

@@ -20,8 +20,7 @@
 use core::{fmt, str::FromStr};
 use std::collections::BTreeMap;
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
-use federation_chain::{BlockHash, BlockHeight, UnixTime};
+use federation_chain::{BlockHash, BlockHeight, TaggedHash, UnixTime};
 use federation_roster::FederationId;
 use hex_conservative::{DisplayHex, FromHex};
 use secp256k1::{Message, PublicKey, SECP256K1, XOnlyPublicKey, schnorr};
@@ -167,12 +166,9 @@ impl GuardRecord {
     /// The 32 bytes that the operator's identity key signs.
     #[must_use]
     pub fn signing_digest(&self) -> [u8; 32] {
-        let tag = sha256::Hash::hash(b"federation/guard-record/v1");
-        let mut engine = sha256::Hash::engine();
-        engine.input(tag.as_byte_array());
-        engine.input(tag.as_byte_array());
-        engine.input(self.to_string().as_bytes());
-        sha256::Hash::from_engine(engine).to_byte_array()
+        TaggedHash::new(b"federation/guard-record/v1")
+            .with(self.to_string().as_bytes())
+            .finish()
     }
 
     /// Attaches a signature, unchecked.
