@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use elements::{AssetId, OutPoint, Transaction, TxOut};
 use federation_chain::{
-    Block, BlockHash, BlockHeight, Dialect, Header, Proof, SigningRules, UnixTime,
+    Block, BlockHash, BlockHeight, CommitmentError, Dialect, Header, Proof, SigningRules, UnixTime,
 };
 
 use crate::{
@@ -137,9 +137,10 @@ impl Ledger {
         if time > now.as_secs() + MAX_FUTURE {
             return Err(Invalid::TooNew);
         }
-        block
-            .check_commitments()
-            .map_err(|_| Invalid::Commitments)?;
+        block.check_commitments().map_err(|error| match error {
+            CommitmentError::MerkleRoot | CommitmentError::Repeated => Invalid::MerkleRoot,
+            _ => Invalid::WitnessCommitment,
+        })?;
         let transactions = block
             .transactions()
             .map_err(|error| Invalid::Undecodable(error.to_string()))?;
@@ -161,8 +162,11 @@ impl Ledger {
                 .as_bytes()
                 .starts_with(&height_push(height))
         });
-        if !coinbase.is_coinbase() || !starts_with_height {
+        if !coinbase.is_coinbase() {
             return Err(Invalid::Coinbase);
+        }
+        if !starts_with_height {
+            return Err(Invalid::CoinbaseHeight);
         }
         // The coinbase creates nothing and claims no fees: see the crate's documentation.
         for output in &coinbase.output {

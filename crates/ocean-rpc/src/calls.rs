@@ -21,7 +21,7 @@ impl NodeClient {
         self.block_hash(BlockHeight::GENESIS).await
     }
 
-    /// The sidechain's parameters (Elements).
+    /// The sidechain's parameters.
     ///
     /// # Errors
     /// If the node does not report any.
