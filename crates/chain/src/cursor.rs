@@ -25,7 +25,7 @@ impl<'a> Cursor<'a> {
         &self.bytes[self.at..]
     }
 
-    /// The bytes from here to a later position in the same bytes.
+    /// Returns the bytes from here to a later position in the same bytes.
     pub(crate) fn until(&self, later: &Self) -> &'a [u8] {
         &self.bytes[self.at..later.at]
     }

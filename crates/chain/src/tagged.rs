@@ -22,7 +22,7 @@ use bitcoin::hashes::{Hash, HashEngine, sha256};
 pub struct TaggedHash(sha256::HashEngine);
 
 impl TaggedHash {
-    /// A hash with this tag, of nothing so far.
+    /// Creates a hash with this tag and no input.
     #[must_use]
     pub fn new(tag: &[u8]) -> Self {
         let tag = sha256::Hash::hash(tag);
@@ -37,14 +37,14 @@ impl TaggedHash {
         self.0.input(bytes);
     }
 
-    /// The same hash with more input.
+    /// Appends to the input and returns the hash.
     #[must_use]
     pub fn with(mut self, bytes: &[u8]) -> Self {
         self.input(bytes);
         self
     }
 
-    /// The hash.
+    /// Returns the hash.
     #[must_use]
     pub fn finish(self) -> [u8; 32] {
         sha256::Hash::from_engine(self.0).to_byte_array()

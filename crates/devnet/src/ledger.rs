@@ -94,7 +94,7 @@ impl Ledger {
         self.unspent.iter()
     }
 
-    /// The block that contains a transaction.
+    /// Returns the block that contains a transaction.
     pub(crate) fn block_of(&self, txid: &elements::Txid) -> Option<&Block> {
         self.blocks.get(*self.confirmed.get(txid)?)
     }
@@ -231,7 +231,7 @@ impl Ledger {
         self.blocks.push(block);
     }
 
-    /// The chain's parameters, as the header at a height must contain them.
+    /// Returns the chain's parameters, as the header at a height must contain them.
     pub(crate) fn parameters_at(&self, height: BlockHeight) -> Proof {
         match &self.epochs {
             Some(epochs) => epochs.proof_at(height),
@@ -255,7 +255,7 @@ impl ProofParameters for federation_chain::HeaderFields {
     }
 }
 
-/// The outputs of a transaction, with their outpoints.
+/// Returns the outputs of a transaction, with their outpoints.
 fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)> + '_ {
     let txid = transaction.txid();
     (0..)
@@ -263,7 +263,7 @@ fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)>
         .map(move |(index, output)| (OutPoint::new(txid, index), output.clone()))
 }
 
-/// The height as the coinbase must begin with it (BIP 34), encoded as a script number.
+/// Returns the height as the coinbase must begin with it (BIP 34), encoded as a script number.
 pub(crate) fn height_push(height: BlockHeight) -> Vec<u8> {
     let number = height.to_u32();
     if (1..=16).contains(&number) {

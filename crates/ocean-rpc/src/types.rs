@@ -34,8 +34,8 @@ pub struct BlockchainInfo {
 }
 
 impl BlockchainInfo {
-    /// The state of a synchronised Ocean chain, for other implementations of [`Node`](crate::Node).
-    /// All fields that only Elements has are `None`.
+    /// Creates the state of a synchronised Ocean chain, for other implementations of
+    /// [`Node`](crate::Node). All fields that only Elements has are `None`.
     #[must_use]
     pub fn new(
         chain: impl Into<String>,
@@ -74,7 +74,7 @@ pub struct NetworkInfo {
 }
 
 impl NetworkInfo {
-    /// A node without peers, for other implementations of [`Node`](crate::Node).
+    /// Creates a node without peers, for other implementations of [`Node`](crate::Node).
     #[must_use]
     pub fn new(version: u64, subversion: impl Into<String>) -> Self {
         Self {
@@ -139,8 +139,8 @@ pub struct HeaderInfo {
 }
 
 impl HeaderInfo {
-    /// The header of the best block, for other implementations of [`Node`](crate::Node). `median_time`
-    /// is `time` until it is set.
+    /// Creates the header of the best block, for other implementations of [`Node`](crate::Node).
+    /// `median_time` is `time` until it is set.
     #[must_use]
     pub const fn new(
         hash: BlockHash,
@@ -206,7 +206,7 @@ pub struct TransactionInfo {
     pub confirmations: u32,
 }
 
-/// A hash as RPC displays it.
+/// Deserialises a hash as RPC displays it.
 fn displayed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(serde::de::Error::custom)

@@ -46,25 +46,25 @@ impl TokenScript {
         Ok(Self { script, kind })
     }
 
-    /// The M-of-N script.
+    /// Returns the M-of-N script.
     #[must_use]
     pub const fn multisig(&self) -> &MultisigScript {
         &self.script
     }
 
-    /// The form of output.
+    /// Returns the form of output.
     #[must_use]
     pub const fn kind(&self) -> ScriptKind {
         self.kind
     }
 
-    /// The M-of-N script as a type of the transaction crate.
+    /// Returns the M-of-N script as a type of the transaction crate.
     #[must_use]
     pub fn witness_script(&self) -> Script {
         Script::from(self.script.as_bytes().to_vec())
     }
 
-    /// The script of an output that pays to it.
+    /// Returns the script of an output that pays to it.
     #[must_use]
     pub fn script_pubkey(&self) -> Script {
         let script = self.witness_script();
@@ -74,7 +74,8 @@ impl TokenScript {
         }
     }
 
-    /// The address for reissuance tokens on an Elements chain: blinded to the public blinding key.
+    /// Returns the address for reissuance tokens on an Elements chain: blinded to the public
+    /// blinding key.
     #[must_use]
     pub fn confidential_address(
         &self,
@@ -89,8 +90,8 @@ impl TokenScript {
         }
     }
 
-    /// The address for fee coins on an Elements chain: not blinded, so that the ledger can read the
-    /// amounts.
+    /// Returns the address for fee coins on an Elements chain: not blinded, so that the ledger can
+    /// read the amounts.
     #[must_use]
     pub fn explicit_address(&self, params: &'static AddressParams) -> Address {
         let script = self.witness_script();
@@ -100,15 +101,15 @@ impl TokenScript {
         }
     }
 
-    /// The key to which outputs of the script are blinded on this chain. It is public: anyone can
-    /// compute it, so that every operator and auditor can read the tokens.
+    /// Returns the key to which outputs of the script are blinded on this chain. It is public:
+    /// anyone can compute it, so that every operator and auditor can read the tokens.
     #[must_use]
     pub fn blinding_key(&self, genesis: BlockHash) -> SecretKey {
         let script = self.script_pubkey();
         derived(b"blinding", &[genesis.as_bytes(), script.as_bytes()])
     }
 
-    /// The public half of [`blinding_key`](Self::blinding_key), for a confidential address.
+    /// Returns the public half of [`blinding_key`](Self::blinding_key), for a confidential address.
     #[must_use]
     pub fn blinding_public_key(&self, genesis: BlockHash) -> PublicKey {
         self.blinding_key(genesis).public_key(SECP256K1)
@@ -131,7 +132,7 @@ pub(crate) fn derived(what: &[u8], data: &[&[u8]]) -> SecretKey {
     }
 }
 
-/// The serialised outpoint.
+/// Returns the serialised outpoint.
 pub(crate) fn outpoint_bytes(outpoint: OutPoint) -> [u8; 36] {
     let mut bytes = [0; 36];
     bytes[..32].copy_from_slice(outpoint.txid.as_ref());

@@ -37,7 +37,7 @@ pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<(), CheckEr
     Ok(())
 }
 
-/// Everything that a script pushes, in any form, up to where it is truncated.
+/// Returns everything that a script pushes, in any form, up to where it is truncated.
 fn pushed(script: &[u8]) -> impl Iterator<Item = &[u8]> {
     Script::from_bytes(script)
         .instructions()

@@ -129,7 +129,7 @@ impl Arguments {
             .map_err(|_| RpcFault::new(INVALID_PARAMETER, "blockhash must be of length 64"))
     }
 
-    /// An amount in coins, as satoshi; zero if missing.
+    /// Reads an amount in coins as satoshi; zero if missing.
     fn amount(&self, at: usize) -> Result<u64, RpcFault> {
         let invalid = || RpcFault::new(TYPE_ERROR, "Invalid amount");
         let Some(value) = self.get(at) else {
@@ -222,7 +222,7 @@ fn network_info(shared: &Shared) -> Value {
     })
 }
 
-/// The nodes' default parameters, except for the pegged asset.
+/// Returns the nodes' default parameters, except for the pegged asset.
 fn sidechain_info(shared: &Shared, ocean: bool) -> Value {
     let pegged = shared.state().ledger.pegged_asset;
     let mut info = json!({
@@ -476,7 +476,7 @@ fn decode_script(params: &Arguments) -> Answer {
     Ok(json!({ "type": "pubkeyhash", "address": address, "addresses": [address] }))
 }
 
-/// A legacy wallet without a passphrase.
+/// Returns a legacy wallet without a passphrase.
 fn wallet_info(ocean: bool) -> Value {
     if ocean {
         json!({ "walletversion": 130_000 })
@@ -485,7 +485,7 @@ fn wallet_info(ocean: bool) -> Value {
     }
 }
 
-/// Whether an address belongs to an imported key.
+/// Returns whether an address belongs to an imported key.
 fn address_info(shared: &Shared, params: &Arguments) -> Answer {
     let address = params.text(0)?;
     let mut keys = shared.state().block_keys.clone().into_iter();

@@ -61,7 +61,7 @@ impl<N: Node + ?Sized> Subject<'_, N> {
         assert_eq!(report.blockchain["blocks"], self.best().await.0.to_u32());
     }
 
-    /// A block that is in the chain already, in its unsigned form.
+    /// Checks that a block in the chain cannot be proposed again, in its unsigned form.
     async fn past_block_is_refused(&self, unsigned: &Block) {
         let code = match self.dialect {
             Dialect::Ocean => RpcError::VERIFY_ERROR,
@@ -71,7 +71,7 @@ impl<N: Node + ?Sized> Subject<'_, N> {
         assert_code(tested, code, "test_proposed_block of a past block");
     }
 
-    /// A valid, signed block at the height of the best block.
+    /// Checks that a valid, signed block at the height of the best block does not replace it.
     pub(super) async fn other_blocks_do_not_replace_the_best_block(&self) {
         let other = self.template().await;
         let block = self.extend().await;

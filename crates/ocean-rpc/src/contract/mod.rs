@@ -77,7 +77,7 @@ impl<N: Node + ?Sized> Subject<'_, N> {
         (self.sign)(unsigned)
     }
 
-    /// Height and hash of the best block.
+    /// Returns the height and the hash of the best block.
     async fn best(&self) -> (BlockHeight, BlockHash) {
         let height = self.node.block_count().await.expect("block_count succeeds");
         let hash = self.node.best_block_hash().await;

@@ -39,7 +39,7 @@ impl<N: Node + ?Sized> Subject<'_, N> {
         assert_eq!(report.first_block, None, "there is no block 1 yet");
     }
 
-    /// `blockchain_info` and the single reads agree, and its dialect-specific fields are there.
+    /// Checks that `blockchain_info` agrees with the single reads and has the dialect's fields.
     pub(super) async fn chain_info_agrees(&self) {
         let info = self.node.blockchain_info().await;
         let info = info.expect("blockchain_info succeeds");
@@ -57,7 +57,7 @@ impl<N: Node + ?Sized> Subject<'_, N> {
         assert_eq!(info.epoch_length.is_some(), is_dynafed);
     }
 
-    /// A block in the best chain, its header and its hash agree.
+    /// Checks that a block in the best chain, its header and its hash agree.
     pub(super) async fn block_is_readable(
         &self,
         hash: BlockHash,

@@ -16,7 +16,7 @@ struct Fault {
 }
 
 impl Fault {
-    /// A fault for which both calls have the same reason.
+    /// Creates a fault for which both calls have the same reason.
     const fn new(name: &'static str, reason: &'static str, change: fn(&mut HeaderFields)) -> Self {
         Self {
             name,
@@ -121,7 +121,8 @@ impl<N: Node + ?Sized> Subject<'_, N> {
         self.is_refused(&other_signers, &block, &block).await;
     }
 
-    /// An invalid block is refused however often it is passed to the node, and the best block stays.
+    /// Checks that an invalid block is refused however often it is passed to the node, and that the
+    /// best block stays.
     async fn is_refused(&self, fault: &Fault, unsigned: &Block, block: &Block) {
         let best = self.best().await;
         for _ in 0..2 {

@@ -63,7 +63,8 @@ impl<N: Node + ?Sized> Subject<'_, N> {
         assert_code(refused, code, "include_transaction of truncated bytes");
     }
 
-    /// A transaction without a fee that spends coins of the genesis block which anyone can spend.
+    /// Returns a transaction without a fee that spends coins of the genesis block which anyone can
+    /// spend.
     async fn spend_of_free_coins(&self) -> Transaction {
         let hash = self.node.block_hash(BlockHeight::GENESIS).await;
         let genesis = self.node.block(hash.expect("a genesis block")).await;

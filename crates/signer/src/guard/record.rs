@@ -63,7 +63,7 @@ pub enum GuardRecordKind {
 }
 
 impl GuardRecordKind {
-    /// Its name in the file.
+    /// Returns its name in the file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -163,7 +163,7 @@ pub enum GuardRecordError {
 }
 
 impl GuardRecord {
-    /// The 32 bytes that the operator's identity key signs.
+    /// Returns the 32 bytes that the operator's identity key signs.
     #[must_use]
     pub fn signing_digest(&self) -> [u8; 32] {
         TaggedHash::new(b"federation/guard-record/v1")
@@ -203,7 +203,7 @@ impl fmt::Display for GuardRecord {
 }
 
 impl SignedGuardRecord {
-    /// The text of the file.
+    /// Returns the text of the file.
     #[must_use]
     pub fn encode(&self) -> String {
         format!("{}{SIGNATURE}{}\n", self.record, self.signature.as_hex())
@@ -274,7 +274,7 @@ impl SignedGuardRecord {
         Ok(self.record)
     }
 
-    /// The unverified content, for display.
+    /// Returns the unverified content, for display.
     #[must_use]
     pub const fn unverified(&self) -> &GuardRecord {
         &self.record
@@ -306,7 +306,7 @@ impl<'a> Lines<'a> {
         DecodeGuardRecordError::Line(self.number)
     }
 
-    /// The rest of the next line after a label.
+    /// Returns the rest of the next line after a label.
     fn after(&mut self, label: &str) -> Result<&'a str, DecodeGuardRecordError> {
         let line = self.next_line();
         line.strip_prefix(label).ok_or_else(|| self.wrong())
