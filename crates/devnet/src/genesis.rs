@@ -16,8 +16,8 @@ pub(crate) struct Genesis {
     pub(crate) pegged_asset: AssetId,
 }
 
-/// The genesis block of a node with these settings: the one that `elementsd`, with or without
-/// dynafed, or `oceand` without terms derives from the same chain name, script and coins.
+/// Returns the genesis block of a node with these settings: the one that `elementsd`, with or
+/// without dynafed, or `oceand` without terms derives from the same chain name, script and coins.
 ///
 /// # Errors
 /// If no node accepts a custom chain of that name, or that many coins.

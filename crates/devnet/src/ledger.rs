@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use elements::{AssetId, OutPoint, Transaction, TxOut};
 use federation_chain::{
-    Block, BlockHash, BlockHeight, Dialect, Header, Proof, SigningRules, UnixTime,
+    Block, BlockHash, BlockHeight, CommitmentError, Dialect, Header, Proof, SigningRules, UnixTime,
 };
 
 use crate::{
@@ -94,7 +94,7 @@ impl Ledger {
         self.unspent.iter()
     }
 
-    /// The block that contains a transaction.
+    /// Returns the block that contains a transaction.
     pub(crate) fn block_of(&self, txid: &elements::Txid) -> Option<&Block> {
         self.blocks.get(*self.confirmed.get(txid)?)
     }
@@ -137,9 +137,10 @@ impl Ledger {
         if time > now.as_secs() + MAX_FUTURE {
             return Err(Invalid::TooNew);
         }
-        block
-            .check_commitments()
-            .map_err(|_| Invalid::Commitments)?;
+        block.check_commitments().map_err(|error| match error {
+            CommitmentError::MerkleRoot | CommitmentError::Repeated => Invalid::MerkleRoot,
+            _ => Invalid::WitnessCommitment,
+        })?;
         let transactions = block
             .transactions()
             .map_err(|error| Invalid::Undecodable(error.to_string()))?;
@@ -161,8 +162,11 @@ impl Ledger {
                 .as_bytes()
                 .starts_with(&height_push(height))
         });
-        if !coinbase.is_coinbase() || !starts_with_height {
+        if !coinbase.is_coinbase() {
             return Err(Invalid::Coinbase);
+        }
+        if !starts_with_height {
+            return Err(Invalid::CoinbaseHeight);
         }
         // The coinbase creates nothing and claims no fees: see the crate's documentation.
         for output in &coinbase.output {
@@ -227,7 +231,7 @@ impl Ledger {
         self.blocks.push(block);
     }
 
-    /// The chain's parameters, as the header at a height must contain them.
+    /// Returns the chain's parameters, as the header at a height must contain them.
     pub(crate) fn parameters_at(&self, height: BlockHeight) -> Proof {
         match &self.epochs {
             Some(epochs) => epochs.proof_at(height),
@@ -251,7 +255,7 @@ impl ProofParameters for federation_chain::HeaderFields {
     }
 }
 
-/// The outputs of a transaction, with their outpoints.
+/// Returns the outputs of a transaction, with their outpoints.
 fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)> + '_ {
     let txid = transaction.txid();
     (0..)
@@ -259,7 +263,7 @@ fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)>
         .map(move |(index, output)| (OutPoint::new(txid, index), output.clone()))
 }
 
-/// The height as the coinbase must begin with it (BIP 34), encoded as a script number.
+/// Returns the height as the coinbase must begin with it (BIP 34), encoded as a script number.
 pub(crate) fn height_push(height: BlockHeight) -> Vec<u8> {
     let number = height.to_u32();
     if (1..=16).contains(&number) {

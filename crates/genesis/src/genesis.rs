@@ -1,6 +1,6 @@
 //! The genesis block of a chain.
 
-use bitcoin::hashes::{Hash, hash160, sha256, sha256d};
+use bitcoin::hashes::{Hash, hash160, sha256};
 use elements::{
     AssetId,
     dynafed::{FullParams, Params},
@@ -136,20 +136,12 @@ fn header(transactions: &[GenesisTransaction]) -> Fragments {
 }
 
 fn merkle_root(transactions: &[GenesisTransaction]) -> [u8; 32] {
-    let mut row: Vec<[u8; 32]> = transactions
+    let ids = transactions
         .iter()
         .map(|transaction| transaction.txid().to_byte_array())
         .collect();
-    while row.len() > 1 {
-        row = row
-            .chunks(2)
-            .map(|pair| {
-                let right = pair.get(1).unwrap_or(&pair[0]);
-                sha256d::Hash::hash(&[pair[0], *right].concat()).to_byte_array()
-            })
-            .collect();
-    }
-    row.first().copied().unwrap_or_default()
+    // There is at least one transaction, and no two are the same.
+    federation_chain::merkle_root(ids).unwrap_or_default()
 }
 
 /// Reads an amount in satoshi within the node's limits.

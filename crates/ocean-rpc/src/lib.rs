@@ -35,6 +35,7 @@ mod calls;
 mod chain_report;
 mod client;
 mod config;
+pub mod contract;
 mod credentials;
 mod error;
 mod methods;

@@ -3,8 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
-use federation_chain::{BlockHash, BlockHeight, SigningRules};
+use federation_chain::{BlockHash, BlockHeight, SigningRules, TaggedHash};
 use federation_multisig::PublicKey;
 use secp256k1::XOnlyPublicKey;
 
@@ -318,10 +317,10 @@ fn identify(
     interval: Duration,
     epoch: u32,
 ) -> FederationId {
-    let mut engine = tagged_engine(b"federation/id/v1");
+    let mut hash = TaggedHash::new(b"federation/id/v1");
     let mut field = |bytes: &[u8]| {
-        engine.input(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-        engine.input(bytes);
+        hash.input(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        hash.input(bytes);
     };
     field(rules.dialect().as_str().as_bytes());
     field(rules.script().as_bytes());
@@ -340,16 +339,7 @@ fn identify(
     if epoch != 0 {
         field(&epoch.to_le_bytes());
     }
-    FederationId::from_bytes(sha256::Hash::from_engine(engine).to_byte_array())
-}
-
-/// Returns the engine of a BIP 340 tagged hash.
-pub(crate) fn tagged_engine(tag: &[u8]) -> sha256::HashEngine {
-    let tag = sha256::Hash::hash(tag);
-    let mut engine = sha256::Hash::engine();
-    engine.input(tag.as_byte_array());
-    engine.input(tag.as_byte_array());
-    engine
+    FederationId::from_bytes(hash.finish())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(crate) fn amount(satoshi: u64) -> Value {
         .unwrap_or(Value::String(text))
 }
 
-/// A hash as RPC displays it: reversed.
+/// Writes a hash as RPC displays it: reversed.
 pub(crate) fn reversed(bytes: &[u8; 32]) -> String {
     let mut reversed = *bytes;
     reversed.reverse();
@@ -27,7 +27,7 @@ pub(crate) fn asset(id: &AssetId) -> String {
     id.to_string()
 }
 
-/// The verbose result of `getblockheader`.
+/// Returns the verbose result of `getblockheader`.
 pub(crate) fn header(ledger: &Ledger, height: usize, block: &Block) -> Value {
     let fields = block.header().fields();
     let tip = ledger.height().to_u32() as usize;
@@ -93,7 +93,7 @@ pub(crate) fn header(ledger: &Ledger, height: usize, block: &Block) -> Value {
     Value::Object(view)
 }
 
-/// The verbose result of `getblock`: the header's view, sizes and transaction ids.
+/// Returns the verbose result of `getblock`: the header's view, sizes and transaction ids.
 pub(crate) fn block(ledger: &Ledger, height: usize, block: &Block) -> Value {
     let mut view = header(ledger, height, block);
     let ids = block.transaction_ids().unwrap_or_default();
@@ -105,7 +105,7 @@ pub(crate) fn block(ledger: &Ledger, height: usize, block: &Block) -> Value {
     view
 }
 
-/// A script of pushes and CHECKMULTISIG as assembly, as Ocean displays a challenge.
+/// Writes a script of pushes and CHECKMULTISIG as assembly, as Ocean displays a challenge.
 fn challenge_text(challenge: &[u8]) -> String {
     elements_asm(challenge)
 }
@@ -114,7 +114,7 @@ fn pushes_text(solution: &[u8]) -> String {
     elements_asm(solution)
 }
 
-/// A script as the nodes' assembly: data in hex, small numbers as numbers.
+/// Writes a script as the nodes' assembly: data in hex, small numbers as numbers.
 pub(crate) fn elements_asm(script: &[u8]) -> String {
     let mut words = Vec::new();
     let mut at = 0;
@@ -139,7 +139,7 @@ pub(crate) fn elements_asm(script: &[u8]) -> String {
     words.join(" ")
 }
 
-/// The challenge or program of the next block, as assembly and in hex.
+/// Returns the challenge or program of the next block, as assembly and in hex.
 pub(crate) fn signing_script(header: &Header, dialect: Dialect, script: &[u8]) -> (String, String) {
     debug_assert!(dialect != Dialect::Ocean || !header.signing_script().is_empty());
     (elements_asm(script), script.to_lower_hex_string())

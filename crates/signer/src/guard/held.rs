@@ -21,7 +21,7 @@ pub enum GuardStanding {
 }
 
 impl GuardStanding {
-    /// Its name in files and messages.
+    /// Returns its name in files and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl GuardEnd {
 }
 
 impl HeldGuard {
-    /// Whether nothing was ever recorded.
+    /// Returns whether nothing was ever recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

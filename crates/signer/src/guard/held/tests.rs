@@ -42,7 +42,7 @@ fn active(number: u32, state: GuardState) -> HeldGuard {
     }
 }
 
-/// Whether the guard would sign this hash at this height.
+/// Returns whether the guard would sign this hash at this height.
 fn admits(guard: &HeldGuard, height: u32, block: u8) -> bool {
     guard.standing == GuardStanding::Active
         && guard
