@@ -226,13 +226,13 @@ impl Envelope {
         self.unsigned.signing_digest()
     }
 
-    /// The sender, kind, height and round.
+    /// Returns the sender, kind, height and round.
     #[must_use]
     pub const fn head(&self) -> &EnvelopeHead {
         &self.unsigned.head
     }
 
-    /// The payload.
+    /// Returns the payload.
     #[must_use]
     pub const fn payload(&self) -> &Bytes {
         &self.unsigned.payload

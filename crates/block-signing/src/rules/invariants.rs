@@ -16,7 +16,7 @@ impl Rules<'_> {
         self.out.send(message);
     }
 
-    /// The state after all rules were applied.
+    /// Checks the state after all rules were applied.
     pub(super) fn check_invariants(&self) {
         let (round, own) = (self.height.round, &self.height.own);
         debug_assert!(
