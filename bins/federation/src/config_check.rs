@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_operator::config::{Config, ConfigReport, Overrides, Problem, Setting};
 use federation_signer::{KeyRole, KeySource};
 use serde_json::json;
@@ -188,5 +188,5 @@ fn print_json(result: &Result<Config, ConfigReport>, trial: &Trial) -> Result<()
 
 /// Loads the files; the error lists everything that is wrong with them.
 pub(crate) fn load(path: &Path, overrides: &Overrides) -> Result<Config, CliError> {
-    Config::load(path, overrides).map_err(|report| CliError::plain(report.to_string()))
+    Config::load(path, overrides).or_plain()
 }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_keystore::{Passphrase, is_keystore, open_as};
 use federation_multisig::{Network, PublicKey};
 use federation_ocean_rpc::NodeClient;
@@ -19,10 +19,7 @@ use federation_signer::{
 use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner, HsmSpender, Pin};
 use federation_signer_node::NodeWalletSigner;
 
-use crate::{
-    guard::{KeyLock, lock_key},
-    run::with_causes,
-};
+use crate::guard::{KeyLock, lock_key};
 
 /// The keys that an operator signs with.
 pub(crate) struct Keys {
@@ -97,7 +94,7 @@ pub(crate) fn open_wallet(
         Some(wallet) => node.wallet(wallet),
         None => Ok(node.clone()),
     }
-    .map_err(|error| CliError::failure(error, "check `wallet` in [keys.block]"))?;
+    .or_help("check `wallet` in [keys.block]")?;
     let rules = config.federation.rules();
     Ok(NodeWalletSigner::new(client, rules, own_key(config)?))
 }
@@ -193,25 +190,19 @@ fn open_file(source: &KeySource, role: KeyRole, network: &Network) -> Result<Sec
             format!("`{}` is an encrypted keystore", file.display()),
             format!("configure it in a [keys.{role}] table with `kind = \"keystore\"`"),
         )),
-        KeySource::File(file) => key_file::read(file, network).map_err(|error| {
-            CliError::failure(
-                with_causes(&error),
-                hint(
-                    &error,
-                    "configure the file that contains this operator's key",
-                ),
+        KeySource::File(file) => key_file::read(file, network).or_help_for(|error| {
+            hint(
+                error,
+                "configure the file that contains this operator's key",
             )
         }),
         KeySource::Keystore(keystore) => {
             let what = format!("the pass phrase of {}", keystore.file.display());
-            let passphrase = keystore.passphrase.read(&what).map_err(|error| {
-                let check = format!("check `passphrase` in [keys.{role}]");
-                CliError::failure(with_causes(&error), secret_hint(&error, &check))
+            let passphrase = keystore.passphrase.read(&what).or_help_for(|error| {
+                secret_hint(error, &format!("check `passphrase` in [keys.{role}]"))
             })?;
-            open_as(&keystore.file, role, &Passphrase::new(passphrase)).map_err(|error| {
-                let check = format!("check [keys.{role}]");
-                CliError::failure(with_causes(&error), hint(&error, &check))
-            })
+            open_as(&keystore.file, role, &Passphrase::new(passphrase))
+                .or_help_for(|error| hint(error, &format!("check [keys.{role}]")))
         }
         KeySource::Hsm(_) | KeySource::Node { .. } => Err(CliError::failure(
             format!("the {role} key cannot be of kind {}", source.kind()),
@@ -244,17 +235,11 @@ async fn open_hsm(
     role: KeyRole,
     expected: Option<PublicKey>,
 ) -> Result<HsmKey, CliError> {
-    let failed = |error: &dyn core::error::Error| {
-        CliError::failure(
-            with_causes(error),
-            format!(
-                "check [keys.{role}], and test the module with `multisig hsm test`: `federation help hardware-modules`"
-            ),
-        )
-    };
+    let help = format!(
+        "check [keys.{role}], and test the module with `multisig hsm test`: `federation help hardware-modules`"
+    );
     let what = format!("the PIN of token {}", source.token);
-    let pin = Pin::read(&source.pin, &what, &source.module, &source.token)
-        .map_err(|error| failed(&error))?;
+    let pin = Pin::read(&source.pin, &what, &source.module, &source.token).or_help(&help)?;
     let mut config = HsmConfig::new(
         &source.module,
         source.token.clone(),
@@ -270,5 +255,5 @@ async fn open_hsm(
     if let Some(expected) = expected {
         config = config.with_public_key(expected);
     }
-    HsmKey::open(config).await.map_err(|error| failed(&error))
+    HsmKey::open(config).await.or_help(&help)
 }

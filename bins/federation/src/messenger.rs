@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_messenger::Messenger;
-use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaProcess};
+use federation_messenger_kafka::{KafkaConfig, KafkaProcess};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_operator::{
     config::{Config, KafkaAccess, MessengerAccess, Problem, Setting},
@@ -15,7 +15,11 @@ use federation_operator::{
 };
 use federation_roster::OperatorId;
 
-use crate::{cli::LogFormat, run::with_causes};
+use crate::cli::LogFormat;
+
+/// The help for a Kafka client that does not start.
+const CHECK_KAFKA: &str =
+    "check [kafka] in operator.toml; see `federation help the-messenger` for an example";
 
 /// Reports the state of the connections.
 pub(crate) type Reporter = Box<dyn Fn() -> MessengerReport + Send>;
@@ -36,12 +40,7 @@ pub(crate) async fn start_with_report(
         } => {
             let messenger = ZmqMessenger::bind(zmq(config, listen, *per_address)?)
                 .await
-                .map_err(|error| {
-                    CliError::failure(
-                        with_causes(&error),
-                        "check `listen`, and whether another daemon uses the port",
-                    )
-                })?;
+                .or_help("check `listen`, and whether another daemon uses the port")?;
             let messenger = Arc::new(messenger);
             let reported = messenger.clone();
             Ok((messenger, Box::new(move || links(reported.as_ref()))))
@@ -103,7 +102,7 @@ pub(crate) async fn start_kafka(
     let (program, arguments) = kafka_client();
     KafkaProcess::start(kafka, program, arguments)
         .await
-        .map_err(kafka_failed)
+        .or_help(CHECK_KAFKA)
 }
 
 /// Returns the program to run as a Kafka client's process, and its arguments.
@@ -163,8 +162,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, CliError> {
-    text.parse::<Endpoint>()
-        .map_err(|error| CliError::failure(error, "write it as host:port"))
+    text.parse::<Endpoint>().or_help("write it as host:port")
 }
 
 fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqConfig, CliError> {
@@ -188,16 +186,14 @@ fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqCon
 }
 
 fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError> {
-    let settings = access
-        .all_settings()
-        .map_err(|report| CliError::plain(report.to_string()))?;
+    let settings = access.all_settings().or_plain()?;
     let federation = &config.federation;
     let size = u8::try_from(federation.size()).unwrap_or(u8::MAX);
     let mut kafka = KafkaConfig::new(&access.brokers, federation.id(), size, config.me)
         .and_then(|kafka| kafka.with_settings(settings))
-        .map_err(kafka_failed)?;
+        .or_help(CHECK_KAFKA)?;
     if let Some(prefix) = &access.topic_prefix {
-        kafka = kafka.with_topic_prefix(prefix).map_err(kafka_failed)?;
+        kafka = kafka.with_topic_prefix(prefix).or_help(CHECK_KAFKA)?;
     }
     if let Some(replication) = access.replication {
         kafka = kafka.with_replication(replication);
@@ -206,15 +202,4 @@ fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError>
         kafka = kafka.with_retention(retention);
     }
     Ok(kafka)
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "`map_err` passes it by value"
-)]
-fn kafka_failed(error: KafkaError) -> CliError {
-    CliError::failure(
-        with_causes(&error),
-        "check [kafka] in operator.toml; see `federation help the-messenger` for an example",
-    )
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use federation_ceremony::Certificate;
 use federation_chain::{Block, Dialect, SigningRules};
-use federation_cli::CliError;
+use federation_cli::{BUG, CliError, OrHelp, with_causes};
 use federation_multisig::{KeyOrder, MultisigScript};
 use federation_operator::config::Config;
 use federation_signer::{IdentitySigner, KeySource};
@@ -15,9 +15,7 @@ use crate::{
     cli::RehearseArgs,
     config_check,
     keys::{self, Keys},
-    node,
-    run::with_causes,
-    runtime,
+    node, runtime,
 };
 
 const BLOCK: &str = "block 1";
@@ -79,13 +77,8 @@ async fn rehearse(
     checks: &mut Checks,
 ) -> Result<(), CliError> {
     let genesis = certificate.chain().genesis();
-    let fault = |error: &dyn core::error::Error| {
-        CliError::failure(with_causes(error), "report this as a fault of the program")
-    };
     let rules = certificate.federation().rules();
-    let block = genesis
-        .rehearsal_block(rules)
-        .map_err(|error| fault(&error))?;
+    let block = genesis.rehearsal_block(rules).or_help(BUG)?;
     match rules.check_challenge(block.header()) {
         Ok(()) => checks.green(
             BLOCK,
@@ -128,10 +121,8 @@ async fn rehearse(
         Err(error) => checks.red(BLOCK, "own signature", error, BAD_KEY),
     }
     check_size(rules, checks);
-    let fake = FakeFederation::new(rules, &found).map_err(|error| fault(error.as_ref()))?;
-    let block = genesis
-        .rehearsal_block(&fake.rules)
-        .map_err(|error| fault(&error))?;
+    let fake = FakeFederation::new(rules, &found).or_help(BUG)?;
+    let block = genesis.rehearsal_block(&fake.rules).or_help(BUG)?;
     if let Some(own) = sign(keys, &block, checks).await {
         fake.check(&block, own, checks);
     }

@@ -1,6 +1,6 @@
 //! `federation run`: runs one operator with its node.
 
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out, with_causes};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use federation_operator::{
@@ -111,17 +111,15 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     // Before a store is created for another operator's key.
     keys::check_block(config, &keys.block.public_key())?;
     keys::check_identity(config, &keys.identity.public_key())?;
-    let store_failed = |error: federation_operator::StoreError| {
-        CliError::failure(with_causes(&error), hints::for_store(&error))
-    };
-    let store = Store::open(&config.store, federation.id(), config.me).map_err(store_failed)?;
+    let store =
+        Store::open(&config.store, federation.id(), config.me).or_help_for(hints::for_store)?;
     // Also before the classic protocol runs.
-    if let Some(halt) = store.halt().map_err(store_failed)? {
+    if let Some(halt) = store.halt().or_help_for(hints::for_store)? {
         return Err(start_error(&StartError::Halted { halt }));
     }
     let public_key = keys.block.public_key();
     let mut guard = RedbGuardStore::open(&config.store, &public_key, federation.genesis())
-        .map_err(store_failed)?;
+        .or_help_for(hints::for_store)?;
     let mut guard_is_new = guard.is_new();
     let mut block_key = keys.block;
     if let Some(until) = config.classic_until {
@@ -130,12 +128,9 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
         // What the key signed before is known: the store and the guard have recorded it.
         guard_is_new &= !ran.handed_over;
     }
-    let signer = GuardedSigner::new(block_key, guard).map_err(|error| {
-        CliError::failure(
-            with_causes(&error),
-            "run `federation guard show` to see its record: `federation help when-it-does-not-start`",
-        )
-    })?;
+    let signer = GuardedSigner::new(block_key, guard).or_help(
+        "run `federation guard show` to see its record: `federation help when-it-does-not-start`",
+    )?;
     let (messenger, messenger_report) = messenger::start_with_report(config).await?;
     let mut options = Options::default();
     options.timeouts = config.timeouts;
@@ -186,15 +181,4 @@ fn start_error(error: &StartError) -> CliError {
     } else {
         CliError::failure(text, help)
     }
-}
-
-/// Formats an error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

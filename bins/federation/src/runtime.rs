@@ -6,7 +6,7 @@
 
 use std::{process::ExitCode, thread, time::Duration};
 
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -23,6 +23,12 @@ const THREADS_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long writing the last message may take.
 const LAST_MESSAGE: Duration = Duration::from_millis(50);
 
+/// What failed if a handler of signals cannot be installed.
+const NO_SIGNALS: &str = "cannot handle signals";
+
+/// The help for a runtime or a handler of signals that cannot be started.
+const LIMITS: &str = "check the system's limits on threads and files";
+
 /// The exit code of a process that a signal ended is this plus the signal's number, as in a shell.
 const SIGNAL_BASE: i32 = 128;
 
@@ -37,12 +43,8 @@ pub(crate) fn current_thread() -> Result<Runtime, CliError> {
 }
 
 fn build(builder: &mut tokio::runtime::Builder) -> Result<Runtime, CliError> {
-    builder.enable_all().build().map(Runtime).map_err(|error| {
-        CliError::failure(
-            format!("cannot start the async runtime: {error}"),
-            "check the system's limits on threads and files",
-        )
-    })
+    let runtime = builder.enable_all().build().map(Runtime);
+    runtime.or_help_in("cannot start the async runtime", LIMITS)
 }
 
 /// The runtime of a verb.
@@ -91,13 +93,7 @@ impl Stop {
     /// Starts to listen. After the first signal the process has [`GRACE`] to end; after that, or at a
     /// second signal, it exits with the code that `code` returns for the signal.
     fn listen(code: fn(i32) -> i32) -> Result<Self, CliError> {
-        let failed = |error: std::io::Error| {
-            CliError::failure(
-                format!("cannot handle signals: {error}"),
-                "check the system's limits on threads and files",
-            )
-        };
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+        let mut signals = Signals::new([SIGINT, SIGTERM]).or_help_in(NO_SIGNALS, LIMITS)?;
         let (sender, requested) = watch::channel(None);
         thread::Builder::new()
             .name("signals".to_owned())
@@ -110,7 +106,7 @@ impl Stop {
                     thread::spawn(move || force_exit(code(signal)));
                 }
             })
-            .map_err(failed)?;
+            .or_help_in(NO_SIGNALS, LIMITS)?;
         Ok(Self(requested))
     }
 

@@ -63,6 +63,12 @@ pub trait OrHelp<T>: Sized {
     /// # Errors
     /// If the result is an error.
     fn or_usage(self, help: impl fmt::Display) -> Result<T, CliError>;
+
+    /// Makes the error a failure (exit code 1) whose text already says what to do.
+    ///
+    /// # Errors
+    /// If the result is an error.
+    fn or_plain(self) -> Result<T, CliError>;
 }
 
 impl<T, E: Into<Box<dyn Error>>> OrHelp<T> for Result<T, E> {
@@ -85,6 +91,10 @@ impl<T, E: Into<Box<dyn Error>>> OrHelp<T> for Result<T, E> {
 
     fn or_usage(self, help: impl fmt::Display) -> Result<T, CliError> {
         self.map_err(|error| CliError::usage(text(error), help))
+    }
+
+    fn or_plain(self) -> Result<T, CliError> {
+        self.map_err(|error| CliError::plain(text(error)))
     }
 }
 

@@ -7,10 +7,10 @@ use elements::{
     encode::serialize,
 };
 use federation_chain::{Block, BlockHeight, Dialect, TransactionView};
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_ocean_rpc::{Node, NodeClient};
 
-use super::failed;
+use super::SEE_LOG;
 
 /// The size of one transaction, in bytes.
 const CHUNK: usize = 400_000;
@@ -34,15 +34,15 @@ impl Load {
         let genesis = node
             .block_hash(BlockHeight::GENESIS)
             .await
-            .map_err(failed)?;
-        let bytes = node.block(genesis).await.map_err(failed)?;
-        let block = Block::decode(dialect, bytes).map_err(failed)?;
+            .or_help(SEE_LOG)?;
+        let bytes = node.block(genesis).await.or_help(SEE_LOG)?;
+        let block = Block::decode(dialect, bytes).or_help(SEE_LOG)?;
         let mut found = None;
         block
             .each_transaction(|transaction| {
                 found = found.take().or_else(|| anyones(&transaction));
             })
-            .map_err(failed)?;
+            .or_help(SEE_LOG)?;
         if let Some((coin, output)) = found {
             return Ok(Self {
                 node,
@@ -67,7 +67,7 @@ impl Load {
             self.node
                 .send_raw_transaction(&serialize(&transaction))
                 .await
-                .map_err(failed)?;
+                .or_help(SEE_LOG)?;
             self.coin = OutPoint::new(transaction.txid(), 0);
         }
         Ok(())

@@ -7,7 +7,7 @@
 mod load;
 mod report;
 
-use federation_cli::{BUG, CliError, out};
+use federation_cli::{BUG, CliError, OrHelp, out};
 use std::{
     collections::BTreeMap,
     process::ExitCode,
@@ -27,6 +27,9 @@ use crate::{cli::BenchArgs, demo};
 
 /// The number of blocks at the start that are not measured, while connections are established.
 const WARM_UP: u32 = 3;
+
+/// The help for a run that failed.
+const SEE_LOG: &str = "run again with RUST_LOG=info to see why";
 
 /// Runs the federation and prints the report.
 pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
@@ -51,7 +54,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
         let federation = LocalFederation::start(config).await.map_err(demo::failed)?;
         let report = measure(federation, args, threshold).await?;
         let text = if args.json {
-            serde_json::to_string(&report).map_err(|error| CliError::failure(error, BUG))?
+            serde_json::to_string(&report).or_help(BUG)?
         } else {
             report.to_string()
         };
@@ -108,10 +111,7 @@ async fn measure(
     {
         let next = tokio::time::timeout(patience, events.recv()).await;
         let Ok(Some(next)) = next else {
-            return Err(CliError::failure(
-                "the chain has stopped",
-                "run again with RUST_LOG=info to see why",
-            ));
+            return Err(CliError::failure("the chain has stopped", SEE_LOG));
         };
         record(&mut heights, &next);
         if next.operator == count - 1
@@ -147,10 +147,6 @@ async fn loads(federation: &LocalFederation, args: &BenchArgs) -> Result<Option<
     Load::new(node, args.dialect.into(), args.block_size as usize)
         .await
         .map(Some)
-}
-
-fn failed(error: impl core::fmt::Display) -> CliError {
-    CliError::failure(error, "run again with RUST_LOG=info to see why")
 }
 
 fn record(heights: &mut BTreeMap<u32, Height>, event: &TimedEvent) {

@@ -11,7 +11,7 @@ use federation_classic::{
         zmq::{ZmqConfig, ZmqWire},
     },
 };
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp, with_causes};
 use federation_multisig::{MultisigScript, Network};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig, RpcError};
 use federation_operator::{StartError, check_chain_form, log_money_warnings};
@@ -23,7 +23,7 @@ use super::{
     args::{Common, MessengerType},
     reissuance,
 };
-use crate::{cli::RunArgs, hints, keys, messenger, run::with_causes, runtime};
+use crate::{cli::RunArgs, hints, keys, messenger, runtime};
 
 /// The number of operators that the Python program assumes without a list.
 const OPERATORS: usize = 5;
@@ -78,13 +78,12 @@ fn check(args: &ClassicArgs) -> Result<(), CliError> {
         check_threshold(args, &script)?;
     }
     let operators = operators(args);
-    Schedule::new(args.blocktime, operators)
-        .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
+    Schedule::new(args.blocktime, operators).or_usage("check --blocktime and --nodes")?;
     match args.msgtype {
         MessengerType::Zmq => ZmqConfig::new(args.nodes.clone(), me(args)).map(drop),
         MessengerType::Kafka => KafkaConfig::new(&args.kafka, operators, me(args)).map(drop),
     }
-    .map_err(|error| CliError::usage(error, "check --nodes and --id, which counts from 0"))?;
+    .or_usage("check --nodes and --id, which counts from 0")?;
     if args.rpcpassword.is_some() {
         tracing::warn!(
             "every user of this machine can see the password of --rpcpassword: write it to a file and use --node-password-file"
@@ -99,9 +98,7 @@ fn given_script(args: &ClassicArgs) -> Result<Option<MultisigScript>, CliError> 
         .signblockscript
         .as_deref()
         .map(MultisigScript::from_hex);
-    script
-        .transpose()
-        .map_err(|error| CliError::usage(error, "check --signblockscript"))
+    script.transpose().or_usage("check --signblockscript")
 }
 
 /// Checks that --nsigs is the script's threshold.
@@ -142,8 +139,8 @@ async fn operate(
     let genesis = retry(|| async { client.genesis_hash().await.map_err(RulesError::from) }).await?;
     log_money_warnings(&client, rules.dialect(), None, None).await;
     let operators = operators(args);
-    let schedule = Schedule::new(args.blocktime, operators)
-        .map_err(|error| CliError::usage(error, "check --blocktime and --nodes"))?;
+    let schedule =
+        Schedule::new(args.blocktime, operators).or_usage("check --blocktime and --nodes")?;
     let config = Config::new(rules.clone(), schedule, me(args));
     let store = common
         .store
@@ -155,9 +152,7 @@ async fn operate(
     );
     let guard = GuardFile::open(&store, genesis, config.me())
         .map(TurnGuard::new)
-        .map_err(|error| {
-            CliError::failure(with_causes(&error), hints::for_classic_guard(&error))
-        })?;
+        .or_help_for(hints::for_classic_guard)?;
     // Held while the operator runs.
     let (signer, _lock) = signer(common, &client, &rules)?;
     let wire = wire(args, common, operators, config.me()).await?;
@@ -198,7 +193,7 @@ fn connect(args: &ClassicArgs, common: &Common) -> Result<NodeClient, CliError> 
     if let Some(timeout) = common.timeout {
         node = node.with_timeout(timeout);
     }
-    NodeClient::new(node).map_err(|error| CliError::usage(error, "check --rpconnect and --rpcport"))
+    NodeClient::new(node).or_usage("check --rpconnect and --rpcport")
 }
 
 fn read_password(file: &Path) -> Result<String, CliError> {
@@ -307,8 +302,7 @@ fn signer(
         return Ok((Arc::new(NodeSigner::new(client.clone(), rules)), None));
     };
     let help = "pass the file that contains this operator's key";
-    let key = key_file::read(file, &Network::ELEMENTS_CUSTOM)
-        .map_err(|error| CliError::failure(with_causes(&error), help))?;
+    let key = key_file::read(file, &Network::ELEMENTS_CUSTOM).or_help(help)?;
     if rules.script().position(&key.public_key()).is_none() {
         let what = format!("the key in {} is not in the chain's script", file.display());
         return Err(CliError::failure(what, help));
@@ -323,22 +317,20 @@ async fn wire(
     operators: usize,
     me: usize,
 ) -> Result<Arc<dyn Wire>, CliError> {
-    let failed = |error: federation_classic::wire::WireError| {
-        CliError::failure(with_causes(&error), "check --nodes, --id and --kafka")
-    };
+    let help = "check --nodes, --id and --kafka";
     match args.msgtype {
         MessengerType::Zmq => {
-            let mut config = ZmqConfig::new(args.nodes.clone(), me).map_err(failed)?;
+            let mut config = ZmqConfig::new(args.nodes.clone(), me).or_help(help)?;
             if let Some(listen) = &common.listen {
                 config = config.with_listen(listen);
             }
-            Ok(Arc::new(ZmqWire::bind(&config).await.map_err(failed)?))
+            Ok(Arc::new(ZmqWire::bind(&config).await.or_help(help)?))
         }
         MessengerType::Kafka => {
-            let config = KafkaConfig::new(&args.kafka, operators, me).map_err(failed)?;
+            let config = KafkaConfig::new(&args.kafka, operators, me).or_help(help)?;
             let (program, arguments) = messenger::kafka_client();
             let started = KafkaWire::start(config, program, arguments).await;
-            Ok(Arc::new(started.map_err(failed)?))
+            Ok(Arc::new(started.or_help(help)?))
         }
     }
 }

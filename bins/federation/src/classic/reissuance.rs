@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use federation_classic::{NodeError, ReissuanceConfig, ReissueError, Reissuer};
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp, with_causes};
 use federation_multisig::{MultisigScript, Network};
 use federation_ocean_rpc::NodeClient;
 use federation_signer::{Secret, SoftwareSpender, key_file};
 
 use super::ClassicArgs;
-use crate::run::with_causes;
 
 /// The networks whose secret keys are accepted.
 const NETWORKS: [Network; 3] = [Network::OCEAN_TEST, Network::OCEAN, Network::OCEAN_MAIN];
@@ -65,15 +64,12 @@ pub(super) async fn reissuer(
     Reissuer::prepare(config, Arc::new(node.clone()), spender)
         .await
         .map(Some)
-        .map_err(|error| {
-            let help = match &error {
-                ReissueError::Node(NodeError::NoRecord) => {
-                    "restart the node with these options, once with -rescan=1"
-                }
-                ReissueError::ForeignKey => "use this operator's reissuance key",
-                _ => "check that the node is an oceand with a wallet, and see its log",
-            };
-            CliError::failure(with_causes(&error), help)
+        .or_help_for(|error| match error {
+            ReissueError::Node(NodeError::NoRecord) => {
+                "restart the node with these options, once with -rescan=1"
+            }
+            ReissueError::ForeignKey => "use this operator's reissuance key",
+            _ => "check that the node is an oceand with a wallet, and see its log",
         })
 }
 
@@ -92,7 +88,7 @@ fn config(args: &ClassicArgs) -> Result<ReissuanceConfig, CliError> {
         &args.inflationaddress,
         script,
     )
-    .map_err(|error| CliError::usage(error, "use the same flags as the other operators"))
+    .or_usage("use the same flags as the other operators")
 }
 
 fn secret(args: &ClassicArgs) -> Result<Secret, CliError> {

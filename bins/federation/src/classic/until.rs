@@ -17,7 +17,7 @@ use federation_classic::{
         zmq::{ZmqConfig, ZmqWire},
     },
 };
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp, with_causes};
 use federation_multisig::PublicKey;
 use federation_ocean_rpc::{Node, NodeClient, RpcError};
 use federation_operator::{
@@ -29,7 +29,7 @@ use federation_signer::{GuardStore, Signer, SignerError};
 use secp256k1::ecdsa;
 use tokio_util::sync::CancellationToken;
 
-use crate::{hints, messenger, run::with_causes};
+use crate::{hints, messenger};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -85,20 +85,18 @@ pub(crate) async fn run_until(
     let Some(last) = until.previous() else {
         return Ok(ClassicOutcome::not_run(key));
     };
-    let failed = |error: &dyn core::error::Error| {
-        CliError::failure(with_causes(error), hints::for_classic(until))
-    };
+    let help = hints::for_classic(until);
     let federation = &config.federation;
     let file = GuardFile::open(
         &config.store,
         federation.genesis(),
         config.me.to_u8().into(),
     )
-    .map_err(|error| CliError::failure(with_causes(&error), hints::for_classic_guard(&error)))?;
+    .or_help_for(hints::for_classic_guard)?;
     if file.state().agreed_from().is_some() {
         return Ok(ClassicOutcome::not_run(key));
     }
-    let has_begun = !store.records().map_err(|error| failed(&error))?.is_empty();
+    let has_begun = !store.records().or_help(&help)?.is_empty();
     if file.is_new() && (has_begun || tip(node).await >= last) {
         // The switch happened before this operator joined, or its whole store was lost, or only the
         // classic guard: the usual checks at the start decide.
@@ -108,10 +106,9 @@ pub(crate) async fn run_until(
     check_chain(config, node).await?;
     let key: Arc<dyn Signer> = Arc::from(key);
     let classic_guard = TurnGuard::new(file);
-    let schedule =
-        Schedule::new(federation.interval(), federation.size()).map_err(|error| failed(&error))?;
+    let schedule = Schedule::new(federation.interval(), federation.size()).or_help(&help)?;
     let me = usize::from(config.me.to_u8());
-    let wire = wire(config, me).await.map_err(|error| failed(&error))?;
+    let wire = wire(config, me).await.or_help(&help)?;
     tracing::info!(%until, "running the classic protocol until the switch to `agreed`");
     let operator = Operator::new(
         ClassicConfig::new(federation.rules().clone(), schedule, me).until(until),
@@ -120,27 +117,20 @@ pub(crate) async fn run_until(
         Arc::new(KeySigner::new(key.clone())),
         classic_guard.clone(),
     );
-    match operator.run(CancellationToken::new()).await {
-        // It is never stopped by the token, only dropped.
-        Ok(RunOutcome::Reached | RunOutcome::Stopped) => {}
-        Err(error) => return Err(failed(&error)),
-    }
-    store
-        .write(&[Record::Final(last)], None)
-        .map_err(|error| failed(&error))?;
-    guard.raise_final(last).map_err(|error| failed(&error))?;
+    // It is never stopped by the token, only dropped.
+    let (RunOutcome::Reached | RunOutcome::Stopped) = operator
+        .run(CancellationToken::new())
+        .await
+        .or_help(&help)?;
+    store.write(&[Record::Final(last)], None).or_help(&help)?;
+    guard.raise_final(last).or_help(&help)?;
     if let Some(signed) = classic_guard.state().last()
         && signed.height >= until
     {
         // Only if `classic_until` was lowered: the block signed there remains the only one.
-        guard
-            .record(signed.height, signed.hash)
-            .map_err(|error| failed(&error))?;
+        guard.record(signed.height, signed.hash).or_help(&help)?;
     }
-    classic_guard
-        .hand_over(until)
-        .await
-        .map_err(|error| failed(&error))?;
+    classic_guard.hand_over(until).await.or_help(&help)?;
     tracing::info!(%until, "switching to `agreed`");
     Ok(ClassicOutcome {
         key: Box::new(SharedSigner(key)),

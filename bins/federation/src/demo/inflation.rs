@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use federation_chain::{BlockHash, BlockHeight, Dialect};
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_local::LocalFederation;
 use federation_ocean_rpc::{Amount, Node, NodeClient};
 use federation_operator::{Reading, config::script_of_address, follow, issue, token_addresses};
@@ -22,7 +22,7 @@ const FEE: u64 = 1000;
 /// Creates the schedule of the reissuances.
 pub(crate) fn schedule(rate: Rate, period: u32, interval: Duration) -> Result<Schedule, CliError> {
     Schedule::new(rate, period, interval, BlockHeight::GENESIS)
-        .map_err(|error| CliError::usage(error, "choose another --inflation-period or --interval"))
+        .or_usage("choose another --inflation-period or --interval")
 }
 
 /// The reissuances of the demo's federation.
@@ -137,22 +137,20 @@ pub(crate) async fn audit(
     federation: &LocalFederation,
     settings: AssetSettings,
 ) -> Result<Audit, CliError> {
-    let failed = |error: &dyn core::error::Error| {
-        CliError::failure(error, "try again, with RUST_LOG=info for more")
-    };
+    let help = "try again, with RUST_LOG=info for more";
     let node = federation.node(0).client();
     let rules = federation.federation().rules();
     let chain = Chain {
         genesis: federation.federation().genesis(),
         tokens: TokenForm::of(rules.dialect()),
     };
-    let tip = node.block_count().await.map_err(|error| failed(&error))?;
+    let tip = node.block_count().await.or_help(help)?;
     let time = settings.schedule().period().max(SETTLING);
     let mut ledger = Ledger::new(chain, vec![settings]);
     let mut counted = Counted::default();
     follow(&mut ledger, node, rules, tip, &mut counted)
         .await
-        .map_err(|error| failed(&error))?;
+        .or_help(help)?;
     let owed = ledger.owed(0);
     let age = |point: BlockHeight| tip.to_u32().saturating_sub(point.to_u32());
     let overdue = owed.iter().filter(|due| age(due.point.height()) > time);

@@ -1,6 +1,6 @@
 //! The demo on a terminal: drawing and key presses.
 
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEventKind, KeyModifiers};
@@ -21,9 +21,8 @@ const MAX_COMMANDS: usize = 16;
 
 /// Runs the demo until it ends or the user quits.
 pub(crate) async fn run(mut session: Session, stop: &Stop) -> Result<FinishedDemo, CliError> {
-    let mut terminal = ratatui::try_init().map_err(|error| {
-        CliError::failure(error, "use --plain on a terminal without a live view")
-    })?;
+    let mut terminal =
+        ratatui::try_init().or_help("use --plain on a terminal without a live view")?;
     let (command_sender, commands) = mpsc::channel(MAX_COMMANDS);
     let shared = session.shared.clone();
     // The session is one future that runs to its end: a frame or a key must not cancel a command halfway.
@@ -61,7 +60,7 @@ async fn draw(
                 let state = shared.now();
                 terminal
                     .draw(|frame| view::draw(frame, &state, chosen))
-                    .map_err(|error| CliError::failure(error, "use --plain"))?;
+                    .or_help("use --plain")?;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The demo without a live view: log lines, or one line of JSON per block.
 
-use federation_cli::{BUG, CliError, out};
+use federation_cli::{BUG, CliError, OrHelp, out};
 use tokio::sync::mpsc;
 
 use super::{
@@ -29,9 +29,7 @@ pub(crate) async fn run(
         }
         match block {
             Some(block) => out::line(&match mode {
-                OutputMode::Json => {
-                    serde_json::to_string(block).map_err(|error| CliError::failure(error, BUG))?
-                }
+                OutputMode::Json => serde_json::to_string(block).or_help(BUG)?,
                 _ => describe(&shared, block),
             }),
             None => Ok(()),

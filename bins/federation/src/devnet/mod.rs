@@ -12,7 +12,7 @@ use std::{
 };
 
 use federation_chain::Dialect;
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_devnet::{DevNode, DevNodeError};
 use hex_conservative::DisplayHex;
 use secp256k1::rand::{RngCore, thread_rng};
@@ -126,21 +126,15 @@ impl Cookie {
     }
 
     fn write(&self) -> Result<(), CliError> {
-        let failed = |error: std::io::Error| {
-            CliError::failure(
-                format!("cannot write the cookie {}: {error}", self.path.display()),
-                "check the folder's permissions",
-            )
-        };
+        let what = format!("cannot write the cookie {}", self.path.display());
+        let help = "check the folder's permissions";
         if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            std::fs::create_dir_all(folder).or_help_in(&what, help)?;
         }
         // Not over an old file, which may have other permissions.
         match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(error));
-            }
-            _ => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed.or_help_in(&what, help)?,
         }
         OpenOptions::new()
             .write(true)
@@ -148,7 +142,7 @@ impl Cookie {
             .mode(0o600)
             .open(&self.path)
             .and_then(|mut file| write!(file, "{COOKIE_USER}:{}", self.password))
-            .map_err(failed)
+            .or_help_in(&what, help)
     }
 }
 

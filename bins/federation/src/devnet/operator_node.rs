@@ -6,7 +6,7 @@ use std::{
 };
 
 use federation_chain::Dialect;
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_devnet::{DevNode, DevNodeConfig};
 use federation_genesis::{Genesis, NodeKind, Settings};
 use federation_operator::config::{Config, Overrides};
@@ -103,12 +103,10 @@ impl Access {
                 "set `cookie = \"node/.cookie\"` in [node]: the node writes that file",
             ));
         };
-        let password = std::fs::read_to_string(file).map_err(|error| {
-            CliError::failure(
-                format!("password file `{}`: {error}", file.display()),
-                "write only the node's rpcpassword into this file",
-            )
-        })?;
+        let password = std::fs::read_to_string(file).or_help_in(
+            format!("password file `{}`", file.display()),
+            "write only the node's rpcpassword into this file",
+        )?;
         Ok(Self {
             rpc,
             user: user.clone(),
@@ -144,12 +142,10 @@ impl Conf {
         };
         let beside = operator.parent().unwrap_or(Path::new("")).join("node");
         let path = given.map_or_else(|| beside.join(name), Path::to_owned);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            CliError::failure(
-                format!("the node's configuration {}: {error}", path.display()),
-                "pass the file with --node-conf",
-            )
-        })?;
+        let text = std::fs::read_to_string(&path).or_help_in(
+            format!("the node's configuration {}", path.display()),
+            "pass the file with --node-conf",
+        )?;
         Ok(Self { path, kind, text })
     }
 

@@ -8,14 +8,14 @@ use std::{
 };
 
 use federation_chain::{Block, Dialect, SigningRules};
-use federation_cli::{BUG, CliError, out};
+use federation_cli::{BUG, CliError, OrHelp, out};
 use federation_devnet::{DevNode, DevNodeConfig};
 use federation_multisig::{KeyOrder, MultisigScript, Network, Threshold};
 use federation_ocean_rpc::{Auth, Node, NodeClient, NodeConfig};
 use federation_signer::{Secret, Signer, SoftwareSigner, key_file};
 
 use super::{COOKIE_USER, Cookie, NodeInfo, Running, failed};
-use crate::{cli::AloneArgs, run::with_causes, runtime::Stop};
+use crate::{cli::AloneArgs, runtime::Stop};
 
 /// The file of the key that signs the blocks, in the chain's folder.
 const KEY: &str = "block.key";
@@ -30,10 +30,7 @@ pub(super) async fn run(args: &AloneArgs, json: bool, stop: &Stop) -> Result<Exi
     }
     let temporary = match &args.folder {
         Some(_) => None,
-        None => Some(
-            tempfile::tempdir()
-                .map_err(|error| CliError::failure(error, "check TMPDIR, or use --folder"))?,
-        ),
+        None => Some(tempfile::tempdir().or_help("check TMPDIR, or use --folder")?),
     };
     let folder: PathBuf = match (&args.folder, &temporary) {
         (Some(folder), _) => folder.clone(),
@@ -49,8 +46,7 @@ pub(super) async fn run(args: &AloneArgs, json: bool, stop: &Stop) -> Result<Exi
         }
     };
     let cookie = Cookie::new(
-        &std::path::absolute(folder.join(".cookie"))
-            .map_err(|error| CliError::failure(error, "choose a folder with --folder"))?,
+        &std::path::absolute(folder.join(".cookie")).or_help("choose a folder with --folder")?,
     );
     let config = DevNodeConfig::new(dialect, script.clone())
         .with_chain(&args.chain)
@@ -89,29 +85,23 @@ pub(super) async fn run(args: &AloneArgs, json: bool, stop: &Stop) -> Result<Exi
 
 /// Opens the key that signs the blocks; creates one for a new chain.
 fn own_key(folder: &Path) -> Result<Secret, CliError> {
-    let failed = |error: key_file::KeyFileError| {
-        CliError::failure(with_causes(&error), "choose another --folder")
-    };
+    let help = "choose another --folder";
     let path = folder.join(KEY);
     if path.exists() {
-        return key_file::read(&path, &Network::ELEMENTS_CUSTOM).map_err(failed);
+        return key_file::read(&path, &Network::ELEMENTS_CUSTOM).or_help(help);
     }
-    std::fs::create_dir_all(folder).map_err(|error| {
-        CliError::failure(
-            format!("{}: {error}", folder.display()),
-            "choose a writable --folder",
-        )
-    })?;
+    std::fs::create_dir_all(folder).or_help_in(
+        format!("{}", folder.display()),
+        "choose a writable --folder",
+    )?;
     let key = Secret::generate();
-    key_file::create(&path, &key).map_err(failed)?;
+    key_file::create(&path, &key).or_help(help)?;
     Ok(key)
 }
 
 fn script_of(key: &Secret) -> Result<MultisigScript, CliError> {
-    let fault = |error: &dyn core::error::Error| CliError::failure(error, BUG);
-    let one = Threshold::new(1).map_err(|error| fault(&error))?;
-    MultisigScript::new(one, vec![key.public_key()], KeyOrder::AsGiven)
-        .map_err(|error| fault(&error))
+    let one = Threshold::new(1).or_help(BUG)?;
+    MultisigScript::new(one, vec![key.public_key()], KeyOrder::AsGiven).or_help(BUG)
 }
 
 /// Prints how to use the node.
@@ -147,31 +137,29 @@ async fn make_blocks(
     key: Secret,
     interval: Duration,
 ) -> Result<core::convert::Infallible, CliError> {
-    let fault = |error: &dyn core::error::Error| {
-        CliError::failure(format!("cannot make a block: {}", with_causes(error)), BUG)
-    };
+    let what = "cannot make a block";
     let size = SigningRules::required_signature_size(dialect, script);
-    let rules = SigningRules::new(dialect, script.clone(), size).map_err(|error| fault(&error))?;
+    let rules = SigningRules::new(dialect, script.clone(), size).or_help_in(what, BUG)?;
     let signer = SoftwareSigner::new(key);
     let (user, password) = running.node.rpc_credentials();
     let reach = NodeConfig::new(running.node.rpc_url())
         .with_auth(Auth::basic(user, password))
         .with_dialect(dialect);
-    let client = NodeClient::new(reach).map_err(|error| fault(&error))?;
+    let client = NodeClient::new(reach).or_help_in(what, BUG)?;
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let template = client.new_block().await.map_err(|error| fault(&error))?;
-        let block = Block::decode(dialect, template).map_err(|error| fault(&error))?;
+        let template = client.new_block().await.or_help_in(what, BUG)?;
+        let block = Block::decode(dialect, template).or_help_in(what, BUG)?;
         let signature = signer.sign_block(block.block_hash()).await;
-        let signature = signature.map_err(|error| fault(&error))?;
+        let signature = signature.or_help_in(what, BUG)?;
         let complete = rules
             .assemble(&block, &BTreeMap::from([(0, signature)]))
-            .map_err(|error| fault(&error))?;
+            .or_help_in(what, BUG)?;
         client
             .submit_block(complete.as_bytes())
             .await
-            .map_err(|error| fault(&error))?;
+            .or_help_in(what, BUG)?;
     }
 }

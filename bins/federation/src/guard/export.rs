@@ -2,12 +2,12 @@
 
 use std::{fs::File, io::Write, path::Path, process::ExitCode};
 
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_signer::{GuardRecord, GuardRecordKind, GuardStanding, SignedGuardRecord};
 use tempfile::NamedTempFile;
 
-use super::{OperatorFiles, import_error, lock_key, show::now, store_error};
-use crate::{keys, run::with_causes, runtime};
+use super::{OperatorFiles, import_help, lock_key, show::now, store_help};
+use crate::{keys, runtime};
 
 /// Writes the file; for a transfer, marks this guard as moved away first.
 ///
@@ -29,29 +29,31 @@ pub(super) fn run(files: &OperatorFiles, path: &Path, copy: bool) -> Result<Exit
         ));
     }
     let _key = lock_key(&files.pin.block_key)?;
-    let store = files.open_existing().map_err(|error| store_error(&error))?;
-    let held = store.held().map_err(|error| store_error(&error))?;
+    let store = files.open_existing().or_help_for(store_help)?;
+    let held = store.held().or_help_for(store_help)?;
     files.check_agreed(held.state.highest_final())?;
     let (moved, record) = if copy {
         let record = held.copy(files.pin, now());
-        (held, record.map_err(|error| import_error(&error))?)
+        (held, record.or_help_for(import_help)?)
     } else {
-        held.transfer(files.pin, now())
-            .map_err(|error| import_error(&error))?
+        held.transfer(files.pin, now()).or_help_for(import_help)?
     };
     let signed = sign(files, record.clone())?;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let file = write(folder, &signed).map_err(|error| cannot_write(path, &error))?;
+    let what = format!("cannot write `{}`", path.display());
+    let help =
+        "choose a writable place with --out and repeat the export: the record will be the same";
+    let file = write(folder, &signed).or_help_in(&what, help)?;
     if moved.standing == GuardStanding::MovedAway {
-        store.replace(&moved).map_err(|error| store_error(&error))?;
+        store.replace(&moved).or_help_for(store_help)?;
     }
     file.persist_noclobber(path)
         .map_err(|error| error.error)
         .and_then(|_| File::open(folder)?.sync_all())
-        .map_err(|error| cannot_write(path, &error))?;
+        .or_help_in(&what, help)?;
     report(path, &record)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -79,7 +81,7 @@ fn sign(files: &OperatorFiles, record: GuardRecord) -> Result<SignedGuardRecord,
     let signing = identity.sign_envelope(record.signing_digest());
     let signature = runtime::current_thread()?
         .block_on(signing)
-        .map_err(|error| CliError::failure(with_causes(&error), "check [keys.identity]"))?;
+        .or_help("check [keys.identity]")?;
     let signed = record.with_signature(signature);
     // Before anything changes: nobody would accept a file signed by another identity key.
     files.verified(signed.clone()).map_err(|_| {
@@ -97,11 +99,4 @@ fn write(folder: &Path, signed: &SignedGuardRecord) -> std::io::Result<NamedTemp
     file.write_all(signed.encode().as_bytes())?;
     file.as_file().sync_all()?;
     Ok(file)
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::failure(
-        format!("cannot write `{}`: {error}", path.display()),
-        "choose a writable place with --out and repeat the export: the record will be the same",
-    )
 }

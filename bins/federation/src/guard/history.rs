@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use federation_chain::{BlockHash, BlockHeight, Header, UnixTime};
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_ocean_rpc::{Node, NodeClient};
 
 use super::{OperatorFiles, repair::RepairOptions, show::now};
@@ -66,7 +66,7 @@ impl NodeView {
     /// Checks that the tip is the block that all operators agree to be the last one.
     pub(super) fn check_is_last(&self, agreed: BlockHash) -> Result<(), CliError> {
         self.check_complete()
-            .map_err(|why| CliError::failure(why, "let the node catch up, then try again"))?;
+            .or_help("let the node catch up, then try again")?;
         if self.hash == agreed {
             return Ok(());
         }

@@ -3,14 +3,14 @@
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
 use federation_block_signing::{Record, Standing};
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_operator::Store;
 use federation_signer::{
     GuardRecord, GuardRecordKind, GuardStanding, MAX_GUARD_RECORD_BYTES, SignedGuardRecord,
     TakeBack,
 };
 
-use super::{OperatorFiles, history, import_error, lock_key, store_error};
+use super::{OperatorFiles, history, import_help, lock_key, store_help};
 use crate::runtime;
 
 /// Imports a record, if it is this operator's and newer than the guard.
@@ -31,16 +31,14 @@ pub(super) fn run(
         ));
     }
     let _key = lock_key(&files.pin.block_key)?;
-    let store = files.open().map_err(|error| store_error(&error))?;
-    let held = store.held().map_err(|error| store_error(&error))?;
+    let store = files.open().or_help_for(store_help)?;
+    let held = store.held().or_help_for(store_help)?;
     let allowed = if take_back {
         TakeBack::Allowed
     } else {
         TakeBack::Refused
     };
-    let imported = held
-        .import(&record, allowed)
-        .map_err(|error| import_error(&error))?;
+    let imported = held.import(&record, allowed).or_help_for(import_help)?;
     if is_transfer && !without_node {
         runtime::current_thread()?.block_on(check_newest(files, &record))?;
     }
@@ -50,17 +48,15 @@ pub(super) fn run(
     if observes {
         let federation = &files.config.federation;
         let operator_store = Store::open(&files.config.store, federation.id(), files.config.me)
-            .map_err(|error| store_error(&error))?;
+            .or_help_for(store_help)?;
         operator_store
             .write(
                 &[Record::Standing(Standing::Observing { since: None })],
                 None,
             )
-            .map_err(|error| store_error(&error))?;
+            .or_help_for(store_help)?;
     }
-    store
-        .replace(&imported)
-        .map_err(|error| store_error(&error))?;
+    store.replace(&imported).or_help_for(store_help)?;
     report(&record, imported.standing, observes)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -95,12 +91,9 @@ async fn check_newest(files: &OperatorFiles, record: &GuardRecord) -> Result<(),
         view.check_complete()?;
         history::signed_above(files, &node, &view, record.state.top()).await
     };
-    let found = found.await.map_err(|error| {
-        CliError::failure(
-            error,
-            "start the node, let it catch up and import again, or skip this check with --without-node",
-        )
-    })?;
+    let found = found.await.or_help(
+        "start the node, let it catch up and import again, or skip this check with --without-node",
+    )?;
     match found {
         None => Ok(()),
         Some(height) => Err(CliError::failure(
@@ -119,16 +112,12 @@ pub(super) fn read_file(path: &Path) -> Result<SignedGuardRecord, CliError> {
     let limit = u64::try_from(MAX_GUARD_RECORD_BYTES + 1).unwrap_or(u64::MAX);
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| {
-            CliError::failure(
-                format!("`{}`: {error}", path.display()),
-                "pass a file of `federation guard export`",
-            )
-        })?;
-    SignedGuardRecord::decode(&bytes).map_err(|error| {
-        CliError::failure(
-            format!("`{}`: {error}", path.display()),
-            "pass a file that this operator wrote with `federation guard export`",
-        )
-    })
+        .or_help_in(
+            format!("`{}`", path.display()),
+            "pass a file of `federation guard export`",
+        )?;
+    SignedGuardRecord::decode(&bytes).or_help_in(
+        format!("`{}`", path.display()),
+        "pass a file that this operator wrote with `federation guard export`",
+    )
 }

@@ -12,7 +12,7 @@ mod show;
 use std::process::ExitCode;
 
 use federation_chain::BlockHeight;
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp, with_causes};
 use federation_ocean_rpc::NodeClient;
 use federation_operator::{HeldGuardStore, StoreError, config::Config};
 use federation_roster::Operator;
@@ -22,7 +22,6 @@ pub(crate) use self::key_lock::{KeyLock, key_is_in_use, lock_key};
 use crate::{
     cli::{GuardArgs, GuardCommand, OperatorArgs},
     config_check, hints, node,
-    run::with_causes,
 };
 
 /// Runs a verb of `federation guard`.
@@ -150,17 +149,17 @@ impl OperatorFiles {
     fn verified(&self, signed: SignedGuardRecord) -> Result<GuardRecord, CliError> {
         signed
             .verify(&self.pin, &self.operator.identity)
-            .map_err(|error| {
-                CliError::failure(
-                    error,
-                    "pass a file that this operator wrote with `guard export`",
-                )
-            })
+            .or_help("pass a file that this operator wrote with `guard export`")
     }
 }
 
 /// Converts a store's error for a verb that reads or changes the store.
 pub(crate) fn store_error(error: &StoreError) -> CliError {
+    CliError::failure(with_causes(error), store_help(error))
+}
+
+/// Returns the help for a verb that cannot read or change the store.
+pub(crate) fn store_help(error: &StoreError) -> String {
     let help = match error {
         StoreError::System { fault, .. } | StoreError::Write { fault, .. } => fault.cure(),
         StoreError::InUse { .. } => "stop the daemon first; `guard show` works while it runs",
@@ -168,14 +167,14 @@ pub(crate) fn store_error(error: &StoreError) -> CliError {
         StoreError::Damaged { .. } | StoreError::Altered { .. } | StoreError::Foreign { .. } => {
             "run `federation guard repair` to see what is left"
         }
-        _ => &hints::for_store(error),
+        _ => return hints::for_store(error),
     };
-    CliError::failure(with_causes(error), help)
+    help.to_owned()
 }
 
-/// Converts the error of a guard that does not import or export a record.
-fn import_error(error: &ImportError) -> CliError {
-    let help = match error {
+/// Returns the help for a guard that does not import or export a record.
+const fn import_help(error: &ImportError) -> &'static str {
+    match error {
         ImportError::Contradiction(_) => {
             "stop every daemon with this key, and keep both the file and the store as evidence: the key \
              has signed two blocks at one height"
@@ -192,6 +191,5 @@ fn import_error(error: &ImportError) -> CliError {
         }
         ImportError::Unproven(_) => "run `federation guard repair` first",
         _ => "pass a file that `guard export` has just written: `federation help another-machine`",
-    };
-    CliError::failure(error, help)
+    }
 }

@@ -12,7 +12,7 @@
 use std::process::ExitCode;
 
 use federation_block_signing::Record;
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_operator::{ReissuanceStore, Store, StoreError};
 use federation_signer::GuardStanding;
 
@@ -20,7 +20,7 @@ use super::{
     OperatorFiles, history, lock_key,
     repair::{ASIDE, confirmation_missing, set_aside},
     show::now,
-    store_error,
+    store_error, store_help,
 };
 use crate::runtime;
 
@@ -29,8 +29,8 @@ pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCo
     let _key = lock_key(&files.pin.block_key)?;
     let folder = &files.config.store;
     let federation = files.config.federation.id();
-    let guard = files.open_existing().map_err(|error| store_error(&error))?;
-    let held = guard.held().map_err(|error| store_error(&error))?;
+    let guard = files.open_existing().or_help_for(store_help)?;
+    let held = guard.held().or_help_for(store_help)?;
     if held.standing != GuardStanding::Active {
         return Err(CliError::failure(
             format!("the guard is {}", held.standing.as_str()),
@@ -57,9 +57,7 @@ pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCo
         let unknown = history::signed_above(files, &node, &view, held.state.top()).await?;
         Ok::<_, String>((view.tip, unknown))
     });
-    let (tip, unknown) = queried.map_err(|error| {
-        CliError::failure(error, "start the node, let it catch up, then try again")
-    })?;
+    let (tip, unknown) = queried.or_help("start the node, let it catch up, then try again")?;
     if let Some(height) = unknown {
         return Err(CliError::failure(
             format!(
@@ -87,20 +85,19 @@ pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCo
         return Err(confirmation_missing("repair", &["--no-other-daemon"]));
     }
     // Reissuances concern the chain, not the roster: all operators must not forget them at once.
-    ReissuanceStore::take_over(folder, federation, files.config.me)
-        .map_err(|error| store_error(&error))?;
+    ReissuanceStore::take_over(folder, federation, files.config.me).or_help_for(store_help)?;
     // An empty guard would make the operator an observer.
     let mut known = held;
     known.state.raise_final(tip);
     // A repair may have set a higher watermark: the machine must wait as long as the guard does.
     let watermark = known.state.highest_final().unwrap_or(tip).max(tip);
-    guard.replace(&known).map_err(|error| store_error(&error))?;
+    guard.replace(&known).or_help_for(store_help)?;
     let aside = folder.join(format!("{ASIDE}{}", now().as_secs()));
     set_aside(&Store::path(folder), &aside)?;
     let store = Store::open(folder, federation, files.config.me);
     store
         .and_then(|store| store.write(&[Record::Final(watermark)], None))
-        .map_err(|error| store_error(&error))?;
+        .or_help_for(store_help)?;
     out::line(&format!(
         "the old store is in {}; the operator participates from height {} on",
         aside.display(),
@@ -115,16 +112,14 @@ fn check_epoch(files: &OperatorFiles) -> Result<(), CliError> {
     let federation = &files.config.federation;
     let entries = std::fs::read_dir(folder)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| {
-            CliError::failure(
-                format!("cannot read {}: {error}", folder.display()),
-                "check the folder's owner and mode",
-            )
-        })?;
+        .or_help_in(
+            format!("cannot read {}", folder.display()),
+            "check the folder's owner and mode",
+        )?;
     for entry in entries {
         let aside = entry.path();
         let is_aside = entry.file_name().to_string_lossy().starts_with(ASIDE);
-        let is_there = || Store::is_there(&aside).map_err(|error| store_error(&error));
+        let is_there = || Store::is_there(&aside).or_help_for(store_help);
         if !is_aside || !is_there()? {
             continue;
         }

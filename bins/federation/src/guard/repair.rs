@@ -12,16 +12,16 @@ use std::{fs::File, path::Path, process::ExitCode};
 
 use federation_block_signing::{Record, Standing};
 use federation_chain::{BlockHash, BlockHeight};
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_operator::{Halt, HaltReason, HeldGuardStore, Store, StoreError};
 use federation_signer::{GuardStanding, HeldGuard, ImportError};
 
 use super::{
     OperatorFiles,
     history::{self, NodeView},
-    import_error, lock_key, resume,
+    import_help, lock_key, resume,
     show::now,
-    store_error,
+    store_error, store_help,
 };
 use crate::runtime;
 
@@ -54,7 +54,7 @@ impl<T> Database<T> {
         open: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<Self, CliError> {
         // Failing to look for it does not mean that it is lost.
-        if !is_there.map_err(|error| store_error(&error))? {
+        if !is_there.or_help_for(store_help)? {
             return Ok(Self::Missing);
         }
         match open() {
@@ -91,7 +91,7 @@ pub(super) fn run(files: &OperatorFiles, options: &RepairOptions) -> Result<Exit
     if let Database::Intact((_, held)) = &found.guard {
         match held.standing {
             GuardStanding::MovedAway => {
-                return Err(import_error(&ImportError::MovedAway(held.number)));
+                return Err(ImportError::MovedAway(held.number)).or_help_for(import_help);
             }
             GuardStanding::Active
                 if !held.is_empty()
@@ -144,7 +144,7 @@ impl FoundState {
         let Database::Intact((store, _)) = &self.store else {
             return Ok(None);
         };
-        let halt = store.halt().map_err(|error| store_error(&error))?;
+        let halt = store.halt().or_help_for(store_help)?;
         Ok(halt.filter(|halt| halt.reason == HaltReason::OldStore))
     }
 
@@ -191,9 +191,7 @@ impl FoundState {
         let node = files.node()?;
         let view = runtime::current_thread()?
             .block_on(history::node_view(files, &node))
-            .map_err(|error| {
-                CliError::failure(error, "start the node, let it catch up, then try again")
-            })?;
+            .or_help("start the node, let it catch up, then try again")?;
         files.check_agreed(Some(view.tip))?;
         match options.agreed_tip {
             Some(agreed) => view.check_is_last(agreed)?,
@@ -256,9 +254,7 @@ impl FoundState {
             ));
             BlockHeight::new(known.to_u32().saturating_add(options.margin))
         };
-        let held = held
-            .repaired(watermark)
-            .map_err(|error| import_error(&error))?;
+        let held = held.repaired(watermark).or_help_for(import_help)?;
         Ok(Plan {
             held,
             watermark,
@@ -315,7 +311,7 @@ impl FoundState {
         let knows = records.iter().filter_map(height_of).max();
         let newer = runtime::current_thread()?
             .block_on(history::signed_above(files, node, view, knows))
-            .map_err(|error| CliError::failure(error, "start the node, then try again"))?;
+            .or_help("start the node, then try again")?;
         match newer {
             Some(height) => Err(wrong(format!(
                 "the block at height {height} has a signature by this key that is not in operator.redb: \
@@ -346,8 +342,7 @@ impl FoundState {
                 Database::Intact((store, _)) => store,
                 Database::Missing | Database::Unusable(_) => {
                     let federation = files.config.federation.id();
-                    Store::open(folder, federation, files.config.me)
-                        .map_err(|error| store_error(&error))?
+                    Store::open(folder, federation, files.config.me).or_help_for(store_help)?
                 }
             };
             // If all operators observed, none would ever see a final block; the agreed tip says instead
@@ -363,7 +358,7 @@ impl FoundState {
                     &[Record::Standing(standing), Record::Final(plan.watermark)],
                     None,
                 )
-                .map_err(|error| store_error(&error))?;
+                .or_help_for(store_help)?;
             resume::after_repair(&store)?;
         } else if let Database::Intact((store, _)) = &self.store {
             resume::after_repair(store)?;
@@ -374,13 +369,9 @@ impl FoundState {
         let guard = match self.guard {
             Database::Intact((guard, _)) => guard,
             // After a power cut here, the next start refuses the empty guard as a lost one.
-            Database::Missing | Database::Unusable(_) => {
-                files.open().map_err(|error| store_error(&error))?
-            }
+            Database::Missing | Database::Unusable(_) => files.open().or_help_for(store_help)?,
         };
-        guard
-            .replace(&plan.held)
-            .map_err(|error| store_error(&error))?;
+        guard.replace(&plan.held).or_help_for(store_help)?;
         if guard_unusable || store_unusable {
             out::line(&format!(
                 "set aside in {}: what could not be used",
@@ -427,14 +418,8 @@ pub(super) fn set_aside(path: &Path, aside: &Path) -> Result<(), CliError> {
     std::fs::create_dir_all(aside)
         .and_then(|()| std::fs::rename(path, aside.join(name)))
         .and_then(|()| File::open(aside)?.sync_all())
-        .map_err(|error| {
-            CliError::failure(
-                format!(
-                    "cannot move {} to {}: {error}",
-                    path.display(),
-                    aside.display()
-                ),
-                "check the folder's owner and mode",
-            )
-        })
+        .or_help_in(
+            format!("cannot move {} to {}", path.display(), aside.display()),
+            "check the folder's owner and mode",
+        )
 }

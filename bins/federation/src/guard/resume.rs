@@ -2,22 +2,22 @@
 
 use std::process::ExitCode;
 
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_operator::Store;
 
-use super::{OperatorFiles, lock_key, repair::confirmation_missing, show::now, store_error};
+use super::{OperatorFiles, lock_key, repair::confirmation_missing, show::now, store_help};
 
 /// Prints the halt, and clears it if the flag is given.
 pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCode, CliError> {
     let _key = lock_key(&files.pin.block_key)?;
     let config = &files.config;
-    if !Store::is_there(&config.store).map_err(|error| store_error(&error))? {
+    if !Store::is_there(&config.store).or_help_for(store_help)? {
         out::line("there is no store, so there is no halt")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let store = Store::open(&config.store, config.federation.id(), config.me)
-        .map_err(|error| store_error(&error))?;
-    let Some(halt) = store.halt().map_err(|error| store_error(&error))? else {
+    let store =
+        Store::open(&config.store, config.federation.id(), config.me).or_help_for(store_help)?;
+    let Some(halt) = store.halt().or_help_for(store_help)? else {
         out::line("the operator has not halted")?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -27,9 +27,7 @@ pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCo
         return Err(confirmation_missing("resume", &["--no-other-daemon"]));
     }
     let who = who();
-    store
-        .resume(now(), &who)
-        .map_err(|error| store_error(&error))?;
+    store.resume(now(), &who).or_help_for(store_help)?;
     tracing::warn!(%halt, who, "halt cleared");
     out::line(&format!(
         "cleared by {who}: the next `federation run` will log it"
@@ -40,13 +38,13 @@ pub(super) fn run(files: &OperatorFiles, no_other_daemon: bool) -> Result<ExitCo
 /// After a repair, clears the halt of an old store, because the repair is its remedy; reports any other
 /// halt.
 pub(super) fn after_repair(store: &Store) -> Result<(), CliError> {
-    let Some(halt) = store.halt().map_err(|error| store_error(&error))? else {
+    let Some(halt) = store.halt().or_help_for(store_help)? else {
         return Ok(());
     };
     if halt.reason == federation_operator::HaltReason::OldStore {
         store
             .resume(now(), &format!("guard repair, by {}", who()))
-            .map_err(|error| store_error(&error))?;
+            .or_help_for(store_help)?;
         return out::line(&format!("cleared the halt of {}: {halt}", halt.time));
     }
     out::line(&format!(

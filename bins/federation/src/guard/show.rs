@@ -3,12 +3,12 @@
 use std::{path::Path, process::ExitCode};
 
 use federation_chain::UnixTime;
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_operator::{HeldGuardStore, StoreError, status};
 use federation_signer::{GuardRecord, GuardStanding, HeldGuard};
 use serde_json::{Value, json};
 
-use super::{OperatorFiles, import::read_file, store_error};
+use super::{OperatorFiles, import::read_file, store_error, store_help};
 
 /// Prints the guard, or a file.
 pub(super) fn run(
@@ -56,7 +56,7 @@ fn from_store(files: &OperatorFiles) -> Result<GuardView, CliError> {
     let folder = &files.config.store;
     let path = HeldGuardStore::path(folder);
     let held = match files.open_existing() {
-        Ok(store) => store.held().map_err(|error| store_error(&error))?,
+        Ok(store) => store.held().or_help_for(store_help)?,
         Err(StoreError::InUse { .. }) => return from_daemon(folder),
         Err(error) => return Err(store_error(&error)),
     };

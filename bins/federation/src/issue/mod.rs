@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use federation_chain::Dialect;
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out, with_causes};
 use federation_multisig::MultisigScript;
 use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
 use federation_operator::{
@@ -15,7 +15,7 @@ use serde_json::json;
 mod no_coins;
 
 use self::no_coins::nothing_issued;
-use crate::{cli::IssueArgs, config_check, node, run::with_causes, runtime};
+use crate::{cli::IssueArgs, config_check, node, runtime};
 
 /// Runs the verb.
 pub(crate) fn run(args: &IssueArgs) -> Result<ExitCode, CliError> {
@@ -68,18 +68,15 @@ fn token_script(args: &IssueArgs, config: &Config) -> Result<TokenScript, CliErr
         })?;
         return Ok(settings.tokens().clone());
     };
-    let script = MultisigScript::from_hex(hex).map_err(|error| {
-        CliError::usage(error, "run `multisig inspect` to see what is wrong with it")
-    })?;
-    TokenScript::new(script, kind).map_err(|error| CliError::usage(error, "choose p2wsh"))
+    let script = MultisigScript::from_hex(hex)
+        .or_usage("run `multisig inspect` to see what is wrong with it")?;
+    TokenScript::new(script, kind).or_usage("choose p2wsh")
 }
 
 fn wallet_of(args: &IssueArgs, config: &Config) -> Result<NodeClient, CliError> {
     let node = node::client(config)?;
     match &args.wallet {
-        Some(wallet) => node
-            .wallet(wallet)
-            .map_err(|error| CliError::usage(error, "check --wallet")),
+        Some(wallet) => node.wallet(wallet).or_usage("check --wallet"),
         None => Ok(node),
     }
 }

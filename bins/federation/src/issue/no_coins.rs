@@ -2,10 +2,8 @@
 
 use bytes::Bytes;
 use federation_chain::{Block, BlockHeight, Dialect};
-use federation_cli::CliError;
+use federation_cli::{CliError, with_causes};
 use federation_ocean_rpc::{Node, NodeClient, RpcError};
-
-use crate::run::with_causes;
 
 /// `RPC_WALLET_NOT_FOUND`, and on older nodes `RPC_METHOD_NOT_FOUND`: no wallet is loaded.
 const NO_WALLET: [i32; 2] = [-18, -32601];
@@ -60,13 +58,15 @@ pub(super) async fn nothing_issued(node: &NodeClient, error: &RpcError) -> CliEr
 /// Whether the genesis block creates coins. Coins pegged in since are ignored: they would still have to
 /// be paid to the wallet.
 async fn chain_has_coins(node: &NodeClient) -> Result<bool, String> {
-    let of = |error: &dyn core::error::Error| with_causes(error);
-    let dialect = node.dialect().await.map_err(|error| of(&error))?;
+    let dialect = node.dialect().await.map_err(|error| with_causes(&error))?;
     let hash = node
         .block_hash(BlockHeight::GENESIS)
         .await
-        .map_err(|error| of(&error))?;
-    let block = node.block(hash).await.map_err(|error| of(&error))?;
+        .map_err(|error| with_causes(&error))?;
+    let block = node
+        .block(hash)
+        .await
+        .map_err(|error| with_causes(&error))?;
     makes_coins(dialect, block)
 }
 

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use federation_chain::BlockHash;
+use federation_cli::with_causes;
 use federation_ocean_rpc::{NodeClient, RpcError};
 use federation_operator::config::Config;
 use federation_signer::{KeySource, Signer};
@@ -14,7 +15,6 @@ use crate::{
     keys,
     rehearse::{self, BAD_KEY},
     reissuance,
-    run::with_causes,
 };
 
 const KEYS: &str = "keys";

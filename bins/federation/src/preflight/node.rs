@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use federation_chain::{BlockHeight, Dialect, Header};
+use federation_cli::with_causes;
 use federation_genesis::{NodeReport, compare};
 use federation_ocean_rpc::{
     Allowed, BlockchainInfo, Method, NetworkInfo, Node, NodeClient, RpcError,
@@ -11,10 +12,7 @@ use federation_operator::{MIN_EPOCH_LENGTH, config::Config, money_warnings};
 use hex_conservative::DisplayHex;
 
 use super::{methods, proposal};
-use crate::{
-    checks::{Checks, Light},
-    run::with_causes,
-};
+use crate::checks::{Checks, Light};
 
 pub(super) const NODE: &str = "node";
 pub(super) const CLOCK: &str = "clock";

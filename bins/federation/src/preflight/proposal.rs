@@ -4,12 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use federation_chain::{Block, BlockHeight, CheckError, Dialect, Header, ParamsRoot, SigningRules};
+use federation_cli::with_causes;
 use federation_ocean_rpc::{BlockchainInfo, Node, NodeClient, RpcError};
 use federation_operator::config::Config;
 use hex_conservative::DisplayHex;
 
 use super::node::{CLOCK, NODE, drift};
-use crate::{checks::Checks, run::with_causes};
+use crate::checks::Checks;
 
 /// Checks the block that the node would propose, and its time.
 pub(super) async fn check(

@@ -7,13 +7,14 @@ use std::{
 };
 
 use federation_chain::UnixTime;
+use federation_cli::with_causes;
 use federation_operator::{
     Clock, HeldGuardStore, RedbGuardStore, Store, StoreError, SystemClock, config::Config,
     status::read_status,
 };
 use federation_signer::SystemFault;
 
-use crate::{checks::Checks, hints, run::with_causes};
+use crate::{checks::Checks, hints};
 
 const STORE: &str = "store";
 

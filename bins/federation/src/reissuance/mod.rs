@@ -6,16 +6,19 @@ mod read;
 
 use std::{process::ExitCode, sync::Arc};
 
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_ocean_rpc::NodeClient;
-use federation_operator::{Reissuance, ReissuanceError, ReissuanceStore, config::Config};
+use federation_operator::{Reissuance, ReissuanceStore, config::Config};
 use federation_signer::SpendSigner;
 
 use crate::{
     cli::{ReissuanceArgs, ReissuanceCommand},
     hints, keys,
-    run::with_causes,
 };
+
+/// The help for reissuances that do not go with this operator's key.
+const CHECK_REISSUANCE: &str =
+    "correct [[reissuance]] in federation.toml, or configure another key";
 
 /// Runs a verb of `federation reissuance`.
 pub(crate) fn run(args: &ReissuanceArgs) -> Result<ExitCode, CliError> {
@@ -28,15 +31,8 @@ pub(crate) fn run(args: &ReissuanceArgs) -> Result<ExitCode, CliError> {
 /// Checks that a key is in the scripts of the assets, and returns it.
 pub(crate) fn check_key(config: &Config, spender: &dyn SpendSigner) -> Result<String, CliError> {
     let key = spender.public_key();
-    Reissuance::check(&config.reissuance, key).map_err(|error| reissuance_error(&error))?;
+    Reissuance::check(&config.reissuance, key).or_help(CHECK_REISSUANCE)?;
     Ok(key.to_string())
-}
-
-fn reissuance_error(error: &ReissuanceError) -> CliError {
-    CliError::failure(
-        error,
-        "correct [[reissuance]] in federation.toml, or configure another key",
-    )
 }
 
 /// Sets up the daemon's reissuances; none if there are none, or if this operator does not sign them.
@@ -52,8 +48,8 @@ pub(crate) async fn prepare(
         return Ok(None);
     };
     let store = ReissuanceStore::open(&config.store, config.federation.id(), config.me)
-        .map_err(|error| CliError::failure(with_causes(&error), hints::for_store(&error)))?;
+        .or_help_for(hints::for_store)?;
     Reissuance::new(config.reissuance.clone(), spender, node.clone(), store)
         .map(Some)
-        .map_err(|error| reissuance_error(&error))
+        .or_help(CHECK_REISSUANCE)
 }

@@ -1,12 +1,18 @@
 //! Reads the node's chain for the verbs.
 
 use federation_chain::BlockHeight;
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_ocean_rpc::Node;
 use federation_operator::{Reading, follow};
 use federation_reissuance::{AssetSettings, Chain, Ledger, LedgerEvent, TokenForm};
 
-use crate::{cli::ChainArgs, config_check, node, run::with_causes, runtime};
+use crate::{cli::ChainArgs, config_check, node, runtime};
+
+/// The help for a node that does not answer.
+const CHECK_NODE: &str = "check that the node is running and on the federation's chain";
+
+/// The help for a node whose chain is not what the federation has signed.
+const OTHER_CHAIN: &str = "this node does not serve the federation's chain: read it from another node, and investigate this one";
 
 /// An event of an asset on the chain.
 pub(super) struct AssetEvent {
@@ -54,14 +60,8 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<ChainReading, Cl
         tokens: TokenForm::of(rules.dialect()),
     };
     let node = node::client(&config)?;
-    let failed = |error: &dyn core::error::Error| {
-        CliError::failure(
-            with_causes(error),
-            "check that the node is running and on the federation's chain",
-        )
-    };
     runtime::current_thread()?.block_on(async {
-        let tip = node.block_count().await.map_err(|error| failed(&error))?;
+        let tip = node.block_count().await.or_help(CHECK_NODE)?;
         let to = to.map_or(tip, BlockHeight::new).min(tip);
         let mut ledger = Ledger::new(chain, assets);
         let mut collected = Collector {
@@ -70,14 +70,11 @@ pub(super) fn read(args: &ChainArgs, to: Option<u32>) -> Result<ChainReading, Cl
         };
         follow(&mut ledger, &node, rules, to, &mut collected)
             .await
-            .map_err(|error| {
+            .or_help_for(|error| {
                 if error.is_false_data() {
-                    CliError::failure(
-                        error,
-                        "this node does not serve the federation's chain: read it from another node, and investigate this one",
-                    )
+                    OTHER_CHAIN
                 } else {
-                    failed(&error)
+                    CHECK_NODE
                 }
             })?;
         Ok(ChainReading {

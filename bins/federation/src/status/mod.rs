@@ -8,7 +8,7 @@ mod view;
 
 use std::process::ExitCode;
 
-use federation_cli::{BUG, CliError, out};
+use federation_cli::{BUG, CliError, OrHelp, out};
 use federation_operator::{Clock, SystemClock, config::load_federation};
 
 use self::{
@@ -22,9 +22,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     if let Some(file) = &args.verify {
         // Only the roster is needed, which is public.
         let federation = match args.operator.settings.overrides().federation {
-            Some(public) => {
-                load_federation(&public).map_err(|report| CliError::plain(report.to_string()))?
-            }
+            Some(public) => load_federation(&public).or_plain()?,
             None => OperatorFiles::new(&args.operator)?.config.federation,
         };
         return verify::run(&federation, file, args.json);
@@ -41,11 +39,9 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     }
     let findings = assess(&view, &facts);
     if args.json {
-        let mut value =
-            serde_json::to_value(&view).map_err(|error| CliError::failure(error, BUG))?;
+        let mut value = serde_json::to_value(&view).or_help(BUG)?;
         value["state"] = findings.level().as_str().into();
-        value["findings"] =
-            serde_json::to_value(&findings.0).map_err(|error| CliError::failure(error, BUG))?;
+        value["findings"] = serde_json::to_value(&findings.0).or_help(BUG)?;
         if !args.evidence {
             value["evidence"] = view.evidence.len().into();
         }

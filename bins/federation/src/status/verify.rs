@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path, process::ExitCode};
 
-use federation_cli::{CliError, out};
+use federation_cli::{CliError, OrHelp, out};
 use federation_operator::status::EvidenceReport;
 use federation_roster::Federation;
 use serde::Deserialize;
@@ -23,14 +23,12 @@ enum Given {
 /// Verifies each piece against the roster; exit code 1 if one proves nothing.
 pub(super) fn run(federation: &Federation, path: &Path, json: bool) -> Result<ExitCode, CliError> {
     let help = "pass the output of `federation status --evidence --json`";
-    let fault = |what: &dyn core::fmt::Display| {
-        CliError::failure(format!("`{}`: {what}", path.display()), help)
-    };
+    let what = format!("`{}`", path.display());
     let mut text = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE).read_to_end(&mut text))
-        .map_err(|error| fault(&error))?;
-    let given = serde_json::from_slice(&text).map_err(|error| fault(&error))?;
+        .or_help_in(&what, help)?;
+    let given = serde_json::from_slice(&text).or_help_in(&what, help)?;
     let pieces = match given {
         Given::List(list) | Given::Status { evidence: list } => list,
         Given::One(piece) => vec![*piece],

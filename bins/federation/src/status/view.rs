@@ -8,6 +8,7 @@ use std::{borrow::Cow, io::ErrorKind, path::Path};
 use federation_block_signing::Record;
 use federation_chain::UnixTime;
 use federation_classic::{GuardFile, TurnState};
+use federation_cli::with_causes;
 use federation_operator::{
     Clock, Halt, HeldGuardStore, Store, StoreError, SystemClock,
     status::{EvidenceReport, GuardReport, StatusError, StatusReport, read_status},
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 pub(super) use self::process::Process;
 use self::{mismatch::mismatch, process::process};
-use crate::{guard::OperatorFiles, hints, run::with_causes};
+use crate::{guard::OperatorFiles, hints};
 
 /// An older report, in milliseconds, is not from a working daemon, which writes one every ten seconds.
 pub(super) const STALE_MILLIS: u64 = 30_000;
