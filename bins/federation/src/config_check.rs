@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use federation_cli::{CliError, OrHelp, out};
-use federation_operator::config::{Config, ConfigReport, Overrides, Problem, Setting};
+use federation_operator::config::{Config, ConfigProblem, ConfigReport, Overrides, Setting};
 use federation_signer::{KeyRole, KeySource};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<ExitCode, CliError> {
 /// The result of trying out the settings with the code that uses them.
 #[derive(Default)]
 struct Trial {
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
     /// The keys that opened and match the roster.
     keys: BTreeMap<KeyRole, String>,
     /// Why the keys were not opened.
@@ -144,7 +144,7 @@ fn print(
         federation.size(),
         federation.threshold(),
         federation.tolerated_absent(),
-        federation.tolerated_liars(),
+        federation.tolerated_byzantine(),
         federation.id(),
         federation.epoch(),
     ))?;

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
                 | InitError::Interval
                 | InitError::Genesis(_)
                 | InitError::Coins(_)
-                | InitError::Problem(_)
+                | InitError::UnviableChain(_)
                 | InitError::Ports(_)
         );
         if usage {

@@ -109,7 +109,7 @@ pub(crate) fn check_block(config: &Config, found: &PublicKey) -> Result<(), CliE
 
 /// Checks that an identity key is this operator's.
 pub(crate) fn check_identity(config: &Config, found: &XOnlyPublicKey) -> Result<(), CliError> {
-    let own = config.federation.operator(config.me);
+    let own = config.federation.member(config.me);
     if own.is_some_and(|own| own.identity == *found) {
         return Ok(());
     }
@@ -149,7 +149,7 @@ pub(crate) async fn open_reissuance(
 fn own_key(config: &Config) -> Result<PublicKey, CliError> {
     config
         .federation
-        .operator(config.me)
+        .member(config.me)
         .map(|operator| operator.block_key)
         .ok_or_else(|| {
             CliError::failure(

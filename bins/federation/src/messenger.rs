@@ -10,7 +10,7 @@ use federation_messenger::Messenger;
 use federation_messenger_kafka::{KafkaConfig, KafkaProcess};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_operator::{
-    config::{Config, KafkaAccess, MessengerAccess, Problem, Setting},
+    config::{Config, ConfigProblem, KafkaAccess, MessengerAccess, Setting},
     status::MessengerReport,
 };
 use federation_roster::OperatorId;
@@ -135,12 +135,12 @@ fn this_program() -> PathBuf {
 }
 
 /// Checks all settings as [`start`] does, without starting anything, and returns the problems.
-pub(crate) fn check(config: &Config) -> Vec<Problem> {
+pub(crate) fn check(config: &Config) -> Vec<ConfigProblem> {
     let wrong = |setting, error: &CliError| config.problem(setting, error.what(), error.help());
     match &config.messenger {
         MessengerAccess::Zmq { listen, .. } => {
             let operators = config.federation.ids().filter_map(|id| {
-                let operator = config.federation.operator(id)?;
+                let operator = config.federation.member(id)?;
                 Some((Setting::Endpoint(id), operator.endpoint.as_str()))
             });
             std::iter::once((Setting::Listen, listen.as_str()))
@@ -172,7 +172,7 @@ fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqCon
     let operators = config
         .federation
         .ids()
-        .filter_map(|id| Some((id, config.federation.operator(id)?)))
+        .filter_map(|id| Some((id, config.federation.member(id)?)))
         .filter(|(id, operator)| is_peer(id, &operator.endpoint))
         .map(|(id, operator)| Ok((id, endpoint(&operator.endpoint)?)))
         .collect::<Result<Vec<_>, CliError>>()?;

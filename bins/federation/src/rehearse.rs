@@ -131,7 +131,7 @@ async fn rehearse(
 
 /// Returns the position in the script of this operator's key; none for another key.
 fn position_of(config: &Config, script: &MultisigScript, key: &PublicKey) -> Option<usize> {
-    let own = config.federation.operator(config.me)?.block_key;
+    let own = config.federation.member(config.me)?.block_key;
     let mut keys = script.keys().iter();
     (own == *key).then(|| keys.position(|known| known == key))?
 }

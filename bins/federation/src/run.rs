@@ -140,7 +140,7 @@ async fn start(config: &Config, observe: bool) -> Result<(OperatorHandle, Runnin
     options.certificate.clone_from(&config.certificate);
     options.calls = config.call_limits();
     options.missed_blocks = config.missed_blocks;
-    let evidence = store.evidence_reader();
+    let evidence = store.evidence_store();
     let node = Arc::new(node);
     let reissuing = reissuance::prepare(config, &node).await?;
     let mut operator = Operator::new(

@@ -52,7 +52,7 @@ fn federation(parts: &Parts<'_>) -> String {
             sweep.to_bytes().as_hex()
         ));
     }
-    for operator in certificate.federation().operators() {
+    for operator in certificate.federation().members() {
         text.push_str(&format!(
             "\n[[operator]]\nname = \"{}\"\nidentity = \"{}\"\nblock_key = \"{}\"\nendpoint = \"{}\"\n",
             operator.name, operator.identity, operator.block_key, operator.endpoint

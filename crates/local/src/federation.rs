@@ -18,7 +18,7 @@ use federation_operator::{
     Store,
 };
 use federation_reissuance::{AssetSettings, ScriptKind, TokenScript};
-use federation_roster::{Federation, Operator as RosterEntry};
+use federation_roster::{Federation, Member};
 use federation_signer::{
     GuardedSigner, IdentitySigner, Secret, Signer, SoftwareIdentity, SoftwareSigner,
     SoftwareSpender, SpendSigner,
@@ -128,7 +128,7 @@ impl LocalFederation {
         let genesis = nodes[0].hash_at(BlockHeight::GENESIS).await?;
         let endpoints: Vec<Endpoint> = zmq_ports.iter().map(|port| loopback(*port)).collect();
         let roster = (0..count)
-            .map(|index| RosterEntry {
+            .map(|index| Member {
                 name: name(index),
                 identity: keys::identity_key(index).x_only_public_key(),
                 block_key: keys::block_key(index).public_key(),

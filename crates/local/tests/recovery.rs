@@ -7,8 +7,7 @@ use federation_chain::{BlockHeight, UnixTime};
 use federation_devnet::DevNode;
 use federation_local::{LocalConfig, LocalError, LocalFederation};
 use federation_operator::{
-    HaltReason, HeldGuardStore, OperatorError, OperatorEvent, Options, StartError, Store,
-    StoreError,
+    GuardDatabase, HaltReason, OperatorError, OperatorEvent, Options, StartError, Store, StoreError,
 };
 use federation_roster::OperatorId;
 use tokio::sync::broadcast::error::RecvError;
@@ -147,7 +146,7 @@ async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), L
         .await
         .expect("it signs a block");
     federation.stop_operator(VICTIM).await?;
-    let guard = HeldGuardStore::open(
+    let guard = GuardDatabase::open(
         &federation.store_folder(VICTIM),
         &federation.block_key(VICTIM).public_key(),
         federation.federation().genesis(),

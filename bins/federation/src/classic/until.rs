@@ -140,7 +140,7 @@ pub(crate) async fn run_until(
 
 /// Starts the classic wire: Kafka with the federation's brokers, or ZeroMQ between its endpoints.
 async fn wire(config: &Config, me: usize) -> Result<Arc<dyn Wire>, WireError> {
-    let operators = config.federation.operators();
+    let operators = config.federation.members();
     if let Some(brokers) = &config.classic_kafka {
         let kafka = KafkaConfig::new(brokers, operators.len(), me)?;
         let (program, arguments) = messenger::kafka_client();

@@ -72,7 +72,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
             federation = LocalFederation::start(config) => federation.map_err(failed)?,
             _ = stop.requested() => return Ok(ExitCode::SUCCESS),
         };
-        let names = federation.federation().operators().iter();
+        let names = federation.federation().members().iter();
         let names = names.map(|operator| operator.name.clone()).collect();
         let threshold = federation.federation().threshold();
         let state = DemoState::new(title(args), threshold, args.interval, names);

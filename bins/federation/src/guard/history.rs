@@ -35,12 +35,13 @@ impl NodeView {
         let Some(first) = self.first_block_time else {
             return Some("the node has no block yet".to_owned());
         };
-        let age = now.since(self.tip_time);
+        let age = now.saturating_duration_since(self.tip_time);
         let old = interval * margin.max(OLD) + DRIFT;
         if age <= old && !self.is_downloading {
             return None;
         }
-        let scheduled = now.since(first).as_millis() / interval.as_millis().max(1) + 1;
+        let scheduled =
+            now.saturating_duration_since(first).as_millis() / interval.as_millis().max(1) + 1;
         let download = if self.is_downloading {
             "is in its initial download, and "
         } else {

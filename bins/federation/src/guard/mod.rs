@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use federation_chain::BlockHeight;
 use federation_cli::{CliError, OrHelp, with_causes};
 use federation_ocean_rpc::NodeClient;
-use federation_operator::{HeldGuardStore, StoreError, config::Config};
-use federation_roster::Operator;
+use federation_operator::{GuardDatabase, StoreError, config::Config};
+use federation_roster::Member;
 use federation_signer::{GuardPin, GuardRecord, ImportError, SignedGuardRecord};
 
 pub(crate) use self::key_lock::{KeyLock, key_is_in_use, lock_key};
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &GuardArgs) -> Result<ExitCode, CliError> {
 /// An operator's configuration, and the identity of its guard.
 pub(crate) struct OperatorFiles {
     pub(crate) config: Config,
-    pub(crate) operator: Operator,
+    pub(crate) operator: Member,
     pub(crate) pin: GuardPin,
 }
 
@@ -92,7 +92,7 @@ impl OperatorFiles {
     pub(crate) fn new(args: &OperatorArgs) -> Result<Self, CliError> {
         let config = config_check::load(&args.config, &args.settings.overrides())?;
         let federation = &config.federation;
-        let operator = federation.operator(config.me).cloned().ok_or_else(|| {
+        let operator = federation.member(config.me).cloned().ok_or_else(|| {
             CliError::failure(
                 "this operator is not in the roster",
                 "check `operator` in operator.toml",
@@ -111,13 +111,13 @@ impl OperatorFiles {
     }
 
     /// Opens the guard; fails if it does not exist.
-    pub(crate) fn open_existing(&self) -> Result<HeldGuardStore, StoreError> {
-        HeldGuardStore::open_existing(&self.config.store, &self.pin.block_key, self.pin.genesis)
+    pub(crate) fn open_existing(&self) -> Result<GuardDatabase, StoreError> {
+        GuardDatabase::open_existing(&self.config.store, &self.pin.block_key, self.pin.genesis)
     }
 
     /// Opens the guard, created if missing.
-    fn open(&self) -> Result<HeldGuardStore, StoreError> {
-        HeldGuardStore::open(&self.config.store, &self.pin.block_key, self.pin.genesis)
+    fn open(&self) -> Result<GuardDatabase, StoreError> {
+        GuardDatabase::open(&self.config.store, &self.pin.block_key, self.pin.genesis)
     }
 
     fn node(&self) -> Result<NodeClient, CliError> {

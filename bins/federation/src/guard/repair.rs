@@ -13,8 +13,8 @@ use std::{fs::File, path::Path, process::ExitCode};
 use federation_block_signing::{Record, Standing};
 use federation_chain::{BlockHash, BlockHeight};
 use federation_cli::{CliError, OrHelp, out};
-use federation_operator::{Halt, HaltReason, HeldGuardStore, Store, StoreError};
-use federation_signer::{GuardStanding, HeldGuard, ImportError};
+use federation_operator::{GuardDatabase, Halt, HaltReason, Store, StoreError};
+use federation_signer::{GuardSnapshot, GuardStanding, ImportError};
 
 use super::{
     OperatorFiles,
@@ -71,13 +71,13 @@ impl<T> Database<T> {
 
 /// The state in which an operator's databases were found.
 struct FoundState {
-    guard: Database<(HeldGuardStore, HeldGuard)>,
+    guard: Database<(GuardDatabase, GuardSnapshot)>,
     store: Database<(Store, Vec<Record>)>,
 }
 
 /// What the repair will do.
 struct Plan {
-    held: HeldGuard,
+    held: GuardSnapshot,
     watermark: BlockHeight,
     /// How the watermark was determined, in words.
     reasons: Vec<String>,
@@ -150,7 +150,7 @@ impl FoundState {
 
     fn find(files: &OperatorFiles) -> Result<Self, CliError> {
         let folder = &files.config.store;
-        let guard = Database::new(HeldGuardStore::is_there(folder), || {
+        let guard = Database::new(GuardDatabase::is_there(folder), || {
             let store = files.open()?;
             let held = store.held()?;
             Ok((store, held))
@@ -180,10 +180,10 @@ impl FoundState {
         }
     }
 
-    fn held(&self) -> HeldGuard {
+    fn held(&self) -> GuardSnapshot {
         match &self.guard {
             Database::Intact((_, held)) => held.clone(),
-            _ => HeldGuard::default(),
+            _ => GuardSnapshot::default(),
         }
     }
 
@@ -269,7 +269,7 @@ impl FoundState {
         files: &OperatorFiles,
         node: &federation_ocean_rpc::NodeClient,
         view: &NodeView,
-        held: &mut HeldGuard,
+        held: &mut GuardSnapshot,
     ) -> Result<BlockHeight, CliError> {
         let wrong = |what: String| {
             CliError::failure(
@@ -364,7 +364,7 @@ impl FoundState {
             resume::after_repair(store)?;
         }
         if guard_unusable {
-            set_aside(&HeldGuardStore::path(folder), &aside)?;
+            set_aside(&GuardDatabase::path(folder), &aside)?;
         }
         let guard = match self.guard {
             Database::Intact((guard, _)) => guard,

@@ -4,8 +4,8 @@ use std::{path::Path, process::ExitCode};
 
 use federation_chain::UnixTime;
 use federation_cli::{CliError, OrHelp, out};
-use federation_operator::{HeldGuardStore, StoreError, status};
-use federation_signer::{GuardRecord, GuardStanding, HeldGuard};
+use federation_operator::{GuardDatabase, StoreError, status};
+use federation_signer::{GuardRecord, GuardSnapshot, GuardStanding};
 use serde_json::{Value, json};
 
 use super::{OperatorFiles, import::read_file, store_error, store_help};
@@ -46,7 +46,7 @@ fn from_file(record: &GuardRecord, file: &Path) -> GuardView {
         from: format!(
             "{}, signed by this operator: a {kind} from {} s ago",
             file.display(),
-            now().since(record.written).as_secs()
+            now().saturating_duration_since(record.written).as_secs()
         ),
         value: value("file", &standing, Some(record.number), record),
     }
@@ -54,7 +54,7 @@ fn from_file(record: &GuardRecord, file: &Path) -> GuardView {
 
 fn from_store(files: &OperatorFiles) -> Result<GuardView, CliError> {
     let folder = &files.config.store;
-    let path = HeldGuardStore::path(folder);
+    let path = GuardDatabase::path(folder);
     let held = match files.open_existing() {
         Ok(store) => store.held().or_help_for(store_help)?,
         Err(StoreError::InUse { .. }) => return from_daemon(folder),
@@ -78,7 +78,9 @@ fn from_daemon(folder: &Path) -> Result<GuardView, CliError> {
             "try again in a few seconds, or stop it",
         ));
     };
-    let age = now().since(UnixTime::from_millis(written)).as_secs();
+    let age = now()
+        .saturating_duration_since(UnixTime::from_millis(written))
+        .as_secs();
     let mut value = json!({
         "from": "daemon",
         "standing": guard.standing,
@@ -97,7 +99,7 @@ trait Known {
     fn state(&self) -> &federation_signer::GuardState;
 }
 
-impl Known for HeldGuard {
+impl Known for GuardSnapshot {
     fn state(&self) -> &federation_signer::GuardState {
         &self.state
     }

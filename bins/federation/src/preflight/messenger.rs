@@ -142,12 +142,12 @@ pub(super) async fn wait_for<F>(
 
 pub(super) fn others(
     config: &Config,
-) -> impl Iterator<Item = (OperatorId, &federation_roster::Operator)> {
+) -> impl Iterator<Item = (OperatorId, &federation_roster::Member)> {
     let federation = &config.federation;
     federation
         .ids()
         .filter(|id| *id != config.me)
-        .filter_map(|id| Some((id, federation.operator(id)?)))
+        .filter_map(|id| Some((id, federation.member(id)?)))
 }
 
 /// Checks whether enough operators were reached to make a block.

@@ -9,7 +9,7 @@ use std::{
 use federation_chain::UnixTime;
 use federation_cli::with_causes;
 use federation_operator::{
-    Clock, HeldGuardStore, RedbGuardStore, Store, StoreError, SystemClock, config::Config,
+    Clock, GuardDatabase, RedbGuardStore, Store, StoreError, SystemClock, config::Config,
     status::read_status,
 };
 use federation_signer::SystemFault;
@@ -111,7 +111,7 @@ fn alive(folder: &Path, checks: &mut Checks) {
     };
     let age = SystemClock
         .now()
-        .since(UnixTime::from_millis(report.written));
+        .saturating_duration_since(UnixTime::from_millis(report.written));
     if age <= STALE {
         checks.green(STORE, "locked", "the operator is running");
     } else {
@@ -145,14 +145,14 @@ fn halt(store: &Store, checks: &mut Checks) {
 /// Checks the record of what the block key has signed, if there is one.
 fn guard(config: &Config, running: bool, checks: &mut Checks) {
     let federation = &config.federation;
-    let Some(own) = federation.operator(config.me) else {
+    let Some(own) = federation.member(config.me) else {
         return;
     };
     // A running operator has it open and checks it itself.
     if running {
         return;
     }
-    match HeldGuardStore::is_there(&config.store) {
+    match GuardDatabase::is_there(&config.store) {
         Ok(true) => {}
         Ok(false) => return,
         Err(error) => {

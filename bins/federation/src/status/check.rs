@@ -43,7 +43,10 @@ impl Facts {
     fn ago(&self, millis: u64) -> String {
         format!(
             "{} ago",
-            span(self.now.since(UnixTime::from_millis(millis)))
+            span(
+                self.now
+                    .saturating_duration_since(UnixTime::from_millis(millis))
+            )
         )
     }
 }
@@ -160,7 +163,7 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
             format!(
                 "{} for {}{height}: {}",
                 standstill.what,
-                span(facts.now.since(since)),
+                span(facts.now.saturating_duration_since(since)),
                 standstill.reason
             ),
             "`federation help when-the-chain-stands-still`",

@@ -261,7 +261,9 @@ fn piece_of_evidence(piece: &EvidenceReport) -> Vec<String> {
 
 /// Formats how long ago a time in milliseconds was.
 fn ago(millis: u64) -> String {
-    let age = SystemClock.now().since(UnixTime::from_millis(millis));
+    let age = SystemClock
+        .now()
+        .saturating_duration_since(UnixTime::from_millis(millis));
     format!("{} ago", span(age))
 }
 

@@ -10,7 +10,7 @@ use federation_chain::UnixTime;
 use federation_classic::{GuardFile, TurnState};
 use federation_cli::with_causes;
 use federation_operator::{
-    Clock, Halt, HeldGuardStore, Store, StoreError, SystemClock,
+    Clock, GuardDatabase, Halt, Store, StoreError, SystemClock,
     status::{EvidenceReport, GuardReport, StatusError, StatusReport, read_status},
 };
 use federation_signer::GuardStanding;
@@ -142,7 +142,7 @@ impl StatusView {
         let now = SystemClock.now();
         let age = daemon
             .as_ref()
-            .map(|report| now.since(UnixTime::from_millis(report.written)));
+            .map(|report| now.saturating_duration_since(UnixTime::from_millis(report.written)));
         let age = age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         let process = process(&found, daemon.as_ref(), age, files);
         let mut view = Self {
@@ -221,7 +221,7 @@ impl StatusView {
         let folder = &files.config.store;
         let left = [
             (
-                HeldGuardStore::is_there(folder).unwrap_or(false),
+                GuardDatabase::is_there(folder).unwrap_or(false),
                 "guard.redb",
             ),
             (self.daemon.is_some(), "status.json"),

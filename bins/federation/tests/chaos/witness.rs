@@ -78,7 +78,7 @@ pub(crate) fn listen(messenger: ZmqMessenger, federation: Federation) -> Arc<Mut
 fn read(federation: &Federation, frame: &Bytes) -> Option<(OperatorId, Message)> {
     let envelope = Envelope::decode(frame).ok()?;
     let head = envelope.head();
-    let identity = federation.operator(head.sender)?.identity;
+    let identity = federation.member(head.sender)?.identity;
     envelope.verify(&identity).ok()?;
     let parts = MessageParts {
         kind: head.kind,

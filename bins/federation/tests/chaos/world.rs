@@ -215,11 +215,7 @@ impl World {
     /// Returns what a stopped operator has signed, according to its guard.
     pub(crate) fn guard(&self, member: usize) -> Vec<(BlockHeight, BlockHash)> {
         let id = OperatorId::new(u8::try_from(member).expect("small"));
-        let key = self
-            .federation
-            .operator(id)
-            .expect("in the roster")
-            .block_key;
+        let key = self.federation.member(id).expect("in the roster").block_key;
         let store = self.members[member].store();
         let guard = RedbGuardStore::open(&store, &key, self.federation.genesis());
         let state = guard.expect("a guard").load().expect("it loads");

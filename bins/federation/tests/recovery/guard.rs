@@ -219,7 +219,7 @@ async fn a_killed_export_leaves_no_file_next_to_an_active_guard() {
     let here = world.config(0);
     let config = Config::load(&here, &Overrides::default()).expect("a valid configuration");
     let federation = &config.federation;
-    let key = federation.operator(config.me).expect("it exists").block_key;
+    let key = federation.member(config.me).expect("it exists").block_key;
     let mut guard = RedbGuardStore::open(&world.store(0), &key, federation.genesis()).expect("new");
     guard
         .record(BlockHeight::new(7), BlockHash::from_bytes([7; 32]))

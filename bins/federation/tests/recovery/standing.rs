@@ -78,7 +78,7 @@ async fn two_of_three_that_stop_are_named_until_they_return() {
         other.stop().await;
     }
     let roster = Config::load(&config, &Overrides::default()).expect("a valid configuration");
-    let names = [1, 2].map(|index| roster.federation.operators()[index].name.clone());
+    let names = [1, 2].map(|index| roster.federation.members()[index].name.clone());
     let missing = format!(
         "heard 1 of the 2 that must sign; absent: {}",
         names.join(", ")

@@ -28,7 +28,7 @@ impl Impostor {
         let key = std::fs::read_to_string(world.folder(index).join("identity.key"));
         let identity =
             SoftwareIdentity::new(Secret::from_hex(key.expect("it exists").trim()).expect("a key"));
-        let operators = config.federation.operators();
+        let operators = config.federation.members();
         let endpoint = operators[index].endpoint.parse().expect("host:port");
         let wire = ZmqConfig::new(endpoint, config.federation.id());
         let messenger = ZmqMessenger::bind(wire).await.expect("a free port");

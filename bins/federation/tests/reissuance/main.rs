@@ -222,7 +222,7 @@ async fn status_names_operators_whose_table_differs() {
     };
     let roster =
         Config::load(&world.config(0), &Overrides::default()).expect("a valid configuration");
-    let names: Vec<_> = roster.federation.operators().iter().collect();
+    let names: Vec<_> = roster.federation.members().iter().collect();
     for (index, other) in [(0, 2), (2, 0)] {
         let wanted = format!("{} reissues {asset} differently: ", names[other].name);
         until(&wanted, || {

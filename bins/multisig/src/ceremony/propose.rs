@@ -7,7 +7,7 @@ use federation_ceremony::{
     ceremony_id, check_proposal, warnings,
 };
 use federation_cli::{CliError, out};
-use federation_genesis::{Problem, Settings, SweepError};
+use federation_genesis::{Settings, SweepError, UnviableChain};
 use secp256k1::rand::{RngCore, rngs::OsRng};
 
 use super::{
@@ -89,7 +89,7 @@ fn propose(proposal: Proposal, at: &FolderArgs, identity: &IdentityArgs) -> Resu
 
 fn unfit(error: ChainError) -> CliError {
     let help = match &error {
-        ChainError::Problem(Problem::AnyoneCanSpend { .. })
+        ChainError::UnviableChain(UnviableChain::AnyoneCanSpend { .. })
         | ChainError::Sweep(SweepError::NoDestination { .. }) => {
             "give their destinations with --coins-to and --tokens-to"
         }

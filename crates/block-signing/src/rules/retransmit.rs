@@ -14,7 +14,8 @@ impl Rules<'_> {
         if !due {
             return;
         }
-        self.height.retransmit_at = Some(self.now.after(self.config.retransmit_interval()));
+        self.height.retransmit_at =
+            Some(self.now.saturating_add(self.config.retransmit_interval()));
         self.height.template.retry();
         self.height.signing.retry();
         if self.height.submitting != RequestState::Pending {

@@ -27,7 +27,7 @@ impl Rules<'_> {
         self.height.timestamps.decided = Some(self.now);
         self.height
             .retransmit_at
-            .get_or_insert(self.now.after(self.config.retransmit_interval()));
+            .get_or_insert(self.now.saturating_add(self.config.retransmit_interval()));
         self.out.event(Event::Decided {
             height: number,
             round,
@@ -110,7 +110,7 @@ impl Rules<'_> {
         self.height.timestamps.submitted.get_or_insert(self.now);
         self.height
             .retransmit_at
-            .get_or_insert(self.now.after(self.config.retransmit_interval()));
+            .get_or_insert(self.now.saturating_add(self.config.retransmit_interval()));
         self.out.push(Output::Submit {
             candidate,
             signatures,

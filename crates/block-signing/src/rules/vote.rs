@@ -137,7 +137,7 @@ impl Rules<'_> {
                 let timeout = self.config.timeouts().prevote;
                 let wait = self.config.timeout_in_round(timeout, self.height.round);
                 self.height.step = Step::Prevote {
-                    until: Some(self.now.after(wait)),
+                    until: Some(self.now.saturating_add(wait)),
                 };
                 true
             }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use federation_block_signing::{Duty, Part};
 use federation_chain::BlockHeight;
 use federation_local::{LocalError, LocalFederation, Substitutes};
-use federation_operator::{Concern, HeldGuardStore};
+use federation_operator::{Concern, GuardDatabase};
 use federation_signer::Signer;
 
 use crate::{
@@ -80,7 +80,7 @@ async fn a_key_that_hangs_stops_no_height_for_good_and_signs_one_block_at_each()
     let height = federation.check_one_chain().await?;
     federation.stop_operator(VICTIM).await?;
     // The guard's records match the chain.
-    let guard = HeldGuardStore::open(
+    let guard = GuardDatabase::open(
         &federation.store_folder(VICTIM),
         &key.public_key(),
         federation.federation().genesis(),

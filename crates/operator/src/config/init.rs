@@ -8,7 +8,7 @@ use std::{
 
 use federation_chain::{BlockHash, Dialect, SigningRules};
 use federation_genesis::{
-    Genesis, InitialAsset, NodeKind, Problem, Settings, Sweep, SweepError, federation_script,
+    Genesis, InitialAsset, NodeKind, Settings, Sweep, SweepError, UnviableChain, federation_script,
     problems,
 };
 use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, ThresholdError};
@@ -104,7 +104,7 @@ pub enum InitError {
     Coins(#[from] SweepError),
     /// The chain would not work.
     #[error("this chain cannot work: {0}")]
-    Problem(Problem),
+    UnviableChain(UnviableChain),
     /// Too few ports above the first one.
     #[error("there are not enough ports above {0}: choose a lower first port")]
     Ports(u16),
@@ -146,10 +146,10 @@ fn start_chain(
     let found =
         problems(&settings, &genesis, None, sweep.as_ref()).map_err(|error| failed(&error))?;
     let problem = found.into_iter().find(|problem| {
-        !(plan.coins == PayTo::Anyone && matches!(problem, Problem::AnyoneCanSpend { .. }))
+        !(plan.coins == PayTo::Anyone && matches!(problem, UnviableChain::AnyoneCanSpend { .. }))
     });
     match problem {
-        Some(problem) => Err(InitError::Problem(problem)),
+        Some(problem) => Err(InitError::UnviableChain(problem)),
         None => Ok(ChainStart {
             genesis: genesis.hash(),
             sweep,
@@ -556,6 +556,6 @@ mod tests {
         let error = refused(|plan| plan.coins = PayTo::Script(vec![0x51]));
         assert!(matches!(error, InitError::Coins(_)), "{error}");
         let error = refused(|plan| plan.fees = PayTo::Script(vec![0x51]));
-        assert!(matches!(error, InitError::Problem(_)), "{error}");
+        assert!(matches!(error, InitError::UnviableChain(_)), "{error}");
     }
 }

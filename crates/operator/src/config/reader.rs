@@ -8,13 +8,13 @@ use std::{
 
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::{report::Problem, text};
+use super::{report::ConfigProblem, text};
 
 /// A file being read, with the errors found so far.
 pub(super) struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigProblem>,
 }
 
 impl<'a> Reader<'a> {
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
             Ok(document) => Some(document),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
-                self.problems.push(Problem {
+                self.problems.push(ConfigProblem {
                     file: self.path.to_owned(),
                     line: Some(text::line_of(self.text, at)),
                     column: Some(text::column_of(self.text, at)),
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.problems.push(Problem {
+        self.problems.push(ConfigProblem {
             file: self.path.to_owned(),
             line: self.line(at),
             column: None,

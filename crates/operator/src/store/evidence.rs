@@ -117,7 +117,7 @@ impl StoredEvidence {
     pub fn check(&self, federation: &Federation) -> Result<(), EvidenceError> {
         let culprit = self.culprit();
         let entry = federation
-            .operator(culprit)
+            .member(culprit)
             .ok_or(EvidenceError::UnknownSender(culprit))?;
         for envelope in self.messages() {
             let head = envelope.head();
@@ -162,13 +162,13 @@ fn contradict(first: &Envelope, second: &Envelope) -> bool {
 
 /// Reads the evidence of a store that is in use by its operator in this process.
 #[derive(Debug, Clone)]
-pub struct EvidenceReader {
+pub struct EvidenceStore {
     pub(super) database: Arc<Database>,
     pub(super) path: PathBuf,
     pub(super) federation: FederationId,
 }
 
-impl EvidenceReader {
+impl EvidenceStore {
     /// Returns the stored evidence, oldest first.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::Path;
 use federation_chain::{BlockHash, BlockHeight};
 use federation_multisig::PublicKey;
 use federation_signer::{
-    AUDIT_HEIGHTS, GuardStanding, GuardState, GuardStore, GuardStoreError, HeldGuard,
+    AUDIT_HEIGHTS, GuardSnapshot, GuardStanding, GuardState, GuardStore, GuardStoreError,
 };
 use redb::{Database, ReadableTable, StorageError, TableDefinition};
 
@@ -101,7 +101,7 @@ fn final_height(
 }
 
 /// Reads the whole database of a guard.
-pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreError> {
+pub(super) fn read_held(database: &Database) -> Result<GuardSnapshot, GuardStoreError> {
     read(database, GuardStoreError::backend, |transaction| {
         let meta = transaction.open_table(META)?;
         let standing = match number(&meta, STANDING)? {
@@ -123,7 +123,7 @@ pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreErro
                 ));
             }
         }
-        Ok(HeldGuard {
+        Ok(GuardSnapshot {
             standing,
             number: number(&meta, NUMBER)?.unwrap_or_default(),
             state: GuardState::new(final_height(&meta)?, signed),
@@ -132,7 +132,7 @@ pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreErro
 }
 
 /// Replaces the whole content of a guard's database atomically; durable on return.
-pub(super) fn write_held(database: &Database, held: &HeldGuard) -> Result<(), GuardStoreError> {
+pub(super) fn write_held(database: &Database, held: &GuardSnapshot) -> Result<(), GuardStoreError> {
     write(database, GuardStoreError::backend, |transaction| {
         let mut meta = transaction.open_table(META)?;
         let standing: u32 = match held.standing {

@@ -10,7 +10,7 @@ use federation_roster::{FederationId, OperatorId};
 use redb::{Database, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{
-    EvidenceReader, StoreError, StoredEvidence,
+    EvidenceStore, StoreError, StoredEvidence,
     database::{OpenDatabase, exists, open},
     transaction::{Failure, read, table, write},
 };
@@ -147,7 +147,7 @@ impl Store {
     /// # Errors
     /// If it may not have become durable.
     pub fn keep_evidence(&self, evidence: &Evidence) -> Result<bool, StoreError> {
-        self.evidence_reader().keep(evidence)
+        self.evidence_store().keep(evidence)
     }
 
     /// Returns the stored evidence, oldest first.
@@ -155,14 +155,14 @@ impl Store {
     /// # Errors
     /// If it cannot be read.
     pub fn evidence(&self) -> Result<Vec<StoredEvidence>, StoreError> {
-        self.evidence_reader().read()
+        self.evidence_store().read()
     }
 
     /// Returns a reader of the evidence for use while an operator runs. The store stays in use as long
     /// as the reader exists.
     #[must_use]
-    pub fn evidence_reader(&self) -> EvidenceReader {
-        EvidenceReader {
+    pub fn evidence_store(&self) -> EvidenceStore {
+        EvidenceStore {
             database: self.database.clone(),
             path: self.path.clone(),
             federation: self.federation,

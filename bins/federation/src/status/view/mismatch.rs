@@ -1,11 +1,11 @@
 //! Checks whether store and guard belong together.
 
 use federation_block_signing::Record;
-use federation_signer::{GuardStanding, HeldGuard};
+use federation_signer::{GuardSnapshot, GuardStanding};
 
 /// Returns why store and guard do not belong together, if they do not. The guard must know every block
 /// that was signed according to the store, and none above the heights that the store has worked on.
-pub(super) fn mismatch(records: &[Record], held: &HeldGuard) -> Option<String> {
+pub(super) fn mismatch(records: &[Record], held: &GuardSnapshot) -> Option<String> {
     if records.is_empty() || held.standing != GuardStanding::Active {
         return None;
     }
@@ -69,8 +69,8 @@ mod tests {
     }
 
     /// A guard that signed these blocks.
-    fn guard(records: &[(u32, u8)], highest_final: u32) -> HeldGuard {
-        let mut held = HeldGuard::default();
+    fn guard(records: &[(u32, u8)], highest_final: u32) -> GuardSnapshot {
+        let mut held = GuardSnapshot::default();
         for (height, hash) in records {
             let hash = BlockHash::from_bytes([*hash; 32]);
             held.state
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_guard_from_another_time_or_machine_is_detected() {
         let records = [last(7), signed(8, 8)];
-        let of = |held: &HeldGuard| mismatch(&records, held).expect("detected");
+        let of = |held: &GuardSnapshot| mismatch(&records, held).expect("detected");
         assert!(of(&guard(&[(5, 5)], 5)).contains("does not know it"));
         assert!(of(&guard(&[(8, 9)], 7)).contains("but 0909"));
         let ahead = of(&guard(&[(8, 8), (30, 1)], 29));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use federation_chain::BlockHash;
 use federation_multisig::PublicKey;
-use federation_signer::HeldGuard;
+use federation_signer::GuardSnapshot;
 use redb::Database;
 
 use super::{
@@ -15,12 +15,12 @@ use super::{
 
 /// A guard of any standing, open and locked. It cannot sign.
 #[derive(Debug)]
-pub struct HeldGuardStore {
+pub struct GuardDatabase {
     database: Database,
     path: PathBuf,
 }
 
-impl HeldGuardStore {
+impl GuardDatabase {
     /// Returns the path of the guard's file in a store's folder.
     #[must_use]
     pub fn path(folder: &Path) -> PathBuf {
@@ -67,16 +67,16 @@ impl HeldGuardStore {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn held(&self) -> Result<HeldGuard, StoreError> {
+    pub fn held(&self) -> Result<GuardSnapshot, StoreError> {
         read_held(&self.database).map_err(|error| StoreError::read(&self.path, &error))
     }
 
     /// Replaces its whole content atomically; durable on return. The caller must make sure that the
-    /// guard only moves forward, by using a value from a method of [`HeldGuard`].
+    /// guard only moves forward, by using a value from a method of [`GuardSnapshot`].
     ///
     /// # Errors
     /// If it may not have become durable.
-    pub fn replace(&self, held: &HeldGuard) -> Result<(), StoreError> {
+    pub fn replace(&self, held: &GuardSnapshot) -> Result<(), StoreError> {
         write_held(&self.database, held).map_err(|error| StoreError::write(&self.path, &error))
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     fn a_guard_with_a_standing_of_a_newer_version_is_not_damaged() {
         let folder = tempfile::tempdir().expect("a folder");
         used(folder.path());
-        let store = HeldGuardStore::open(folder.path(), &key(), genesis()).expect("there");
+        let store = GuardDatabase::open(folder.path(), &key(), genesis()).expect("there");
         let write = store.database.begin_write().expect("begun");
         {
             let mut meta = write.open_table(META).expect("there");
@@ -144,8 +144,8 @@ mod tests {
         guard.raise_final(BlockHeight::new(7)).expect("raised");
     }
 
-    fn open(folder: &Path) -> HeldGuardStore {
-        HeldGuardStore::open_existing(folder, &key(), genesis()).expect("there")
+    fn open(folder: &Path) -> GuardDatabase {
+        GuardDatabase::open_existing(folder, &key(), genesis()).expect("there")
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         };
         assert_eq!(open(here.path()).held(), Ok(moved));
 
-        let successor = HeldGuardStore::open(there.path(), &key(), genesis()).expect("new");
+        let successor = GuardDatabase::open(there.path(), &key(), genesis()).expect("new");
         let imported = successor
             .held()
             .expect("empty")
@@ -188,7 +188,7 @@ mod tests {
         used(here.path());
         let held = open(here.path()).held().expect("readable");
         let record = held.copy(pin(), UnixTime::from_secs(1)).expect("active");
-        let store = HeldGuardStore::open(there.path(), &key(), genesis()).expect("new");
+        let store = GuardDatabase::open(there.path(), &key(), genesis()).expect("new");
         let imported = store
             .held()
             .expect("empty")
@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn opening_an_existing_guard_does_not_create_one() {
         let folder = tempfile::tempdir().expect("a folder");
-        let missing = HeldGuardStore::open_existing(folder.path(), &key(), genesis());
+        let missing = GuardDatabase::open_existing(folder.path(), &key(), genesis());
         assert!(matches!(missing, Err(StoreError::Missing { .. })));
-        assert!(!HeldGuardStore::path(folder.path()).exists());
+        assert!(!GuardDatabase::path(folder.path()).exists());
     }
 }

@@ -34,8 +34,8 @@ fn state(highest_final: Option<u32>, signed: &[(u32, u8)]) -> GuardState {
     GuardState::new(highest_final.map(at), signed)
 }
 
-fn active(number: u32, state: GuardState) -> HeldGuard {
-    HeldGuard {
+fn active(number: u32, state: GuardState) -> GuardSnapshot {
+    GuardSnapshot {
         standing: GuardStanding::Active,
         number,
         state,
@@ -43,7 +43,7 @@ fn active(number: u32, state: GuardState) -> HeldGuard {
 }
 
 /// Returns whether the guard would sign this hash at this height.
-fn admits(guard: &HeldGuard, height: u32, block: u8) -> bool {
+fn admits(guard: &GuardSnapshot, height: u32, block: u8) -> bool {
     guard.standing == GuardStanding::Active
         && guard
             .state
@@ -74,8 +74,8 @@ prop_compose! {
         ]),
         number in 0..4_u32,
         state in any_state(),
-    ) -> HeldGuard {
-        HeldGuard { standing, number, state }
+    ) -> GuardSnapshot {
+        GuardSnapshot { standing, number, state }
     }
 }
 
@@ -136,7 +136,7 @@ proptest! {
     fn a_transfer_leaves_one_guard_that_signs(state in any_state(), number in 0..4_u32) {
         let here = active(number, state);
         let (moved, record) = here.transfer(pin(), NOW).expect("active");
-        let there = HeldGuard::default().import(&record, TakeBack::Refused).expect("fresh");
+        let there = GuardSnapshot::default().import(&record, TakeBack::Refused).expect("fresh");
         prop_assert_eq!(moved.standing, GuardStanding::MovedAway);
         prop_assert_eq!(there.standing, GuardStanding::Active);
         prop_assert!(there.state.covers(&here.state));
@@ -204,7 +204,7 @@ fn a_copy_does_not_allow_the_key_to_sign() {
     let record = active(0, state(Some(6), &[(7, 1)]))
         .copy(pin(), NOW)
         .expect("active");
-    let restored = HeldGuard::default()
+    let restored = GuardSnapshot::default()
         .import(&record, TakeBack::Refused)
         .expect("fresh");
     assert_eq!(restored.standing, GuardStanding::Unproven);

@@ -35,7 +35,7 @@ impl GuardStanding {
 /// Everything in a guard's store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
-pub struct HeldGuard {
+pub struct GuardSnapshot {
     /// Whether the key may sign.
     pub standing: GuardStanding,
     /// How often the guard was transferred, as far as it knows.
@@ -97,7 +97,7 @@ impl GuardEnd {
     }
 }
 
-impl HeldGuard {
+impl GuardSnapshot {
     /// Returns whether nothing was ever recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
