@@ -82,12 +82,10 @@ pub(super) fn run(args: &ChainArgs, from: u32, to: Option<u32>) -> Result<ExitCo
 
 fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
     let asset = settings.get(said.index)?.asset().to_string();
-    let (what, text, is_difference) = match &said.event {
-        LedgerEvent::Issued { amount, .. } => (
-            "issued",
-            format!("{} issued", Amount::from_sat(*amount)),
-            false,
-        ),
+    let (what, text) = match &said.event {
+        LedgerEvent::Issued { amount, .. } => {
+            ("issued", format!("{} issued", Amount::from_sat(*amount)))
+        }
         LedgerEvent::Paid {
             point,
             scheduled,
@@ -95,7 +93,6 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
             in_order,
             txid,
         } => {
-            let fine = scheduled == amount && *in_order;
             let late = said.height.to_u32().saturating_sub(point.height().to_u32());
             let mut text = format!(
                 "{} for point {point}, {late} blocks later, by {txid}",
@@ -110,7 +107,7 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
             if !in_order {
                 text.push_str("; not all of it went to the destination, or no tokens went back");
             }
-            ("paid", text, !fine)
+            ("paid", text)
         }
         LedgerEvent::Unscheduled { amount, txid } => (
             "unscheduled",
@@ -118,10 +115,9 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
                 "{} made by {txid} that no point asked for",
                 Amount::from_sat(*amount)
             ),
-            true,
         ),
-        LedgerEvent::Uncountable(why) => ("uncountable", why.to_string(), true),
-        LedgerEvent::NoAmount { error, .. } => ("no amount", error.to_string(), true),
+        LedgerEvent::Uncountable(why) => ("uncountable", why.to_string()),
+        LedgerEvent::NoAmount { error, .. } => ("no amount", error.to_string()),
         LedgerEvent::Untracked {
             kind: what,
             limit: most,
@@ -129,7 +125,6 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
         } => (
             "passed over",
             format!("{total} {what} beyond the {most} that are kept"),
-            false,
         ),
         _ => return None,
     };
@@ -138,7 +133,7 @@ fn line(settings: &[AssetSettings], said: &Said) -> Option<Line> {
         asset,
         what,
         text,
-        is_difference,
+        is_difference: said.event.is_difference(),
     })
 }
 
@@ -148,7 +143,6 @@ fn owed(read: &Read, from: u32, end: BlockHeight) -> Vec<Line> {
     for (index, settings) in read.ledger.settings().iter().enumerate() {
         for due in read.ledger.owed(index) {
             let point = due.point.height();
-            let age = end.to_u32().saturating_sub(point.to_u32());
             if point.to_u32() < from {
                 continue;
             }
@@ -157,10 +151,11 @@ fn owed(read: &Read, from: u32, end: BlockHeight) -> Vec<Line> {
                 asset: settings.asset().to_string(),
                 what: "owed",
                 text: format!(
-                    "{} still owed for point {point} after {age} blocks",
-                    Amount::from_sat(due.amount)
+                    "{} still owed for point {point} after {} blocks",
+                    Amount::from_sat(due.amount),
+                    due.age(end)
                 ),
-                is_difference: age > settings.schedule().period(),
+                is_difference: due.is_overdue(settings.schedule(), end),
             });
         }
     }
