@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
+use serde::Serialize;
 
 /// Something that happened in the machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The machine waits for the time of the next height.
     HeightWaiting {
@@ -68,7 +70,8 @@ pub enum Event {
 }
 
 /// Why this operator does not prevote for a proposal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
     /// It does not build on this operator's tip.
@@ -86,7 +89,8 @@ pub enum Refusal {
 }
 
 /// How a round ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoundOutcome {
     /// This block was decided in it.
     Decided(BlockHash),
@@ -97,7 +101,7 @@ pub enum RoundOutcome {
 }
 
 /// One round as this operator saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RoundReport {
     /// The height.
     pub height: BlockHeight,
@@ -122,7 +126,7 @@ pub struct RoundReport {
 }
 
 /// One height as this operator saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HeightReport {
     /// The height.
     pub height: BlockHeight,
@@ -145,7 +149,8 @@ pub struct HeightReport {
 }
 
 /// Something that needs a person's attention.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Alarm {
     /// A message carries this operator's signature but was not sent by this machine: the identity
@@ -277,7 +282,8 @@ pub enum Alarm {
 }
 
 /// A component of an operator that is not its own code and may be unreachable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Part {
     /// The holder of the identity key.
@@ -308,7 +314,8 @@ impl core::fmt::Display for Part {
 }
 
 /// What an operator does for each block when it is its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Duty {
     /// To propose a block from its node, as the leader.

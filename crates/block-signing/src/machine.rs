@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use federation_chain::{BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
+use serde::Serialize;
 
 use crate::{
     Config, Input, Output, Record, Standing,
@@ -16,7 +17,8 @@ use crate::{
 };
 
 /// The phase of a height that a machine is in, for display.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// No tip is known yet, or the node is behind what is final.
     NoTip,
@@ -35,7 +37,7 @@ pub enum Phase {
 }
 
 /// The state of a machine, for display.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// The current height, worked on or waited for; 0 without a tip.
     pub height: BlockHeight,

@@ -3,14 +3,13 @@
 use core::{fmt, str::FromStr};
 
 use hex_conservative::{DisplayHex, FromHex};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// SHA256d of a header without its solution or signblock witness.
 ///
 /// Stored in the order in which it is hashed and sent; displayed and parsed in reverse, as in the
 /// nodes' RPC.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockHash([u8; 32]);
 
 impl BlockHash {
@@ -62,9 +61,45 @@ impl FromStr for BlockHash {
     }
 }
 
+/// Serialises as nodes display it in human-readable formats, and as its bytes in others.
+impl Serialize for BlockHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BlockHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            text.parse().map_err(de::Error::custom)
+        } else {
+            Deserialize::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_has_the_hash_as_nodes_display_it() {
+        let mut bytes = [0; 32];
+        bytes[31] = 0xab;
+        let hash = BlockHash::from_bytes(bytes);
+        let json = serde_json::to_string(&hash).expect("serialises");
+        assert_eq!(json, format!("\"{hash}\""));
+        assert_eq!(
+            serde_json::from_str::<BlockHash>(&json).expect("parses"),
+            hash
+        );
+        assert!(serde_json::from_str::<BlockHash>("\"ab\"").is_err());
+    }
 
     #[test]
     fn text_is_reversed_and_parses_back() {

@@ -6,6 +6,7 @@ use federation_block_signing::{Alarm, AlarmCode, Duty, Event, Part, Phase};
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
 use federation_roster::{OperatorId, Round};
 use federation_signer::GuardInUse;
+use serde::{Serialize, Serializer};
 use tokio::{
     sync::{broadcast, watch},
     task::JoinHandle,
@@ -24,7 +25,8 @@ const END: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The state of this operator's node.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NodeState {
     /// It has not been asked yet.
@@ -39,7 +41,7 @@ pub enum NodeState {
 }
 
 /// What is known about another operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PeerStatus {
     /// When it was last heard.
@@ -54,7 +56,7 @@ pub struct PeerStatus {
 }
 
 /// Counters of what was received, dropped or refused since the start. They only grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Counters {
     /// Messages that were verified and handed to the machine.
@@ -83,7 +85,7 @@ pub struct Counters {
 }
 
 /// The status of a running operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OperatorStatus {
     /// The height the operator works on.
@@ -126,6 +128,27 @@ pub enum Concern {
     Part(Part),
 }
 
+/// Serialises as text, such as `duty.sign` or `part.node`, so that it can be the key of a map.
+impl Serialize for Concern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Duty(Duty::Propose) => "duty.propose",
+            Self::Duty(Duty::Test) => "duty.test",
+            Self::Duty(Duty::Vote) => "duty.vote",
+            Self::Duty(Duty::Sign) => "duty.sign",
+            Self::Duty(Duty::Submit) => "duty.submit",
+            Self::Duty(_) => "duty",
+            Self::Part(Part::IdentityKey) => "part.identity_key",
+            Self::Part(Part::BlockKey) => "part.block_key",
+            Self::Part(Part::ReissuanceKey) => "part.reissuance_key",
+            Self::Part(Part::Policy) => "part.policy",
+            Self::Part(Part::Node) => "part.node",
+            Self::Part(Part::Messenger) => "part.messenger",
+            Self::Part(_) => "part",
+        })
+    }
+}
+
 /// Displays the message for the end of the trouble.
 impl core::fmt::Display for Concern {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -137,7 +160,7 @@ impl core::fmt::Display for Concern {
 }
 
 /// Something that is wrong with an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Trouble {
     /// When it began, by the operator's clock.
@@ -151,7 +174,8 @@ pub struct Trouble {
 }
 
 /// An event of a running operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OperatorEvent {
     /// An event of the protocol.
@@ -305,3 +329,6 @@ impl Drop for OperatorHandle {
         self.stop.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,8 @@ const MOST_BITS: usize = 1 << 15;
 const LONGEST_MS: u64 = 10_000 * YEAR_MS;
 
 /// Why an amount cannot be computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AmountError {
     /// The amount exceeds the range of an amount.

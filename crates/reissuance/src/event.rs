@@ -1,11 +1,13 @@
 //! Events of a block, and the kinds of outputs of which a ledger tracks a limited number.
 
 use elements::{AssetId, Txid};
+use serde::Serialize;
 
 use crate::{AmountError, Point, Uncountable};
 
 /// An event in a block that concerns an asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LedgerEvent {
     /// The asset was issued.
@@ -69,7 +71,8 @@ pub enum LedgerEvent {
 /// them.
 ///
 /// An output that is not tracked is never considered again, even after others are spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OutputKind {
     /// Reissuance tokens held by the script: the oldest 256.

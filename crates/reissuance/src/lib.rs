@@ -25,6 +25,7 @@
 
 mod amount;
 mod asset;
+mod audit;
 mod event;
 mod ledger;
 mod opening;

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use hex_conservative::DisplayHex;
-use serde::{Deserialize, Serialize};
+use hex_conservative::{DisplayHex, FromHex};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An operator, by its index in the roster, counted from 0.
 ///
@@ -75,8 +75,7 @@ impl fmt::Display for Round {
 }
 
 /// The identity of a federation on its chain: a tagged hash of the roster and the chain.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FederationId([u8; 32]);
 
 impl FederationId {
@@ -90,6 +89,30 @@ impl FederationId {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Serialises in hex in human-readable formats, and as its bytes in others.
+impl Serialize for FederationId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for FederationId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            <[u8; 32]>::from_hex(&text)
+                .map(Self)
+                .map_err(de::Error::custom)
+        } else {
+            Deserialize::deserialize(deserializer).map(Self)
+        }
     }
 }
 

@@ -82,12 +82,10 @@ pub(super) fn run(args: &ChainArgs, from: u32, to: Option<u32>) -> Result<ExitCo
 
 fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
     let asset = settings.get(event.index)?.asset().to_string();
-    let (what, text, is_difference) = match &event.event {
-        LedgerEvent::Issued { amount, .. } => (
-            "issued",
-            format!("{} issued", Amount::from_sat(*amount)),
-            false,
-        ),
+    let (what, text) = match &event.event {
+        LedgerEvent::Issued { amount, .. } => {
+            ("issued", format!("{} issued", Amount::from_sat(*amount)))
+        }
         LedgerEvent::Paid {
             point,
             scheduled,
@@ -95,11 +93,7 @@ fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
             in_order,
             txid,
         } => {
-            let fine = scheduled == amount && *in_order;
-            let late = event
-                .height
-                .to_u32()
-                .saturating_sub(point.height().to_u32());
+            let late = event.height.to_u32().saturating_sub(point.height().to_u32());
             let mut text = format!(
                 "{} for height {point}, {late} blocks later, by {txid}",
                 Amount::from_sat(*amount)
@@ -112,15 +106,14 @@ fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
                     "; not all of it was paid to the destination, or no tokens were returned",
                 );
             }
-            ("paid", text, !fine)
+            ("paid", text)
         }
         LedgerEvent::Unscheduled { amount, txid } => (
             "unscheduled",
             format!("{} by {txid}, not scheduled", Amount::from_sat(*amount)),
-            true,
         ),
-        LedgerEvent::Uncountable(why) => ("uncountable", why.to_string(), true),
-        LedgerEvent::NoAmount { error, .. } => ("no amount", error.to_string(), true),
+        LedgerEvent::Uncountable(why) => ("uncountable", why.to_string()),
+        LedgerEvent::NoAmount { error, .. } => ("no amount", error.to_string()),
         LedgerEvent::Untracked {
             kind: what,
             limit: most,
@@ -128,7 +121,6 @@ fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
         } => (
             "passed over",
             format!("{total} {what}, more than the {most} that are kept"),
-            false,
         ),
         _ => return None,
     };
@@ -137,7 +129,7 @@ fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
         asset,
         what,
         text,
-        is_difference,
+        is_difference: said.event.is_difference(),
     })
 }
 
@@ -147,7 +139,6 @@ fn owed(read: &ChainReading, from: u32, end: BlockHeight) -> Vec<Line> {
     for (index, settings) in read.ledger.settings().iter().enumerate() {
         for due in read.ledger.owed(index) {
             let point = due.point.height();
-            let age = end.to_u32().saturating_sub(point.to_u32());
             if point.to_u32() < from {
                 continue;
             }
@@ -156,10 +147,11 @@ fn owed(read: &ChainReading, from: u32, end: BlockHeight) -> Vec<Line> {
                 asset: settings.asset().to_string(),
                 what: "owed",
                 text: format!(
-                    "{} for height {point} still due after {age} blocks",
-                    Amount::from_sat(due.amount)
+                    "{} for height {point} still due after {} blocks",
+                    Amount::from_sat(due.amount),
+                    due.age(end)
                 ),
-                is_difference: age > settings.schedule().period(),
+                is_difference: due.is_overdue(settings.schedule(), end),
             });
         }
     }

@@ -5,9 +5,10 @@ use federation_chain::{BlockHash, Dialect};
 use federation_multisig::{Network, RedeemScript};
 use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
 use federation_reissuance::TokenScript;
+use serde::Serialize;
 
 /// An asset that was issued.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IssuedAsset {
     /// Its id.
     pub asset: String,
@@ -50,7 +51,7 @@ pub fn token_addresses(
 }
 
 /// The addresses of a script that holds reissuance tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenAddresses {
     /// The address for tokens; on Elements it is confidential.
     pub tokens: String,

@@ -23,6 +23,7 @@ use federation_chain::BlockHeight;
 use federation_multisig::PublicKey;
 use federation_reissuance::{AssetSettings, SettingsError};
 use federation_signer::SpendSigner;
+use serde::Serialize;
 
 pub use self::{
     differences::ReissuanceDifferences,
@@ -122,7 +123,7 @@ impl core::fmt::Debug for Reissuance {
 }
 
 /// The state of one asset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AssetStatus {
     /// The asset.
@@ -138,7 +139,7 @@ pub struct AssetStatus {
 }
 
 /// A payment that is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DueStatus {
     /// The point's height.

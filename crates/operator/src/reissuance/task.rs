@@ -550,7 +550,7 @@ impl Reading for LedgerLog<'_> {
                 in_order,
                 txid,
             } => {
-                if scheduled == amount && in_order {
+                if !event.is_difference() {
                     tracing::info!(%asset, %point, amount, %txid, %height, "reissued");
                 } else {
                     tracing::error!(%asset, %point, scheduled, amount, in_order, %txid, %height, "reissued differently than scheduled");

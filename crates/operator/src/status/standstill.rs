@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_chain::{BlockHeight, UnixTime};
 use federation_roster::{Federation, OperatorId, Round};
+use serde::Serialize;
 
 /// A height that has lacked its block for too long, as one operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Standstill {
     /// The height that lacks its block; none while the node's tip is unknown.
@@ -31,7 +32,8 @@ pub struct Standstill {
 }
 
 /// The cause of a standstill, as far as one operator can tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StandstillCause {
     /// This operator's node does not answer, for this reason.

@@ -53,7 +53,7 @@ fn mistakes_are_reported() {
         (
             "rate = \"0.05\"",
             "rate = \"5%\"",
-            "`rate`: `5%` is no yearly rate",
+            "`rate`: `5%` is not a yearly rate",
         ),
         ("period = 1440", "period = 0", "the period is 0 blocks"),
         ("period = 1440\n", "", "`period` is missing"),
