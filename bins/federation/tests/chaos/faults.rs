@@ -55,10 +55,7 @@ impl Fault {
                 let log = member.log();
                 assert_eq!(status.code(), Some(1), "{log}");
                 assert!(log.contains("error: "), "{log}");
-                assert!(
-                    log.contains("nothing is printed or signed any more"),
-                    "{log}"
-                );
+                assert!(log.contains("nothing is said or signed any more"), "{log}");
             }
             Self::RestartNode => member.stop_node().await,
             Self::NodeClock => {

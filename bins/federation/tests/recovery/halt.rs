@@ -128,10 +128,7 @@ async fn a_daemon_on_a_full_disk_ends_and_recovers_with_a_restart() {
     world.blocks(2).await;
     disk.fill();
     let log = daemon.fails().await;
-    assert!(
-        log.contains("nothing is printed or signed any more"),
-        "{log}"
-    );
+    assert!(log.contains("nothing is said or signed any more"), "{log}");
     // It is not a halt: there is nothing to clear.
     disk.empty();
     daemon = Daemon::start(&config);

@@ -202,7 +202,7 @@ async fn a_lost_store_makes_an_observer_and_a_key_that_has_signed_is_not_new() {
     let new = Daemon::start_with(&config, &["--new-key-until", "1000000"]);
     if has_signed {
         let log = new.halts().await;
-        assert!(log.contains("the key is printed to be new"), "{log}");
+        assert!(log.contains("the key is said to be new"), "{log}");
     } else {
         new.logs("observing=false").await;
         new.stop().await;
