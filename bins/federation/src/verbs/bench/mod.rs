@@ -9,16 +9,11 @@ mod load;
 mod report;
 
 use federation_cli::{BUG, CliError, OrHelp, out};
-use std::{
-    collections::BTreeMap,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use federation_block_signing::Event;
-use federation_local::{LocalConfig, LocalFederation};
+use federation_local::{EventPump, LocalConfig, LocalEvent, LocalEventKind, LocalFederation};
 use federation_operator::OperatorEvent;
-use tokio::sync::mpsc;
 
 pub(crate) use self::args::BenchArgs;
 use self::{
@@ -67,43 +62,14 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-/// An event with the moment when it was received.
-struct TimedEvent {
-    operator: usize,
-    at: Instant,
-    event: OperatorEvent,
-}
-
 async fn measure(
     mut federation: LocalFederation,
     args: &BenchArgs,
     threshold: u8,
 ) -> Result<Report, CliError> {
     let mut load = loads(&federation, args).await?;
-    let (sender, mut events) = mpsc::unbounded_channel();
+    let mut events = EventPump::new(&federation);
     let count = usize::from(args.operators);
-    for operator in 0..count {
-        let Some(handle) = federation.operator(operator) else {
-            continue;
-        };
-        let mut events = handle.events();
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            while let Ok(event) = events.recv().await {
-                let at = Instant::now();
-                if sender
-                    .send(TimedEvent {
-                        operator,
-                        at,
-                        event,
-                    })
-                    .is_err()
-                {
-                    return;
-                }
-            }
-        });
-    }
     let mut heights: BTreeMap<u32, Height> = BTreeMap::new();
     let mut killed = 0;
     let mut running = count;
@@ -114,12 +80,13 @@ async fn measure(
         .is_none_or(|height| height.tips < running)
     {
         let next = tokio::time::timeout(patience, events.recv()).await;
-        let Ok(Some(next)) = next else {
+        let Ok(next) = next else {
             return Err(CliError::failure("the chain has stopped", SEE_LOG));
         };
         record(&mut heights, &next);
         if next.operator == count - 1
-            && let (OperatorEvent::Tip { .. }, Some(load)) = (&next.event, &mut load)
+            && let LocalEventKind::Operator(OperatorEvent::Tip { .. }) = &next.kind
+            && let Some(load) = &mut load
         {
             load.fill().await?;
         }
@@ -153,8 +120,11 @@ async fn loads(federation: &LocalFederation, args: &BenchArgs) -> Result<Option<
         .map(Some)
 }
 
-fn record(heights: &mut BTreeMap<u32, Height>, event: &TimedEvent) {
-    match &event.event {
+fn record(heights: &mut BTreeMap<u32, Height>, event: &LocalEvent) {
+    let LocalEventKind::Operator(reported) = &event.kind else {
+        return;
+    };
+    match reported {
         OperatorEvent::Protocol(Event::HeightStarted { height, late }) => {
             heights
                 .entry(height.to_u32())

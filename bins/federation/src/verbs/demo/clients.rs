@@ -5,10 +5,10 @@ use std::time::Duration;
 use elements::AssetId;
 use federation_chain::{Dialect, TransactionView};
 use federation_ocean_rpc::{Amount, Node, NodeClient, RpcError};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{inflation::Inflation, session::DemoEvent};
+use super::{inflation::Inflation, session::ClientEvent};
 
 /// The wallet that the clients use on nodes with several wallets.
 const WALLET: &str = "demo";
@@ -20,11 +20,11 @@ pub(crate) async fn run(
     nodes: Vec<NodeClient>,
     interval: Duration,
     inflation: Option<Inflation>,
-    news: mpsc::Sender<DemoEvent>,
+    news: mpsc::Sender<ClientEvent>,
 ) {
     if let Err(reason) = trade(&nodes, interval, inflation.as_ref(), &news).await {
         // The demo may have ended.
-        let _ = news.send(DemoEvent::ClientsStopped(reason)).await;
+        let _ = news.send(ClientEvent::Stopped(reason)).await;
     }
 }
 
@@ -32,7 +32,7 @@ async fn trade(
     nodes: &[NodeClient],
     interval: Duration,
     inflation: Option<&Inflation>,
-    news: &mpsc::Sender<DemoEvent>,
+    news: &mpsc::Sender<ClientEvent>,
 ) -> Result<(), String> {
     let [issuer, other] = match nodes {
         [first, second, ..] => [first, second],
@@ -55,7 +55,7 @@ async fn trade(
             let settings = inflation.begin(issuer, other).await?;
             let asset = settings.asset().to_string();
             // The demo may have ended.
-            let _ = news.send(DemoEvent::Issued(Box::new(settings))).await;
+            let _ = news.send(ClientEvent::Issued(Box::new(settings))).await;
             asset
         }
         None => {
@@ -80,7 +80,10 @@ async fn trade(
             report(news, format!("a client reissues 50 of {}", short(&asset))).await;
         } else {
             let address = other.new_address().await.map_err(node_error)?;
-            send(issuer, &address, &asset).await.map_err(node_error)?;
+            issuer
+                .send_asset(&address, Amount::from_sat(COIN), &asset)
+                .await
+                .map_err(node_error)?;
         }
     }
 }
@@ -90,21 +93,9 @@ fn node_error(error: RpcError) -> String {
     error.to_string()
 }
 
-async fn report(news: &mpsc::Sender<DemoEvent>, text: String) {
+async fn report(news: &mpsc::Sender<ClientEvent>, text: String) {
     // The demo may have ended.
-    let _ = news.send(DemoEvent::Client(text)).await;
-}
-
-/// Sends one unit of an asset, with the parameters of the node's family.
-async fn send(node: &NodeClient, address: &str, asset: &str) -> Result<(), RpcError> {
-    let params = match node.dialect().await? {
-        Dialect::Ocean => json!([address, 1, "", "", false, asset]),
-        _ => json!([address, 1, "", "", false, false, 1, "unset", false, asset]),
-    };
-    let params = params.as_array().cloned().unwrap_or_default();
-    node.call::<Value>("sendtoaddress", &params)
-        .await
-        .map(|_| ())
+    let _ = news.send(ClientEvent::Acted(text)).await;
 }
 
 async fn wait_for_block(node: &NodeClient, interval: Duration) -> Result<(), RpcError> {

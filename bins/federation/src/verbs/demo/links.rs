@@ -4,7 +4,7 @@ use super::{session::Session, state::Link};
 
 impl Session {
     pub(super) fn cut(&mut self, index: usize) {
-        let count = self.starts.len();
+        let count = self.federation.federation().size();
         let mut others = (1..count).map(|step| (index + step) % count);
         let other = {
             let state = self.shared.now();

@@ -8,7 +8,7 @@ use std::{
 use federation_block_signing::{Alarm, Event, HeightReport, Phase};
 use federation_chain::BlockHeight;
 use federation_cli::CliError;
-use federation_local::LocalFederation;
+use federation_local::{EventPump, LocalEvent, LocalEventKind, LocalFederation};
 use federation_ocean_rpc::Amount;
 use federation_operator::{NodeState, OperatorEvent};
 use federation_reissuance::AssetSettings;
@@ -28,15 +28,13 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 const CRASH_AFTER: u32 = 4;
 const RESTART_AFTER: u32 = 5;
 
-/// An event of an operator or of the demo's clients.
-pub(crate) enum DemoEvent {
-    Operator(usize, OperatorEvent),
-    /// An operator has ended; the number says which of its starts this was.
-    OperatorEnded(usize, u32),
-    Client(String),
-    /// The clients have stopped because of an error.
-    ClientsStopped(String),
-    /// An asset was issued whose tokens belong to the federation.
+/// An event of the demo's clients.
+pub(crate) enum ClientEvent {
+    /// What they did, in words.
+    Acted(String),
+    /// They have stopped because of an error.
+    Stopped(String),
+    /// They have issued an asset whose tokens belong to the federation.
     Issued(Box<AssetSettings>),
 }
 
@@ -74,11 +72,11 @@ pub(crate) enum Outcome {
 pub(crate) struct Session {
     pub(super) federation: LocalFederation,
     pub(crate) shared: SharedState,
-    events: mpsc::Receiver<DemoEvent>,
-    event_sender: mpsc::Sender<DemoEvent>,
+    /// The operators' events.
+    operators: EventPump,
+    /// The clients' events.
+    client_events: mpsc::Receiver<ClientEvent>,
     clients: JoinHandle<()>,
-    /// The number of starts of each operator.
-    pub(super) starts: Vec<u32>,
     /// The operators that must still restart to load the asset.
     to_restart: VecDeque<usize>,
     /// The failures that the user did not cause.
@@ -103,28 +101,26 @@ impl Session {
         blocks: Option<u32>,
         interval: Duration,
     ) -> Self {
-        let (event_sender, events) = mpsc::channel(4096);
+        let (sender, client_events) = mpsc::channel(64);
         let nodes = (0..federation.federation().size())
             .map(|index| federation.node(index).client().clone())
             .collect();
-        let clients = tokio::spawn(clients::run(
-            nodes,
-            interval,
-            options.inflation,
-            event_sender.clone(),
-        ));
+        let clients = tokio::spawn(clients::run(nodes, interval, options.inflation, sender));
         let size = federation.federation().size();
         let shared = SharedState::new(state);
         shared.add_news(format!("starting {size} operators"));
-        let mut session = Self {
+        let operators = EventPump::new(&federation);
+        for operator in &mut shared.now().operators {
+            operator.running = true;
+        }
+        Self {
             // If no operator may be absent, a crash would only stop the chain.
             crash: options.crash && federation.federation().tolerated_absent() > 0,
             federation,
             shared,
-            events,
-            event_sender,
+            operators,
+            client_events,
             clients,
-            starts: vec![0; size],
             to_restart: VecDeque::new(),
             failures: Vec::new(),
             victim: None,
@@ -134,49 +130,14 @@ impl Session {
             first_height: None,
             reissued: None,
             last_point: None,
-        };
-        for index in 0..size {
-            session.listen(index);
         }
-        session
     }
 
-    /// Forwards an operator's events from now on.
-    fn listen(&mut self, index: usize) {
-        let Some(handle) = self.federation.operator(index) else {
-            return;
-        };
-        let mut events = handle.events();
-        let mut status = handle.status();
-        self.starts[index] += 1;
-        let start = self.starts[index];
-        self.shared.now().operators[index].running = true;
-        let event_sender = self.event_sender.clone();
-        tokio::spawn(async move {
-            loop {
-                match events.recv().await {
-                    Ok(event) => {
-                        if event_sender
-                            .send(DemoEvent::Operator(index, event))
-                            .await
-                            .is_err()
-                        {
-                            return;
-                        }
-                    }
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                }
-            }
-        });
-        let event_sender = self.event_sender.clone();
-        tokio::spawn(async move {
-            while status.changed().await.is_ok() {}
-            // The demo may have ended.
-            let _ = event_sender
-                .send(DemoEvent::OperatorEnded(index, start))
-                .await;
-        });
+    /// Shows an operator that has just started, and collects its events.
+    fn attach(&mut self, index: usize) {
+        if self.operators.attach(&self.federation, index) {
+            self.shared.now().operators[index].running = true;
+        }
     }
 
     /// Runs the demo to its end, and calls `output` after each event, with the block if there is a new one.
@@ -196,7 +157,11 @@ impl Session {
                     self.execute(command).await;
                     None
                 }
-                Some(event) = self.events.recv() => self.on_event(event).await,
+                event = self.operators.recv() => self.on_event(event).await,
+                Some(event) = self.client_events.recv() => {
+                    self.on_client_event(event);
+                    None
+                }
                 () = std::future::ready(()), if restarts => {
                     self.restart_next().await;
                     None
@@ -226,18 +191,26 @@ impl Session {
         }
     }
 
-    /// Handles an event; returns the block if it brought a new one.
-    pub(super) async fn on_event(&mut self, event: DemoEvent) -> Option<BlockRow> {
-        match event {
-            DemoEvent::Client(text) => self.shared.add_news(text),
-            DemoEvent::ClientsStopped(reason) => {
-                self.fail(format!("the clients stopped: {reason}"))
+    /// Handles an operator's event; returns the block if it brought a new one.
+    async fn on_event(&mut self, event: LocalEvent) -> Option<BlockRow> {
+        let index = event.operator;
+        match event.kind {
+            LocalEventKind::Operator(event) => self.on_operator_event(index, event).await,
+            LocalEventKind::Ended => {
+                self.on_end(index).await;
+                None
             }
-            DemoEvent::Issued(settings) => self.reissue(*settings),
-            DemoEvent::OperatorEnded(index, start) => self.ended(index, start).await,
-            DemoEvent::Operator(index, event) => return self.on_operator_event(index, event).await,
+            _ => None,
         }
-        None
+    }
+
+    /// Handles an event of the clients.
+    pub(super) fn on_client_event(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Acted(text) => self.shared.add_news(text),
+            ClientEvent::Stopped(reason) => self.fail(format!("the clients stopped: {reason}")),
+            ClientEvent::Issued(settings) => self.reissue(*settings),
+        }
     }
 
     /// Records a failure that the user did not cause.
@@ -247,8 +220,8 @@ impl Session {
     }
 
     /// Handles the end of an operator.
-    async fn ended(&mut self, index: usize, start: u32) {
-        if self.starts[index] != start || self.federation.operator(index).is_none() {
+    async fn on_end(&mut self, index: usize) {
+        if self.federation.operator(index).is_none() {
             return;
         }
         let name = self.name(index);
@@ -267,9 +240,11 @@ impl Session {
     async fn on_operator_event(&mut self, index: usize, event: OperatorEvent) -> Option<BlockRow> {
         if let Some(handle) = self.federation.operator(index) {
             let status = handle.status().borrow().clone();
+            let roster = self.federation.federation();
             let row = &mut self.shared.now().operators[index];
             row.height = status.height;
             row.round = status.round.to_u32();
+            row.leader = roster.leader(status.height, status.round).index();
             row.phase = phase(status.phase).to_owned();
         }
         let name = self.name(index);
@@ -329,7 +304,7 @@ impl Session {
         ));
         self.federation.set_reissuance(vec![settings.clone()]);
         self.reissued = Some(settings);
-        self.to_restart = (0..self.starts.len()).collect();
+        self.to_restart = (0..self.federation.federation().size()).collect();
     }
 
     /// Restarts the next operator. One that is not running loads the asset when it starts.
@@ -420,7 +395,7 @@ impl Session {
         let name = self.name(index);
         match self.federation.start_operator(index).await {
             Ok(()) => {
-                self.listen(index);
+                self.attach(index);
                 self.shared.add_news(format!("{name} is running again"));
             }
             Err(error) => self.fail(format!("{name} failed to start: {error}")),

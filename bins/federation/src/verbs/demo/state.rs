@@ -46,6 +46,8 @@ pub(crate) struct OperatorRow {
     pub(crate) height: BlockHeight,
     /// The round of that height.
     pub(crate) round: u32,
+    /// The index of the operator that leads this round.
+    pub(crate) leader: usize,
     /// Its current phase.
     pub(crate) phase: String,
     /// The milliseconds from the start of its last height to the block on its node.
@@ -130,6 +132,7 @@ impl DemoState {
                 running: false,
                 height: BlockHeight::GENESIS,
                 round: 0,
+                leader: 0,
                 phase: "starting".to_owned(),
                 last_ms: None,
                 signed: 0,
@@ -234,14 +237,9 @@ impl DemoState {
 
     /// Returns the leader of the foremost running operator's round; none if no operator is running.
     pub(crate) fn leader(&self) -> Option<usize> {
-        let front = self
-            .operators
-            .iter()
-            .filter(|o| o.running)
-            .map(|o| (o.height, o.round))
-            .max()?;
-        let turn = u64::from(front.0.to_u32()) + u64::from(front.1);
-        usize::try_from(turn % u64::try_from(self.operators.len()).ok()?).ok()
+        let running = self.operators.iter().filter(|o| o.running);
+        let front = running.max_by_key(|o| (o.height, o.round))?;
+        Some(front.leader)
     }
 }
 
@@ -299,7 +297,11 @@ mod tests {
         assert_eq!(state.leader(), None);
         state.operators[0].running = true;
         state.operators[0].height = BlockHeight::new(4);
-        state.operators[0].round = 1;
+        state.operators[0].leader = 1;
+        state.operators[1].running = true;
+        state.operators[1].height = BlockHeight::new(4);
+        state.operators[1].round = 1;
+        state.operators[1].leader = 2;
         assert_eq!(state.leader(), Some(2));
     }
 }

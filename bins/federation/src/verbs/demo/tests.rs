@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{
     DemoOptions, OutputMode,
-    session::{DemoEvent, Session, UserCommand},
+    session::{ClientEvent, Session, UserCommand},
     state::DemoState,
     summary,
 };
@@ -65,8 +65,7 @@ fn a_demo_whose_operator_does_not_start_ends_with_an_error() {
 #[test]
 fn a_demo_whose_clients_stop_ends_with_an_error() {
     let ended = ended(async |session| {
-        let stopped = DemoEvent::ClientsStopped("no coins".to_owned());
-        session.on_event(stopped).await;
+        session.on_client_event(ClientEvent::Stopped("no coins".to_owned()));
     });
     assert!(ended.is_err());
 }

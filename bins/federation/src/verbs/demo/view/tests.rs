@@ -21,6 +21,7 @@ fn federation(size: usize) -> DemoState {
     for (index, operator) in state.operators.iter_mut().enumerate() {
         operator.running = index != 1;
         operator.height = BlockHeight::new(10);
+        operator.leader = 10 % size;
         operator.phase = "waits".to_owned();
         operator.last_ms = Some(7 + u64::try_from(index).expect("a small number"));
     }
