@@ -19,7 +19,7 @@ use federation_signer::{
 use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner, HsmSpender, Pin};
 use federation_signer_node::NodeWalletSigner;
 
-use crate::guard::{KeyLock, lock_key};
+use crate::key_lock::{KeyLock, lock_key};
 
 /// The keys that an operator signs with.
 pub(crate) struct Keys {

@@ -15,7 +15,7 @@ use federation_operator::{
 };
 use federation_roster::OperatorId;
 
-use crate::cli::LogFormat;
+use crate::args::LogFormat;
 
 /// The help for a Kafka client that does not start.
 const CHECK_KAFKA: &str =

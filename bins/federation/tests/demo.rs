@@ -52,7 +52,7 @@ fn a_plain_demo_reissues_by_its_schedule() {
     let text = text(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(paid(&text).expect("an audit") >= 2, "{text}");
-    for part in ["epsilon is back", "reissued", "was killed"] {
+    for part in ["epsilon is running again", "reissued", "was killed"] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }

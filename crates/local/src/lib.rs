@@ -21,6 +21,7 @@
 
 mod config;
 mod error;
+mod events;
 mod federation;
 mod keys;
 mod node;
@@ -30,6 +31,7 @@ mod wire;
 
 pub use config::{LocalConfig, NodeKind, Transport};
 pub use error::LocalError;
+pub use events::{EventPump, LocalEvent, LocalEventKind};
 pub use federation::LocalFederation;
 pub use node::LocalNode;
 pub use ports::{HeldPorts, free_ports};

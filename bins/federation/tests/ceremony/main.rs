@@ -51,7 +51,7 @@ async fn from_a_ceremony_to_blocks(plan: Plan, place: Place) {
     }
     let before_flight = text(&machines[1].run("federation preflight --running --json --wait 30s"));
     assert!(
-        before_flight.contains("\"the operator runs\""),
+        before_flight.contains("\"the operator is running\""),
         "{before_flight}"
     );
     assert!(!before_flight.contains("\"red\""), "{before_flight}");

@@ -6,7 +6,7 @@
 //! `CHAOS_SECONDS` sets the duration (each kind of fault happens at least once), `CHAOS_SEED` selects the
 //! faults; the seed determines the faults, not how the processes react.
 
-#![expect(clippy::print_stdout, reason = "the faults are info as they happen")]
+#![expect(clippy::print_stdout, reason = "the faults are printed as they happen")]
 
 mod faults;
 mod links;
