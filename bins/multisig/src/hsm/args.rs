@@ -1,6 +1,6 @@
 //! The arguments of `multisig hsm`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::ParseIntError, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use federation_signer::{KeySelector, SecretSource, TokenSelector};
@@ -186,8 +186,6 @@ pub(crate) struct TestArgs {
     pub(crate) timeout: Duration,
 }
 
-fn millis(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .map(Duration::from_millis)
-        .map_err(|_| format!("`{text}` is not a number of milliseconds"))
+fn millis(text: &str) -> Result<Duration, ParseIntError> {
+    text.parse().map(Duration::from_millis)
 }
