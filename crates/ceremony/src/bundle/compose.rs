@@ -2,10 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::{
+use super::{
     Transport,
-    bundle::{CERTIFICATE, Parts},
     node::{controller_of, host_of},
+    operator::{CERTIFICATE, Parts},
 };
 
 /// The restrictions on every container, and the user that it runs as.

@@ -2,7 +2,7 @@
 
 use federation_genesis::NodeKind;
 
-use crate::{Transport, bundle::Parts, node::controller_of, systemd::HOME};
+use super::{Transport, node::controller_of, operator::Parts, systemd::HOME};
 
 /// Returns the content of the file.
 pub(crate) fn file(parts: &Parts<'_>) -> String {

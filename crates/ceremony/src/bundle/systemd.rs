@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bundle::Parts;
+use super::operator::Parts;
 
 /// The folder in which the units expect the unpacked bundle.
 pub(crate) const HOME: &str = "/srv/federation";

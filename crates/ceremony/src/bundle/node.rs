@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use federation_ceremony::{KeyUse, Party};
+use crate::{KeyUse, Party};
 use federation_genesis::{NodeKind, Terms};
 
-use crate::{Transport, bundle::Parts};
+use super::{Transport, operator::Parts};
 
 /// The ports that node and operator listen on.
 #[derive(Debug, Clone, Copy)]
