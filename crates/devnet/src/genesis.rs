@@ -1,8 +1,8 @@
 //! The genesis block of a devnet chain: the one that a real node derives from the same settings.
 
 use elements::AssetId;
-use federation_chain::{Block, Dialect};
-use federation_genesis::{NodeKind, Settings};
+use federation_chain::Block;
+use federation_genesis::Settings;
 
 use crate::{DevNodeConfig, DevNodeError};
 
@@ -27,7 +27,9 @@ pub fn genesis_block(config: &DevNodeConfig) -> Result<Block, DevNodeError> {
 
 pub(crate) fn make(config: &DevNodeConfig) -> Result<Genesis, DevNodeError> {
     let fault = |error: &dyn core::fmt::Display| DevNodeError::Genesis(error.to_string());
-    let settings = settings(config).map_err(|error| fault(&error))?;
+    let settings = Settings::of_federation(config.dialect, &config.chain, &config.script)
+        .and_then(|settings| settings.with("initialfreecoins", &config.free_coins.to_string()))
+        .map_err(|error| fault(&error))?;
     let genesis =
         federation_genesis::Genesis::compute(&settings, None).map_err(|error| fault(&error))?;
     Ok(Genesis {
@@ -36,22 +38,9 @@ pub(crate) fn make(config: &DevNodeConfig) -> Result<Genesis, DevNodeError> {
     })
 }
 
-fn settings(config: &DevNodeConfig) -> Result<Settings, federation_genesis::ConfError> {
-    let node = match config.dialect {
-        Dialect::Ocean => NodeKind::Ocean,
-        Dialect::Elements | Dialect::Dynafed => NodeKind::Elements,
-    };
-    let settings = Settings::new(node, &config.chain)?
-        .with("signblockscript", &config.script.to_hex())?
-        .with("initialfreecoins", &config.free_coins.to_string())?;
-    match node {
-        NodeKind::Ocean => settings.with("embedcontract", "0"),
-        NodeKind::Elements => Ok(settings),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use federation_chain::Dialect;
     use federation_multisig::MultisigScript;
     use hex_conservative::DisplayHex;
 

@@ -43,6 +43,7 @@
 mod chain;
 mod conf;
 mod dynafed;
+mod federation;
 mod fragment;
 mod genesis;
 mod hex;

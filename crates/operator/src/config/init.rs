@@ -136,7 +136,7 @@ fn start_chain(
 ) -> Result<ChainStart, InitError> {
     let failed = |error: &dyn core::fmt::Display| InitError::Genesis(error.to_string());
     let settings =
-        Settings::parse(node_kind(plan.dialect), conf).map_err(|error| failed(&error))?;
+        Settings::parse(plan.dialect.into(), conf).map_err(|error| failed(&error))?;
     let genesis = Genesis::compute(&settings, None).map_err(|error| failed(&error))?;
     let is_for_anyone = genesis.assets().any(InitialAsset::anyone_can_spend);
     let sweep = match pay_script(plan, &plan.coins, script) {
@@ -157,17 +157,11 @@ fn start_chain(
     }
 }
 
-const fn node_kind(dialect: Dialect) -> NodeKind {
-    match dialect {
-        Dialect::Ocean => NodeKind::Ocean,
-        Dialect::Elements | Dialect::Dynafed => NodeKind::Elements,
-    }
-}
 
 /// Returns the output script of a destination; `None` for anyone and nobody.
 fn pay_script(plan: &InitPlan, to: &PayTo, script: &MultisigScript) -> Option<Vec<u8>> {
     match to {
-        PayTo::Federation => Some(federation_script(node_kind(plan.dialect), script.clone())),
+        PayTo::Federation => Some(federation_script(plan.dialect.into(), script.clone())),
         PayTo::Script(script) => Some(script.clone()),
         PayTo::Anyone | PayTo::Nobody => None,
     }
@@ -220,7 +214,9 @@ pub fn write(plan: &InitPlan) -> Result<MultisigScript, InitError> {
         key_file::create(&folder.join("identity.key"), &identities[key])?;
         write_new(&folder.join("operator.toml"), &operator_toml(plan, index))?;
         write_new(
-            &folder.join("node").join(node_file(plan.dialect)),
+            &folder
+                .join("node")
+                .join(NodeKind::from(plan.dialect).conf_file()),
             &node_conf(plan, index, &script, size),
         )?;
     }
@@ -284,12 +280,6 @@ const fn ports(plan: &InitPlan, index: u8) -> (u16, u16, u16) {
     (first, first + 1, first + 2)
 }
 
-const fn node_file(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Ocean => "ocean.conf",
-        Dialect::Elements | Dialect::Dynafed => "elements.conf",
-    }
-}
 
 fn federation_toml(
     plan: &InitPlan,
@@ -362,10 +352,7 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
     let (_, rpc, p2p) = ports(plan, index);
     let mut text = format!(
         "# Start: {} -datadir=<this folder>\nchain={}\nserver=1\nsignblockscript={}\ntxindex=1\n",
-        match plan.dialect {
-            Dialect::Ocean => "oceand",
-            _ => "elementsd",
-        },
+        NodeKind::from(plan.dialect).daemon(),
         plan.chain,
         script.to_hex(),
     );
@@ -480,8 +467,9 @@ mod tests {
         change(&mut plan);
         let script = write(&plan).expect("a federation");
         let read = |name: &str| std::fs::read_to_string(plan.folder.join(name));
-        let conf = format!("operator-2/node/{}", node_file(plan.dialect));
-        let settings = Settings::parse(node_kind(plan.dialect), &read(&conf).expect("a file"));
+        let node = NodeKind::from(plan.dialect);
+        let conf = format!("operator-2/node/{}", node.conf_file());
+        let settings = Settings::parse(node, &read(&conf).expect("a file"));
         let sweep = read("sweep.hex").ok().map(|hex| {
             let bytes = hex_conservative::FromHex::from_hex(hex.trim());
             let bytes: Vec<u8> = bytes.expect("hex");
@@ -505,7 +493,7 @@ mod tests {
             assert_eq!(warnings, [], "{dialect}");
             // Elements has no setting for the coins' destination: block 1 sweeps them.
             assert_eq!(sweep.is_some(), dialect != Dialect::Ocean);
-            let own = federation_script(node_kind(dialect), script).to_lower_hex_string();
+            let own = federation_script(dialect.into(), script).to_lower_hex_string();
             if let Some(sweep) = sweep {
                 let hex = sweep.to_bytes().to_lower_hex_string();
                 assert!(hex.contains(&own), "{hex}");

@@ -136,12 +136,9 @@ struct Conf {
 
 impl Conf {
     fn read(operator: &Path, given: Option<&Path>, dialect: Dialect) -> Result<Self, CliError> {
-        let (kind, name) = match dialect {
-            Dialect::Ocean => (NodeKind::Ocean, "ocean.conf"),
-            Dialect::Elements | Dialect::Dynafed => (NodeKind::Elements, "elements.conf"),
-        };
+        let kind = NodeKind::from(dialect);
         let beside = operator.parent().unwrap_or(Path::new("")).join("node");
-        let path = given.map_or_else(|| beside.join(name), Path::to_owned);
+        let path = given.map_or_else(|| beside.join(kind.conf_file()), Path::to_owned);
         let text = std::fs::read_to_string(&path).or_help_in(
             format!("the node's configuration {}", path.display()),
             "pass the file with --node-conf",

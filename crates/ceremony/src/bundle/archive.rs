@@ -7,7 +7,7 @@ use std::{
 
 use zip::{CompressionMethod, DateTime, System, ZipWriter, write::SimpleFileOptions};
 
-use crate::BundleError;
+use super::BundleError;
 
 /// Readable by all, as the files hold no secrets.
 const MODE: u32 = 0o644;

@@ -2,10 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::{
+use super::{
     Transport,
-    bundle::{CERTIFICATE, Parts},
-    node::{client, conf_name, controller_of, host_of, program},
+    node::{controller_of, host_of},
+    operator::{CERTIFICATE, Parts},
 };
 
 /// The restrictions on every container, and the user that it runs as.
@@ -26,8 +26,8 @@ pub(crate) fn file(parts: &Parts<'_>) -> String {
          # The Dockerfiles are in the program's repository. Name images by their digests.\n\
          name: {}\n\nservices:\n",
         parts.name(),
-        program(parts.kind()),
-        client(parts.kind()),
+        parts.kind().daemon(),
+        parts.kind().client(),
         project(parts),
     );
     text.push_str(&node(parts));
@@ -90,9 +90,9 @@ fn node(parts: &Parts<'_>) -> String {
       retries: 3
       start_period: 2m
 ",
-        program = program(parts.kind()),
-        client = client(parts.kind()),
-        conf = conf_name(parts.kind()),
+        program = parts.kind().daemon(),
+        client = parts.kind().client(),
+        conf = parts.kind().conf_file(),
         genesis = parts.certificate.genesis_hash(),
     )
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use federation_ceremony::KeyUse;
+use crate::KeyUse;
 use federation_genesis::NodeKind;
 use hex_conservative::DisplayHex;
 
-use crate::{
+use super::{
     Transport,
-    bundle::{CERTIFICATE, Parts},
+    operator::{CERTIFICATE, Parts},
 };
 
 /// Returns both files.

@@ -1,6 +1,6 @@
 //! How the operators communicate.
 
-use crate::BundleError;
+use super::BundleError;
 
 /// How the operators communicate. All operators of a federation must use the same transport, which
 /// is documented in the README of every bundle.

@@ -19,10 +19,10 @@
 //! Texts written by the parties, settings and terms, go into the zip verbatim. [`scan`] checks every
 //! file for secrets, and reports file and line.
 //!
-//! The crate does no I/O: the caller reads the certificate and writes the zip.
+//! The module does no I/O: the caller reads the certificate and writes the zip.
 //!
 //! ```
-//! use federation_bundle::{Finding, scan};
+//! use federation_ceremony::bundle::{Finding, scan};
 //!
 //! assert_eq!(scan("node/elements.conf", "chain=fedchain\n", &[]), Ok(()));
 //! let finding = scan("node/elements.conf", "chain=x\nrpcpassword=abc\n", &[]).unwrap_err();
@@ -30,17 +30,17 @@
 //! ```
 
 mod archive;
-mod bundle;
 mod compose;
 mod error;
 mod files;
 mod node;
+mod operator;
 mod readme;
 mod scan;
 mod systemd;
 mod transport;
 
-pub use bundle::Bundle;
 pub use error::BundleError;
+pub use operator::Bundle;
 pub use scan::{Finding, Suspicion, scan};
 pub use transport::Transport;

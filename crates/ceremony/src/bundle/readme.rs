@@ -2,18 +2,13 @@
 
 use federation_genesis::NodeKind;
 
-use crate::{
-    Transport,
-    bundle::Parts,
-    node::{controller_of, program},
-    systemd::HOME,
-};
+use super::{Transport, node::controller_of, operator::Parts, systemd::HOME};
 
 /// Returns the content of the file.
 pub(crate) fn file(parts: &Parts<'_>) -> String {
     let certificate = parts.certificate;
     let (name, chain) = (parts.name(), parts.chain());
-    let program = program(parts.kind());
+    let program = parts.kind().daemon();
     let daemon = "-daemon";
     let ports = parts.ports;
     let transport = transport(parts);

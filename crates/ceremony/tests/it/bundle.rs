@@ -1,8 +1,8 @@
 //! Bundles of a ceremony with three parties.
 
-use federation_bundle::{Bundle, BundleError, Suspicion, Transport};
 use federation_ceremony::{
     Body, Ceremony, Certificate, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey,
+    bundle::{Bundle, BundleError, Suspicion, Transport},
     ceremony_id, message_digest, proof_digest,
 };
 use federation_genesis::{Genesis, NodeKind, Settings, Terms};

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    bundle::Parts,
-    node::{client, program},
-};
+use super::operator::Parts;
 
 /// The folder in which the units expect the unpacked bundle.
 pub(crate) const HOME: &str = "/srv/federation";
@@ -23,7 +20,7 @@ const CONFINED: &str = "NoNewPrivileges=yes\n\
 /// Returns the units of the node and of the operator.
 pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
     let (name, chain) = (parts.name(), parts.chain());
-    let (program, client) = (program(parts.kind()), client(parts.kind()));
+    let (program, client) = (parts.kind().daemon(), parts.kind().client());
     let node = format!(
         "# The node of {name}. Unpack the bundle in {HOME}, owned by the user federation.\n\
          [Unit]\n\

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use federation_ceremony::{KeyUse, Party};
+use crate::{KeyUse, Party};
 use federation_genesis::{NodeKind, Terms};
 
-use crate::{Transport, bundle::Parts};
+use super::{Transport, operator::Parts};
 
 /// The ports that node and operator listen on.
 #[derive(Debug, Clone, Copy)]
@@ -62,34 +62,10 @@ pub(crate) fn controller_of(party: &Party) -> u16 {
     above.find(|port| !taken.contains(port)).unwrap_or(9093)
 }
 
-/// The node's program.
-pub(crate) const fn program(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Elements => "elementsd",
-        NodeKind::Ocean => "oceand",
-    }
-}
-
-/// The command-line client of the node.
-pub(crate) const fn client(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Elements => "elements-cli",
-        NodeKind::Ocean => "ocean-cli",
-    }
-}
-
-/// The name of the configuration file, which the node reads by default.
-pub(crate) const fn conf_name(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Elements => "elements.conf",
-        NodeKind::Ocean => "ocean.conf",
-    }
-}
-
 /// Returns the configuration, and Ocean's terms if the chain has them.
 pub(crate) fn files(parts: &Parts<'_>) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
-    files.insert(format!("node/{}", conf_name(parts.kind())), conf(parts));
+    files.insert(format!("node/{}", parts.kind().conf_file()), conf(parts));
     if let (NodeKind::Ocean, Some(terms)) = (parts.kind(), parts.certificate.terms()) {
         // The first of the two paths at which a node looks.
         let [path, _] = Terms::paths(parts.chain());
@@ -108,7 +84,7 @@ fn conf(parts: &Parts<'_>) -> String {
          server=1\nlisten=1\ntxindex=1\ndnsseed=0\nlistenonion=0\n",
         parts.name(),
         parts.chain(),
-        program(kind),
+        kind.daemon(),
         parts.certificate.node_settings(),
     );
     if kind == NodeKind::Elements {

@@ -3,12 +3,12 @@
 use core::fmt::Write;
 use std::collections::BTreeMap;
 
+use crate::{Certificate, Digest, KeyUse, Party};
 use bitcoin::hashes::{Hash, sha256};
-use federation_ceremony::{Certificate, Digest, KeyUse, Party};
 use federation_genesis::NodeKind;
 use secp256k1::XOnlyPublicKey;
 
-use crate::{
+use super::{
     BundleError, Transport, archive, compose, files,
     node::{self, Ports},
     readme, scan, systemd,

@@ -1,6 +1,6 @@
 //! The error for a bundle that cannot be made.
 
-use crate::Finding;
+use super::Finding;
 
 /// The error for a bundle that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
