@@ -69,7 +69,7 @@ pub(super) async fn check(
     let mut seen = BTreeSet::new();
     if messenger.health().is_reached() {
         let heard = || {
-            let heard: BTreeSet<_> = messenger.health().heard(Duration::MAX).collect();
+            let heard: BTreeSet<_> = messenger.health().received_within(Duration::MAX).collect();
             Seen::among(config, |id, _| heard.contains(&id))
         };
         let speaking = async {
