@@ -90,7 +90,7 @@ impl Decoder {
                         },
                     };
                 }
-                State::Body { flags, missing } if missing == 0 => {
+                State::Body { flags, missing: 0 } => {
                     self.state = State::Flags;
                     let body = Bytes::from(core::mem::take(&mut self.body));
                     if flags & COMMAND != 0 {

@@ -69,7 +69,7 @@ pub(super) async fn check(
     let mut reached = BTreeSet::new();
     if messenger.health().is_reached() {
         let received = || {
-            let heard: BTreeSet<_> = messenger.health().heard(Duration::MAX).collect();
+            let heard: BTreeSet<_> = messenger.health().received_within(Duration::MAX).collect();
             ReachedOperators::among(config, |id, _| heard.contains(&id))
         };
         let speaking = async {
