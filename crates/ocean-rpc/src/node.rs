@@ -18,7 +18,7 @@ use crate::{
 const INCLUDED_AS_IF_PAID: u64 = 10_000_000;
 
 /// The calls that an operator needs from a node. Every method fails if the node cannot be reached,
-/// or with the node's own error.
+/// or with the node's own error. [`contract::node`](crate::contract::node) tests an implementation.
 #[async_trait]
 pub trait Node: Send + Sync + 'static {
     /// Returns the block format of the node's chain.
