@@ -27,6 +27,8 @@ pub(crate) struct Ledger {
     pub(crate) pegged_asset: AssetId,
     blocks: Vec<Block>,
     heights: HashMap<BlockHash, usize>,
+    /// Signed blocks on top of a block of the chain that is not the best one.
+    side: HashMap<BlockHash, Block>,
     unspent: HashMap<OutPoint, TxOut>,
     /// The transactions in the chain, with the height of each one's block.
     confirmed: HashMap<elements::Txid, usize>,
@@ -49,6 +51,7 @@ impl Ledger {
             pegged_asset: genesis.pegged_asset,
             blocks: Vec::new(),
             heights: HashMap::new(),
+            side: HashMap::new(),
             unspent: HashMap::new(),
             confirmed: HashMap::new(),
         };
@@ -84,6 +87,29 @@ impl Ledger {
     pub(crate) fn find(&self, hash: &BlockHash) -> Option<(usize, &Block)> {
         let height = *self.heights.get(hash)?;
         Some((height, self.blocks.get(height)?))
+    }
+
+    /// Returns a known block that is not in the chain.
+    pub(crate) fn side(&self, hash: &BlockHash) -> Option<&Block> {
+        self.side.get(hash)
+    }
+
+    pub(crate) fn is_known(&self, hash: &BlockHash) -> bool {
+        self.heights.contains_key(hash) || self.side.contains_key(hash)
+    }
+
+    /// Stores a block for which [`check`](Self::check) returned [`Invalid::NotOnTip`]. As in the
+    /// nodes, its transactions are not checked.
+    pub(crate) fn add_side(&mut self, block: Block) -> Result<(), Invalid> {
+        self.check_proof(&block)?;
+        let previous = self.heights.get(&block.header().previous());
+        let height = block.height().to_u32() as usize;
+        if previous.is_none_or(|previous| previous + 1 != height) {
+            return Err(Invalid::Height);
+        }
+        check_commitments(&block)?;
+        self.side.insert(block.block_hash(), block);
+        Ok(())
     }
 
     pub(crate) fn unspent(&self, outpoint: &OutPoint) -> Option<&TxOut> {
@@ -137,10 +163,7 @@ impl Ledger {
         if time > now.as_secs() + MAX_FUTURE {
             return Err(Invalid::TooNew);
         }
-        block.check_commitments().map_err(|error| match error {
-            CommitmentError::MerkleRoot | CommitmentError::Repeated => Invalid::MerkleRoot,
-            _ => Invalid::WitnessCommitment,
-        })?;
+        check_commitments(block)?;
         let transactions = block
             .transactions()
             .map_err(|error| Invalid::Undecodable(error.to_string()))?;
@@ -238,6 +261,13 @@ impl Ledger {
             None => self.tip().header().fields().proof_parameters(),
         }
     }
+}
+
+fn check_commitments(block: &Block) -> Result<(), Invalid> {
+    block.check_commitments().map_err(|error| match error {
+        CommitmentError::MerkleRoot | CommitmentError::Repeated => Invalid::MerkleRoot,
+        _ => Invalid::WitnessCommitment,
+    })
 }
 
 /// The parameters in a proof, without signatures.

@@ -18,7 +18,7 @@ use crate::{
 const INCLUDED_AS_IF_PAID: u64 = 10_000_000;
 
 /// The calls that an operator needs from a node. Every method fails if the node cannot be reached,
-/// or with the node's own error.
+/// or with the node's own error. [`contract::node`](crate::contract::node) tests an implementation.
 #[async_trait]
 pub trait Node: Send + Sync + 'static {
     /// Returns the block format of the node's chain.
@@ -39,7 +39,7 @@ pub trait Node: Send + Sync + 'static {
     async fn new_block(&self) -> Result<Bytes, RpcError>;
     /// Checks whether an unsigned block may become the next one. If not, the error is
     /// [`RpcError::Node`], on Elements with the code [`RpcError::VERIFY_ALREADY_IN_CHAIN`] if the
-    /// signed block is in the chain already.
+    /// node already has the signed block, in its best chain or not.
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError>;
     /// Passes a transaction to the node, for inclusion in its next block even if it pays no fee.
     /// `txid` is its id as displayed.

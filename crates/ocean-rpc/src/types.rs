@@ -165,7 +165,7 @@ impl HeaderInfo {
 pub enum SubmitOutcome {
     /// The block was accepted.
     Accepted,
-    /// The node already has the block.
+    /// The node already has the block. On Elements this includes blocks outside the best chain.
     Duplicate,
     /// The node rejected it, for this reason.
     Rejected(String),

@@ -39,7 +39,7 @@
 //! let signer = GuardedSigner::new(signer, MemoryGuardStore::new())?;
 //! let (height, hash) = (BlockHeight::new(7), BlockHash::from_bytes([1; 32]));
 //! signer.sign_block(height, hash).await?;
-//! The same block may be signed again, another one never.
+//! // The same block may be signed again, another one never.
 //! signer.sign_block(height, hash).await?;
 //! let other = BlockHash::from_bytes([2; 32]);
 //! assert!(matches!(

@@ -23,7 +23,7 @@ pub const MAX_SECRET_BYTES: usize = 1024;
 /// use federation_signer::SecretSource;
 ///
 /// assert_eq!("fd:3".parse(), Ok(SecretSource::Fd(3)));
-/// A secret itself is not a source: it would be visible in the process list.
+/// // A secret itself is not a source: it would be visible in the process list.
 /// assert!("hunter2".parse::<SecretSource>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

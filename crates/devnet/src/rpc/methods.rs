@@ -279,9 +279,14 @@ fn with_block(
 ) -> Answer {
     let hash = params.hash(0)?;
     let state = shared.state();
+    let side = || {
+        let block = state.ledger.side(&hash)?;
+        Some((block.height().to_u32() as usize, block))
+    };
     let (height, block) = state
         .ledger
         .find(&hash)
+        .or_else(side)
         .ok_or_else(|| RpcFault::new(INVALID_ADDRESS_OR_KEY, "Block not found"))?;
     Ok(view(&state, height, block))
 }
@@ -325,7 +330,7 @@ fn test_block(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
     let now = shared.now();
     let state = shared.state();
-    if state.ledger.find(&block.block_hash()).is_some() {
+    if state.ledger.is_known(&block.block_hash()) {
         let code = match shared.config.dialect {
             Dialect::Ocean => VERIFY_ERROR,
             Dialect::Elements | Dialect::Dynafed => VERIFY_ALREADY_IN_CHAIN,
@@ -345,17 +350,26 @@ fn submit_block(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
     // The nodes check signatures first.
     let signed = shared.state().ledger.check_proof(&block).is_ok();
-    let known = shared.state().ledger.find(&block.block_hash()).is_some();
+    let known = shared.state().ledger.is_known(&block.block_hash());
     if !signed && !known {
         return Ok(json!(Invalid::Proof.to_string()));
     }
-    Ok(match shared.accept(block) {
+    let is_ocean = shared.config.dialect == Dialect::Ocean;
+    if shared.state().ledger.side(&block.block_hash()).is_some() {
+        return Ok(json!(if is_ocean {
+            "duplicate-inconclusive"
+        } else {
+            "duplicate"
+        }));
+    }
+    Ok(match shared.accept(block.clone()) {
         Ok(Accepted::New) => Value::Null,
         Ok(Accepted::Duplicate) => json!("duplicate"),
-        Err(Invalid::NotOnTip) => json!("inconclusive"),
-        Err(Invalid::UnknownPrevious) if shared.config.dialect == Dialect::Ocean => {
-            json!("bad-prevblk")
-        }
+        Err(Invalid::NotOnTip) => match shared.state().ledger.add_side(block) {
+            Ok(()) => json!("inconclusive"),
+            Err(error) => json!(error.to_string()),
+        },
+        Err(Invalid::UnknownPrevious) if is_ocean => json!("bad-prevblk"),
         Err(error) => json!(error.to_string()),
     })
 }

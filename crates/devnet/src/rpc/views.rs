@@ -31,10 +31,16 @@ pub(crate) fn asset(id: &AssetId) -> String {
 pub(crate) fn header(ledger: &Ledger, height: usize, block: &Block) -> Value {
     let fields = block.header().fields();
     let tip = ledger.height().to_u32() as usize;
+    let is_in_chain = ledger.find(&block.block_hash()).is_some();
+    let confirmations = if is_in_chain {
+        json!(tip - height + 1)
+    } else {
+        json!(-1)
+    };
     let mut view = Map::new();
     let mut put = |name: &str, value: Value| view.insert(name.to_owned(), value);
     put("hash", json!(block.block_hash().to_string()));
-    put("confirmations", json!(tip - height + 1));
+    put("confirmations", confirmations);
     put("height", json!(height));
     put("version", json!(fields.version));
     put("versionHex", json!(format!("{:08x}", fields.version)));
@@ -87,7 +93,7 @@ pub(crate) fn header(ledger: &Ledger, height: usize, block: &Block) -> Value {
     if height > 0 {
         put("previousblockhash", json!(fields.previous.to_string()));
     }
-    if let Some(next) = ledger.at(height + 1) {
+    if let Some(next) = ledger.at(height + 1).filter(|_| is_in_chain) {
         put("nextblockhash", json!(next.block_hash().to_string()));
     }
     Value::Object(view)

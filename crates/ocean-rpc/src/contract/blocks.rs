@@ -84,16 +84,41 @@ impl<N: Node + ?Sized> Subject<'_, N> {
             RpcError::VERIFY_ERROR,
             "test_proposed_block of another block at the best height",
         );
+        let other = self.sign(&other);
         assert_eq!(
-            self.submit(&self.sign(&other)).await,
+            self.submit(&other).await,
             Ok(SubmitOutcome::Rejected("inconclusive".to_owned())),
             "another block at the best height does not count as accepted"
         );
+        let again = match self.dialect {
+            Dialect::Ocean => SubmitOutcome::Rejected("duplicate-inconclusive".to_owned()),
+            Dialect::Elements | Dialect::Dynafed => SubmitOutcome::Duplicate,
+        };
+        for _ in 0..2 {
+            assert_eq!(self.submit(&other).await, Ok(again.clone()));
+        }
         assert_eq!(
             self.best().await,
             (block.height(), block.block_hash()),
             "the first block at a height stays the best"
         );
+
+        let hash = other.block_hash();
+        let info = self.node.header_info(hash).await;
+        let info = info.expect("a block outside the best chain is known");
+        assert_eq!((info.hash, info.height), (hash, other.height()));
+        assert_eq!(info.confirmations, -1, "it is not in the best chain");
+        let stored = self.node.block(hash).await;
+        assert_eq!(stored.as_ref(), Ok(other.as_bytes()));
+        assert_eq!(
+            self.node.header(hash).await.ok(),
+            Some(other.header().encode().into())
+        );
+        self.past_block_is_refused(&other).await;
         self.extend().await;
+        assert_eq!(
+            self.node.block_hash(block.height()).await,
+            Ok(block.block_hash())
+        );
     }
 }
