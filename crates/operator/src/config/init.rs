@@ -135,8 +135,7 @@ fn start_chain(
     script: &MultisigScript,
 ) -> Result<ChainStart, InitError> {
     let failed = |error: &dyn core::fmt::Display| InitError::Genesis(error.to_string());
-    let settings =
-        Settings::parse(plan.dialect.into(), conf).map_err(|error| failed(&error))?;
+    let settings = Settings::parse(plan.dialect.into(), conf).map_err(|error| failed(&error))?;
     let genesis = Genesis::compute(&settings, None).map_err(|error| failed(&error))?;
     let is_for_anyone = genesis.assets().any(InitialAsset::anyone_can_spend);
     let sweep = match pay_script(plan, &plan.coins, script) {
@@ -156,7 +155,6 @@ fn start_chain(
         }),
     }
 }
-
 
 /// Returns the output script of a destination; `None` for anyone and nobody.
 fn pay_script(plan: &InitPlan, to: &PayTo, script: &MultisigScript) -> Option<Vec<u8>> {
@@ -279,7 +277,6 @@ const fn ports(plan: &InitPlan, index: u8) -> (u16, u16, u16) {
     let first = plan.first_port + 3 * index as u16;
     (first, first + 1, first + 2)
 }
-
 
 fn federation_toml(
     plan: &InitPlan,

@@ -5,7 +5,7 @@ mod args;
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use federation_cli::{CliError, out};
-use federation_operator::config::{Config, ConfigReport, ConfigProblem, Setting};
+use federation_operator::config::{Config, ConfigProblem, ConfigReport, Setting};
 use federation_signer::{KeyRole, KeySource};
 use serde_json::json;
 

@@ -93,7 +93,10 @@ fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
             in_order,
             txid,
         } => {
-            let late = event.height.to_u32().saturating_sub(point.height().to_u32());
+            let late = event
+                .height
+                .to_u32()
+                .saturating_sub(point.height().to_u32());
             let mut text = format!(
                 "{} for height {point}, {late} blocks later, by {txid}",
                 Amount::from_sat(*amount)

@@ -333,7 +333,11 @@ fn each_mistake_is_reported_with_its_line() {
         5,
         "liquid",
     );
-    one(public("genesis = \"", "genesis = \"zz"), 6, "is not a block hash");
+    one(
+        public("genesis = \"", "genesis = \"zz"),
+        6,
+        "is not a block hash",
+    );
     one(
         public("interval = \"2000ms\"", "interval = \"often\""),
         8,
