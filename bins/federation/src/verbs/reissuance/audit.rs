@@ -132,7 +132,7 @@ fn line(settings: &[AssetSettings], event: &AssetEvent) -> Option<Line> {
         asset,
         what,
         text,
-        is_difference: said.event.is_difference(),
+        is_difference: event.event.is_difference(),
     })
 }
 
