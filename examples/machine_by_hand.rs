@@ -233,7 +233,9 @@ impl Federation {
     }
 
     fn log(&mut self, id: OperatorId, event: &Event) {
-        let elapsed = self.now.since(UnixTime::from_secs(START));
+        let elapsed = self
+            .now
+            .saturating_duration_since(UnixTime::from_secs(START));
         match event {
             Event::RoundStarted { round, leader, .. } => {
                 println!("{id}: round {round} starts after {elapsed:?}, leader {leader}");

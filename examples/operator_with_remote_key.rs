@@ -51,9 +51,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (federation, folder) = (load_federation(Path::new(roster))?, Path::new(folder));
     let me = federation.find(name).ok_or("no such operator")?;
-    let member = federation.operator(me).ok_or("no such operator")?;
+    let member = federation.member(me).ok_or("no such operator")?;
     let mut zmq = ZmqConfig::new(member.endpoint.parse()?, federation.id()).with_operator(me);
-    let members = federation.ids().zip(federation.operators());
+    let members = federation.ids().zip(federation.members());
     for (peer, member) in members.filter(|(id, _)| *id != me) {
         zmq = zmq.with_operators([(peer, member.endpoint.parse()?)]);
     }

@@ -1,18 +1,18 @@
-//! A table of what was looked at: what is green, and what to do about the rest.
+//! A table of checks: a traffic light and a finding each, and help for those that are not green.
 
 use std::process::ExitCode;
 
 use federation_cli::{CliError, out};
 use serde_json::json;
 
-/// How something is.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Light {
     /// As it should be.
     Green,
-    /// Not as it should be, and nothing stops for it.
+    /// Not as it should be, but the operator can participate.
     Yellow,
-    /// This operator cannot take part so.
+    /// The operator cannot participate.
     Red,
 }
 
@@ -26,17 +26,17 @@ impl Light {
     }
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Check {
     about: &'static str,
     name: String,
     light: Light,
     found: String,
-    cure: String,
+    help: String,
 }
 
-/// Everything that was looked at, in order.
+/// All checks, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Checks(Vec<Check>);
 
@@ -55,9 +55,9 @@ impl Checks {
         about: &'static str,
         name: impl Into<String>,
         found: impl ToString,
-        cure: impl ToString,
+        help: impl ToString,
     ) {
-        self.add(Light::Yellow, about, name, found, cure);
+        self.add(Light::Yellow, about, name, found, help);
     }
 
     pub(crate) fn red(
@@ -65,9 +65,9 @@ impl Checks {
         about: &'static str,
         name: impl Into<String>,
         found: impl ToString,
-        cure: impl ToString,
+        help: impl ToString,
     ) {
-        self.add(Light::Red, about, name, found, cure);
+        self.add(Light::Red, about, name, found, help);
     }
 
     pub(crate) fn add(
@@ -76,7 +76,7 @@ impl Checks {
         about: &'static str,
         name: impl Into<String>,
         found: impl ToString,
-        cure: impl ToString,
+        help: impl ToString,
     ) {
         let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
         self.0.push(Check {
@@ -84,16 +84,16 @@ impl Checks {
             name: name.into(),
             light,
             found: one_line(found.to_string()),
-            cure: one_line(cure.to_string()),
+            help: one_line(help.to_string()),
         });
     }
 
-    /// Appends what was looked at elsewhere.
+    /// Appends the checks of another table.
     pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// The worst of all.
+    /// Returns the worst light of all checks.
     pub(crate) fn light(&self) -> Light {
         let is = |light| self.0.iter().any(|check| check.light == light);
         if is(Light::Red) {
@@ -105,8 +105,8 @@ impl Checks {
         }
     }
 
-    /// Prints all of it; exit code 1 if anything is red.
-    pub(crate) fn tell(&self, json: bool) -> Result<ExitCode, CliError> {
+    /// Prints the table; exit code 1 if a check is red.
+    pub(crate) fn print(&self, json: bool) -> Result<ExitCode, CliError> {
         if json {
             let list: Vec<_> = self
                 .0
@@ -117,13 +117,13 @@ impl Checks {
                         "name": check.name,
                         "light": check.light.as_str(),
                         "found": check.found,
-                        "cure": check.cure,
+                        "cure": check.help,
                     })
                 })
                 .collect();
             out::json(&json!({ "light": self.light().as_str(), "checks": list }))?;
         } else {
-            self.tell_table()?;
+            self.print_table()?;
         }
         Ok(match self.light() {
             Light::Red => ExitCode::FAILURE,
@@ -131,7 +131,7 @@ impl Checks {
         })
     }
 
-    fn tell_table(&self) -> Result<(), CliError> {
+    fn print_table(&self) -> Result<(), CliError> {
         let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
         let about = longest(&mut self.0.iter().map(|check| check.about.len()));
         let name = longest(&mut self.0.iter().map(|check| check.name.chars().count()));
@@ -143,8 +143,8 @@ impl Checks {
                 check.name,
                 check.found
             ))?;
-            if !check.cure.is_empty() {
-                out::line(&format!("   do:  {}", check.cure))?;
+            if !check.help.is_empty() {
+                out::line(&format!("  help: {}", check.help))?;
             }
         }
         let count = |light| self.0.iter().filter(|check| check.light == light).count();

@@ -1,4 +1,4 @@
-//! Opening the operator's keys, each of its own kind.
+//! Opening the operator's keys: key files, keystores, hardware modules and node wallets.
 
 use std::{
     fs::{File, TryLockError},
@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_keystore::{Passphrase, is_keystore, open_as};
 use federation_multisig::{Network, PublicKey};
 use federation_ocean_rpc::NodeClient;
@@ -19,26 +19,23 @@ use federation_signer::{
 use federation_signer_hsm::{HsmConfig, HsmKey, HsmSigner, HsmSpender, Pin};
 use federation_signer_node::NodeWalletSigner;
 
-use crate::{
-    guard::{KeyLock, lock_key},
-    run::with_causes,
-};
+use crate::key_lock::{KeyLock, lock_key};
 
-/// What an operator signs with.
+/// The keys that an operator signs with.
 pub(crate) struct Keys {
     pub(crate) block: Box<dyn Signer>,
     pub(crate) identity: Box<dyn IdentitySigner>,
-    /// Held while the operator runs.
+    /// To be held while the operator runs.
     pub(crate) locks: Locks,
 }
 
-/// What keeps other daemons of this machine from using the block key, as long as it lives.
+/// Keeps other daemons on this machine from using the block key, until dropped.
 pub(crate) struct Locks {
     _file: Option<File>,
     _key: KeyLock,
 }
 
-/// Opens both keys; asks for pass phrases and PINs where the file says so.
+/// Opens both keys; prompts for pass phrases and PINs where the file says so.
 pub(crate) async fn open(config: &Config, node: &NodeClient) -> Result<Keys, CliError> {
     let (block, locks) = take_block(config, node).await?;
     Ok(Keys {
@@ -48,7 +45,7 @@ pub(crate) async fn open(config: &Config, node: &NodeClient) -> Result<Keys, Cli
     })
 }
 
-/// Opens the block key and takes it for this process alone.
+/// Opens the block key and locks it for this process.
 pub(crate) async fn take_block(
     config: &Config,
     node: &NodeClient,
@@ -56,7 +53,7 @@ pub(crate) async fn take_block(
     let lock = match &config.keys.block {
         KeySource::File(file) => lock(file)?,
         KeySource::Keystore(keystore) => lock(&keystore.file)?,
-        // No file: the key's own lock is all there is, and the guard's.
+        // There is no file to lock: only the lock on the key itself and that of the guard remain.
         KeySource::Hsm(_) | KeySource::Node { .. } => None,
     };
     let block = open_block(config, node).await?;
@@ -67,7 +64,7 @@ pub(crate) async fn take_block(
     Ok((block, locks))
 }
 
-/// Opens the block key, whoever else has it: nothing may be signed with it so.
+/// Opens the block key without a lock: the caller must not sign blocks with it.
 pub(crate) async fn open_block(
     config: &Config,
     node: &NodeClient,
@@ -87,7 +84,7 @@ pub(crate) async fn open_block(
     })
 }
 
-/// A block key in the node's wallet, which is not asked yet.
+/// Creates a signer for a block key in the node's wallet, without contacting the node.
 pub(crate) fn open_wallet(
     config: &Config,
     node: &NodeClient,
@@ -97,12 +94,12 @@ pub(crate) fn open_wallet(
         Some(wallet) => node.wallet(wallet),
         None => Ok(node.clone()),
     }
-    .map_err(|error| CliError::failure(error, "check `wallet` in [keys.block]"))?;
+    .or_help("check `wallet` in [keys.block]")?;
     let rules = config.federation.rules();
     Ok(NodeWalletSigner::new(client, rules, own_key(config)?))
 }
 
-/// Refuses a block key that is not this operator's.
+/// Checks that a block key is this operator's.
 pub(crate) fn check_block(config: &Config, found: &PublicKey) -> Result<(), CliError> {
     if own_key(config)? == *found {
         return Ok(());
@@ -110,9 +107,9 @@ pub(crate) fn check_block(config: &Config, found: &PublicKey) -> Result<(), CliE
     Err(not_in_roster(&found))
 }
 
-/// Refuses an identity key that is not this operator's.
+/// Checks that an identity key is this operator's.
 pub(crate) fn check_identity(config: &Config, found: &XOnlyPublicKey) -> Result<(), CliError> {
-    let own = config.federation.operator(config.me);
+    let own = config.federation.member(config.me);
     if own.is_some_and(|own| own.identity == *found) {
         return Ok(());
     }
@@ -121,12 +118,12 @@ pub(crate) fn check_identity(config: &Config, found: &XOnlyPublicKey) -> Result<
 
 fn not_in_roster(found: &dyn core::fmt::Display) -> CliError {
     CliError::failure(
-        format!("{found} is not this operator's in the roster"),
-        "give the key with which you joined",
+        format!("{found} is not this operator's key in the roster"),
+        "configure the key that you joined the federation with",
     )
 }
 
-/// Opens the identity key; asks for its pass phrase where the file says so.
+/// Opens the identity key; prompts for its pass phrase where the file says so.
 pub(crate) fn open_identity(config: &Config) -> Result<Box<dyn IdentitySigner>, CliError> {
     let network = Network::named(&config.chain).unwrap_or(Network::ELEMENTS_CUSTOM);
     let identity = open_file(&config.keys.identity, KeyRole::Identity, &network)?;
@@ -148,102 +145,101 @@ pub(crate) async fn open_reissuance(
     }))
 }
 
-/// The roster's block key of this operator: what a node's wallet holds is not asked.
+/// Returns this operator's block key according to the roster.
 fn own_key(config: &Config) -> Result<PublicKey, CliError> {
     config
         .federation
-        .operator(config.me)
+        .member(config.me)
         .map(|operator| operator.block_key)
-        .ok_or_else(|| CliError::failure("this operator is not in the roster", "check `operator`"))
+        .ok_or_else(|| {
+            CliError::failure(
+                "this operator is not in the roster",
+                "check `operator` in operator.toml",
+            )
+        })
 }
 
-/// Takes the key file for this process alone, whatever store another daemon has.
+/// Locks the key file for this process, so that no daemon with another store uses the key.
 pub(crate) fn lock(path: &Path) -> Result<Option<File>, CliError> {
     let file = File::open(path).map_err(|error| {
         CliError::failure(
             format!("key file `{}`: {error}", path.display()),
-            cure(&error, "give the file that holds this operator's key"),
+            hint(
+                &error,
+                "configure the file that contains this operator's key",
+            ),
         )
     })?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(CliError::failure(
             format!("key file `{}` is in use by another daemon", path.display()),
-            "stop it: two daemons with one key would sign two blocks at one height",
+            "stop that daemon: two daemons with one key could sign two blocks at one height",
         )),
         Err(TryLockError::Error(error)) => {
-            tracing::warn!(%error, "the key file cannot be locked on this file system");
+            tracing::warn!(%error, "no lock on the key file: not supported by its file system");
             Ok(None)
         }
     }
 }
 
-/// A key that is held in memory.
+/// Reads a key that is kept in memory.
 fn open_file(source: &KeySource, role: KeyRole, network: &Network) -> Result<Secret, CliError> {
     match source {
         KeySource::File(file) if is_keystore(file) => Err(CliError::failure(
             format!("`{}` is an encrypted keystore", file.display()),
-            format!("describe it in a [keys.{role}] table with `kind = \"keystore\"`"),
+            format!("configure it in a [keys.{role}] table with `kind = \"keystore\"`"),
         )),
-        KeySource::File(file) => key_file::read(file, network).map_err(|error| {
-            CliError::failure(
-                with_causes(&error),
-                cure(&error, "give the file that holds this operator's key"),
+        KeySource::File(file) => key_file::read(file, network).or_help_for(|error| {
+            hint(
+                error,
+                "configure the file that contains this operator's key",
             )
         }),
         KeySource::Keystore(keystore) => {
             let what = format!("the pass phrase of {}", keystore.file.display());
-            let passphrase = keystore.passphrase.read(&what).map_err(|error| {
-                let check = format!("check `passphrase` in [keys.{role}]");
-                CliError::failure(with_causes(&error), secret_cure(&error, &check))
+            let passphrase = keystore.passphrase.read(&what).or_help_for(|error| {
+                secret_hint(error, &format!("check `passphrase` in [keys.{role}]"))
             })?;
-            open_as(&keystore.file, role, &Passphrase::new(passphrase)).map_err(|error| {
-                let check = format!("check [keys.{role}]");
-                CliError::failure(with_causes(&error), cure(&error, &check))
-            })
+            open_as(&keystore.file, role, &Passphrase::new(passphrase))
+                .or_help_for(|error| hint(error, &format!("check [keys.{role}]")))
         }
         KeySource::Hsm(_) | KeySource::Node { .. } => Err(CliError::failure(
             format!("the {role} key cannot be of kind {}", source.kind()),
-            "choose keystore or file",
+            "use kind \"keystore\" or \"file\"",
         )),
     }
 }
 
-/// What to do about a file that cannot be used: what the system asks for, if it refused it.
-fn cure(error: &(dyn core::error::Error + 'static), otherwise: &str) -> String {
+/// Returns the help for a file that cannot be used: that for the system's error, if there was one.
+fn hint(error: &(dyn core::error::Error + 'static), otherwise: &str) -> String {
     match SystemFault::beneath(error) {
         Some(SystemFault::Missing | SystemFault::Other) | None => otherwise.to_owned(),
         Some(fault) => fault.cure().to_owned(),
     }
 }
 
-/// What to do about a secret that is not read.
-fn secret_cure(error: &SecretSourceError, otherwise: &str) -> String {
+/// Returns the help for a secret that cannot be read.
+fn secret_hint(error: &SecretSourceError, otherwise: &str) -> String {
     match error {
         SecretSourceError::NoVariable { name, .. } if name == "CREDENTIALS_DIRECTORY" => {
-            "systemd gives credentials to its services only: do this in the unit, as ExecStartPre= with the same LoadCredential=".to_owned()
+            "systemd passes credentials only to its services: run this command in the unit, as ExecStartPre= with the same LoadCredential=".to_owned()
         }
-        error => cure(error, otherwise),
+        error => hint(error, otherwise),
     }
 }
 
-/// `expected` is the key that it must be, for a token that does not tell.
+/// Opens a key in a hardware module. `expected` is its public key, for tokens that do not reveal it.
 async fn open_hsm(
     source: &HsmSource,
     role: KeyRole,
     expected: Option<PublicKey>,
 ) -> Result<HsmKey, CliError> {
-    let failed = |error: &dyn core::error::Error| {
-        CliError::failure(
-            with_causes(error),
-            format!(
-                "check [keys.{role}], and try the module with `multisig hsm test`: `federation help hardware-modules`"
-            ),
-        )
-    };
+    let help = format!(
+        "check [keys.{role}], and test the module with `multisig hsm test`: `federation help hardware-modules`"
+    );
     let what = format!("the PIN of token {}", source.token);
-    let pin = Pin::read(&source.pin, &what, &source.module, &source.token)
-        .map_err(|error| failed(&error))?;
+    let pin = Pin::read(&source.pin, &what, &source.module, &source.token).or_help(&help)?;
     let mut config = HsmConfig::new(
         &source.module,
         source.token.clone(),
@@ -259,5 +255,5 @@ async fn open_hsm(
     if let Some(expected) = expected {
         config = config.with_public_key(expected);
     }
-    HsmKey::open(config).await.map_err(|error| failed(&error))
+    HsmKey::open(config).await.or_help(&help)
 }

@@ -1,25 +1,19 @@
-//! The federation daemon, and what shows, measures and prepares it.
+//! The federation daemon, with the verbs that prepare, inspect, demonstrate and measure it.
 
-mod bench;
+mod args;
 mod checks;
-mod classic;
 mod cli;
-mod config_check;
-mod cures;
-mod demo;
-mod devnet;
-mod guard;
-mod init;
-mod issue;
+mod files;
+mod hints;
+mod key_checks;
+mod key_lock;
 mod keys;
+mod local;
 mod messenger;
 mod node;
-mod preflight;
-mod rehearse;
-mod reissuance;
-mod run;
+mod reissuing;
 mod runtime;
-mod status;
+mod verbs;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -32,24 +26,27 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::cli::{Cli, Command, LogFormat};
+use crate::{
+    args::LogFormat,
+    cli::{Cli, Command},
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli.command);
     let result = match &cli.command {
-        Command::Run(args) => run::run(args),
-        Command::Demo(args) => demo::run(args),
-        Command::Devnet(args) => devnet::run(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Init(args) => init::run(args),
-        Command::Config(args) => config_check::run(args),
-        Command::Rehearse(args) => rehearse::run(args),
-        Command::Preflight(args) => preflight::run(args),
-        Command::Status(args) => status::run(args),
-        Command::Guard(args) => guard::run(args),
-        Command::Issue(args) => issue::run(args),
-        Command::Reissuance(args) => reissuance::run(args),
+        Command::Run(args) => verbs::run::run(args),
+        Command::Demo(args) => verbs::demo::run(args),
+        Command::Devnet(args) => verbs::devnet::run(args),
+        Command::Bench(args) => verbs::bench::run(args),
+        Command::Init(args) => verbs::init::run(args),
+        Command::Config(args) => verbs::config::run(args),
+        Command::Rehearse(args) => verbs::rehearse::run(args),
+        Command::Preflight(args) => verbs::preflight::run(args),
+        Command::Status(args) => verbs::status::run(args),
+        Command::Guard(args) => verbs::guard::run(args),
+        Command::Issue(args) => verbs::issue::run(args),
+        Command::Reissuance(args) => verbs::reissuance::run(args),
         Command::KafkaClient(_) => Ok(federation_messenger_kafka::run_client()),
         Command::Help(args) => write_help(Cli::command(), &args.words),
         Command::Completions { shell } => Ok(write_completions(Cli::command(), *shell)),
@@ -61,22 +58,22 @@ fn main() -> ExitCode {
     })
 }
 
-/// The log goes to the standard error: a daemon tells what it does, a demo only what RUST_LOG asks.
+/// Starts the log on the standard error: from level info in a daemon, only as RUST_LOG selects elsewhere.
 fn start_log(command: &Command) {
-    let (told, format) = match command {
+    let (verbose, format) = match command {
         Command::Run(args) => (true, args.log_format),
         Command::KafkaClient(args) => (!args.quiet, args.log_format),
         _ => (false, LogFormat::Text),
     };
-    messenger::note_log(told, format);
-    let default = if told {
+    messenger::set_log(verbose, format);
+    let default = if verbose {
         LevelFilter::INFO
     } else {
         LevelFilter::OFF
     };
-    let asked = std::env::var("RUST_LOG").ok().map(|text| text.parse());
-    let wrong = matches!(asked, Some(Err(_)));
-    let filter = asked
+    let requested = std::env::var("RUST_LOG").ok().map(|text| text.parse());
+    let is_malformed = matches!(requested, Some(Err(_)));
+    let filter = requested
         .and_then(Result::ok)
         .unwrap_or_else(|| Targets::new().with_default(default));
     let lines = fmt::layer()
@@ -87,7 +84,7 @@ fn start_log(command: &Command) {
         LogFormat::Json => log.with(lines.json()).init(),
         LogFormat::Text => log.with(lines).init(),
     }
-    if wrong {
-        out::note("warning: RUST_LOG is not understood: write for example info,federation=debug");
+    if is_malformed {
+        out::note("warning: RUST_LOG is malformed: write for example info,federation=debug");
     }
 }

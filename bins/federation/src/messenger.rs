@@ -1,32 +1,36 @@
-//! The messenger that the configuration asks for.
+//! Starting the messenger of the configuration.
 
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_messenger::Messenger;
-use federation_messenger_kafka::{KafkaConfig, KafkaError, KafkaProcess};
+use federation_messenger_kafka::{KafkaConfig, KafkaProcess};
 use federation_messenger_zmq::{Endpoint, ZmqConfig, ZmqMessenger};
 use federation_operator::{
-    config::{Config, KafkaAccess, MessengerAccess, Problem, Setting},
+    config::{Config, ConfigProblem, KafkaAccess, MessengerAccess, Setting},
     status::MessengerReport,
 };
 use federation_roster::OperatorId;
 
-use crate::{cli::LogFormat, run::with_causes};
+use crate::args::LogFormat;
 
-/// What tells how the way to the others is.
+/// The help for a Kafka client that does not start.
+const CHECK_KAFKA: &str =
+    "check [kafka] in operator.toml; see `federation help the-messenger` for an example";
+
+/// Reports the state of the connections.
 pub(crate) type Reporter = Box<dyn Fn() -> MessengerReport + Send>;
 
-/// Starts it.
+/// Starts the messenger.
 pub(crate) async fn start(config: &Config) -> Result<Arc<dyn Messenger>, CliError> {
-    Ok(start_told(config).await?.0)
+    Ok(start_with_report(config).await?.0)
 }
 
-/// Starts it, with what tells of it.
-pub(crate) async fn start_told(
+/// Starts the messenger, and returns it with its reporter.
+pub(crate) async fn start_with_report(
     config: &Config,
 ) -> Result<(Arc<dyn Messenger>, Reporter), CliError> {
     match &config.messenger {
@@ -36,24 +40,19 @@ pub(crate) async fn start_told(
         } => {
             let messenger = ZmqMessenger::bind(zmq(config, listen, *per_address)?)
                 .await
-                .map_err(|error| {
-                    CliError::failure(
-                        with_causes(&error),
-                        "check `listen`, and whether another daemon has the port",
-                    )
-                })?;
+                .or_help("check `listen`, and whether another daemon uses the port")?;
             let messenger = Arc::new(messenger);
-            let told = messenger.clone();
-            Ok((messenger, Box::new(move || links(told.as_ref()))))
+            let reported = messenger.clone();
+            Ok((messenger, Box::new(move || links(reported.as_ref()))))
         }
         MessengerAccess::Kafka(access) => {
             let messenger = Arc::new(start_kafka(config, access).await?);
-            let told = messenger.clone();
-            Ok((messenger, Box::new(move || brokers(&told))))
+            let reported = messenger.clone();
+            Ok((messenger, Box::new(move || brokers(&reported))))
         }
         other => Err(CliError::failure(
-            format!("this program has no messenger for {other:?}"),
-            "choose zmq or kafka",
+            format!("unsupported messenger {other:?}"),
+            "set `messenger` to \"zmq\" or \"kafka\"",
         )),
     }
 }
@@ -93,8 +92,8 @@ fn brokers(messenger: &KafkaProcess) -> MessengerReport {
     }
 }
 
-/// Starts Kafka's client, in a process of its own: what brokers answer is read by C code, and the
-/// keys are in this process.
+/// Starts the Kafka client in its own process: C code parses the brokers' answers, and must not do so in
+/// the process that holds the keys.
 pub(crate) async fn start_kafka(
     config: &Config,
     access: &KafkaAccess,
@@ -103,14 +102,14 @@ pub(crate) async fn start_kafka(
     let (program, arguments) = kafka_client();
     KafkaProcess::start(kafka, program, arguments)
         .await
-        .map_err(kafka_failed)
+        .or_help(CHECK_KAFKA)
 }
 
-/// The program that is the process of a Kafka client, and its arguments.
+/// Returns the program to run as a Kafka client's process, and its arguments.
 pub(crate) fn kafka_client() -> (PathBuf, Vec<&'static str>) {
-    let (told, format) = LOG.get().copied().unwrap_or((false, LogFormat::Text));
+    let (verbose, format) = LOG.get().copied().unwrap_or((false, LogFormat::Text));
     let mut arguments = vec!["kafka-client"];
-    if !told {
+    if !verbose {
         arguments.push("--quiet");
     }
     if format == LogFormat::Json {
@@ -119,15 +118,15 @@ pub(crate) fn kafka_client() -> (PathBuf, Vec<&'static str>) {
     (this_program(), arguments)
 }
 
-/// How the log of this process is, for that of the client.
+/// The log settings of this process, which its Kafka client uses too.
 static LOG: OnceLock<(bool, LogFormat)> = OnceLock::new();
 
-/// Notes whether this process tells what it does, and how.
-pub(crate) fn note_log(told: bool, format: LogFormat) {
-    let _ = LOG.set((told, format));
+/// Stores the log settings of this process.
+pub(crate) fn set_log(verbose: bool, format: LogFormat) {
+    let _ = LOG.set((verbose, format));
 }
 
-/// The file of this program, also if a newer one has taken its place.
+/// Returns the file of this program, even if it has been replaced by a newer version.
 fn this_program() -> PathBuf {
     std::env::current_exe()
         .ok()
@@ -135,13 +134,13 @@ fn this_program() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
-/// Reads all settings as [`start`] does, and starts nothing: what is wrong with them.
-pub(crate) fn check(config: &Config) -> Vec<Problem> {
-    let wrong = |setting, error: &CliError| config.problem(setting, error.what(), error.cure());
+/// Checks all settings as [`start`] does, without starting anything, and returns the problems.
+pub(crate) fn check(config: &Config) -> Vec<ConfigProblem> {
+    let wrong = |setting, error: &CliError| config.problem(setting, error.what(), error.help());
     match &config.messenger {
         MessengerAccess::Zmq { listen, .. } => {
             let operators = config.federation.ids().filter_map(|id| {
-                let operator = config.federation.operator(id)?;
+                let operator = config.federation.member(id)?;
                 Some((Setting::Endpoint(id), operator.endpoint.as_str()))
             });
             std::iter::once((Setting::Listen, listen.as_str()))
@@ -149,7 +148,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
                 .filter_map(|(setting, text)| Some(wrong(setting, &endpoint(text).err()?)))
                 .collect()
         }
-        // What is wrong with a file of a secret is about that file.
+        // A problem with a secret's file names that file.
         MessengerAccess::Kafka(access) => match access.all_settings() {
             Err(report) => report.problems,
             Ok(_) => kafka(config, access)
@@ -163,18 +162,17 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, CliError> {
-    text.parse::<Endpoint>()
-        .map_err(|error| CliError::failure(error, "write host:port"))
+    text.parse::<Endpoint>().or_help("write it as host:port")
 }
 
 fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqConfig, CliError> {
-    // The place where the others hear this operator, too, if it is not plainly this process: should
-    // another daemon with the same keys answer there, this one hears it and stops (R24).
+    // This operator's own endpoint too, unless it is plainly this process: if another daemon with the
+    // same keys answers there, this one receives its messages and stops (R24).
     let is_peer = |id: &OperatorId, endpoint: &str| *id != config.me || endpoint != listen;
     let operators = config
         .federation
         .ids()
-        .filter_map(|id| Some((id, config.federation.operator(id)?)))
+        .filter_map(|id| Some((id, config.federation.member(id)?)))
         .filter(|(id, operator)| is_peer(id, &operator.endpoint))
         .map(|(id, operator)| Ok((id, endpoint(&operator.endpoint)?)))
         .collect::<Result<Vec<_>, CliError>>()?;
@@ -188,16 +186,14 @@ fn zmq(config: &Config, listen: &str, per_address: Option<u16>) -> Result<ZmqCon
 }
 
 fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError> {
-    let settings = access
-        .all_settings()
-        .map_err(|report| CliError::plain(report.to_string()))?;
+    let settings = access.all_settings().or_plain()?;
     let federation = &config.federation;
     let size = u8::try_from(federation.size()).unwrap_or(u8::MAX);
     let mut kafka = KafkaConfig::new(&access.brokers, federation.id(), size, config.me)
         .and_then(|kafka| kafka.with_settings(settings))
-        .map_err(kafka_failed)?;
+        .or_help(CHECK_KAFKA)?;
     if let Some(prefix) = &access.topic_prefix {
-        kafka = kafka.with_topic_prefix(prefix).map_err(kafka_failed)?;
+        kafka = kafka.with_topic_prefix(prefix).or_help(CHECK_KAFKA)?;
     }
     if let Some(replication) = access.replication {
         kafka = kafka.with_replication(replication);
@@ -206,15 +202,4 @@ fn kafka(config: &Config, access: &KafkaAccess) -> Result<KafkaConfig, CliError>
         kafka = kafka.with_retention(retention);
     }
     Ok(kafka)
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is what `map_err` hands over"
-)]
-fn kafka_failed(error: KafkaError) -> CliError {
-    CliError::failure(
-        with_causes(&error),
-        "check [kafka] in operator.toml; `federation help the-messenger` has an example",
-    )
 }

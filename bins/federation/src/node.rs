@@ -1,13 +1,11 @@
-//! The client of the own node.
+//! The client of the operator's node.
 
-use federation_cli::CliError;
+use federation_cli::{CliError, OrHelp};
 use federation_ocean_rpc::NodeClient;
 use federation_operator::config::Config;
 
-/// A client as the files say.
+/// Creates the client that the files configure.
 pub(crate) fn client(config: &Config) -> Result<NodeClient, CliError> {
-    let node = config
-        .node_config()
-        .map_err(|report| CliError::plain(report.to_string()))?;
-    NodeClient::new(node).map_err(|error| CliError::failure(error, "check `url` in [node]"))
+    let node = config.node_config().or_plain()?;
+    NodeClient::new(node).or_help("check `url` in [node]")
 }

@@ -1,4 +1,4 @@
-//! Operators and their Kafka brokers: what the brokers do ends no operator.
+//! Operators survive whatever their Kafka brokers do.
 
 #[path = "../../../crates/messenger-kafka/tests/it/stub.rs"]
 #[expect(dead_code, reason = "the tests of the messenger use more of it")]
@@ -23,7 +23,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_federation");
 /// How long anything may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Devnet nodes and the files of operators who talk by Kafka.
+/// Devnet nodes, and the files of operators that use Kafka.
 struct World {
     fed: PathBuf,
     nodes: Vec<DevNode>,
@@ -48,7 +48,7 @@ impl World {
         let password = folder.path().join("password");
         std::fs::write(&password, "password\n").expect("written");
         let node = std::fs::read_to_string(fed.join("operator-0/node/elements.conf"));
-        let node = node.expect("it is there");
+        let node = node.expect("it exists");
         let script = node
             .lines()
             .find_map(|line| line.strip_prefix("signblockscript="));
@@ -61,7 +61,7 @@ impl World {
                 .with_listen(port(1), port(2));
             nodes.push(DevNode::spawn(config).await.expect("a node"));
             let file = fed.join(format!("operator-{index}/operator.toml"));
-            let text = std::fs::read_to_string(&file).expect("it is there");
+            let text = std::fs::read_to_string(&file).expect("it exists");
             let lines = text.lines().filter(|line| !line.starts_with("messenger"));
             let text = lines.collect::<Vec<_>>().join("\n").replace(
                 "cookie = \"node/fedchain/.cookie\"",
@@ -90,7 +90,7 @@ impl World {
         Daemon::start(Command::new(PROGRAM).args(["run", "--config"]).arg(config))
     }
 
-    /// An operator of the older protocol, by its flags.
+    /// Starts an operator of the classic protocol, by its flags.
     fn start_classic(&self, index: usize, brokers: &str) -> Daemon {
         let operator = self.fed.join(format!("operator-{index}"));
         let node = self.nodes[index].rpc_url();
@@ -119,7 +119,7 @@ impl World {
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -153,7 +153,7 @@ impl Daemon {
     }
 
     fn assert_runs(&mut self) {
-        let ended = self.child.try_wait().expect("it can be asked");
+        let ended = self.child.try_wait().expect("its state is known");
         assert!(ended.is_none(), "{ended:?}: {}", self.log());
     }
 
@@ -164,10 +164,10 @@ impl Daemon {
         assert!(asked.expect("kill runs").success());
         let deadline = Instant::now() + PATIENCE;
         let ended = loop {
-            if let Some(ended) = self.child.try_wait().expect("it can be asked") {
+            if let Some(ended) = self.child.try_wait().expect("its state is known") {
                 break ended;
             }
-            assert!(Instant::now() < deadline, "it runs on: {}", self.log());
+            assert!(Instant::now() < deadline, "still running: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         assert!(ended.success(), "{ended}: {}", self.log());
@@ -176,12 +176,12 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // A test that failed leaves nothing running.
+        // A failed test leaves nothing running.
         let _ = self.child.kill();
     }
 }
 
-/// What brokers answer that librdkafka has to make sense of.
+/// Malformed answers of brokers that librdkafka has to parse.
 fn lies() -> [Faults; 3] {
     let named = |names| Faults {
         names,
@@ -195,7 +195,7 @@ fn lies() -> [Faults; 3] {
 }
 
 #[tokio::test]
-async fn a_broker_that_gives_topics_no_name_ends_no_operator() {
+async fn a_broker_that_omits_the_names_of_topics_does_not_end_an_operator() {
     for lie in lies() {
         let stub = Stub::start(lie).await;
         let world = World::new(5, &stub.address()).await;
@@ -222,7 +222,7 @@ async fn a_broker_that_gives_topics_no_name_ends_no_operator() {
 }
 
 #[tokio::test]
-async fn a_broker_that_ends_the_client_does_not_end_the_operator_of_the_older_protocol() {
+async fn a_broker_that_ends_the_client_does_not_end_an_operator_of_the_classic_protocol() {
     let stub = Stub::start(lies()[0]).await;
     let world = World::new(5, &stub.address()).await;
     let mut operator = world.start_classic(0, &stub.address());
@@ -236,13 +236,13 @@ async fn a_broker_that_ends_the_client_does_not_end_the_operator_of_the_older_pr
     operator.stop().await;
 }
 
-/// Storage of tansu that is gone when the broker ends.
+/// Tansu's storage in memory, lost when the broker ends.
 const IN_MEMORY: &str = "memory://tansu/";
 
-/// Storage of tansu in its folder, which outlasts it.
+/// Tansu's storage in its folder, kept when the broker ends.
 const ON_DISK: &str = "sqlite://tansu.db";
 
-/// A broker of the program that `TANSU` names.
+/// A broker of the program named by `TANSU`.
 struct Broker {
     child: Child,
     log: PathBuf,
@@ -255,7 +255,7 @@ impl Broker {
             .create(true)
             .append(true)
             .open(&log);
-        let file = file.expect("made");
+        let file = file.expect("created");
         let child = Command::new(std::env::var_os("TANSU").expect("TANSU names the program"))
             .arg("broker")
             .args(["--cluster-id", "federation"])
@@ -290,31 +290,31 @@ impl Drop for Broker {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TANSU, a broker's program"]
-async fn five_operators_live_through_twenty_restarts_of_a_broker_that_forgets() {
+async fn five_operators_survive_twenty_restarts_of_a_broker_that_forgets() {
     println!("{}", live_through_restarts(|_| IN_MEMORY).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TANSU, a broker's program"]
-async fn five_operators_live_through_twenty_restarts_of_a_broker_that_remembers() {
+async fn five_operators_survive_twenty_restarts_of_a_broker_that_remembers() {
     println!("{}", live_through_restarts(|_| ON_DISK).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TANSU, a broker's program"]
-async fn five_operators_live_through_twenty_restarts_of_a_broker_that_forgets_now_and_then() {
-    let told =
+async fn five_operators_survive_twenty_restarts_of_a_broker_that_sometimes_forgets() {
+    let info =
         live_through_restarts(|restart| if restart % 2 == 0 { ON_DISK } else { IN_MEMORY }).await;
-    println!("{told}");
+    println!("{info}");
 }
 
-/// The end of a log.
+/// Returns the end of a log.
 fn last_lines(log: &str) -> String {
     let lines: Vec<_> = log.lines().rev().take(20).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
-/// Twenty restarts, each with the storage that is chosen for it, and a block after each; the figures.
+/// Restarts a broker twenty times, each time with the given storage, expects a block after each restart, and returns the figures.
 async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) -> String {
     let port = free_ports(1).expect("a port").start;
     let folder = tempfile::tempdir().expect("a folder");
@@ -333,7 +333,7 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) -> String 
         let restarted = Instant::now();
         broker = Broker::start(port, folder.path(), storage(restart));
         while world.height() == height {
-            // This broker may go on without its storage when that has panicked, and answer nothing.
+            // This broker may keep running after its storage has panicked, without answering.
             if broker.log().matches("panicked at").count() > panicked {
                 panicked += 1;
                 drop(broker);
@@ -343,11 +343,11 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) -> String 
                 operator.assert_runs();
             }
             if restarted.elapsed() > PATIENCE {
-                let mut said = format!("broker: {}\n", last_lines(&broker.log()));
+                let mut printed = format!("broker: {}\n", last_lines(&broker.log()));
                 for operator in &operators {
-                    said += &format!("operator: {}\n", last_lines(&operator.log()));
+                    printed += &format!("operator: {}\n", last_lines(&operator.log()));
                 }
-                panic!("no block after restart {restart}; {said}");
+                panic!("no block after restart {restart}; {printed}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -358,7 +358,7 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) -> String 
         .map(|operator| operator.log().matches("the Kafka client ended").count())
         .sum();
     waits.sort();
-    let told = format!(
+    let info = format!(
         "clients that ended in twenty restarts: {ended}; brokers that panicked besides: {panicked}; to the next block: median {:?}, longest {:?}",
         waits[waits.len() / 2],
         waits[waits.len() - 1]
@@ -366,5 +366,5 @@ async fn live_through_restarts(storage: impl Fn(u32) -> &'static str) -> String 
     for operator in operators {
         operator.stop().await;
     }
-    told
+    info
 }

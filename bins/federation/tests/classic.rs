@@ -1,4 +1,4 @@
-//! The protocol of the Python federation at the command line, and the change from it.
+//! The classic protocol at the command line, and the switch from it to `agreed`.
 
 use std::{
     io::{BufRead, BufReader},
@@ -29,7 +29,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Stopped when dropped, so that a failing test leaves no daemon.
+/// Killed when dropped, so that a failing test leaves no daemon.
 struct Daemon(Child);
 
 impl Drop for Daemon {
@@ -45,7 +45,7 @@ impl Daemon {
         Self(child.expect("it starts"))
     }
 
-    /// Asks it to stop; its exit code.
+    /// Stops it gracefully, and returns its exit code.
     fn terminate(mut self) -> Option<i32> {
         let asked = Command::new("kill").arg(self.0.id().to_string()).status();
         assert!(asked.expect("kill runs").success());
@@ -69,7 +69,7 @@ const BASE: [&str; 9] = [
 ];
 
 #[test]
-fn what_the_old_flags_cannot_be_used_for_is_said() {
+fn unsupported_uses_of_the_old_flags_are_refused() {
     let cases: [(&[&str], &str); 10] = [
         (&["--config", "operator.toml"], "cannot be used with"),
         (&["--operator", "alpha"], "cannot be used with"),
@@ -113,8 +113,8 @@ const OPERATORS: u16 = 3;
 /// The first height of `agreed`.
 const CHANGE: u32 = 4;
 
-/// A federation of three as `init` writes it, its devnet nodes with the block keys, and the first
-/// of its ports.
+/// Creates a federation of three with `init`, and its devnet nodes with the block keys in their wallets;
+/// also returns the first port.
 async fn three(folder: &Path, interval: &str) -> (Vec<DevNode>, MultisigScript, u16) {
     let fed = folder.join("fed");
     let first_port = free_ports(9).expect("ports").start;
@@ -126,14 +126,15 @@ async fn three(folder: &Path, interval: &str) -> (Vec<DevNode>, MultisigScript, 
         "3",
         "--interval",
         interval,
-        // The old protocol knows of no sweep.
+        // The classic protocol does not support sweeps.
         "--coins-to",
         "anyone",
         "--first-port",
         &first_port.to_string(),
     ]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
+    let conf =
+        std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("it exists");
     let script = conf
         .lines()
         .find_map(|line| line.strip_prefix("signblockscript="))
@@ -223,10 +224,10 @@ async fn the_old_flags_run_an_operator_in_either_spelling() {
     }
 }
 
-/// Makes the files that `init` wrote those of operators who change at [`CHANGE`].
+/// Changes the files that `init` wrote for a switch at [`CHANGE`].
 fn configs_until(fed: &Path, node: &DevNode) -> Vec<String> {
     let public = fed.join("federation.toml");
-    let text = std::fs::read_to_string(&public).expect("there");
+    let text = std::fs::read_to_string(&public).expect("it exists");
     let genesis = node.genesis_hash();
     let head = format!("protocol = {{ classic_until = {CHANGE} }}\nchain =");
     let text = text.replacen("chain =", &head, 1);
@@ -247,41 +248,41 @@ fn configs_until(fed: &Path, node: &DevNode) -> Vec<String> {
         .collect()
 }
 
-/// The file's text with one piece of it changed.
+/// Replaces a part of a file's text.
 fn change(path: &Path, from: &str, to: &str) {
-    let text = std::fs::read_to_string(path).expect("there");
+    let text = std::fs::read_to_string(path).expect("it exists");
     assert!(text.contains(from), "`{from}` is in {text}");
     std::fs::write(path, text.replace(from, to)).expect("written");
 }
 
-/// Runs an operator until it has said this, or has ended; all that it said, and how it ended if it did.
-fn said_until(args: &[&str], word: &str) -> (String, Option<i32>) {
+/// Runs an operator until its log contains a word or it has ended; returns the log, and the exit code if it ended.
+fn run_until(args: &[&str], word: &str) -> (String, Option<i32>) {
     let mut child = command(args).stderr(Stdio::piped()).spawn().expect("runs");
     let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     let mut daemon = Daemon(child);
-    let mut said = String::new();
+    let mut printed = String::new();
     for line in lines.map_while(Result::ok) {
-        said = format!("{said}{line}\n");
+        printed = format!("{printed}{line}\n");
         if line.contains(word) {
-            return (said, None);
+            return (printed, None);
         }
     }
     let ended = daemon.0.wait().expect("it ends").code();
-    (said, ended)
+    (printed, ended)
 }
 
-/// A node that tells this of its chain.
+/// A proxy that falsifies what a node reports of its chain.
 struct Tells {
     epoch_length: Option<u32>,
-    /// Whether block makers can still begin dynafed.
+    /// Whether dynafed can still activate.
     dynafed: bool,
 }
 
 impl Middleman for Tells {
     fn answer(&self, method: &str, _: &Value) -> Option<Result<Value, Fault>> {
-        let told = json!({ "active": false, "bip9": { "status": "started" } });
+        let info = json!({ "active": false, "bip9": { "status": "started" } });
         (self.dynafed && method == "getdeploymentinfo")
-            .then(|| Ok(json!({ "deployments": { "dynafed": told } })))
+            .then(|| Ok(json!({ "deployments": { "dynafed": info } })))
     }
 
     fn alter(&self, method: &str, _: &Value, result: &Value) -> Option<Value> {
@@ -294,7 +295,7 @@ impl Middleman for Tells {
     }
 }
 
-/// An operator of the old flags alone before this node.
+/// The flags of an operator with only the old flags and this node.
 fn by_flags(url: &str, folder: &Path, key: &Path) -> Vec<String> {
     let port = url.rsplit(':').next().expect("a port");
     let (store, key) = (folder.join("store"), key.to_owned());
@@ -312,7 +313,7 @@ fn by_flags(url: &str, folder: &Path, key: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chain_that_changes_who_signs_or_its_form_is_refused_as_by_agreed() {
+async fn a_chain_that_can_change_its_signers_or_format_is_refused_as_by_agreed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (nodes, script, _) = three(folder.path(), "1s").await;
     let fed = folder.path().join("fed");
@@ -323,12 +324,12 @@ async fn a_chain_that_changes_who_signs_or_its_form_is_refused_as_by_agreed() {
         flags
     };
     let refused = |args: &[&str], part: &str| {
-        let (said, ended) = said_until(args, "signed");
-        assert_eq!(ended, Some(1), "{said}");
-        assert!(said.contains(part), "{said}");
+        let (printed, ended) = run_until(args, "signed");
+        assert_eq!(ended, Some(1), "{printed}");
+        assert!(printed.contains(part), "{printed}");
     };
-    let before = async |node: &DevNode, told: Tells| {
-        let proxy = Proxy::spawn(&node.rpc_url(), Arc::new(told)).await;
+    let before = async |node: &DevNode, info: Tells| {
+        let proxy = Proxy::spawn(&node.rpc_url(), Arc::new(info)).await;
         proxy.expect("a port")
     };
     let short = |length| Tells {
@@ -339,7 +340,7 @@ async fn a_chain_that_changes_who_signs_or_its_form_is_refused_as_by_agreed() {
     let by_flags = flags(&proxy.url(), &script);
     let by_flags: Vec<_> = by_flags.iter().map(String::as_str).collect();
     refused(&by_flags, "epochs of 4 blocks");
-    // The same by the files, below the height of the change.
+    // The same with configuration files, below the height of the switch.
     let configs = configs_until(&fed, &nodes[0]);
     change(Path::new(&configs[0]), &nodes[0].rpc_url(), &proxy.url());
     refused(&["run", "--config", &configs[0]], "epochs of 4 blocks");
@@ -351,18 +352,18 @@ async fn a_chain_that_changes_who_signs_or_its_form_is_refused_as_by_agreed() {
 
     let elements = DevNodeConfig::new(Dialect::Elements, script.clone());
     let elements = DevNode::spawn(elements).await.expect("a node");
-    let told = Tells {
+    let info = Tells {
         epoch_length: None,
         dynafed: true,
     };
-    let proxy = before(&elements, told).await;
+    let proxy = before(&elements, info).await;
     let by_flags = flags(&proxy.url(), &script);
     let by_flags: Vec<_> = by_flags.iter().map(String::as_str).collect();
     refused(&by_flags, "dynafed can begin on it later");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_can_take_the_money_is_said_as_by_agreed() {
+async fn warnings_about_the_money_are_those_of_agreed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (nodes, script, _) = three(folder.path(), "1s").await;
     let fed = folder.path().join("fed");
@@ -371,16 +372,16 @@ async fn who_can_take_the_money_is_said_as_by_agreed() {
     flags.extend(["--signblockscript".to_owned(), script.to_hex()]);
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     let warning = "anyone can take coins of the genesis block";
-    let (said, ended) = said_until(&flags, warning);
-    assert_eq!(ended, None, "{said}");
+    let (printed, ended) = run_until(&flags, warning);
+    assert_eq!(ended, None, "{printed}");
     let configs = configs_until(&fed, &nodes[0]);
-    let (said, ended) = said_until(&["run", "--config", &configs[0]], warning);
-    assert_eq!(ended, None, "{said}");
-    assert!(!said.contains("changing to `agreed`"), "{said}");
+    let (printed, ended) = run_until(&["run", "--config", &configs[0]], warning);
+    assert_eq!(ended, None, "{printed}");
+    assert!(!printed.contains("switching to `agreed`"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_processes_change_to_agreed_without_a_stop_and_restart_after_it() {
+async fn three_processes_switch_to_agreed_without_a_stop_and_restart_after_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let (nodes, _, _) = three(folder.path(), "1s").await;
     let fed = folder.path().join("fed");
@@ -397,7 +398,7 @@ async fn three_processes_change_to_agreed_without_a_stop_and_restart_after_it() 
     }
     for index in 0..OPERATORS {
         let guard = fed.join(format!("operator-{index}/store/classic.guard"));
-        let guard = std::fs::read_to_string(guard).expect("there");
+        let guard = std::fs::read_to_string(guard).expect("it exists");
         assert!(
             guard.contains(&format!("\"agreed_from\":{CHANGE}")),
             "{guard}"

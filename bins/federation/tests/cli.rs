@@ -1,4 +1,4 @@
-//! The program as people and scripts meet it.
+//! The program as people and scripts use it.
 
 use std::{
     path::Path,
@@ -140,7 +140,7 @@ fn flags_of_the_python_program_that_do_not_belong_together_are_wrong_usage() {
 }
 
 #[test]
-fn completions_and_manual_pages_come_from_the_same_words() {
+fn completions_and_manual_pages_are_generated() {
     assert!(stdout(&federation(&["completions", "bash"])).contains("federation"));
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_str().expect("text");
@@ -188,12 +188,12 @@ fn a_demo_prints_a_line_of_json_for_each_block_and_a_summary() {
 }
 
 #[test]
-fn a_plain_demo_shows_a_crash_and_a_comeback_in_every_dialect() {
+fn a_plain_demo_shows_a_crash_and_a_recovery_in_every_dialect() {
     for dialect in ["elements", "dynafed", "ocean"] {
         let args = [
             "demo",
             "--plain",
-            // As few as can spare one: the machine may be busy with other things.
+            // The fewest that can spare one: the machine may be busy.
             "--operators",
             "3",
             "--blocks",
@@ -206,7 +206,7 @@ fn a_plain_demo_shows_a_crash_and_a_comeback_in_every_dialect() {
         let output = federation(&args);
         let text = stdout(&output);
         assert!(output.status.success(), "{text}{}", stderr(&output));
-        for part in ["was killed", "is back", "one chain on all nodes"] {
+        for part in ["was killed", "is running again", "one chain on all nodes"] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -232,7 +232,7 @@ fn a_bench_reports_percentiles() {
 }
 
 #[test]
-fn what_init_writes_passes_the_check_and_a_broken_file_is_reported_whole() {
+fn files_of_init_pass_the_check_and_every_error_of_a_broken_file_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let fed = folder.path().join("fed");
     init(&fed);
@@ -245,7 +245,7 @@ fn what_init_writes_passes_the_check_and_a_broken_file_is_reported_whole() {
     ];
     let fine = federation(&check);
     assert!(
-        fine.status.success() && stdout(&fine).contains("is fine"),
+        fine.status.success() && stdout(&fine).contains("no errors"),
         "{}",
         stdout(&fine)
     );
@@ -257,9 +257,9 @@ fn what_init_writes_passes_the_check_and_a_broken_file_is_reported_whole() {
     );
 
     let public = fed.join("federation.toml");
-    let text = std::fs::read_to_string(&public).expect("there");
+    let text = std::fs::read_to_string(&public).expect("it exists");
     std::fs::write(&public, text.replace("threshold = 2", "threshold = 1")).expect("written");
-    let text = std::fs::read_to_string(&operator).expect("there");
+    let text = std::fs::read_to_string(&operator).expect("it exists");
     std::fs::write(&operator, text.replace("store =", "stores =")).expect("written");
     let broken = federation(&check);
     assert_eq!(broken.status.code(), Some(1));
@@ -279,7 +279,7 @@ fn what_init_writes_passes_the_check_and_a_broken_file_is_reported_whole() {
     assert!(report["problems"].as_array().expect("a list").len() >= 2);
 }
 
-/// Writes a federation of three; the first of its nine ports.
+/// Writes the files of a federation of three, and returns the first of its nine ports.
 fn init(fed: &Path) -> u16 {
     let out = fed.to_str().expect("text");
     let first_port = free_ports(9).expect("ports").start;
@@ -300,17 +300,17 @@ fn init(fed: &Path) -> u16 {
 }
 
 #[test]
-fn init_writes_a_federation_of_every_dialect_and_refuses_what_is_none() {
+fn init_writes_a_federation_of_every_dialect_and_refuses_invalid_ones() {
     for dialect in ["elements", "dynafed", "ocean"] {
         let folder = tempfile::tempdir().expect("a folder");
         let out = folder.path().join("fed");
         let out = out.to_str().expect("text");
         let made = federation(&["init", "--out", out, "--dialect", dialect]);
         assert!(made.status.success(), "{}", stderr(&made));
-        let said = stdout(&made);
+        let printed = stdout(&made);
         let whose =
             "the 21 million coins go to 3 of the 5 block keys, the fees to 3 of the 5 block keys";
-        assert!(said.contains(whose), "{said}");
+        assert!(printed.contains(whose), "{printed}");
         let config = format!("{out}/operator-4/operator.toml");
         let check = federation(&["config", "check", "--config", &config]);
         assert!(check.status.success(), "{}", stdout(&check));
@@ -319,9 +319,9 @@ fn init_writes_a_federation_of_every_dialect_and_refuses_what_is_none() {
     let out = folder.path().join("fed");
     let free = ["--coins-to", "anyone", "--fees-to", "anyone", "--out"];
     let made = federation(&[&["init"], &free[..], &[out.to_str().expect("text")]].concat());
-    let said = stderr(&made);
-    assert!(said.contains("can take all coins"), "{said}");
-    assert!(said.contains("can take the fees"), "{said}");
+    let printed = stderr(&made);
+    assert!(printed.contains("can take all coins"), "{printed}");
+    assert!(printed.contains("can take the fees"), "{printed}");
     for wrong in [
         ["--coins-to", "51"],
         ["--fees-to", "51"],
@@ -341,7 +341,7 @@ fn init_writes_a_federation_of_every_dialect_and_refuses_what_is_none() {
     }
 }
 
-/// Asks a process to stop and waits; how long it took, and how it ended.
+/// Stops a process gracefully, and returns how long that took and the exit code.
 fn terminate(mut child: Child) -> (Duration, Option<i32>) {
     let begun = Instant::now();
     let asked = Command::new("kill").arg(child.id().to_string()).status();
@@ -351,7 +351,7 @@ fn terminate(mut child: Child) -> (Duration, Option<i32>) {
 }
 
 #[test]
-fn run_waits_for_a_node_that_is_away_and_stops_when_asked() {
+fn run_waits_for_an_unreachable_node_and_stops_on_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let fed = folder.path().join("fed");
     init(&fed);
@@ -366,7 +366,7 @@ fn run_waits_for_a_node_that_is_away_and_stops_when_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_processes_make_blocks_and_stop_when_asked() {
+async fn three_processes_make_blocks_and_stop_on_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let fed = folder.path().join("fed");
     let first_port = init(&fed);
@@ -389,7 +389,7 @@ async fn three_processes_make_blocks_and_stop_when_asked() {
         .map(|index| {
             let folder = fed.join(format!("operator-{index}"));
             let config = folder.join("operator.toml");
-            let text = std::fs::read_to_string(&config).expect("there");
+            let text = std::fs::read_to_string(&config).expect("it exists");
             let cookie = "cookie = \"node/fedchain/.cookie\"";
             assert!(text.contains(cookie), "{text}");
             let user = format!(
@@ -414,9 +414,10 @@ async fn three_processes_make_blocks_and_stop_when_asked() {
     }
 }
 
-/// The script of the federation that `init` wrote, as the node's configuration has it.
+/// Returns the federation's script from the node configuration that `init` wrote.
 fn script_of(fed: &Path) -> MultisigScript {
-    let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
+    let conf =
+        std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("it exists");
     let hex = conf
         .lines()
         .find_map(|line| line.strip_prefix("signblockscript="))

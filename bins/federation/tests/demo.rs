@@ -1,4 +1,4 @@
-//! The demo: of reissuance, on a terminal and without one, and over brokers of others.
+//! The demo: with reissuances, on a terminal and without one, and with external brokers.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,18 +15,18 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&shown).into_owned()
 }
 
-/// The points that an audit found paid, if it found nothing else.
+/// Returns the number of reissuances that the audit found; fails if it found a difference.
 fn paid(text: &str) -> Option<u32> {
     let (_, audit) = text.split_once("audit: ")?;
-    let (paid, rest) = audit.split_once(" points paid as scheduled, ")?;
-    assert!(rest.contains(" owed, 0 differences"), "{rest}");
+    let (paid, rest) = audit.split_once(" reissuances as scheduled, ")?;
+    assert!(rest.contains(" due, 0 differences"), "{rest}");
     paid.parse().ok()
 }
 
 #[test]
-fn the_live_view_pays_at_the_points_of_its_schedule() {
+fn the_live_view_reissues_by_its_schedule() {
     let program = env!("CARGO_BIN_EXE_federation");
-    // `script` (of Debian's bsdutils, which is always there) gives it a terminal.
+    // `script` (of Debian's bsdutils, which is always installed) provides a terminal.
     let command = format!("stty cols 100 rows 40; exec '{program}' demo {REISSUING}");
     let output = Command::new("script")
         .args(["-qec", &command, "/dev/null"])
@@ -42,7 +42,7 @@ fn the_live_view_pays_at_the_points_of_its_schedule() {
 }
 
 #[test]
-fn a_plain_demo_pays_at_the_points_of_its_schedule() {
+fn a_plain_demo_reissues_by_its_schedule() {
     let output = Command::new(env!("CARGO_BIN_EXE_federation"))
         .args(["demo", "--plain"])
         .args(REISSUING.split(' '))
@@ -52,14 +52,14 @@ fn a_plain_demo_pays_at_the_points_of_its_schedule() {
     let text = text(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(paid(&text).expect("an audit") >= 2, "{text}");
-    for part in ["epsilon is back", "reissued", "was killed"] {
+    for part in ["epsilon is running again", "reissued", "was killed"] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
 
-/// The processes of Kafka clients that a program has started, and that run.
+/// Returns the running Kafka client processes that a program has started.
 fn clients_of(parent: u32) -> Vec<PathBuf> {
-    let processes = std::fs::read_dir("/proc").expect("there");
+    let processes = std::fs::read_dir("/proc").expect("it exists");
     processes
         .filter_map(|process| Some(process.ok()?.path()))
         .filter(|process| is_client(process) && parent_of(process) == Some(parent))
@@ -79,7 +79,7 @@ fn parent_of(process: &Path) -> Option<u32> {
     rest.split(' ').nth(1)?.parse().ok()
 }
 
-/// Whether librdkafka runs in a process itself, as its threads tell.
+/// Whether librdkafka runs inside a process, according to the process's threads.
 fn has_client_inside(process: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
     threads.filter_map(Result::ok).any(|thread| {
@@ -91,14 +91,14 @@ fn has_client_inside(process: u32) -> bool {
 fn wait_until(what: &str, is: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(300);
     while !is() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn what_brokers_of_others_answer_is_read_outside_of_demo_and_bench() {
-    // They have no topics, so no block comes; the clients are there all the same.
+fn answers_of_external_brokers_are_parsed_outside_of_demo_and_bench() {
+    // Without topics there are no blocks, but the clients start anyway.
     let brokers = MockBrokers::start(1).expect("ports");
     let brokers = brokers.brokers().expect("they run").join(",");
     for verb in [&["demo", "--plain"][..], &["bench"]] {

@@ -1,4 +1,4 @@
-//! The nodes of `federation devnet`: those of operators as `init` writes them, and one alone.
+//! The nodes of `federation devnet`: those of operators created by `init`, and a standalone one.
 
 use std::{
     io::{BufRead, BufReader},
@@ -27,10 +27,10 @@ impl Running {
         Self(command.spawn().expect("it starts"))
     }
 
-    /// The next lines of JSON that it says.
-    fn said(&mut self, lines: usize) -> Vec<Value> {
-        let said = BufReader::new(self.0.stdout.as_mut().expect("piped"));
-        let lines = said.lines().take(lines);
+    /// Reads the next lines of JSON from its output.
+    fn read_lines(&mut self, lines: usize) -> Vec<Value> {
+        let printed = BufReader::new(self.0.stdout.as_mut().expect("piped"));
+        let lines = printed.lines().take(lines);
         let parse = |line: String| serde_json::from_str(&line).expect("json");
         lines.map(|line| parse(line.expect("text"))).collect()
     }
@@ -45,15 +45,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended.
+        // It may already have ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn client(told: &Value) -> NodeClient {
-    let url = told["url"].as_str().expect("a url");
-    let cookie = told["cookie"].as_str().expect("a cookie");
+fn client(info: &Value) -> NodeClient {
+    let url = info["url"].as_str().expect("a url");
+    let cookie = info["cookie"].as_str().expect("a cookie");
     let config = NodeConfig::new(url).with_auth(Auth::Cookie(cookie.into()));
     NodeClient::new(config).expect("a client")
 }
@@ -71,7 +71,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_of_init_make_blocks_on_their_devnet_nodes_and_go_on_after_a_restart() {
+async fn operators_of_init_make_blocks_on_their_devnet_nodes_and_continue_after_a_restart() {
     for dialect in ["elements", "dynafed", "ocean"] {
         let folder = tempfile::tempdir().expect("a folder");
         let fed = folder.path().join("fed");
@@ -96,49 +96,53 @@ async fn operators_of_init_make_blocks_on_their_devnet_nodes_and_go_on_after_a_r
         let mut height = 0;
         for _ in 0..2 {
             let mut nodes = Running::start(&[&["devnet", "--json"], &files[..]].concat());
-            let told = nodes.said(3);
-            assert_eq!(told[2]["operator"], "operator-2");
-            assert!(told[0]["height"].as_u64() >= Some(height), "{told:?}");
+            let info = nodes.read_lines(3);
+            assert_eq!(info[2]["operator"], "operator-2");
+            assert!(info[0]["height"].as_u64() >= Some(height), "{info:?}");
             // Two of three sign.
             let operators: Vec<_> = files[..2]
                 .iter()
                 .map(|file| Running::start(&["run", "--config", file]))
                 .collect();
-            // The node whose operator does not run gets the blocks from the others.
+            // The node without a running operator receives the blocks from the others.
             height += 3;
-            wait_for_height(&client(&told[2]), u32::try_from(height).expect("low")).await;
+            wait_for_height(
+                &client(&info[2]),
+                u32::try_from(height).expect("a small number"),
+            )
+            .await;
             for operator in operators {
                 assert_eq!(operator.terminate(), Some(0));
             }
             assert_eq!(nodes.terminate(), Some(0));
-            let cookie = told[0]["cookie"].as_str().expect("a path");
+            let cookie = info[0]["cookie"].as_str().expect("a path");
             assert!(!Path::new(cookie).exists());
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_alone_makes_its_own_blocks_and_keeps_them_where_it_is_told() {
+async fn a_standalone_node_makes_its_own_blocks_and_keeps_them_in_the_given_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let args = ["devnet", "--json", "--interval", "100ms", "--folder"];
     let args = [&args[..], &[text(folder.path())]].concat();
     let mut node = Running::start(&args);
-    let told = node.said(1).remove(0);
-    wait_for_height(&client(&told), 3).await;
+    let info = node.read_lines(1).remove(0);
+    wait_for_height(&client(&info), 3).await;
     assert_eq!(node.terminate(), Some(0));
 
     let mut again = Running::start(&args);
-    let again_told = again.said(1).remove(0);
-    assert_eq!(told["genesis"], again_told["genesis"]);
-    let height = again_told["height"].as_u64().expect("a height");
-    assert!(height >= 3, "{again_told}");
-    let next = u32::try_from(height).expect("low") + 1;
-    wait_for_height(&client(&again_told), next).await;
+    let again_info = again.read_lines(1).remove(0);
+    assert_eq!(info["genesis"], again_info["genesis"]);
+    let height = again_info["height"].as_u64().expect("a height");
+    assert!(height >= 3, "{again_info}");
+    let next = u32::try_from(height).expect("a small number") + 1;
+    wait_for_height(&client(&again_info), next).await;
     assert_eq!(again.terminate(), Some(0));
 }
 
 #[test]
-fn a_node_of_another_chain_than_its_operator_is_refused() {
+fn a_node_on_another_chain_than_its_operator_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let fed = folder.path().join("fed");
     let made = Command::new(PROGRAM)
@@ -146,7 +150,7 @@ fn a_node_of_another_chain_than_its_operator_is_refused() {
         .output();
     assert!(made.expect("it runs").status.success());
     let conf = fed.join("operator-0/node/elements.conf");
-    let settings = std::fs::read_to_string(&conf).expect("there");
+    let settings = std::fs::read_to_string(&conf).expect("it exists");
     let other = settings.replace("initialfreecoins=21", "initialfreecoins=20");
     std::fs::write(&conf, other).expect("written");
     let operator = fed.join("operator-0/operator.toml");
@@ -155,6 +159,6 @@ fn a_node_of_another_chain_than_its_operator_is_refused() {
         .output();
     let output = output.expect("it runs");
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("it makes the genesis"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains("its genesis block is"), "{printed}");
 }

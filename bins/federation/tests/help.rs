@@ -1,4 +1,4 @@
-//! What errors and help name is there on a machine that has the programs and nothing else.
+//! Everything that errors and help refer to exists on a machine that has only the programs.
 
 use std::{
     collections::BTreeSet,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-/// The sources of all programs and libraries.
+/// Returns the sources of all programs and libraries.
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut found = Vec::new();
@@ -32,7 +32,7 @@ fn read_all(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
 }
 
 #[test]
-fn no_message_sends_its_reader_to_a_file_of_the_repository() {
+fn no_message_refers_to_a_file_of_the_repository() {
     for (path, text) in sources() {
         for line in text.lines().map(str::trim_start) {
             let is_said = !line.starts_with("//") && !line.contains("include_str!");
@@ -46,7 +46,7 @@ fn no_message_sends_its_reader_to_a_file_of_the_repository() {
 }
 
 #[test]
-fn each_chapter_that_a_message_names_is_there() {
+fn every_chapter_that_a_message_names_exists() {
     let mut topics = BTreeSet::new();
     for (_, text) in sources() {
         for program in ["federation help ", "multisig help "] {
@@ -71,7 +71,7 @@ fn each_chapter_that_a_message_names_is_there() {
 }
 
 #[test]
-fn help_lists_verbs_and_topics_and_refuses_what_is_neither() {
+fn help_lists_verbs_and_topics_and_refuses_unknown_ones() {
     let help = |words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_federation"));
         command.arg("help").args(words).output().expect("it runs")

@@ -1,5 +1,5 @@
-//! Operators as processes, with keys of every kind: in hardware modules, in keystores, in files.
-//! And no key is used by two daemons at once.
+//! Operators as processes, with keys of every kind: in hardware modules, in keystores, in files. No key
+//! is used by two daemons at once.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const OPERATORS: usize = 5;
 const THRESHOLD: u8 = 4;
 
-/// How many tokens were made.
+/// The number of tokens created.
 static TOKENS: AtomicU32 = AtomicU32::new(0);
 
 /// A federation's files and nodes.
@@ -42,27 +42,27 @@ struct World {
     _folder: tempfile::TempDir,
 }
 
-/// An operator's node, and how it is reached.
+/// An operator's node, and a client of it.
 struct Node {
     client: NodeClient,
     _running: Running,
 }
 
-/// What runs until it is dropped.
+/// A node that runs until dropped.
 enum Running {
     Devnet { _node: DevNode },
     Process { _node: Box<NodeProcess> },
 }
 
-/// What the nodes are.
+/// The kind of nodes.
 enum Nodes {
     /// Devnet nodes in this process.
     Devnet,
-    /// Real ones, of the program that the variable names.
+    /// Real nodes of the program named by the variable.
     Real(&'static str),
 }
 
-/// Where an operator's block key is to be: its public half, and the lines for `operator.toml`.
+/// An operator's block key: its public key, and its lines for `operator.toml`.
 struct BlockKey {
     public_key: PublicKey,
     lines: String,
@@ -75,11 +75,11 @@ fn write_secret(path: &Path, text: &str) {
         .mode(0o600)
         .open(path)
         .and_then(|mut file| writeln!(file, "{text}"))
-        .expect("a file of our own");
+        .expect("a file");
 }
 
 fn change(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).expect("there");
+    let text = fs::read_to_string(path).expect("it exists");
     assert!(text.contains(from), "`{from}` is in {text}");
     fs::write(path, text.replace(from, to)).expect("written");
 }
@@ -90,7 +90,7 @@ fn block_key(index: usize, own: &Path) -> BlockKey {
     match index {
         0..=2 => {
             let module = softhsm();
-            // One module holds the tokens of several federations in turn.
+            // One module holds the tokens of several federations, one after the other.
             let number = TOKENS.fetch_add(1, Ordering::Relaxed);
             let token = format!("operator-{index}-{number}");
             make_token(&module, &token);
@@ -98,7 +98,7 @@ fn block_key(index: usize, own: &Path) -> BlockKey {
             let key = generate_key(&module, &selector, &pin(USER_PIN), "block").expect("a key");
             write_secret(&own.join("pin"), USER_PIN);
             BlockKey {
-                public_key: key.public_key.expect("a key of ours"),
+                public_key: key.public_key.expect("a public key"),
                 lines: format!(
                     "[keys.block]\nkind = \"hsm\"\nmodule = \"{}\"\ntoken = \"label:{token}\"\n\
                      key = \"label:block\"\npin = \"file:pin\"\n",
@@ -107,7 +107,7 @@ fn block_key(index: usize, own: &Path) -> BlockKey {
             }
         }
         3 => {
-            fs::remove_file(&file).expect("the plain key goes");
+            fs::remove_file(&file).expect("removed");
             let secret = Secret::generate();
             let passphrase = Passphrase::new(Zeroizing::new("correct horse".to_owned()));
             let factor = WorkFactor::insecure_for_tests();
@@ -122,7 +122,7 @@ fn block_key(index: usize, own: &Path) -> BlockKey {
         }
         _ => {
             let network = federation_multisig::Network::ELEMENTS_CUSTOM;
-            let secret = key_file::read(&file, &network).expect("what init made");
+            let secret = key_file::read(&file, &network).expect("created by init");
             BlockKey {
                 public_key: secret.public_key(),
                 lines: "[keys.block]\nkind = \"file\"\nfile = \"block.key\"\n".to_owned(),
@@ -138,7 +138,7 @@ impl World {
         let first = free_ports(15).expect("ports").start;
         let made = Command::new(env!("CARGO_BIN_EXE_federation"))
             .args(["init", "--operators", "5", "--interval", "300ms"])
-            // Its keys are changed below, and the genesis block with them.
+            // The keys, and with them the genesis block, are changed below.
             .args(["--coins-to", "anyone", "--fees-to", "anyone"])
             .args(["--threshold", &THRESHOLD.to_string()])
             .args(["--dialect", &dialect.to_string()])
@@ -156,7 +156,7 @@ impl World {
                 &own.join("block.key"),
                 &federation_multisig::Network::ELEMENTS_CUSTOM,
             )
-            .expect("what init made");
+            .expect("created by init");
             let key = block_key(index, &own);
             change(
                 &public,
@@ -165,17 +165,17 @@ impl World {
             );
             let private = own.join("operator.toml");
             change(&private, "block_key_file = \"block.key\"\n", "");
-            // Below the plain settings, above the table of the node.
+            // Below the top-level settings, above the node's table.
             change(&private, "[node]\n", &format!("{}\n[node]\n", key.lines));
             if let Nodes::Devnet = kind {
-                let text = fs::read_to_string(&private).expect("there");
+                let text = fs::read_to_string(&private).expect("it exists");
                 let cookie = line(&text, "cookie = ");
                 let password = "user = \"user\"\npassword_file = \"../password\"";
                 change(&private, cookie, password);
             }
             keys.push(key.public_key);
         }
-        let text = fs::read_to_string(&public).expect("there");
+        let text = fs::read_to_string(&public).expect("it exists");
         let chain = line(&text, "chain = ")
             .trim_start_matches("chain = ")
             .trim_matches('"')
@@ -210,7 +210,7 @@ impl World {
                 Nodes::Real(program) => {
                     let program = std::env::var_os(program).expect("the node's program");
                     let datadir = fed.join(format!("operator-{index}/node"));
-                    // Everything is given as an argument.
+                    // Everything is passed as arguments.
                     for conf in ["elements.conf", "ocean.conf"] {
                         let _ = fs::remove_file(datadir.join(conf));
                     }
@@ -240,7 +240,7 @@ impl World {
             peers.push(p2p);
             nodes.push(node);
         }
-        let text = fs::read_to_string(&public).expect("there");
+        let text = fs::read_to_string(&public).expect("it exists");
         let genesis = nodes[0].hash(0).await;
         let ours = format!("genesis = \"{genesis}\"");
         change(&public, line(&text, "genesis = "), &ours);
@@ -262,7 +262,7 @@ impl World {
             .arg(self.own(index).join("operator.toml"))
             .args(flags)
             .env_remove("RUST_LOG")
-            // The keys are new, whoever makes block 1 without this one.
+            // The keys are new, even if the others make block 1 without this operator.
             .env("FEDERATION_NEW_KEY_UNTIL", "1000000")
             .stdin(Stdio::null());
         command
@@ -286,7 +286,7 @@ impl World {
                 assert!(
                     Instant::now() < deadline,
                     "height {height} is not reached: {}",
-                    daemons.iter().map(Daemon::said).collect::<String>()
+                    daemons.iter().map(Daemon::log).collect::<String>()
                 );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -297,15 +297,18 @@ impl World {
 impl Node {
     async fn hash(&self, height: u32) -> BlockHash {
         let height = BlockHeight::new(height);
-        self.client.block_hash(height).await.expect("it has it")
+        self.client
+            .block_hash(height)
+            .await
+            .expect("the node has it")
     }
 }
 
-/// The line that begins so.
+/// Returns the line with this beginning.
 fn line<'a>(text: &'a str, begin: &str) -> &'a str {
     text.lines()
         .find(|line| line.starts_with(begin))
-        .expect("what init wrote")
+        .expect("written by init")
 }
 
 /// A running operator; killed when dropped.
@@ -315,23 +318,23 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn said(&self) -> String {
+    fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("its log")
     }
 
-    /// Stops it as a service manager does.
+    /// Stops it as a service manager would.
     fn stop(mut self) {
         let pid = self.process.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.expect("kill runs").success());
         let status = self.process.wait().expect("it ends");
-        assert!(status.success(), "{status}: {}", self.said());
+        assert!(status.success(), "{status}: {}", self.log());
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended.
+        // It may already have ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -343,17 +346,17 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// Puts operator 4's key into the wallet of its node.
+/// Moves operator 4's key into the wallet of its node.
 async fn move_into_wallet(world: &World) {
     let (own, node) = (world.own(4), &world.nodes[4]);
     let network = federation_multisig::Network::ELEMENTS_CUSTOM;
-    let secret = key_file::read(&own.join("block.key"), &network).expect("what init made");
+    let secret = key_file::read(&own.join("block.key"), &network).expect("created by init");
     let params = [serde_json::Value::from(secret.to_wif(&network).as_str())];
     node.client
         .call::<serde_json::Value>("importprivkey", &params)
         .await
-        .expect("the key goes into the wallet");
-    fs::remove_file(own.join("block.key")).expect("the plain key goes");
+        .expect("imported");
+    fs::remove_file(own.join("block.key")).expect("removed");
     change(
         &own.join("operator.toml"),
         "kind = \"file\"\nfile = \"block.key\"",
@@ -370,7 +373,7 @@ fn a_key_in_a_nodes_wallet_signs_with_the_others_in_every_dialect() {
                 run(async {
                     let world = World::new(dialect, Nodes::Devnet).await;
                     move_into_wallet(&world).await;
-                    // Four of five sign, so without the wallet there is no block.
+                    // Four of five must sign, so there is no block without the wallet.
                     let daemons: Vec<_> = (1..OPERATORS).map(|index| world.start(index)).collect();
                     world.wait_for_height(12, &daemons).await;
                     for daemon in daemons {
@@ -382,8 +385,8 @@ fn a_key_in_a_nodes_wallet_signs_with_the_others_in_every_dialect() {
     );
 }
 
-/// Three of five sign with tokens. Past height 10, where dynafed parameters stand in full again.
-/// Four of five sign, so each block has two signatures of tokens at least.
+/// Three of five operators have tokens and four must sign, so each block has at least two signatures by
+/// tokens. Runs past height 10, where the dynafed parameters appear in full again.
 async fn makes_blocks(dialect: Dialect, kind: Nodes) {
     let world = World::new(dialect, kind).await;
     let daemons: Vec<_> = (0..OPERATORS).map(|index| world.start(index)).collect();
@@ -426,12 +429,12 @@ fn operators_on_tokens_make_blocks_with_ocean() {
     });
 }
 
-/// What a daemon says that does not start.
+/// Checks the error of a daemon that does not start.
 fn refused(output: &Output, part: &str) {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(part), "`{part}` is in {said}");
-    assert!(said.contains("do: "), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains(part), "`{part}` is in {printed}");
+    assert!(printed.contains("help: "), "{printed}");
 }
 
 #[test]
@@ -446,7 +449,7 @@ fn no_key_and_no_store_is_used_by_two_daemons_at_once() {
             for index in 0..OPERATORS {
                 let part = "is in use by another daemon";
                 refused(&again(index, &["--listen", "127.0.0.1:0"]), part);
-                // Another store does not help: the key itself is taken, on a token too.
+                // Another store does not help: the key itself is locked, even on a token.
                 let other = world.own(index).join("other").display().to_string();
                 let flags = ["--store", other.as_str(), "--listen", "127.0.0.1:0"];
                 refused(&again(index, &flags), part);
@@ -456,9 +459,9 @@ fn no_key_and_no_store_is_used_by_two_daemons_at_once() {
 }
 
 #[test]
-fn what_is_wrong_with_a_key_is_said_before_anything_is_signed() {
+fn a_problem_with_a_key_is_reported_before_anything_is_signed() {
     isolated(
-        "what_is_wrong_with_a_key_is_said_before_anything_is_signed",
+        "a_problem_with_a_key_is_reported_before_anything_is_signed",
         || {
             run(async {
                 let world = World::new(Dialect::Dynafed, Nodes::Devnet).await;
@@ -473,9 +476,9 @@ fn what_is_wrong_with_a_key_is_said_before_anything_is_signed() {
                 change(&own.join("phrase"), "correct", "wrong");
                 refused(&started(3), "does not open");
                 change(&own.join("operator.toml"), "keystore", "file");
-                let kept = fs::read_to_string(own.join("operator.toml")).expect("there");
+                let kept = fs::read_to_string(own.join("operator.toml")).expect("it exists");
                 let kept = kept.replace("passphrase = \"file:phrase\"\n", "");
-                fs::write(own.join("operator.toml"), kept).expect("ours");
+                fs::write(own.join("operator.toml"), kept).expect("written");
                 refused(&started(3), "is an encrypted keystore");
             });
         },

@@ -1,4 +1,4 @@
-//! What `federation preflight` says of the messenger.
+//! The messenger's checks in `federation preflight`.
 
 #[path = "../../../crates/messenger-kafka/tests/it/stub.rs"]
 #[expect(dead_code, reason = "the tests of the messenger use more of it")]
@@ -20,7 +20,7 @@ use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_federation");
 
-/// Files of five operators, three of whom make a block.
+/// The files of five operators, three of which must sign.
 struct Files {
     folder: tempfile::TempDir,
 }
@@ -45,11 +45,11 @@ impl Files {
         fed.join(format!("operator-{place}/operator.toml"))
     }
 
-    /// Lets them talk by Kafka.
+    /// Configures Kafka as their messenger.
     fn by_kafka(&self, brokers: &[String]) {
         for place in 0..5 {
             let file = self.operator(place);
-            let text = fs::read_to_string(&file).expect("it is there");
+            let text = fs::read_to_string(&file).expect("it exists");
             let lines = text.lines().filter(|line| !line.starts_with("messenger"));
             let text = lines.collect::<Vec<_>>().join("\n");
             let brokers = toml::Value::from(brokers.to_vec());
@@ -59,7 +59,7 @@ impl Files {
     }
 
     fn config(&self, place: usize) -> Config {
-        Config::load(&self.operator(place), &Overrides::default()).expect("good files")
+        Config::load(&self.operator(place), &Overrides::default()).expect("valid files")
     }
 
     async fn preflight(&self, place: usize, wait: &str) -> Checks {
@@ -67,7 +67,7 @@ impl Files {
     }
 }
 
-/// The checks of a preflight: about, name, light, found.
+/// The checks of a preflight, by name.
 struct Checks(Vec<(String, String, String)>);
 
 async fn preflight(config: &Path, wait: &str) -> Checks {
@@ -111,7 +111,7 @@ impl Checks {
     }
 }
 
-/// Five who begin one after the other, each a little later.
+/// Runs five preflights, each started a little later than the one before.
 async fn five(files: &Files, wait: &str) -> Vec<Checks> {
     let one = async |place: u32| {
         tokio::time::sleep(Duration::from_millis(400) * place).await;
@@ -122,7 +122,7 @@ async fn five(files: &Files, wait: &str) -> Vec<Checks> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_that_ask_at_the_same_time_all_see_each_other() {
+async fn five_that_run_at_the_same_time_all_reach_each_other() {
     let files = Files::new().await;
     for checks in five(&files, "60s").await {
         assert_eq!(checks.light("quorum"), "green", "{}", checks.all());
@@ -135,7 +135,7 @@ async fn five_that_ask_at_the_same_time_all_see_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_that_talk_by_kafka_hear_each_other() {
+async fn five_that_use_kafka_receive_each_others_messages() {
     let files = Files::new().await;
     let brokers = MockBrokers::start(1).expect("ports");
     files.by_kafka(&brokers.brokers().expect("they run"));
@@ -153,7 +153,7 @@ async fn five_that_talk_by_kafka_hear_each_other() {
 }
 
 #[tokio::test]
-async fn one_that_nobody_hears_by_kafka_is_red() {
+async fn one_alone_with_kafka_is_red() {
     let files = Files::new().await;
     let brokers = MockBrokers::start(1).expect("ports");
     files.by_kafka(&brokers.brokers().expect("they run"));
@@ -175,7 +175,7 @@ async fn beside(wrong: Faults) -> Checks {
 }
 
 #[tokio::test]
-async fn brokers_that_advertise_an_address_where_nobody_is_are_red() {
+async fn brokers_that_advertise_an_unreachable_address_are_red() {
     let held = tokio::net::TcpSocket::new_v4().expect("a socket");
     held.bind("127.0.0.1:0".parse().expect("an address"))
         .expect("a port");
@@ -191,7 +191,7 @@ async fn brokers_that_advertise_an_address_where_nobody_is_are_red() {
 }
 
 #[tokio::test]
-async fn brokers_that_close_connections_are_red_by_name() {
+async fn brokers_that_close_connections_are_red_and_named() {
     let checks = beside(Faults {
         closes: true,
         ..Faults::default()
@@ -207,7 +207,7 @@ async fn brokers_that_close_connections_are_red_by_name() {
 
 #[tokio::test]
 async fn topics_that_are_missing_or_forbidden_are_red() {
-    for (code, what) in [(3, "there is no"), (29, "may not know of")] {
+    for (code, what) in [(3, "does not exist"), (29, "may not describe")] {
         let checks = beside(Faults {
             topics: code,
             ..Faults::default()

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT end every verb, whatever hangs: a node, a broker, a key.
+//! SIGTERM and SIGINT end every verb, even while a node, a broker or a key hangs.
 
 use std::{
     io::{BufRead, BufReader},
@@ -17,12 +17,12 @@ use zeroize::Zeroizing;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_federation");
 
-/// How long a process may take until it hangs where it is to hang.
+/// How long a process may take to reach the point where it is meant to hang.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long a process may take to end on the slowest of machines: it hangs for longer than that.
+/// How long a process may take to end on the slowest machine; the hang lasts longer.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The files of three operators, and what one of them hangs at.
+/// The files of three operators, one of which will hang.
 struct World {
     fed: PathBuf,
     _folder: tempfile::TempDir,
@@ -56,26 +56,26 @@ impl World {
     }
 
     fn change(&self, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.config()).expect("there");
+        let text = std::fs::read_to_string(self.config()).expect("it exists");
         assert!(text.contains(from), "{text}");
         std::fs::write(self.config(), text.replace(from, to)).expect("written");
     }
 
-    /// Sets the operator's node to one that takes connections and answers nothing.
+    /// Configures a node that accepts connections but does not answer.
     fn with_node(&self, node: &Hung) {
-        let text = std::fs::read_to_string(self.config()).expect("there");
+        let text = std::fs::read_to_string(self.config()).expect("it exists");
         let url = text.lines().find(|line| line.starts_with("url = "));
         self.change(
             url.expect("a url"),
             &format!("url = \"http://127.0.0.1:{}\"", node.port),
         );
         let cookie = self.fed.join("operator-0/node/fedchain/.cookie");
-        std::fs::create_dir_all(cookie.parent().expect("a folder")).expect("made");
+        std::fs::create_dir_all(cookie.parent().expect("a folder")).expect("created");
         std::fs::write(cookie, "__cookie__:secret").expect("written");
     }
 }
 
-/// A server that takes connections and answers nothing.
+/// A server that accepts connections but does not answer.
 struct Hung {
     port: u16,
     taken: mpsc::Receiver<TcpStream>,
@@ -109,36 +109,38 @@ fn start(args: &[&str]) -> Child {
     command.spawn().expect("it starts")
 }
 
-/// Sends a signal and waits for the end; the exit code.
+/// Sends a signal, waits for the end, and returns the exit code.
 fn end_by(signal: &str, mut child: Child) -> Option<i32> {
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-s", signal, &id]).status();
     assert!(sent.expect("kill runs").success());
     let deadline = Instant::now() + LIMIT;
     loop {
-        if let Some(status) = child.try_wait().expect("it can be asked") {
+        if let Some(status) = child.try_wait().expect("its state is known") {
             return status.code();
         }
         if Instant::now() > deadline {
-            child.kill().expect("it is there");
-            panic!("it went on after SIG{signal}");
+            child.kill().expect("it exists");
+            panic!("it continued after SIG{signal}");
         }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Waits for the first line that it says.
+/// Waits for the first line of its output.
 fn wait_for_line(child: &mut Child) {
     let mut line = String::new();
-    let said = child.stdout.as_mut().expect("piped");
-    BufReader::new(said).read_line(&mut line).expect("a line");
-    assert!(!line.is_empty(), "it said nothing");
+    let printed = child.stdout.as_mut().expect("piped");
+    BufReader::new(printed)
+        .read_line(&mut line)
+        .expect("a line");
+    assert!(!line.is_empty(), "no output");
 }
 
 fn wait_for(path: &Path) {
     let deadline = Instant::now() + PATIENCE;
     while !path.exists() {
-        assert!(Instant::now() < deadline, "in vain: {}", path.display());
+        assert!(Instant::now() < deadline, "timed out: {}", path.display());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -215,7 +217,7 @@ fn with_a_key_that_hangs() {
     );
     let (secret, factor) = (secret.expect("a key"), WorkFactor::insecure_for_tests());
     create(&file, KeyRole::Block, &secret, &phrase, factor).expect("a keystore");
-    // Its pass phrase comes from a program that never gives it.
+    // Its pass phrase comes from a program that never prints it.
     let pipe = folder.join("phrase");
     let made = Command::new("mkfifo")
         .args(["-m", "600"])
@@ -229,9 +231,9 @@ fn with_a_key_that_hangs() {
     let child = start(&["run", "--config", world.config().to_str().expect("text")]);
     let (sender, opened) = mpsc::channel();
     std::thread::spawn(move || {
-        // Once somebody reads, who gets nothing then.
+        // Opened once there is a reader, which then receives nothing.
         let writer = std::fs::OpenOptions::new().write(true).open(pipe);
-        // The test may be over.
+        // The test may have ended.
         let _ = sender.send(writer);
     });
     let held = opened.recv_timeout(PATIENCE).expect("the key is read");
@@ -240,7 +242,7 @@ fn with_a_key_that_hangs() {
 }
 
 #[test]
-fn of_what_runs_until_it_is_told_to_stop() {
+fn of_verbs_that_run_until_stopped() {
     for args in [
         &["devnet", "--json"][..],
         &["demo", "--plain", "--blocks", "1000"],

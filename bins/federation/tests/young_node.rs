@@ -1,4 +1,4 @@
-//! `federation preflight` beside a node that was started a moment ago.
+//! `federation preflight` with a node that has just been started.
 
 #[path = "recovery/world.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -15,7 +15,7 @@ use serde_json::Value;
 use world::{Daemon, World, change, script_of, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_has_yet_to_find_its_peers_is_waited_for() {
+async fn preflight_waits_for_a_node_to_connect_to_its_peers() {
     let world = World::new().await;
     let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(1).await;
@@ -29,7 +29,7 @@ async fn a_node_that_has_yet_to_find_its_peers_is_waited_for() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
-    // It may have asked by then.
+    // By then preflight may have queried the node.
     tokio::time::sleep(Duration::from_secs(2)).await;
     young.connect(world.nodes[1].p2p_address());
     let done = tokio::task::spawn_blocking(|| preflight.wait_with_output());

@@ -8,8 +8,10 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use elements::hashes::sha256;
-use federation_bundle::{Bundle, BundleError, Transport};
-use federation_ceremony::Certificate;
+use federation_ceremony::{
+    Certificate,
+    bundle::{Bundle, BundleError, Transport},
+};
 use federation_cli::{CliError, out};
 use serde_json::json;
 

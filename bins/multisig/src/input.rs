@@ -3,8 +3,9 @@
 use std::{io::Read, path::Path};
 
 use federation_cli::CliError;
-use federation_multisig::{KeyOrder, MultisigScript, Network, PublicKey, Threshold};
+use federation_multisig::{KeyOrder, MultisigScript, Network, PublicKey, Threshold, script_of};
 use federation_signer::{Secret, key_file};
+use hex_conservative::FromHex;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The maximum length of a secret key with surrounding white space, with ample margin.
@@ -52,6 +53,19 @@ pub(crate) fn script(
         ));
     }
     Ok(script)
+}
+
+/// Parses an output script in hex, or an address of this network.
+pub(crate) fn output_script(text: &str, network: &Network) -> Result<Vec<u8>, CliError> {
+    if let Ok(script) = Vec::from_hex(text) {
+        return Ok(script);
+    }
+    script_of(text, network).map_err(|error| {
+        CliError::usage(
+            error,
+            "give an address of this chain, or an output script in hex, such as `validateaddress` shows",
+        )
+    })
 }
 
 /// Reads a secret key, in hex or WIF, from a file or standard input.

@@ -6,9 +6,12 @@ use std::{
 };
 
 use federation_cli::{CliError, out};
-use federation_keystore::{Passphrase, WorkFactor};
+use federation_keystore::{KeystoreError, Passphrase, WorkFactor};
 use federation_multisig::MultisigScript;
-use federation_signer::{KeyRole, Secret, SecretSource, key_file};
+use federation_signer::{
+    KeyRole, Secret, SecretSource,
+    key_file::{self, KeyFileError},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -67,26 +70,38 @@ fn write(args: &NewArgs, secrets: &[Secret]) -> Result<Vec<PathBuf>, CliError> {
         )
     })?;
     for (file, secret) in files.iter().zip(secrets) {
-        write_one(file, secret, passphrase.as_ref()).map_err(|what| {
-            CliError::failure(what, "check that you may write to the folder of --out")
+        write_one(file, secret, passphrase.as_ref()).map_err(|error| {
+            CliError::failure(
+                input::with_source(&error),
+                "check that you may write to the folder of --out",
+            )
         })?;
     }
     Ok(files)
 }
 
-fn write_one(file: &Path, secret: &Secret, passphrase: Option<&Passphrase>) -> Result<(), String> {
+/// The error for a key file that cannot be written.
+#[derive(Debug, thiserror::Error)]
+enum WriteKeyError {
+    /// An encrypted file.
+    #[error(transparent)]
+    Encrypted(#[from] KeystoreError),
+    /// A plain file.
+    #[error(transparent)]
+    Plain(#[from] KeyFileError),
+}
+
+fn write_one(
+    file: &Path,
+    secret: &Secret,
+    passphrase: Option<&Passphrase>,
+) -> Result<(), WriteKeyError> {
+    let factor = WorkFactor::default();
     match passphrase {
         Some(passphrase) => {
-            federation_keystore::create(
-                file,
-                KeyRole::Block,
-                secret,
-                passphrase,
-                WorkFactor::default(),
-            )
-            .map_err(|error| input::with_source(&error))?;
+            federation_keystore::create(file, KeyRole::Block, secret, passphrase, factor)?;
         }
-        None => key_file::create(file, secret).map_err(|error| input::with_source(&error))?,
+        None => key_file::create(file, secret)?,
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ fn json(output: &Output) -> serde_json::Value {
 fn refused(output: &Output, part: &str) {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains(part) && text.contains("do: "), "{text}");
+    assert!(text.contains(part) && text.contains("help: "), "{text}");
 }
 
 fn mode(path: &Path) -> u32 {

@@ -171,19 +171,19 @@ impl Config {
         self
     }
 
-    /// The number of operators N.
+    /// Returns N, the number of operators.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// The threshold M of the signing script, which is also the quorum of every vote.
+    /// Returns M, the threshold of the signing script, which is also the quorum of every vote.
     #[must_use]
     pub const fn threshold(&self) -> usize {
         self.threshold
     }
 
-    /// The number of votes that decide: the threshold.
+    /// Returns the number of votes that decide: the threshold.
     pub(crate) const fn quorum(&self) -> usize {
         #[cfg(test)]
         if let Some(crate::mutation::Mutation::SmallQuorum) = self.mutation {
@@ -192,37 +192,38 @@ impl Config {
         self.threshold
     }
 
-    /// 2M - N, the number of operators that any two quorums share: so many contain an honest one.
+    /// Returns 2M - N, the number of operators that any two quorums share: so many contain an
+    /// honest one.
     #[must_use]
     pub const fn quorum_overlap(&self) -> usize {
         2 * self.threshold - self.size
     }
 
-    /// Which operator this is.
+    /// Returns which operator this is.
     #[must_use]
     pub const fn me(&self) -> OperatorId {
         self.me
     }
 
-    /// The time between the targets of two consecutive heights.
+    /// Returns the time between the targets of two consecutive heights.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// How long the phases of a round may take.
+    /// Returns how long the phases of a round may take.
     #[must_use]
     pub const fn timeouts(&self) -> Timeouts {
         self.timeouts
     }
 
-    /// The interval at which the messages of an unfinished height are retransmitted.
+    /// Returns the interval at which the messages of an unfinished height are retransmitted.
     #[must_use]
     pub const fn retransmit_interval(&self) -> Duration {
         self.retransmit_interval
     }
 
-    /// How far a block's time may be from the clock.
+    /// Returns how far a block's time may be from the clock.
     #[must_use]
     pub const fn max_drift(&self) -> Duration {
         self.max_drift
@@ -234,7 +235,7 @@ impl Config {
         self.observe
     }
 
-    /// How many rounds of other operators' messages are kept.
+    /// Returns how many rounds of other operators' messages are kept.
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.limits

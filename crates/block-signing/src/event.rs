@@ -177,7 +177,7 @@ pub enum Alarm {
         /// The block that is the tip now.
         new: BlockHash,
     },
-    /// The node has another block at a height than the decided one.
+    /// The node has a block other than the decided one at a height.
     OtherThanDecided {
         /// The height.
         height: BlockHeight,

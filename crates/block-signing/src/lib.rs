@@ -24,6 +24,9 @@
 //! after (`federation-operator` is one). What others send is bounded here by sender, height and
 //! round, and by size in [`Message::from_parts`].
 //!
+//! The feature `simulation` adds a federation in virtual time, whose network, stores, nodes and
+//! clocks fail and some of whose operators lie.
+//!
 //! A federation of one, by hand:
 //!
 //! ```
@@ -115,6 +118,7 @@ mod replies;
 mod rules;
 mod schedule;
 mod signature;
+#[cfg(any(test, feature = "simulation"))]
 pub mod simulation;
 mod state;
 mod timing;

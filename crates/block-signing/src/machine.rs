@@ -187,7 +187,7 @@ impl Machine {
             return timeout;
         }
         // Often enough to tell a clock that was set from time that has passed.
-        let soon = self.clock.after(self.config.max_drift() / 2);
+        let soon = self.clock.saturating_add(self.config.max_drift() / 2);
         Some(timeout.map_or(soon, |timeout| timeout.min(soon)))
     }
 
@@ -242,13 +242,13 @@ impl Machine {
     /// When the clock was set back, moves the deadlines back too, or they would be out of reach.
     fn follow_clock(&mut self, now: UnixTime) {
         if now < self.clock {
-            let by = self.clock.since(now);
+            let by = self.clock.saturating_duration_since(now);
             self.timing.shift_back(by);
             if let Some(height) = &mut self.height {
                 height.shift_back(by);
             }
             if let Some(last_decided) = &mut self.last_decided {
-                last_decided.last_help = last_decided.last_help.before(by);
+                last_decided.last_help = last_decided.last_help.saturating_sub(by);
                 last_decided.replies.shift_back(by);
             }
         }

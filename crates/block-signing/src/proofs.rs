@@ -28,6 +28,10 @@ impl Proofs {
         }
     }
 
+    pub(crate) fn is_within_limit(&self) -> bool {
+        self.0.len() <= MAX_PROOFS
+    }
+
     pub(crate) fn get(&self, round: Round, hash: BlockHash) -> Option<&Certificate> {
         self.0.get(&(round, hash))
     }

@@ -50,7 +50,7 @@ impl Replies {
         waits: Waits,
     ) -> bool {
         let broadcast = self.broadcast.filter(|(sent, _)| *sent == hash);
-        if broadcast.is_some_and(|(_, at)| now < at.after(waits.broadcast)) {
+        if broadcast.is_some_and(|(_, at)| now < at.saturating_add(waits.broadcast)) {
             return false;
         }
         let known = self.by_requester.get(&requester).copied();
@@ -58,8 +58,8 @@ impl Replies {
         if let Some(reply) = known {
             let pause_of_height = waits.more.filter(|_| reply.count >= MAX_FREE_REPLIES);
             let spent = reply.count >= MAX_FREE_REPLIES
-                && pause_of_height.is_none_or(|pause| now < reply.at.after(pause));
-            let same_too_soon = reply.hash == hash && now < reply.at.after(waits.answer);
+                && pause_of_height.is_none_or(|pause| now < reply.at.saturating_add(pause));
+            let same_too_soon = reply.hash == hash && now < reply.at.saturating_add(waits.answer);
             if spent || same_too_soon {
                 return false;
             }
@@ -74,10 +74,10 @@ impl Replies {
 
     pub(crate) fn shift_back(&mut self, by: Duration) {
         if let Some((_, at)) = &mut self.broadcast {
-            *at = at.before(by);
+            *at = at.saturating_sub(by);
         }
         for reply in self.by_requester.values_mut() {
-            reply.at = reply.at.before(by);
+            reply.at = reply.at.saturating_sub(by);
         }
     }
 }

@@ -26,7 +26,10 @@ pub(crate) fn target(tip: &Tip, interval: Duration) -> Option<UnixTime> {
 /// block every two intervals until its targets have caught up.
 pub(crate) fn start(tip: &Tip, interval: Duration, tip_came: UnixTime) -> UnixTime {
     target(tip, interval).map_or(UnixTime::from_millis(0), |target| {
-        target.clamp(tip_came.after(interval / 2), tip_came.after(interval * 2))
+        target.clamp(
+            tip_came.saturating_add(interval / 2),
+            tip_came.saturating_add(interval * 2),
+        )
     })
 }
 
@@ -59,12 +62,12 @@ pub(crate) fn check_time(
     now: UnixTime,
 ) -> Result<(), Refusal> {
     let due = target(tip, interval).map_or(now, |target| target.min(now));
-    if candidate.time.as_secs() < due.before(max_drift).as_secs() {
+    if candidate.time.as_secs() < due.saturating_sub(max_drift).as_secs() {
         return Err(Refusal::TooEarly);
     }
     let latest = now
-        .after(max_drift)
-        .max(tip.median_time.after(Duration::from_secs(1)));
+        .saturating_add(max_drift)
+        .max(tip.median_time.saturating_add(Duration::from_secs(1)));
     if candidate.time.as_secs() > latest.as_secs() {
         return Err(Refusal::TooLate);
     }
@@ -183,8 +186,8 @@ mod tests {
             let now = UnixTime::from_secs(now);
             prop_assert_eq!(check_time(&made, &tip, interval, Duration::from_secs(10), now), Ok(()));
             let start = start(&tip, interval, now);
-            prop_assert!(start <= now.after(interval * 2));
-            prop_assert!(height == 0 || start >= now.after(interval / 2));
+            prop_assert!(start <= now.saturating_add(interval * 2));
+            prop_assert!(height == 0 || start >= now.saturating_add(interval / 2));
         }
     }
 }

@@ -218,7 +218,7 @@ impl Height {
 
     /// Moves every deadline back when the clock was set back, so that none is out of reach.
     pub(crate) fn shift_back(&mut self, by: core::time::Duration) {
-        let back = |time: &mut UnixTime| *time = time.before(by);
+        let back = |time: &mut UnixTime| *time = time.saturating_sub(by);
         match &mut self.step {
             Step::Waiting { start } => back(start),
             Step::Propose { until } => back(until),

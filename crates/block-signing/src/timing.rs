@@ -53,7 +53,7 @@ impl BodyTiming {
         let expected = self.expected.get(&from).filter(|a| a.hash == hash);
         if let Some(Expected { since, .. }) = expected.copied() {
             self.expected.remove(&from);
-            let time = now.since(since);
+            let time = now.saturating_duration_since(since);
             self.deliveries.insert(from, Delivery { bytes, time });
         }
     }
@@ -89,7 +89,7 @@ impl BodyTiming {
 
     pub(crate) fn shift_back(&mut self, by: Duration) {
         for expected in self.expected.values_mut() {
-            expected.since = expected.since.before(by);
+            expected.since = expected.since.saturating_sub(by);
         }
     }
 }

@@ -171,6 +171,7 @@ impl VoteKeeper {
         quorum: usize,
         certificate: &Certificate,
     ) -> Vec<Evidence> {
+        debug_assert!(certificate.votes.len() >= quorum, "R7, R16: too few votes");
         let mut evidence = Vec::new();
         for (sender, signature) in &certificate.votes {
             let signed_vote = SignedVote {
@@ -198,6 +199,7 @@ impl VoteKeeper {
         quorum: usize,
         certificate: RoundCertificate,
     ) -> Vec<Evidence> {
+        debug_assert!(certificate.votes.len() >= quorum, "R14: too few votes");
         let mut evidence = Vec::new();
         for (sender, vote, signature) in certificate.votes() {
             let signed_vote = SignedVote { vote, signature };
@@ -277,6 +279,14 @@ impl VoteKeeper {
         first: SignedMessage,
         second: SignedMessage,
     ) -> Option<Evidence> {
+        debug_assert!(
+            first.sender == second.sender
+                && first.message.kind() == second.message.kind()
+                && first.message.height() == second.message.height()
+                && first.message.round() == second.message.round()
+                && first.message != second.message,
+            "R23: {first:?} and {second:?} do not exclude each other"
+        );
         let step = (first.sender, first.message.kind(), first.message.round());
         self.accused
             .insert(step)
@@ -356,6 +366,11 @@ impl VoteKeeper {
         }
         self.signatures(hash).for_each(|(id, _)| add(id));
         holders
+    }
+
+    /// Whether no more is kept than the window and the limit of proofs allow (rule R27).
+    pub(crate) fn is_within(&self, window: Window) -> bool {
+        self.rounds.keys().all(|round| window.contains(*round)) && self.proofs.is_within_limit()
     }
 
     /// Drops the rounds outside the window.

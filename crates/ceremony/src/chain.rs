@@ -5,7 +5,7 @@ use core::time::Duration;
 use federation_chain::{Dialect, SigningRules};
 use federation_genesis::{Genesis, Manifest, Settings, Sweep, problems, required_signature_size};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_roster::{Federation, Operator};
+use federation_roster::{Federation, Member as RosterMember};
 use secp256k1::PublicKey;
 
 use crate::{
@@ -45,8 +45,8 @@ impl Party {
     }
 
     /// Its entry in the roster.
-    fn operator(&self) -> Option<Operator> {
-        Some(Operator {
+    fn operator(&self) -> Option<RosterMember> {
+        Some(RosterMember {
             name: self.member.name.clone(),
             identity: self.member.identity,
             block_key: self.key(KeyUse::Block)?,
@@ -117,7 +117,7 @@ impl Chain {
             .into_iter()
             .next()
         {
-            return Err(ChainError::Problem(problem));
+            return Err(ChainError::UnviableChain(problem));
         }
         let mut manifest =
             Manifest::new(&settings, &genesis, terms.as_ref(), sweep.as_ref()).to_text();

@@ -1,7 +1,9 @@
 //! Errors for messages that do not result in a chain.
 
 use federation_chain::RulesError;
-use federation_genesis::{ConfError, InvalidConf, Problem, SweepError, Unfit, UnknownNode};
+use federation_genesis::{
+    ConfError, InvalidConf, InvalidSettings, SweepError, UnknownNode, UnviableChain,
+};
 use federation_multisig::{ScriptError, ThresholdError};
 use federation_roster::FederationError;
 
@@ -66,10 +68,10 @@ pub enum ChainError {
     },
     /// No genesis block follows from the settings.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    InvalidSettings(#[from] InvalidSettings),
     /// The chain could not work.
     #[error("this chain could not work: {0}")]
-    Problem(Problem),
+    UnviableChain(UnviableChain),
     /// The block format would change while the chain runs.
     #[error(
         "the chain would change to dynafed while it runs, which a new federation does not need: set evbparams=dynafed:-1::: or dynafed:-2:::"

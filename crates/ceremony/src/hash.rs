@@ -2,7 +2,8 @@
 
 use core::{fmt, str::FromStr};
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
+use bitcoin::hashes::{Hash, sha256};
+use federation_chain::TaggedHash;
 use hex_conservative::{DisplayHex, FromHex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -31,14 +32,11 @@ impl Digest {
     /// The tagged hash of BIP 340 over parts of fixed length, except the last, which may have any
     /// length.
     pub(crate) fn tagged(tag: &str, parts: &[&[u8]]) -> Self {
-        let tag = sha256::Hash::hash(tag.as_bytes()).to_byte_array();
-        let mut engine = sha256::Hash::engine();
-        engine.input(&tag);
-        engine.input(&tag);
+        let mut hash = TaggedHash::new(tag.as_bytes());
         for part in parts {
-            engine.input(part);
+            hash.input(part);
         }
-        Self(sha256::Hash::from_engine(engine).to_byte_array())
+        Self(hash.finish())
     }
 }
 

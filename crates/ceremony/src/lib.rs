@@ -16,7 +16,8 @@
 //! [sweep](Chain::sweep).
 //!
 //! A certificate is verified offline. What it certifies has one [hash](Certificate::agreed_hash),
-//! whatever the signatures are. The crate does no I/O and holds no secrets: callers sign
+//! whatever the signatures are. The [bundle] of an operator, with everything that its node and its
+//! daemon need to start, follows from it. The crate does no I/O and holds no secrets: callers sign
 //! [`message_digest`] and [`proof_digest`] wherever their keys are. The CLI `multisig ceremony` drives
 //! it.
 //!
@@ -53,6 +54,7 @@
 //! ```
 
 mod body;
+pub mod bundle;
 mod ceremony;
 mod certificate;
 mod chain;

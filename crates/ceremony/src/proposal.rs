@@ -1,7 +1,9 @@
 //! The checks of a proposal that are possible before anybody has joined.
 
 use federation_chain::Dialect;
-use federation_genesis::{DynafedStart, Genesis, NodeKind, Problem, Settings, Terms, problems};
+use federation_genesis::{
+    DynafedStart, Genesis, NodeKind, Settings, Terms, UnviableChain, problems,
+};
 use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold};
 
 use crate::{ChainError, KeyUse, Proposal, sweep};
@@ -97,14 +99,16 @@ fn check_coins(proposal: &Proposal, mut settings: Settings) -> Result<(), ChainE
     let sweep = sweep::of(proposal, &genesis, stand_in)?;
     let found = problems(&settings, &genesis, terms.as_ref(), sweep.as_ref())?;
     let lasting = found.into_iter().find(|problem| !depends_on_keys(problem));
-    lasting.map_or(Ok(()), |problem| Err(ChainError::Problem(problem)))
+    lasting.map_or(Ok(()), |problem| Err(ChainError::UnviableChain(problem)))
 }
 
 /// Whether the problem depends on the keys, which are not known yet.
-const fn depends_on_keys(problem: &Problem) -> bool {
+const fn depends_on_keys(problem: &UnviableChain) -> bool {
     matches!(
         problem,
-        Problem::NoFederation | Problem::NoMajority { .. } | Problem::SignatureLimit { .. }
+        UnviableChain::NoFederation
+            | UnviableChain::NoMajority { .. }
+            | UnviableChain::SignatureLimit { .. }
     )
 }
 

@@ -6,7 +6,7 @@ use elements::encode::{deserialize, serialize};
 
 use crate::{
     BlockHash, BlockHeight, CommitmentError, DecodeError, Dialect, Header,
-    cursor::{Cursor, push_length},
+    cursor::{Cursor, push_compact_size},
     merkle::{fast_merkle_root, merkle_root},
     transaction::{COMMITMENT_PREFIX, TransactionView},
 };
@@ -47,7 +47,7 @@ impl Block {
     #[must_use]
     pub fn from_parts(header: Header, transactions: &[elements::Transaction]) -> Self {
         let mut body = Vec::new();
-        push_length(&mut body, transactions.len());
+        push_compact_size(&mut body, transactions.len());
         for transaction in transactions {
             body.extend_from_slice(&serialize(transaction));
         }
@@ -70,37 +70,37 @@ impl Block {
         }
     }
 
-    /// The serialised block, as the nodes' RPC returns it in hex.
+    /// Returns the serialised block, as the nodes' RPC returns it in hex.
     #[must_use]
     pub const fn as_bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// The header.
+    /// Returns the header.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The block hash, which is also the hash that is signed.
+    /// Returns the block hash, which is also the hash that is signed.
     #[must_use]
     pub const fn block_hash(&self) -> BlockHash {
         self.header.block_hash()
     }
 
-    /// The height in the header.
+    /// Returns the height in the header.
     #[must_use]
     pub const fn height(&self) -> BlockHeight {
         self.header.height()
     }
 
-    /// Whether the header holds no signatures at all.
+    /// Returns whether the header holds no signatures at all.
     #[must_use]
     pub fn is_unsigned(&self) -> bool {
         self.header.is_unsigned()
     }
 
-    /// The same block with its signatures removed; the hash stays.
+    /// Returns the same block with its signatures removed; the hash stays.
     #[must_use]
     pub fn without_signatures(&self) -> Self {
         if self.is_unsigned() {
@@ -147,7 +147,7 @@ impl Block {
         })
     }
 
-    /// The first transaction, as it lies in the block's bytes.
+    /// Returns the first transaction, as it lies in the block's bytes.
     ///
     /// # Errors
     /// If it does not decode.
@@ -157,14 +157,14 @@ impl Block {
         TransactionView::read(&mut cursor, self.header.dialect())
     }
 
-    /// The number of transactions that the block claims; at least one, as [`Block::decode`] has
-    /// checked.
+    /// Returns the number of transactions that the block claims; at least one, as [`Block::decode`]
+    /// has checked.
     #[must_use]
     pub fn transaction_count(&self) -> usize {
         Cursor::new(&self.body).length().unwrap_or_default()
     }
 
-    /// The transaction ids in wire order.
+    /// Returns the transaction ids in wire order.
     ///
     /// # Errors
     /// If the transactions do not decode.
@@ -177,7 +177,7 @@ impl Block {
         Ok(ids)
     }
 
-    /// The size without witnesses, in bytes (`strippedsize` in the nodes' RPC). The block
+    /// Returns the size without witnesses, in bytes (`strippedsize` in the nodes' RPC). The block
     /// signatures of a dynafed header are witness data and left out; those of other headers are
     /// included.
     ///
@@ -195,8 +195,8 @@ impl Block {
         Ok(size)
     }
 
-    /// The weight (BIP 141), limited to 4,000,000 per block: three times the stripped size plus the
-    /// size.
+    /// Returns the weight (BIP 141), limited to 4,000,000 per block: three times the stripped size
+    /// plus the size.
     ///
     /// # Errors
     /// If the transactions do not decode.
@@ -282,8 +282,8 @@ impl Block {
         Ok(())
     }
 
-    /// The script of the coinbase's `OP_RETURN` output that commits to the witnesses of these
-    /// transactions, with a nonce of zeros.
+    /// Returns the script of the coinbase's `OP_RETURN` output that commits to the witnesses of
+    /// these transactions, with a nonce of zeros.
     ///
     /// # Errors
     /// If the transactions do not decode.
@@ -297,7 +297,7 @@ impl Block {
         Ok([&COMMITMENT_PREFIX[..], &commitment].concat())
     }
 
-    /// The Merkle root of the transactions, as the header must contain it.
+    /// Returns the Merkle root of the transactions, as the header must contain it.
     ///
     /// # Errors
     /// If the transactions do not decode, or are repeated (CVE-2012-2459).

@@ -25,7 +25,7 @@ impl<'a> Cursor<'a> {
         &self.bytes[self.at..]
     }
 
-    /// The bytes from here to a later position in the same bytes.
+    /// Returns the bytes from here to a later position in the same bytes.
     pub(crate) fn until(&self, later: &Self) -> &'a [u8] {
         &self.bytes[self.at..later.at]
     }
@@ -85,8 +85,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Appends a compact size in its shortest form.
-pub(crate) fn push_length(bytes: &mut Vec<u8>, length: usize) {
+/// Appends a compact size, Bitcoin's encoding of lengths and counts, in its shortest form.
+pub fn push_compact_size(bytes: &mut Vec<u8>, length: usize) {
     match length as u64 {
         small @ 0..=0xfc => bytes.push(small as u8),
         middle @ 0xfd..=0xffff => {
@@ -106,7 +106,7 @@ pub(crate) fn push_length(bytes: &mut Vec<u8>, length: usize) {
 
 /// Appends bytes, preceded by their length.
 pub(crate) fn push_var_bytes(bytes: &mut Vec<u8>, value: &[u8]) {
-    push_length(bytes, value.len());
+    push_compact_size(bytes, value.len());
     bytes.extend_from_slice(value);
 }
 
@@ -120,7 +120,7 @@ mod tests {
         #[test]
         fn lengths_round_trip_and_longer_forms_are_refused(length in 0usize..=MAX_LENGTH as usize) {
             let mut bytes = Vec::new();
-            push_length(&mut bytes, length);
+            push_compact_size(&mut bytes, length);
             let mut cursor = Cursor::new(&bytes);
             prop_assert_eq!(cursor.length(), Ok(length));
             prop_assert_eq!(cursor.finish(), Ok(()));

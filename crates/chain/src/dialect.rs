@@ -20,7 +20,7 @@ impl Dialect {
     /// All dialects, for tests and menus.
     pub const ALL: [Self; 3] = [Self::Ocean, Self::Elements, Self::Dynafed];
 
-    /// The dialect's name in settings and on command lines.
+    /// Returns the dialect's name in settings and on command lines.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -19,13 +19,13 @@ impl BlockHash {
         Self(bytes)
     }
 
-    /// The bytes in wire order.
+    /// Returns the bytes in wire order.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 32] {
         self.0
     }
 
-    /// A reference to the bytes in wire order.
+    /// Returns a reference to the bytes in wire order.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -21,19 +21,19 @@ impl BlockHeight {
         Self(height)
     }
 
-    /// The height as a number.
+    /// Returns the height as a number.
     #[must_use]
     pub const fn to_u32(self) -> u32 {
         self.0
     }
 
-    /// The next height; saturates at the largest height a header can hold.
+    /// Returns the next height; saturates at the largest height a header can hold.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The previous height, or `None` for the genesis block.
+    /// Returns the previous height, or `None` for the genesis block.
     #[must_use]
     pub const fn previous(self) -> Option<Self> {
         match self.0.checked_sub(1) {

@@ -104,17 +104,20 @@ mod params;
 mod rules;
 mod sighash;
 mod signblock;
+mod tagged;
 mod time;
 mod transaction;
 
 pub use elements::dynafed::{FullParams, Params};
 
 pub use block::Block;
+pub use cursor::push_compact_size;
 pub use dialect::{Dialect, UnknownDialect};
 pub use error::{AssembleError, CheckError, CommitmentError, DecodeError, RulesError};
 pub use hash::{BlockHash, ParseBlockHashError};
 pub use header::{Header, HeaderFields, Proof};
 pub use height::BlockHeight;
+pub use merkle::merkle_root;
 pub use params::{ParamsRoot, ParseParamsRootError};
 pub use rules::SigningRules;
 pub use sighash::legacy_sighash;
@@ -122,6 +125,7 @@ pub use signblock::{
     SignatureFormError, script_sig_of_signatures, signature_of_signblock, signatures_of_script_sig,
     signblock_of_signature,
 };
+pub use tagged::TaggedHash;
 pub use time::UnixTime;
 pub use transaction::{
     AssetView, InputView, InputWitnessView, Inputs, Issuance, OutputView, OutputWitnessView,

@@ -2,8 +2,10 @@
 
 use bitcoin::hashes::{Hash, HashEngine, sha256, sha256d};
 
-/// Bitcoin's Merkle root, or `None` if a repeated last pair makes it ambiguous (CVE-2012-2459).
-pub(crate) fn merkle_root(mut level: Vec<[u8; 32]>) -> Option<[u8; 32]> {
+/// Bitcoin's Merkle root of these leaves, or `None` if there are none or a repeated pair makes the
+/// root ambiguous (CVE-2012-2459).
+#[must_use]
+pub fn merkle_root(mut level: Vec<[u8; 32]>) -> Option<[u8; 32]> {
     while level.len() > 1 {
         if level.chunks_exact(2).any(|pair| pair[0] == pair[1]) {
             return None;

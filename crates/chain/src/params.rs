@@ -15,7 +15,7 @@ use crate::Params;
 pub struct ParamsRoot([u8; 32]);
 
 impl ParamsRoot {
-    /// The root of these parameters; all zeros for null parameters.
+    /// Returns the root of these parameters; all zeros for null parameters.
     #[must_use]
     pub fn of(params: &Params) -> Self {
         Self(params.calculate_root().to_byte_array())

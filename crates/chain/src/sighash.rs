@@ -6,9 +6,9 @@ use elements::{Script, Transaction, encode::Encodable};
 /// SIGHASH_ALL.
 const ALL: u32 = 1;
 
-/// The 32 bytes, in wire order, that are signed for an input which spends a non-witness output,
-/// with `SIGHASH_ALL`: `SignatureHash` in the nodes' `interpreter.cpp`. `script` is the output's
-/// script, or the redeem script of a script hash.
+/// Returns the 32 bytes, in wire order, that are signed for an input which spends a non-witness
+/// output, with `SIGHASH_ALL`: `SignatureHash` in the nodes' `interpreter.cpp`. `script` is the
+/// output's script, or the redeem script of a script hash.
 ///
 /// The `elements` crate (0.27) sets the issuance flag in the outpoint that it hashes, which the
 /// nodes do not, so its hash differs for every input with an issuance.
@@ -25,7 +25,7 @@ pub fn legacy_sighash(transaction: &Transaction, index: usize, script: &Script) 
     let mut engine = sha256d::Hash::engine();
     engine.input(&transaction.version.to_le_bytes());
     let mut bytes = Vec::new();
-    crate::cursor::push_length(&mut bytes, transaction.input.len());
+    crate::cursor::push_compact_size(&mut bytes, transaction.input.len());
     engine.input(&bytes);
     let none = Script::new();
     for (at, input) in transaction.input.iter().enumerate() {

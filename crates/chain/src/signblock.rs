@@ -39,7 +39,7 @@ pub fn signatures_of_script_sig(script_sig: &[u8]) -> Result<Vec<Signature>, Sig
         .collect()
 }
 
-/// The scriptSig of these signatures: `00` and a push of DER for each.
+/// Returns the scriptSig of these signatures: `00` and a push of DER for each.
 #[must_use]
 pub fn script_sig_of_signatures<'a>(
     signatures: impl IntoIterator<Item = &'a Signature>,
@@ -71,8 +71,8 @@ pub fn signature_of_signblock(
     strict_der(der).ok_or(SignatureFormError::Der(0))
 }
 
-/// The `sig` that Elements' `signblock` returns for a signature, and that a signblock witness
-/// holds.
+/// Returns the `sig` that Elements' `signblock` returns for a signature, and that a signblock
+/// witness holds.
 #[must_use]
 pub fn signblock_of_signature(dialect: Dialect, signature: &Signature) -> Vec<u8> {
     let mut sig = signature.serialize_der().to_vec();
@@ -89,8 +89,8 @@ pub(crate) fn strict_der(der: &[u8]) -> Option<Signature> {
     (*signature.serialize_der() == *der).then_some(signature)
 }
 
-/// The items that a script of direct pushes leaves on the stack, or the index of the first byte
-/// that is not one. Signatures have at most 73 bytes, so longer pushes are not expected here.
+/// Returns the items that a script of direct pushes leaves on the stack, or the index of the first
+/// byte that is not one. Signatures have at most 73 bytes, so longer pushes are not expected here.
 pub(crate) fn pushes(script: &[u8]) -> Result<Vec<&[u8]>, usize> {
     let mut items = Vec::new();
     let mut at = 0;

@@ -40,19 +40,19 @@ impl UnixTime {
 
     /// The moment `duration` later; saturates.
     #[must_use]
-    pub const fn after(self, duration: Duration) -> Self {
+    pub const fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
     /// The moment `duration` earlier; saturates at the epoch.
     #[must_use]
-    pub const fn before(self, duration: Duration) -> Self {
+    pub const fn saturating_sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
     /// How long after `earlier` this moment is; zero if it is not after it.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> Duration {
+    pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }

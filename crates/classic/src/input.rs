@@ -79,7 +79,7 @@ pub enum Input {
         /// Accepted, or why not.
         result: Result<(), String>,
     },
-    /// A message from the wire, none of which is trusted.
+    /// An untrusted message from the wire.
     Received {
         /// The operator whose connection or topic it came from, if the wire shows it.
         from: Option<usize>,

@@ -1,15 +1,15 @@
-//! The documentation, as it was when the program was built: an installed machine has no other.
+//! The documentation, built into the program: an installed machine has no repository.
 
 /// A document of the repository's `docs/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Document {
-    /// Its name, without `.md`.
+    /// The file name, without `.md`.
     pub(crate) name: &'static str,
-    /// Its Markdown.
+    /// The Markdown text.
     pub(crate) text: &'static str,
 }
 
-/// The documents, in the order in which they are looked through.
+/// All documents, in the order in which they are searched.
 pub(crate) const DOCUMENTS: [Document; 7] = [
     document("operations", include_str!("../docs/operations.md")),
     document("keys", include_str!("../docs/keys.md")),
@@ -24,21 +24,21 @@ const fn document(name: &'static str, text: &'static str) -> Document {
     Document { name, text }
 }
 
-/// A chapter: a heading and what stands below it, down to the next one of its rank.
+/// A chapter: a heading and the text below it, up to the next heading of the same rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chapter {
-    /// Of which document.
+    /// The name of its document.
     pub(crate) document: &'static str,
-    /// Its heading.
+    /// The heading.
     pub(crate) title: &'static str,
-    /// 2 for a chapter, 3 for one within it.
+    /// The heading's level: 2 for a chapter, 3 for a section of one.
     pub(crate) rank: usize,
-    /// Heading and text.
+    /// The heading and the text.
     pub(crate) text: &'static str,
 }
 
 impl Document {
-    /// Its first line: what it is about.
+    /// Returns the title: the first line.
     pub(crate) fn title(&self) -> &'static str {
         self.text
             .lines()
@@ -47,7 +47,7 @@ impl Document {
             .trim_start_matches("# ")
     }
 
-    /// Its chapters, and those within them.
+    /// Returns the chapters and their sections.
     pub(crate) fn chapters(&self) -> Vec<Chapter> {
         let headings = headings(self.text);
         let end_of = |place: usize, rank: usize| {
@@ -70,7 +70,7 @@ impl Document {
     }
 }
 
-/// Where each heading begins, its rank, and what it says; not what looks like one in code.
+/// Returns the offset, rank and title of each heading; lines in code blocks are not headings.
 fn headings(text: &'static str) -> Vec<(usize, usize, &'static str)> {
     let mut found = Vec::new();
     let mut in_code = false;
@@ -88,7 +88,7 @@ fn headings(text: &'static str) -> Vec<(usize, usize, &'static str)> {
     found
 }
 
-/// What a heading is called in a link, and at the command line: as GitHub has it.
+/// Returns a heading's name in links and at the command line, formed as GitHub forms it.
 pub(crate) fn slug(title: &str) -> String {
     title
         .chars()
@@ -101,7 +101,7 @@ pub(crate) fn slug(title: &str) -> String {
         .collect()
 }
 
-/// What a topic says: that of a document, or of a chapter by its link's name.
+/// Returns the text of a topic: a document by its name, or a chapter by its slug.
 pub(crate) fn find(topic: &str) -> Option<&'static str> {
     let whole = DOCUMENTS.iter().find(|document| document.name == topic);
     whole.map(|document| document.text).or_else(|| {
@@ -113,7 +113,7 @@ pub(crate) fn find(topic: &str) -> Option<&'static str> {
     })
 }
 
-/// The chapters whose name has a word in it.
+/// Returns the chapters whose slug contains a word.
 pub(crate) fn like(word: &str) -> Vec<String> {
     let chapters = DOCUMENTS.iter().flat_map(Document::chapters);
     let mut names: Vec<String> = chapters
@@ -124,7 +124,7 @@ pub(crate) fn like(word: &str) -> Vec<String> {
     names
 }
 
-/// Markdown for a terminal: links to other chapters say how they are read.
+/// Renders Markdown for a terminal: a link to another chapter becomes the command that shows it.
 pub(crate) fn plain(text: &str, program: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -142,7 +142,7 @@ pub(crate) fn plain(text: &str, program: &str) -> String {
     plain
 }
 
-/// The next link: what stands before it, its text, where it leads, and what follows.
+/// Finds the next link and returns the text before it, its label, its target and the rest.
 fn next_link(text: &str) -> Option<(&str, &str, &str, &str)> {
     let mut from = 0;
     loop {
@@ -160,7 +160,7 @@ fn next_link(text: &str) -> Option<(&str, &str, &str, &str)> {
     }
 }
 
-/// The topic that a link within the documentation leads to.
+/// Returns the topic that a link within the documentation points to.
 fn topic_of(target: &str) -> Option<&str> {
     let topic = match target.split_once('#') {
         Some((_, anchor)) => anchor,
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_leads_to_one_chapter_or_to_the_first_of_those_that_share_it() {
+    fn a_slug_finds_its_chapter_or_the_first_of_those_that_share_it() {
         for document in &DOCUMENTS {
             assert_eq!(find(document.name), Some(document.text));
             for chapter in document.chapters() {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chapter_ends_where_the_next_of_its_rank_begins() {
+    fn a_chapter_ends_at_the_next_heading_of_its_rank() {
         let lost = find("a-store-is-lost").expect("a chapter");
         assert!(lost.starts_with("### A store is lost"), "{lost}");
         assert!(!lost.contains("### A key is lost"), "{lost}");
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn code_has_no_headings() {
+    fn lines_in_code_blocks_are_not_headings() {
         assert_eq!(
             headings("# a\n```sh\n# no\n```\n## b\n"),
             [(0, 1, "a"), (19, 2, "b")]
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn links_say_how_their_chapter_is_read() {
+    fn a_link_becomes_the_command_that_shows_its_chapter() {
         let text = "see [two daemons](#two-daemons-with-one-key), [keys](keys.md),\n\
                     [age](https://age-encryption.org), [code](../crates/chain) and a[0](b";
         assert_eq!(
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn all_links_within_the_documents_lead_somewhere() {
+    fn every_link_within_the_documents_has_a_target() {
         for document in &DOCUMENTS {
             let mut rest = document.text;
             while let Some((_, _, target, after)) = next_link(rest) {

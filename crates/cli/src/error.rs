@@ -1,81 +1,84 @@
-//! What a person is told when something goes wrong: what, and what to do.
+//! Errors for people: what went wrong, and what to do about it.
 
 use core::fmt;
 use std::process::ExitCode;
 
-/// An error for a person: one line of what is wrong, one of what to do.
+/// An error for people: one line that says what is wrong, and one that says what to do.
 #[derive(Debug)]
 pub struct CliError {
     what: String,
-    cure: String,
+    help: String,
     code: u8,
 }
 
-/// The exit code of what only a person can mend (`EX_CONFIG` of sysexits): a service manager must not
-/// start the program again.
-pub const FOR_PEOPLE: u8 = 78;
+/// The exit code for a failure that needs an operator's attention (`EX_CONFIG` of sysexits): a service
+/// manager must not restart the program.
+pub const NEEDS_ATTENTION: u8 = 78;
+
+/// The help for an error that only a fault of the program can cause.
+pub const BUG: &str = "this is a bug: please report it";
 
 impl CliError {
-    /// Something failed; exit code 1.
+    /// Creates an error for a failure; exit code 1.
     #[must_use]
-    pub fn failure(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+    pub fn failure(what: impl fmt::Display, help: impl fmt::Display) -> Self {
         Self {
             what: what.to_string(),
-            cure: cure.to_string(),
+            help: help.to_string(),
             code: 1,
         }
     }
 
-    /// It failed, and starting again does not help; exit code [`FOR_PEOPLE`].
+    /// Creates an error for a failure that a restart cannot fix; exit code [`NEEDS_ATTENTION`].
     #[must_use]
-    pub fn for_people(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+    pub fn attention(what: impl fmt::Display, help: impl fmt::Display) -> Self {
         Self {
-            code: FOR_PEOPLE,
-            ..Self::failure(what, cure)
+            code: NEEDS_ATTENTION,
+            ..Self::failure(what, help)
         }
     }
 
-    /// It was asked for wrongly; exit code 2.
+    /// Creates an error for wrong usage; exit code 2.
     #[must_use]
-    pub fn usage(what: impl fmt::Display, cure: impl fmt::Display) -> Self {
+    pub fn usage(what: impl fmt::Display, help: impl fmt::Display) -> Self {
         Self {
             code: 2,
-            ..Self::failure(what, cure)
+            ..Self::failure(what, help)
         }
     }
 
-    /// Something failed, and the text says already what to do; exit code 1.
+    /// Creates an error from a text that already says what to do; exit code 1.
     #[must_use]
     pub fn plain(text: String) -> Self {
         Self {
             what: text,
-            cure: String::new(),
+            help: String::new(),
             code: 1,
         }
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// What to do; empty if that is part of what is wrong.
+    /// Returns what to do; empty if [`what`](Self::what) says it already.
     #[must_use]
-    pub fn cure(&self) -> &str {
-        &self.cure
+    pub fn help(&self) -> &str {
+        &self.help
     }
 
-    /// The exit code of the program.
+    /// Returns the exit code of the program.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }
 
-    /// Whether it is for people, and not for a restart.
+    /// Whether the failure needs an operator's attention, so that a restart does not help.
     #[must_use]
-    pub const fn is_for_people(&self) -> bool {
-        self.code == FOR_PEOPLE
+    pub const fn needs_attention(&self) -> bool {
+        self.code == NEEDS_ATTENTION
     }
 }
 
@@ -83,9 +86,9 @@ impl std::error::Error for CliError {}
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.cure.is_empty() {
+        if self.help.is_empty() {
             return f.write_str(&self.what);
         }
-        write!(f, "error: {}\n   do: {}", self.what, self.cure)
+        write!(f, "error: {}\n help: {}", self.what, self.help)
     }
 }

@@ -1,4 +1,4 @@
-//! The verb `help`: the help of other verbs, and chapters of the documentation.
+//! The verb `help`: shows the help of a verb, or a chapter of the documentation.
 
 use std::process::ExitCode;
 
@@ -13,15 +13,15 @@ use crate::{
 /// The arguments of the verb `help`.
 #[derive(Debug, clap::Args)]
 pub struct HelpArgs {
-    /// A verb, a document or a chapter of one; all of them are listed if none is given.
+    /// A verb, a document or a chapter; without one, all of them are listed.
     #[arg(value_name = "VERB OR TOPIC")]
     pub words: Vec<String>,
 }
 
-/// The arguments that every verb has, under a heading of their own, which stands last.
+/// The arguments that every verb has, under a heading of their own, which comes last.
 #[derive(Debug, clap::Args)]
 pub struct GlobalArgs {
-    /// Print help; --help says more than -h.
+    /// Print help; --help gives more detail than -h.
     #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = GLOBAL)]
     help: Option<bool>,
     /// Print the version.
@@ -29,13 +29,13 @@ pub struct GlobalArgs {
     version: Option<bool>,
 }
 
-/// The heading of what every verb has.
+/// The heading of the arguments that every verb has.
 const GLOBAL: &str = "Global options";
 
-/// Shows the help of a verb, or a chapter of the documentation; without words, which there are.
+/// Prints the help of a verb or a chapter of the documentation; without words, lists all of them.
 ///
 /// # Errors
-/// If there is neither a verb nor a topic of that name, or the output cannot be written.
+/// If no verb and no topic has that name, or the output cannot be written.
 pub fn write_help(program: Command, words: &[String]) -> Result<ExitCode, CliError> {
     out::line(help(program, words)?.trim_end())?;
     Ok(ExitCode::SUCCESS)
@@ -56,18 +56,18 @@ fn help(mut program: Command, words: &[String]) -> Result<String, CliError> {
         return Ok(chapters::plain(text, &name));
     }
     let near = chapters::like(&topic);
-    let cure = if topic.is_empty() || near.is_empty() {
-        format!("`{name} help` lists them")
+    let help = if topic.is_empty() || near.is_empty() {
+        format!("`{name} help` lists all of them")
     } else {
-        format!("choose one of these: {}", near.join(", "))
+        format!("similar topics: {}", near.join(", "))
     };
     Err(CliError::usage(
-        format!("there is neither a verb nor a topic `{}`", words.join(" ")),
-        cure,
+        format!("no verb and no topic is named `{}`", words.join(" ")),
+        help,
     ))
 }
 
-/// The verb that words lead to.
+/// Finds the verb that the words name.
 fn find_verb<'a>(program: &'a mut Command, words: &[String]) -> Option<&'a mut Command> {
     let mut verb = program;
     for word in words {
@@ -76,7 +76,7 @@ fn find_verb<'a>(program: &'a mut Command, words: &[String]) -> Option<&'a mut C
     Some(verb)
 }
 
-/// All documents with their chapters.
+/// Lists all documents with their chapters.
 fn topics(program: &str) -> String {
     let mut text = format!("Topics, for `{program} help TOPIC`:");
     for document in &DOCUMENTS {
@@ -121,11 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_topic_is_wrong_usage_and_told_with_what_is_near() {
+    fn an_unknown_topic_is_wrong_usage_and_similar_topics_are_named() {
         let error = shown(&["daemons"]).expect_err("no topic");
         assert_eq!(error.exit_code(), ExitCode::from(2));
-        assert!(error.cure().contains("two-daemons-with-one-key"), "{error}");
+        assert!(error.help().contains("two-daemons-with-one-key"), "{error}");
         let error = shown(&["nonsense"]).expect_err("no topic");
-        assert!(error.cure().contains("federation help"), "{error}");
+        assert!(error.help().contains("federation help"), "{error}");
     }
 }

@@ -1,12 +1,12 @@
-//! Writing to the terminal or the pipe.
+//! Writing results to the standard output, and remarks to the standard error.
 
 use std::io::Write;
 
 use serde::Serialize;
 
-use crate::CliError;
+use crate::{BUG, CliError, OrHelp};
 
-/// Writes a line to the standard output; a reader that went away ends the program quietly.
+/// Writes a line to the standard output; a closed pipe ends the program quietly.
 ///
 /// # Errors
 /// If the output cannot be written, for example on a full disk.
@@ -14,23 +14,25 @@ pub fn line(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => Err(CliError::failure(error, "check where the output goes")),
+        Err(error) => Err(CliError::failure(
+            format!("cannot write the output: {error}"),
+            "check where it goes: the disk may be full",
+        )),
         Ok(()) => Ok(()),
     }
 }
 
-/// Writes a value as one line of JSON to the standard output, for machines.
+/// Writes a value to the standard output as one line of JSON, for programs.
 ///
 /// # Errors
-/// As [`line()`].
+/// Same as [`line()`].
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| CliError::failure(error, "report this as a fault of the program"))?;
+    let text = serde_json::to_string(value).or_help(BUG)?;
     line(&text)
 }
 
-/// Writes a line to the standard error, for people only.
+/// Writes a line to the standard error, for people.
 pub fn note(text: &str) {
-    // There is nobody left to tell.
+    // Where the standard error is closed, nobody reads it.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,22 +1,23 @@
-//! Manual pages and shell completions, made from the command line's description.
+//! Manual pages and shell completions, generated from the description of the command line.
 
 use std::{path::Path, process::ExitCode};
 
 use clap::Command;
 use clap_complete::Shell;
 
-use crate::CliError;
+use crate::{CliError, OrHelp};
 
-/// Writes the manual pages of a program and of each of its verbs into a folder, made if missing.
+/// Writes the manual pages of a program and of each of its verbs into a folder, created if missing.
 ///
 /// # Errors
 /// If the folder cannot be written.
 pub fn write_man_pages(command: Command, folder: &Path) -> Result<ExitCode, CliError> {
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(command, folder))
-        .map_err(|error| {
-            CliError::failure(error, "choose a folder that can be written with --out")
-        })?;
+        .or_help_in(
+            "cannot write the manual pages",
+            "choose a writable folder with --out",
+        )?;
     Ok(ExitCode::SUCCESS)
 }
 

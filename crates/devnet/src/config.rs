@@ -25,7 +25,7 @@ pub struct DevNodeConfig {
 }
 
 impl DevNodeConfig {
-    /// The configuration of a node of the chain `devnet` in this dialect, with this
+    /// Creates the configuration of a node of the chain `devnet` in this dialect, with this
     /// `signblockscript`: ports chosen by the system on loopback, 21 million coins that anyone can
     /// spend, nothing stored.
     #[must_use]

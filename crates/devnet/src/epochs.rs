@@ -35,7 +35,7 @@ pub(crate) struct Epochs {
 }
 
 impl Epochs {
-    /// The state at the genesis block.
+    /// Creates the state at the genesis block.
     pub(crate) fn new(rules: &SigningRules, length: u32) -> Self {
         Self {
             length: length.max(1),
@@ -44,18 +44,18 @@ impl Epochs {
         }
     }
 
-    /// The number of blocks in an epoch.
+    /// Returns the number of blocks in an epoch.
     pub(crate) const fn length(&self) -> u32 {
         self.length
     }
 
-    /// The parameters in force for the next block, in full.
+    /// Returns the parameters in force for the next block, in full.
     pub(crate) fn in_force(&self) -> Params {
         Params::Full(self.current.clone())
     }
 
-    /// The proof in the next block's header: full parameters in block 1 and at the start of an
-    /// epoch, otherwise compact ones.
+    /// Returns the proof in the next block's header: full parameters in block 1 and at the start of
+    /// an epoch, otherwise compact ones.
     pub(crate) fn proof_at(&self, height: BlockHeight) -> Proof {
         let number = height.to_u32();
         let full = self.current.clone();
@@ -130,8 +130,8 @@ impl Epochs {
     }
 }
 
-/// The rules for the signatures of a dynafed block: those in its own header, with the script from
-/// its witness.
+/// Returns the rules for the signatures of a dynafed block: those in its own header, with the
+/// script from its witness.
 pub(crate) fn rules_of(header: &Header) -> Option<SigningRules> {
     let Proof::Dynafed { witness, .. } = &header.fields().proof else {
         return None;
@@ -140,7 +140,7 @@ pub(crate) fn rules_of(header: &Header) -> Option<SigningRules> {
     SigningRules::new(header.dialect(), script, header.signature_limit()?).ok()
 }
 
-/// The parameters of block 1.
+/// Returns the parameters of block 1.
 fn first_params(rules: &SigningRules) -> FullParams {
     // No fedpeg: OP_TRUE, as P2WSH in P2SH.
     let fedpeg = vec![OP_TRUE];
@@ -180,7 +180,7 @@ mod tests {
     fn a_change_of_signers_happens_as_on_elementsd() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/dynafed-rotation.json"
+            "/tests/vectors/dynafed-rotation.json"
         );
         let text = std::fs::read_to_string(path).expect("the vectors");
         let json: Value = serde_json::from_str(&text).expect("json");

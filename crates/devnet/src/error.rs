@@ -35,20 +35,24 @@ pub(crate) enum Invalid {
     UnknownPrevious,
     #[error("proposal was not based on our best chain")]
     NotOnTip,
-    #[error("bad-cb-height")]
+    #[error("bad-header-height")]
     Height,
+    #[error("bad-cb-height")]
+    CoinbaseHeight,
     #[error("time-too-old")]
     TooOld,
     #[error("time-too-new")]
     TooNew,
     #[error("block-proof-invalid")]
     Proof,
-    #[error("bad-signblock-challenge")]
+    #[error("bad-diffbits")]
     Challenge,
     #[error("invalid-dyna-fed")]
     Dynafed,
     #[error("bad-txnmrklroot")]
-    Commitments,
+    MerkleRoot,
+    #[error("bad-witness-merkle-match")]
+    WitnessCommitment,
     #[error("bad-cb-missing")]
     Coinbase,
     #[error("bad-txns: {0}")]

@@ -1,8 +1,8 @@
 //! The genesis block of a devnet chain: the one that a real node derives from the same settings.
 
 use elements::AssetId;
-use federation_chain::{Block, Dialect};
-use federation_genesis::{NodeKind, Settings};
+use federation_chain::Block;
+use federation_genesis::Settings;
 
 use crate::{DevNodeConfig, DevNodeError};
 
@@ -16,8 +16,8 @@ pub(crate) struct Genesis {
     pub(crate) pegged_asset: AssetId,
 }
 
-/// The genesis block of a node with these settings: the one that `elementsd`, with or without
-/// dynafed, or `oceand` without terms derives from the same chain name, script and coins.
+/// Returns the genesis block of a node with these settings: the one that `elementsd`, with or
+/// without dynafed, or `oceand` without terms derives from the same chain name, script and coins.
 ///
 /// # Errors
 /// If no node accepts a custom chain of that name, or that many coins.
@@ -27,7 +27,9 @@ pub fn genesis_block(config: &DevNodeConfig) -> Result<Block, DevNodeError> {
 
 pub(crate) fn make(config: &DevNodeConfig) -> Result<Genesis, DevNodeError> {
     let fault = |error: &dyn core::fmt::Display| DevNodeError::Genesis(error.to_string());
-    let settings = settings(config).map_err(|error| fault(&error))?;
+    let settings = Settings::of_federation(config.dialect, &config.chain, &config.script)
+        .and_then(|settings| settings.with("initialfreecoins", &config.free_coins.to_string()))
+        .map_err(|error| fault(&error))?;
     let genesis =
         federation_genesis::Genesis::compute(&settings, None).map_err(|error| fault(&error))?;
     Ok(Genesis {
@@ -36,22 +38,9 @@ pub(crate) fn make(config: &DevNodeConfig) -> Result<Genesis, DevNodeError> {
     })
 }
 
-fn settings(config: &DevNodeConfig) -> Result<Settings, federation_genesis::ConfError> {
-    let node = match config.dialect {
-        Dialect::Ocean => NodeKind::Ocean,
-        Dialect::Elements | Dialect::Dynafed => NodeKind::Elements,
-    };
-    let settings = Settings::new(node, &config.chain)?
-        .with("signblockscript", &config.script.to_hex())?
-        .with("initialfreecoins", &config.free_coins.to_string())?;
-    match node {
-        NodeKind::Ocean => settings.with("embedcontract", "0"),
-        NodeKind::Elements => Ok(settings),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use federation_chain::Dialect;
     use federation_multisig::MultisigScript;
     use hex_conservative::DisplayHex;
 
@@ -63,10 +52,7 @@ mod tests {
             (Dialect::Dynafed, "elements-dynafed"),
             (Dialect::Elements, "elements-legacy"),
         ] {
-            let path = format!(
-                "{}/../../tests/vectors/{name}.json",
-                env!("CARGO_MANIFEST_DIR")
-            );
+            let path = format!("{}/tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
             let text = std::fs::read_to_string(path).expect("the vectors");
             let json: serde_json::Value = serde_json::from_str(&text).expect("json");
             let script = MultisigScript::from_hex(json["signblockscript"].as_str().expect("hex"))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use elements::{AssetId, OutPoint, Transaction, TxOut};
 use federation_chain::{
-    Block, BlockHash, BlockHeight, Dialect, Header, Proof, SigningRules, UnixTime,
+    Block, BlockHash, BlockHeight, CommitmentError, Dialect, Header, Proof, SigningRules, UnixTime,
 };
 
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) struct Ledger {
     pub(crate) pegged_asset: AssetId,
     blocks: Vec<Block>,
     heights: HashMap<BlockHash, usize>,
+    /// Signed blocks on top of a block of the chain that is not the best one.
+    side: HashMap<BlockHash, Block>,
     unspent: HashMap<OutPoint, TxOut>,
     /// The transactions in the chain, with the height of each one's block.
     confirmed: HashMap<elements::Txid, usize>,
@@ -49,6 +51,7 @@ impl Ledger {
             pegged_asset: genesis.pegged_asset,
             blocks: Vec::new(),
             heights: HashMap::new(),
+            side: HashMap::new(),
             unspent: HashMap::new(),
             confirmed: HashMap::new(),
         };
@@ -86,6 +89,29 @@ impl Ledger {
         Some((height, self.blocks.get(height)?))
     }
 
+    /// Returns a known block that is not in the chain.
+    pub(crate) fn side(&self, hash: &BlockHash) -> Option<&Block> {
+        self.side.get(hash)
+    }
+
+    pub(crate) fn is_known(&self, hash: &BlockHash) -> bool {
+        self.heights.contains_key(hash) || self.side.contains_key(hash)
+    }
+
+    /// Stores a block for which [`check`](Self::check) returned [`Invalid::NotOnTip`]. As in the
+    /// nodes, its transactions are not checked.
+    pub(crate) fn add_side(&mut self, block: Block) -> Result<(), Invalid> {
+        self.check_proof(&block)?;
+        let previous = self.heights.get(&block.header().previous());
+        let height = block.height().to_u32() as usize;
+        if previous.is_none_or(|previous| previous + 1 != height) {
+            return Err(Invalid::Height);
+        }
+        check_commitments(&block)?;
+        self.side.insert(block.block_hash(), block);
+        Ok(())
+    }
+
     pub(crate) fn unspent(&self, outpoint: &OutPoint) -> Option<&TxOut> {
         self.unspent.get(outpoint)
     }
@@ -94,7 +120,7 @@ impl Ledger {
         self.unspent.iter()
     }
 
-    /// The block that contains a transaction.
+    /// Returns the block that contains a transaction.
     pub(crate) fn block_of(&self, txid: &elements::Txid) -> Option<&Block> {
         self.blocks.get(*self.confirmed.get(txid)?)
     }
@@ -137,9 +163,7 @@ impl Ledger {
         if time > now.as_secs() + MAX_FUTURE {
             return Err(Invalid::TooNew);
         }
-        block
-            .check_commitments()
-            .map_err(|_| Invalid::Commitments)?;
+        check_commitments(block)?;
         let transactions = block
             .transactions()
             .map_err(|error| Invalid::Undecodable(error.to_string()))?;
@@ -161,8 +185,11 @@ impl Ledger {
                 .as_bytes()
                 .starts_with(&height_push(height))
         });
-        if !coinbase.is_coinbase() || !starts_with_height {
+        if !coinbase.is_coinbase() {
             return Err(Invalid::Coinbase);
+        }
+        if !starts_with_height {
+            return Err(Invalid::CoinbaseHeight);
         }
         // The coinbase creates nothing and claims no fees: see the crate's documentation.
         for output in &coinbase.output {
@@ -227,13 +254,20 @@ impl Ledger {
         self.blocks.push(block);
     }
 
-    /// The chain's parameters, as the header at a height must contain them.
+    /// Returns the chain's parameters, as the header at a height must contain them.
     pub(crate) fn parameters_at(&self, height: BlockHeight) -> Proof {
         match &self.epochs {
             Some(epochs) => epochs.proof_at(height),
             None => self.tip().header().fields().proof_parameters(),
         }
     }
+}
+
+fn check_commitments(block: &Block) -> Result<(), Invalid> {
+    block.check_commitments().map_err(|error| match error {
+        CommitmentError::MerkleRoot | CommitmentError::Repeated => Invalid::MerkleRoot,
+        _ => Invalid::WitnessCommitment,
+    })
 }
 
 /// The parameters in a proof, without signatures.
@@ -251,7 +285,7 @@ impl ProofParameters for federation_chain::HeaderFields {
     }
 }
 
-/// The outputs of a transaction, with their outpoints.
+/// Returns the outputs of a transaction, with their outpoints.
 fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)> + '_ {
     let txid = transaction.txid();
     (0..)
@@ -259,7 +293,7 @@ fn outputs(transaction: &Transaction) -> impl Iterator<Item = (OutPoint, TxOut)>
         .map(move |(index, output)| (OutPoint::new(txid, index), output.clone()))
 }
 
-/// The height as the coinbase must begin with it (BIP 34), encoded as a script number.
+/// Returns the height as the coinbase must begin with it (BIP 34), encoded as a script number.
 pub(crate) fn height_push(height: BlockHeight) -> Vec<u8> {
     let number = height.to_u32();
     if (1..=16).contains(&number) {

@@ -44,7 +44,7 @@ impl Mempool {
             .map(|(_, transaction, _)| transaction)
     }
 
-    /// An output that exists and is unspent, in the mempool or the chain.
+    /// Returns an output that exists and is unspent, in the mempool or the chain.
     pub(crate) fn output<'a>(&'a self, ledger: &'a Ledger, at: &OutPoint) -> Option<&'a TxOut> {
         if self.spent.contains(at) {
             return None;
@@ -96,7 +96,7 @@ impl Mempool {
         Ok(true)
     }
 
-    /// The oldest transactions that fit into a block of this many bytes.
+    /// Returns the oldest transactions that fit into a block of this many bytes.
     pub(crate) fn select(&self, mut room: usize) -> Vec<Transaction> {
         self.transactions
             .iter()

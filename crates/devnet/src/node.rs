@@ -196,19 +196,19 @@ impl DevNode {
         Ok(Self { shared, rpc })
     }
 
-    /// The URL of its RPC.
+    /// Returns the URL of its RPC.
     #[must_use]
     pub fn rpc_url(&self) -> String {
         format!("http://{}", self.rpc)
     }
 
-    /// User and password of its RPC.
+    /// Returns the user and password of its RPC.
     #[must_use]
     pub fn rpc_credentials(&self) -> (&str, &str) {
         (&self.shared.config.user, &self.shared.config.password)
     }
 
-    /// The address for other devnet nodes.
+    /// Returns the address for other devnet nodes.
     #[must_use]
     pub fn p2p_address(&self) -> SocketAddr {
         self.shared.p2p
@@ -220,21 +220,21 @@ impl DevNode {
         self.shared.tasks.spawn(task);
     }
 
-    /// Height and hash of its best block.
+    /// Returns the height and the hash of its best block.
     #[must_use]
     pub fn tip(&self) -> (BlockHeight, BlockHash) {
         let state = self.shared.state();
         (state.ledger.height(), state.ledger.tip().block_hash())
     }
 
-    /// The block at a height.
+    /// Returns the block at a height.
     #[must_use]
     pub fn block(&self, height: BlockHeight) -> Option<Block> {
         let state = self.shared.state();
         state.ledger.at(height.to_u32() as usize).cloned()
     }
 
-    /// Hash of its genesis block.
+    /// Returns the hash of its genesis block.
     #[must_use]
     pub fn genesis_hash(&self) -> BlockHash {
         let state = self.shared.state();

@@ -19,17 +19,17 @@ pub(crate) fn p2pkh(hash: &[u8; 20]) -> Script {
     Script::from(script)
 }
 
-/// The hash of a key, as in pay-to-public-key-hash.
+/// Returns the hash of a key, as in pay-to-public-key-hash.
 pub(crate) fn key_hash(key: &PublicKey) -> [u8; 20] {
     hash160::Hash::hash(&key.serialize()).to_byte_array()
 }
 
-/// Whether anyone can spend it.
+/// Returns whether anyone can spend it.
 pub(crate) fn is_anyone_can_spend(script: &Script) -> bool {
     script.as_bytes() == [OP_TRUE]
 }
 
-/// The hash in a pay-to-public-key-hash script.
+/// Returns the hash in a pay-to-public-key-hash script.
 fn p2pkh_hash(script: &Script) -> Option<[u8; 20]> {
     match script.as_bytes() {
         [0x76, 0xa9, 20, hash @ .., 0x88, 0xac] => hash.try_into().ok(),
@@ -150,7 +150,7 @@ fn verify_multisig(script: &Script, items: &[Vec<u8>], digest: &Message) -> Resu
     Ok(())
 }
 
-/// The items that a script pushes, if it does nothing else.
+/// Returns the items that a script pushes, if it does nothing else.
 fn pushes(script: &Script) -> Option<Vec<Vec<u8>>> {
     script
         .instructions()

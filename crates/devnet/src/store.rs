@@ -28,7 +28,7 @@ impl BlockStore {
         Ok(Self(database))
     }
 
-    /// All blocks, lowest first.
+    /// Returns all blocks, lowest first.
     pub(crate) fn blocks(&self) -> Result<Vec<Bytes>, DevNodeError> {
         let read = self.0.begin_read().map_err(|error| failed(&error))?;
         let table = read.open_table(BLOCKS).map_err(|error| failed(&error))?;

@@ -61,7 +61,7 @@ fn coinbase(height: BlockHeight, asset: AssetId) -> Transaction {
     }
 }
 
-/// An unspendable output of value zero.
+/// Returns an unspendable output of value zero.
 fn data_output(asset: AssetId, script: Vec<u8>) -> TxOut {
     TxOut {
         asset: Asset::Explicit(asset),

@@ -61,7 +61,8 @@ pub(crate) fn check(
     }
 }
 
-/// Whether its lock time has passed (`IsFinalTx`); lock times that are not heights are not checked.
+/// Returns whether its lock time has passed (`IsFinalTx`); lock times that are not heights are not
+/// checked.
 fn is_final(transaction: &Transaction, height: BlockHeight) -> bool {
     let lock = transaction.lock_time;
     let is_past = !lock.is_block_height() || lock.to_consensus_u32() < height.to_u32();
@@ -94,7 +95,7 @@ fn check_sums(transaction: &Transaction, spent: &[TxOut]) -> Result<(), Invalid>
     }
 }
 
-/// The explicit amount of an issuance.
+/// Returns the explicit amount of an issuance.
 const fn shown(value: &Value) -> Result<u64, Invalid> {
     match value {
         Value::Null => Ok(0),
@@ -144,7 +145,7 @@ pub(crate) fn explicit(output: &TxOut) -> Result<(AssetId, u64), Invalid> {
     }
 }
 
-/// Whether an output can ever be spent: not a fee, not data.
+/// Returns whether an output can ever be spent: not a fee, not data.
 pub(crate) fn is_spendable(output: &TxOut) -> bool {
     !output.is_fee() && !output.script_pubkey.is_op_return()
 }

@@ -93,7 +93,7 @@ impl Wallet {
         }
     }
 
-    /// The wallet's own script, blinded for tokens if the chain requires it.
+    /// Returns the wallet's own script, blinded for tokens if the chain requires it.
     fn own_for_tokens(&self) -> Payee {
         Payee {
             script: self.own_script(),
@@ -141,7 +141,7 @@ impl Wallet {
         })
     }
 
-    /// The spendable coins; anyone-can-spend coins last, otherwise in a fixed order.
+    /// Returns the spendable coins; anyone-can-spend coins last, otherwise in a fixed order.
     fn coins(&self, ledger: &Ledger, mempool: &Mempool) -> Vec<Coin> {
         let own = self.own_script();
         let mut coins: Vec<Coin> = ledger
@@ -179,7 +179,7 @@ impl Wallet {
         balances
     }
 
-    /// A transaction that pays an amount of an asset to an address.
+    /// Returns a transaction that pays an amount of an asset to an address.
     pub(crate) fn send(
         &self,
         ledger: &Ledger,
@@ -198,7 +198,7 @@ impl Wallet {
         )
     }
 
-    /// A transaction that issues an asset and its tokens to the wallet.
+    /// Returns a transaction that issues an asset and its tokens to the wallet.
     pub(crate) fn issue(
         &mut self,
         ledger: &Ledger,
@@ -243,7 +243,7 @@ impl Wallet {
         Ok((transaction, issued))
     }
 
-    /// A transaction that reissues an asset issued by this wallet.
+    /// Returns a transaction that reissues an asset issued by this wallet.
     pub(crate) fn reissue(
         &self,
         ledger: &Ledger,
@@ -394,7 +394,7 @@ fn blind(transaction: &mut Transaction, coins: &[&Coin]) -> Result<(), WalletErr
         .map_err(|error| WalletError::Blinding(error.to_string()))
 }
 
-/// The secrets of an explicit output.
+/// Returns the secrets of an explicit output.
 fn shown(asset: AssetId, amount: u64) -> TxOutSecrets {
     TxOutSecrets::new(
         asset,

@@ -44,7 +44,7 @@
 //!     let node = NodeClient::new(NodeConfig::new("http://127.0.0.1:7041").with_auth(cookie))?;
 //!     let mut peers = Vec::new();
 //!     for id in federation.ids().filter(|id| *id != me) {
-//!         let member = federation.operator(id).ok_or("no such operator")?;
+//!         let member = federation.member(id).ok_or("no such operator")?;
 //!         peers.push((id, member.endpoint.parse()?));
 //!     }
 //!     let zmq = ZmqConfig::new("0.0.0.0:5000".parse()?, federation.id())

@@ -11,7 +11,7 @@ use crate::{
 /// The error for settings from which no genesis block is computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unfit {
+pub enum InvalidSettings {
     /// The genesis block does not follow from the settings.
     #[error(
         "con_genesis_style={0} is not supported: only `elements` derives the genesis block from the settings"
@@ -51,7 +51,7 @@ pub enum Unfit {
 /// A reason why a chain could not work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum UnviableChain {
     /// Blocks are mined, not signed.
     #[error("con_signed_blocks=0: anyone could mine a block; omit it")]
     Unsigned,
@@ -218,7 +218,7 @@ fn from_height(from: i64) -> String {
 ///
 /// # Errors
 /// If the settings do not define a chain.
-pub fn required_signature_size(settings: &Settings) -> Result<Option<u32>, Unfit> {
+pub fn required_signature_size(settings: &Settings) -> Result<Option<u32>, InvalidSettings> {
     if settings.node() == NodeKind::Ocean {
         return Ok(None);
     }
@@ -246,14 +246,14 @@ pub fn problems(
     genesis: &Genesis,
     terms: Option<&Terms>,
     sweep: Option<&Sweep>,
-) -> Result<Vec<Problem>, Unfit> {
+) -> Result<Vec<UnviableChain>, InvalidSettings> {
     let mut problems = signing_problems(settings)?;
     problems.extend(schedule::problems(settings));
     match settings.node() {
         NodeKind::Elements => problems.extend(elements_problems(settings)?),
         NodeKind::Ocean => {
             if settings.flag("embedcontract") && terms.is_none() {
-                problems.push(Problem::NoTerms {
+                problems.push(UnviableChain::NoTerms {
                     chain: settings.chain().to_owned(),
                 });
             }
@@ -261,13 +261,13 @@ pub fn problems(
     }
     match sweep {
         Some(sweep) => {
-            problems.extend(sweep.check(genesis).err().map(Problem::Sweep));
+            problems.extend(sweep.check(genesis).err().map(UnviableChain::Sweep));
         }
         None => problems.extend(
             genesis
                 .assets()
                 .filter(|asset| asset.anyone_can_spend())
-                .map(|asset| Problem::AnyoneCanSpend {
+                .map(|asset| UnviableChain::AnyoneCanSpend {
                     name: asset.name(),
                     amount: asset.amount(),
                     ocean: settings.node() == NodeKind::Ocean,
@@ -277,19 +277,19 @@ pub fn problems(
     Ok(problems)
 }
 
-fn signing_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
+fn signing_problems(settings: &Settings) -> Result<Vec<UnviableChain>, InvalidSettings> {
     let Some(script) = signers(settings) else {
-        return Ok(vec![Problem::NoFederation]);
+        return Ok(vec![UnviableChain::NoFederation]);
     };
     let (m, n) = (script.threshold().to_u8(), script.keys().len());
     let mut problems = Vec::new();
     if 2 * usize::from(m) <= n {
-        problems.push(Problem::NoMajority { m, n });
+        problems.push(UnviableChain::NoMajority { m, n });
     }
     if let Some(needed) = required_signature_size(settings)? {
         let limit = signature_limit(settings)?;
         if limit < needed {
-            problems.push(Problem::SignatureLimit {
+            problems.push(UnviableChain::SignatureLimit {
                 limit,
                 needed,
                 m,
@@ -300,18 +300,18 @@ fn signing_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
     Ok(problems)
 }
 
-fn elements_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
+fn elements_problems(settings: &Settings) -> Result<Vec<UnviableChain>, InvalidSettings> {
     let mut problems = Vec::new();
     if !settings.flag("con_signed_blocks") {
-        problems.push(Problem::Unsigned);
+        problems.push(UnviableChain::Unsigned);
     }
     if !settings.flag("con_blockheightinheader") {
-        problems.push(Problem::NoHeight);
+        problems.push(UnviableChain::NoHeight);
     }
     let has = settings.flag("con_has_parent_chain");
     let null = settings.hash("parentgenesisblockhash") == [0; 32];
     if has == null {
-        problems.push(Problem::ParentChain {
+        problems.push(UnviableChain::ParentChain {
             has: u8::from(has),
             hash: if null { "null" } else { "not null" },
             hint: if null {
@@ -323,7 +323,7 @@ fn elements_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
     }
     let dynafed = DynafedStart::of(settings)?;
     if let DynafedStart::Signalled { from } = dynafed {
-        problems.push(Problem::Signalled { from });
+        problems.push(UnviableChain::Signalled { from });
     }
     let length = settings.number("dynamic_epoch_length");
     let why = match u32::try_from(length) {
@@ -335,7 +335,7 @@ fn elements_problems(settings: &Settings) -> Result<Vec<Problem>, Unfit> {
         ),
         Ok(_) => None,
     };
-    problems.extend(why.map(|why| Problem::Setting {
+    problems.extend(why.map(|why| UnviableChain::Setting {
         name: "dynamic_epoch_length",
         value: length.to_string(),
         why,

@@ -1,6 +1,6 @@
 //! When dynamic federations (dynafed) start on a chain.
 
-use crate::{Settings, Unfit};
+use crate::{InvalidSettings, Settings};
 
 /// When dynafed starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +25,19 @@ impl DynafedStart {
     ///
     /// # Errors
     /// If a value is malformed, with which the node would not start.
-    pub fn of(settings: &Settings) -> Result<Self, Unfit> {
+    pub fn of(settings: &Settings) -> Result<Self, InvalidSettings> {
         let mut start = Self::ALWAYS;
         for text in settings.list("vbparams") {
-            let (name, begin) = parse_vb(text).ok_or_else(|| Unfit::Vbparams(text.clone()))?;
+            let (name, begin) =
+                parse_vb(text).ok_or_else(|| InvalidSettings::Vbparams(text.clone()))?;
             if name == DYNAFED {
                 start = begin;
             }
         }
         let mut named = false;
         for text in settings.list("evbparams") {
-            let (name, begin) = parse_evb(text).ok_or_else(|| Unfit::Evbparams(text.clone()))?;
+            let (name, begin) =
+                parse_evb(text).ok_or_else(|| InvalidSettings::Evbparams(text.clone()))?;
             // The node takes the first of several, with or without a start.
             if name == DYNAFED && !core::mem::replace(&mut named, true) {
                 start = begin.unwrap_or(start);
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
     use crate::NodeKind;
 
-    fn start(lines: &str) -> Result<DynafedStart, Unfit> {
+    fn start(lines: &str) -> Result<DynafedStart, InvalidSettings> {
         let text = format!("chain=home\n{lines}");
         DynafedStart::of(&Settings::parse(NodeKind::Elements, &text).expect("a file"))
     }
@@ -128,7 +130,7 @@ mod tests {
             "dynafed:1:2:3:4",
         ] {
             let error = start(&format!("vbparams={wrong}"));
-            assert_eq!(error, Err(Unfit::Vbparams(wrong.to_owned())));
+            assert_eq!(error, Err(InvalidSettings::Vbparams(wrong.to_owned())));
         }
     }
 }

@@ -91,32 +91,15 @@ pub(crate) fn concat(fragments: &[Fragment]) -> Vec<u8> {
 
 /// Encodes a length or count as a compact size.
 pub(crate) fn compact_size(number: usize) -> Vec<u8> {
-    match (u8::try_from(number), u16::try_from(number)) {
-        (Ok(small @ 0..=252), _) => vec![small],
-        (_, Ok(middle)) => [&[0xfd][..], &middle.to_le_bytes()].concat(),
-        // A configuration file is limited to one megabyte.
-        _ => [
-            &[0xfe][..],
-            &u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes(),
-        ]
-        .concat(),
-    }
+    let mut bytes = Vec::new();
+    federation_chain::push_compact_size(&mut bytes, number);
+    bytes
 }
 
 /// Encodes a push of the bytes, as `CScript << vector` does.
 pub(crate) fn push_script(bytes: &[u8]) -> Vec<u8> {
-    let length = bytes.len();
-    let mut script = match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(short @ 0..=75), _) => vec![short],
-        (Ok(short), _) => vec![0x4c, short],
-        (_, Ok(middle)) => [&[0x4d][..], &middle.to_le_bytes()].concat(),
-        // A configuration file is limited to one megabyte.
-        _ => [
-            &[0x4e][..],
-            &u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes(),
-        ]
-        .concat(),
-    };
-    script.extend_from_slice(bytes);
-    script
+    elements::script::Builder::new()
+        .push_slice(bytes)
+        .into_script()
+        .to_bytes()
 }

@@ -1,6 +1,6 @@
 //! The genesis block of a chain.
 
-use bitcoin::hashes::{Hash, hash160, sha256, sha256d};
+use bitcoin::hashes::{Hash, hash160, sha256};
 use elements::{
     AssetId,
     dynafed::{FullParams, Params},
@@ -11,7 +11,7 @@ use hex_conservative::{DisplayHex, FromHex};
 
 use crate::{
     NodeKind, Settings, Terms,
-    chain::Unfit,
+    chain::InvalidSettings,
     dynafed::DynafedStart,
     fragment::{CONSTANT, Fragment, Fragments, compact_size, concat},
     transaction::{
@@ -53,7 +53,7 @@ impl Genesis {
     ///
     /// # Errors
     /// If no node supported by this crate makes a block from these settings.
-    pub fn compute(settings: &Settings, terms: Option<&Terms>) -> Result<Self, Unfit> {
+    pub fn compute(settings: &Settings, terms: Option<&Terms>) -> Result<Self, InvalidSettings> {
         match settings.node() {
             NodeKind::Elements => elements(settings),
             NodeKind::Ocean => ocean(settings, terms),
@@ -136,39 +136,33 @@ fn header(transactions: &[GenesisTransaction]) -> Fragments {
 }
 
 fn merkle_root(transactions: &[GenesisTransaction]) -> [u8; 32] {
-    let mut row: Vec<[u8; 32]> = transactions
+    let ids = transactions
         .iter()
         .map(|transaction| transaction.txid().to_byte_array())
         .collect();
-    while row.len() > 1 {
-        row = row
-            .chunks(2)
-            .map(|pair| {
-                let right = pair.get(1).unwrap_or(&pair[0]);
-                sha256d::Hash::hash(&[pair[0], *right].concat()).to_byte_array()
-            })
-            .collect();
-    }
-    row.first().copied().unwrap_or_default()
+    // There is at least one transaction, and no two are the same.
+    federation_chain::merkle_root(ids).unwrap_or_default()
 }
 
 /// Reads an amount in satoshi within the node's limits.
-fn amount(settings: &Settings, name: &'static str) -> Result<u64, Unfit> {
+fn amount(settings: &Settings, name: &'static str) -> Result<u64, InvalidSettings> {
     /// 21 million coins.
     const MAX_MONEY: u64 = 2_100_000_000_000_000;
     let value = settings.number(name);
     u64::try_from(value)
         .ok()
         .filter(|amount| *amount <= MAX_MONEY)
-        .ok_or(Unfit::Amount { name, value })
+        .ok_or(InvalidSettings::Amount { name, value })
 }
 
-fn elements(settings: &Settings) -> Result<Genesis, Unfit> {
+fn elements(settings: &Settings) -> Result<Genesis, InvalidSettings> {
     if settings.text("con_genesis_style") != "elements" {
-        return Err(Unfit::Style(settings.text("con_genesis_style").to_owned()));
+        return Err(InvalidSettings::Style(
+            settings.text("con_genesis_style").to_owned(),
+        ));
     }
     if !settings.flag("con_elementsmode") {
-        return Err(Unfit::BitcoinMode);
+        return Err(InvalidSettings::BitcoinMode);
     }
     let signblockscript = settings.bytes("signblockscript");
     let commitment = commit(&[
@@ -227,7 +221,7 @@ fn elements(settings: &Settings) -> Result<Genesis, Unfit> {
 }
 
 /// The initial dynafed parameters (`ComputeNextBlockFullCurrentParameters`).
-fn block_1_params(settings: &Settings) -> Result<Params, Unfit> {
+fn block_1_params(settings: &Settings) -> Result<Params, InvalidSettings> {
     let program = |script: &[u8]| {
         let mut program = vec![0, 32];
         program.extend_from_slice(sha256::Hash::hash(script).as_byte_array());
@@ -259,10 +253,10 @@ fn block_1_params(settings: &Settings) -> Result<Params, Unfit> {
 }
 
 /// `con_max_block_sig_size`, which a node truncates to 32 bits.
-pub(crate) fn signature_limit(settings: &Settings) -> Result<u32, Unfit> {
+pub(crate) fn signature_limit(settings: &Settings) -> Result<u32, InvalidSettings> {
     let name = "con_max_block_sig_size";
     let value = settings.number(name);
-    u32::try_from(value).map_err(|_| Unfit::Range { name, value })
+    u32::try_from(value).map_err(|_| InvalidSettings::Range { name, value })
 }
 
 /// The operators' script, if `signblockscript` is M of N.
@@ -281,7 +275,7 @@ const POLICIES: [(&str, u8, &str); 6] = [
     ("issuance", 0x60, "issuancecoinsdestination"),
 ];
 
-fn ocean(settings: &Settings, terms: Option<&Terms>) -> Result<Genesis, Unfit> {
+fn ocean(settings: &Settings, terms: Option<&Terms>) -> Result<Genesis, InvalidSettings> {
     let signblockscript = settings.bytes("signblockscript");
     let address = match settings.bytes("fedpegaddress") {
         [] => &[0; 20],
@@ -298,7 +292,7 @@ fn ocean(settings: &Settings, terms: Option<&Terms>) -> Result<Genesis, Unfit> {
     let transactions = ocean_transactions(settings, &commitment, &parent)?;
     let name = "genesistimestamp";
     let value = settings.number(name);
-    let time = u32::try_from(value).map_err(|_| Unfit::Range { name, value })?;
+    let time = u32::try_from(value).map_err(|_| InvalidSettings::Range { name, value })?;
     let contract = match terms {
         Some(terms) if settings.flag("embedcontract") => terms.contract_hash(),
         _ => [0; 32],
@@ -330,7 +324,7 @@ fn ocean_transactions(
     settings: &Settings,
     commitment: &[u8; 32],
     parent: &[u8; 32],
-) -> Result<Vec<GenesisTransaction>, Unfit> {
+) -> Result<Vec<GenesisTransaction>, InvalidSettings> {
     let mut transactions = vec![commitment_transaction(
         commitment,
         "chain, fedpegscript, signblockscript, parentcontract, fedpegaddress",

@@ -20,7 +20,7 @@
 //! [docs/genesis.md](https://github.com/federation/federation/blob/master/docs/genesis.md).
 //!
 //! ```
-//! use federation_genesis::{Genesis, Manifest, NodeKind, Problem, Settings, problems};
+//! use federation_genesis::{Genesis, Manifest, NodeKind, UnviableChain, Settings, problems};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let settings = Settings::parse(NodeKind::Elements, "chain=elementsregtest\n")?;
@@ -32,7 +32,7 @@
 //! // Anyone can sign its blocks.
 //! assert_eq!(
 //!     problems(&settings, &genesis, None, None)?,
-//!     [Problem::NoFederation]
+//!     [UnviableChain::NoFederation]
 //! );
 //! let manifest = Manifest::new(&settings, &genesis, None, None);
 //! assert_eq!(manifest.hash().to_string().len(), 64);
@@ -43,6 +43,7 @@
 mod chain;
 mod conf;
 mod dynafed;
+mod federation;
 mod fragment;
 mod genesis;
 mod hex;
@@ -59,7 +60,9 @@ mod terms;
 mod transaction;
 mod warning;
 
-pub use chain::{MIN_EPOCH_LENGTH, Problem, Unfit, problems, required_signature_size};
+pub use chain::{
+    InvalidSettings, MIN_EPOCH_LENGTH, UnviableChain, problems, required_signature_size,
+};
 pub use conf::{ConfError, InvalidConf};
 pub use dynafed::DynafedStart;
 pub use fragment::Fragment;

@@ -2,6 +2,8 @@
 
 use core::{fmt, str::FromStr};
 
+use federation_chain::Dialect;
+
 /// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NodeKind {
@@ -21,11 +23,47 @@ impl NodeKind {
         }
     }
 
+    /// Returns the name of its configuration file, which the node reads by default.
+    #[must_use]
+    pub const fn conf_file(self) -> &'static str {
+        match self {
+            Self::Elements => "elements.conf",
+            Self::Ocean => "ocean.conf",
+        }
+    }
+
+    /// Returns the name of its daemon.
+    #[must_use]
+    pub const fn daemon(self) -> &'static str {
+        match self {
+            Self::Elements => "elementsd",
+            Self::Ocean => "oceand",
+        }
+    }
+
+    /// Returns the name of its command-line client.
+    #[must_use]
+    pub const fn client(self) -> &'static str {
+        match self {
+            Self::Elements => "elements-cli",
+            Self::Ocean => "ocean-cli",
+        }
+    }
+
     /// Returns the other kind.
     pub(crate) const fn other(self) -> Self {
         match self {
             Self::Elements => Self::Ocean,
             Self::Ocean => Self::Elements,
+        }
+    }
+}
+
+impl From<Dialect> for NodeKind {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Ocean => Self::Ocean,
+            Dialect::Elements | Dialect::Dynafed => Self::Elements,
         }
     }
 }

@@ -3,7 +3,7 @@
 use federation_multisig::MultisigScript;
 use hex_conservative::FromHex;
 
-use crate::{Holder, NodeKind, Problem, Settings};
+use crate::{Holder, NodeKind, Settings, UnviableChain};
 
 /// Nodes read heights as 31-bit numbers and do not start with greater ones.
 const MAX_HEIGHT: i64 = i32::MAX as i64;
@@ -66,16 +66,16 @@ pub(crate) fn fee_scripts(settings: &Settings) -> Vec<(&'static str, i64, Vec<u8
 }
 
 /// The problems with later signers, and with the scripts that control fees and issuances.
-pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
+pub(crate) fn problems(settings: &Settings) -> Vec<UnviableChain> {
     let mut problems = Vec::new();
     for signers in signers_by_height(settings).into_iter().skip(1) {
         let from = signers.from;
         match Holder::of(&signers.script) {
             Holder::Keys { m, n } if 2 * usize::from(m) <= n => {
-                problems.push(Problem::LaterNoMajority { from, m, n });
+                problems.push(UnviableChain::LaterNoMajority { from, m, n });
             }
             Holder::Keys { .. } => {}
-            _ => problems.push(Problem::LaterNoFederation { from }),
+            _ => problems.push(UnviableChain::LaterNoFederation { from }),
         }
     }
     if settings.node() == NodeKind::Ocean {
@@ -84,7 +84,7 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
         }
         let unchecked = settings.bytes("con_mandatorycoinbase").is_empty();
         if unchecked && !settings.list("coinbasechange").is_empty() {
-            problems.push(Problem::Setting {
+            problems.push(UnviableChain::Setting {
                 name: "coinbasechange",
                 value: settings.list("coinbasechange").join(" "),
                 why: "the node ignores it unless con_mandatorycoinbase is set: set both",
@@ -102,17 +102,17 @@ pub(crate) fn problems(settings: &Settings) -> Vec<Problem> {
 }
 
 /// The problems with heights in a list that the node does not follow.
-fn height_problems(name: &'static str, changes: &[(i64, Vec<u8>)]) -> Vec<Problem> {
+fn height_problems(name: &'static str, changes: &[(i64, Vec<u8>)]) -> Vec<UnviableChain> {
     let mut problems = Vec::new();
     for (index, (height, _)) in changes.iter().enumerate() {
         if !(1..=MAX_HEIGHT).contains(height) {
-            problems.push(Problem::ChangeHeight {
+            problems.push(UnviableChain::ChangeHeight {
                 name,
                 height: *height,
             });
         }
         if changes[..index].iter().any(|(other, _)| other == height) {
-            problems.push(Problem::ChangedTwice {
+            problems.push(UnviableChain::ChangedTwice {
                 name,
                 height: *height,
             });
@@ -122,11 +122,11 @@ fn height_problems(name: &'static str, changes: &[(i64, Vec<u8>)]) -> Vec<Proble
 }
 
 /// The problem with a script that controls money or assets, if there is one.
-fn controller_problem(name: &'static str, from: i64, script: &[u8]) -> Option<Problem> {
+fn controller_problem(name: &'static str, from: i64, script: &[u8]) -> Option<UnviableChain> {
     match Holder::of(script) {
-        Holder::Anyone => Some(Problem::ObeysAnyone { name, from }),
+        Holder::Anyone => Some(UnviableChain::ObeysAnyone { name, from }),
         Holder::Keys { m, n } if 2 * usize::from(m) <= n => {
-            Some(Problem::ObeysMinority { name, from, m, n })
+            Some(UnviableChain::ObeysMinority { name, from, m, n })
         }
         _ => None,
     }

@@ -1,14 +1,14 @@
-//! What tests share: what stands between an operator and its node, and lies; and documents whose
-//! code blocks are run.
+//! Shared test tools: a proxy that makes an operator's node lie, and documents whose code blocks are
+//! run.
 //!
-//! [`Proxy`] listens on loopback and hands each JSON-RPC call on to a node, a devnet node or a real
-//! one, with the credentials that came with it. A [`Middleman`] answers calls in the node's place
-//! or changes what the node said. So a test has a node that lies, without a change to operator or
-//! node. [`Usurper`] is one that tries to take a dynafed chain over.
+//! [`Proxy`] listens on loopback and forwards each JSON-RPC call, with its credentials, to a devnet node
+//! or a real one. A [`Middleman`] answers calls instead of the node or changes the node's answers, so
+//! tests have a lying node without changes to operator or node. [`Usurper`] is a middleman that tries to
+//! take over a dynafed chain.
 //!
-//! A [`Document`](document::Document) of this repository is followed by a test as by a reader.
+//! A test follows a [`Document`](document::Document) of this repository as a reader would.
 //!
-//! Nothing in it is for production.
+//! Nothing in this crate is for production.
 
 pub mod document;
 mod proxy;

@@ -1,4 +1,4 @@
-//! An HTTP server that hands JSON-RPC calls on to a node, and lets somebody change them.
+//! An HTTP server that forwards JSON-RPC calls to a node and lets a middleman change them.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -17,48 +17,48 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// The largest body: a block of sixteen megabytes in hex.
+/// The maximum size of a body: a block of sixteen megabytes in hex.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
-/// An error as a node's RPC has it: code and message.
+/// An error of a node's RPC: code and message.
 pub type Fault = (i32, String);
 
-/// Who changes what operator and node say to each other. By default nothing is changed.
+/// Changes the communication between an operator and its node. By default it changes nothing.
 pub trait Middleman: Send + Sync + 'static {
-    /// Answers a call in the node's place; none hands it on.
+    /// Answers a call instead of the node; `None` forwards it.
     fn answer(&self, method: &str, params: &Value) -> Option<Result<Value, Fault>> {
         let _ = (method, params);
         None
     }
 
-    /// Whether a method is forbidden, as one that is not in the node's `rpcwhitelist`: HTTP 403 and no
-    /// more.
+    /// Returns whether a method is forbidden, like one that is not in the node's `rpcwhitelist`: the
+    /// answer is only HTTP 403.
     fn forbids(&self, method: &str) -> bool {
         let _ = method;
         false
     }
 
-    /// Whether a call of a method is never answered, nor handed on.
+    /// Returns whether calls of a method are neither answered nor forwarded.
     fn hangs(&self, method: &str) -> bool {
         let _ = method;
         false
     }
 
-    /// Changes the node's result. None leaves the answer as the node wrote it, to the byte.
+    /// Changes the node's result; `None` leaves the node's answer unchanged, byte for byte.
     fn alter(&self, method: &str, params: &Value, result: &Value) -> Option<Value> {
         let _ = (method, params, result);
         None
     }
 }
 
-/// A proxy that cannot be made.
+/// Why a proxy cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// The node's URL.
-    #[error("`{0}` is no `http://host:port`")]
+    /// The node's URL is invalid.
+    #[error("`{0}` must be of the form http://host:port")]
     Url(String),
-    /// No port to listen at.
+    /// No port is available.
     #[error("cannot listen on loopback: {0}")]
     Listen(#[from] std::io::Error),
 }
@@ -77,11 +77,10 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Starts a proxy before the node at this URL, `http://host:port`, on a port of the system's
-    /// choice.
+    /// Starts a proxy for the node at this URL, `http://host:port`, on a port chosen by the system.
     ///
     /// # Errors
-    /// If the URL is another one, or there is no port.
+    /// If the URL has another form, or no port is available.
     pub async fn spawn(url: &str, middleman: Arc<dyn Middleman>) -> Result<Self, ProxyError> {
         let node = url
             .strip_prefix("http://")
@@ -100,13 +99,13 @@ impl Proxy {
             .with_state(Arc::new(shared));
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!(%error, "the proxy ended");
+                tracing::error!(%error, "proxy failed");
             }
         });
         Ok(Self { address, task })
     }
 
-    /// Where it listens.
+    /// Returns the URL at which it listens.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -151,12 +150,12 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     if let Some(call) = &call
         && let Some(answer) = shared.middleman.answer(&call.method, &call.params)
     {
-        return written(answer, call.id);
+        return response(answer, call.id);
     }
     let (status, text) = match forward(&shared.node, &headers, &body).await {
         Ok(answer) => answer,
         Err(error) => {
-            tracing::warn!(%error, node = shared.node, "the node does not answer the proxy");
+            tracing::warn!(%error, node = shared.node, "node unreachable");
             return StatusCode::BAD_GATEWAY.into_response();
         }
     };
@@ -167,14 +166,14 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
             .middleman
             .alter(&call.method, &call.params, &found.result)
     {
-        return written(Ok(altered), call.id);
+        return response(Ok(altered), call.id);
     }
     let kind = HeaderValue::from_static("application/json");
     (status, [(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// An answer as a node writes it.
-fn written(answer: Result<Value, Fault>, id: Option<&RawValue>) -> Response {
+/// Returns an answer in the format of a node.
+fn response(answer: Result<Value, Fault>, id: Option<&RawValue>) -> Response {
     let id = id.map_or("null", RawValue::get);
     let (status, result, error) = match answer {
         Ok(result) => (StatusCode::OK, result, Value::Null),
@@ -189,7 +188,7 @@ fn written(answer: Result<Value, Fault>, id: Option<&RawValue>) -> Response {
     (status, [(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// Sends a call to the node as it came, on a connection of its own.
+/// Forwards a call unchanged to the node, on a new connection.
 async fn forward(
     node: &str,
     headers: &HeaderMap,
@@ -211,10 +210,10 @@ async fn forward(
     stream.write_all(body).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    parse(&answer).ok_or_else(|| std::io::Error::other("the node's answer is no HTTP"))
+    parse(&answer).ok_or_else(|| std::io::Error::other("the node's answer is not HTTP"))
 }
 
-/// Status and body of an answer that ended with its connection. Neither node cuts it into chunks.
+/// Parses status and body of an answer that ends with its connection. Nodes do not use chunked encoding.
 fn parse(answer: &[u8]) -> Option<(StatusCode, Bytes)> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = core::str::from_utf8(&answer[..end]).ok()?;

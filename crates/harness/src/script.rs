@@ -1,4 +1,4 @@
-//! Programs that a test writes and then runs.
+//! Scripts that a test writes and then runs.
 
 use std::{
     io::{self, Write},
@@ -6,13 +6,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Writes an executable file with this text, which begins with `#!`.
+/// Writes an executable file with this text, which starts with `#!`.
 ///
-/// Another process writes it: a file that this one has open for writing is inherited, for a moment, by
-/// whatever another test starts just then, and Linux refuses to run it meanwhile ("text file busy").
+/// A separate process writes it: if this process had it open for writing, a process that another test
+/// starts at that moment would inherit the descriptor, and Linux would refuse to run the file ("text
+/// file busy").
 ///
 /// # Errors
-/// It cannot be written.
+/// If it cannot be written.
 pub fn write_script(path: &Path, text: &str) -> io::Result<()> {
     let mut install = Command::new("install")
         .args(["-m", "755", "/dev/stdin"])
@@ -36,7 +37,7 @@ mod tests {
 
     /// Fails within a few hundred rounds if this process writes the files itself.
     #[test]
-    fn a_script_runs_while_others_start_programs() {
+    fn a_script_runs_while_other_threads_start_programs() {
         let folder = tempfile::tempdir().expect("a folder");
         std::thread::scope(|scope| {
             for worker in 0..4 {

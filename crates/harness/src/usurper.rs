@@ -1,4 +1,4 @@
-//! A node that tries to take a dynafed chain over.
+//! A node that tries to take over a dynafed chain.
 
 use std::sync::{
     Arc,
@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 
 use crate::{Fault, Middleman};
 
-/// What nodes answer to a block that they find invalid.
+/// The error code of nodes for an invalid block.
 const VERIFY_ERROR: i32 = -25;
-/// `OP_TRUE`: no fedpeg.
+/// `OP_TRUE`, for a chain without a fedpeg.
 const FEDPEG: &[u8] = &[0x51];
 
-/// The block with a proposal that this script sign from the next epoch on; none if it is no unsigned
-/// dynafed block.
+/// Returns the block with a proposal that this script signs from the next epoch on; `None` if it is not
+/// an unsigned dynafed block.
 #[must_use]
 pub fn propose(block: &Block, script: &MultisigScript) -> Option<Block> {
     let mut fields = block.header().fields().clone();
@@ -41,8 +41,8 @@ pub fn propose(block: &Block, script: &MultisigScript) -> Option<Block> {
     Some(block.with_header(Header::new(fields)))
 }
 
-/// The block with another elided root in its compact header, which nodes do not look at; none if its
-/// header is not compact.
+/// Returns the block with another elided root in its compact header, which nodes do not check; `None` if
+/// its header is not compact.
 #[must_use]
 pub fn forge_elided_root(block: &Block) -> Option<Block> {
     let mut fields = block.header().fields().clone();
@@ -57,8 +57,8 @@ pub fn forge_elided_root(block: &Block) -> Option<Block> {
     Some(block.with_header(Header::new(fields)))
 }
 
-/// Makes each template of its node propose a stranger's script, and, while it is told to, refuses
-/// every block that does not, so that its operator prevotes for nil.
+/// Makes every template of its node propose a foreign script and, while set to, refuses every block
+/// that does not, so that its operator prevotes nil.
 #[derive(Debug)]
 pub struct Usurper {
     script: MultisigScript,
@@ -68,7 +68,7 @@ pub struct Usurper {
 }
 
 impl Usurper {
-    /// One that wants this script to sign, and refuses all else.
+    /// Creates a usurper that proposes this script and refuses all other blocks.
     #[must_use]
     pub fn new(script: MultisigScript) -> Arc<Self> {
         Arc::new(Self {
@@ -79,24 +79,24 @@ impl Usurper {
         })
     }
 
-    /// Whether it refuses blocks without its proposal from now on.
+    /// Sets whether it refuses blocks without its proposal.
     pub fn set_refusing(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::Relaxed);
     }
 
-    /// How many templates it has altered.
+    /// Returns the number of templates that it altered.
     #[must_use]
     pub fn altered_templates(&self) -> usize {
         self.templates.load(Ordering::Relaxed)
     }
 
-    /// How many blocks of others it has refused.
+    /// Returns the number of blocks that it refused.
     #[must_use]
     pub fn refused_blocks(&self) -> usize {
         self.refused.load(Ordering::Relaxed)
     }
 
-    fn is_mine(&self, block: &Block) -> bool {
+    fn proposes_script(&self, block: &Block) -> bool {
         let own = WitnessScript::from(self.script.clone()).script_pubkey();
         block.header().parameters().is_some_and(|(_, proposed)| {
             let signers = proposed.signblockscript();
@@ -105,7 +105,7 @@ impl Usurper {
     }
 }
 
-/// A dynafed block from hex.
+/// Decodes a dynafed block from hex.
 fn block(hex: &Value) -> Option<Block> {
     let bytes: Bytes = Vec::from_hex(hex.as_str()?).ok()?.into();
     Block::decode(Dialect::Dynafed, bytes).ok()
@@ -114,11 +114,11 @@ fn block(hex: &Value) -> Option<Block> {
 impl Middleman for Usurper {
     fn answer(&self, method: &str, params: &Value) -> Option<Result<Value, Fault>> {
         let refuses = self.refuses.load(Ordering::Relaxed);
-        if method != "testproposedblock" || !refuses || self.is_mine(&block(&params[0])?) {
+        if method != "testproposedblock" || !refuses || self.proposes_script(&block(&params[0])?) {
             return None;
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
-        Some(Err((VERIFY_ERROR, "not what I want".to_owned())))
+        Some(Err((VERIFY_ERROR, "not the usurper's proposal".to_owned())))
     }
 
     fn alter(&self, method: &str, _: &Value, result: &Value) -> Option<Value> {

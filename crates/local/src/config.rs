@@ -1,33 +1,33 @@
-//! What a local federation is made of.
+//! The configuration of a local federation.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use federation_chain::Dialect;
 use federation_operator::Options;
 
-/// How the operators talk.
+/// The messenger of the operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transport {
     /// ZeroMQ over loopback.
     Zmq,
-    /// A hub in memory.
+    /// An in-memory hub.
     #[default]
     Memory,
-    /// Kafka: the brokers of [`LocalConfig::with_brokers`], or librdkafka's embedded ones.
+    /// Kafka: the brokers of [`LocalConfig::with_brokers`], or librdkafka's mock brokers.
     Kafka,
 }
 
-/// What the operators' nodes are.
+/// The kind of the operators' nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum NodeKind {
     /// Devnet nodes in this process.
     #[default]
     Devnet,
-    /// Processes of this program: an `elementsd` or `oceand`.
+    /// Processes of this program, an `elementsd` or `oceand`.
     Process(PathBuf),
 }
 
-/// What a local federation is made of.
+/// The configuration of a local federation.
 #[derive(Debug, Clone)]
 pub struct LocalConfig {
     pub(crate) operators: u8,
@@ -45,8 +45,8 @@ pub struct LocalConfig {
 }
 
 impl LocalConfig {
-    /// So many operators and signatures: a dynafed chain of devnet nodes with a block every second
-    /// over a hub in memory, in a temporary folder.
+    /// Creates a configuration with this number of operators and required signatures: a dynafed chain on
+    /// devnet nodes, with a block every second, over an in-memory hub, in a temporary folder.
     #[must_use]
     pub fn new(operators: u8, threshold: u8) -> Self {
         Self {
@@ -79,24 +79,24 @@ impl LocalConfig {
         self
     }
 
-    /// Sets how the operators talk.
+    /// Sets the messenger of the operators.
     #[must_use]
     pub const fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self
     }
 
-    /// Sets Kafka's brokers, `host:port`; three embedded ones are started if there are none.
+    /// Sets Kafka's brokers, `host:port`; without any, three mock brokers are started.
     #[must_use]
     pub fn with_brokers(mut self, brokers: impl Into<Vec<String>>) -> Self {
         self.brokers = brokers.into();
         self
     }
 
-    /// Sets the program, with its arguments, that is the process of each operator's client of the
-    /// brokers of [`Self::with_brokers`], as operators have one: it calls
-    /// [`run_client`](federation_messenger_kafka::run_client) at once. Without it, and of the embedded
-    /// brokers, librdkafka reads in this process what brokers say.
+    /// Sets the program and its arguments for the Kafka client process of each operator, as real operators
+    /// have one; it must call [`run_client`](federation_messenger_kafka::run_client) at once. It is used
+    /// with the brokers of [`Self::with_brokers`]. Without it, and with mock brokers, librdkafka runs in
+    /// this process.
     #[must_use]
     pub fn with_kafka_client(
         mut self,
@@ -108,21 +108,21 @@ impl LocalConfig {
         self
     }
 
-    /// Sets what the nodes are.
+    /// Sets the kind of the nodes.
     #[must_use]
     pub fn with_nodes(mut self, nodes: NodeKind) -> Self {
         self.nodes = nodes;
         self
     }
 
-    /// Sets more arguments for nodes that are processes.
+    /// Sets additional arguments for nodes that are processes.
     #[must_use]
     pub fn with_node_args(mut self, args: impl Into<Vec<String>>) -> Self {
         self.node_args = args.into();
         self
     }
 
-    /// Sets where stores and nodes keep their files; a temporary folder if not set.
+    /// Sets the folder for the files of stores and nodes; by default it is temporary.
     #[must_use]
     pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -136,7 +136,7 @@ impl LocalConfig {
         self
     }
 
-    /// Sets which operators are not started with the others, by their place in the roster.
+    /// Sets which operators are not started with the others, by their index in the roster.
     #[must_use]
     pub fn with_absent(mut self, absent: impl Into<Vec<usize>>) -> Self {
         self.absent = absent.into();

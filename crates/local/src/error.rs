@@ -1,4 +1,4 @@
-//! What can go wrong with a local federation.
+//! The errors of a local federation.
 
 use std::path::PathBuf;
 
@@ -9,20 +9,20 @@ use federation_ocean_rpc::{RpcError, process::LaunchError};
 use federation_operator::{OperatorError, StartError, StoreError};
 use federation_roster::FederationError;
 
-/// Why a local federation does not start, or does not do what is waited for.
+/// Why a local federation does not start or does not reach an expected state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
-    /// Its numbers make no script.
+    /// The threshold is invalid.
     #[error(transparent)]
     Threshold(#[from] federation_multisig::ThresholdError),
-    /// Its keys make no script.
+    /// The keys do not make a script.
     #[error(transparent)]
     Script(#[from] federation_multisig::ScriptError),
-    /// Its script makes no chain.
+    /// The script does not make a chain.
     #[error(transparent)]
     Rules(#[from] federation_chain::RulesError),
-    /// Its operators make no federation.
+    /// The operators do not make a federation.
     #[error(transparent)]
     Federation(#[from] FederationError),
     /// A devnet node does not start.
@@ -46,10 +46,10 @@ pub enum LocalError {
     /// A guard does not load.
     #[error(transparent)]
     Guard(#[from] federation_signer::GuardError),
-    /// The keys for reissuance tokens make no script that the chain has.
+    /// The script for the reissuance tokens is too long for the chain.
     #[error(transparent)]
     TokenScript(#[from] federation_reissuance::ScriptTooLong),
-    /// Assets cannot be reissued by these keys.
+    /// Assets cannot be reissued with these keys.
     #[error(transparent)]
     Reissuance(#[from] federation_operator::ReissuanceError),
     /// An operator does not start.
@@ -58,31 +58,31 @@ pub enum LocalError {
     /// An operator stopped by itself.
     #[error(transparent)]
     Operator(#[from] OperatorError),
-    /// A folder or port cannot be had.
+    /// A folder or port is not available.
     #[error("cannot use {}: {source}", path.display())]
     System {
-        /// What was wanted.
+        /// The folder or port.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The program is none that can be run with these settings.
-    #[error("an {0} chain cannot be run with this program")]
+    /// The program does not support these settings.
+    #[error("this program does not support {0} chains")]
     Program(federation_chain::Dialect),
-    /// Over Kafka all talk to brokers.
-    #[error("operators that talk by way of brokers have no links of their own to cut")]
+    /// Over Kafka, operators have no links to each other.
+    #[error("operators that communicate through brokers have no links to cut")]
     NoLinks,
-    /// The operator runs already.
-    #[error("operator {0} runs already")]
+    /// The operator is running already.
+    #[error("operator {0} is running already")]
     Running(usize),
     /// A height was not reached in time.
     #[error("height {wanted} was not reached in time: the nodes are at {reached:?}; {operators}")]
     Height {
-        /// What was waited for.
+        /// The expected height.
         wanted: u32,
-        /// Where each node is.
+        /// The height of each node.
         reached: Vec<u32>,
-        /// What each operator does.
+        /// The status of each operator.
         operators: String,
     },
     /// Two nodes hold different blocks at one height.

@@ -1,4 +1,4 @@
-//! The federation as a whole.
+//! The whole federation.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use federation_operator::{
     Store,
 };
 use federation_reissuance::{AssetSettings, ScriptKind, TokenScript};
-use federation_roster::{Federation, Operator as RosterEntry};
+use federation_roster::{Federation, Member};
 use federation_signer::{
     GuardedSigner, IdentitySigner, Secret, Signer, SoftwareIdentity, SoftwareSigner,
     SoftwareSpender, SpendSigner,
@@ -30,18 +30,18 @@ use crate::{
     wire::{Wire, id},
 };
 
-/// How often the nodes are asked while a height is waited for.
-const ASK: Duration = Duration::from_millis(20);
+/// How often to check a condition while waiting for it.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long operators may take to find each other before they are started all the same.
-const CONNECTING: Duration = Duration::from_secs(5);
+/// How long messengers may take to connect before the operators are started anyway.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// A node in place of operators' own.
-struct ReissuedWith(Arc<dyn ReissuanceNode>);
+/// A node that operators use for reissuances instead of their own.
+struct NodeOverride(Arc<dyn ReissuanceNode>);
 
-impl core::fmt::Debug for ReissuedWith {
+impl core::fmt::Debug for NodeOverride {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("ReissuedWith")
+        f.write_str("NodeOverride")
     }
 }
 
@@ -51,19 +51,19 @@ pub struct LocalFederation {
     config: LocalConfig,
     federation: Arc<Federation>,
     nodes: Vec<Arc<LocalNode>>,
-    /// By which client each operator reaches its node.
+    /// The client of each operator's node.
     clients: Vec<NodeClient>,
     operators: Vec<Option<OperatorHandle>>,
-    /// Who was started before: whose key is not new any more.
+    /// Which operators were started before, so that their keys are no longer new.
     started: Vec<bool>,
     wire: Wire,
     folder: PathBuf,
     reissued: Vec<AssetSettings>,
-    reissuance_node: Option<ReissuedWith>,
+    reissuance_node: Option<NodeOverride>,
     substitutes: BTreeMap<usize, Substitutes>,
-    /// Removed when the federation is dropped.
+    /// The temporary folder, removed when the federation is dropped.
     _temporary: Option<TempDir>,
-    /// Held for the nodes and the messengers.
+    /// The ports of the nodes and the messengers.
     _ports: HeldPorts,
 }
 
@@ -74,10 +74,10 @@ impl core::fmt::Debug for Wire {
 }
 
 impl LocalFederation {
-    /// Starts all nodes, and all operators but those that are to be absent.
+    /// Starts all nodes, and all operators except the absent ones.
     ///
     /// # Errors
-    /// If the numbers make no federation, or something does not start.
+    /// If the configuration does not make a federation, or something does not start.
     pub async fn start(config: LocalConfig) -> Result<Self, LocalError> {
         let (folder, temporary) = match &config.folder {
             Some(folder) => (folder.clone(), None),
@@ -128,7 +128,7 @@ impl LocalFederation {
         let genesis = nodes[0].hash_at(BlockHeight::GENESIS).await?;
         let endpoints: Vec<Endpoint> = zmq_ports.iter().map(|port| loopback(*port)).collect();
         let roster = (0..count)
-            .map(|index| RosterEntry {
+            .map(|index| Member {
                 name: name(index),
                 identity: keys::identity_key(index).x_only_public_key(),
                 block_key: keys::block_key(index).public_key(),
@@ -155,8 +155,8 @@ impl LocalFederation {
         Ok(local)
     }
 
-    /// Starts all operators but those that are to be absent, once they are connected: the first
-    /// leader would else speak to nobody.
+    /// Starts all operators except the absent ones once their messengers are connected; otherwise nobody
+    /// would receive the first leader's messages.
     async fn start_operators(&mut self) -> Result<(), LocalError> {
         let mut messengers = Vec::new();
         for index in 0..self.operators.len() {
@@ -171,9 +171,9 @@ impl LocalFederation {
                 peers.iter().filter(|peer| peer.connected).count() >= links
             })
         };
-        let deadline = tokio::time::Instant::now() + CONNECTING;
+        let deadline = tokio::time::Instant::now() + CONNECT_LIMIT;
         while !are_connected() && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(ASK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         for (index, messenger) in messengers {
             let folder = operator_folder(&self.folder, index).join("store");
@@ -183,10 +183,10 @@ impl LocalFederation {
         Ok(())
     }
 
-    /// Starts the operator at a place, with what its store remembers.
+    /// Starts an operator with the state of its store.
     ///
     /// # Errors
-    /// If it runs already, or does not start.
+    /// If it is running already, or does not start.
     pub async fn start_operator(&mut self, index: usize) -> Result<(), LocalError> {
         if self.operators[index].is_some() {
             return Err(LocalError::Running(index));
@@ -198,9 +198,9 @@ impl LocalFederation {
         Ok(())
     }
 
-    /// Starts a second daemon with the keys of the operator at a place, another's node, and a store
-    /// of its own in this folder: what must never be done. Where the chain has blocks, a twin with an
-    /// empty store begins as an observer.
+    /// Starts a second daemon with the keys of an operator, another operator's node, and a separate store
+    /// in this folder, which must never be done in production. If the chain has blocks, a twin with an
+    /// empty store starts as an observer.
     ///
     /// # Errors
     /// If it does not start.
@@ -242,7 +242,7 @@ impl LocalFederation {
         };
         let mut options = self.config.options.clone();
         if !self.started[index] && options.new_key_until.is_none() {
-            // This chain is new, and so are all keys on it that were not in use yet.
+            // This chain is new, and so are all its keys that were not used yet.
             options.new_key_until = Some(BlockHeight::new(u32::MAX));
         }
         let operator = Operator::new(
@@ -284,7 +284,7 @@ impl LocalFederation {
             None => Arc::new(SoftwareSpender::new(keys::reissuance_key(me.to_u8()))),
         };
         let node: Arc<dyn ReissuanceNode> = match &self.reissuance_node {
-            Some(ReissuedWith(node)) => node.clone(),
+            Some(NodeOverride(node)) => node.clone(),
             None => Arc::new(self.clients[node].clone()),
         };
         Ok(Some(Reissuance::new(
@@ -295,11 +295,11 @@ impl LocalFederation {
         )?))
     }
 
-    /// The M-of-N script of the operators' keys for reissuance tokens, as the chain's dialect holds
-    /// tokens.
+    /// Returns the M-of-N script of the operators' reissuance keys, in the form that the chain's dialect
+    /// uses for tokens.
     ///
     /// # Errors
-    /// If it is too long for that.
+    /// If it is too long for that form.
     pub fn token_script(&self) -> Result<TokenScript, LocalError> {
         let keys = (0..self.config.operators)
             .map(|index| keys::reissuance_key(index).public_key())
@@ -313,68 +313,68 @@ impl LocalFederation {
         Ok(TokenScript::new(script, kind)?)
     }
 
-    /// An operator's secret block key, to play it by another protocol.
+    /// Returns an operator's secret block key, for running it with another protocol.
     #[must_use]
     pub fn block_key(&self, index: usize) -> Secret {
         keys::block_key(id(index).to_u8())
     }
 
-    /// An operator's secret key for reissuance tokens, to play a liar by hand.
+    /// Returns an operator's secret reissuance key, for simulating a faulty operator.
     #[must_use]
     pub fn reissuance_key(&self, index: usize) -> Secret {
         keys::reissuance_key(id(index).to_u8())
     }
 
-    /// The folder of an operator's store.
+    /// Returns the folder of an operator's store.
     #[must_use]
     pub fn store_folder(&self, index: usize) -> PathBuf {
         operator_folder(&self.folder, index).join("store")
     }
 
-    /// Sets the assets that operators reissue which are started from now on.
+    /// Sets the assets reissued by operators that are started from now on.
     pub fn set_reissuance(&mut self, assets: Vec<AssetSettings>) {
         self.reissued = assets;
     }
 
-    /// Sets a node that operators which are started from now on reissue with, in place of their own: to
-    /// have one lie.
+    /// Sets the node that operators started from now on use for reissuances instead of their own, for
+    /// example one that lies.
     pub fn set_reissuance_node(&mut self, node: Option<Arc<dyn ReissuanceNode>>) {
-        self.reissuance_node = node.map(ReissuedWith);
+        self.reissuance_node = node.map(NodeOverride);
     }
 
-    /// Sets by which client the operator at a place reaches its node when it is started from now on:
-    /// to put something between the two.
+    /// Sets the client by which an operator reaches its node from its next start on, for example to put a
+    /// proxy between the two.
     pub fn set_client(&mut self, index: usize, client: NodeClient) {
         self.clients[index] = client;
     }
 
-    /// Sets parts that the operator at a place gets in place of its own when it is started from now on.
+    /// Sets parts that replace an operator's own from its next start on.
     pub fn set_substitutes(&mut self, index: usize, substitutes: Substitutes) {
         self.substitutes.insert(index, substitutes);
     }
 
-    /// An operator's secret identity key, to hold it otherwise than in memory.
+    /// Returns an operator's secret identity key, for holding it elsewhere than in memory.
     #[must_use]
     pub fn identity_key(&self, index: usize) -> Secret {
         keys::identity_key(id(index).to_u8())
     }
 
-    /// Takes a running operator out, to stop it by hand.
+    /// Takes the handle of a running operator, for stopping it by hand.
     #[must_use]
     pub fn take_operator(&mut self, index: usize) -> Option<OperatorHandle> {
         self.operators[index].take()
     }
 
-    /// Sets the options of operators that are started from now on.
+    /// Sets the options of operators started from now on.
     pub fn set_options(&mut self, options: Options) {
         self.config.options = options;
     }
 
-    /// The messenger and the identity of an operator that does not run, to play it by hand: a liar,
-    /// a flood, an operator of another kind.
+    /// Returns a messenger and the identity of an operator that is not running, for simulating it: as a
+    /// liar, a flood, or an operator of another kind.
     ///
     /// # Errors
-    /// If it runs, or its messenger does not start.
+    /// If it is running, or its messenger does not start.
     pub async fn impersonate(
         &mut self,
         index: usize,
@@ -386,10 +386,10 @@ impl LocalFederation {
         Ok((self.wire.join(index).await?, identity))
     }
 
-    /// Stops an operator cleanly; nothing if it does not run.
+    /// Stops an operator cleanly; does nothing if it is not running.
     ///
     /// # Errors
-    /// If it had stopped before by itself: why.
+    /// If it had already stopped by itself, the reason.
     pub async fn stop_operator(&mut self, index: usize) -> Result<(), LocalError> {
         if let Some(handle) = self.operators[index].take() {
             handle.shutdown().await?;
@@ -398,7 +398,7 @@ impl LocalFederation {
         Ok(())
     }
 
-    /// Stops an operator as a crash would; nothing if it does not run.
+    /// Stops an operator as a crash would; does nothing if it is not running.
     pub async fn kill_operator(&mut self, index: usize) {
         if let Some(handle) = self.operators[index].take() {
             handle.kill().await;
@@ -406,55 +406,55 @@ impl LocalFederation {
         }
     }
 
-    /// Delays all links of an operator, both ways, where the operators talk by the hub in memory.
+    /// Delays all links of an operator in both directions, if the operators use the in-memory hub.
     pub fn delay(&self, index: usize, delay: Duration) {
         for other in 0..self.operators.len() {
             self.wire.delay(index, other, delay);
         }
     }
 
-    /// A running operator.
+    /// Returns a running operator.
     #[must_use]
     pub fn operator(&self, index: usize) -> Option<&OperatorHandle> {
         self.operators[index].as_ref()
     }
 
-    /// As [`operator`](Self::operator), to wait for its end.
+    /// Returns a running operator, for waiting until it ends.
     #[must_use]
     pub fn operator_mut(&mut self, index: usize) -> Option<&mut OperatorHandle> {
         self.operators[index].as_mut()
     }
 
-    /// The node of the operator at a place.
+    /// Returns an operator's node.
     #[must_use]
     pub fn node(&self, index: usize) -> &Arc<LocalNode> {
         &self.nodes[index]
     }
 
-    /// The roster and the chain.
+    /// Returns the roster and the chain.
     #[must_use]
     pub const fn federation(&self) -> &Arc<Federation> {
         &self.federation
     }
 
-    /// The embedded brokers that the operators talk by, if they do, to be taken down and up.
+    /// Returns the mock brokers, if the operators use them, for taking them down and up.
     #[must_use]
     pub fn brokers(&self) -> Option<&MockBrokers> {
         self.wire.brokers()
     }
 
-    /// Cuts the link between two operators, both ways.
+    /// Cuts the link between two operators in both directions.
     ///
     /// # Errors
-    /// If they have none: over Kafka.
+    /// If they have no links, as over Kafka.
     pub fn cut(&mut self, a: usize, b: usize) -> Result<(), LocalError> {
         self.wire.cut(a, b)
     }
 
-    /// Mends the link between two operators.
+    /// Restores the link between two operators.
     ///
     /// # Errors
-    /// If the messenger cannot connect any more.
+    /// If the messenger can no longer connect.
     pub fn heal(&mut self, a: usize, b: usize) -> Result<(), LocalError> {
         self.wire.heal(a, b)
     }
@@ -462,27 +462,27 @@ impl LocalFederation {
     /// Waits until every node has a block at this height.
     ///
     /// # Errors
-    /// If that takes longer than the limit.
+    /// If it takes longer than the limit.
     pub async fn wait_for_height(&self, height: u32, limit: Duration) -> Result<(), LocalError> {
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         self.wait_for_height_at(&all, height, limit).await
     }
 
-    /// Waits until the nodes at these places have a block at this height.
+    /// Waits until the nodes with these indices have a block at this height.
     ///
     /// # Errors
-    /// If that takes longer than the limit.
+    /// If it takes longer than the limit.
     pub async fn wait_for_height_at(
         &self,
-        places: &[usize],
+        indices: &[usize],
         height: u32,
         limit: Duration,
     ) -> Result<(), LocalError> {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             let mut reached = Vec::new();
-            for place in places {
-                reached.push(self.nodes[*place].tip().await?.0.to_u32());
+            for index in indices {
+                reached.push(self.nodes[*index].tip().await?.0.to_u32());
             }
             if reached.iter().all(|at| *at >= height) {
                 return Ok(());
@@ -494,30 +494,30 @@ impl LocalFederation {
                     operators: self.describe(),
                 });
             }
-            tokio::time::sleep(ASK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// What each operator does, for who looks into a failure.
+    /// Describes the status of each operator, for investigating a failure.
     #[must_use]
     pub fn describe(&self) -> String {
         let operators = self.operators.iter().enumerate();
         let described = operators.map(|(index, operator)| match operator {
-            None => format!("operator {index} is not there"),
+            None => format!("operator {index} is not running"),
             Some(handle) => {
                 let status = handle.status();
-                let ended = if status.has_changed().is_err() {
-                    "ended"
+                let state = if status.has_changed().is_err() {
+                    "has ended"
                 } else {
-                    "runs"
+                    "is running"
                 };
-                format!("operator {index} {ended}: {:?}", *status.borrow())
+                format!("operator {index} {state}: {:?}", *status.borrow())
             }
         });
         described.collect::<Vec<_>>().join("; ")
     }
 
-    /// Checks that all nodes hold the same blocks, as far as they have come; the common height.
+    /// Checks that all nodes have the same blocks up to their lowest tip. Returns that height.
     ///
     /// # Errors
     /// If two differ at a height.
@@ -542,7 +542,7 @@ impl LocalFederation {
     pub async fn stop(mut self) {
         for index in 0..self.operators.len() {
             if let Err(error) = self.stop_operator(index).await {
-                tracing::warn!(%error, index, "an operator had stopped by itself");
+                tracing::warn!(%error, index, "operator had stopped by itself");
             }
         }
         let stopping: Vec<_> = self
@@ -552,13 +552,13 @@ impl LocalFederation {
             .map(|node| tokio::spawn(async move { node.stop().await }))
             .collect();
         for task in stopping {
-            // A task that panicked has stopped, too.
+            // A task that panicked has stopped as well.
             let _ = task.await;
         }
     }
 }
 
-/// The names of the first operators; the rest are numbered.
+/// Returns an operator's name: a Greek letter for the first ones, a number for the rest.
 fn name(index: u8) -> String {
     const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
     NAMES

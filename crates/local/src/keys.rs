@@ -1,18 +1,18 @@
-//! Throw-away keys: the same for the same place, so that a folder can be used again.
+//! Throw-away keys, derived from the operator's index, so that a folder can be reused.
 
 use federation_signer::Secret;
 
-/// The block key of the operator at a place.
+/// Returns an operator's block key.
 pub(crate) fn block_key(index: u8) -> Secret {
     secret(1, index)
 }
 
-/// The identity key of the operator at a place.
+/// Returns an operator's identity key.
 pub(crate) fn identity_key(index: u8) -> Secret {
     secret(2, index)
 }
 
-/// The key of the operator at a place that spends reissuance tokens.
+/// Returns an operator's key for spending reissuance tokens.
 pub(crate) fn reissuance_key(index: u8) -> Secret {
     secret(3, index)
 }

@@ -1,10 +1,10 @@
 //! A whole federation on one machine: N nodes, N operators, one process.
 //!
-//! [`LocalFederation`] makes keys, starts a node for each operator (a devnet node in this process,
-//! or a real `elementsd` or `oceand`), connects them, and runs the operators on them over ZeroMQ or
-//! a hub in memory. Operators can be stopped, killed and started again, links between them cut, and
-//! nodes taken away. It is what the demo, the benchmark and the end-to-end tests stand on; nothing
-//! in it is for production.
+//! [`LocalFederation`] derives keys, starts a node for each operator (a devnet node in this process, or
+//! a real `elementsd` or `oceand`), connects the nodes, and runs the operators over an in-memory hub,
+//! ZeroMQ or Kafka. Operators can be stopped, killed and restarted, links can be cut, and nodes can be
+//! made unavailable. The demo, the benchmark and the end-to-end tests are built on it. Nothing in it
+//! is for production.
 //!
 //! ```
 //! use federation_local::{LocalConfig, LocalFederation};
@@ -21,6 +21,7 @@
 
 mod config;
 mod error;
+mod events;
 mod federation;
 mod keys;
 mod node;
@@ -30,6 +31,7 @@ mod wire;
 
 pub use config::{LocalConfig, NodeKind, Transport};
 pub use error::LocalError;
+pub use events::{EventPump, LocalEvent, LocalEventKind};
 pub use federation::LocalFederation;
 pub use node::LocalNode;
 pub use ports::{HeldPorts, free_ports};

@@ -1,4 +1,4 @@
-//! One operator's node: a devnet node or a process.
+//! An operator's node: a devnet node or a process.
 
 use std::{net::SocketAddr, path::Path, sync::Mutex, sync::PoisonError};
 
@@ -11,7 +11,7 @@ use federation_ocean_rpc::{
 
 use crate::{LocalConfig, LocalError, NodeKind};
 
-/// Coins at the genesis of a local chain, in satoshi, for anyone to spend.
+/// The coins of a local chain's genesis block, in satoshi, which anyone can spend.
 const FREE_COINS: u64 = 2_100_000_000_000_000;
 
 enum Backend {
@@ -19,7 +19,7 @@ enum Backend {
     Process(Box<NodeProcess>),
 }
 
-/// One operator's node.
+/// An operator's node.
 pub struct LocalNode {
     backend: Mutex<Option<Backend>>,
     client: NodeClient,
@@ -27,7 +27,7 @@ pub struct LocalNode {
 }
 
 impl LocalNode {
-    /// Starts the node at a place; real ones get their peers at the start.
+    /// Starts an operator's node. Real nodes get their peers at the start.
     pub(crate) async fn spawn(
         config: &LocalConfig,
         rules: &SigningRules,
@@ -84,18 +84,18 @@ impl LocalNode {
         }
     }
 
-    /// A client of the node.
+    /// Returns a client of the node.
     #[must_use]
     pub const fn client(&self) -> &NodeClient {
         &self.client
     }
 
-    /// Connects to another devnet node; real ones have their peers from the start.
+    /// Connects to another devnet node. Real nodes have their peers from the start.
     pub(crate) fn connect(&self, other: &Self) {
         self.with_devnet(|node| node.connect(other.p2p));
     }
 
-    /// Does something with the devnet node, if it is one and runs.
+    /// Calls a function with the devnet node, if it is one and is running.
     pub fn with_devnet<T>(&self, act: impl FnOnce(&DevNode) -> T) -> Option<T> {
         let backend = self.backend.lock().unwrap_or_else(PoisonError::into_inner);
         match backend.as_ref() {
@@ -104,7 +104,7 @@ impl LocalNode {
         }
     }
 
-    /// Height and hash of the node's best block.
+    /// Returns height and hash of the node's best block.
     ///
     /// # Errors
     /// If the node does not answer.
@@ -116,7 +116,7 @@ impl LocalNode {
         Ok((height, self.client.block_hash(height).await?))
     }
 
-    /// Hash of the block at a height.
+    /// Returns the hash of the block at a height.
     ///
     /// # Errors
     /// If the node does not answer, or has no block there.
@@ -139,7 +139,7 @@ impl LocalNode {
     }
 }
 
-/// A chain name that the node takes for a chain of one's own.
+/// Returns a chain name that the node accepts for a custom chain.
 const fn chain_name(dialect: federation_chain::Dialect) -> &'static str {
     match dialect {
         federation_chain::Dialect::Ocean => "ocean_test",

@@ -1,4 +1,4 @@
-//! Ports for what listens on this machine.
+//! Ports for listeners on this machine.
 
 use std::{
     ops::Range,
@@ -10,7 +10,7 @@ use federation_ocean_rpc::process::HeldPort;
 
 use crate::LocalError;
 
-/// Ports on loopback, one after the other, held while this lives: see [`HeldPort`].
+/// Consecutive ports on loopback, held until this is dropped: see [`HeldPort`].
 #[derive(Debug)]
 pub struct HeldPorts {
     held: Vec<HeldPort>,
@@ -18,23 +18,23 @@ pub struct HeldPorts {
 }
 
 impl HeldPorts {
-    /// So many, held by nobody else on this machine.
+    /// Holds this number of ports, which no other process on this machine holds.
     ///
-    /// They are below those that the system hands out, which are many and change fast.
+    /// They are below the system's ephemeral ports, which are taken and released all the time.
     ///
     /// # Errors
-    /// If there are none.
+    /// If there are not enough free ports.
     pub fn hold(count: u16) -> Result<Self, LocalError> {
-        /// Where the next search begins.
+        /// Where the next search starts.
         static NEXT: AtomicU32 = AtomicU32::new(0);
         const LOWEST: u16 = 10_000;
         const SPAN: u16 = 22_000;
-        // Processes begin apart.
+        // Different processes start at different ports.
         let begin = std::process::id().wrapping_mul(331);
         for _ in 0..SPAN {
             let step = NEXT.fetch_add(u32::from(count), Ordering::Relaxed);
-            let place = step.wrapping_add(begin) % u32::from(SPAN.saturating_sub(count).max(1));
-            let first = LOWEST + u16::try_from(place).unwrap_or(0);
+            let offset = step.wrapping_add(begin) % u32::from(SPAN.saturating_sub(count).max(1));
+            let first = LOWEST + u16::try_from(offset).unwrap_or(0);
             let range = first..first.saturating_add(count);
             let held: Result<Vec<_>, _> = range.clone().map(HeldPort::at).collect();
             if let Ok(held) = held {
@@ -47,13 +47,13 @@ impl HeldPorts {
         })
     }
 
-    /// Their numbers.
+    /// Returns the port numbers.
     #[must_use]
     pub fn range(&self) -> Range<u16> {
         self.range.clone()
     }
 
-    /// Holds them until this process ends; their numbers.
+    /// Holds the ports until this process ends, and returns their numbers.
     #[must_use]
     pub fn keep(self) -> Range<u16> {
         for port in self.held {
@@ -63,11 +63,10 @@ impl HeldPorts {
     }
 }
 
-/// Ports on loopback, one after the other, held for this process and what it starts until the
-/// process ends.
+/// Returns consecutive ports on loopback, held for this process and its children until it ends.
 ///
 /// # Errors
-/// If there are none.
+/// If there are not enough free ports.
 pub fn free_ports(count: u16) -> Result<Range<u16>, LocalError> {
     HeldPorts::hold(count).map(HeldPorts::keep)
 }
@@ -85,16 +84,16 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn ports_are_held_until_they_are_let_go() {
+    fn ports_are_held_until_they_are_released() {
         let ports = HeldPorts::hold(3).expect("ports");
         let range = ports.range();
         for port in range.clone() {
             HeldPort::at(port).expect_err("it is held");
-            std::net::TcpListener::bind(("127.0.0.1", port)).expect("it is held for this");
+            std::net::TcpListener::bind(("127.0.0.1", port)).expect("free for listening");
         }
         drop(ports);
         for port in range {
-            HeldPort::at(port).expect("it was let go");
+            HeldPort::at(port).expect("it was released");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Parts in place of those that an operator would have: to have one fail.
+//! Replacements for an operator's parts, for testing their failure.
 
 use std::sync::Arc;
 
@@ -6,22 +6,22 @@ use federation_messenger::Messenger;
 use federation_operator::BlockPolicy;
 use federation_signer::{IdentitySigner, Signer, SpendSigner};
 
-/// Puts something around a messenger.
+/// Wraps a messenger.
 pub type WrapMessenger = Arc<dyn Fn(Arc<dyn Messenger>) -> Arc<dyn Messenger> + Send + Sync>;
 
-/// What an operator is given in place of its own. Keys must be those of the same operator.
+/// Parts that replace an operator's own. Keys must be those of the same operator.
 #[derive(Clone, Default)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct Substitutes {
-    /// What signs messages.
+    /// The signer of messages.
     pub identity: Option<Arc<dyn IdentitySigner>>,
-    /// What signs blocks, behind the guard.
+    /// The signer of blocks, behind the guard.
     pub signer: Option<Arc<dyn Signer>>,
-    /// What judges blocks.
+    /// The policy on blocks.
     pub policy: Option<Arc<dyn BlockPolicy>>,
-    /// What signs reissuances.
+    /// The signer of reissuances.
     pub spender: Option<Arc<dyn SpendSigner>>,
-    /// What is put around its messenger, which is the federation's.
+    /// A wrapper of the federation's messenger.
     pub messenger: Option<WrapMessenger>,
 }
 

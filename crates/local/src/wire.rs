@@ -1,4 +1,4 @@
-//! How the operators of a local federation talk, with links that can be cut.
+//! The messengers of a local federation, with links that can be cut.
 
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,19 +14,19 @@ use federation_roster::{FederationId, OperatorId};
 
 use crate::{LocalConfig, LocalError, Transport};
 
-/// How many brokers are started where none are given.
-const EMBEDDED_BROKERS: u8 = 3;
+/// The number of mock brokers that are started if no brokers are given.
+const MOCK_BROKERS: u8 = 3;
 
-/// How long brokers are waited for; the messengers look on by themselves.
+/// How long to wait for brokers; after that the messengers keep trying on their own.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Above the number of any operator.
+/// The first id of twins, above that of any operator.
 const TWINS: usize = 100;
 
 /// The messengers of a local federation.
 pub(crate) struct Wire {
     kind: Kind,
-    /// Links that are cut, lower place first.
+    /// The links that are cut, lower index first.
     cut: BTreeSet<(usize, usize)>,
 }
 
@@ -45,11 +45,11 @@ enum Kind {
 }
 
 enum Brokers {
-    Embedded(Box<MockBrokers>),
-    /// The messengers make topics on as many of them as there are.
+    Mock(Box<MockBrokers>),
+    /// Topics are replicated to at most three of them.
     Given {
         brokers: Vec<String>,
-        /// The program of the clients, where they have processes of their own, and its arguments.
+        /// The program of the client processes and its arguments, if clients are separate processes.
         client: Option<(PathBuf, Vec<OsString>)>,
     },
 }
@@ -62,7 +62,7 @@ impl Brokers {
         index: usize,
     ) -> Result<KafkaConfig, KafkaError> {
         match self {
-            Self::Embedded(brokers) => brokers.config(federation, size, id(index)),
+            Self::Mock(brokers) => brokers.config(federation, size, id(index)),
             Self::Given { brokers, .. } => {
                 let copies = u8::try_from(brokers.len()).unwrap_or(u8::MAX).min(3);
                 Ok(
@@ -74,8 +74,8 @@ impl Brokers {
     }
 }
 
-/// Starts an operator's client of brokers; with `is_awaited` not before it hears all, or for
-/// [`PATIENCE`]: what is sent before would be missed. Brokers that stay away are no error.
+/// Starts an operator's client of brokers. With `is_awaited`, it waits up to [`PATIENCE`] until the client
+/// receives from all, because earlier messages would be missed. Unreachable brokers are not an error.
 async fn start_client(
     brokers: &Brokers,
     config: KafkaConfig,
@@ -113,7 +113,7 @@ impl Wire {
                 federation,
                 size: config.operators,
                 brokers: if config.brokers.is_empty() {
-                    Brokers::Embedded(Box::new(MockBrokers::start(EMBEDDED_BROKERS)?))
+                    Brokers::Mock(Box::new(MockBrokers::start(MOCK_BROKERS)?))
                 } else {
                     Brokers::Given {
                         brokers: config.brokers.clone(),
@@ -128,18 +128,18 @@ impl Wire {
         })
     }
 
-    /// The embedded brokers, if there are.
+    /// Returns the mock brokers, if any.
     pub(crate) fn brokers(&self) -> Option<&MockBrokers> {
         match &self.kind {
             Kind::Kafka {
-                brokers: Brokers::Embedded(brokers),
+                brokers: Brokers::Mock(brokers),
                 ..
             } => Some(brokers),
             _ => None,
         }
     }
 
-    /// Delays what two operators send each other, where that can be done.
+    /// Delays the messages between two operators, if the messenger can.
     pub(crate) fn delay(&self, a: usize, b: usize, delay: Duration) {
         if let Kind::Memory(hub) = &self.kind {
             let faults = LinkFaults::none().with_delay(delay..=delay);
@@ -148,18 +148,18 @@ impl Wire {
         }
     }
 
-    /// How many links there are between two operators.
+    /// Returns the number of links between two operators.
     pub(crate) const fn links_to_a_peer(&self) -> usize {
         match self.kind {
             Kind::Memory(_) => 1,
             // Each dials the other.
             Kind::Zmq { .. } => 2,
-            // To the brokers; who is behind them cannot be seen.
+            // The links lead to brokers, which hide the operators.
             Kind::Kafka { .. } => 0,
         }
     }
 
-    /// A new messenger for the operator at a place.
+    /// Creates a messenger for an operator.
     pub(crate) async fn join(&mut self, index: usize) -> Result<Arc<dyn Messenger>, LocalError> {
         match &mut self.kind {
             Kind::Memory(hub) => Ok(Arc::new(hub.join(id(index)))),
@@ -192,7 +192,7 @@ impl Wire {
         }
     }
 
-    /// Another messenger for the operator at a place, beside the one that it has.
+    /// Creates a second messenger for an operator.
     pub(crate) async fn join_twin(&self, index: usize) -> Result<Arc<dyn Messenger>, LocalError> {
         match &self.kind {
             Kind::Memory(hub) => Ok(Arc::new(hub.join_as(id(TWINS + index), id(index)))),
@@ -218,7 +218,7 @@ impl Wire {
         }
     }
 
-    /// Forgets the messenger of an operator that stopped.
+    /// Removes the messenger of a stopped operator.
     pub(crate) fn leave(&mut self, index: usize) {
         if let Kind::Zmq { messengers, .. } = &mut self.kind {
             messengers[index] = None;
@@ -277,7 +277,7 @@ fn link(a: usize, b: usize) -> (usize, usize) {
     (a.min(b), a.max(b))
 }
 
-/// The id of the operator at a place; a script has at most 20 keys.
+/// Returns an operator's id; a script has at most 20 keys.
 pub(crate) fn id(index: usize) -> OperatorId {
     OperatorId::new(u8::try_from(index).unwrap_or(u8::MAX))
 }

@@ -1,5 +1,5 @@
-//! What an operator refuses of its chain at the start, and what it says of a node whose blocks are
-//! none of the chain.
+//! An operator refuses to start on unsuitable chains, and raises an alarm if its node's blocks are not of
+//! the chain.
 //!
 //! With a real node: `ELEMENTSD=.. cargo test -p federation-local --test chain_form -- --ignored`.
 
@@ -23,8 +23,8 @@ fn alone(dialect: Dialect) -> LocalConfig {
         .with_absent(vec![0])
 }
 
-/// Puts something between the operator and its node.
-async fn put_between(
+/// Puts a middleman between the operator and its node.
+async fn insert_middleman(
     federation: &mut LocalFederation,
     middleman: impl Middleman,
 ) -> Result<Proxy, LocalError> {
@@ -35,7 +35,7 @@ async fn put_between(
     Ok(proxy)
 }
 
-/// A node with epochs of this length.
+/// Makes the node report epochs of this length.
 struct Epochs(u32);
 
 impl Middleman for Epochs {
@@ -49,10 +49,10 @@ impl Middleman for Epochs {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_operator_starts_on_a_chain_whose_epochs_are_short() -> Result<(), LocalError> {
+async fn an_operator_refuses_a_chain_with_short_epochs() -> Result<(), LocalError> {
     for length in 1..=4 {
         let mut federation = LocalFederation::start(alone(Dialect::Dynafed)).await?;
-        let _proxy = put_between(&mut federation, Epochs(length)).await?;
+        let _proxy = insert_middleman(&mut federation, Epochs(length)).await?;
         let refused = federation.start_operator(0).await;
         assert!(
             matches!(refused, Err(LocalError::Start(StartError::ShortEpochs(found))) if found == length),
@@ -61,13 +61,13 @@ async fn no_operator_starts_on_a_chain_whose_epochs_are_short() -> Result<(), Lo
         federation.stop().await;
     }
     let mut federation = LocalFederation::start(alone(Dialect::Dynafed)).await?;
-    let _proxy = put_between(&mut federation, Epochs(5)).await?;
+    let _proxy = insert_middleman(&mut federation, Epochs(5)).await?;
     federation.start_operator(0).await?;
     federation.stop().await;
     Ok(())
 }
 
-/// A node that tells this of dynafed.
+/// Makes the node report this state of dynafed.
 struct Deployment(Value);
 
 impl Middleman for Deployment {
@@ -78,11 +78,11 @@ impl Middleman for Deployment {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_operator_starts_on_a_chain_that_will_change_its_form() -> Result<(), LocalError> {
+async fn an_operator_refuses_a_chain_whose_block_format_will_change() -> Result<(), LocalError> {
     for status in ["defined", "started", "locked_in"] {
         let mut federation = LocalFederation::start(alone(Dialect::Elements)).await?;
-        let told = json!({ "type": "bip9", "active": false, "bip9": { "status": status } });
-        let _proxy = put_between(&mut federation, Deployment(told)).await?;
+        let answer = json!({ "type": "bip9", "active": false, "bip9": { "status": status } });
+        let _proxy = insert_middleman(&mut federation, Deployment(answer)).await?;
         let refused = federation.start_operator(0).await;
         assert!(
             matches!(
@@ -97,20 +97,20 @@ async fn no_operator_starts_on_a_chain_that_will_change_its_form() -> Result<(),
         assert!(text.contains("evbparams=dynafed:-2:::"), "{text}");
         federation.stop().await;
     }
-    // What is never to begin a node leaves out; what can begin no more it calls failed.
-    for told in [
+    // Nodes omit a deployment that never starts, and report one that can no longer start as failed.
+    for answer in [
         Value::Null,
         json!({ "active": false, "bip9": { "status": "failed" } }),
     ] {
         let mut federation = LocalFederation::start(alone(Dialect::Elements)).await?;
-        let _proxy = put_between(&mut federation, Deployment(told)).await?;
+        let _proxy = insert_middleman(&mut federation, Deployment(answer)).await?;
         federation.start_operator(0).await?;
         federation.stop().await;
     }
     Ok(())
 }
 
-/// A node that gives the template of another chain.
+/// Makes the node return the template of another chain.
 struct Foreign(String);
 
 impl Middleman for Foreign {
@@ -120,11 +120,12 @@ impl Middleman for Foreign {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_template_of_another_form_is_an_alarm_and_is_not_proposed() -> Result<(), LocalError> {
+async fn a_template_in_another_format_raises_an_alarm_and_is_not_proposed() -> Result<(), LocalError>
+{
     let other = LocalFederation::start(alone(Dialect::Dynafed)).await?;
     let dynafed = other.node(0).client().new_block().await?;
     let mut federation = LocalFederation::start(alone(Dialect::Elements)).await?;
-    let _proxy = put_between(&mut federation, Foreign(dynafed.to_lower_hex_string())).await?;
+    let _proxy = insert_middleman(&mut federation, Foreign(dynafed.to_lower_hex_string())).await?;
     federation.start_operator(0).await?;
     let mut status = federation.operator(0).expect("it runs").status();
     let alarm = status.wait_for(|status| {
@@ -139,15 +140,15 @@ async fn a_template_of_another_form_is_an_alarm_and_is_not_proposed() -> Result<
     Ok(())
 }
 
-/// `elementsd` tells what dynafed can still do.
+/// `elementsd` reports whether dynafed can still start.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ELEMENTSD"]
-async fn elementsd_tells_whether_dynafed_can_begin() -> Result<(), LocalError> {
+async fn elementsd_reports_whether_dynafed_can_begin() -> Result<(), LocalError> {
     let program = std::env::var("ELEMENTSD").expect("ELEMENTSD names a node");
     let nodes = || NodeKind::Process(program.clone().into());
     let never = LocalFederation::start(alone(Dialect::Elements).with_nodes(nodes())).await?;
-    let told = never.node(0).client().dynafed_can_begin().await?;
-    assert!(!told, "it was told never to");
+    let can_begin = never.node(0).client().dynafed_can_begin().await?;
+    assert!(!can_begin, "its configuration excludes it");
     never.stop().await;
     for (settings, expected) in [
         (vec![], false),
@@ -155,8 +156,8 @@ async fn elementsd_tells_whether_dynafed_can_begin() -> Result<(), LocalError> {
     ] {
         let config = alone(Dialect::Dynafed).with_nodes(nodes());
         let chain = LocalFederation::start(config.with_node_args(settings)).await?;
-        let told = chain.node(0).client().dynafed_can_begin().await?;
-        assert_eq!(told, expected);
+        let can_begin = chain.node(0).client().dynafed_can_begin().await?;
+        assert_eq!(can_begin, expected);
         chain.stop().await;
     }
     Ok(())

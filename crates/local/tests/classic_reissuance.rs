@@ -1,4 +1,4 @@
-//! Reissuances by the older protocol, on real nodes: `OCEAND=.. cargo test -p federation-local --test
+//! Reissuances with the older protocol, on real nodes: `OCEAND=.. cargo test -p federation-local --test
 //! classic_reissuance -- --ignored`.
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(180);
 const WALLET: &str = "issuer";
 
-/// Three operators of the older protocol; what each needs of its own.
+/// Three operators of the older protocol.
 struct World {
     federation: LocalFederation,
     nodes: Vec<String>,
@@ -53,7 +53,7 @@ impl World {
         self.federation.node(index).client()
     }
 
-    /// Starts an operator, with reissuances to this address if one is given.
+    /// Starts an operator, which reissues to this address if there is one.
     async fn start(&self, index: usize, stop: &CancellationToken, address: Option<&str>) {
         let genesis = self.federation.federation().genesis();
         let folder = self.federation.store_folder(index).join("classic");
@@ -94,7 +94,7 @@ impl World {
             .expect("blocks");
     }
 
-    /// What can be spent of an asset, in satoshi.
+    /// Returns the spendable amount of an asset in satoshi.
     async fn spendable(&self, asset: &str) -> u64 {
         let all: Vec<Value> = self
             .node(0)
@@ -119,7 +119,7 @@ async fn the_older_protocol_reissues_on_a_real_oceand() {
         world.start(index, &first, None).await;
     }
     world.height(2).await;
-    // Ten thousand tokens and some for the fee, as is the custom there.
+    // Ten thousand tokens and one for the fee, as is usual on Ocean.
     let node = world.node(0);
     node.ensure_wallet(WALLET).await.expect("a wallet");
     let issued = node
@@ -149,7 +149,10 @@ async fn the_older_protocol_reissues_on_a_real_oceand() {
     let step = (at / PERIOD + 1) * PERIOD;
     world.height(step + 3).await;
     let once = world.spendable(&issued.asset).await;
-    assert!(once > before, "made at height {step}: {once} of {before}");
+    assert!(
+        once > before,
+        "reissued at height {step}: {once}, before {before}"
+    );
     world.height(step + PERIOD + 3).await;
     let twice = world.spendable(&issued.asset).await;
     let (first, second) = (once - before, twice - once);

@@ -1,5 +1,5 @@
-//! Whole federations make blocks, over both messengers and in all dialects, with operators down,
-//! killed, late and cut off.
+//! Whole federations make blocks, over both messengers and in all dialects, with operators that are down,
+//! killed, late or cut off.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use federation_chain::{BlockHeight, Dialect};
 use federation_local::{LocalConfig, LocalError, LocalFederation, Transport};
 use federation_operator::{OperatorEvent, Options};
 
-/// Only for what never happens: machines may be busy with other things.
+/// Only reached by a failing test, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
 
 fn five(dialect: Dialect, transport: Transport) -> LocalConfig {
@@ -29,7 +29,7 @@ async fn reaches(config: LocalConfig, height: u32) -> Result<(), LocalError> {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_operators_make_blocks_over_memory_in_every_dialect() -> Result<(), LocalError> {
     for dialect in Dialect::ALL {
-        // Past height 10, where dynafed parameters stand in full again.
+        // Past height 10, where blocks carry the full dynafed parameters again.
         reaches(five(dialect, Transport::Memory), 12).await?;
     }
     Ok(())
@@ -44,7 +44,7 @@ async fn five_operators_make_blocks_over_zmq_in_every_dialect() -> Result<(), Lo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_and_two_of_five_may_be_down_from_the_start() -> Result<(), LocalError> {
+async fn one_or_two_of_five_may_be_down_from_the_start() -> Result<(), LocalError> {
     for absent in [vec![2], vec![0, 3]] {
         reaches(
             five(Dialect::Dynafed, Transport::Zmq).with_absent(absent),
@@ -89,13 +89,13 @@ async fn an_operator_that_starts_ten_blocks_late_takes_part() -> Result<(), Loca
     };
     tokio::time::timeout(LIMIT, took_part)
         .await
-        .expect("its signature is seen");
+        .expect("a block with its signature");
     federation.check_one_chain().await?;
     federation.stop().await;
     Ok(())
 }
 
-/// The phases after which a leader is killed.
+/// The phase after which a leader is killed.
 #[derive(Debug, Clone, Copy)]
 enum After {
     RoundStarted,
@@ -104,7 +104,7 @@ enum After {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_killed_after_any_phase_costs_no_block_and_comes_back() -> Result<(), LocalError> {
+async fn a_leader_killed_after_any_phase_stops_no_block_and_can_return() -> Result<(), LocalError> {
     for after in [After::RoundStarted, After::Decided, After::Signed] {
         let mut federation =
             LocalFederation::start(five(Dialect::Dynafed, Transport::Memory)).await?;
@@ -153,7 +153,7 @@ async fn kill_a_leader(federation: &mut LocalFederation, after: After) -> (Block
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_cut_off_from_the_others_is_back_when_the_links_are_mended()
+async fn an_operator_cut_off_from_the_others_takes_part_once_the_links_are_restored()
 -> Result<(), LocalError> {
     for transport in [Transport::Memory, Transport::Zmq] {
         let mut federation = LocalFederation::start(five(Dialect::Dynafed, transport)).await?;
@@ -168,7 +168,7 @@ async fn an_operator_cut_off_from_the_others_is_back_when_the_links_are_mended()
         for absent in [1, 2] {
             federation.stop_operator(absent).await?;
         }
-        // Three are left, so the one that was cut off is needed now.
+        // Three remain, so the one that was cut off is needed now.
         federation.wait_for_height(14, LIMIT).await?;
         federation.check_one_chain().await?;
         federation.stop().await;
@@ -177,7 +177,7 @@ async fn an_operator_cut_off_from_the_others_is_back_when_the_links_are_mended()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_goes_away_and_comes_back_needs_no_restart() -> Result<(), LocalError> {
+async fn a_node_that_was_unavailable_needs_no_restart_of_its_operator() -> Result<(), LocalError> {
     let federation = LocalFederation::start(five(Dialect::Dynafed, Transport::Memory)).await?;
     federation.wait_for_height(2, LIMIT).await?;
     federation
@@ -201,8 +201,8 @@ async fn a_node_that_goes_away_and_comes_back_needs_no_restart() -> Result<(), L
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_operators_with_eleven_signatures_make_blocks() -> Result<(), LocalError> {
-    // Twenty operators in one process: a machine that does other things as well needs its time for a
-    // round, and what is repeated meanwhile must not take more of it than the round.
+    // Twenty operators in one process: on a busy machine a round takes long, and retransmissions must not
+    // take more time than the round itself.
     let mut options = Options::default();
     let patient = Duration::from_secs(3);
     options.timeouts = Some(Timeouts {

@@ -1,5 +1,5 @@
-//! One of five operators sends as much rubbish as it can: blocks come as before, and each kind of
-//! rubbish is counted.
+//! One of five operators floods the others with invalid messages: blocks continue, and each kind of
+//! invalid message is counted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use federation_signer::{IdentitySigner, SoftwareIdentity};
 const LIMIT: Duration = Duration::from_secs(90);
 const LIAR: u8 = 4;
 
-/// The frame of a message that the liar signs, or says another has signed.
+/// Returns the frame of a message that the liar signs, in its own or another operator's name.
 async fn frame(
     federation: &Federation,
     identity: &SoftwareIdentity,
@@ -48,7 +48,7 @@ async fn frame(
     unsigned.with_signature(signature).encode()
 }
 
-/// Sends without end, a little of everything.
+/// Sends invalid frames of each kind without end.
 async fn flood(
     messenger: Arc<dyn Messenger>,
     identity: SoftwareIdentity,
@@ -58,7 +58,7 @@ async fn flood(
     let garbage = Bytes::from(vec![0xa5; 200]);
     let far = frame(&federation, &identity, LIAR, 1_000_000, 0).await;
     loop {
-        // What is of the height that is worked on costs the most to refuse.
+        // Messages of the current height are the most expensive to reject.
         let height = node.tip().await.expect("it runs").0.to_u32() + 1;
         let forged = frame(&federation, &identity, 0, height, 0).await;
         let oversized = frame(&federation, &identity, LIAR, height, 200_000).await;
@@ -72,7 +72,7 @@ async fn flood(
     }
 }
 
-/// Waits for so many blocks more; how long each took.
+/// Waits for this number of further blocks. Returns how long each took, sorted.
 async fn gaps(federation: &LocalFederation, more: u32) -> Result<Vec<Duration>, LocalError> {
     let (mut height, mut gaps) = (federation.check_one_chain().await?, Vec::new());
     for _ in 0..more {
@@ -86,7 +86,7 @@ async fn gaps(federation: &LocalFederation, more: u32) -> Result<Vec<Duration>, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_rubbish_is_counted_and_blocks_come_as_before() -> Result<(), LocalError> {
+async fn a_flood_of_invalid_messages_is_counted_and_blocks_continue() -> Result<(), LocalError> {
     for transport in [Transport::Memory, Transport::Zmq] {
         let config = LocalConfig::new(5, 3)
             .with_interval(Duration::from_millis(300))
@@ -101,7 +101,7 @@ async fn a_flood_of_rubbish_is_counted_and_blocks_come_as_before() -> Result<(),
         let flooding = tokio::spawn(flood(messenger, identity, roster, node));
         let flooded = gaps(&federation, 10).await?;
         let mut status = federation.operator(0).expect("it runs").status();
-        // What a full queue drops is not counted by kind, so each kind may take its time.
+        // Frames that a full queue drops are not counted by kind, so each kind may take a while.
         let of_each = status.wait_for(|status| {
             let counters = &status.counters;
             counters.undecodable > 0
@@ -111,12 +111,12 @@ async fn a_flood_of_rubbish_is_counted_and_blocks_come_as_before() -> Result<(),
         });
         let counters = tokio::time::timeout(LIMIT, of_each)
             .await
-            .expect("each kind of rubbish is counted")
+            .expect("each kind is counted")
             .expect("it runs")
             .counters;
         flooding.abort();
         println!(
-            "{transport:?}: median gap {:?} before, {:?} in the flood; longest {:?}, {:?}; {counters:?}",
+            "{transport:?}: median gap {:?} before, {:?} during the flood; longest {:?}, {:?}; {counters:?}",
             quiet[5], flooded[5], quiet[9], flooded[9]
         );
         federation.check_one_chain().await?;

@@ -1,5 +1,5 @@
-//! Messengers prove nothing: one who sits where an operator should, and sends what others said
-//! before, in others' names, to other federations and at any size, costs no block.
+//! Messengers authenticate nothing: an attacker at an operator's address who replays messages, forges
+//! senders, and sends frames of other federations and of any size stops no block.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,16 +9,16 @@ use federation_local::{LocalConfig, LocalError, LocalFederation, Transport};
 use federation_messenger::{EnvelopeHead, MAX_FRAME, Messenger, MessengerError};
 use federation_operator::Options;
 
-/// Only for what never happens: machines may be busy with other things.
+/// Only reached by a failing test, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// All messengers that a federation can be run over.
+/// All messengers.
 const TRANSPORTS: [Transport; 3] = [Transport::Memory, Transport::Zmq, Transport::Kafka];
 
-/// The place that the hostile one has.
+/// The operator whose place the attacker takes.
 const ABSENT: usize = 4;
 
-/// Where things stand in an envelope.
+/// The positions of fields in an envelope.
 const FEDERATION: core::ops::Range<usize> = 1..33;
 const SENDER: usize = 33;
 const HEIGHT: core::ops::Range<usize> = 35..39;
@@ -30,8 +30,8 @@ fn changed(frame: &Bytes, change: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     bytes.into()
 }
 
-/// What can be made of somebody's frame without his key.
-fn made_of(frame: &Bytes) -> Vec<Bytes> {
+/// Returns frames derived from an operator's frame without its key.
+fn forgeries(frame: &Bytes) -> Vec<Bytes> {
     let last = frame.len() - 1;
     let other = frame[SENDER].wrapping_add(1) % 4;
     let huge = u32::MAX.to_le_bytes();
@@ -53,14 +53,14 @@ fn made_of(frame: &Bytes) -> Vec<Bytes> {
         changed(frame, |bytes| bytes[LENGTH].copy_from_slice(&huge)),
         changed(frame, |bytes| bytes.truncate(last)),
         changed(frame, |bytes| bytes[0] = 9),
-        // A vote of this size there is not, nor a block that decodes.
+        // No vote has this size, and no block of it decodes.
         padded(200_000),
         Bytes::new(),
         vec![0xff; 1000].into(),
     ]
 }
 
-/// Hears the others, and answers with what it can make of what it hears and of what it heard first.
+/// Receives frames from the others, and sends forgeries of them and replays of earlier ones.
 async fn attack(messenger: Arc<dyn Messenger>, mut first: Vec<Bytes>) {
     let mut turn = 0_usize;
     loop {
@@ -73,9 +73,9 @@ async fn attack(messenger: Arc<dyn Messenger>, mut first: Vec<Bytes>) {
         if first.len() < 100 {
             first.push(frame.clone());
         }
-        // Of yesterday, as it was said.
+        // A replay of an earlier frame.
         let old = first[turn % first.len()].clone();
-        let mut evil = made_of(&frame);
+        let mut evil = forgeries(&frame);
         evil.push(old);
         if turn.is_multiple_of(50) {
             evil.push(vec![1; MAX_FRAME].into());
@@ -84,15 +84,15 @@ async fn attack(messenger: Arc<dyn Messenger>, mut first: Vec<Bytes>) {
             match messenger.broadcast(frame).await {
                 // The attack is over.
                 Err(MessengerError::Closed) => return,
-                sent => sent.expect("it takes it"),
+                sent => sent.expect("the frame is sent"),
             }
         }
         turn += 1;
     }
 }
 
-/// Rounds in which a machine that does other things as well looks through all that is sent, and
-/// repetitions that do not take all of its time.
+/// Rounds long enough for a busy machine to process all frames, and a retransmit interval that leaves it
+/// time for them.
 fn patient() -> Options {
     let second = Duration::from_secs(1);
     let mut options = Options::default();
@@ -108,7 +108,7 @@ fn patient() -> Options {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forged_repeated_foreign_and_oversized_frames_cost_no_block() -> Result<(), LocalError> {
+async fn forged_replayed_foreign_and_oversized_frames_stop_no_block() -> Result<(), LocalError> {
     for transport in TRANSPORTS {
         let config = LocalConfig::new(5, 3)
             .with_interval(Duration::from_millis(300))
@@ -121,7 +121,7 @@ async fn forged_repeated_foreign_and_oversized_frames_cost_no_block() -> Result<
         let mut first = Vec::new();
         while first.len() < 20 {
             let frame = tokio::time::timeout(LIMIT, messenger.recv()).await;
-            first.push(frame.expect("operators talk").expect("open"));
+            first.push(frame.expect("a frame in time").expect("open"));
         }
         let attacking = tokio::spawn(attack(messenger.clone(), first));
         let height = federation.check_one_chain().await?;
@@ -136,11 +136,14 @@ async fn forged_repeated_foreign_and_oversized_frames_cost_no_block() -> Result<
             ("too large", counters.too_large),
             ("with a bad signature", counters.bad_signature),
         ] {
-            assert!(count > 0, "none {name} over {transport:?}: {counters:?}");
+            assert!(
+                count > 0,
+                "no frame {name} over {transport:?}: {counters:?}"
+            );
         }
-        // Nobody honest is accused for what was said in his name.
+        // No honest operator is accused because of forged messages.
         assert_eq!(counters.evidence, 0, "over {transport:?}: {counters:?}");
-        // The operator whose place it was comes back, and all agree.
+        // The operator returns to its place, and all agree.
         messenger.close().await;
         attacking.await.expect("it ends with its messenger");
         drop(messenger);

@@ -1,4 +1,4 @@
-//! Whole federations make blocks over Kafka, whatever happens to the brokers.
+//! Whole federations make blocks over Kafka, even if brokers fail.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ fn five() -> LocalConfig {
         .with_transport(Transport::Kafka)
 }
 
-/// Waits for some blocks more.
-async fn goes_on(federation: &LocalFederation) -> Result<(), LocalError> {
+/// Waits for some further blocks.
+async fn wait_for_blocks(federation: &LocalFederation) -> Result<(), LocalError> {
     let height = federation.check_one_chain().await?;
     federation.wait_for_height(height + 4, LIMIT).await
 }
@@ -31,31 +31,31 @@ async fn five_operators_make_blocks_over_kafka_in_every_dialect() -> Result<(), 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_loss_of_brokers_costs_no_block_once_they_are_back() -> Result<(), LocalError> {
+async fn blocks_continue_once_lost_brokers_are_back() -> Result<(), LocalError> {
     let mut federation = LocalFederation::start(five()).await?;
     federation.wait_for_height(3, LIMIT).await?;
     let act = |what: &dyn Fn(&federation_messenger_kafka::mock::MockBrokers)| {
-        what(federation.brokers().expect("they are embedded"));
+        what(federation.brokers().expect("mock brokers"));
     };
     // One after the other, as in a rolling restart.
     for broker in 1..=3 {
-        act(&|brokers| brokers.take_down(broker).expect("it goes"));
+        act(&|brokers| brokers.take_down(broker).expect("taken down"));
         tokio::time::sleep(Duration::from_millis(400)).await;
-        act(&|brokers| brokers.bring_up(broker).expect("it comes"));
-        goes_on(&federation).await?;
+        act(&|brokers| brokers.bring_up(broker).expect("brought up"));
+        wait_for_blocks(&federation).await?;
     }
     // All at once.
-    act(&|brokers| brokers.take_all_down().expect("they go"));
+    act(&|brokers| brokers.take_all_down().expect("taken down"));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    act(&|brokers| brokers.bring_all_up().expect("they come"));
-    goes_on(&federation).await?;
-    // An operator that was away meanwhile comes back, too.
+    act(&|brokers| brokers.bring_all_up().expect("brought up"));
+    wait_for_blocks(&federation).await?;
+    // An operator that was down meanwhile takes part again.
     federation.kill_operator(2).await;
-    goes_on(&federation).await?;
+    wait_for_blocks(&federation).await?;
     federation.start_operator(2).await?;
     federation.kill_operator(3).await;
     federation.kill_operator(4).await;
-    goes_on(&federation).await?;
+    wait_for_blocks(&federation).await?;
     federation.stop().await;
     Ok(())
 }

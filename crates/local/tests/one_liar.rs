@@ -1,5 +1,5 @@
-//! One of five operators of whom three must sign speaks in rounds that nobody has reached, for as long
-//! as it likes: nobody follows it, and blocks come in their first rounds or one after.
+//! One of five operators, of which three must sign, keeps voting in rounds that nobody has reached: nobody
+//! follows it, and blocks are decided in their first rounds or soon after.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,9 +16,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 const LIAR: u8 = 4;
 const SIZE: u32 = 5;
 
-/// Votes for nil, at the height that is worked on and the one above, in later rounds: in the next that
-/// the liar leads itself, where all would have to wait for its proposal, and in ones far ahead.
-async fn lead_astray(
+/// Votes nil, at the current height and the next one, in later rounds: in the next one that the liar itself
+/// leads, where all would have to wait for its proposal, and in rounds far ahead.
+async fn vote_in_later_rounds(
     messenger: Arc<dyn Messenger>,
     identity: SoftwareIdentity,
     federation: Arc<Federation>,
@@ -61,7 +61,7 @@ async fn lead_astray(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_liar_leads_nobody_through_rounds() -> Result<(), LocalError> {
+async fn one_liar_makes_nobody_skip_rounds() -> Result<(), LocalError> {
     let config = LocalConfig::new(5, 3)
         .with_interval(Duration::from_millis(300))
         .with_absent(vec![usize::from(LIAR)]);
@@ -69,12 +69,12 @@ async fn one_liar_leads_nobody_through_rounds() -> Result<(), LocalError> {
     let mut events = federation.operator(0).expect("it runs").events();
     let (messenger, identity) = federation.impersonate(usize::from(LIAR)).await?;
     let (roster, node) = (federation.federation().clone(), federation.node(0).clone());
-    let lying = tokio::spawn(lead_astray(messenger, identity, roster, node));
+    let lying = tokio::spawn(vote_in_later_rounds(messenger, identity, roster, node));
     federation.wait_for_height(20, LIMIT).await?;
     assert!(!lying.is_finished(), "it lied to the end");
     lying.abort();
     federation.check_one_chain().await?;
-    // Every fifth height has the liar for its first leader; no round is entered on its word.
+    // The liar is the first leader of every fifth height; its votes alone start no round.
     let mut highest = 0;
     loop {
         match events.try_recv() {

@@ -1,4 +1,4 @@
-//! What an operator does when its memory is gone, is not its own, or lives twice.
+//! Operators with a store that is lost, outdated, another operator's, or used twice.
 
 use std::{path::Path, time::Duration};
 
@@ -7,8 +7,7 @@ use federation_chain::{BlockHeight, UnixTime};
 use federation_devnet::DevNode;
 use federation_local::{LocalConfig, LocalError, LocalFederation};
 use federation_operator::{
-    HaltReason, HeldGuardStore, OperatorError, OperatorEvent, Options, StartError, Store,
-    StoreError,
+    GuardDatabase, HaltReason, OperatorError, OperatorEvent, Options, StartError, Store, StoreError,
 };
 use federation_roster::OperatorId;
 use tokio::sync::broadcast::error::RecvError;
@@ -27,8 +26,8 @@ fn store(folder: &Path, index: usize) -> std::path::PathBuf {
     folder.join(format!("operator-{index}/store"))
 }
 
-/// Waits until the operator says that it takes part again.
-async fn takes_part(federation: &LocalFederation) {
+/// Waits until the operator reports that it takes part again.
+async fn wait_until_taking_part(federation: &LocalFederation) {
     let mut events = federation.operator(VICTIM).expect("it runs").events();
     let again = async {
         loop {
@@ -41,7 +40,7 @@ async fn takes_part(federation: &LocalFederation) {
     tokio::time::timeout(LIMIT, again).await.expect("in time");
 }
 
-/// The heights of a node's blocks that have a signature by the victim's key.
+/// Returns the heights of a node's blocks that the victim's key signed.
 fn signed_by_victim(federation: &LocalFederation, node: usize, from: u32, to: u32) -> Vec<u32> {
     let rules = federation.federation().rules();
     let own = federation
@@ -90,7 +89,7 @@ async fn a_lost_store_makes_an_observer_that_takes_part_again() -> Result<(), Lo
         panic!("{refused:?}");
     };
     assert!(error.needs_intervention());
-    // A height that has passed is no such word any more.
+    // A height that has passed no longer counts.
     let mut options = Options::default();
     options.new_key_until = Some(BlockHeight::new(3));
     federation.set_options(options);
@@ -106,7 +105,7 @@ async fn a_lost_store_makes_an_observer_that_takes_part_again() -> Result<(), Lo
     at_work.await.expect("it runs");
     federation.kill_operator(VICTIM).await;
     federation.start_operator(VICTIM).await?;
-    takes_part(&federation).await;
+    wait_until_taking_part(&federation).await;
     federation.stop_operator(VICTIM).await?;
     federation.start_operator(VICTIM).await?;
     assert!(!observes(&federation));
@@ -120,8 +119,8 @@ async fn a_lost_store_makes_an_observer_that_takes_part_again() -> Result<(), Lo
     Ok(())
 }
 
-/// An operator whose messages take a little longer than those of the others signs each block and stands
-/// in none, as the first M signatures are taken: the chain does not tell that its store was lost.
+/// An operator that is a little slower than the others signs each block, but its signatures are in none,
+/// because blocks carry the first M signatures: the chain does not show that its store was lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -129,7 +128,7 @@ async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), L
     federation.delay(VICTIM, Duration::from_millis(80));
     let mut events = federation.operator(VICTIM).expect("it runs").events();
     federation.wait_for_height(12, LIMIT).await?;
-    // Now and then it is in time to sign.
+    // It is fast enough for some blocks.
     let signed = async {
         loop {
             match events.recv().await {
@@ -147,7 +146,7 @@ async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), L
         .await
         .expect("it signs a block");
     federation.stop_operator(VICTIM).await?;
-    let guard = HeldGuardStore::open(
+    let guard = GuardDatabase::open(
         &federation.store_folder(VICTIM),
         &federation.block_key(VICTIM).public_key(),
         federation.federation().genesis(),
@@ -162,10 +161,10 @@ async fn a_lost_store_of_a_slow_operator_makes_an_observer_too() -> Result<(), L
     Ok(())
 }
 
-/// A key that is new on a chain with blocks is known from its first start on, also if the operator is
-/// started again before it has signed a block or seen one finished.
+/// A key that is new on a chain with blocks is known from its first start on, even if the operator restarts
+/// before it has signed a block or seen one finished.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_key_is_known_after_a_restart_that_comes_at_once() -> Result<(), LocalError> {
+async fn a_new_key_is_known_after_an_immediate_restart() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
     let config = LocalConfig::new(3, 2)
         .with_interval(Duration::from_millis(300))
@@ -173,7 +172,7 @@ async fn a_new_key_is_known_after_a_restart_that_comes_at_once() -> Result<(), L
         .with_absent(vec![VICTIM]);
     let mut federation = LocalFederation::start(config).await?;
     federation.wait_for_height(2, LIMIT).await?;
-    // Nothing is finished while only one is there.
+    // No height is finished while only one operator runs.
     federation.stop_operator(0).await?;
     federation.stop_operator(2).await?;
     federation.start_operator(VICTIM).await?;
@@ -218,11 +217,10 @@ async fn where_all_must_sign_an_empty_store_is_refused_unless_the_key_is_new()
     Ok(())
 }
 
-/// A virtual machine is set back by its snapshot: store, guard and node, all of an earlier height. What
-/// its key has signed since comes in with the blocks, and it ends before it votes on top of them.
+/// A virtual machine is reset to a snapshot: store, guard and node are all at an earlier height. The later
+/// signatures of its key arrive with the blocks, and it ends before it votes on top of them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_up()
--> Result<(), LocalError> {
+async fn a_machine_reset_to_a_snapshot_halts_when_its_node_catches_up() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut federation = LocalFederation::start(five(folder.path())).await?;
     federation.wait_for_height(8, LIMIT).await?;
@@ -240,8 +238,8 @@ async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_u
     for name in ["operator.redb", "guard.redb"] {
         std::fs::copy(snapshot.join(name), live.join(name)).expect("copied");
     }
-    // What the machine did after the snapshot was taken, on a node that went on; two others are down
-    // for a while, so that it is needed and its key is in every block.
+    // The machine's operation after the snapshot, on a node that continued; two others are down for a
+    // while, so that it is needed and its key signs every block.
     let running = federation.start_twin(VICTIM, 2, &live).await?;
     federation.stop_operator(3).await?;
     federation.stop_operator(4).await?;
@@ -251,7 +249,7 @@ async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_u
     running.shutdown().await?;
     assert!(!signed_by_victim(&federation, 2, set_back + 1, until).is_empty());
 
-    // The snapshot is put back and started; its node catches up a little later.
+    // The snapshot is restored and started; its node catches up a little later.
     for index in [3, 4, VICTIM] {
         federation.start_operator(index).await?;
     }
@@ -270,7 +268,7 @@ async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_u
         panic!("{error:?}");
     };
     assert!(height.to_u32() > set_back);
-    // No restart gets past that.
+    // A restart does not change that.
     federation.kill_operator(VICTIM).await;
     let refused = federation.start_operator(VICTIM).await;
     let Err(LocalError::Start(error @ StartError::Halted { halt })) = &refused else {
@@ -281,7 +279,7 @@ async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_u
         (HaltReason::OldStore, height),
         "{error}"
     );
-    // Cleared without a repair, it is found out at the start.
+    // If it is cleared without a repair, the start detects it.
     let open = || Store::open(&snapshot, federation.federation().id(), ME);
     assert!(open()?.resume(UnixTime::from_secs(1), "a test")?.is_some());
     let refused = federation.start_operator(VICTIM).await;
@@ -293,10 +291,10 @@ async fn a_machine_that_was_set_back_with_its_node_halts_when_its_node_catches_u
     Ok(())
 }
 
-/// An observer knows nothing of what its former life signed, but that is over: a block that was made
-/// after it began to observe, with its signature, is another daemon's.
+/// An observer does not know what its key signed before, but a block with its signature that was made
+/// after it started to observe must come from another daemon.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_observer_whose_key_goes_on_signing_elsewhere_halts() -> Result<(), LocalError> {
+async fn an_observer_whose_key_keeps_signing_elsewhere_halts() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut federation = LocalFederation::start(five(folder.path())).await?;
     federation.wait_for_height(4, LIMIT).await?;
@@ -304,7 +302,7 @@ async fn an_observer_whose_key_goes_on_signing_elsewhere_halts() -> Result<(), L
     let live = folder.path().join("live");
     std::fs::rename(federation.store_folder(VICTIM), &live).expect("moved");
     let running = federation.start_twin(VICTIM, 2, &live).await?;
-    // So that its key is in every block, and nothing is settled without it.
+    // So that its key signs every block, and none is decided without it.
     for index in [3, 4] {
         federation.stop_operator(index).await?;
     }
@@ -320,8 +318,7 @@ async fn an_observer_whose_key_goes_on_signing_elsewhere_halts() -> Result<(), L
     Ok(())
 }
 
-/// A machine that was made anew has an empty store and, for a while, an empty node: the chain looks as
-/// if it were new.
+/// A newly installed machine has an empty store and, for a while, an empty node, so the chain looks new.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_that_only_looks_new_makes_an_observer() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -337,7 +334,7 @@ async fn a_chain_that_only_looks_new_makes_an_observer() -> Result<(), LocalErro
         federation.start_operator(index).await?;
     }
     federation.wait_for_height_at(&[0], 14, LIMIT).await?;
-    // By this clock a chain of some seconds is an old one.
+    // With this limit a chain of a few seconds counts as old.
     let mut options = Options::default();
     options.max_drift = Some(Duration::from_secs(1));
     options.new_key_until = Some(BlockHeight::GENESIS);
@@ -358,7 +355,7 @@ async fn a_chain_that_only_looks_new_makes_an_observer() -> Result<(), LocalErro
     assert!(matches!(error, OperatorError::ChainHadBegun), "{error:?}");
     assert_eq!(error.halt(UnixTime::from_secs(1)), None);
     federation.kill_operator(VICTIM).await;
-    // What a service manager does.
+    // A service manager restarts it.
     federation.start_operator(VICTIM).await?;
     assert!(observes(&federation));
     federation.stop().await;
@@ -385,7 +382,7 @@ async fn the_store_of_another_operator_is_refused() -> Result<(), LocalError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_moved_with_its_operator_goes_on() -> Result<(), LocalError> {
+async fn a_store_that_moved_with_its_operator_works() -> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut federation = LocalFederation::start(five(folder.path())).await?;
     federation.wait_for_height(3, LIMIT).await?;
@@ -424,9 +421,10 @@ async fn two_daemons_with_one_store_are_refused() -> Result<(), LocalError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_daemons_with_the_same_keys_stop_when_they_hear_each_other() -> Result<(), LocalError> {
+async fn two_daemons_with_the_same_keys_stop_when_they_receive_each_others_messages()
+-> Result<(), LocalError> {
     let folder = tempfile::tempdir().expect("a folder");
-    // Nobody knows of a signature yet: with three of five down there are no blocks.
+    // No signature is known yet: with three of five down there are no blocks.
     let config = five(folder.path()).with_absent(vec![2, 3, 4]);
     let mut federation = LocalFederation::start(config).await?;
     // The twin has the same keys, another store, and a node that makes other blocks.
@@ -449,7 +447,7 @@ async fn two_daemons_with_the_same_keys_stop_when_they_hear_each_other() -> Resu
     );
     twin.kill().await;
     federation.kill_operator(VICTIM).await;
-    // A service manager that starts the daemon again gets nowhere, however often it tries.
+    // Restarts by a service manager do not help, however many.
     for _ in 0..3 {
         let again = if first_ended {
             federation.start_operator(VICTIM).await

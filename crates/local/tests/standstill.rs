@@ -1,5 +1,5 @@
-//! A chain that stands still is noticed by the operators that are left, who name those that are
-//! missing, and its end is told as well.
+//! The remaining operators notice that the chain stands still, name the missing ones, and report when it
+//! continues.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -27,8 +27,8 @@ async fn three(transport: Transport) -> LocalFederation {
     federation
 }
 
-/// The next event that is of use.
-async fn next<T>(
+/// Waits for an event.
+async fn wait_for_event<T>(
     events: &mut broadcast::Receiver<OperatorEvent>,
     mut want: impl FnMut(OperatorEvent) -> Option<T>,
 ) -> T {
@@ -73,34 +73,34 @@ async fn when_two_of_three_stop_the_third_names_them_until_they_return() {
     for index in [1, 2] {
         federation.stop_operator(index).await.expect("it stops");
     }
-    // It may be noticed while the others' last words are still fresh.
-    let named = next(&mut events, |event| {
+    // It may be noticed while the others' last messages are still recent.
+    let named = wait_for_event(&mut events, |event| {
         standstill(event).filter(|standstill| standstill.absent == ids(&[1, 2]))
     })
     .await;
     assert_eq!(named.heard, ids(&[0]));
     assert_eq!(named.needed, 2);
     assert_eq!(named.cause, StandstillCause::TooFew);
-    let said = named.describe(
+    let text = named.describe(
         &roster,
         UnixTime::from_millis(named.since.as_millis() + 120_000),
     );
     assert!(
-        said.starts_with("the chain stands still for 2 min at height "),
-        "{said}"
+        text.starts_with("the chain stands still for 2 min at height "),
+        "{text}"
     );
     assert!(
-        said.ends_with("heard 1 of the 2 that must sign; absent: beta, gamma"),
-        "{said}"
+        text.ends_with("heard 1 of the 2 that must sign; absent: beta, gamma"),
+        "{text}"
     );
     let status = status_where(&federation, 0, |status| status.standstill.is_some()).await;
-    // It lasts since the last block was made, as its header has it; times of fast blocks run ahead.
+    // It starts at the last block's header time; with fast blocks, header times run ahead.
     assert!(status.standstill.map(|standstill| standstill.since) <= status.tip_time);
     for index in [1, 2] {
         federation.start_operator(index).await.expect("it starts");
     }
     let height = named.height.expect("known");
-    let moved = next(&mut events, |event| match event {
+    let moved = wait_for_event(&mut events, |event| match event {
         OperatorEvent::MovesAgain { height, .. } => Some(height),
         _ => None,
     })
@@ -112,7 +112,7 @@ async fn when_two_of_three_stop_the_third_names_them_until_they_return() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_is_signed_by_those_whose_signatures_it_has() {
+async fn the_status_names_the_signers_of_the_tip() {
     let federation = three(Transport::Memory).await;
     let rules = federation.federation().rules().clone();
     let mut status = federation.operator(0).expect("it runs").status();
@@ -142,14 +142,14 @@ async fn a_block_is_signed_by_those_whose_signatures_it_has() {
         assert_eq!(
             seen.tip_time,
             Some(UnixTime::from_secs(header.time().into())),
-            "its age is its own"
+            "the time of its header"
         );
     }
     federation.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_all_observe_it_is_said_that_nobody_is_left_to_decide_and_what_helps() {
+async fn when_all_operators_observe_the_standstill_names_the_cause_and_the_remedy() {
     let mut federation = three(Transport::Zmq).await;
     let roster = federation.federation().clone();
     for index in 0..3 {

@@ -1,4 +1,4 @@
-//! Block 1 has the agreed sweep, or there is none.
+//! Block 1 contains the agreed sweep, or it is not made.
 //!
 //! With a real node: `ELEMENTSD=.. cargo test -p federation-local --test sweep -- --ignored`.
 
@@ -13,7 +13,7 @@ use federation_ocean_rpc::Node;
 use federation_operator::{OperatorEvent, Options, StartError};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Who leads the first round of height 1.
+/// The leader of the first round of height 1.
 const LEADER: usize = 1;
 
 fn config(dialect: Dialect, nodes: NodeKind) -> LocalConfig {
@@ -35,9 +35,9 @@ async fn block(federation: &LocalFederation, height: u32) -> Block {
     Block::decode(dialect, node.block(hash).await.expect("there")).expect("a block")
 }
 
-/// The sweep of the local chain's coins to a key's address.
+/// Returns a sweep of the local chain's coins to a key's address.
 async fn sweep(federation: &LocalFederation) -> Sweep {
-    // The genesis block has an Elements header before dynafed, too.
+    // The genesis block of a dynafed chain has an Elements header, too.
     let hash = federation
         .node(0)
         .hash_at(BlockHeight::GENESIS)
@@ -54,7 +54,7 @@ async fn sweep(federation: &LocalFederation) -> Sweep {
         .transactions()
         .expect("transactions")
         .pop()
-        .expect("that with the coins");
+        .expect("the issuing transaction");
     let mut output = issuing.output[0].clone();
     output.script_pubkey = Script::from([&[0, 20][..], &[7; 20]].concat());
     spending(OutPoint::new(issuing.txid(), 0), vec![output])
@@ -74,13 +74,13 @@ fn spending(coin: OutPoint, output: Vec<TxOut>) -> Sweep {
     Sweep::from_bytes(&serialize(&transaction)).expect("a sweep")
 }
 
-fn wanting(sweep: Option<&Sweep>) -> Options {
+fn options_with(sweep: Option<&Sweep>) -> Options {
     let mut options = Options::default();
     options.sweep = sweep.cloned();
     options
 }
 
-/// Time enough for another operator to start in the first round.
+/// Timeouts that leave another operator enough time to start in the first round.
 fn patient() -> Timeouts {
     let second = Duration::from_secs(1);
     Timeouts {
@@ -97,16 +97,16 @@ fn has(block: &Block, sweep: &Sweep) -> bool {
     transactions.any(|transaction| transaction.txid() == sweep.txid())
 }
 
-async fn all_want_it(dialect: Dialect, nodes: NodeKind) -> Result<(), LocalError> {
+async fn all_require_the_sweep(dialect: Dialect, nodes: NodeKind) -> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(dialect, nodes)).await?;
     let sweep = sweep(&federation).await;
-    federation.set_options(wanting(Some(&sweep)));
+    federation.set_options(options_with(Some(&sweep)));
     for index in 0..3 {
         federation.start_operator(index).await?;
     }
     federation.wait_for_height(2, LIMIT).await?;
     assert!(has(&block(&federation, 1).await, &sweep));
-    // And once the chain is there, it is no hindrance.
+    // Once the chain has started, restarts work.
     federation.stop_operator(0).await?;
     federation.start_operator(0).await?;
     federation.stop().await;
@@ -114,41 +114,41 @@ async fn all_want_it(dialect: Dialect, nodes: NodeKind) -> Result<(), LocalError
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_leader_brings_the_sweep_into_block_1() -> Result<(), LocalError> {
+async fn the_leader_includes_the_sweep_in_block_1() -> Result<(), LocalError> {
     for dialect in [Dialect::Elements, Dialect::Dynafed] {
-        all_want_it(dialect, NodeKind::Devnet).await?;
+        all_require_the_sweep(dialect, NodeKind::Devnet).await?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ELEMENTSD"]
-async fn the_leader_brings_the_sweep_into_block_1_of_elementsd() -> Result<(), LocalError> {
+async fn the_leader_includes_the_sweep_in_block_1_on_elementsd() -> Result<(), LocalError> {
     let program = std::env::var("ELEMENTSD").expect("ELEMENTSD names a node");
     for dialect in [Dialect::Elements, Dialect::Dynafed] {
-        all_want_it(dialect, NodeKind::Process(program.clone().into())).await?;
+        all_require_the_sweep(dialect, NodeKind::Process(program.clone().into())).await?;
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_block_1_without_the_sweep_gets_no_prevote_and_the_next_leader_brings_it()
+async fn a_block_1_without_the_sweep_gets_no_prevote_and_the_next_leader_includes_it()
 -> Result<(), LocalError> {
     let devnet = config(Dialect::Dynafed, NodeKind::Devnet);
     let mut federation = LocalFederation::start(devnet).await?;
     let sweep = sweep(&federation).await;
-    // The others' nodes would tell the leader's of the sweep.
+    // Otherwise the leader's node would receive the sweep from the others' nodes.
     federation
         .node(LEADER)
         .with_devnet(|node| node.set_isolated(true));
     // The others wait for the leader's proposal of the first round, whose body is sent once.
-    let mut options = wanting(Some(&sweep));
+    let mut options = options_with(Some(&sweep));
     options.timeouts = Some(patient());
     federation.set_options(options);
     federation.start_operator(0).await?;
     let mut events = federation.operator(0).expect("it runs").events();
     federation.start_operator(2).await?;
-    federation.set_options(wanting(None));
+    federation.set_options(options_with(None));
     federation.start_operator(LEADER).await?;
     let refused = async {
         loop {
@@ -172,14 +172,14 @@ async fn a_block_1_without_the_sweep_gets_no_prevote_and_the_next_leader_brings_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_operator_starts_on_a_chain_that_began_without_the_sweep() -> Result<(), LocalError> {
+async fn no_operator_starts_on_a_chain_that_started_without_the_sweep() -> Result<(), LocalError> {
     let devnet = config(Dialect::Dynafed, NodeKind::Devnet);
     let mut federation = LocalFederation::start(devnet).await?;
     let sweep = sweep(&federation).await;
     federation.start_operator(0).await?;
     federation.start_operator(1).await?;
     federation.wait_for_height(1, LIMIT).await?;
-    federation.set_options(wanting(Some(&sweep)));
+    federation.set_options(options_with(Some(&sweep)));
     let refused = federation.start_operator(2).await;
     assert!(
         matches!(refused, Err(LocalError::Start(StartError::NoSweep(_)))),
@@ -190,14 +190,15 @@ async fn no_operator_starts_on_a_chain_that_began_without_the_sweep() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_whose_node_does_not_take_the_sweep_proposes_nothing() -> Result<(), LocalError> {
+async fn a_leader_whose_node_does_not_accept_the_sweep_proposes_nothing() -> Result<(), LocalError>
+{
     let alone = LocalConfig::new(1, 1)
         .with_interval(Duration::from_millis(200))
         .with_absent(vec![0]);
     let mut federation = LocalFederation::start(alone).await?;
-    // A sweep of another chain: its coins are not there.
+    // A sweep of another chain, whose coins do not exist here.
     let other = spending(OutPoint::new(Txid::from_byte_array([7; 32]), 0), Vec::new());
-    federation.set_options(wanting(Some(&other)));
+    federation.set_options(options_with(Some(&other)));
     federation.start_operator(0).await?;
     let stands = federation.wait_for_height(1, Duration::from_secs(2)).await;
     assert!(
@@ -206,7 +207,7 @@ async fn a_leader_whose_node_does_not_take_the_sweep_proposes_nothing() -> Resul
     );
     federation.stop_operator(0).await?;
     let sweep = sweep(&federation).await;
-    federation.set_options(wanting(Some(&sweep)));
+    federation.set_options(options_with(Some(&sweep)));
     federation.start_operator(0).await?;
     federation.wait_for_height(1, LIMIT).await?;
     federation.stop().await;

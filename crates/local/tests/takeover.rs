@@ -1,4 +1,4 @@
-//! Nobody takes a dynafed chain over by what a node, or an operator, proposes.
+//! Neither a node's nor an operator's proposal can take over a dynafed chain.
 //!
 //! With a real node: `ELEMENTSD=.. cargo test -p federation-local --test takeover -- --ignored`.
 
@@ -23,7 +23,7 @@ use federation_roster::{EnvelopeHead, Federation, OperatorId, Round, UnsignedEnv
 use federation_signer::{IdentitySigner, Secret, Signer, SoftwareIdentity, SoftwareSigner};
 
 const LIMIT: Duration = Duration::from_secs(240);
-/// 4 of 5 stands two liars. An epoch has ten blocks.
+/// 4 of 5 tolerates two liars. An epoch has ten blocks.
 const LIARS: [usize; 2] = [3, 4];
 
 fn config(nodes: NodeKind) -> LocalConfig {
@@ -38,7 +38,7 @@ fn elementsd() -> NodeKind {
     NodeKind::Process(program.into())
 }
 
-/// The one key that would sign alone.
+/// Returns a script of one foreign key that would sign alone.
 fn stranger() -> MultisigScript {
     let key = Secret::generate().public_key();
     let one = Threshold::new(1).expect("one");
@@ -51,8 +51,8 @@ async fn block(node: &LocalNode, height: u32) -> Block {
     Block::decode(Dialect::Dynafed, bytes).expect("a block")
 }
 
-/// Checks that each block up to this height is the federation's and proposes nothing, and that it
-/// signs the next one, too.
+/// Checks that every block up to this height is signed by the federation and proposes no parameters, and
+/// that the federation signs the next one, too.
 async fn check_chain(federation: &LocalFederation, height: u32) {
     let rules = federation.federation().rules();
     let node = federation.node(0);
@@ -100,7 +100,7 @@ async fn two_nodes_lie(nodes: NodeKind) -> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(nodes)).await?;
     let usurper = Usurper::new(stranger());
     let _proxies = start_behind(&mut federation, &LIARS, &usurper).await?;
-    // While they prevote for nil on all else no block can come; none of theirs may.
+    // No block is possible while they prevote nil on all others, and theirs must not be decided.
     for liar in LIARS {
         alarm(&federation, liar, is_foreign).await;
     }
@@ -108,7 +108,7 @@ async fn two_nodes_lie(nodes: NodeKind) -> Result<(), LocalError> {
         check_chain(&federation, federation.check_one_chain().await?).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // They go on proposing the stranger, and vote for the blocks of the honest leaders again.
+    // They keep proposing the foreign script, but vote for the blocks of honest leaders again.
     usurper.set_refusing(false);
     let before = usurper.altered_templates();
     federation.wait_for_height(21, LIMIT).await?;
@@ -119,24 +119,25 @@ async fn two_nodes_lie(nodes: NodeKind) -> Result<(), LocalError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_of_five_whose_nodes_lie_do_not_take_the_chain_over() -> Result<(), LocalError> {
+async fn two_of_five_with_lying_nodes_do_not_take_over_the_chain() -> Result<(), LocalError> {
     two_nodes_lie(NodeKind::Devnet).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ELEMENTSD"]
-async fn two_of_five_whose_nodes_lie_do_not_take_elementsds_chain_over() -> Result<(), LocalError> {
+async fn two_of_five_with_lying_nodes_do_not_take_over_an_elementsd_chain() -> Result<(), LocalError>
+{
     two_nodes_lie(elementsd()).await
 }
 
-/// Four others are enough without the one, so that blocks come while it lies.
+/// The four others are enough, so blocks continue while one node lies.
 async fn one_node_lies(nodes: NodeKind) -> Result<(), LocalError> {
     let [liar, _] = LIARS;
     let mut federation = LocalFederation::start(config(nodes).with_absent([liar])).await?;
     let usurper = Usurper::new(stranger());
     let _proxies = start_behind(&mut federation, &[liar], &usurper).await?;
     alarm(&federation, liar, is_foreign).await;
-    // Two epochs and a block: what was proposed in the first would be in force.
+    // Two epochs and a block: proposals of the first would be in force.
     federation.wait_for_height(21, LIMIT).await?;
     while usurper.altered_templates() < 4 || usurper.refused_blocks() < 4 {
         let height = federation.check_one_chain().await?;
@@ -148,21 +149,21 @@ async fn one_node_lies(nodes: NodeKind) -> Result<(), LocalError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_five_whose_node_lies_does_not_take_the_chain_over() -> Result<(), LocalError> {
+async fn one_of_five_with_a_lying_node_does_not_take_over_the_chain() -> Result<(), LocalError> {
     one_node_lies(NodeKind::Devnet).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ELEMENTSD"]
-async fn one_of_five_whose_node_lies_does_not_take_elementsds_chain_over() -> Result<(), LocalError>
-{
+async fn one_of_five_with_a_lying_node_does_not_take_over_an_elementsd_chain()
+-> Result<(), LocalError> {
     one_node_lies(elementsd()).await
 }
 
-/// With epochs of fewer than five blocks, those of a few liars in a row change who signs.
+/// With epochs of fewer than five blocks, a few consecutive blocks of liars could change the signers.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ELEMENTSD"]
-async fn no_operator_starts_at_an_elementsd_with_short_epochs() -> Result<(), LocalError> {
+async fn no_operator_starts_on_an_elementsd_with_short_epochs() -> Result<(), LocalError> {
     let begin =
         async |length: u32| -> Result<(LocalFederation, Result<(), LocalError>), LocalError> {
             let config = LocalConfig::new(1, 1)
@@ -171,7 +172,7 @@ async fn no_operator_starts_at_an_elementsd_with_short_epochs() -> Result<(), Lo
                 .with_absent([0]);
             let mut federation = LocalFederation::start(config).await?;
             let info = federation.node(0).client().blockchain_info().await?;
-            assert_eq!(info.epoch_length, Some(length), "the node tells it");
+            assert_eq!(info.epoch_length, Some(length), "the node reports it");
             let started = federation.start_operator(0).await;
             Ok((federation, started))
         };
@@ -193,14 +194,14 @@ async fn no_operator_starts_at_an_elementsd_with_short_epochs() -> Result<(), Lo
     Ok(())
 }
 
-/// What two liars who play the protocol by hand have agreed on.
+/// The blocks that the liars have agreed on, by height and round.
 type Agreed = Arc<Mutex<BTreeMap<(u32, u32), Block>>>;
 
-/// What a liar makes of its node's template; none where it cannot.
+/// Forges a block from a node's template; `None` if it cannot.
 type Forge = Arc<dyn Fn(&Block) -> Option<Block> + Send + Sync>;
 
-/// An operator that proposes the stranger whenever it leads, votes for its friend's proposals and
-/// its own, signs them, and votes for nil on all else.
+/// An operator that proposes a forged block whenever it leads, votes for the liars' proposals, signs them,
+/// and votes nil on all others.
 struct Liar {
     me: usize,
     federation: Arc<Federation>,
@@ -208,14 +209,14 @@ struct Liar {
     block_key: SoftwareSigner,
     messenger: Arc<dyn Messenger>,
     node: Arc<LocalNode>,
-    /// Who lies together.
+    /// All liars.
     liars: Vec<usize>,
     forge: Forge,
     agreed: Agreed,
 }
 
 impl Liar {
-    async fn say(&self, message: Message) {
+    async fn broadcast(&self, message: Message) {
         let parts = message.to_parts();
         let unsigned = UnsignedEnvelope {
             head: EnvelopeHead {
@@ -233,19 +234,19 @@ impl Liar {
         self.messenger.broadcast(frame).await.expect("it sends");
     }
 
-    /// Its own block for a round that it leads, made once.
+    /// Returns the liars' block for a round, and forges it if this liar leads the round.
     async fn block(&self, height: u32, round: u32) -> Option<Block> {
-        let made = self
+        let known = self
             .agreed
             .lock()
             .expect("whole")
             .get(&(height, round))
             .cloned();
         let leader = (height + round) as usize % self.federation.size();
-        if made.is_some() || leader != self.me {
-            return made;
+        if known.is_some() || leader != self.me {
+            return known;
         }
-        let template = self.node.client().new_block().await.expect("it gives one");
+        let template = self.node.client().new_block().await.expect("a template");
         let template = Block::decode(Dialect::Dynafed, template).expect("a block");
         let block = (self.forge)(&template)?;
         let mut agreed = self.agreed.lock().expect("whole");
@@ -263,14 +264,14 @@ impl Liar {
         if let Some(block) = block.filter(|block| block.height() == at) {
             let hash = block.block_hash();
             if leader == self.me {
-                self.say(Message::Proposal(Proposal {
+                self.broadcast(Message::Proposal(Proposal {
                     height: at,
                     round: in_round,
                     hash,
                     valid_round: None,
                 }))
                 .await;
-                self.say(Message::Body(Body {
+                self.broadcast(Message::Body(Body {
                     height: at,
                     hash,
                     bytes: block.as_bytes().clone(),
@@ -278,7 +279,7 @@ impl Liar {
                 .await;
             }
             let signature = self.block_key.sign_block(hash).await.expect("it signs");
-            self.say(Message::BlockSignature(BlockSignature {
+            self.broadcast(Message::BlockSignature(BlockSignature {
                 height: at,
                 hash,
                 signature: CompactSignature::from_bytes(signature.serialize_compact()),
@@ -286,7 +287,7 @@ impl Liar {
             .await;
         }
         for kind in [VoteKind::Prevote, VoteKind::Precommit] {
-            self.say(Message::Vote(Vote {
+            self.broadcast(Message::Vote(Vote {
                 kind,
                 height: at,
                 round: in_round,
@@ -298,7 +299,7 @@ impl Liar {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_of_five_who_lie_do_not_take_the_chain_over() -> Result<(), LocalError> {
+async fn two_lying_operators_of_five_do_not_take_over_the_chain() -> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(NodeKind::Devnet)).await?;
     let script = stranger();
     let agreed = Agreed::default();
@@ -323,7 +324,7 @@ async fn two_of_five_who_lie_do_not_take_the_chain_over() -> Result<(), LocalErr
     let mut events = federation.operator(0).expect("it runs").events();
     let mut named = [false; 2];
     let mut led = 0;
-    // Each is caught, and each has led at least twice.
+    // Until each is reported, and they have led at least four times.
     while named != [true; 2] || led < 4 {
         let status = federation
             .operator(0)
@@ -361,10 +362,10 @@ async fn two_of_five_who_lie_do_not_take_the_chain_over() -> Result<(), LocalErr
     Ok(())
 }
 
-/// Nodes take any elided root in a compact header, `testproposedblock` too: only the comparison with
-/// what the own node has in force finds it.
+/// Nodes accept any elided root in a compact header, even in `testproposedblock`: only the comparison with
+/// the parameters in force at the operator's own node reveals it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_made_up_elided_root_is_refused_and_the_chain_goes_on() -> Result<(), LocalError> {
+async fn a_forged_elided_root_is_refused_and_the_chain_continues() -> Result<(), LocalError> {
     const LIAR: usize = 3;
     let config = LocalConfig::new(4, 3)
         .with_interval(Duration::from_millis(300))

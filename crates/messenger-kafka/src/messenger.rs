@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use federation_messenger::{MAX_FRAME, Messenger, MessengerError, MessengerStats};
+use federation_messenger::{Messenger, MessengerError, MessengerStats, check_size};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -119,12 +119,7 @@ impl Messenger for KafkaMessenger {
         if self.shared.is_closing() {
             return Err(MessengerError::Closed);
         }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
+        check_size(&frame)?;
         self.shared.count_out(frame.len());
         self.shared.outbox.push(frame);
         Ok(())

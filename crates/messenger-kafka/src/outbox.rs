@@ -3,27 +3,24 @@
 
 use core::time::Duration;
 use std::{
-    collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Instant, SystemTime},
 };
 
 use bytes::Bytes;
-use federation_messenger::QueueLimits;
+use federation_messenger::{BoundedQueue, QueueLimits};
 
 /// Holds frames for the thread that passes them to librdkafka.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    limits: QueueLimits,
     lifetime: Duration,
     state: Mutex<State>,
     readable: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    frames: VecDeque<Waiting>,
-    bytes: usize,
+    queue: BoundedQueue<Waiting>,
     dropped: u64,
     closed: bool,
 }
@@ -36,6 +33,12 @@ pub(crate) struct Waiting {
     pub(crate) at: SystemTime,
 }
 
+impl AsRef<[u8]> for Waiting {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
 /// The result of waiting for a frame.
 #[derive(Debug)]
 pub(crate) enum Next {
@@ -45,24 +48,15 @@ pub(crate) enum Next {
     Closed,
 }
 
-impl State {
-    fn pop(&mut self) -> Option<Waiting> {
-        let waiting = self.frames.pop_front()?;
-        self.bytes -= waiting.frame.len();
-        if self.frames.is_empty() && self.frames.capacity() > 64 {
-            // Release the memory after a burst.
-            self.frames = VecDeque::new();
-        }
-        Some(waiting)
-    }
-}
-
 impl Outbox {
     pub(crate) fn new(limits: QueueLimits, lifetime: Duration) -> Self {
         Self {
-            limits,
             lifetime,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                queue: BoundedQueue::new(limits),
+                dropped: 0,
+                closed: false,
+            }),
             readable: Condvar::new(),
         }
     }
@@ -76,15 +70,7 @@ impl Outbox {
     /// of any size.
     pub(crate) fn push(&self, frame: Bytes) {
         let mut state = self.lock();
-        while !state.frames.is_empty()
-            && (state.frames.len() >= self.limits.frames()
-                || state.bytes.saturating_add(frame.len()) > self.limits.bytes())
-        {
-            state.pop();
-            state.dropped += 1;
-        }
-        state.bytes += frame.len();
-        state.frames.push_back(Waiting {
+        state.dropped += state.queue.push(Waiting {
             frame,
             since: Instant::now(),
             at: SystemTime::now(),
@@ -96,14 +82,14 @@ impl Outbox {
     /// Returns the oldest frame within its lifetime, waiting up to `wait` for one.
     pub(crate) fn next(&self, wait: Duration) -> Next {
         let mut state = self.lock();
-        if state.frames.is_empty() && !state.closed {
+        if state.queue.is_empty() && !state.closed {
             state = self
                 .readable
                 .wait_timeout(state, wait)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        while let Some(waiting) = state.pop() {
+        while let Some(waiting) = state.queue.pop() {
             if waiting.since.elapsed() <= self.lifetime {
                 return Next::Frame(waiting);
             }
@@ -131,8 +117,6 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -177,31 +161,13 @@ mod tests {
         assert!(matches!(outbox.next(LONG), Next::Closed));
     }
 
-    proptest! {
-        /// Compares with a plain list: the newest frames within the limits stay, in order, and the
-        /// others are counted as dropped.
-        #[test]
-        fn the_newest_frames_within_the_limits_are_kept(
-            sizes in prop::collection::vec(0usize..20, 0..60),
-            frames in 1usize..10,
-            bytes in 0usize..50,
-        ) {
-            let outbox = Outbox::new(QueueLimits::new(frames, bytes), LONG);
-            let mut model: Vec<Bytes> = Vec::new();
-            let mut expected = 0;
-            for (serial, size) in sizes.iter().enumerate() {
-                let frame = Bytes::from(vec![serial as u8; *size]);
-                outbox.push(frame.clone());
-                model.push(frame);
-                let total = |model: &[Bytes]| model.iter().map(Bytes::len).sum::<usize>();
-                while model.len() > 1 && (model.len() > frames || total(&model) > bytes) {
-                    model.remove(0);
-                    expected += 1;
-                }
-            }
-            prop_assert_eq!(outbox.dropped(), expected);
-            prop_assert_eq!(drain(&outbox), model);
-            prop_assert_eq!(outbox.lock().bytes, 0);
+    #[test]
+    fn the_oldest_frames_are_dropped_and_counted_when_the_queue_is_full() {
+        let outbox = Outbox::new(QueueLimits::new(2, 100), LONG);
+        for frame in ["first", "second", "third"] {
+            outbox.push(frame.into());
         }
+        assert_eq!(drain(&outbox), ["second", "third"]);
+        assert_eq!(outbox.dropped(), 1);
     }
 }

@@ -63,7 +63,7 @@ pub struct TopicHealth {
     /// Its state in the cluster.
     pub state: TopicState,
     /// How long ago a frame was last read from it. Always `None` for our own topic.
-    pub heard: Option<Duration>,
+    pub last_received: Option<Duration>,
 }
 
 /// A fault other than an unreachable broker.
@@ -85,10 +85,10 @@ impl KafkaHealth {
     }
 
     /// Returns the operators from which a frame was read within this time.
-    pub fn heard(&self, within: Duration) -> impl Iterator<Item = OperatorId> {
-        let heard = self.topics.iter();
-        heard
-            .filter(move |topic| topic.heard.is_some_and(|age| age <= within))
+    pub fn received_within(&self, within: Duration) -> impl Iterator<Item = OperatorId> {
+        let topics = self.topics.iter();
+        topics
+            .filter(move |topic| topic.last_received.is_some_and(|age| age <= within))
             .map(|topic| topic.operator)
     }
 }

@@ -167,7 +167,7 @@ impl Shared {
             TopicHealth {
                 operator,
                 state: self.health.topic_state(operator),
-                heard: self.sources.get(&topic).and_then(Source::last_received),
+                last_received: self.sources.get(&topic).and_then(Source::last_received),
                 topic,
             }
         });

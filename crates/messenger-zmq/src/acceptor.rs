@@ -5,6 +5,7 @@ use core::{convert::Infallible, time::Duration};
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use federation_messenger::Peer;
+use federation_roster::OperatorId;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -12,17 +13,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tracing::{debug, info, warn};
-use zeromq::{Socket, SocketRecv, SubSocket};
 
 use crate::{
     admission::Permit,
-    greeting::{Caller, Opening, greet},
-    link::{Bridge, LinkError, options, tune},
+    link::LinkError,
     publisher::{FROM_SUBSCRIBER, publish},
     shared::{CallerSlot, Shared},
     subscriber::FROM_PUBLISHER,
     topics::Topics,
     wire::Reassembly,
+    zmtp::{Connection, SocketType},
 };
 
 /// Pause after a failed accept, for example with too many open files.
@@ -38,9 +38,9 @@ pub(crate) async fn accept(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((outer, remote)) => match shared.admit(remote) {
+                Ok((stream, remote)) => match shared.admit(remote) {
                     Ok(permit) => {
-                        links.spawn(handle(Arc::clone(&shared), permit, outer, remote));
+                        links.spawn(handle(Arc::clone(&shared), permit, stream, remote));
                     }
                     Err(reason) => if let Some(suppressed) = shared.admission.should_log(Instant::now()) {
                         warn!(%remote, suppressed, "connection refused: {reason}");
@@ -60,8 +60,8 @@ pub(crate) async fn accept(
 }
 
 /// Serves one connection until it ends.
-async fn handle(shared: Arc<Shared>, permit: Permit, outer: TcpStream, remote: SocketAddr) {
-    let end = match serve(&shared, &permit, outer, remote).await {
+async fn handle(shared: Arc<Shared>, permit: Permit, stream: TcpStream, remote: SocketAddr) {
+    let end = match serve(&shared, &permit, stream, remote).await {
         Ok(never) => match never {},
         Err(end) => end,
     };
@@ -75,66 +75,45 @@ async fn handle(shared: Arc<Shared>, permit: Permit, outer: TcpStream, remote: S
 async fn serve(
     shared: &Arc<Shared>,
     permit: &Permit,
-    mut outer: TcpStream,
+    stream: TcpStream,
     remote: SocketAddr,
 ) -> Result<Infallible, LinkError> {
-    tune(&outer)?;
     let within = shared.limits.handshake;
-    let greeting = timeout(within, greet(&mut outer, FROM_SUBSCRIBER));
-    let (caller, mut opening) = greeting
+    let mut connection = Connection::tcp(stream, FROM_SUBSCRIBER, shared.limits.stall)?;
+    let peer = timeout(within, connection.accept())
         .await
         .map_err(|_| LinkError::Unsubscribed(within))??;
-    match caller {
-        Caller::Subscriber => {
-            let slot = shared.add_subscriber(Peer::Address(remote.to_string().into()), false);
-            let bridge = Bridge::new().await?;
-            let inner = bridge.endpoint();
-            let options = options(&shared.limits);
-            tokio::select! {
-                end = bridge.run(outer, opening, shared.limits.stall) => Err(end),
-                end = publish(shared, &slot.subscriber, options, &inner, Some(remote)) => end,
-            }
+    if peer.socket_type.is_publisher() {
+        if shared.is_own(remote) {
+            return Err(LinkError::Oneself);
         }
-        Caller::Publisher { identity } => {
-            if shared.is_own(remote) {
-                return Err(LinkError::Oneself);
-            }
-            let operator = Topics::read_identity(&identity).ok_or(LinkError::Unknown)?;
-            let slot = shared.add_caller(operator, permit.is_stranger())?;
-            opening.limit(FROM_PUBLISHER);
-            receive_from_caller(shared, &slot, outer, opening).await
-        }
+        let operator = Topics::read_identity(&peer.identity).ok_or(LinkError::Unknown)?;
+        let slot = shared.add_caller(operator, permit.is_stranger())?;
+        connection.set_limits(FROM_PUBLISHER);
+        connection.ready(SocketType::Sub, b"").await?;
+        receive(shared, &slot, operator, connection).await
+    } else {
+        let slot = shared.add_subscriber(Peer::Address(remote.to_string().into()), false);
+        connection.ready(SocketType::XPub, b"").await?;
+        publish(shared, &slot.subscriber, connection, Some(remote)).await
     }
 }
 
-/// Receives from an operator that connected to us while there is no other way to reach it.
-async fn receive_from_caller(
+/// Receives from an operator that connected to us, as long as its endpoint is not connected.
+async fn receive(
     shared: &Shared,
     slot: &CallerSlot,
-    outer: TcpStream,
-    opening: Opening,
+    operator: OperatorId,
+    mut connection: Connection<TcpStream>,
 ) -> Result<Infallible, LinkError> {
-    let bridge = Bridge::new().await?;
-    let inner = bridge.endpoint();
-    tokio::select! {
-        end = bridge.run(outer, opening, shared.limits.stall) => Err(end),
-        end = receive(shared, slot, &inner) => end,
-    }
-}
-
-async fn receive(shared: &Shared, slot: &CallerSlot, inner: &str) -> Result<Infallible, LinkError> {
     let caller = &slot.caller;
-    let Some(operator) = caller.operator else {
-        return Err(LinkError::Unknown);
-    };
     let mut changes = shared.changes.subscribe();
-    let mut socket = SubSocket::with_options(options(&shared.limits));
     // The name goes first, so that the peer knows whose subscription follows.
     if let Some(me) = shared.me {
-        socket.subscribe(&shared.topics.name(me)).await?;
+        connection
+            .subscribe(shared.topics.name(me).as_bytes())
+            .await?;
     }
-    socket.connect(inner).await?;
-    let all = shared.topics.all_text();
     let mut reassembly = Reassembly::default();
     let mut subscribed = None;
     loop {
@@ -144,12 +123,12 @@ async fn receive(shared: &Shared, slot: &CallerSlot, inner: &str) -> Result<Infa
         }
         match (shared.needs_caller(operator), subscribed.is_some()) {
             (true, false) => {
-                socket.subscribe(&all).await?;
+                connection.subscribe(shared.topics.all()).await?;
                 subscribed = Some(caller.mark_connected());
                 info!(%operator, "receiving over the connection made by the operator");
             }
             (false, true) => {
-                socket.unsubscribe(&all).await?;
+                connection.unsubscribe(shared.topics.all()).await?;
                 subscribed = None;
                 reassembly = Reassembly::default();
                 info!(%operator, "receiving from the operator's endpoint again");
@@ -159,7 +138,7 @@ async fn receive(shared: &Shared, slot: &CallerSlot, inner: &str) -> Result<Infa
         tokio::select! {
             // Cannot fail: the sender is in `shared`.
             _ = changes.changed() => {}
-            message = socket.recv() => {
+            message = connection.recv() => {
                 let message = message?;
                 if subscribed.is_none() {
                     // Sent before it processed our unsubscription, or without a subscription.

@@ -7,7 +7,7 @@
 //!
 //! # On the wire
 //!
-//! ZMTP 3.0 without security, PUB and SUB, by the `zeromq` crate. The topic, one part, is
+//! ZMTP 3.0 without security, PUB and SUB, as implemented in [`zmtp`]. The topic, one part, is
 //! `federation/1/` and the federation's id in hex. By subscribing to exactly
 //! `federation/1/operator-3/` and the id, a subscriber identifies itself as operator 3. No frame is
 //! sent under that topic; but a frame for a single operator goes, under the federation's topic, only
@@ -33,18 +33,15 @@
 //! encrypted: authenticity comes from the signed envelopes inside, and anyone who can reach the port
 //! can read them.
 //!
-//! # How the `zeromq` crate is protected
+//! # Bounds
 //!
-//! `zeromq` 0.7 on its own would let a stranger bring down the process: it allocates whatever length
-//! a frame's header claims. It also queues up to 100,000 messages of any size per slow subscriber,
-//! stores a subscriber's subscriptions without a limit, waits indefinitely for a handshake, and does
-//! not notice a peer whose machine is gone. So it is never given an outside connection. Each link
-//! owns its outer connection and relays the bytes to a `zeromq` socket over loopback, checking them
-//! on the way: lengths, parts and subscriptions over a limit end the link before the crate sees them.
-//! On the way out, each subscriber has a queue bounded in frames and bytes that drops its oldest
-//! frames. Connections have keep-alive, a timeout for the handshake, and one for a peer that does not
-//! read; `TCP_NODELAY` is set. The price is one hop over loopback at each end, some tens of
-//! microseconds.
+//! Anyone can connect, so nothing that a peer sends is trusted, and no ZeroMQ library is used: common
+//! ones allocate whatever length a frame's header claims, queue messages of any size for slow
+//! subscribers, store subscriptions without a limit, or wait indefinitely for a handshake. [`zmtp`]
+//! refuses lengths, parts and totals over their limits before they are received. Each subscriber has a
+//! queue bounded in frames and bytes that drops its oldest frames. Connections have keep-alive, a
+//! timeout for the handshake, and one for a peer that does not read; `TCP_NODELAY` is set. An idle
+//! connection holds no buffer.
 //!
 //! # What it does not do
 //!
@@ -84,8 +81,6 @@ mod acceptor;
 mod admission;
 mod config;
 mod endpoint;
-mod gate;
-mod greeting;
 mod link;
 mod messenger;
 mod offer;
@@ -95,6 +90,7 @@ mod shared;
 mod subscriber;
 mod topics;
 mod wire;
+pub mod zmtp;
 
 pub use config::{ZmqConfig, ZmqError};
 pub use endpoint::{Endpoint, ParseEndpointError};

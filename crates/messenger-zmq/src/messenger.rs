@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use federation_messenger::{MAX_FRAME, Messenger, MessengerError, MessengerStats};
+use federation_messenger::{Messenger, MessengerError, MessengerStats, check_size};
 use federation_roster::OperatorId;
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
 use tracing::info;
@@ -137,13 +137,7 @@ impl ZmqMessenger {
         if self.shared.inbox.is_closed() {
             return Err(MessengerError::Closed);
         }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
-        Ok(())
+        check_size(frame)
     }
 
     /// Ends the subscription to a peer. Frames already received from it can still be read.

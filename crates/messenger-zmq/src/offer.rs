@@ -11,16 +11,15 @@ use federation_messenger::Peer;
 use federation_roster::OperatorId;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
-use zeromq::{SocketOptions, util::PeerIdentity};
 
 use crate::{
     Endpoint,
-    greeting::Opening,
-    link::{Bridge, LinkError, options},
+    link::LinkError,
     publisher::{FROM_SUBSCRIBER, publish},
     shared::{Publisher, Shared},
-    subscriber::connect,
+    subscriber::{connect, handshake},
     topics::Topics,
+    zmtp::SocketType,
 };
 
 /// The first and the longest pause after a refused offer. Earlier versions refuse all offers.
@@ -63,21 +62,9 @@ async fn serve(
     endpoint: &Endpoint,
     me: OperatorId,
 ) -> Result<Infallible, LinkError> {
-    let outer = connect(shared, peer, endpoint).await?;
-    let _own = shared.own(outer.local_addr()?);
+    let (_own, mut connection) = connect(shared, peer, endpoint, FROM_SUBSCRIBER).await?;
+    let identity = Topics::identity(me);
+    handshake(shared, &mut connection, SocketType::XPub, &identity).await?;
     let slot = shared.add_subscriber(Peer::Address(endpoint.to_string().into()), true);
-    let bridge = Bridge::new().await?;
-    let inner = bridge.endpoint();
-    let options = identified(options(&shared.limits), me)?;
-    let opening = Opening::none(FROM_SUBSCRIBER);
-    tokio::select! {
-        end = bridge.run(outer, opening, shared.limits.stall) => Err(end),
-        end = publish(shared, &slot.subscriber, options, &inner, None) => end,
-    }
-}
-
-fn identified(mut options: SocketOptions, me: OperatorId) -> Result<SocketOptions, LinkError> {
-    let identity: PeerIdentity = Topics::identity(me).parse()?;
-    options.peer_identity(identity);
-    Ok(options)
+    publish(shared, &slot.subscriber, connection, None).await
 }

@@ -3,20 +3,22 @@
 use core::convert::Infallible;
 use std::net::SocketAddr;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep_until},
+};
 use tracing::info;
-use zeromq::{Socket, SocketOptions, SocketRecv, SocketSend, XPubSocket};
 
 use crate::{
-    gate::GateLimits,
     link::LinkError,
     shared::{Shared, Subscriber},
     topics::Request,
     wire::split,
+    zmtp::{Connection, Limits},
 };
 
 /// Limits on what a subscriber sends: a handshake, and a few short subscriptions.
-pub(crate) const FROM_SUBSCRIBER: GateLimits = GateLimits {
+pub(crate) const FROM_SUBSCRIBER: Limits = Limits {
     message: 1024,
     parts: 1,
     total: 64 * 1024,
@@ -26,25 +28,26 @@ pub(crate) const FROM_SUBSCRIBER: GateLimits = GateLimits {
 pub(crate) async fn publish(
     shared: &Shared,
     subscriber: &Subscriber,
-    options: SocketOptions,
-    endpoint: &str,
+    mut connection: Connection<TcpStream>,
     called: Option<SocketAddr>,
 ) -> Result<Infallible, LinkError> {
     let handshake = shared.limits.handshake;
     let deadline = Instant::now() + handshake;
-    let mut socket = XPubSocket::with_options(options);
-    socket.connect(endpoint).await?;
     let mut subscriptions = 0_usize;
     loop {
         tokio::select! {
             frame = subscriber.outbox.recv() => {
                 let frame = frame.map_err(|_| LinkError::Closed)?;
+                if subscriptions == 0 {
+                    // Queued before the peer unsubscribed.
+                    continue;
+                }
                 for message in split(shared.topics.all(), frame) {
-                    socket.send(message).await?;
+                    connection.send(&message).await?;
                 }
             }
-            message = socket.recv() => {
-                match message?.get(0).and_then(|message| shared.topics.read(message)) {
+            message = connection.recv() => {
+                match message?.first().and_then(|message| shared.topics.read(message)) {
                     Some(Request::Frames(true)) => subscriptions += 1,
                     Some(Request::Frames(false)) => subscriptions = subscriptions.saturating_sub(1),
                     Some(Request::Name(operator, is)) => {

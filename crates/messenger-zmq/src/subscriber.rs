@@ -7,20 +7,18 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tracing::{debug, info};
-use zeromq::{Socket, SocketRecv, SubSocket};
 
 use crate::{
     Endpoint,
-    gate::GateLimits,
-    greeting::Opening,
-    link::{Bridge, LinkError, options, tune},
+    link::LinkError,
     resolve,
-    shared::{Publisher, Shared},
+    shared::{OwnConnection, Publisher, Shared},
     wire::{MAX_MESSAGE, MAX_PARTS, Reassembly},
+    zmtp::{Connection, Limits, SocketType},
 };
 
 /// Limits on what a publisher sends: any number of messages, each within its limits.
-pub(crate) const FROM_PUBLISHER: GateLimits = GateLimits {
+pub(crate) const FROM_PUBLISHER: Limits = Limits {
     message: MAX_MESSAGE,
     parts: MAX_PARTS,
     total: u64::MAX,
@@ -32,8 +30,8 @@ pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: 
     let mut wait = first;
     loop {
         let started = Instant::now();
-        let end = match connect(&shared, &peer, &endpoint).await {
-            Ok(outer) => subscribe(&shared, &peer, &endpoint, outer).await,
+        let end = match receive(&shared, &peer, &endpoint).await {
+            Ok(never) => match never {},
             Err(end) => end,
         };
         debug!(peer = %endpoint, %end, retry_ms = wait.as_millis(), "peer not connected");
@@ -46,69 +44,65 @@ pub(crate) async fn follow(shared: Arc<Shared>, peer: Arc<Publisher>, endpoint: 
     }
 }
 
-/// Resolves the endpoint and connects to it.
+/// Resolves the endpoint and connects to it. The connection is registered as our own for as long as the
+/// first part of the result lives.
 pub(crate) async fn connect(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     peer: &Publisher,
     endpoint: &Endpoint,
-) -> Result<TcpStream, LinkError> {
+    limits: Limits,
+) -> Result<(OwnConnection, Connection<TcpStream>), LinkError> {
     let within = shared.limits.handshake;
     let connecting = async {
         let addresses = shared.resolver.resolve(endpoint).await?;
         peer.set_addresses(addresses.iter().map(SocketAddr::ip));
         resolve::connect(addresses).await
     };
-    let outer = timeout(within, connecting)
+    let stream = timeout(within, connecting)
         .await
         .map_err(|_| LinkError::Connect(within))??;
-    tune(&outer)?;
-    Ok(outer)
+    let own = shared.own(stream.local_addr()?);
+    let connection = Connection::tcp(stream, limits, shared.limits.stall)?;
+    Ok((own, connection))
 }
 
-/// Receives from a peer until the connection ends.
-async fn subscribe(
+/// Performs the handshake of a connection that we made, in time.
+pub(crate) async fn handshake(
+    shared: &Shared,
+    connection: &mut Connection<TcpStream>,
+    socket_type: SocketType,
+    identity: &str,
+) -> Result<(), LinkError> {
+    let within = shared.limits.handshake;
+    timeout(
+        within,
+        connection.handshake(socket_type, identity.as_bytes()),
+    )
+    .await
+    .map_err(|_| LinkError::Connect(within))??;
+    Ok(())
+}
+
+/// Connects to a peer and receives from it until the connection ends.
+async fn receive(
     shared: &Arc<Shared>,
     peer: &Arc<Publisher>,
     endpoint: &Endpoint,
-    outer: TcpStream,
-) -> LinkError {
-    let prepared = async {
-        let own = shared.own(outer.local_addr()?);
-        Ok::<_, std::io::Error>((own, Bridge::new().await?))
-    };
-    let (_own, bridge) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(error) => return error.into(),
-    };
-    let inner = bridge.endpoint();
-    let opening = Opening::none(FROM_PUBLISHER);
-    tokio::select! {
-        end = bridge.run(outer, opening, shared.limits.stall) => end,
-        end = receive(shared, peer, endpoint, &inner) => match end {
-            Ok(never) => match never {},
-            Err(end) => end,
-        },
-    }
-}
-
-async fn receive(
-    shared: &Shared,
-    peer: &Arc<Publisher>,
-    endpoint: &Endpoint,
-    inner: &str,
 ) -> Result<Infallible, LinkError> {
-    let mut socket = SubSocket::with_options(options(&shared.limits));
+    let (_own, mut connection) = connect(shared, peer, endpoint, FROM_PUBLISHER).await?;
+    handshake(shared, &mut connection, SocketType::Sub, "").await?;
     // The name goes first, so that the peer knows whose subscription follows.
     if let Some(me) = shared.me {
-        socket.subscribe(&shared.topics.name(me)).await?;
+        connection
+            .subscribe(shared.topics.name(me).as_bytes())
+            .await?;
     }
-    socket.connect(inner).await?;
-    socket.subscribe(&shared.topics.all_text()).await?;
+    connection.subscribe(shared.topics.all()).await?;
     let _connected = peer.mark_connected();
     info!(peer = %endpoint, "peer connected");
     let mut reassembly = Reassembly::default();
     loop {
-        match reassembly.take(shared.topics.all(), socket.recv().await?) {
+        match reassembly.take(shared.topics.all(), connection.recv().await?) {
             Ok(Some(frame)) => peer.lane.push(frame),
             Ok(None) => {}
             Err(error) => {

@@ -2,7 +2,6 @@
 
 use bytes::{Bytes, BytesMut};
 use federation_messenger::MAX_FRAME;
-use zeromq::ZmqMessage;
 
 /// Most payload bytes in one message.
 pub(crate) const FRAGMENT: usize = 64 * 1024;
@@ -21,19 +20,19 @@ pub(crate) const MAX_MESSAGE: usize = TOPIC + FRAGMENT + TRAILER;
 pub(crate) const MAX_PARTS: usize = 3;
 
 /// Returns the messages that carry a frame, in order.
-pub(crate) fn split(topic: &Bytes, frame: Bytes) -> impl Iterator<Item = ZmqMessage> + use<> {
+pub(crate) fn split(topic: &Bytes, frame: Bytes) -> impl Iterator<Item = Vec<Bytes>> + use<> {
     let whole = frame.len() <= FRAGMENT;
     let fragments = frame.len().div_ceil(FRAGMENT).max(1);
     let topic = topic.clone();
     (0..fragments).map(move |index| {
-        let mut message = ZmqMessage::from(topic.clone());
+        let mut message = vec![topic.clone()];
         if whole {
-            message.push_back(frame.clone());
+            message.push(frame.clone());
         } else {
             let offset = index * FRAGMENT;
             let end = frame.len().min(offset + FRAGMENT);
-            message.push_back(frame.slice(offset..end));
-            message.push_back(trailer(frame.len(), offset));
+            message.push(frame.slice(offset..end));
+            message.push(trailer(frame.len(), offset));
         }
         message
     })
@@ -80,9 +79,9 @@ impl Reassembly {
     pub(crate) fn take(
         &mut self,
         topic: &Bytes,
-        message: ZmqMessage,
+        message: Vec<Bytes>,
     ) -> Result<Option<Bytes>, WireError> {
-        let taken = self.take_parts(topic, message.into_vec());
+        let taken = self.take_parts(topic, message);
         if !matches!(taken, Ok(None)) {
             *self = Self::default();
         }
@@ -156,12 +155,9 @@ mod tests {
         Bytes::from_static(b"federation/1/00")
     }
 
-    fn message(parts: &[&[u8]]) -> ZmqMessage {
-        let parts: Vec<_> = parts
-            .iter()
-            .map(|part| Bytes::copy_from_slice(part))
-            .collect();
-        ZmqMessage::try_from(parts).expect("at least one part")
+    fn message(parts: &[&[u8]]) -> Vec<Bytes> {
+        let parts = parts.iter();
+        parts.map(|part| Bytes::copy_from_slice(part)).collect()
     }
 
     #[test]

@@ -41,6 +41,6 @@ mod stats;
 pub use federation_roster::{Envelope, EnvelopeError, EnvelopeHead, UnsignedEnvelope};
 
 pub use error::MessengerError;
-pub use messenger::{MAX_FRAME, Messenger};
-pub use queue::{Inbox, Lane, QueueLimits};
+pub use messenger::{MAX_FRAME, Messenger, check_size};
+pub use queue::{BoundedQueue, Inbox, Lane, QueueLimits};
 pub use stats::{MessengerStats, Peer, PeerStats};

@@ -11,6 +11,20 @@ use crate::{MessengerError, MessengerStats};
 /// Size limit of a frame in bytes: the largest payload and ample room for its envelope.
 pub const MAX_FRAME: usize = MAX_PAYLOAD + 64 * 1024;
 
+/// Checks the size of a frame, for backends.
+///
+/// # Errors
+/// [`MessengerError::TooLarge`] over [`MAX_FRAME`] bytes.
+pub const fn check_size(frame: &Bytes) -> Result<(), MessengerError> {
+    if frame.len() > MAX_FRAME {
+        return Err(MessengerError::TooLarge {
+            len: frame.len(),
+            limit: MAX_FRAME,
+        });
+    }
+    Ok(())
+}
+
 /// Carries opaque frames between operators.
 ///
 /// All methods take `&self`: the tasks of an operator share one messenger. Usually one task

@@ -50,41 +50,65 @@ impl Default for QueueLimits {
     }
 }
 
-/// A queue that drops its oldest frames when a limit is reached.
-#[derive(Debug, Default)]
-pub(crate) struct BoundedQueue {
-    frames: VecDeque<Bytes>,
+/// A first-in-first-out queue that drops its oldest items when a limit is reached.
+///
+/// An item is a frame, or holds one: the bytes it counts for are those of its [`AsRef`].
+#[derive(Debug)]
+pub struct BoundedQueue<T> {
+    limits: QueueLimits,
+    items: VecDeque<T>,
     bytes: usize,
 }
 
-impl BoundedQueue {
-    /// Appends a frame; returns how many old frames were dropped to make room.
-    pub(crate) fn push(&mut self, frame: Bytes, limits: QueueLimits) -> u64 {
+impl<T: AsRef<[u8]>> BoundedQueue<T> {
+    /// Creates an empty queue.
+    #[must_use]
+    pub const fn new(limits: QueueLimits) -> Self {
+        Self {
+            limits,
+            items: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Appends an item; returns how many old items were dropped to make room. An empty queue accepts
+    /// an item of any size.
+    pub fn push(&mut self, item: T) -> u64 {
+        let bytes = item.as_ref().len();
         let mut dropped = 0;
-        while !self.frames.is_empty()
-            && (self.frames.len() >= limits.frames
-                || self.bytes.saturating_add(frame.len()) > limits.bytes)
+        while !self.items.is_empty()
+            && (self.items.len() >= self.limits.frames
+                || self.bytes.saturating_add(bytes) > self.limits.bytes)
         {
             self.pop();
             dropped += 1;
         }
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
+        self.bytes += bytes;
+        self.items.push_back(item);
         dropped
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let frame = self.frames.pop_front()?;
-        self.bytes -= frame.len();
-        if self.frames.is_empty() && self.frames.capacity() > 64 {
+    /// Returns the oldest item.
+    pub fn pop(&mut self) -> Option<T> {
+        let item = self.items.pop_front()?;
+        self.bytes -= item.as_ref().len();
+        if self.items.is_empty() && self.items.capacity() > 64 {
             // Release the memory after a burst.
-            self.frames = VecDeque::new();
+            self.items = VecDeque::new();
         }
-        Some(frame)
+        Some(item)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+    /// Whether there is no item.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Returns the bytes held.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -112,9 +136,8 @@ struct State {
 
 #[derive(Debug)]
 struct LaneShared {
-    limits: QueueLimits,
     /// Locked only while the inbox's lock is held.
-    queue: Mutex<BoundedQueue>,
+    queue: Mutex<BoundedQueue<Bytes>>,
     frames_in: AtomicU64,
     bytes_in: AtomicU64,
     dropped: AtomicU64,
@@ -138,8 +161,7 @@ impl Inbox {
         Lane {
             inbox: Arc::clone(&self.shared),
             lane: Arc::new(LaneShared {
-                limits,
-                queue: Mutex::default(),
+                queue: Mutex::new(BoundedQueue::new(limits)),
                 frames_in: AtomicU64::new(0),
                 bytes_in: AtomicU64::new(0),
                 dropped: AtomicU64::new(0),
@@ -248,7 +270,7 @@ impl Lane {
         }
         let (was_empty, dropped) = {
             let mut queue = lock(&lane.queue);
-            (queue.is_empty(), queue.push(frame, lane.limits))
+            (queue.is_empty(), queue.push(frame))
         };
         lane.dropped.fetch_add(dropped, Ordering::Relaxed);
         if was_empty {
@@ -364,12 +386,12 @@ mod tests {
             bytes in 0usize..50,
         ) {
             let limits = QueueLimits::new(frames, bytes);
-            let mut queue = BoundedQueue::default();
+            let mut queue = BoundedQueue::new(limits);
             let mut model: Vec<Bytes> = Vec::new();
             let (mut dropped, mut expected) = (0, 0);
             for (serial, size) in sizes.iter().enumerate() {
                 let frame = Bytes::from(vec![serial as u8; *size]);
-                dropped += queue.push(frame.clone(), limits);
+                dropped += queue.push(frame.clone());
                 model.push(frame);
                 let total = |model: &[Bytes]| model.iter().map(Bytes::len).sum::<usize>();
                 while model.len() > 1 && (model.len() > frames || total(&model) > bytes) {
@@ -380,7 +402,7 @@ mod tests {
             prop_assert_eq!(dropped, expected);
             let got: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
             prop_assert_eq!(got, model);
-            prop_assert_eq!(queue.bytes, 0);
+            prop_assert_eq!(queue.bytes(), 0);
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::{error::Error, fmt::Debug};
 
 use federation_messenger::{
-    Inbox, Lane, Messenger, MessengerError, MessengerStats, Peer, PeerStats, QueueLimits,
+    BoundedQueue, Inbox, Lane, Messenger, MessengerError, MessengerStats, Peer, PeerStats,
+    QueueLimits,
     hub::{Hub, HubMessenger, LinkFaults},
 };
 
@@ -16,6 +17,7 @@ const fn messenger<T: Messenger + ?Sized>() {}
 fn public_types_keep_their_traits() {
     shared::<Hub>();
     shared::<HubMessenger>();
+    shared::<BoundedQueue<Vec<u8>>>();
     shared::<Inbox>();
     shared::<Lane>();
     value::<LinkFaults>();

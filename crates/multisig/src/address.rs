@@ -186,10 +186,7 @@ mod tests {
 
     #[test]
     fn addresses_match_those_of_oceand() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/ocean.json"
-        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/ocean.json");
         let json: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors"))
                 .expect("json");
@@ -268,7 +265,7 @@ mod tests {
     fn the_witness_program_matches_the_recorded_dynafed_chain() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/elements-dynafed.json"
+            "/tests/vectors/elements-dynafed.json"
         );
         let text = std::fs::read_to_string(path).expect("the vectors");
         let json: serde_json::Value = serde_json::from_str(&text).expect("json");

@@ -27,6 +27,7 @@
 mod address;
 mod network;
 mod order;
+mod output_script;
 mod script;
 mod size;
 mod threshold;
@@ -37,6 +38,7 @@ pub use secp256k1::PublicKey;
 pub use address::{AddressError, RedeemScript, WitnessScript, p2pkh, p2pkh_script};
 pub use network::Network;
 pub use order::KeyOrder;
+pub use output_script::{ParseAddressError, script_of};
 pub use script::{MAX_KEYS, MultisigScript, ParseScriptError, ScriptError};
 pub use size::{SolutionForm, required_block_signature_size};
 pub use threshold::{Threshold, ThresholdError};

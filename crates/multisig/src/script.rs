@@ -382,10 +382,7 @@ mod tests {
     #[test]
     fn the_scripts_of_recorded_chains_parse() {
         for name in ["elements-dynafed", "elements-legacy", "ocean"] {
-            let path = format!(
-                "{}/../../tests/vectors/{name}.json",
-                env!("CARGO_MANIFEST_DIR")
-            );
+            let path = format!("{}/tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
             let json: serde_json::Value =
                 serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors"))
                     .expect("json");

@@ -77,7 +77,7 @@ mod tests {
     fn recorded_keys_encode_and_decode() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/vectors/elements-dynafed.json"
+            "/tests/vectors/elements-dynafed.json"
         );
         let text = std::fs::read_to_string(path).expect("the vectors");
         let json: serde_json::Value = serde_json::from_str(&text).expect("json");

@@ -34,7 +34,7 @@ pub(crate) fn parse(text: &str) -> Result<(Url, Auth), RpcError> {
     Ok((url, auth))
 }
 
-/// The URL of a wallet, given the URL of its node or of another of its wallets.
+/// Returns the URL of a wallet, given the URL of its node or of another of its wallets.
 pub(crate) fn wallet(node: &Url, name: &str) -> Url {
     let mut url = node.clone();
     let depth = node.path_segments().map_or(0, |segments| {
@@ -52,7 +52,7 @@ pub(crate) fn wallet(node: &Url, name: &str) -> Url {
     url
 }
 
-/// The URL as displayed: without the slash of an empty path.
+/// Returns the URL as displayed: without the slash of an empty path.
 pub(crate) fn shown(url: &Url) -> String {
     let text = url.as_str();
     match url.path() {
@@ -61,7 +61,7 @@ pub(crate) fn shown(url: &Url) -> String {
     }
 }
 
-/// The displayable part of an unusable URL, which may contain credentials anywhere.
+/// Returns the displayable part of an unusable URL, which may contain credentials anywhere.
 fn redacted(text: &str) -> String {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['@', ':']) => (scheme, rest),

@@ -24,7 +24,7 @@ impl Amount {
         Self(satoshi)
     }
 
-    /// The amount in satoshi.
+    /// Returns the amount in satoshi.
     #[must_use]
     pub const fn to_sat(self) -> u64 {
         self.0

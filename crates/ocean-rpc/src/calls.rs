@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl NodeClient {
-    /// Hash of the genesis block, which is the same on all nodes of a chain.
+    /// Returns the hash of the genesis block, which is the same on all nodes of a chain.
     ///
     /// # Errors
     /// If the node does not answer.
@@ -21,7 +21,7 @@ impl NodeClient {
         self.block_hash(BlockHeight::GENESIS).await
     }
 
-    /// The sidechain's parameters (Elements).
+    /// Returns the sidechain's parameters.
     ///
     /// # Errors
     /// If the node does not report any.
@@ -30,7 +30,7 @@ impl NodeClient {
             .await
     }
 
-    /// The state of the mempool.
+    /// Returns the state of the mempool.
     ///
     /// # Errors
     /// If the node does not answer.
@@ -39,7 +39,7 @@ impl NodeClient {
             .await
     }
 
-    /// The ids of the transactions in the mempool.
+    /// Returns the ids of the transactions in the mempool.
     ///
     /// # Errors
     /// If the node does not answer.
@@ -48,7 +48,8 @@ impl NodeClient {
             .await
     }
 
-    /// A serialised transaction. Once it is in a block, only a node with `txindex=1` finds it.
+    /// Returns a serialised transaction. Once it is in a block, only a node with `txindex=1` finds
+    /// it.
     ///
     /// # Errors
     /// If the node does not know it.
@@ -56,8 +57,8 @@ impl NodeClient {
         self.request_bytes("getrawtransaction", (txid,)).await
     }
 
-    /// The block that contains a transaction, if any. Once it is in a block, only a node with
-    /// `txindex=1` finds it.
+    /// Returns the block that contains a transaction, if any. Once it is in a block, only a node
+    /// with `txindex=1` finds it.
     ///
     /// # Errors
     /// If the node does not know it.
@@ -66,7 +67,8 @@ impl NodeClient {
             .await
     }
 
-    /// A transaction as decoded by the node; the form differs between families and versions.
+    /// Returns a transaction as decoded by the node; the form differs between families and
+    /// versions.
     ///
     /// # Errors
     /// If the bytes are not a transaction.
@@ -91,7 +93,7 @@ impl NodeClient {
         .await
     }
 
-    /// How long the node has been running (Elements).
+    /// Returns how long the node has been running (Elements).
     ///
     /// # Errors
     /// If the node does not answer.

@@ -112,7 +112,7 @@ impl NodeClient {
         Self::build(config, self.credentials.clone(), self.dialect.clone())
     }
 
-    /// The node's URL, without credentials.
+    /// Returns the node's URL, without credentials.
     #[must_use]
     pub fn url(&self) -> String {
         self.config.public_url()

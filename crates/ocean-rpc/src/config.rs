@@ -62,8 +62,8 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// The node at this URL: `http://host:port`, with a path for a wallet, and with
-    /// `user:password@` if the credentials are in the URL.
+    /// Creates the configuration of the node at this URL: `http://host:port`, with a path for a
+    /// wallet, and with `user:password@` if the credentials are in the URL.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         let (url, auth_in_url) = match address::parse(&Zeroizing::new(url.into())) {
@@ -120,7 +120,7 @@ impl NodeConfig {
         self
     }
 
-    /// The URL without credentials.
+    /// Returns the URL without credentials.
     #[must_use]
     pub fn public_url(&self) -> String {
         match &self.url {
@@ -130,12 +130,12 @@ impl NodeConfig {
         }
     }
 
-    /// The URL without credentials, if it is valid.
+    /// Returns the URL without credentials, if it is valid.
     pub(crate) fn url(&self) -> Result<&Url, RpcError> {
         self.url.as_ref().map_err(Clone::clone)
     }
 
-    /// The same node, at another URL.
+    /// Returns the same node, at another URL.
     pub(crate) fn at(&self, url: Url) -> Self {
         Self {
             url: Ok(url),
@@ -143,7 +143,7 @@ impl NodeConfig {
         }
     }
 
-    /// The effective credentials.
+    /// Returns the effective credentials.
     pub(crate) const fn auth(&self) -> &Auth {
         match &self.auth {
             Auth::None => &self.auth_in_url,

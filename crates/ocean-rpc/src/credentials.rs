@@ -38,7 +38,7 @@ impl Credentials {
         }
     }
 
-    /// The header, if there are credentials.
+    /// Returns the header, if there are credentials.
     pub(crate) fn header(&self) -> Result<Option<HeaderValue>, RpcError> {
         let mut cache = self.lock();
         if cache.header.is_none() {
@@ -47,7 +47,7 @@ impl Credentials {
         Ok(cache.header.clone())
     }
 
-    /// The generation of the cookie that a call started now uses.
+    /// Returns the generation of the cookie that a call started now uses.
     pub(crate) fn generation(&self) -> u64 {
         self.lock().generation
     }

@@ -99,7 +99,7 @@ pub enum RpcError {
 /// Limit on the node's text in an error, in bytes; its longest help text is shorter.
 const MAX_TEXT: usize = 8192;
 
-/// The node's text, truncated if it is too long to be kept or logged.
+/// Returns the node's text, truncated if it is too long to be kept or logged.
 pub(crate) fn clipped(mut text: String) -> String {
     if text.len() > MAX_TEXT {
         text.truncate(text.floor_char_boundary(MAX_TEXT));
@@ -124,7 +124,7 @@ impl RpcError {
     pub const WALLET_ALREADY_LOADED: i32 = -35;
     pub(crate) const IN_WARMUP: i32 = -28;
 
-    /// An error for a result of an unexpected form.
+    /// Creates an error for a result of an unexpected form.
     pub(crate) fn unexpected(method: &str, reason: &dyn core::fmt::Display) -> Self {
         Self::Unexpected {
             method: method.to_owned(),
@@ -132,8 +132,8 @@ impl RpcError {
         }
     }
 
-    /// Whether the same call may succeed a little later. A missing cookie file counts, because the
-    /// node creates it when it starts.
+    /// Returns whether the same call may succeed a little later. A missing cookie file counts,
+    /// because the node creates it when it starts.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(
@@ -147,7 +147,7 @@ impl RpcError {
         )
     }
 
-    /// The node's own error code, if it returned one.
+    /// Returns the node's own error code, if it returned one.
     #[must_use]
     pub const fn code(&self) -> Option<i32> {
         match self {

@@ -1,8 +1,9 @@
 //! A typed async JSON-RPC client for Elements and Ocean nodes, on `jsonrpsee`.
 //!
 //! [`NodeClient`] talks to one node over HTTP. The trait [`Node`] has the calls that an operator
-//! needs, so that programs and tests can use something else instead. [`process`] starts and stops
-//! real nodes. Blocks are passed as bytes, amounts in satoshi.
+//! needs, so that programs and tests can use something else instead; [`contract`] tests whether it
+//! behaves as the nodes do. [`process`] starts and stops real nodes. Blocks are passed as bytes,
+//! amounts in satoshi.
 //!
 //! The nodes implement JSON-RPC 1.0, with HTTP status 500 for every error. A layer between
 //! `jsonrpsee` and its transport translates that into what `jsonrpsee` expects, and keeps the kinds
@@ -35,6 +36,7 @@ mod calls;
 mod chain_report;
 mod client;
 mod config;
+pub mod contract;
 mod credentials;
 mod error;
 mod methods;

@@ -42,7 +42,7 @@ macro_rules! methods {
             /// All methods.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name at the node.
+            /// Returns its name at the node.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -84,7 +84,7 @@ methods! {
 }
 
 impl Method {
-    /// The methods with one of these needs.
+    /// Returns the methods with one of these needs.
     pub fn needed_for(needs: &[Need]) -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
         all.filter(move |method| needs.contains(&method.need()))

@@ -121,12 +121,12 @@ fn connection_error(url: &str, error: &TransportError) -> RpcError {
     }
 }
 
-/// An error and its causes.
+/// Returns an error and all its causes.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// The error reported by the system.
+/// Returns the error reported by the system.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().unwrap_or(error).to_string()
 }
@@ -143,7 +143,7 @@ struct Answer<'a> {
     id: &'a RawValue,
 }
 
-/// A value that is present, even if it is null.
+/// Deserialises a value that is present, even if it is null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }

@@ -18,42 +18,42 @@ use crate::{
 const INCLUDED_AS_IF_PAID: u64 = 10_000_000;
 
 /// The calls that an operator needs from a node. Every method fails if the node cannot be reached,
-/// or with the node's own error.
+/// or with the node's own error. [`contract::node`](crate::contract::node) tests an implementation.
 #[async_trait]
 pub trait Node: Send + Sync + 'static {
-    /// The block format of the node's chain.
+    /// Returns the block format of the node's chain.
     async fn dialect(&self) -> Result<Dialect, RpcError>;
-    /// Height of the best block.
+    /// Returns the height of the best block.
     async fn block_count(&self) -> Result<BlockHeight, RpcError>;
-    /// Hash of the best block.
+    /// Returns the hash of the best block.
     async fn best_block_hash(&self) -> Result<BlockHash, RpcError>;
-    /// Hash of the block at a height.
+    /// Returns the hash of the block at a height.
     async fn block_hash(&self, height: BlockHeight) -> Result<BlockHash, RpcError>;
-    /// A header, as decoded by the node.
+    /// Returns a header, as decoded by the node.
     async fn header_info(&self, hash: BlockHash) -> Result<HeaderInfo, RpcError>;
-    /// A serialised header.
+    /// Returns a serialised header.
     async fn header(&self, hash: BlockHash) -> Result<Bytes, RpcError>;
-    /// A serialised block.
+    /// Returns a serialised block.
     async fn block(&self, hash: BlockHash) -> Result<Bytes, RpcError>;
-    /// A new, unsigned block on top of the best block.
+    /// Returns a new, unsigned block on top of the best block.
     async fn new_block(&self) -> Result<Bytes, RpcError>;
     /// Checks whether an unsigned block may become the next one. If not, the error is
     /// [`RpcError::Node`], on Elements with the code [`RpcError::VERIFY_ALREADY_IN_CHAIN`] if the
-    /// signed block is in the chain already.
+    /// node already has the signed block, in its best chain or not.
     async fn test_proposed_block(&self, block: &[u8]) -> Result<(), RpcError>;
     /// Passes a transaction to the node, for inclusion in its next block even if it pays no fee.
     /// `txid` is its id as displayed.
     async fn include_transaction(&self, txid: &str, transaction: &[u8]) -> Result<(), RpcError>;
     /// Submits a complete block to the node.
     async fn submit_block(&self, block: &[u8]) -> Result<SubmitOutcome, RpcError>;
-    /// The state of the chain.
+    /// Returns the state of the chain.
     async fn blockchain_info(&self) -> Result<BlockchainInfo, RpcError>;
-    /// The node's version and peers.
+    /// Returns the node's version and peers.
     async fn network_info(&self) -> Result<NetworkInfo, RpcError>;
-    /// The settings of the node's chain.
+    /// Returns the settings of the node's chain.
     async fn chain_report(&self) -> Result<ChainReport, RpcError>;
-    /// Whether dynafed can still activate on a chain that does not have it: by signalling, or at a
-    /// given time. A node without a method that tells does not know dynafed.
+    /// Returns whether dynafed can still activate on a chain that does not have it: by signalling,
+    /// or at a given time. A node without a method that tells does not know dynafed.
     async fn dynafed_can_begin(&self) -> Result<bool, RpcError> {
         Ok(false)
     }

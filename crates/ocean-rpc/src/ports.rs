@@ -50,7 +50,7 @@ impl HeldPort {
         })
     }
 
-    /// The port number.
+    /// Returns the port number.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port

@@ -95,7 +95,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Limit on a node's output in an error, in characters.
 const MAX_OUTPUT: usize = 500;
 
-/// A port on loopback, reserved until this process ends: see [`HeldPort`].
+/// Reserves a port on loopback until this process ends: see [`HeldPort`].
 ///
 /// # Errors
 /// If the system has no free port.
@@ -147,7 +147,7 @@ impl NodeLaunch {
         arguments
     }
 
-    /// The path of the node's cookie file.
+    /// Returns the path of the node's cookie file.
     #[must_use]
     pub fn cookie(&self) -> PathBuf {
         self.datadir.join(&self.chain).join(".cookie")
@@ -201,13 +201,13 @@ impl NodeProcess {
         }
     }
 
-    /// A client of the node.
+    /// Returns a client of the node.
     #[must_use]
     pub const fn client(&self) -> &NodeClient {
         &self.client
     }
 
-    /// The process id, while the node is running.
+    /// Returns the process id, while the node is running.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
@@ -236,7 +236,7 @@ fn create(path: &Path) -> Result<std::fs::File, LaunchError> {
     })
 }
 
-/// The end of a node's output, on one line.
+/// Returns the end of a node's output, on one line.
 fn end_of_output(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -33,6 +33,31 @@ pub struct BlockchainInfo {
     pub initial_block_download: bool,
 }
 
+impl BlockchainInfo {
+    /// Creates the state of a synchronised Ocean chain, for other implementations of
+    /// [`Node`](crate::Node). All fields that only Elements has are `None`.
+    #[must_use]
+    pub fn new(
+        chain: impl Into<String>,
+        blocks: BlockHeight,
+        best_block_hash: BlockHash,
+        median_time: u64,
+    ) -> Self {
+        Self {
+            chain: chain.into(),
+            blocks,
+            headers: blocks,
+            best_block_hash,
+            median_time,
+            current_signblock_hex: None,
+            max_block_witness: None,
+            current_params_root: None,
+            epoch_length: None,
+            initial_block_download: false,
+        }
+    }
+}
+
 /// `getnetworkinfo`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
@@ -48,7 +73,20 @@ pub struct NetworkInfo {
     pub connections: u32,
 }
 
-/// `getsidechaininfo` (Elements).
+impl NetworkInfo {
+    /// Creates a node without peers, for other implementations of [`Node`](crate::Node).
+    #[must_use]
+    pub fn new(version: u64, subversion: impl Into<String>) -> Self {
+        Self {
+            version,
+            subversion: subversion.into(),
+            time_offset: 0,
+            connections: 0,
+        }
+    }
+}
+
+/// `getsidechaininfo`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct SidechainInfo {
@@ -59,7 +97,7 @@ pub struct SidechainInfo {
     /// The parent chain's genesis hash.
     #[serde(deserialize_with = "displayed")]
     pub parent_blockhash: BlockHash,
-    /// Whether peg-outs need an authorised key.
+    /// Elements: whether peg-outs need an authorised key.
     #[serde(default)]
     pub enforce_pak: bool,
 }
@@ -100,13 +138,34 @@ pub struct HeaderInfo {
     pub previous: Option<BlockHash>,
 }
 
+impl HeaderInfo {
+    /// Creates the header of the best block, for other implementations of [`Node`](crate::Node).
+    /// `median_time` is `time` until it is set.
+    #[must_use]
+    pub const fn new(
+        hash: BlockHash,
+        height: BlockHeight,
+        previous: Option<BlockHash>,
+        time: u64,
+    ) -> Self {
+        Self {
+            hash,
+            height,
+            confirmations: 1,
+            time,
+            median_time: time,
+            previous,
+        }
+    }
+}
+
 /// The outcome of `submitblock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubmitOutcome {
     /// The block was accepted.
     Accepted,
-    /// The node already has the block.
+    /// The node already has the block. On Elements this includes blocks outside the best chain.
     Duplicate,
     /// The node rejected it, for this reason.
     Rejected(String),
@@ -147,7 +206,7 @@ pub struct TransactionInfo {
     pub confirmations: u32,
 }
 
-/// A hash as RPC displays it.
+/// Deserialises a hash as RPC displays it.
 fn displayed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(serde::de::Error::custom)

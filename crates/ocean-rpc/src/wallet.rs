@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{Amount, Issuance, Node, NodeClient, Reissuance, Repeat, RpcError, params};
 
 impl NodeClient {
-    /// The names of the loaded wallets (Elements).
+    /// Returns the names of the loaded wallets (Elements).
     ///
     /// # Errors
     /// If the node does not answer.
@@ -81,7 +81,7 @@ impl NodeClient {
         }
     }
 
-    /// A new address of the wallet.
+    /// Returns a new address of the wallet.
     ///
     /// # Errors
     /// If the node has no wallet loaded.
@@ -90,7 +90,7 @@ impl NodeClient {
             .await
     }
 
-    /// The wallet's balance of every asset, by label or id.
+    /// Returns the wallet's balance of every asset, by label or id.
     ///
     /// # Errors
     /// If the node has no wallet loaded.

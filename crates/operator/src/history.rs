@@ -147,8 +147,8 @@ impl History {
         match self.known {
             Scope::Above(_) => true,
             Scope::Since(start) => {
-                time > start.after(self.max_drift * 2)
-                    && time <= self.clock.now().after(self.max_drift)
+                time > start.saturating_add(self.max_drift * 2)
+                    && time <= self.clock.now().saturating_add(self.max_drift)
             }
         }
     }

@@ -64,6 +64,6 @@ pub use reissuance::{
 };
 pub use status::{Standstill, StandstillCause};
 pub use store::{
-    ClearedHalt, EvidenceError, EvidenceReader, Halt, HaltReason, HeldGuardStore, RedbGuardStore,
+    ClearedHalt, EvidenceError, EvidenceStore, GuardDatabase, Halt, HaltReason, RedbGuardStore,
     ReissuanceStore, Store, StoreError, StoredEvidence,
 };

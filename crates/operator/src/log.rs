@@ -63,7 +63,7 @@ impl Log {
         tracing::warn!(
             height = standstill.height.map(|height| height.to_u32()),
             round = standstill.round.to_u32(),
-            seconds = now.since(standstill.since).as_secs(),
+            seconds = now.saturating_duration_since(standstill.since).as_secs(),
             heard = self.names(standstill.heard.iter()),
             absent = self.names(standstill.absent.iter()),
             "{}",

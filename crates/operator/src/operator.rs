@@ -219,7 +219,7 @@ impl Operator {
             threshold = self.federation.threshold(),
             operators = self.federation.size(),
             tolerated_absent = self.federation.tolerated_absent(),
-            tolerated_liars = self.federation.tolerated_liars(),
+            tolerated_byzantine = self.federation.tolerated_byzantine(),
             observing,
             "operator starts"
         );

@@ -51,7 +51,7 @@ pub(crate) struct StartState {
 pub(crate) fn check_keys(operator: &Operator) -> Result<(), StartError> {
     let entry = operator
         .federation
-        .operator(operator.me)
+        .member(operator.me)
         .ok_or(StartError::NotInRoster(operator.me))?;
     let found = operator.signer.public_key();
     if found != entry.block_key {
@@ -213,8 +213,8 @@ async fn check_clock(operator: &Operator, median_time: u64) -> Result<(), StartE
     let own = operator.clock.now();
     let drift = operator.options.max_drift.unwrap_or(MAX_DRIFT);
     let lowest_allowed = node.as_secs() == median_time + 1;
-    let is_close = (node <= own.after(drift) || lowest_allowed)
-        && node.after(Duration::from_secs(1)) >= own.before(drift);
+    let is_close = (node <= own.saturating_add(drift) || lowest_allowed)
+        && node.saturating_add(Duration::from_secs(1)) >= own.saturating_sub(drift);
     if is_close {
         Ok(())
     } else {

@@ -15,7 +15,7 @@ use std::{
 
 use federation_block_signing::Record;
 use federation_chain::{BlockHash, BlockHeight};
-use federation_operator::{HeldGuardStore, RedbGuardStore, Store, StoreError};
+use federation_operator::{GuardDatabase, RedbGuardStore, Store, StoreError};
 use federation_roster::{FederationId, OperatorId};
 use federation_signer::{GuardStore, Secret, SystemFault};
 use secp256k1::PublicKey;
@@ -89,9 +89,9 @@ fn opens_what_it_may() {
         }
     }
     let mut results = vec![open(folder).map(drop), open_guard(folder).map(drop)];
-    let there = HeldGuardStore::is_there(folder);
+    let there = GuardDatabase::is_there(folder);
     if there != Ok(false) {
-        results.push(HeldGuardStore::open_existing(folder, &key(), genesis()).map(drop));
+        results.push(GuardDatabase::open_existing(folder, &key(), genesis()).map(drop));
         results.push(there.and(open(folder).map(drop)));
     }
     drop(taken);

@@ -56,7 +56,7 @@ pub struct Frozen {
     pub end: Option<u32>,
 }
 
-/// The amount to issue at a point of a schedule, given the circulation, both in satoshi.
+/// Returns the amount to issue at a point of a schedule, given the circulation, both in satoshi.
 ///
 /// # Errors
 /// If it exceeds the range of an amount.
@@ -64,9 +64,9 @@ pub fn scheduled_amount(schedule: &Schedule, circulation: u64) -> Result<u64, Am
     growth(schedule.rate(), circulation, schedule.period_ms())
 }
 
-/// The amount to issue at a point for frozen amounts that became spendable since the previous
-/// point: each grows by the number of whole periods from its freezing to the point, and is rounded
-/// down.
+/// Returns the amount to issue at a point for frozen amounts that became spendable since the
+/// previous point: each grows by the number of whole periods from its freezing to the point, and is
+/// rounded down.
 ///
 /// Amounts that became spendable at or before the previous point, or after this one, add nothing.
 ///
@@ -95,7 +95,7 @@ pub fn amount_for_unfrozen<'f>(
     Ok(sum)
 }
 
-/// The growth of an amount over a time, rounded down.
+/// Returns the growth of an amount over a time, rounded down.
 fn growth(rate: Rate, amount: u64, elapsed_ms: u64) -> Result<u64, AmountError> {
     if elapsed_ms > LONGEST_MS {
         return Err(AmountError::TooLong(elapsed_ms));
@@ -126,7 +126,7 @@ fn growth(rate: Rate, amount: u64, elapsed_ms: u64) -> Result<u64, AmountError> 
     u64::try_from(whole).map_err(|_| too_large)
 }
 
-/// The integer part of the growth, with every step rounded in one direction.
+/// Returns the integer part of the growth, with every step rounded in one direction.
 fn bound<R: ErrorBounds>(rate: Rate, amount: u64, elapsed_ms: u64, bits: usize) -> IBig {
     let number = |value: u64| FBig::<R, 2>::from(value).with_precision(bits).value();
     let factor = number(Rate::ONE + rate.trillionths()) / number(Rate::ONE);
@@ -135,10 +135,10 @@ fn bound<R: ErrorBounds>(rate: Rate, amount: u64, elapsed_ms: u64, bits: usize) 
     grown.floor().to_int().value()
 }
 
-/// Whether the growth is at least the integer `n`, computed with integers only: `(n + S)^q x B^p <=
-/// S^q x A^p` for the factor `A / B` and the time `p / q` years. `None` if the powers would be too
-/// large; in that case `q` is above 64, and since `A` is below 2^64, the factor has no rational
-/// `q`th root and the growth is not an integer.
+/// Returns whether the growth is at least the integer `n`, computed with integers only: `(n + S)^q
+/// x B^p <= S^q x A^p` for the factor `A / B` and the time `p / q` years. `None` if the powers
+/// would be too large; in that case `q` is above 64, and since `A` is below 2^64, the factor has no
+/// rational `q`th root and the growth is not an integer.
 fn by_powers(rate: Rate, amount: u64, elapsed_ms: u64, n: &IBig) -> Option<bool> {
     let (p, q) = reduced(elapsed_ms, YEAR_MS);
     if q > 64 || p > 20_000 {

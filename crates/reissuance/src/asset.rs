@@ -132,8 +132,8 @@ impl AssetState {
         }
     }
 
-    /// Whether reading a chain under these settings can lead to this state. A stored state may have
-    /// been modified, and its sums must not overflow.
+    /// Returns whether reading a chain under these settings can lead to this state. A stored state
+    /// may have been modified, and its sums must not overflow.
     pub(crate) fn is_sound(&self, settings: &AssetSettings) -> bool {
         let owed: u128 = self.due.iter().map(|due| u128::from(due.amount)).sum();
         let is_point =
@@ -155,12 +155,12 @@ impl AssetState {
         self.due.front().copied()
     }
 
-    /// All reissuances due, the oldest first.
+    /// Returns all reissuances due, the oldest first.
     pub(crate) fn owed(&self) -> Vec<Due> {
         self.due.iter().copied().collect()
     }
 
-    /// The reissuances that will be due at points up to a height if nothing else happens.
+    /// Returns the reissuances that will be due at points up to a height if nothing else happens.
     pub(crate) fn forecast(
         &self,
         settings: &AssetSettings,
@@ -186,12 +186,12 @@ impl AssetState {
             || self.coins.contains(outpoint)
     }
 
-    /// The supply; negative or above an amount's range if the chain is inconsistent.
+    /// Returns the supply; negative or above an amount's range if the chain is inconsistent.
     fn supply(&self) -> i128 {
         self.base + i128::from(self.scheduled) - i128::from(self.owed)
     }
 
-    /// The current circulation, in satoshi.
+    /// Returns the current circulation, in satoshi.
     pub(crate) fn circulation(&self) -> u64 {
         u64::try_from(self.supply().max(0)).unwrap_or(u64::MAX)
     }
@@ -265,9 +265,11 @@ impl AssetState {
     /// Pays the oldest due point with a reissuance that is locked until this height, if that is the
     /// point's height.
     pub(crate) fn pay(&mut self, height: u32, amount: u64) -> Option<Due> {
-        let due = self
-            .due
-            .pop_front_if(|due| due.point.height().to_u32() == height)?;
+        let oldest = self.due.front()?.point.height().to_u32();
+        if oldest != height {
+            return None;
+        }
+        let due = self.due.pop_front()?;
         self.owed -= due.amount;
         self.base += i128::from(amount) - i128::from(due.amount);
         Some(due)
@@ -318,7 +320,8 @@ impl AssetState {
         }
     }
 
-    /// The amount due at a point, if the scheduled sum stays within an amount's range with it.
+    /// Returns the amount due at a point, if the scheduled sum stays within an amount's range with
+    /// it.
     fn amount(
         &self,
         settings: &AssetSettings,
@@ -335,7 +338,7 @@ impl AssetState {
     }
 }
 
-/// Whether a count is 1, 10, 100 and so on.
+/// Returns whether a count is 1, 10, 100 and so on.
 const fn is_power_of_ten(count: u64) -> bool {
     match count.checked_ilog10() {
         Some(digits) => 10u64.pow(digits) == count,

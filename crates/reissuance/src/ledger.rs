@@ -92,7 +92,7 @@ pub enum DecodeLedgerError {
 }
 
 impl Ledger {
-    /// The empty ledger of a chain.
+    /// Creates the empty ledger of a chain.
     #[must_use]
     pub fn new(chain: Chain, settings: Vec<AssetSettings>) -> Self {
         let state = State {
@@ -108,7 +108,7 @@ impl Ledger {
         }
     }
 
-    /// A ledger from its stored state.
+    /// Creates a ledger from its stored state.
     ///
     /// # Errors
     /// If the bytes are not a ledger, or one of other settings: read the chain again in that case.
@@ -139,32 +139,32 @@ impl Ledger {
         })
     }
 
-    /// The state, for storage.
+    /// Returns the state, for storage.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         // Serialisation to memory cannot fail.
         postcard::to_stdvec(&self.state).unwrap_or_default()
     }
 
-    /// The chain.
+    /// Returns the chain.
     #[must_use]
     pub const fn chain(&self) -> &Chain {
         &self.chain
     }
 
-    /// The settings; indexes elsewhere refer to this order.
+    /// Returns the settings; indexes elsewhere refer to this order.
     #[must_use]
     pub fn settings(&self) -> &[AssetSettings] {
         &self.settings
     }
 
-    /// Height and hash of the last block read.
+    /// Returns the height and the hash of the last block read.
     #[must_use]
     pub const fn tip(&self) -> Option<(BlockHeight, BlockHash)> {
         self.state.tip
     }
 
-    /// The height of the next block to read.
+    /// Returns the height of the next block to read.
     #[must_use]
     pub fn next_height(&self) -> BlockHeight {
         self.state
@@ -172,27 +172,28 @@ impl Ledger {
             .map_or(BlockHeight::GENESIS, |(height, _)| height.next())
     }
 
-    /// The state of the asset with this index in the settings.
+    /// Returns the state of the asset with this index in the settings.
     pub(crate) fn asset(&self, index: usize) -> Option<(&AssetSettings, &AssetState)> {
         Some((self.settings.get(index)?, self.state.assets.get(index)?))
     }
 
-    /// The circulation of the asset with this index in the settings, in satoshi, after the last
-    /// block read; on Ocean including frozen amounts.
+    /// Returns the circulation of the asset with this index in the settings, in satoshi, after the
+    /// last block read; on Ocean including frozen amounts.
     #[must_use]
     pub fn circulation(&self, index: usize) -> Option<u64> {
         self.asset(index).map(|(_, state)| state.circulation())
     }
 
-    /// The reissuances due for the asset with this index in the settings, the oldest point first.
+    /// Returns the reissuances due for the asset with this index in the settings, the oldest point
+    /// first.
     #[must_use]
     pub fn owed(&self, index: usize) -> Vec<Due> {
         self.asset(index)
             .map_or_else(Vec::new, |(_, state)| state.owed())
     }
 
-    /// The reissuances that will be due for the asset with this index in the settings, at points
-    /// after the last block read and up to a height, if only these reissuances change the
+    /// Returns the reissuances that will be due for the asset with this index in the settings, at
+    /// points after the last block read and up to a height, if only these reissuances change the
     /// circulation; at most ten thousand points.
     #[must_use]
     pub fn forecast(&self, index: usize, to: BlockHeight) -> Vec<Due> {
@@ -202,14 +203,14 @@ impl Ledger {
             })
     }
 
-    /// The reissuance token of the asset with this index in the settings, once issued.
+    /// Returns the reissuance token of the asset with this index in the settings, once issued.
     #[must_use]
     pub fn token(&self, index: usize) -> Option<AssetId> {
         self.asset(index)?.1.issued().map(|(_, token)| token)
     }
 
-    /// The outputs with reissuance tokens of the asset with this index in the settings, with the
-    /// amount of each in satoshi; the oldest first.
+    /// Returns the outputs with reissuance tokens of the asset with this index in the settings,
+    /// with the amount of each in satoshi; the oldest first.
     #[must_use]
     pub fn tokens_of(&self, index: usize) -> Vec<(OutPoint, u64)> {
         self.asset(index).map_or_else(Vec::new, |(_, state)| {
@@ -222,7 +223,7 @@ impl Ledger {
         })
     }
 
-    /// Whether an output holds unspent tokens or coins for the asset with this index in the
+    /// Returns whether an output holds unspent tokens or coins for the asset with this index in the
     /// settings.
     #[must_use]
     pub fn holds(&self, index: usize, outpoint: OutPoint) -> bool {
@@ -230,9 +231,9 @@ impl Ledger {
             .is_some_and(|(_, state)| state.holds(&outpoint))
     }
 
-    /// Whether an output held tokens of the asset with this index in the settings, and was spent by
-    /// a block while the currently due reissuance was due. False for outputs that were never seen,
-    /// and for outputs that were spent before a thousand others.
+    /// Returns whether an output held tokens of the asset with this index in the settings, and was
+    /// spent by a block while the currently due reissuance was due. False for outputs that were
+    /// never seen, and for outputs that were spent before a thousand others.
     #[must_use]
     pub fn has_spent(&self, index: usize, outpoint: OutPoint) -> bool {
         self.asset(index)

@@ -16,7 +16,7 @@
 //! use federation_chain::BlockHeight;
 //! use federation_reissuance::{Schedule, scheduled_amount};
 //!
-//! 5 % per year, issued daily on a chain with one block a minute.
+//! // 5 % per year, issued daily on a chain with one block a minute.
 //! let minute = Duration::from_secs(60);
 //! let daily = Schedule::new("0.05".parse()?, 1440, minute, BlockHeight::GENESIS)?;
 //! assert_eq!(scheduled_amount(&daily, 2_100_000_000_000_000)?, 280_729_295_938);

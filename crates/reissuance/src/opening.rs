@@ -66,13 +66,13 @@ impl core::fmt::Display for Opening {
     }
 }
 
-/// Bytes in hex, in the order in which they are stored.
+/// Writes bytes in hex, in the order in which they are stored.
 pub(crate) fn hex(bytes: &[u8; 32]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Opening {
-    /// The opening of an explicit output.
+    /// Creates the opening of an explicit output.
     #[must_use]
     pub const fn explicit(value: u64) -> Self {
         Self {
@@ -82,19 +82,19 @@ impl Opening {
         }
     }
 
-    /// The amount of tokens, in satoshi.
+    /// Returns the amount of tokens, in satoshi.
     #[must_use]
     pub const fn value(&self) -> u64 {
         self.value
     }
 
-    /// Whether the asset is blinded, which Elements requires of tokens.
+    /// Returns whether the asset is blinded, which Elements requires of tokens.
     #[must_use]
     pub fn is_blinded(&self) -> bool {
         self.asset_factor != [0; 32]
     }
 
-    /// The asset's blinding factor, which a reissuance reveals as its nonce.
+    /// Returns the asset's blinding factor, which a reissuance reveals as its nonce.
     #[must_use]
     pub const fn asset_factor(&self) -> &[u8; 32] {
         &self.asset_factor
@@ -113,8 +113,8 @@ impl Opening {
         }
     }
 
-    /// The opening as a type of the transaction crate; `None` if the factors are out of range,
-    /// which is impossible after a check against commitments.
+    /// Returns the opening as a type of the transaction crate; `None` if the factors are out of
+    /// range, which is impossible after a check against commitments.
     pub(crate) fn secrets(&self, token: AssetId) -> Option<TxOutSecrets> {
         let asset_bf = AssetBlindingFactor::from_byte_array(self.asset_factor).ok()?;
         let value_bf = ValueBlindingFactor::from_slice(&self.value_factor).ok()?;
@@ -144,7 +144,7 @@ impl Opening {
         }
     }
 
-    /// Whether this is the opening of a blinded output.
+    /// Returns whether this is the opening of a blinded output.
     pub(crate) fn opens(&self, output: &OutputView<'_>, token: AssetId) -> bool {
         let (AssetView::Confidential(asset), ValueView::Confidential(value)) =
             (output.asset, output.value)
@@ -165,10 +165,10 @@ impl Opening {
         })
     }
 
-    /// The opening of the output that returns the tokens to the script when the output with this
-    /// opening, at this outpoint, is spent: the same value; another factor for the asset, since a
-    /// proof between equal ones would prove nothing; and a factor for the value that balances the
-    /// sums.
+    /// Returns the opening of the output that returns the tokens to the script when the output with
+    /// this opening, at this outpoint, is spent: the same value; another factor for the asset,
+    /// since a proof between equal ones would prove nothing; and a factor for the value that
+    /// balances the sums.
     pub(crate) fn successor(&self, spent: OutPoint, token: AssetId) -> Option<Self> {
         let secrets = self.secrets(token)?;
         let asset_bf = AssetBlindingFactor::from_byte_array(factor(spent)).ok()?;
@@ -185,8 +185,8 @@ impl Opening {
     }
 }
 
-/// A blinded output as a type of the transaction crate; `None` if one of its parts is malformed, so
-/// that nobody can unblind it. The surjection proof is not needed.
+/// Converts a blinded output to a type of the transaction crate; `None` if one of its parts is
+/// malformed, so that nobody can unblind it. The surjection proof is not needed.
 fn blinded(output: &OutputView<'_>, asset: &[u8], value: &[u8]) -> Option<TxOut> {
     let mut witness = TxOutWitness::empty();
     witness.rangeproof = RangeProof::from_slice(output.witness.range_proof).ok()?;
@@ -199,28 +199,17 @@ fn blinded(output: &OutputView<'_>, asset: &[u8], value: &[u8]) -> Option<TxOut>
     })
 }
 
-/// The asset's blinding factor in the successor of an outpoint.
+/// Returns the asset's blinding factor in the successor of an outpoint.
 fn factor(spent: OutPoint) -> [u8; 32] {
-    derived(b"asset-factor", |engine| {
-        use elements::hashes::HashEngine;
-        engine.input(&outpoint_bytes(spent));
-    })
-    .secret_bytes()
+    derived(b"asset-factor", &[&outpoint_bytes(spent)]).secret_bytes()
 }
 
-/// The secret key for the nonce of that output.
+/// Returns the secret key for the nonce of that output.
 pub(crate) fn ephemeral(spent: OutPoint) -> SecretKey {
-    derived(b"nonce", |engine| {
-        use elements::hashes::HashEngine;
-        engine.input(&outpoint_bytes(spent));
-    })
+    derived(b"nonce", &[&outpoint_bytes(spent)])
 }
 
-/// The seed for the proofs of that output, which need random numbers but no secret ones.
+/// Returns the seed for the proofs of that output, which need random numbers but no secret ones.
 pub(crate) fn seed(spent: OutPoint) -> [u8; 32] {
-    derived(b"proofs", |engine| {
-        use elements::hashes::HashEngine;
-        engine.input(&outpoint_bytes(spent));
-    })
-    .secret_bytes()
+    derived(b"proofs", &[&outpoint_bytes(spent)]).secret_bytes()
 }

@@ -24,7 +24,7 @@ pub struct PlannedFee {
 }
 
 impl PlannedFee {
-    /// The change returned to the script, in satoshi.
+    /// Returns the change returned to the script, in satoshi.
     #[must_use]
     pub fn change(&self) -> u64 {
         let sum = self
@@ -160,7 +160,7 @@ impl core::fmt::Display for Difference {
 }
 
 impl Ledger {
-    /// The next reissuance of the asset with this index in the settings, if one is due and
+    /// Returns the next reissuance of the asset with this index in the settings, if one is due and
     /// possible.
     ///
     /// # Errors
@@ -194,7 +194,7 @@ impl Ledger {
     }
 }
 
-/// The oldest usable tokens.
+/// Returns the oldest usable tokens.
 fn choose_tokens(
     asset: AssetId,
     token: AssetId,
@@ -211,8 +211,8 @@ fn choose_tokens(
     }
 }
 
-/// The oldest coin that covers the fee alone, otherwise as many of the largest as needed. Anyone
-/// can send tiny coins to the script, so they must not displace larger ones.
+/// Returns the oldest coin that covers the fee alone, otherwise as many of the largest as needed.
+/// Anyone can send tiny coins to the script, so they must not displace larger ones.
 fn choose_coins(
     settings: &AssetSettings,
     state: &AssetState,
@@ -253,7 +253,7 @@ fn choose_coins(
 }
 
 impl Plan {
-    /// The fields in which another operator's plan for the same asset differs.
+    /// Returns the fields in which another operator's plan for the same asset differs.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
         let mut found = Vec::new();

@@ -28,7 +28,7 @@ impl Rate {
     pub(crate) const ONE: u64 = 10u64.pow(MAX_DIGITS);
     const MOST: u64 = 10 * Self::ONE;
 
-    /// The rate in units of 10^-12.
+    /// Returns the rate in units of 10^-12.
     pub(crate) const fn trillionths(self) -> u64 {
         self.trillionths
     }

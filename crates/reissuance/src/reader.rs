@@ -27,7 +27,7 @@ impl AssetState {
     }
 }
 
-/// The hash in a pay-to-public-key-hash script.
+/// Returns the hash in a pay-to-public-key-hash script.
 fn p2pkh(script: &[u8]) -> Option<&[u8]> {
     match script {
         [0x76, 0xa9, 20, hash @ .., 0x88, 0xac] if hash.len() == 20 => Some(hash),
@@ -35,17 +35,18 @@ fn p2pkh(script: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether a script pays to the all-zero key hash, which marks a freezing transaction on Ocean.
+/// Returns whether a script pays to the all-zero key hash, which marks a freezing transaction on
+/// Ocean.
 fn freezes(script: &[u8]) -> bool {
     p2pkh(script) == Some(&[0; 20])
 }
 
-/// Whether outputs to a script can never be spent; a fee is one of these.
+/// Returns whether outputs to a script can never be spent; a fee is one of these.
 fn is_unspendable(script: &[u8]) -> bool {
     script.is_empty() || script[0] == OP_RETURN || script.len() > MAX_SCRIPT
 }
 
-/// Whether a transaction destroys coins by Ocean's rules.
+/// Returns whether a transaction destroys coins by Ocean's rules.
 fn burns(transaction: &TransactionView<'_>) -> bool {
     transaction
         .outputs()
@@ -154,8 +155,8 @@ impl Reader<'_, '_> {
         self.block.events.push(event);
     }
 
-    /// Whether the whole amount went to the destination, and an output that is not a coin back to
-    /// the tokens' script.
+    /// Returns whether the whole amount went to the destination, and an output that is not a coin
+    /// back to the tokens' script.
     fn is_in_order(&self, transaction: &TransactionView<'_>, amount: u64) -> bool {
         let destination = self.block.settings.destination().as_bytes();
         let token = self.state.issued.map(|issued| issued.token);

@@ -15,7 +15,7 @@ pub(crate) const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 pub struct Point(BlockHeight);
 
 impl Point {
-    /// Its height.
+    /// Returns its height.
     #[must_use]
     pub const fn height(self) -> BlockHeight {
         self.0
@@ -114,49 +114,49 @@ impl Schedule {
         })
     }
 
-    /// The yearly rate.
+    /// Returns the yearly rate.
     #[must_use]
     pub const fn rate(&self) -> Rate {
         self.rate
     }
 
-    /// The number of blocks between points.
+    /// Returns the number of blocks between points.
     #[must_use]
     pub const fn period(&self) -> u32 {
         self.period.get()
     }
 
-    /// The time between blocks.
+    /// Returns the time between blocks.
     #[must_use]
     pub const fn interval(&self) -> Duration {
         Duration::from_millis(self.interval_ms)
     }
 
-    /// The height after which points begin.
+    /// Returns the height after which points begin.
     #[must_use]
     pub const fn start(&self) -> BlockHeight {
         self.start
     }
 
-    /// The time between points, in milliseconds; at most a hundred years.
+    /// Returns the time between points, in milliseconds; at most a hundred years.
     pub(crate) const fn period_ms(&self) -> u64 {
         self.period.get() as u64 * self.interval_ms
     }
 
-    /// The point at a height, if there is one.
+    /// Returns the point at a height, if there is one.
     #[must_use]
     pub fn point_at(&self, height: BlockHeight) -> Option<Point> {
         let is_point = height > self.start && height.to_u32().is_multiple_of(self.period.get());
         is_point.then_some(Point(height))
     }
 
-    /// The first point.
+    /// Returns the first point.
     #[must_use]
     pub fn first(&self) -> Option<Point> {
         self.after(self.start)
     }
 
-    /// The first point above a height; `None` only beyond the largest height.
+    /// Returns the first point above a height; `None` only beyond the largest height.
     #[must_use]
     pub fn after(&self, height: BlockHeight) -> Option<Point> {
         let period = self.period.get();
@@ -165,7 +165,7 @@ impl Schedule {
         Some(Point(BlockHeight::new(next)))
     }
 
-    /// All points from one height to another, inclusive.
+    /// Returns all points from one height to another, inclusive.
     pub fn points(
         &self,
         from: BlockHeight,

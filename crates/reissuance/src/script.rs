@@ -2,10 +2,9 @@
 
 use elements::{
     Address, AddressParams, OutPoint, Script,
-    hashes::{HashEngine, sha256},
     secp256k1_zkp::{PublicKey, SECP256K1, SecretKey},
 };
-use federation_chain::BlockHash;
+use federation_chain::{BlockHash, TaggedHash};
 use federation_multisig::MultisigScript;
 use serde::{Deserialize, Serialize};
 
@@ -47,25 +46,25 @@ impl TokenScript {
         Ok(Self { script, kind })
     }
 
-    /// The M-of-N script.
+    /// Returns the M-of-N script.
     #[must_use]
     pub const fn multisig(&self) -> &MultisigScript {
         &self.script
     }
 
-    /// The form of output.
+    /// Returns the form of output.
     #[must_use]
     pub const fn kind(&self) -> ScriptKind {
         self.kind
     }
 
-    /// The M-of-N script as a type of the transaction crate.
+    /// Returns the M-of-N script as a type of the transaction crate.
     #[must_use]
     pub fn witness_script(&self) -> Script {
         Script::from(self.script.as_bytes().to_vec())
     }
 
-    /// The script of an output that pays to it.
+    /// Returns the script of an output that pays to it.
     #[must_use]
     pub fn script_pubkey(&self) -> Script {
         let script = self.witness_script();
@@ -75,7 +74,8 @@ impl TokenScript {
         }
     }
 
-    /// The address for reissuance tokens on an Elements chain: blinded to the public blinding key.
+    /// Returns the address for reissuance tokens on an Elements chain: blinded to the public
+    /// blinding key.
     #[must_use]
     pub fn confidential_address(
         &self,
@@ -90,8 +90,8 @@ impl TokenScript {
         }
     }
 
-    /// The address for fee coins on an Elements chain: not blinded, so that the ledger can read the
-    /// amounts.
+    /// Returns the address for fee coins on an Elements chain: not blinded, so that the ledger can
+    /// read the amounts.
     #[must_use]
     pub fn explicit_address(&self, params: &'static AddressParams) -> Address {
         let script = self.witness_script();
@@ -101,17 +101,15 @@ impl TokenScript {
         }
     }
 
-    /// The key to which outputs of the script are blinded on this chain. It is public: anyone can
-    /// compute it, so that every operator and auditor can read the tokens.
+    /// Returns the key to which outputs of the script are blinded on this chain. It is public:
+    /// anyone can compute it, so that every operator and auditor can read the tokens.
     #[must_use]
     pub fn blinding_key(&self, genesis: BlockHash) -> SecretKey {
-        derived(b"blinding", |engine| {
-            engine.input(genesis.as_bytes());
-            engine.input(self.script_pubkey().as_bytes());
-        })
+        let script = self.script_pubkey();
+        derived(b"blinding", &[genesis.as_bytes(), script.as_bytes()])
     }
 
-    /// The public half of [`blinding_key`](Self::blinding_key), for a confidential address.
+    /// Returns the public half of [`blinding_key`](Self::blinding_key), for a confidential address.
     #[must_use]
     pub fn blinding_public_key(&self, genesis: BlockHash) -> PublicKey {
         self.blinding_key(genesis).public_key(SECP256K1)
@@ -120,16 +118,12 @@ impl TokenScript {
 
 /// Derives a scalar from public data: SHA-256 of a tag, the data and a counter, which increases
 /// until the result is in range.
-pub(crate) fn derived(what: &[u8], data: impl Fn(&mut sha256::HashEngine)) -> SecretKey {
-    let tag = sha256::Hash::hash(&[b"federation/reissuance/v1/".as_slice(), what].concat());
+pub(crate) fn derived(what: &[u8], data: &[&[u8]]) -> SecretKey {
+    let mut hash = TaggedHash::new(&[b"federation/reissuance/v1/".as_slice(), what].concat());
+    data.iter().for_each(|bytes| hash.input(bytes));
     let mut counter = 0u64;
     loop {
-        let mut engine = sha256::Hash::engine();
-        engine.input(tag.as_ref());
-        engine.input(tag.as_ref());
-        data(&mut engine);
-        engine.input(&counter.to_le_bytes());
-        let bytes = sha256::Hash::from_engine(engine).to_byte_array();
+        let bytes = hash.clone().with(&counter.to_le_bytes()).finish();
         match SecretKey::from_slice(&bytes) {
             Ok(key) => return key,
             // With a probability of 2^-128.
@@ -138,7 +132,7 @@ pub(crate) fn derived(what: &[u8], data: impl Fn(&mut sha256::HashEngine)) -> Se
     }
 }
 
-/// The serialised outpoint.
+/// Returns the serialised outpoint.
 pub(crate) fn outpoint_bytes(outpoint: OutPoint) -> [u8; 36] {
     let mut bytes = [0; 36];
     bytes[..32].copy_from_slice(outpoint.txid.as_ref());

@@ -28,7 +28,7 @@ pub enum TokenForm {
 }
 
 impl TokenForm {
-    /// The form that the chains of a dialect require.
+    /// Returns the form that the chains of a dialect require.
     #[must_use]
     pub const fn of(dialect: Dialect) -> Self {
         match dialect {
@@ -110,38 +110,38 @@ impl AssetSettings {
         Ok(())
     }
 
-    /// The asset that is reissued.
+    /// Returns the asset that is reissued.
     #[must_use]
     pub const fn asset(&self) -> AssetId {
         self.asset
     }
 
-    /// The points and the rate.
+    /// Returns the points and the rate.
     #[must_use]
     pub const fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// The script that receives the issued amount.
+    /// Returns the script that receives the issued amount.
     #[must_use]
     pub const fn destination(&self) -> &Script {
         &self.destination
     }
 
-    /// The script that holds the tokens.
+    /// Returns the script that holds the tokens.
     #[must_use]
     pub const fn tokens(&self) -> &TokenScript {
         &self.tokens
     }
 
-    /// The fee of each reissuance, if any.
+    /// Returns the fee of each reissuance, if any.
     #[must_use]
     pub const fn fee(&self) -> Option<Fee> {
         self.fee
     }
 
-    /// A hash of all settings that a ledger's state depends on, so that a state of other settings
-    /// is detected.
+    /// Returns a hash of all settings that a ledger's state depends on, so that a state of other
+    /// settings is detected.
     pub(crate) fn fingerprint(&self, chain: &Chain) -> [u8; 32] {
         let mut engine = sha256::Hash::engine();
         engine.input(chain.genesis.as_bytes());

@@ -66,13 +66,13 @@ impl Collection {
         }
     }
 
-    /// The transaction that is signed.
+    /// Returns the transaction that is signed.
     #[must_use]
     pub const fn unsigned(&self) -> &Unsigned {
         &self.unsigned
     }
 
-    /// The number of keys that have signed.
+    /// Returns the number of keys that have signed.
     #[must_use]
     pub fn count(&self) -> usize {
         self.found.len()
@@ -116,7 +116,7 @@ impl Collection {
         Ok(true)
     }
 
-    /// The complete transaction, once enough keys have signed.
+    /// Returns the complete transaction, once enough keys have signed.
     #[must_use]
     pub fn complete(&self) -> Option<Transaction> {
         let tokens = self.unsigned.tokens();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The value by which outputs are compared.
 pub(crate) trait Worth {
-    /// The value, in satoshi.
+    /// Returns the value, in satoshi.
     fn worth(&self) -> u64;
 }
 
@@ -63,7 +63,7 @@ impl<T, const MOST: usize> TrackedOutputs<T, MOST> {
         self.by_outpoint.values().map(|(_, item)| item)
     }
 
-    /// All outputs, the oldest first.
+    /// Returns all outputs, the oldest first.
     pub(crate) fn oldest_first(&self) -> Vec<(OutPoint, &T)> {
         let mut all: Vec<_> = self
             .by_outpoint
@@ -168,7 +168,7 @@ mod tests {
         OutPoint::new(Txid::from_byte_array(bytes), number)
     }
 
-    /// The largest four of a list, of equal ones the first, in order of arrival.
+    /// Returns the largest four of a list, of equal ones the first, in order of arrival.
     fn largest(of: &[u64]) -> Vec<(usize, u64)> {
         let mut sorted: Vec<_> = of.iter().copied().enumerate().collect();
         sorted.sort_by_key(|(at, value)| (Reverse(*value), *at));

@@ -103,7 +103,7 @@ impl Plan {
             .ok_or(BuildError::Opening(self.tokens))
     }
 
-    /// The value of the token output, as it is on the chain.
+    /// Returns the value of the token output, as it is on the chain.
     fn value_of_tokens(&self, chain: &Chain) -> Result<Value, BuildError> {
         match chain.tokens {
             TokenForm::Explicit => Ok(Value::Explicit(self.opening.value())),
@@ -147,7 +147,7 @@ impl Plan {
     }
 }
 
-/// A token output to the script, with blinding factors derived from the output spent.
+/// Returns a token output to the script, with blinding factors derived from the output spent.
 pub(crate) fn blinded(
     spent: OutPoint,
     opening: &Opening,
@@ -169,7 +169,7 @@ pub(crate) fn blinded(
     .map_err(|error| BuildError::Blinding(error.to_string()))
 }
 
-/// An input that enables the lock time.
+/// Returns an input that enables the lock time.
 fn input(outpoint: OutPoint, asset_issuance: AssetIssuance) -> TxIn {
     TxIn {
         previous_output: outpoint,
@@ -192,14 +192,14 @@ pub(crate) fn explicit(asset: elements::AssetId, value: u64, script_pubkey: Scri
 }
 
 impl Unsigned {
-    /// The transaction without signatures. The signed one has the same id only if a witness script
-    /// holds the tokens.
+    /// Returns the transaction without signatures. The signed one has the same id only if a witness
+    /// script holds the tokens.
     #[must_use]
     pub const fn transaction(&self) -> &Transaction {
         &self.transaction
     }
 
-    /// The script that holds the outputs spent.
+    /// Returns the script that holds the outputs spent.
     #[must_use]
     pub const fn tokens(&self) -> &TokenScript {
         &self.tokens
@@ -211,7 +211,7 @@ impl Unsigned {
         self.transaction.txid()
     }
 
-    /// The signature hash of each input, with `SIGHASH_ALL`: 32 bytes in wire order.
+    /// Returns the signature hash of each input, with `SIGHASH_ALL`: 32 bytes in wire order.
     #[must_use]
     pub fn digests(&self) -> Vec<[u8; 32]> {
         let script = self.tokens.witness_script();

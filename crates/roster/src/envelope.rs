@@ -15,12 +15,12 @@
 //! The signature is over the SHA-256, tagged `federation/envelope/v1`, of everything before the
 //! payload's length followed by the SHA-256 of the payload.
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
+use bitcoin::hashes::{Hash, sha256};
 use bytes::{BufMut, Bytes, BytesMut};
-use federation_chain::BlockHeight;
+use federation_chain::{BlockHeight, TaggedHash};
 use secp256k1::{Message, SECP256K1, XOnlyPublicKey, schnorr};
 
-use crate::{FederationId, OperatorId, Round, federation::tagged_engine};
+use crate::{FederationId, OperatorId, Round};
 
 /// The only version of the format.
 const VERSION: u8 = 1;
@@ -145,10 +145,10 @@ impl UnsignedEnvelope {
     /// Returns the 32 bytes that the sender's identity key signs.
     #[must_use]
     pub fn signing_digest(&self) -> [u8; 32] {
-        let mut engine = tagged_engine(b"federation/envelope/v1");
-        engine.input(&self.head.encode());
-        engine.input(sha256::Hash::hash(&self.payload).as_byte_array());
-        sha256::Hash::from_engine(engine).to_byte_array()
+        TaggedHash::new(b"federation/envelope/v1")
+            .with(&self.head.encode())
+            .with(sha256::Hash::hash(&self.payload).as_byte_array())
+            .finish()
     }
 
     /// Returns the digest as the type that `secp256k1` signs.
@@ -226,13 +226,13 @@ impl Envelope {
         self.unsigned.signing_digest()
     }
 
-    /// The sender, kind, height and round.
+    /// Returns the sender, kind, height and round.
     #[must_use]
     pub const fn head(&self) -> &EnvelopeHead {
         &self.unsigned.head
     }
 
-    /// The payload.
+    /// Returns the payload.
     #[must_use]
     pub const fn payload(&self) -> &Bytes {
         &self.unsigned.payload

@@ -3,8 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
-use federation_chain::{BlockHash, BlockHeight, SigningRules};
+use federation_chain::{BlockHash, BlockHeight, SigningRules, TaggedHash};
 use federation_multisig::PublicKey;
 use secp256k1::XOnlyPublicKey;
 
@@ -15,7 +14,7 @@ const MAX_NAME: usize = 64;
 
 /// One operator of the federation, as all the others know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
+pub struct Member {
     /// Its name: short and unique, for logs and views.
     pub name: String,
     /// The key that signs its messages (BIP 340).
@@ -33,7 +32,7 @@ pub struct Operator {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Federation {
     id: FederationId,
-    operators: Vec<Operator>,
+    operators: Vec<Member>,
     /// The position of each operator's block key in the script.
     positions: Vec<usize>,
     rules: SigningRules,
@@ -109,7 +108,7 @@ impl Federation {
     /// # Errors
     /// If the operators are not distinct, do not match the script, or M is not a majority.
     pub fn new(
-        operators: Vec<Operator>,
+        operators: Vec<Member>,
         rules: SigningRules,
         genesis: BlockHash,
         interval: Duration,
@@ -203,13 +202,13 @@ impl Federation {
 
     /// Returns how many operators may lie without a fork: 2M - N - 1.
     #[must_use]
-    pub fn tolerated_liars(&self) -> usize {
+    pub fn tolerated_byzantine(&self) -> usize {
         2 * self.threshold() - self.size() - 1
     }
 
     /// Returns the operators in the order of the roster.
     #[must_use]
-    pub fn operators(&self) -> &[Operator] {
+    pub fn members(&self) -> &[Member] {
         &self.operators
     }
 
@@ -221,14 +220,14 @@ impl Federation {
 
     /// Returns an operator, if the roster has one at this index.
     #[must_use]
-    pub fn operator(&self, id: OperatorId) -> Option<&Operator> {
+    pub fn member(&self, id: OperatorId) -> Option<&Member> {
         self.operators.get(id.index())
     }
 
     /// Returns an operator's name, or `#` and its index if it is not in the roster.
     #[must_use]
     pub fn name(&self, id: OperatorId) -> String {
-        self.operator(id)
+        self.member(id)
             .map_or_else(|| format!("#{id}"), |operator| operator.name.clone())
     }
 
@@ -278,7 +277,7 @@ impl Federation {
     }
 }
 
-fn check_distinct(operators: &[Operator]) -> Result<(), FederationError> {
+fn check_distinct(operators: &[Member]) -> Result<(), FederationError> {
     let mut names = BTreeMap::new();
     let mut identities = BTreeMap::new();
     let mut block_keys = BTreeMap::new();
@@ -312,16 +311,16 @@ fn check_distinct(operators: &[Operator]) -> Result<(), FederationError> {
 /// epoch other than 0 follows as one more field (u32 LE): in epoch 0 the identity is the same as
 /// before there were epochs.
 fn identify(
-    operators: &[Operator],
+    operators: &[Member],
     rules: &SigningRules,
     genesis: BlockHash,
     interval: Duration,
     epoch: u32,
 ) -> FederationId {
-    let mut engine = tagged_engine(b"federation/id/v1");
+    let mut hash = TaggedHash::new(b"federation/id/v1");
     let mut field = |bytes: &[u8]| {
-        engine.input(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-        engine.input(bytes);
+        hash.input(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        hash.input(bytes);
     };
     field(rules.dialect().as_str().as_bytes());
     field(rules.script().as_bytes());
@@ -340,16 +339,7 @@ fn identify(
     if epoch != 0 {
         field(&epoch.to_le_bytes());
     }
-    FederationId::from_bytes(sha256::Hash::from_engine(engine).to_byte_array())
-}
-
-/// Returns the engine of a BIP 340 tagged hash.
-pub(crate) fn tagged_engine(tag: &[u8]) -> sha256::HashEngine {
-    let tag = sha256::Hash::hash(tag);
-    let mut engine = sha256::Hash::engine();
-    engine.input(tag.as_byte_array());
-    engine.input(tag.as_byte_array());
-    engine
+    FederationId::from_bytes(hash.finish())
 }
 
 #[cfg(test)]
@@ -366,8 +356,8 @@ mod tests {
             .public_key(SECP256K1)
     }
 
-    fn operator(seed: u8) -> Operator {
-        Operator {
+    fn operator(seed: u8) -> Member {
+        Member {
             name: format!("operator-{seed}"),
             identity: key(seed + 100).x_only_public_key().0,
             block_key: key(seed),
@@ -381,7 +371,7 @@ mod tests {
 
     fn build(
         threshold: u8,
-        operators: Vec<Operator>,
+        operators: Vec<Member>,
         keys: Vec<PublicKey>,
     ) -> Result<Federation, FederationError> {
         let script = MultisigScript::new(
@@ -413,19 +403,22 @@ mod tests {
         let federation = three_of_five();
         for id in federation.ids() {
             let position = federation.script_position(id).expect("in the roster");
-            let key = federation.operator(id).expect("in the roster").block_key;
+            let key = federation.member(id).expect("in the roster").block_key;
             assert_eq!(federation.rules().script().keys()[position], key);
             assert_eq!(federation.at_script_position(position), Some(id));
             assert_eq!(federation.find(&federation.name(id)), Some(id));
         }
-        assert_eq!(federation.operator(OperatorId::new(5)), None);
+        assert_eq!(federation.member(OperatorId::new(5)), None);
     }
 
     #[test]
     fn three_of_five_tolerates_two_absent_and_no_liar() {
         let federation = three_of_five();
         assert_eq!(
-            (federation.tolerated_absent(), federation.tolerated_liars()),
+            (
+                federation.tolerated_absent(),
+                federation.tolerated_byzantine()
+            ),
             (2, 0)
         );
         let four = build(
@@ -434,7 +427,10 @@ mod tests {
             (1..=5).map(key).collect(),
         )
         .expect("4 of 5");
-        assert_eq!((four.tolerated_absent(), four.tolerated_liars()), (1, 2));
+        assert_eq!(
+            (four.tolerated_absent(), four.tolerated_byzantine()),
+            (1, 2)
+        );
     }
 
     #[test]
@@ -487,7 +483,7 @@ mod tests {
                 keys: 3
             })
         );
-        let with = |change: fn(&mut Operator)| {
+        let with = |change: fn(&mut Member)| {
             let mut operators = operators(3);
             change(&mut operators[2]);
             build(2, operators, keys(3))
@@ -517,7 +513,7 @@ mod tests {
     #[test]
     fn the_id_depends_on_everything_except_endpoints() {
         let base = three_of_five();
-        let with = |change: fn(&mut Vec<Operator>)| {
+        let with = |change: fn(&mut Vec<Member>)| {
             let mut operators: Vec<_> = (1..=5).map(operator).collect();
             change(&mut operators);
             build(3, operators, (1..=5).map(key).collect())

@@ -36,6 +36,6 @@ mod id;
 pub use envelope::{
     Envelope, EnvelopeError, EnvelopeHead, MAX_PAYLOAD, SIGNATURE_LEN, UnsignedEnvelope,
 };
-pub use federation::{Federation, FederationError, Operator};
+pub use federation::{Federation, FederationError, Member};
 pub use id::{FederationId, OperatorId, Round};
 pub use secp256k1::XOnlyPublicKey;

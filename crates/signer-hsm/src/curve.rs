@@ -46,8 +46,8 @@ pub(crate) enum Curve {
     Unknown,
 }
 
-/// The curve in `CKA_EC_PARAMS`: an object identifier, with or without its header, a name, or
-/// explicit parameters.
+/// Returns the curve in `CKA_EC_PARAMS`: an object identifier, with or without its header, a name,
+/// or explicit parameters.
 pub(crate) fn of_params(params: &[u8]) -> Curve {
     match der::element(params) {
         Some((OBJECT_ID, id, _)) => of_id(id).unwrap_or_else(|| other(params)),
@@ -98,7 +98,7 @@ fn of_field(explicit: &[u8]) -> Curve {
     }
 }
 
-/// The number without leading zeros.
+/// Returns the number without leading zeros.
 pub(crate) fn unsigned(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
@@ -112,10 +112,10 @@ fn other(params: &[u8]) -> Curve {
     ))
 }
 
-/// The point in `CKA_EC_POINT`: a DER octet string by the standard; in some modules a bit string, a
-/// whole `SubjectPublicKeyInfo`, or unwrapped; uncompressed, compressed, hybrid, or just X and Y;
-/// possibly followed by zeros. Other bytes cannot be mistaken for a point: its coordinates must be
-/// on the curve.
+/// Returns the point in `CKA_EC_POINT`: a DER octet string by the standard; in some modules a bit
+/// string, a whole `SubjectPublicKeyInfo`, or unwrapped; uncompressed, compressed, hybrid, or just
+/// X and Y; possibly followed by zeros. Other bytes cannot be mistaken for a point: its coordinates
+/// must be on the curve.
 pub(crate) fn point(attribute: &[u8]) -> Option<PublicKey> {
     if attribute.len() > MAX_POINT {
         return None;
@@ -139,7 +139,7 @@ pub(crate) fn point(attribute: &[u8]) -> Option<PublicKey> {
     bare(attribute).or_else(wrapped)
 }
 
-/// The content of a bit string, whose first byte is the number of unused bits at the end.
+/// Returns the content of a bit string, whose first byte is the number of unused bits at the end.
 fn bits(content: &[u8]) -> Option<PublicKey> {
     let (unused, point) = content.split_first()?;
     bare(point).filter(|_| *unused == 0)
@@ -154,7 +154,7 @@ fn bare(point: &[u8]) -> Option<PublicKey> {
     PublicKey::from_slice(point).ok()
 }
 
-/// The `CKA_EC_POINT` of a public key.
+/// Returns the `CKA_EC_POINT` of a public key.
 pub(crate) fn point_attribute(key: &PublicKey) -> Vec<u8> {
     let point = key.serialize_uncompressed();
     let mut attribute = vec![OCTET_STRING, 65];
@@ -173,7 +173,7 @@ mod tests {
         [&[tag], head, content].concat()
     }
 
-    /// The forms of a point that modules are known to return, with their names.
+    /// Returns the forms of a point that modules are known to return, with their names.
     fn forms(key: &PublicKey) -> Vec<(&'static str, Vec<u8>)> {
         let raw = key.serialize_uncompressed();
         let compressed = key.serialize();

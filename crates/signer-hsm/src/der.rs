@@ -9,8 +9,8 @@ pub(crate) const PRINTABLE_STRING: u8 = 0x13;
 pub(crate) const IA5_STRING: u8 = 0x16;
 pub(crate) const SEQUENCE: u8 = 0x30;
 
-/// The first element: its tag, its content, and the rest. The length may be in any form, even
-/// longer than necessary.
+/// Returns the first element: its tag, its content, and the rest. The length may be in any form,
+/// even longer than necessary.
 pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -31,7 +31,7 @@ pub(crate) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// The content of the first element, if it has this tag.
+/// Returns the content of the first element, if it has this tag.
 pub(crate) fn content(bytes: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
     element(bytes)
         .filter(|(tag, ..)| *tag == wanted)

@@ -239,7 +239,7 @@ pub enum HsmError {
 }
 
 impl HsmError {
-    /// Whether the session, token or module is gone, so that opening it again may help.
+    /// Returns whether the session, token or module is gone, so that opening it again may help.
     pub(crate) const fn is_loss(&self) -> bool {
         match self {
             Self::Call { code, .. } => is_loss(*code),
@@ -248,7 +248,7 @@ impl HsmError {
         }
     }
 
-    /// Whether a later retry may help, without intervention.
+    /// Returns whether a later retry may help, without intervention.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(
@@ -265,7 +265,7 @@ impl HsmError {
         )
     }
 
-    /// Whether the key cannot sign again in this process.
+    /// Returns whether the key cannot sign again in this process.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Hangs(_) | Self::Stopped)
@@ -279,8 +279,8 @@ impl HsmError {
     }
 }
 
-/// The error codes after which a session is unusable. Codes unknown to the standard may mean
-/// anything, such as a lost connection or a device that must be restarted, so they count too.
+/// Returns the error codes after which a session is unusable. Codes unknown to the standard may
+/// mean anything, such as a lost connection or a device that must be restarted, so they count too.
 const fn is_loss(code: RvError) -> bool {
     matches!(
         code,
@@ -320,7 +320,7 @@ impl From<Error> for HsmError {
     }
 }
 
-/// The name in the standard, such as `C_Sign`.
+/// Returns the name in the standard, such as `C_Sign`.
 fn call_name(function: Function) -> String {
     format!("C_{function:?}")
 }

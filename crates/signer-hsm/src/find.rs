@@ -20,8 +20,8 @@ use crate::{
 /// The maximum number of names in an error.
 const MAX_LISTED: usize = 8;
 
-/// A string without padding: some modules pad labels and serial numbers with spaces, others with
-/// zero bytes, some of them at the start.
+/// Trims padding: some modules pad labels and serial numbers with spaces, others with zero bytes,
+/// some of them at the start.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(['\0', ' '])
 }
@@ -47,18 +47,18 @@ impl Token {
         trimmed(self.info.serial_number())
     }
 
-    /// Whether PINs are entered at the token itself.
+    /// Returns whether PINs are entered at the token itself.
     pub(crate) fn has_pad(&self) -> bool {
         self.info.protected_authentication_path()
     }
 
-    /// Whether it may hold keys. Some modules do not flag initialised tokens as such.
+    /// Returns whether it may hold keys. Some modules do not flag initialised tokens as such.
     pub(crate) fn is_ready(&self) -> bool {
         self.info.token_initialized() || !self.label().is_empty()
     }
 }
 
-/// The one token that matches the selector.
+/// Returns the one token that matches the selector.
 pub(crate) fn token(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Token, HsmError> {
     let mut there = Vec::new();
     let mut chosen = Vec::new();
@@ -88,7 +88,7 @@ pub(crate) fn token(pkcs11: &Pkcs11, selector: &TokenSelector) -> Result<Token, 
     })
 }
 
-/// All tokens, including uninitialised ones.
+/// Returns all tokens, including uninitialised ones.
 pub(crate) fn tokens(pkcs11: &Pkcs11) -> Result<Vec<Token>, HsmError> {
     let mut tokens = Vec::new();
     for slot in pkcs11.get_slots_with_token()? {
@@ -121,7 +121,7 @@ pub(crate) fn attribute(
     }
 }
 
-/// Whether the session is gone, rather than the attribute missing.
+/// Returns whether the session is gone, rather than the attribute missing.
 const fn is_lost(code: RvError) -> bool {
     matches!(
         code,
@@ -134,7 +134,7 @@ const fn is_lost(code: RvError) -> bool {
     )
 }
 
-/// The label of an object, as stored.
+/// Returns the label of an object, as stored.
 pub(crate) fn label(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, HsmError> {
     Ok(match attribute(session, object, AttributeType::Label)? {
         Some(Attribute::Label(label)) => label,
@@ -142,7 +142,7 @@ pub(crate) fn label(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, 
     })
 }
 
-/// The id of an object, as stored; empty if it has none.
+/// Returns the id of an object, as stored; empty if it has none.
 pub(crate) fn id(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, HsmError> {
     Ok(match attribute(session, object, AttributeType::Id)? {
         Some(Attribute::Id(id)) => id,
@@ -150,7 +150,7 @@ pub(crate) fn id(session: &Session, object: ObjectHandle) -> Result<Vec<u8>, Hsm
     })
 }
 
-/// Whether two labels are equal except for padding.
+/// Returns whether two labels are equal except for padding.
 pub(crate) fn same_label(one: &[u8], other: &[u8]) -> bool {
     let plain = |label: &[u8]| -> Vec<u8> {
         let padding = |byte: &&u8| matches!(byte, 0 | b' ');
@@ -174,13 +174,13 @@ pub(crate) struct FoundKey {
 }
 
 impl FoundKey {
-    /// The public key, if the token leaves no doubt.
+    /// Returns the public key, if the token leaves no doubt.
     pub(crate) fn certain(&self) -> Option<PublicKey> {
         self.reported.filter(|_| self.ours)
     }
 }
 
-/// The one key that matches the selector.
+/// Returns the one key that matches the selector.
 pub(crate) fn key(
     session: &Session,
     token: &str,
@@ -212,8 +212,8 @@ pub(crate) fn key(
     }
 }
 
-/// The private keys that match the selector. If the module's search finds none, all are checked one
-/// by one: it may have padded the label, or not support the search.
+/// Returns the private keys that match the selector. If the module's search finds none, all are
+/// checked one by one: it may have padded the label, or not support the search.
 fn private_keys(session: &Session, selector: &KeySelector) -> Result<Vec<ObjectHandle>, HsmError> {
     let class = Attribute::Class(ObjectClass::PRIVATE_KEY);
     let chosen = match selector {
@@ -238,7 +238,7 @@ fn private_keys(session: &Session, selector: &KeySelector) -> Result<Vec<ObjectH
     Ok(fitting)
 }
 
-/// The key of a handle, if it may be on secp256k1 and may sign.
+/// Returns the key of a handle, if it may be on secp256k1 and may sign.
 pub(crate) fn key_at(
     session: &Session,
     handle: ObjectHandle,
@@ -281,7 +281,7 @@ pub(crate) fn key_at(
     })
 }
 
-/// The public key as determined by signatures, if the token leaves doubt.
+/// Returns the public key as determined by signatures, if the token leaves doubt.
 pub(crate) fn by_signatures(
     at: &SessionKey<'_>,
     key: &FoundKey,
@@ -316,8 +316,8 @@ pub(crate) fn point_of(
     Ok(None)
 }
 
-/// The public key objects of a key: those with its id, or with its label if one of the two has no
-/// id.
+/// Returns the public key objects of a key: those with its id, or with its label if one of the two
+/// has no id.
 pub(crate) fn public_halves(
     session: &Session,
     own_label: &[u8],
@@ -347,7 +347,7 @@ pub(crate) fn public_halves(
     Ok(halves)
 }
 
-/// The labels of all private keys.
+/// Returns the labels of all private keys.
 fn labels(session: &Session) -> Result<Vec<String>, HsmError> {
     let mut labels = Vec::new();
     for handle in session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])? {

@@ -55,7 +55,7 @@ impl HsmKey {
         Ok(key)
     }
 
-    /// The public key.
+    /// Returns the public key.
     #[must_use]
     pub const fn public_key(&self) -> PublicKey {
         self.public_key

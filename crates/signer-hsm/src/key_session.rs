@@ -68,7 +68,7 @@ impl CallLimit {
         *self.call.lock().unwrap_or_else(PoisonError::into_inner) = call;
     }
 
-    /// The error for a key that is not open in time.
+    /// Returns the error for a key that is not open in time.
     pub(crate) fn opening_error(&self) -> HsmError {
         HsmError::Opening {
             call: *self.call.lock().unwrap_or_else(PoisonError::into_inner),
@@ -269,8 +269,8 @@ impl KeySession {
         }
     }
 
-    /// The key and its public key: the one reported by the token, otherwise the expected one, which
-    /// the first signature confirms, otherwise the one determined by two signatures.
+    /// Returns the key and its public key: the one reported by the token, otherwise the expected
+    /// one, which the first signature confirms, otherwise the one determined by two signatures.
     fn find(&self, session: &Session, token: &Token) -> Result<(FoundKey, PublicKey), HsmError> {
         let shared = &self.shared;
         shared.call_limit.begin("C_Login");

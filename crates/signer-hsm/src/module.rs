@@ -117,7 +117,7 @@ impl Module {
         }
     }
 
-    /// The calls without a safe wrapper.
+    /// Returns the calls without a safe wrapper.
     pub(crate) fn raw(&self) -> Result<Raw, HsmError> {
         self.raw.get_or_init(|| Raw::of_loaded(&self.path)).clone()
     }

@@ -72,13 +72,13 @@ impl From<Zeroizing<String>> for Pin {
 }
 
 impl Pin {
-    /// A PIN unknown to this process: it is entered on the token's own pad.
+    /// Creates a PIN unknown to this process: it is entered on the token's own pad.
     #[must_use]
     pub const fn at_pad() -> Self {
         Self { auth: None, len: 0 }
     }
 
-    /// Whether it is entered on the token's own pad.
+    /// Returns whether it is entered on the token's own pad.
     #[must_use]
     pub const fn is_at_pad(&self) -> bool {
         self.auth.is_none()
@@ -102,7 +102,7 @@ impl Pin {
         Ok(source.read(what)?.into())
     }
 
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

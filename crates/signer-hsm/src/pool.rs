@@ -225,7 +225,7 @@ fn work(mut session: KeySession, inner: &Inner, number: u64, alive: Sender<()>) 
     drop(alive);
 }
 
-/// The next job with a waiting caller. `None` if the thread is to end.
+/// Returns the next job with a waiting caller. `None` if the thread is to end.
 fn next(inner: &Inner, number: u64) -> Option<Job> {
     let mut state = inner.lock();
     if matches!(state.threads.get(&number), Some(Thread::Hanging)) {

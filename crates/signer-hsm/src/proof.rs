@@ -1,6 +1,6 @@
 //! The digest that a key signs to prove itself.
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
+use federation_chain::TaggedHash;
 use secp256k1::{
     PublicKey,
     rand::{RngCore, rngs::OsRng},
@@ -14,21 +14,15 @@ const TAG: &str = "federation/signer-proof/v1";
 /// The tag of the digest that a key signs while its public key is unknown.
 const UNKNOWN_TAG: &str = "federation/signer-unknown/v1";
 
-/// The digest that a key signs to prove that private and public key belong together: the tagged
-/// hash of the public key and a nonce. No block or transaction has this hash, since theirs do not
-/// begin with a tag.
+/// Returns the digest that a key signs to prove that private and public key belong together: the
+/// tagged hash of the public key and a nonce. No block or transaction has this hash, since theirs
+/// do not begin with a tag.
 #[must_use]
 pub fn proof_digest(public_key: &PublicKey, nonce: &[u8; 32]) -> [u8; 32] {
-    tagged(TAG, &[&public_key.serialize(), nonce])
-}
-
-fn tagged(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let tag = sha256::Hash::hash(tag.as_bytes());
-    let mut engine = sha256::Hash::engine();
-    engine.input(tag.as_byte_array());
-    engine.input(tag.as_byte_array());
-    parts.iter().for_each(|part| engine.input(part));
-    sha256::Hash::from_engine(engine).to_byte_array()
+    TaggedHash::new(TAG.as_bytes())
+        .with(&public_key.serialize())
+        .with(nonce)
+        .finish()
 }
 
 fn nonce() -> [u8; 32] {
@@ -37,24 +31,26 @@ fn nonce() -> [u8; 32] {
     nonce
 }
 
-/// A one-time digest for a key to prove itself.
+/// Returns a one-time digest for a key to prove itself.
 pub(crate) fn fresh_digest(public_key: &PublicKey) -> [u8; 32] {
     proof_digest(public_key, &nonce())
 }
 
-/// Whether a key signs for this public key.
+/// Returns whether a key signs for this public key.
 pub(crate) fn proves(key: &SessionKey<'_>, public_key: &PublicKey) -> Result<bool, HsmError> {
     let digest = fresh_digest(public_key);
     let bytes = key.sign(&digest)?;
     Ok(signature::verified(&bytes, &digest, public_key).is_some())
 }
 
-/// The public key of a signer, determined from two signatures that have no other use: each is
-/// compatible with a few keys, both together with one. `None` if they do not determine one key on
-/// the curve.
+/// Returns the public key of a signer, determined from two signatures that have no other use: each
+/// is compatible with a few keys, both together with one. `None` if they do not determine one key
+/// on the curve.
 pub(crate) fn signer(key: &SessionKey<'_>) -> Result<Option<PublicKey>, HsmError> {
     let signers = || {
-        let digest = tagged(UNKNOWN_TAG, &[&nonce()]);
+        let digest = TaggedHash::new(UNKNOWN_TAG.as_bytes())
+            .with(&nonce())
+            .finish();
         key.sign(&digest)
             .map(|bytes| signature::signers(&bytes, &digest))
     };

@@ -33,7 +33,8 @@ impl core::fmt::Debug for Raw {
 }
 
 impl Raw {
-    /// The functions of a library that `cryptoki` has loaded, so that both use the same instance.
+    /// Returns the functions of a library that `cryptoki` has loaded, so that both use the same
+    /// instance.
     pub(crate) fn of_loaded(path: &Path) -> Result<Self, HsmError> {
         let lacks = || HsmError::Answer("it lacks a required function".to_owned());
         // SAFETY: the library is loaded already, so no code of it runs here.

@@ -84,7 +84,7 @@ pub(crate) fn open(
     }
 }
 
-/// Whether another mode cannot help.
+/// Returns whether another mode cannot help.
 const fn is_gone(error: &HsmError) -> bool {
     matches!(
         error.code(),
@@ -170,7 +170,7 @@ fn send_pin(session: &Session, token: &Token, user: UserType, pin: &Pin) -> Resu
     }
 }
 
-/// The error about the form of PINs that the token accepts.
+/// Returns the error about the form of PINs that the token accepts.
 pub(crate) fn pin_form(token: &Token) -> HsmError {
     HsmError::PinForm {
         token: token.label(),

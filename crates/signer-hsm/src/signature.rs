@@ -12,8 +12,8 @@ use crate::{curve::unsigned, der};
 /// The size of each of a signature's two numbers, in bytes.
 const NUMBER: usize = 32;
 
-/// The signature in these bytes that is by this key over this digest, with low S. By the standard,
-/// R and S have 32 bytes each.
+/// Returns the signature in these bytes that is by this key over this digest, with low S. By the
+/// standard, R and S have 32 bytes each.
 pub(crate) fn verified(
     bytes: &[u8],
     digest: &[u8; 32],
@@ -27,7 +27,7 @@ pub(crate) fn verified(
         .or_else(|| forms(bytes).into_iter().find(fits))
 }
 
-/// The keys that may have made these bytes as a signature of a digest.
+/// Returns the keys that may have made these bytes as a signature of a digest.
 pub(crate) fn signers(bytes: &[u8], digest: &[u8; 32]) -> BTreeSet<PublicKey> {
     let message = Message::from_digest(*digest);
     let mut keys = BTreeSet::new();
@@ -50,7 +50,7 @@ fn standard(bytes: &[u8]) -> Option<ecdsa::Signature> {
     Some(signature)
 }
 
-/// All other interpretations of the bytes. Only verification can tell which is right.
+/// Returns all other interpretations of the bytes. Only verification can tell which is right.
 fn forms(bytes: &[u8]) -> Vec<ecdsa::Signature> {
     let halves = |at: usize| {
         let (r, s) = bytes.split_at_checked(at)?;
@@ -84,7 +84,7 @@ fn forms(bytes: &[u8]) -> Vec<ecdsa::Signature> {
     forms
 }
 
-/// The signature of two numbers, regardless of leading zeros.
+/// Returns the signature of two numbers, regardless of leading zeros.
 fn of_numbers(r: &[u8], s: &[u8]) -> Option<ecdsa::Signature> {
     let mut bytes = [0; 2 * NUMBER];
     for (number, half) in [r, s].into_iter().zip(bytes.chunks_exact_mut(NUMBER)) {
@@ -110,12 +110,12 @@ mod tests {
         SECP256K1.sign_ecdsa(&Message::from_digest(*digest), &key(1))
     }
 
-    /// The number without leading zeros.
+    /// Returns the number without leading zeros.
     fn short(number: &[u8]) -> Vec<u8> {
         unsigned(number).to_vec()
     }
 
-    /// A digest whose signature has a leading zero in R or S.
+    /// Returns a digest whose signature has a leading zero in R or S.
     fn with_zero(of_s: bool) -> ([u8; 32], ecdsa::Signature) {
         (0_u32..)
             .map(|n| {

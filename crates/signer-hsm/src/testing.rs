@@ -52,7 +52,7 @@ pub fn softhsm() -> PathBuf {
         .expect("SoftHSM 2: install softhsm2, or set SOFTHSM2_MODULE to its library")
 }
 
-/// A folder for tokens, with a configuration that refers to it.
+/// Creates a folder for tokens, with a configuration that refers to it.
 ///
 /// # Panics
 /// If it cannot be created.
@@ -69,13 +69,13 @@ pub fn token_folder() -> TempDir {
     folder
 }
 
-/// The configuration in a folder made by [`token_folder`], for `SOFTHSM2_CONF`.
+/// Returns the configuration in a folder made by [`token_folder`], for `SOFTHSM2_CONF`.
 #[must_use]
 pub fn conf_of(folder: &Path) -> PathBuf {
     folder.join("softhsm2.conf")
 }
 
-/// The folder of the tokens, in a process started by [`isolated`].
+/// Returns the folder of the tokens, in a process started by [`isolated`].
 ///
 /// # Panics
 /// In any other process.
@@ -110,7 +110,7 @@ pub fn isolated(name: &str, test: impl FnOnce()) {
     );
 }
 
-/// A PIN from a string in a test.
+/// Returns a PIN from a string in a test.
 #[must_use]
 pub fn pin(text: &str) -> Pin {
     Zeroizing::new(text.to_owned()).into()
@@ -124,7 +124,7 @@ pub fn make_token(module: &Path, label: &str) {
     admin::init_token(module, None, label, &pin(SO_PIN), &pin(USER_PIN)).expect("a new token");
 }
 
-/// The configuration of a key in a token made by [`make_token`], selected by labels.
+/// Returns the configuration of a key in a token made by [`make_token`], selected by labels.
 #[must_use]
 pub fn config(module: &Path, token: &str, key: &str) -> HsmConfig {
     HsmConfig::new(

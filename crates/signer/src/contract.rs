@@ -9,8 +9,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! contract::signer(&SoftwareSigner::new(Secret::generate())).await;
-//! Each call of the outer closure creates an empty store, each call of the inner one opens it
-//! again.
+//! // Each call of the outer closure creates an empty store, each call of the inner one opens it
+//! // again.
 //! contract::guard_store(|| {
 //!     let store = MemoryGuardStore::new();
 //!     move || store.clone()

@@ -5,7 +5,7 @@ use std::path::Path;
 /// The folder for container secrets, readable by everyone inside.
 const CONTAINER_SECRETS: &str = "/run/secrets";
 
-/// Whether a file is in a folder where a container (`/run/secrets`) or systemd
+/// Returns whether a file is in a folder where a container (`/run/secrets`) or systemd
 /// (`$CREDENTIALS_DIRECTORY`) puts the files of a service. The system controls who else may read it
 /// there, whatever the file's mode: a container's secret is often readable by everyone inside.
 ///

@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a key file of this content, created by `create`.
+    /// Creates a folder with a key file of this content, created by `create`.
     fn with_file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("block.key");

@@ -60,7 +60,7 @@ pub struct HsmSource {
 }
 
 impl KeySource {
-    /// The name of its kind in configuration files.
+    /// Returns the name of its kind in configuration files.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl KeySource {
         }
     }
 
-    /// The file that must exist for it: the key file, or the module's library.
+    /// Returns the file that must exist for it: the key file, or the module's library.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A guard's knowledge can leave its store as a [`SignedGuardRecord`], a file that is bound to
-//! federation, chain and key, and that moves another guard forward only ([`HeldGuard`]).
+//! federation, chain and key, and that moves another guard forward only ([`GuardSnapshot`]).
 //!
 //! An [`IdentitySigner`] signs envelopes with another key. That key never signs a block and needs
 //! no guard: the protocol decides what an operator may send twice.
@@ -39,7 +39,7 @@
 //! let signer = GuardedSigner::new(signer, MemoryGuardStore::new())?;
 //! let (height, hash) = (BlockHeight::new(7), BlockHash::from_bytes([1; 32]));
 //! signer.sign_block(height, hash).await?;
-//! The same block may be signed again, another one never.
+//! // The same block may be signed again, another one never.
 //! signer.sign_block(height, hash).await?;
 //! let other = BlockHash::from_bytes([2; 32]);
 //! assert!(matches!(
@@ -66,8 +66,8 @@ mod system_fault;
 pub use given::is_given_by_system;
 pub use guard::{
     AUDIT_HEIGHTS, DecodeGuardRecordError, GuardContradiction, GuardEnd, GuardError, GuardInUse,
-    GuardPin, GuardRecord, GuardRecordError, GuardRecordKind, GuardStanding, GuardState,
-    GuardStore, GuardStoreError, GuardedSigner, HeldGuard, ImportError, MAX_GUARD_RECORD_BYTES,
+    GuardPin, GuardRecord, GuardRecordError, GuardRecordKind, GuardSnapshot, GuardStanding,
+    GuardState, GuardStore, GuardStoreError, GuardedSigner, ImportError, MAX_GUARD_RECORD_BYTES,
     MAX_OPEN_HEIGHTS, MemoryGuardStore, SignedGuardRecord, TakeBack,
 };
 pub use key_source::{

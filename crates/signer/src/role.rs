@@ -25,7 +25,7 @@ impl KeyRole {
     /// All roles.
     pub const ALL: [Self; 4] = [Self::Block, Self::Identity, Self::Reissuance, Self::Peg];
 
-    /// Its name in files and on the command line.
+    /// Returns its name in files and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

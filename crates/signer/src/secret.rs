@@ -96,32 +96,32 @@ impl Secret {
         secret
     }
 
-    /// The key as 64 hexadecimal digits, for a key file.
+    /// Returns the key as 64 hexadecimal digits, for a key file.
     #[must_use]
     pub fn to_hex(&self) -> Zeroizing<String> {
         let bytes = Zeroizing::new(self.0.0.secret_bytes());
         Zeroizing::new(bytes.to_lower_hex_string())
     }
 
-    /// The key in wallet import format, for a node's wallet.
+    /// Returns the key in wallet import format, for a node's wallet.
     #[must_use]
     pub fn to_wif(&self, network: &Network) -> Zeroizing<String> {
         encode_wif(&self.0.0, network)
     }
 
-    /// The public key, as used in scripts.
+    /// Returns the public key, as used in scripts.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         self.0.0.public_key(SECP256K1)
     }
 
-    /// The public key, as used by BIP 340 and the roster.
+    /// Returns the public key, as used by BIP 340 and the roster.
     #[must_use]
     pub fn x_only_public_key(&self) -> XOnlyPublicKey {
         self.public_key().x_only_public_key().0
     }
 
-    /// The key itself, only for the signers of this crate.
+    /// Returns the key itself, only for the signers of this crate.
     pub(crate) fn key(&self) -> &SecretKey {
         &self.0.0
     }

@@ -23,7 +23,7 @@ pub const MAX_SECRET_BYTES: usize = 1024;
 /// use federation_signer::SecretSource;
 ///
 /// assert_eq!("fd:3".parse(), Ok(SecretSource::Fd(3)));
-/// A secret itself is not a source: it would be visible in the process list.
+/// // A secret itself is not a source: it would be visible in the process list.
 /// assert!("hunter2".parse::<SecretSource>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub enum SecretSourceError {
 }
 
 impl SecretSource {
-    /// The same source, with a file's path relative to a folder.
+    /// Returns the same source, with a file's path relative to a folder.
     #[must_use]
     pub fn within(self, folder: &Path) -> Self {
         match self {
@@ -163,7 +163,7 @@ impl SecretSource {
         }
     }
 
-    /// The content of a source that holds one line.
+    /// Returns the content of a source that holds one line.
     fn first_line(
         &self,
         what: &str,
@@ -247,7 +247,7 @@ impl FromStr for SecretSource {
     }
 }
 
-/// Whether a string is a name, not a path or an assignment.
+/// Returns whether a string is a name, not a path or an assignment.
 fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     !name.is_empty() && name.chars().all(allowed) && !name.starts_with('.')

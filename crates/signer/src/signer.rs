@@ -47,7 +47,7 @@ impl SignerError {
 /// [`GuardedSigner`](crate::GuardedSigner).
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// The public key, as listed in the federation's script. Never changes.
+    /// Returns the public key, as listed in the federation's script. Never changes.
     fn public_key(&self) -> PublicKey;
 
     /// Signs a block's hash by ECDSA over its 32 bytes in wire order, not hashed again.
@@ -78,7 +78,7 @@ pub trait Signer: Send + Sync {
 /// peg, and signs transactions with it. Never a block key.
 #[async_trait]
 pub trait SpendSigner: Send + Sync {
-    /// The public key, as listed in the script of the coins. Never changes.
+    /// Returns the public key, as listed in the script of the coins. Never changes.
     fn public_key(&self) -> PublicKey;
 
     /// Signs a transaction's signature hash by ECDSA over its 32 bytes, with low S.
@@ -93,7 +93,7 @@ pub trait SpendSigner: Send + Sync {
 /// The identity key is not the block key: it authenticates the operator and never signs a block.
 #[async_trait]
 pub trait IdentitySigner: Send + Sync {
-    /// The public key, as listed in the roster. Never changes.
+    /// Returns the public key, as listed in the roster. Never changes.
     fn public_key(&self) -> XOnlyPublicKey;
 
     /// Signs an envelope's tagged hash by BIP 340.
@@ -102,8 +102,8 @@ pub trait IdentitySigner: Send + Sync {
     /// If the key cannot be reached or its holder refuses.
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError>;
 
-    /// Whether it signs from memory, without waiting, and cannot hang, so that callers need no
-    /// precautions against that. `false` by default.
+    /// Returns whether it signs from memory, without waiting, and cannot hang, so that callers need
+    /// no precautions against that. `false` by default.
     fn signs_at_once(&self) -> bool {
         false
     }

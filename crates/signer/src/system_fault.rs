@@ -34,8 +34,8 @@ pub enum SystemFault {
 const NO_DESCRIPTORS: [i32; 2] = [23, 24];
 
 impl SystemFault {
-    /// The fault behind an I/O error; `None` if the error is about the file's content, such as an
-    /// early end or invalid text.
+    /// Returns the fault behind an I/O error; `None` if the error is about the file's content, such
+    /// as an early end or invalid text.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<Self> {
         use io::ErrorKind as E;
@@ -52,7 +52,7 @@ impl SystemFault {
         })
     }
 
-    /// The system fault among the causes of an error, if any.
+    /// Returns the system fault among the causes of an error, if any.
     #[must_use]
     pub fn beneath(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut causes = std::iter::successors(Some(error), |error| (*error).source());
@@ -64,7 +64,7 @@ impl SystemFault {
         })
     }
 
-    /// How to fix it.
+    /// Returns how to fix it.
     #[must_use]
     pub const fn cure(self) -> &'static str {
         match self {

@@ -4,8 +4,8 @@ use std::{error::Error, fmt::Debug};
 
 use federation_signer::{
     DecodeGuardRecordError, GuardContradiction, GuardError, GuardPin, GuardRecord,
-    GuardRecordError, GuardStanding, GuardState, GuardStore, GuardStoreError, GuardedSigner,
-    HeldGuard, HsmSource, IdentitySigner, ImportError, KeyRole, KeySelector, KeySource,
+    GuardRecordError, GuardSnapshot, GuardStanding, GuardState, GuardStore, GuardStoreError,
+    GuardedSigner, HsmSource, IdentitySigner, ImportError, KeyRole, KeySelector, KeySource,
     KeystoreSource, MemoryGuardStore, ParseRoleError, ParseSecretSourceError, ParseSelectorError,
     Secret, SecretError, SecretSource, SecretSourceError, SignedGuardRecord, Signer, SignerError,
     SoftwareIdentity, SoftwareSigner, SoftwareSpender, SpendSigner, TokenSelector,
@@ -34,7 +34,7 @@ fn public_types_keep_their_traits() {
     value::<GuardRecord>();
     value::<SignedGuardRecord>();
     value::<GuardStanding>();
-    value::<HeldGuard>();
+    value::<GuardSnapshot>();
     error::<DecodeGuardRecordError>();
     error::<GuardRecordError>();
     error::<GuardContradiction>();

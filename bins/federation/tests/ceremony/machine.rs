@@ -15,16 +15,16 @@ pub(crate) struct Machine {
     pub(crate) folder: PathBuf,
     /// The three commands of the README.
     pub(crate) commands: Vec<String>,
-    /// One variable more than those of this process.
+    /// An additional environment variable.
     environment: Option<(&'static str, OsString)>,
 }
 
-/// An operator, killed when dropped: it may end at any moment.
+/// A running operator, killed when dropped.
 pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may already have ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -32,7 +32,7 @@ impl Drop for Running {
 
 impl Machine {
     pub(crate) fn new(folder: PathBuf, environment: Option<(&'static str, OsString)>) -> Self {
-        let readme = fs::read_to_string(folder.join("README.md")).expect("there");
+        let readme = fs::read_to_string(folder.join("README.md")).expect("it exists");
         let (_, block) = readme.split_once("```sh\n").expect("a block of commands");
         let (block, _) = block.split_once("```").expect("its end");
         let commands: Vec<_> = block.lines().map(str::to_owned).collect();
@@ -45,24 +45,24 @@ impl Machine {
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.join(name)).expect("there")
+        fs::read_to_string(self.folder.join(name)).expect("it exists")
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.folder.join(name), text).expect("written");
     }
 
-    /// Runs a line as a person would, with the programs on the path.
+    /// Runs a command line, with the programs on the path.
     pub(crate) fn run(&self, line: &str) -> Output {
         self.run_with(line, Path::new("."))
     }
 
-    /// The same, with the programs of one more folder.
+    /// Runs a command line, with the programs of another folder on the path.
     pub(crate) fn run_with(&self, line: &str, programs: &Path) -> Output {
         self.command(line, programs).output().expect("it runs")
     }
 
-    /// Starts what a line says, and leaves it alone.
+    /// Starts a command line in the background.
     pub(crate) fn start(&self, line: &str) -> Running {
         let log = fs::File::create(self.folder.join("operator.log")).expect("a log");
         let mut command = self.command(&format!("exec {line}"), Path::new("."));
@@ -87,7 +87,7 @@ impl Machine {
             .args(["-c", line])
             .current_dir(&self.folder)
             .env("PATH", path)
-            // The keys are new, whoever makes block 1 without this one.
+            // The keys are new, even if the others make block 1 without this operator.
             .env("FEDERATION_NEW_KEY_UNTIL", "1000000")
             .envs(self.environment.clone())
             .env_remove("RUST_LOG");

@@ -1,8 +1,8 @@
 //! Five parties on five machines, from a ceremony's first message to blocks of their chain.
 //!
-//! A machine is a folder; files go from one to another only where parties would send them. All that
-//! parties do they do by the two programs, and once they have their bundle, by the commands of its
-//! README. On devnet the node is one of this process, on real nodes the README's own.
+//! A machine is a folder; files move between machines only where parties would send them. Parties use
+//! only the two programs and, once they have their bundle, the commands of its README. On devnet the
+//! nodes run in this process; real nodes are started by the README's commands.
 
 mod machine;
 mod node;
@@ -21,7 +21,7 @@ use crate::{
     programs::{is_red, text},
 };
 
-/// How long blocks may take on a machine that is busy.
+/// How long blocks may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// From `ceremony init` to blocks.
@@ -36,7 +36,7 @@ async fn from_a_ceremony_to_blocks(plan: Plan, place: Place) {
         assert!(rehearsed.contains("valid with 3 signatures"), "{rehearsed}");
     }
     let nodes = Nodes::start(&machines, &certificate, place).await;
-    // Nobody else is there yet, and all that is one's own is well.
+    // Nobody else has started yet, but everything of this operator is fine.
     let alone = machines[0].run("federation preflight --json --wait 0s");
     assert!(is_red(&alone, "quorum"), "{alone:?}");
     for own in ["brokers", "own topic", "started"] {
@@ -51,11 +51,11 @@ async fn from_a_ceremony_to_blocks(plan: Plan, place: Place) {
     }
     let before_flight = text(&machines[1].run("federation preflight --running --json --wait 30s"));
     assert!(
-        before_flight.contains("\"the operator runs\""),
+        before_flight.contains("\"the operator is running\""),
         "{before_flight}"
     );
     assert!(!before_flight.contains("\"red\""), "{before_flight}");
-    // One may be away.
+    // One operator may be absent.
     drop(operators.pop());
     let height = nodes.height().await;
     nodes.wait_for(height + 2, LIMIT).await;
@@ -81,7 +81,7 @@ async fn an_ocean_chain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chain_whose_operators_talk_by_kafka() {
+async fn a_chain_whose_operators_use_kafka() {
     let kafka = MockBrokers::start(3).expect("brokers");
     let plan = Plan::new(Dialect::Dynafed).with_kafka(kafka);
     from_a_ceremony_to_blocks(plan, Place::Devnet).await;
@@ -97,12 +97,15 @@ async fn an_operator_refuses_what_is_not_certified() {
         for command in ["federation run", "federation config check"] {
             let output = machine.run(command);
             assert_eq!(output.status.code(), Some(1), "{output:?}");
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said);
-            assert!(said.contains(what) && said.contains("do: "), "{said}");
+            let printed = [output.stdout, output.stderr].concat();
+            let printed = String::from_utf8_lossy(&printed);
+            assert!(
+                printed.contains(what) && printed.contains("help: "),
+                "{printed}"
+            );
         }
     };
-    // A roster in which somebody else signs.
+    // A roster with another signer.
     let honest = machine.read("federation.toml");
     machine.write(
         "federation.toml",
@@ -119,7 +122,7 @@ async fn an_operator_refuses_what_is_not_certified() {
     machine.write("federation.toml", &honest.replace("2000ms", "3s"));
     refused("`interval` is 3000 ms, the certificate says 2000 ms");
     machine.write("federation.toml", &honest);
-    // A certificate in which one digit is another.
+    // A certificate with one digit changed.
     let true_one = machine.read("certificate.json");
     machine.write(
         "certificate.json",
@@ -132,20 +135,20 @@ async fn an_operator_refuses_what_is_not_certified() {
     let nodes = Nodes::start_with_other_limit(&machines[..1], &certificate).await;
     let output = machine.run("federation run");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    let expected = "error: the node's limit on signatures is 1000, the certificate says 395\n   do: start the node";
-    assert!(said.contains(expected), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let expected = "error: the node's limit on signatures is 1000, the certificate says 395\n help: start the node";
+    assert!(printed.contains(expected), "{printed}");
     let preflight = machine.run("federation preflight --json --wait 0s");
     assert!(is_red(&preflight, "limit on signatures"), "{preflight:?}");
     nodes.stop().await;
 }
 
-/// With another party's key, with the keys taken for each other, and without a certificate.
+/// Rehearses with another party's key, with swapped keys, and without a certificate.
 fn rehearsals_that_fail(machines: &[Machine]) {
     let machine = &machines[0];
     let keys = machine.folder.join("keys");
     let (block, identity) = (keys.join("block.key"), keys.join("identity.key"));
-    let own = fs::read(&block).expect("there");
+    let own = fs::read(&block).expect("it exists");
     for wrong in [machines[1].folder.join("keys/block.key"), identity] {
         fs::copy(wrong, &block).expect("copied");
         let rehearsed = machine.run("federation rehearse --json");
@@ -164,8 +167,11 @@ fn rehearsals_that_fail(machines: &[Machine]) {
     }
     let output = machine.run("federation rehearse");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("the files name no certificate"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        printed.contains("no certificate is configured"),
+        "{printed}"
+    );
     text(&machine.run("federation rehearse --certificate certificate.json"));
     for (name, with) in &files {
         machine.write(name, with);
@@ -201,7 +207,7 @@ async fn an_ocean_chain_on_real_nodes() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs KAFKA_BROKERS"]
-async fn a_chain_whose_operators_talk_by_real_brokers() {
+async fn a_chain_whose_operators_use_real_brokers() {
     let brokers = std::env::var("KAFKA_BROKERS").expect("set KAFKA_BROKERS to host:port,..");
     let plan = Plan::new(Dialect::Dynafed).with_brokers(brokers);
     from_a_ceremony_to_blocks(plan, Place::Devnet).await;

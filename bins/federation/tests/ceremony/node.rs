@@ -1,4 +1,4 @@
-//! The nodes: of this process, or real ones.
+//! The nodes: embedded in this process, or real ones.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long a real node may take to answer its first call, or to end.
 const REAL: Duration = Duration::from_secs(60);
 
-/// Where the chain is made.
+/// The kind of nodes.
 pub(crate) enum Place {
     /// Devnet nodes.
     Devnet,
@@ -35,14 +35,14 @@ pub(crate) struct Nodes {
     clients: Vec<NodeClient>,
 }
 
-/// A node in the background, ended when dropped.
+/// A node in the background, stopped when dropped.
 struct RealNode {
     pid: String,
 }
 
 impl Drop for RealNode {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may already have ended.
         let _ = std::process::Command::new("kill").arg(&self.pid).output();
     }
 }
@@ -62,7 +62,7 @@ impl Nodes {
         }
     }
 
-    /// Nodes of the same genesis, and with other rules.
+    /// Starts nodes with the same genesis block but other rules.
     pub(crate) async fn start_with_other_limit(
         machines: &[Machine],
         certificate: &Certificate,
@@ -84,7 +84,7 @@ impl Nodes {
                 .with_listen(loopback(rpc), loopback(peers));
             let node = DevNode::spawn(config).await.expect("a node");
             let folder = machine.folder.join("node").join(certificate.chain_name());
-            fs::create_dir_all(&folder).expect("made");
+            fs::create_dir_all(&folder).expect("created");
             let cookie = format!("__cookie__:{PASSWORD}");
             fs::write(folder.join(".cookie"), cookie).expect("written");
             for other in &devnet {
@@ -100,7 +100,7 @@ impl Nodes {
         }
     }
 
-    /// By the README's second command.
+    /// Starts real nodes by the README's second command.
     async fn start_real(machines: &[Machine], certificate: &Certificate, program: &Path) -> Self {
         let folder = program.parent().expect("a folder");
         let mut nodes = Self {
@@ -125,7 +125,7 @@ impl Nodes {
                 .filter_map(Result::ok)
                 .find(|entry| entry.path().extension().is_some_and(|end| end == "pid"))
                 .expect("its id");
-            let pid = fs::read_to_string(pid.path()).expect("there");
+            let pid = fs::read_to_string(pid.path()).expect("it exists");
             nodes.real.push(RealNode {
                 pid: pid.trim().to_owned(),
             });
@@ -134,7 +134,7 @@ impl Nodes {
         nodes
     }
 
-    /// The lowest of all.
+    /// Returns the lowest height of all nodes.
     pub(crate) async fn height(&self) -> u32 {
         let mut lowest = u32::MAX;
         for client in &self.clients {
@@ -143,7 +143,7 @@ impl Nodes {
         lowest
     }
 
-    /// Waits until all have a block at a height, which is the same one.
+    /// Waits until all nodes have the same block at a height.
     pub(crate) async fn wait_for(&self, height: u32, limit: Duration) {
         let deadline = Instant::now() + limit;
         while self.height().await < height {
@@ -161,11 +161,14 @@ impl Nodes {
         );
     }
 
-    /// The ids of the transactions of block 1, as displayed.
+    /// Returns the ids of block 1's transactions, as displayed.
     pub(crate) async fn first_transactions(&self, dialect: Dialect) -> Vec<String> {
         let client = &self.clients[0];
-        let hash = client.block_hash(BlockHeight::new(1)).await.expect("there");
-        let bytes = client.block(hash).await.expect("there");
+        let hash = client
+            .block_hash(BlockHeight::new(1))
+            .await
+            .expect("it exists");
+        let bytes = client.block(hash).await.expect("it exists");
         let block = Block::decode(dialect, bytes).expect("a block");
         let mut ids = Vec::new();
         block
@@ -179,7 +182,7 @@ impl Nodes {
             node.stop().await;
         }
         for (client, node) in self.clients.iter().zip(&self.real) {
-            // Dropping it asks once more.
+            // Dropping it stops it once more.
             let _ = client.stop().await;
             let deadline = Instant::now() + REAL;
             let process = PathBuf::from("/proc").join(&node.pid);
@@ -190,7 +193,7 @@ impl Nodes {
     }
 }
 
-/// The node's port for its peers, and that of its RPC, as its configuration has them.
+/// Returns the node's peer and RPC ports from its configuration.
 fn ports(machine: &Machine) -> (u16, u16) {
     let name = ["node/elements.conf", "node/ocean.conf"]
         .into_iter()

@@ -23,13 +23,13 @@ use crate::{
 };
 
 const N: usize = 5;
-/// Messenger, node and RPC of each, which the bundle puts above the node's.
+/// The ports of each party: messenger, node, and RPC, which the bundle puts above the node's.
 const PORTS: u16 = 3;
 /// Coins at the genesis, in satoshi, if there are any.
 pub(crate) const COINS: u64 = 500_000;
 const NO_KEYSTORE: &str = "kind = \"file\"";
 
-/// What they agree to make.
+/// The chain that they agree on.
 pub(crate) struct Plan {
     pub(crate) dialect: Dialect,
     keystores: bool,
@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     kafka: Option<Kafka>,
 }
 
-/// The brokers that all use.
+/// The brokers that all parties use.
 enum Kafka {
     Embedded(MockBrokers),
     Real(String),
@@ -55,19 +55,19 @@ impl Plan {
         }
     }
 
-    /// Encrypted key files, as the bundles expect them; they take their time.
+    /// Uses encrypted key files, as the bundles expect; these take some time.
     pub(crate) const fn with_keystores(mut self) -> Self {
         self.keystores = true;
         self
     }
 
-    /// Coins at the genesis, which block 1 sweeps to where all agree.
+    /// Creates genesis coins, which block 1 sweeps to an agreed output.
     pub(crate) const fn with_coins(mut self) -> Self {
         self.coins = true;
         self
     }
 
-    /// The last party's block key in a hardware module.
+    /// Puts the last party's block key into a hardware module.
     pub(crate) fn with_module(mut self) -> Self {
         self.module = Some(Module::new());
         self
@@ -78,7 +78,7 @@ impl Plan {
         self
     }
 
-    /// Brokers that run already.
+    /// Uses brokers that are already running.
     pub(crate) fn with_brokers(mut self, brokers: String) -> Self {
         self.kafka = Some(Kafka::Real(brokers));
         self
@@ -93,7 +93,7 @@ pub(crate) struct Parties {
 }
 
 impl Parties {
-    /// Five machines with keys of their own.
+    /// Creates five machines with their own keys.
     pub(crate) fn new(plan: Plan) -> Self {
         let mut parties = Self {
             root: tempfile::tempdir().expect("a folder"),
@@ -102,14 +102,14 @@ impl Parties {
             identities: Vec::new(),
         };
         for party in 0..N {
-            fs::create_dir(parties.folder(party)).expect("made");
+            fs::create_dir(parties.folder(party)).expect("created");
             let identity = parties.make_keys(party);
             parties.identities.push(identity);
         }
         parties
     }
 
-    /// Makes the topics, which embedded brokers do not do when they are asked by a client.
+    /// Creates the topics, because embedded brokers do not create them for clients.
     pub(crate) fn make_topics(&self, certificate: &Certificate) {
         if let Some(Kafka::Embedded(kafka)) = &self.plan.kafka {
             let id = certificate.federation().id();
@@ -130,35 +130,35 @@ impl Parties {
             .expect("it runs")
     }
 
-    /// The module of a party, if it has one.
+    /// Returns a party's hardware module, if it has one.
     fn module(&self, party: usize) -> Option<&Module> {
         self.plan.module.as_ref().filter(|_| party == N - 1)
     }
 
-    fn say(&self, party: usize, line: &str) -> Output {
+    fn shell(&self, party: usize, line: &str) -> Output {
         self.run(party, &line.split_whitespace().collect::<Vec<_>>())
     }
 
-    /// Makes both keys; the public identity.
+    /// Creates both keys, and returns the public identity key.
     fn make_keys(&self, party: usize) -> String {
         let folder = self.folder(party);
         if self.plan.keystores {
             put_secret(&folder.join("passphrase"), "four words of my own");
             let new = "key new --json --passphrase file:passphrase --role";
-            json(&self.say(party, &format!("{new} block block.key")));
-            let made = json(&self.say(party, &format!("{new} identity identity.key")));
+            json(&self.shell(party, &format!("{new} block block.key")));
+            let made = json(&self.shell(party, &format!("{new} identity identity.key")));
             return made["public_key"].as_str().expect("a key").to_owned();
         }
         if let Some(module) = self.module(party) {
             let (library, pin) = (module.library(), module.pin());
             let line =
                 format!("hsm keygen --module {library} --token {TOKEN} --pin {pin} --label block");
-            text(&self.say(party, &line));
+            text(&self.shell(party, &line));
         }
         let mut public = String::new();
         for role in ["block", "identity"] {
             let line = format!("new -m 1 -n 1 --insecure-plain --json --out {role}");
-            let made = json(&self.say(party, &line));
+            let made = json(&self.shell(party, &line));
             made["keys"][0].as_str().expect("a key")[2..].clone_into(&mut public);
             let made = folder.join(role).join("block-1.key");
             fs::rename(made, folder.join(format!("{role}.key"))).expect("renamed");
@@ -174,9 +174,9 @@ impl Parties {
         }
     }
 
-    /// A verb that makes a file for all others.
+    /// Runs a verb that writes a file for all others, and returns its path.
     fn sent(&self, party: usize, line: &str) -> PathBuf {
-        let answer = json(&self.say(party, line));
+        let answer = json(&self.shell(party, line));
         self.folder(party)
             .join(answer["file"].as_str().expect("a file"))
     }
@@ -189,7 +189,7 @@ impl Parties {
         }
     }
 
-    /// All of it; the certificate, which is the same on each machine.
+    /// Runs the whole ceremony, and returns the certificate, which is the same on each machine.
     pub(crate) fn hold_the_ceremony(&self) -> Certificate {
         let (node, conf) = match self.plan.dialect {
             Dialect::Dynafed => ("elements", "chain=fedchain\n"),
@@ -214,7 +214,7 @@ impl Parties {
         self.give_all(&[self.sent(0, &line)]);
         let joins: Vec<_> = (0..N).map(|party| self.join(party)).collect();
         self.give_all(&joins);
-        let status = json(&self.say(0, "ceremony status --json"));
+        let status = json(&self.shell(0, "ceremony status --json"));
         let words = status["chain"]["words"].as_str().expect("words");
         let approvals: Vec<_> = (0..N)
             .map(|party| {
@@ -229,9 +229,9 @@ impl Parties {
         self.give_all(&approvals);
         let certificates: Vec<_> = (0..N)
             .map(|party| {
-                text(&self.say(party, "ceremony finish"));
+                text(&self.shell(party, "ceremony finish"));
                 let path = self.folder(party).join("ceremony/certificate.json");
-                fs::read_to_string(path).expect("there")
+                fs::read_to_string(path).expect("it exists")
             })
             .collect();
         assert!(certificates.windows(2).all(|pair| pair[0] == pair[1]));
@@ -258,7 +258,7 @@ impl Parties {
         )
     }
 
-    /// Each makes its bundle, which another makes too, unpacks it, and puts its keys in.
+    /// Each party builds its bundle, identical to one built by another party, unpacks it, and adds its keys.
     pub(crate) fn unpack_bundles(&self) -> Vec<Machine> {
         let messenger = match &self.plan.kafka {
             None => String::new(),
@@ -271,13 +271,17 @@ impl Parties {
         let bundle = |party: usize, maker: usize| {
             let out = format!("bundle-of-{party}.zip");
             let line = format!("ceremony bundle --operator party-{party} --out {out} {messenger}");
-            text(&self.say(maker, &line));
-            fs::read(self.folder(maker).join(out)).expect("there")
+            text(&self.shell(maker, &line));
+            fs::read(self.folder(maker).join(out)).expect("it exists")
         };
         (0..N)
             .map(|party| {
                 let zip = bundle(party, party);
-                assert_eq!(zip, bundle(party, (party + 1) % N), "whoever makes it");
+                assert_eq!(
+                    zip,
+                    bundle(party, (party + 1) % N),
+                    "the same from every maker"
+                );
                 let folder = self.folder(party).join("unpacked");
                 let mut archive = zip::ZipArchive::new(Cursor::new(zip)).expect("a zip");
                 archive.extract(&folder).expect("unpacked");
@@ -289,7 +293,7 @@ impl Parties {
 
     fn put_keys(&self, party: usize, folder: &Path) {
         let keys = folder.join("keys");
-        fs::create_dir(&keys).expect("made");
+        fs::create_dir(&keys).expect("created");
         for key in ["block.key", "identity.key"] {
             fs::copy(self.folder(party).join(key), keys.join(key)).expect("copied");
         }
@@ -303,7 +307,7 @@ impl Parties {
         }
         // The template is for keystores; these are plain files.
         let path = folder.join("operator.toml");
-        let text = fs::read_to_string(&path).expect("there");
+        let text = fs::read_to_string(&path).expect("it exists");
         let text = match self.module(party) {
             None => text,
             Some(module) => text.replace(
@@ -318,7 +322,7 @@ impl Parties {
     }
 }
 
-/// A token with room for a key.
+/// A token for one key.
 struct Module {
     folder: TempDir,
 }
@@ -345,7 +349,7 @@ impl Module {
         module
     }
 
-    /// Where the library finds the token.
+    /// The environment variable by which the library finds the token.
     fn environment(&self) -> (&'static str, OsString) {
         ("SOFTHSM2_CONF", conf_of(self.folder.path()).into())
     }
@@ -358,7 +362,7 @@ impl Module {
         format!("file:{}", self.folder.path().join("pin").display())
     }
 
-    /// What `operator.toml` says of the key.
+    /// The lines of `operator.toml` for the key.
     fn lines(&self) -> String {
         format!(
             "kind = \"hsm\"\nmodule = \"{}\"\ntoken = \"{TOKEN}\"\nkey = \"label:block\"\npin = \"{}\"\n",
@@ -372,5 +376,5 @@ fn put_secret(path: &Path, secret: &str) {
     use std::os::unix::fs::PermissionsExt;
 
     fs::write(path, secret).expect("written");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("closed");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("permissions changed");
 }

@@ -1,4 +1,4 @@
-//! The two programs, and what they answer.
+//! The two programs and their output.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,15 +13,21 @@ pub(crate) fn federation() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_federation"))
 }
 
-/// The other program, beside this one. A test is given the programs of its own package alone, so it
-/// is built here, which takes no time where that was done before.
+/// The other program, in the same folder. Cargo provides a test only with the programs of its own
+/// package, so this builds it, which takes no time if it is up to date.
 pub(crate) fn multisig() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let folder = federation().parent().expect("a folder");
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--package", "multisig", "--target-dir"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "federation-multisig-cli",
+                "--target-dir",
+            ])
             .arg(folder.parent().expect("the target folder"))
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         if folder.ends_with("release") {
@@ -33,13 +39,13 @@ pub(crate) fn multisig() -> &'static Path {
     })
 }
 
-/// What a program that did well has said.
+/// Returns the output of a program that succeeded.
 pub(crate) fn text(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The same as JSON.
+/// Returns the output of a program that succeeded, as JSON.
 pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_str(&text(output)).expect("json")
 }

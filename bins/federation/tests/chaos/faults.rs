@@ -1,4 +1,4 @@
-//! What can happen to an operator.
+//! The faults that can happen to an operator.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crate::world::World;
 pub(crate) enum Fault {
     /// The process is killed.
     Kill,
-    /// The process stands still for a while.
+    /// The process is frozen for a while.
     Freeze,
-    /// No link works.
+    /// All links are cut.
     Cut,
-    /// Everything comes late.
+    /// All messages are delayed.
     Delay,
-    /// The power goes, and the disk has not kept what it said it had.
+    /// Power fails, and the disk has lost data that it reported as written.
     TornStore,
-    /// No more room for the store.
+    /// The disk is full.
     FullDisk,
-    /// The node restarts underneath.
+    /// The node restarts.
     RestartNode,
     /// The node's clock is wrong.
     NodeClock,
@@ -76,12 +76,12 @@ impl Fault {
                 .for_each(|link| link.delay(Duration::ZERO)),
             Self::TornStore => {
                 member.start(&[]);
-                // What was hit may have been of no use any more.
+                // The damaged page may not have been in use.
                 if member.ends_soon().await {
                     let status = member.ended().await;
                     let log = member.log();
                     assert_eq!(status.code(), Some(1), "{log}");
-                    assert!(log.contains("--observe"), "it says what to do: {log}");
+                    assert!(log.contains("--observe"), "the help is missing: {log}");
                     member.move_store_away();
                     member.start(&["--observe"]);
                 }

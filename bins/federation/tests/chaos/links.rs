@@ -1,4 +1,4 @@
-//! The links between operators: each goes through a relay that can be cut and slowed down.
+//! The links between operators, each through a relay that can be cut and slowed down.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -14,12 +14,12 @@ struct State {
     delay: Duration,
 }
 
-/// From one operator to another: the first connects, the second is reached.
+/// A link from one operator, which connects, to another.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// Where the first finds the second.
+    /// The port at which the first operator reaches the second.
     pub(crate) port: u16,
     state: watch::Sender<State>,
 }
@@ -42,12 +42,12 @@ impl Link {
         })
     }
 
-    /// Breaks what is connected, and lets nobody connect.
+    /// Cuts all connections and refuses new ones, or allows them again.
     pub(crate) fn cut(&self, cut: bool) {
         self.state.send_modify(|state| state.cut = cut);
     }
 
-    /// Holds up each piece of data for as long.
+    /// Delays all data.
     pub(crate) fn delay(&self, delay: Duration) {
         self.state.send_modify(|state| state.delay = delay);
     }

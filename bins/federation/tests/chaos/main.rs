@@ -1,12 +1,12 @@
-//! Five operators as processes over ZeroMQ, and everything that can happen to them: killed, frozen,
-//! cut off, slowed down, with a torn store or a full disk, with the node restarted underneath or its
-//! clock moved. Never more than N - M of them at a time, so blocks must go on; afterwards there is
-//! one chain, and nobody has signed two blocks of one height.
+//! Five operators as processes over ZeroMQ, under every kind of fault: killed, frozen, cut off, slowed
+//! down, with a torn store or a full disk, with the node restarted or its clock moved. At most N - M of
+//! them are faulty at a time, so the chain must progress; afterwards there is one chain, and no operator
+//! has signed two blocks at one height.
 //!
-//! `CHAOS_SECONDS` says how long (each kind of fault happens at least once), `CHAOS_SEED` which
-//! faults; the seed fixes the faults, not what the processes make of them.
+//! `CHAOS_SECONDS` sets the duration (each kind of fault happens at least once), `CHAOS_SEED` selects the
+//! faults; the seed determines the faults, not how the processes react.
 
-#![expect(clippy::print_stdout, reason = "the faults are told as they happen")]
+#![expect(clippy::print_stdout, reason = "the faults are printed as they happen")]
 
 mod faults;
 mod links;
@@ -38,7 +38,7 @@ async fn five_processes_keep_one_chain_whatever_happens_to_them() {
         let mut faults = Fault::ALL.to_vec();
         faults.shuffle(&mut dice);
         while let Some(first) = faults.pop() {
-            // One or two at a time.
+            // One or two operators at a time.
             let second = if dice.r#gen() { faults.pop() } else { None };
             let mut victims: Vec<usize> = (0..OPERATORS).collect();
             victims.shuffle(&mut dice);
@@ -52,7 +52,7 @@ async fn five_processes_keep_one_chain_whatever_happens_to_them() {
     check(world, happened).await;
 }
 
-/// Lets one or two things happen, and waits until all are well again.
+/// Injects one or two faults, and waits until all operators have recovered.
 async fn strike(
     world: &mut World,
     dice: &mut StdRng,
@@ -89,7 +89,7 @@ async fn strike(
     );
 }
 
-/// One chain, and no two signatures of one operator at one height.
+/// Checks that there is one chain, and no operator with two signatures at one height.
 async fn check(mut world: World, happened: usize) {
     let top = world.settle().await;
     for height in (1..=top.to_u32()).map(BlockHeight::new) {
@@ -127,6 +127,6 @@ fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(
         text.parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
+            .unwrap_or_else(|_| panic!("{name}={text} is not a number")),
     )
 }

@@ -19,7 +19,7 @@ pub(crate) struct Member {
     node_config: DevNodeConfig,
     peers: Vec<std::net::SocketAddr>,
     process: Option<Child>,
-    /// The last lines of the log of the process that runs or ran last.
+    /// The last lines of the log of the current or last process.
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -69,7 +69,7 @@ impl Member {
         }
     }
 
-    /// Starts the operator's process. A limit on file sizes is an error to it, not a signal.
+    /// Starts the operator's process, for which exceeding a file size limit is an error, not a signal.
     pub(crate) fn start(&mut self, flags: &[&str]) {
         assert!(self.process.is_none(), "one process at a time");
         let mut child = Command::new("bash")
@@ -78,7 +78,7 @@ impl Member {
             .arg(self.folder.join("operator.toml"))
             .args(flags)
             .env_remove("RUST_LOG")
-            // The keys are new, whoever makes block 1 without this one.
+            // The keys are new, even if the others make block 1 without this operator.
             .env("FEDERATION_NEW_KEY_UNTIL", "1000000")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -101,7 +101,7 @@ impl Member {
         assert!(sent.expect("kill runs").success(), "{signal} {pid}");
     }
 
-    /// No file of the process may grow or be written beyond so many bytes.
+    /// Limits the size of the files that the process writes.
     pub(crate) fn limit_files(&self, bytes: u32) {
         let pid = self.process.as_ref().expect("the process runs").id();
         let set = Command::new("prlimit")
@@ -112,7 +112,7 @@ impl Member {
 
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().expect("the process runs");
-        process.kill().expect("it is killed");
+        process.kill().expect("killed");
         process.wait().expect("it ends");
     }
 
@@ -121,13 +121,13 @@ impl Member {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let process = self.process.as_mut().expect("the process runs");
-            if let Some(status) = process.try_wait().expect("it can be asked") {
+            if let Some(status) = process.try_wait().expect("its state is known") {
                 self.process = None;
-                // The reader of the log is a moment behind.
+                // The reader of the log lags slightly behind.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 return status;
             }
-            assert!(Instant::now() < deadline, "it runs on:\n{}", self.log());
+            assert!(Instant::now() < deadline, "still running:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -136,7 +136,7 @@ impl Member {
     pub(crate) async fn ends_soon(&mut self) -> bool {
         for _ in 0..50 {
             let process = self.process.as_mut().expect("the process runs");
-            if process.try_wait().expect("it can be asked").is_some() {
+            if process.try_wait().expect("its state is known").is_some() {
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -144,7 +144,7 @@ impl Member {
         false
     }
 
-    /// Stops the process as a person would.
+    /// Stops the process gracefully.
     pub(crate) async fn stop(&mut self) {
         self.signal("-TERM");
         let status = self.ended().await;
@@ -168,13 +168,13 @@ impl Member {
         std::fs::write(path, bytes).expect("written");
     }
 
-    /// Puts the store out of the way, as the message of a damaged one says.
+    /// Moves the store away, as the error for a damaged store advises.
     pub(crate) fn move_store_away(&self) {
         let store = self.store();
         let away = (0..)
             .map(|n| store.with_file_name(format!("store-{n}")))
             .find(|path| !path.exists())
-            .expect("a free name");
+            .expect("an unused name");
         std::fs::rename(store, away).expect("renamed");
     }
 }
@@ -182,16 +182,16 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         if let Some(process) = &mut self.process {
-            // A test that failed leaves nothing running.
+            // A failed test leaves nothing running.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 }
 
-/// The file's text with one piece of it changed.
+/// Replaces a part of a file's text.
 pub(crate) fn change(path: &Path, from: &str, to: &str) {
-    let text = std::fs::read_to_string(path).expect("there");
+    let text = std::fs::read_to_string(path).expect("it exists");
     assert!(text.contains(from), "`{from}` is in {text}");
     std::fs::write(path, text.replace(from, to)).expect("written");
 }

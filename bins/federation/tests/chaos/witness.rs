@@ -1,4 +1,4 @@
-//! Hears everything that the operators say, and remembers who said what.
+//! Receives all messages of the operators, and records who sent what.
 
 use std::{
     collections::BTreeMap,
@@ -12,20 +12,20 @@ use federation_messenger::Messenger;
 use federation_messenger_zmq::ZmqMessenger;
 use federation_roster::{Envelope, Federation, OperatorId, Round};
 
-/// What was heard, each thing of one sender once.
+/// The received messages, each once per sender.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) frames: u64,
     pub(crate) signatures: BTreeMap<(BlockHeight, OperatorId), BlockHash>,
     votes: BTreeMap<(BlockHeight, Round, bool, OperatorId), Option<BlockHash>>,
-    /// The highest height at which somebody voted.
+    /// The highest height with a vote.
     pub(crate) voted: BTreeMap<OperatorId, BlockHeight>,
-    /// Two things that contradict each other.
+    /// Pairs of messages that contradict each other.
     pub(crate) contradictions: Vec<String>,
 }
 
 impl Heard {
-    fn note(&mut self, sender: OperatorId, message: &Message) {
+    fn record(&mut self, sender: OperatorId, message: &Message) {
         self.frames += 1;
         match message {
             Message::BlockSignature(signed) => {
@@ -57,25 +57,28 @@ impl Heard {
     }
 }
 
-/// Listens for as long as the messenger lives.
+/// Receives messages for as long as the messenger lives.
 pub(crate) fn listen(messenger: ZmqMessenger, federation: Federation) -> Arc<Mutex<Heard>> {
     let heard = Arc::new(Mutex::new(Heard::default()));
     let written = heard.clone();
     tokio::spawn(async move {
         while let Ok(frame) = messenger.recv().await {
             if let Some((sender, message)) = read(&federation, &frame) {
-                written.lock().expect("not poisoned").note(sender, &message);
+                written
+                    .lock()
+                    .expect("not poisoned")
+                    .record(sender, &message);
             }
         }
     });
     heard
 }
 
-/// A message that its sender did sign.
+/// Decodes a message, if its signature is valid.
 fn read(federation: &Federation, frame: &Bytes) -> Option<(OperatorId, Message)> {
     let envelope = Envelope::decode(frame).ok()?;
     let head = envelope.head();
-    let identity = federation.operator(head.sender)?.identity;
+    let identity = federation.member(head.sender)?.identity;
     envelope.verify(&identity).ok()?;
     let parts = MessageParts {
         kind: head.kind,

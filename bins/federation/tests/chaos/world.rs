@@ -1,4 +1,4 @@
-//! Five operators as processes, with a node, a folder and links each.
+//! Five operators as processes, each with a node, a folder and links.
 
 use std::{
     process::Command,
@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     pub(crate) federation: Federation,
     pub(crate) heard: Arc<Mutex<Heard>>,
-    /// When the best block of all nodes grew, and how high it was.
+    /// When the highest tip of all nodes last grew, and its height.
     pub(crate) growth: Vec<(Instant, BlockHeight)>,
     _folder: tempfile::TempDir,
 }
@@ -87,7 +87,7 @@ impl World {
         }
         let config = fed.join("operator-0/operator.toml");
         let federation = Config::load(&config, &Overrides::default())
-            .expect("what init wrote")
+            .expect("written by init")
             .federation;
         let local = |port| Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], port)));
         let config = ZmqConfig::new(local(0), federation.id())
@@ -108,14 +108,14 @@ impl World {
         }
     }
 
-    /// All links of an operator, both ways.
+    /// Returns all links of an operator, in both directions.
     pub(crate) fn links_of(&self, member: usize) -> impl Iterator<Item = &Link> {
         self.links
             .iter()
             .filter(move |link| link.from == member || link.to == member)
     }
 
-    /// The highest block of any node that runs.
+    /// Returns the highest tip of all running nodes.
     pub(crate) fn height(&mut self) -> BlockHeight {
         let height = self
             .members
@@ -130,7 +130,7 @@ impl World {
         height
     }
 
-    /// Waits until the federation has made so many blocks more.
+    /// Waits until the federation has made a number of further blocks.
     pub(crate) async fn blocks(&mut self, more: u32, during: &str) {
         let goal = self.height().to_u32() + more;
         let deadline = Instant::now() + PATIENCE;
@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    /// Goes on for some time.
+    /// Waits for some time.
     pub(crate) async fn pass(&mut self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    /// Waits until an operator has voted at a height above the best of now, and its node is there.
+    /// Waits until an operator has voted above the current tip, and its node has caught up.
     pub(crate) async fn takes_part(&mut self, member: usize, after: &str) {
         let now = self.height();
         let id = OperatorId::new(u8::try_from(member).expect("small"));
@@ -182,7 +182,7 @@ impl World {
         }
     }
 
-    /// Waits until all nodes have the same best block, with a few blocks more.
+    /// Waits for a few further blocks, until all nodes have the same tip.
     pub(crate) async fn settle(&mut self) -> BlockHeight {
         self.blocks(3, "after all faults").await;
         let goal = self.height();
@@ -198,10 +198,13 @@ impl World {
         goal
     }
 
-    /// The block at a height, the same on every node.
+    /// Returns the block at a height, which must be the same on every node.
     pub(crate) fn block(&self, height: BlockHeight) -> BlockHash {
         let mut hashes = self.members.iter().map(|member| {
-            let block = member.node().block(height).expect("every node has it");
+            let block = member
+                .node()
+                .block(height)
+                .expect("every node has the block");
             block.block_hash()
         });
         let first = hashes.next().expect("five nodes");
@@ -209,14 +212,10 @@ impl World {
         first
     }
 
-    /// What an operator's guard says it has signed, the operator being stopped.
+    /// Returns what a stopped operator has signed, according to its guard.
     pub(crate) fn guard(&self, member: usize) -> Vec<(BlockHeight, BlockHash)> {
         let id = OperatorId::new(u8::try_from(member).expect("small"));
-        let key = self
-            .federation
-            .operator(id)
-            .expect("in the roster")
-            .block_key;
+        let key = self.federation.member(id).expect("in the roster").block_key;
         let store = self.members[member].store();
         let guard = RedbGuardStore::open(&store, &key, self.federation.genesis());
         let state = guard.expect("a guard").load().expect("it loads");
@@ -224,9 +223,10 @@ impl World {
     }
 }
 
-/// The script of the federation that `init` wrote, as the node's configuration has it.
+/// Returns the federation's script from the node configuration that `init` wrote.
 fn script_of(fed: &std::path::Path) -> MultisigScript {
-    let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
+    let conf =
+        std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("it exists");
     let hex = conf
         .lines()
         .find_map(|line| line.strip_prefix("signblockscript="))

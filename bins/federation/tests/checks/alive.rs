@@ -1,4 +1,4 @@
-//! A daemon that hangs is not green for having its store locked.
+//! A daemon that hangs is not green just because it has locked its store.
 
 use std::{fs, process::Command};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_daemon_that_has_told_nothing_for_long_is_red() {
+async fn a_daemon_without_a_recent_status_is_red() {
     let world = World::new().await;
     let config = world.config(0);
     let daemon = Daemon::start(&config);
@@ -18,9 +18,9 @@ async fn a_daemon_that_has_told_nothing_for_long_is_red() {
     until("a status", || status.exists()).await;
     let found = Found::ask(&config, &["--running"]);
     assert_eq!(found.of("store", "locked").0, "green", "{}", found.0);
-    // It hangs, and so much time passes.
+    // It hangs for that long.
     daemon.signal("STOP");
-    let text = fs::read_to_string(&status).expect("there");
+    let text = fs::read_to_string(&status).expect("it exists");
     let mut report: Value = serde_json::from_str(&text).expect("json");
     let written = report["written"].as_u64().expect("a time");
     report["written"] = (written - 60_000).into();
@@ -28,15 +28,15 @@ async fn a_daemon_that_has_told_nothing_for_long_is_red() {
     let found = Found::ask(&config, &["--running"]);
     let (light, what, cure) = found.of("store", "locked");
     assert_eq!(light, "red", "{}", found.0);
-    assert!(what.contains("has told nothing for"), "{what}");
+    assert!(what.contains("has not written its status for"), "{what}");
     assert!(cure.contains("start it again"), "{cure}");
     daemon.signal("CONT");
     daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_the_system_refuses_is_not_new_and_not_damaged() {
-    // Root without the two rights that let it read everything.
+async fn a_store_without_access_is_neither_new_nor_damaged() {
+    // Root without the two capabilities that let it read everything.
     let probe = Command::new("setpriv")
         .args(["--bounding-set=-dac_override,-dac_read_search", "true"])
         .status();
@@ -47,10 +47,10 @@ async fn a_store_that_the_system_refuses_is_not_new_and_not_damaged() {
     let world = World::new().await;
     let config = world.config(0);
     let folder = world.store(0);
-    fs::create_dir_all(&folder).expect("made");
-    std::os::unix::fs::chown(&folder, Some(65534), None).expect("root may");
+    fs::create_dir_all(&folder).expect("created");
+    std::os::unix::fs::chown(&folder, Some(65534), None).expect("root is permitted");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(&folder, mode).expect("root may");
+    fs::set_permissions(&folder, mode).expect("root is permitted");
     let ask = |args: &[&str]| {
         let output = Command::new("setpriv")
             .arg("--bounding-set=-dac_override,-dac_read_search")
@@ -60,11 +60,11 @@ async fn a_store_that_the_system_refuses_is_not_new_and_not_damaged() {
             .arg(&config)
             .output()
             .expect("it runs");
-        // What is shown is no failure of the verb that shows it.
+        // A fault that `status` shows is not a failure of `status`.
         let code = i32::from(args != ["status"]);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
-        let said = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&said).into_owned()
+        let printed = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&printed).into_owned()
     };
     for args in [
         &["preflight", "--wait", "0s"][..],
@@ -74,21 +74,16 @@ async fn a_store_that_the_system_refuses_is_not_new_and_not_damaged() {
         &["guard", "repair"],
         &["guard", "resume"],
     ] {
-        let said = ask(args);
-        assert!(said.contains("Permission denied"), "{args:?}: {said}");
-        // The status is a file beside the store, for reading only.
+        let printed = ask(args);
+        assert!(printed.contains("Permission denied"), "{args:?}: {printed}");
+        // `status` only reads a file next to the store.
         if args != ["status"] {
             for part in ["this user may not use it", "user 65534 owns "] {
-                assert!(said.contains(part), "{args:?}: {said}");
+                assert!(printed.contains(part), "{args:?}: {printed}");
             }
         }
-        for wrong in [
-            "move the store away",
-            "there is none yet",
-            "is lost",
-            "does not exist",
-        ] {
-            assert!(!said.contains(wrong), "{args:?}: {said}");
+        for wrong in ["move the store away", "none yet", "is lost", "missing"] {
+            assert!(!printed.contains(wrong), "{args:?}: {printed}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `federation config check` opens what the daemon opens, with the same code: what it takes the daemon
-//! takes, and what the daemon refuses it refuses, with its place.
+//! `federation config check` opens what the daemon opens, with the same code: it accepts what the daemon
+//! accepts, and reports what the daemon refuses, with its line.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Output};
 
@@ -22,8 +22,8 @@ impl Files {
         let args = ["init", "--operators", "3", "--first-port", &port, "--out"];
         let made = federation(&[&args[..], &[text(&fed)]].concat());
         assert!(made.status.success(), "{}", stderr(&made));
-        // `run` looks at nothing of the node before the keys, but for its password.
-        fs::create_dir_all(fed.join("operator-0/node/fedchain")).expect("made");
+        // Before the keys, `run` reads only the node's credentials.
+        fs::create_dir_all(fed.join("operator-0/node/fedchain")).expect("created");
         fs::write(fed.join("operator-0/node/fedchain/.cookie"), "a:b").expect("written");
         Self { folder }
     }
@@ -41,7 +41,7 @@ impl Files {
         federation(&[args, &["--config", text(&config)]].concat())
     }
 
-    /// What `config check` finds wrong: file, line and message of each, and the cures.
+    /// Returns the problems that `config check` reports: file, line, message and help of each.
     fn problems(&self) -> Vec<(String, Option<u64>, String, String)> {
         let output = self.ask(&["config", "check", "--json"]);
         let found: Value = serde_json::from_slice(&output.stdout).expect("json");
@@ -61,7 +61,7 @@ impl Files {
         problems.collect()
     }
 
-    /// The one problem, at the line that begins so.
+    /// Returns the message of the only problem, which must be at the line with this beginning.
     fn problem(&self, file: &str, line: &str) -> String {
         let problems = self.problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
@@ -72,7 +72,7 @@ impl Files {
         } else {
             self.path(file)
         };
-        let text = fs::read_to_string(path).expect("there");
+        let text = fs::read_to_string(path).expect("it exists");
         let at = usize::try_from(at.expect("a line")).expect("small");
         let found = text.lines().nth(at - 1).expect("a line");
         assert!(found.starts_with(line), "{found}: {problems:?}");
@@ -80,7 +80,7 @@ impl Files {
         message.clone()
     }
 
-    /// A daemon refuses it for the same reason, before it asks anybody.
+    /// Checks that a daemon refuses the files for the same reason, before it contacts anyone.
     fn run_refuses(&self, message: &str) {
         let output = self.ask(&["run"]);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -89,13 +89,17 @@ impl Files {
 }
 
 #[test]
-fn good_files_are_fine_and_it_is_said_what_was_opened_and_what_was_not_asked() {
+fn good_files_pass_and_the_output_says_what_was_opened_and_what_was_not_contacted() {
     let files = Files::new();
     let output = files.ask(&["config", "check"]);
     assert!(output.status.success(), "{output:?}");
-    let said = stdout(&output);
-    for part in ["block key 0", "identity key ", "not asked: node, brokers"] {
-        assert!(said.contains(part), "{part}: {said}");
+    let printed = stdout(&output);
+    for part in [
+        "block key 0",
+        "identity key ",
+        "other operators not contacted",
+    ] {
+        assert!(printed.contains(part), "{part}: {printed}");
     }
     assert_eq!(files.problems(), []);
 }
@@ -104,8 +108,10 @@ fn good_files_are_fine_and_it_is_said_what_was_opened_and_what_was_not_asked() {
 fn a_key_file_that_the_daemon_refuses_is_refused_with_its_line() {
     let files = Files::new();
     let key = files.path("block.key");
-    let good = fs::read_to_string(&key).expect("there");
-    let mode = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("own");
+    let good = fs::read_to_string(&key).expect("it exists");
+    let mode = |mode| {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("permissions changed")
+    };
     mode(0o644);
     let message = files.problem("operator.toml", "block_key_file");
     assert!(
@@ -113,7 +119,7 @@ fn a_key_file_that_the_daemon_refuses_is_refused_with_its_line() {
         "{message}"
     );
     files.run_refuses(&message);
-    // Without the key the rest is fine.
+    // Apart from the key everything is valid.
     let output = files.ask(&["config", "check", "--without-keys"]);
     assert!(output.status.success(), "{output:?}");
     mode(0o600);
@@ -124,7 +130,7 @@ fn a_key_file_that_the_daemon_refuses_is_refused_with_its_line() {
         "{message}"
     );
     files.run_refuses(&message);
-    // Another operator's.
+    // Another operator's key.
     let other = files.folder.path().join("fed/operator-1/block.key");
     fs::copy(other, &key).expect("copied");
     let message = files.problem("operator.toml", "block_key_file");
@@ -142,7 +148,7 @@ fn a_key_file_that_the_daemon_refuses_is_refused_with_its_line() {
 fn a_keystore_without_its_pass_phrase_or_with_another_is_refused() {
     let files = Files::new();
     let config = files.path("operator.toml");
-    let plain = fs::read_to_string(files.path("block.key")).expect("there");
+    let plain = fs::read_to_string(files.path("block.key")).expect("it exists");
     let secret = Secret::from_hex(plain.trim()).expect("a key");
     let (right, wrong) = (Passphrase::generate(), Passphrase::generate());
     let factor = WorkFactor::insecure_for_tests();
@@ -153,17 +159,17 @@ fn a_keystore_without_its_pass_phrase_or_with_another_is_refused() {
         &right,
         factor,
     )
-    .expect("made");
+    .expect("created");
     change(&config, "block_key_file = \"block.key\"\n", "");
     let table = "[keys.block]\nkind = \"keystore\"\nfile = \"block.age\"\npassphrase = ";
-    let whole = fs::read_to_string(&config).expect("there");
+    let whole = fs::read_to_string(&config).expect("it exists");
     let with = |source: &str| {
         fs::write(&config, format!("{whole}\n{table}\"{source}\"\n")).expect("written");
     };
     let secret = |text: &str| {
         let path = files.path("phrase");
         fs::write(&path, text).expect("written");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("own");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("permissions changed");
     };
     with("file:phrase");
     let message = files.problem("operator.toml", "[keys.block]");
@@ -186,10 +192,10 @@ fn a_keystore_without_its_pass_phrase_or_with_another_is_refused() {
 }
 
 #[test]
-fn addresses_that_are_none_are_refused_with_their_lines() {
+fn malformed_addresses_are_refused_with_their_lines() {
     let files = Files::new();
     let config = files.path("operator.toml");
-    let good = fs::read_to_string(&config).expect("there");
+    let good = fs::read_to_string(&config).expect("it exists");
     let line = |begin: &str| {
         let mut lines = good.lines();
         lines.find(|line| line.starts_with(begin)).expect("a line")
@@ -241,7 +247,7 @@ fn addresses_that_are_none_are_refused_with_their_lines() {
 }
 
 #[test]
-fn a_password_that_cannot_be_read_is_told() {
+fn an_unreadable_password_is_reported() {
     let files = Files::new();
     let config = files.path("operator.toml");
     let cookie = "cookie = \"node/fedchain/.cookie\"";

@@ -1,5 +1,5 @@
-//! What `federation config check` and `federation preflight` say, and that they say it of what the
-//! daemon does.
+//! The findings of `federation config check` and `federation preflight`, which match the daemon's
+//! behaviour.
 
 mod alive;
 mod files;
@@ -17,7 +17,7 @@ use federation_harness::{Middleman, Proxy};
 use serde_json::Value;
 use world::{World, change};
 
-/// Puts somebody between an operator and its node.
+/// Puts a proxy between an operator and its node.
 async fn before(world: &World, index: usize, middleman: Arc<impl Middleman>) -> Proxy {
     let url = world.nodes[index].rpc_url();
     let proxy = Proxy::spawn(&url, middleman).await.expect("a port");
@@ -25,11 +25,11 @@ async fn before(world: &World, index: usize, middleman: Arc<impl Middleman>) -> 
     proxy
 }
 
-/// What `federation preflight` found.
+/// The output of `federation preflight`.
 struct Found(Value);
 
 impl Found {
-    /// Asks it; it ends with 1 if anything is red.
+    /// Runs preflight, which must exit with 1 exactly if a check is red.
     fn ask(config: &Path, flags: &[&str]) -> Self {
         let mut args = vec!["preflight", "--json", "--wait", "0s"];
         args.extend(flags);
@@ -41,7 +41,7 @@ impl Found {
         Self(found)
     }
 
-    /// One check: its light, what was found, and what to do.
+    /// Returns the light, finding and help of one check.
     fn of(&self, about: &str, name: &str) -> (&str, &str, &str) {
         let checks = self.0["checks"].as_array().expect("a list");
         let check = checks

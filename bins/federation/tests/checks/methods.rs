@@ -1,5 +1,4 @@
-//! The methods that an operator calls at its node are those that its users are told to allow, and no
-//! others.
+//! An operator calls exactly those methods of its node that users are asked to allow.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +13,7 @@ use crate::{
     world::{Daemon, World},
 };
 
-/// Lets some methods through, and notes which were called.
+/// Allows some methods, and records which were called.
 #[derive(Default)]
 struct Whitelist {
     allowed: Option<BTreeSet<&'static str>>,
@@ -43,7 +42,7 @@ impl Middleman for Whitelist {
     }
 }
 
-/// Those that are called on other chains only: below `classic_until`, without dynafed, with a
+/// The methods that are called only on other chains: below `classic_until`, without dynafed, with a
 /// certificate.
 const ELSEWHERE: [Method; 3] = [
     Method::GetBlockCount,
@@ -56,7 +55,7 @@ fn for_run() -> impl Iterator<Item = Method> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn daemons_make_blocks_with_the_listed_methods_alone_and_call_them_all() {
+async fn daemons_make_blocks_with_only_the_listed_methods_and_call_all_of_them() {
     let world = World::new().await;
     let lists = [(); 3].map(|()| Whitelist::of(for_run()));
     let mut proxies = Vec::new();
@@ -64,7 +63,7 @@ async fn daemons_make_blocks_with_the_listed_methods_alone_and_call_them_all() {
         proxies.push(before(&world, index, list.clone()).await);
     }
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
-    // Each leads.
+    // Every operator leads once.
     world.blocks(6).await;
     for daemon in daemons {
         daemon.stop().await;
@@ -75,7 +74,7 @@ async fn daemons_make_blocks_with_the_listed_methods_alone_and_call_them_all() {
     assert!(unlisted.is_empty(), "not in the list: {unlisted:?}");
     let unused: Vec<_> = listed.difference(&called).map(String::as_str).collect();
     let elsewhere = ELSEWHERE.map(Method::as_str);
-    assert_eq!(unused, elsewhere, "in the list for nothing");
+    assert_eq!(unused, elsewhere, "listed, but not called");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,7 +83,7 @@ async fn each_forbidden_method_is_named_with_the_line_that_allows_all() {
     let config = world.config(0);
     let daemons = [1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(1).await;
-    let plain = std::fs::read_to_string(&config).expect("there");
+    let plain = std::fs::read_to_string(&config).expect("it exists");
     let needed = || Method::needed_for(&[Need::Run, Need::Check]);
     let ask = async |without: Option<Method>| {
         let list = Whitelist::of(needed().filter(|method| Some(*method) != without));
@@ -114,7 +113,7 @@ async fn each_forbidden_method_is_named_with_the_line_that_allows_all() {
         let line = format!("rpcwhitelist=user:{}", names.join(","));
         assert!(cure.contains(&line), "{cure}");
     }
-    // Nothing is green for what was not tried.
+    // A check that did not run is not green.
     let found = ask(Some(Method::TestProposedBlock)).await;
     let (light, what, _) = found.of("node", "proposal");
     assert_eq!(light, "red", "{}", found.0);
@@ -131,7 +130,7 @@ async fn each_forbidden_method_is_named_with_the_line_that_allows_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_daemon_says_which_method_it_misses() {
+async fn a_daemon_logs_which_method_is_forbidden() {
     let world = World::new().await;
     let list = Whitelist::of(for_run().filter(|method| *method != Method::GetBlockchainInfo));
     let _proxy = before(&world, 0, list).await;

@@ -1,4 +1,4 @@
-//! What `preflight` says of the next block of a node that lies is what the daemon makes of it.
+//! `preflight` and the daemon agree about the next block of a lying node.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,21 +14,21 @@ use crate::{
     world::{Daemon, World, until},
 };
 
-/// A lie about one answer of the node.
+/// A change of one answer of the node.
 type Lie = Box<dyn Fn(&str, &Value) -> Option<Value> + Send + Sync>;
 
-/// A node that lies, once it is told how.
+/// A proxy that falsifies a node's answers.
 #[derive(Default)]
 struct Liar(Mutex<Option<Lie>>);
 
 impl Liar {
-    fn says(&self, lie: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static) {
+    fn falsify(&self, lie: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static) {
         *self.0.lock().expect("not poisoned") = Some(Box::new(lie));
     }
 
-    /// Tells this of the parameters in force.
-    fn tells_root(&self, root: Option<&'static str>) {
-        self.says(move |method, result| {
+    /// Falsifies the parameters in force.
+    fn falsify_root(&self, root: Option<&'static str>) {
+        self.falsify(move |method, result| {
             (method == "getblockchaininfo").then(|| {
                 let mut result = result.clone();
                 match root {
@@ -51,7 +51,7 @@ impl Middleman for Liar {
     }
 }
 
-/// A template that would put one stranger in the place of all signers.
+/// A template that would replace all signers with a stranger.
 fn usurped(template: &Value) -> Option<Value> {
     let key = Secret::generate().public_key();
     let one = Threshold::new(1).expect("one");
@@ -80,17 +80,17 @@ async fn a_next_block_that_the_daemon_would_not_propose_is_red() {
     let found = Found::ask(&config, &[]);
     assert_eq!(found.of("node", "proposal").0, "green", "{}", found.0);
     for root in [None, Some(""), Some("none")] {
-        liar.tells_root(root);
-        red("tells no parameters", "evbparams");
+        liar.falsify_root(root);
+        red("does not report valid parameters", "evbparams");
     }
     let taken_over = "take it off the network";
-    liar.tells_root(Some(
+    liar.falsify_root(Some(
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ));
     red("is in force", taken_over);
-    liar.says(|method, result| (method == "getnewblockhex").then(|| usurped(result))?);
+    liar.falsify(|method, result| (method == "getnewblockhex").then(|| usurped(result))?);
     red("proposes other parameters", taken_over);
-    // And the daemon sees it as preflight does.
+    // The daemon agrees with preflight.
     let daemon = Daemon::start(&config);
     until("an alarm", || daemon.log().contains("ForeignTemplate")).await;
     daemon.stop().await;
@@ -105,7 +105,7 @@ async fn a_chain_whose_epochs_are_too_short_is_red() {
     let liar = Arc::new(Liar::default());
     let _proxy = before(&world, 0, liar.clone()).await;
     for (length, expected) in [(4, "red"), (5, "green")] {
-        liar.says(move |method, result| {
+        liar.falsify(move |method, result| {
             (method == "getblockchaininfo").then(|| {
                 let mut result = result.clone();
                 result["epoch_length"] = json!(length);

@@ -1,4 +1,4 @@
-//! The list of methods before a real node that has a whitelist.
+//! The list of methods, with a real node that has a whitelist.
 
 use std::{
     path::Path,
@@ -13,7 +13,7 @@ use crate::{
     world::{change, federation, stderr, text, until},
 };
 
-/// A node that is killed in the end.
+/// A node, killed when dropped.
 struct Node(Child);
 
 impl Drop for Node {
@@ -39,7 +39,7 @@ fn start(folder: &Path, methods: &[&str]) -> Node {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs ELEMENTSD"]
-async fn what_a_real_node_forbids_is_named_and_the_listed_methods_are_enough() {
+async fn a_method_that_a_real_node_forbids_is_named_and_the_listed_ones_suffice() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_ports(9).expect("ports").start.to_string();
     let fed = folder.path().join("fed");
@@ -54,7 +54,7 @@ async fn what_a_real_node_forbids_is_named_and_the_listed_methods_are_enough() {
         "cookie = \"node/fedchain/.cookie\"",
         "user = \"user\"\npassword_file = \"password\"",
     );
-    // `init` leaves a sweep for block 1.
+    // `init` creates a sweep for block 1.
     let needs = [Need::Run, Need::Transactions, Need::Check];
     let all: Vec<_> = Method::needed_for(&needs).map(Method::as_str).collect();
     let ask = async |methods: &[&str]| {

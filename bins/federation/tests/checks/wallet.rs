@@ -1,4 +1,4 @@
-//! A block key that is said to be in the node's wallet: `preflight` asks whether it is.
+//! `preflight` checks a block key that is configured to be in the node's wallet.
 
 use federation_multisig::Network;
 use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wallet_without_the_key_is_red_and_green_once_it_has_it() {
+async fn a_wallet_is_red_until_it_has_the_key() {
     let world = World::new().await;
     let config = world.config(0);
     let network = Network::ELEMENTS_CUSTOM;

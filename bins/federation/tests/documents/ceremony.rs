@@ -1,4 +1,4 @@
-//! `docs/ceremony.md`, followed by five people, each at a machine of its own.
+//! `docs/ceremony.md`, followed by five people, each on their own machine.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 };
 
 use federation_harness::{
-    document::{Block, Document, Fault, Kind, Session, is_in},
+    document::{Block, Document, Fault, Kind, Session, check_output},
     write_script,
 };
 use federation_local::free_ports;
@@ -18,10 +18,10 @@ use crate::{CEREMONY, load, reader};
 
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 
-/// Messenger, node, and RPC of the node, which the bundle puts above it.
+/// The ports of each person: messenger, node, and RPC, which the bundle puts above the node's.
 const PORTS: u16 = 3;
 
-/// What the reader types, and writes into a file.
+/// What the reader types and writes into files.
 const PHRASE: &str = "correct horse battery staple nine";
 
 /// One of the five.
@@ -31,7 +31,7 @@ struct Person {
     session: Session,
 }
 
-/// Five people, and whoever carries their files.
+/// Five people, and the mailbox that carries their files.
 struct People {
     /// The folder of all machines.
     _root: TempDir,
@@ -49,7 +49,7 @@ impl People {
         write_script(&editor, &text).expect("written");
         let people = NAMES.map(|name| {
             let folder = root.path().join(name);
-            fs::create_dir(&folder).expect("made");
+            fs::create_dir(&folder).expect("created");
             let mut plan = reader(&folder)
                 .with_answer(PHRASE)
                 .with_variable("EDITOR", &editor);
@@ -72,7 +72,7 @@ impl People {
         }
     }
 
-    /// The block as one of them types it.
+    /// Returns the block as one of them types it.
     fn typed(&self, place: usize, block: &Block) -> Block {
         let name = NAMES[place];
         let port = self.first_port + PORTS * u16::try_from(place).expect("small");
@@ -96,11 +96,11 @@ impl People {
         typed
     }
 
-    /// All of them, or the first, do what a block says, at the same time; what the first has read.
+    /// Runs a block for all of them at the same time, or only for the first; returns the first one's output.
     fn run(&mut self, block: &Block, one_party: bool) -> Result<Option<String>, Fault> {
         let count = if one_party { 1 } else { NAMES.len() };
         let typed: Vec<_> = (0..count).map(|place| self.typed(place, block)).collect();
-        let said: Vec<_> = thread::scope(|scope| {
+        let printed: Vec<_> = thread::scope(|scope| {
             let all: Vec<_> = self
                 .people
                 .iter_mut()
@@ -110,31 +110,31 @@ impl People {
             let all = all.into_iter();
             all.map(|one| one.join().expect("no panic")).collect()
         });
-        let said = said.into_iter().collect::<Result<Vec<_>, _>>()?;
-        for (name, said) in NAMES.into_iter().zip(&said) {
-            self.hear(name, said.as_deref().unwrap_or_default());
+        let printed = printed.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (name, printed) in NAMES.into_iter().zip(&printed) {
+            self.record_spoken(name, printed.as_deref().unwrap_or_default());
         }
         self.carry();
-        Ok(said.into_iter().next().flatten())
+        Ok(printed.into_iter().next().flatten())
     }
 
-    /// What the others must know by voice.
-    fn hear(&mut self, name: &'static str, said: &str) {
-        for line in said.lines() {
+    /// Records what they read to each other.
+    fn record_spoken(&mut self, name: &'static str, printed: &str) {
+        for line in printed.lines() {
             if let Some(key) = line.strip_prefix("public key  ")
-                && said.contains("identity")
+                && printed.contains("identity")
                 && key.len() == 64
             {
                 self.identities.insert(name, key.to_owned());
             }
-            if let Some(said) = line.strip_prefix("words     ") {
-                let known = self.words.get_or_insert_with(|| said.to_owned());
-                assert_eq!(known, said, "the same everywhere");
+            if let Some(printed) = line.strip_prefix("words     ") {
+                let known = self.words.get_or_insert_with(|| printed.to_owned());
+                assert_eq!(known, printed, "the same everywhere");
             }
         }
     }
 
-    /// What anybody has said lies in everybody's inbox.
+    /// Copies each person's messages to everyone's inbox.
     fn carry(&self) {
         for sender in &self.people {
             let Ok(messages) = fs::read_dir(sender.folder.join("ceremony")) else {
@@ -158,15 +158,15 @@ impl People {
     }
 
     fn follow(&mut self, document: &Document) -> Result<(), Fault> {
-        let mut said = None;
+        let mut printed = None;
         for block in document.blocks() {
             match &block.kind {
-                Kind::Run(how) => said = self.run(block, how.one_party)?,
+                Kind::Run(how) => printed = self.run(block, how.one_party)?,
                 Kind::Output => {
-                    let said = said.as_deref().unwrap_or_default();
-                    is_in(&block.text, said).map_err(|what| Fault::new(block, what))?;
+                    let printed = printed.as_deref().unwrap_or_default();
+                    check_output(&block.text, printed).map_err(|what| Fault::new(block, what))?;
                 }
-                Kind::NotRun(_) => said = None,
+                Kind::NotRun(_) => printed = None,
                 _ => {}
             }
         }

@@ -58,6 +58,6 @@ fn the_document_of_alarm_codes_lists_every_code() {
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         found, expected,
-        "write it again with {WRITE}=1 cargo test -p federation --test documents codes"
+        "write it again with {WRITE}=1 cargo test -p federation-daemon --test documents codes"
     );
 }

@@ -1,4 +1,4 @@
-//! Documents whose reader has something before: files, a token, a federation that runs.
+//! Documents whose reader already has something: files, a token, a running federation.
 
 use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -20,12 +20,12 @@ pub(crate) const NAMES: [&str; 4] = [
     "docs/reissuance.md",
 ];
 
-/// Whether a document is one of them.
+/// Whether a document needs such a fixture.
 pub(crate) fn has(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// A public key that nobody needs the secret of.
+/// Returns a public key whose secret key is not needed.
 fn public_key() -> String {
     Secret::generate().public_key().to_string()
 }
@@ -41,7 +41,7 @@ fn run(program: &Path, folder: &Path, line: &str) -> String {
 }
 
 #[test]
-fn keys_are_made_kept_and_put_into_a_module() {
+fn keys_are_created_encrypted_and_moved_into_a_module() {
     let mut document = load("docs/keys.md");
     let folder = tempfile::tempdir().expect("a folder");
     let tokens = token_folder();
@@ -51,7 +51,7 @@ fn keys_are_made_kept_and_put_into_a_module() {
     document
         .fill_in(&[
             ("/usr/lib/softhsm/libsofthsm2.so", &library),
-            // The key is not known when the block is pasted.
+            // The reader does not know the key yet when pasting the block.
             (" --script 5321..ae", ""),
             ("02c604..", &others[0]),
             ("02f930..", &others[1]),
@@ -93,7 +93,7 @@ fn genesis_blocks_are_computed_compared_and_verified() {
     }
     fs::write(folder.path().join("ocean.conf"), settings("homechain")).expect("written");
     let terms = folder.path().join(".ocean/terms-and-conditions/homechain");
-    fs::create_dir_all(&terms).expect("made");
+    fs::create_dir_all(&terms).expect("created");
     fs::write(terms.join("latest.txt"), "All is well.\n").expect("written");
     document
         .fill_in(&[("127.0.0.1:7041", &format!("127.0.0.1:{ports}"))])
@@ -102,12 +102,12 @@ fn genesis_blocks_are_computed_compared_and_verified() {
     follow(&document, &folder, &reader(folder.path()));
 }
 
-/// A node of the configuration, where there is a program for it, stopped when dropped.
+/// A node with the configuration, if its program is available; killed when dropped.
 struct Node(std::process::Child);
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may already have ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -116,7 +116,7 @@ impl Drop for Node {
 fn elementsd(folder: &Path, settings: &str, port: u16) -> Option<Node> {
     let program = env::var_os("ELEMENTSD")?;
     let data = folder.join("node");
-    fs::create_dir_all(&data).expect("made");
+    fs::create_dir_all(&data).expect("created");
     let conf = format!(
         "{settings}[homechain]\nrpcport={port}\nport={}\nlisten=0\n",
         port + 1
@@ -132,7 +132,7 @@ fn elementsd(folder: &Path, settings: &str, port: u16) -> Option<Node> {
         .spawn()
         .expect("it starts");
     let node = Node(node);
-    // The cookie is there when it answers soon, `verify` waits for no node.
+    // Once there is a cookie it answers soon; `verify` does not wait for the node.
     for _ in 0..600 {
         if data.join("homechain/.cookie").exists()
             && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
@@ -146,13 +146,13 @@ fn elementsd(folder: &Path, settings: &str, port: u16) -> Option<Node> {
 }
 
 #[test]
-fn an_operator_of_the_old_protocol_has_its_files_checked() {
+fn the_files_of_an_operator_of_the_classic_protocol_are_checked() {
     let document = load("docs/migration.md");
     let folder = tempfile::tempdir().expect("a folder");
     run(federation(), folder.path(), "init --out fed --operators 3");
     let fed = folder.path().join("fed");
     let public = fed.join("federation.toml");
-    let text = fs::read_to_string(&public).expect("there");
+    let text = fs::read_to_string(&public).expect("it exists");
     let below = format!("protocol = {{ classic_until = 250000 }}\n{text}");
     fs::write(&public, below).expect("written");
     let plan = reader(&fed.join("operator-0"));
@@ -167,7 +167,8 @@ async fn an_asset_is_issued_planned_and_audited() {
     for (index, name) in ["alpha", "beta", "gamma"].iter().enumerate() {
         let phrase = world.folder(index).join("phrase");
         fs::write(&phrase, "four words of my own\n").expect("written");
-        fs::set_permissions(&phrase, fs::Permissions::from_mode(0o600)).expect("closed");
+        fs::set_permissions(&phrase, fs::Permissions::from_mode(0o600))
+            .expect("permissions changed");
         let line = format!(
             "key new {name}.key --role reissuance --json --passphrase file:{}",
             phrase.display()
@@ -187,7 +188,7 @@ async fn an_asset_is_issued_planned_and_audited() {
     let script = script.expect("a script").to_hex();
     let daemons: Vec<_> = (0..3).map(|i| Daemon::start(&world.config(i))).collect();
     world.blocks(2).await;
-    // The table is that of an asset of before; the document issues one more.
+    // The table is for an existing asset; the document issues another.
     let config = world.config(0);
     let issued = ask_json(
         &config,
@@ -206,7 +207,7 @@ async fn an_asset_is_issued_planned_and_audited() {
         issued["asset"], issued["fee_asset"],
     );
     let path = world.fed.join("federation.toml");
-    let text = fs::read_to_string(&path).expect("there");
+    let text = fs::read_to_string(&path).expect("it exists");
     fs::write(&path, text + &table).expect("written");
     world.blocks(1).await;
     let height = world.height().to_string();
@@ -222,12 +223,12 @@ async fn an_asset_is_issued_planned_and_audited() {
             ),
         ])
         .unwrap_or_else(|fault| panic!("{fault}"));
-    // What is planned at a height of the past; the chain here is young.
+    // The plan at a past height; this chain is short.
     let folder = tempfile::tempdir().expect("a folder");
     let plan = reader(&world.folder(0));
     tokio::task::spawn_blocking(move || follow(&document, &folder, &plan))
         .await
-        .expect("followed");
+        .expect("the document works");
     for daemon in daemons {
         daemon.stop().await;
     }

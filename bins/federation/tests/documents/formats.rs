@@ -1,4 +1,4 @@
-//! Blocks that are files, or pieces of files: read by what reads such files.
+//! Blocks that are files or parts of files, read by the code that reads such files.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use federation_signer::{Secret, key_file};
 
 use crate::programs::federation;
 
-/// What a reader puts in place of what a document leaves out.
+/// Replacements for what a document leaves out.
 const LEFT_OUT: [(&str, &str); 5] = [
     (
         "\"05f24963...\"",
@@ -31,11 +31,11 @@ const LEFT_OUT: [(&str, &str); 5] = [
     ("\"2103...51ae\"", SCRIPT),
 ];
 
-/// 1 of 1, of the generator.
+/// A 1-of-1 script with the generator point as its key.
 const SCRIPT: &str =
     "\"51210279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f8179851ae\"";
 
-/// Reads a block that is a file, or a piece of one.
+/// Reads a block that is a file or a part of one.
 pub(crate) fn read(block: &Block, folder: &Path) -> Result<(), String> {
     let Kind::File { language, mark } = &block.kind else {
         return Ok(());
@@ -65,8 +65,8 @@ fn conf(kind: NodeKind, text: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// Puts what the block says into files of `federation init`, in the place of what they say, and has
-/// the operator read them.
+/// Puts the block's settings into files of `federation init`, in place of theirs, and loads them as the
+/// operator does.
 fn toml(block: &Block, folder: &Path, file: &str) -> Result<(), String> {
     let fed = fresh(folder);
     let made = Command::new(federation())
@@ -90,7 +90,7 @@ fn toml(block: &Block, folder: &Path, file: &str) -> Result<(), String> {
         match (whole.get_mut(&name), value) {
             (Some(toml::Value::Table(known)), toml::Value::Table(more)) => known.extend(more),
             (_, value) => {
-                // Two ways to say where a key is.
+                // Two ways to configure a key.
                 if name == "keys" {
                     for role in ["block", "identity"] {
                         whole.remove(&format!("{role}_key_file"));
@@ -103,7 +103,7 @@ fn toml(block: &Block, folder: &Path, file: &str) -> Result<(), String> {
     if is_kafka {
         whole.remove("listen");
     }
-    // The other key, if the piece has one of them.
+    // Add the other key if the part has one of them.
     if let Some(toml::Value::Table(keys)) = whole.get_mut("keys") {
         for role in ["block", "identity"] {
             let file: toml::Table = format!("kind = \"file\"\nfile = \"{role}.key\"\n")
@@ -111,7 +111,7 @@ fn toml(block: &Block, folder: &Path, file: &str) -> Result<(), String> {
                 .map_err(|error| format!("{error}"))?;
             keys.entry(role).or_insert(toml::Value::Table(file));
         }
-        // A reader has made the keys that the files name.
+        // The reader has already created the keys that the files name.
         let named = keys.iter().filter_map(|(_, key)| key.get("file")?.as_str());
         for name in named {
             let key = fed.join("operator-0").join(name);
@@ -127,7 +127,7 @@ fn toml(block: &Block, folder: &Path, file: &str) -> Result<(), String> {
         .map_err(|report| report.to_string())
 }
 
-/// A name for a folder that is not there yet.
+/// Returns a name for a new folder.
 fn fresh(folder: &Path) -> PathBuf {
     let mut number = 0;
     loop {
@@ -139,7 +139,7 @@ fn fresh(folder: &Path) -> PathBuf {
     }
 }
 
-/// Sections that a unit may have, and lines that say something.
+/// Checks that a unit has known sections and well-formed lines.
 fn systemd(text: &str) -> Result<(), String> {
     let mut section = None;
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -151,7 +151,7 @@ fn systemd(text: &str) -> Result<(), String> {
             .and_then(|line| line.strip_suffix(']'))
         {
             if !["Unit", "Service", "Install"].contains(&name) {
-                return Err(format!("`{line}` is no section of a service"));
+                return Err(format!("`{line}` is not a section of a service"));
             }
             section = Some(name);
             continue;
@@ -160,7 +160,7 @@ fn systemd(text: &str) -> Result<(), String> {
             name.chars().all(|c| c.is_ascii_alphanumeric()) && !value.trim().is_empty()
         });
         if section.is_none() || known.is_none() {
-            return Err(format!("`{line}` is no setting in a section"));
+            return Err(format!("`{line}` is not a setting in a section"));
         }
     }
     Ok(())

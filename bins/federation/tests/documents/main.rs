@@ -1,5 +1,5 @@
-//! The documents of this repository, followed to the letter: every fenced block is run, read, or
-//! says why not. What the marks mean is in `federation_harness::document`.
+//! The documents of this repository, followed to the letter: every fenced block is run, is read, or
+//! says why not. `federation_harness::document` explains the info strings.
 
 mod ceremony;
 mod codes;
@@ -20,7 +20,7 @@ use federation_local::free_ports;
 use programs::{federation, multisig};
 use tempfile::TempDir;
 
-/// The document that several people follow.
+/// The document that is followed by several people.
 const CEREMONY: &str = "docs/ceremony.md";
 
 /// The repository's folder.
@@ -29,13 +29,13 @@ fn repository() -> PathBuf {
     here.join("../..").canonicalize().expect("the repository")
 }
 
-/// A reader with both programs, who begins in a folder.
+/// A reader with both programs, starting in a folder.
 fn reader(folder: &Path) -> SessionPlan {
     let _built = multisig();
     let programs = federation().parent().expect("a folder");
     SessionPlan::new(folder)
         .with_programs(programs)
-        // The keys are new, whoever makes block 1 without this one.
+        // The keys are new, even if the others make block 1 without this operator.
         .with_variable("FEDERATION_NEW_KEY_UNTIL", "1000000")
 }
 
@@ -47,7 +47,7 @@ fn names() -> Vec<String> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("readable") {
             let entry = entry.expect("readable");
-            // What is linked to is looked at where it is.
+            // Symbolic links are followed at their target.
             if entry.file_type().expect("known").is_symlink() {
                 continue;
             }
@@ -69,7 +69,7 @@ fn names() -> Vec<String> {
 fn load(name: &str) -> Document {
     let loaded = Document::load(&repository(), name);
     let mut document = loaded.unwrap_or_else(|fault| panic!("{fault}"));
-    // Others on this machine may have the usual ports.
+    // The usual ports may be in use on this machine.
     let init = "federation init ";
     if document
         .blocks()
@@ -78,14 +78,12 @@ fn load(name: &str) -> Document {
     {
         let ports = free_ports(15).expect("ports");
         let with_ports = format!("{init}--first-port {} ", ports.start);
-        document
-            .fill_in(&[(init, &with_ports)])
-            .expect("it is there");
+        document.fill_in(&[(init, &with_ports)]).expect("it exists");
     }
     document
 }
 
-/// Follows a document from its first block to its last, with what a reader has before.
+/// Follows a document from its first block to its last.
 fn follow(document: &Document, folder: &TempDir, plan: &SessionPlan) {
     let mut session = Session::start(plan).expect("a shell");
     let run = document.run(&mut session, |block| formats::read(block, folder.path()));
@@ -95,7 +93,7 @@ fn follow(document: &Document, folder: &TempDir, plan: &SessionPlan) {
 }
 
 #[test]
-fn documents_that_need_nothing_before_them_work_as_pasted() {
+fn documents_without_a_fixture_work_as_pasted() {
     let faults: Vec<_> = names()
         .iter()
         .filter(|name| *name != CEREMONY && !fixtures::has(name))
@@ -123,7 +121,7 @@ fn every_verb_and_option_in_the_documents_exists() {
 }
 
 #[test]
-fn all_documents_are_looked_at() {
+fn all_documents_are_checked() {
     let names = names();
     for name in [
         "README.md",

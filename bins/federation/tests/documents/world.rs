@@ -1,4 +1,4 @@
-//! A federation that runs already, in which a reader asks.
+//! A running federation that a reader can query.
 
 #[path = "../recovery/world.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -1,4 +1,4 @@
-//! `federation guard show | export | import`: a key that moves signs in one place at a time.
+//! `federation guard show | export | import`: a moved key signs on one machine at a time.
 
 use std::{path::Path, time::Duration};
 
@@ -23,15 +23,15 @@ fn import_refused(config: &Path, file: &Path, flags: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
+async fn a_moved_key_signs_on_the_new_machine_and_not_on_the_old_one() {
     let world = World::new().await;
     let here = world.config(0);
     let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
     let daemon = Daemon::start(&here);
     world.blocks(3).await;
 
-    // While the daemon runs it can be asked, and nothing can be taken from it.
-    daemon.says("block").await;
+    // While the daemon runs, the guard can be shown but not exported.
+    daemon.logs("block").await;
     let shown = ask_json(&here, &["guard", "show"]);
     assert_eq!(shown["from"], "daemon");
     assert_eq!(shown["standing"], "active");
@@ -41,14 +41,17 @@ async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
     assert!(in_use.contains("in use by another daemon"), "{in_use}");
     daemon.stop().await;
 
-    // A backup, and then more blocks.
+    // A backup, then more blocks.
     ask(&here, &["guard", "export", "--copy", "--out", text(&old)]);
     let daemon = Daemon::start(&here);
     world.blocks(3).await;
     daemon.stop().await;
 
-    let said = ask(&here, &export);
-    assert!(said.contains("signs no more on this machine"), "{said}");
+    let printed = ask(&here, &export);
+    assert!(
+        printed.contains("no longer signs on this machine"),
+        "{printed}"
+    );
     let shown = ask(&here, &["guard", "show"]);
     assert!(shown.contains("moved away"), "{shown}");
     let log = Daemon::start(&here).fails().await;
@@ -61,20 +64,20 @@ async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
     let repair = ["guard", "repair", "--no-other-daemon"];
     let repaired = refused(&here, &repair);
     assert!(repaired.contains("moved away"), "{repaired}");
-    // The file again, should it have been lost on the way: the same record.
+    // Exporting again, in case the file was lost, writes the same record.
     let again = world.fed.join("again.guard");
     ask(&here, &["guard", "export", "--out", text(&again)]);
     let signed = |path: &Path| {
-        let text = std::fs::read_to_string(path).expect("there");
+        let text = std::fs::read_to_string(path).expect("it exists");
         let lines = text.lines().filter(|line| line.starts_with("signed: "));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert!(!signed(&file).is_empty());
     assert_eq!(signed(&file), signed(&again));
 
-    // Whatever is not this operator's record is refused, and changes nothing.
+    // A file that is not this operator's record is refused and changes nothing.
     let there = world.other_machine(0);
-    let bytes = std::fs::read(&file).expect("there");
+    let bytes = std::fs::read(&file).expect("it exists");
     let spoilt = world.fed.join("spoilt.guard");
     for at in (0..bytes.len()).step_by(bytes.len() / 16) {
         let mut changed = bytes.clone();
@@ -85,35 +88,35 @@ async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
     let foreign = import_refused(&world.config(1), &file, &[]);
     assert!(foreign.contains("belongs to block key"), "{foreign}");
 
-    // The move itself. The old machine does not take its own file back by mistake.
+    // The move itself. The old machine does not take back its own file by mistake.
     let shown = ask(&there, &["guard", "show", "--file", text(&file)]);
     assert!(shown.contains("file, transfer"), "{shown}");
-    let said = import(&there, &file, &[]);
-    assert!(said.contains("begins as an observer"), "{said}");
+    let printed = import(&there, &file, &[]);
+    assert!(printed.contains("starts as an observer"), "{printed}");
     let own = import_refused(&here, &file, &[]);
     assert!(own.contains("moved away by this very record"), "{own}");
     let daemon = Daemon::start(&there);
-    daemon.says("takes part again").await;
-    // Now it is needed.
+    daemon.logs("takes part again").await;
+    // From now on its signature is needed.
     let [first, second] = others;
     second.stop().await;
     world.blocks(3).await;
 
-    // What is older than what the guard knows is refused.
+    // A record older than the guard is refused.
     daemon.stop().await;
     for older in [&old, &file] {
-        let said = import_refused(&there, older, &[]);
-        assert!(said.contains("older than this guard"), "{said}");
+        let printed = import_refused(&there, older, &[]);
+        assert!(printed.contains("older than this guard"), "{printed}");
     }
 
-    // And back again, by a record of the new machine.
+    // And back again, with a record of the new machine.
     let back = world.fed.join("back.guard");
     ask(&there, &["guard", "export", "--out", text(&back)]);
     let second = Daemon::start(&world.config(2));
     world.blocks(1).await;
     import(&here, &back, &[]);
     let daemon = Daemon::start(&here);
-    daemon.says("takes part again").await;
+    daemon.logs("takes part again").await;
     Daemon::start(&there).fails().await;
     for daemon in [first, second, daemon] {
         daemon.stop().await;
@@ -130,7 +133,7 @@ async fn a_file_that_is_older_than_the_chain_is_refused_and_a_copy_does_not_sign
     daemon.stop().await;
     let [moved, copy] = ["moved.guard", "copy.guard"].map(|name| world.fed.join(name));
     ask(&here, &["guard", "export", "--out", text(&moved)]);
-    // Taken back: it was imported nowhere. So the operator goes on as if nothing had been.
+    // Taken back, as it was imported nowhere: the operator continues as if nothing had happened.
     import(&here, &moved, &["--take-back"]);
     let daemon = Daemon::start(&here);
     let height = world.height();
@@ -139,20 +142,20 @@ async fn a_file_that_is_older_than_the_chain_is_refused_and_a_copy_does_not_sign
     assert!(world.height() > height);
     ask(&here, &["guard", "export", "--copy", "--out", text(&copy)]);
 
-    // On a machine that knows nothing the node tells that the key has signed since.
+    // On a machine without a guard, the node's chain shows that the key has signed since.
     let there = world.other_machine(0);
     let old = import_refused(&there, &moved, &[]);
     assert!(
-        old.contains("has signed since the file was written"),
+        old.contains("has signed after the file was written"),
         "{old}"
     );
-    let said = import(&there, &copy, &[]);
-    assert!(said.contains("does not sign yet"), "{said}");
+    let printed = import(&there, &copy, &[]);
+    assert!(printed.contains("does not sign yet"), "{printed}");
     let log = Daemon::start(&there).fails().await;
     assert!(log.contains("guard repair"), "{log}");
     let out = world.fed.join("out.guard");
-    let said = refused(&there, &["guard", "export", "--out", text(&out)]);
-    assert!(said.contains("holds a copy"), "{said}");
+    let printed = refused(&there, &["guard", "export", "--out", text(&out)]);
+    assert!(printed.contains("holds a copy"), "{printed}");
     let repair = ["guard", "repair", "--margin", "2", "--no-other-daemon"];
     ask(&there, &repair);
     let shown = ask_json(&there, &["guard", "show"]);
@@ -165,7 +168,7 @@ async fn a_file_that_is_older_than_the_chain_is_refused_and_a_copy_does_not_sign
         "{shown}"
     );
     let daemon = Daemon::start(&there);
-    daemon.says("takes part again").await;
+    daemon.logs("takes part again").await;
     daemon.stop().await;
     for daemon in others {
         daemon.stop().await;
@@ -183,43 +186,40 @@ async fn a_file_that_contradicts_the_guard_is_refused_with_both_blocks() {
     }
     let [copy, lie] = ["copy.guard", "lie.guard"].map(|name| world.fed.join(name));
     ask(&here, &["guard", "export", "--copy", "--out", text(&copy)]);
-    // As a second guard of the same key would write it that has signed another block.
-    let bytes = std::fs::read(&copy).expect("there");
+    // As written by a second guard of the same key that has signed another block.
+    let bytes = std::fs::read(&copy).expect("it exists");
     let mut record = SignedGuardRecord::decode(&bytes)
         .expect("a record")
         .unverified()
         .clone();
-    let (height, signed) = record.state.records().last().expect("some");
+    let (height, signed) = record.state.records().last().expect("a record");
     let other = BlockHash::from_bytes([7; 32]);
     record.kind = GuardRecordKind::Transfer;
     record.number += 1;
     record.state = GuardState::new(record.state.highest_final(), [(height, other)]);
-    let key = std::fs::read_to_string(world.folder(0).join("identity.key")).expect("there");
+    let key = std::fs::read_to_string(world.folder(0).join("identity.key")).expect("it exists");
     let identity = SoftwareIdentity::new(Secret::from_hex(key.trim()).expect("a key"));
     let signature = identity.sign_envelope(record.signing_digest()).await;
     let file = record.with_signature(signature.expect("it signs")).encode();
     std::fs::write(&lie, file).expect("written");
     let before = ask_json(&here, &["guard", "show"]);
-    let said = import_refused(&here, &lie, &[]);
+    let printed = import_refused(&here, &lie, &[]);
     for part in [signed.to_string(), other.to_string(), height.to_string()] {
-        assert!(said.contains(&part), "{part} in {said}");
+        assert!(printed.contains(&part), "{part} in {printed}");
     }
-    assert!(said.contains("as evidence"), "{said}");
+    assert!(printed.contains("as evidence"), "{printed}");
     assert_eq!(ask_json(&here, &["guard", "show"]), before);
 }
 
-/// Killed at some moment, an export leaves a guard that signs and no file, or one that does not and
-/// gives the same record when it is asked again.
+/// Killed at any moment, an export leaves either an active guard and no file, or a retired guard that
+/// exports the same record again.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_that_is_killed_leaves_no_file_beside_a_guard_that_signs() {
+async fn a_killed_export_leaves_no_file_next_to_an_active_guard() {
     let world = World::new().await;
     let here = world.config(0);
-    let config = Config::load(&here, &Overrides::default()).expect("fine");
+    let config = Config::load(&here, &Overrides::default()).expect("a valid configuration");
     let federation = &config.federation;
-    let key = federation
-        .operator(config.me)
-        .expect("it is there")
-        .block_key;
+    let key = federation.member(config.me).expect("it exists").block_key;
     let mut guard = RedbGuardStore::open(&world.store(0), &key, federation.genesis()).expect("new");
     guard
         .record(BlockHeight::new(7), BlockHash::from_bytes([7; 32]))
@@ -231,7 +231,7 @@ async fn an_export_that_is_killed_leaves_no_file_beside_a_guard_that_signs() {
     for millis in (0..60).step_by(2) {
         let mut process = start(&here, &export);
         tokio::time::sleep(Duration::from_millis(millis)).await;
-        // It may have ended before.
+        // It may already have ended.
         let _ = process.kill();
         process.wait().expect("it ends");
         let is_active = standing() == "active";
@@ -252,7 +252,7 @@ async fn an_export_that_is_killed_leaves_no_file_beside_a_guard_that_signs() {
 async fn two_daemons_with_one_key_are_refused_whatever_store_they_have() {
     let world = World::new().await;
     let daemon = Daemon::start(&world.config(0));
-    daemon.says("operator starts").await;
+    daemon.logs("operator starts").await;
     let same = Daemon::start(&world.config(0)).fails().await;
     assert!(same.contains("in use by another daemon"), "{same}");
     // Other files with the same keys, another store, another port.
@@ -261,6 +261,6 @@ async fn two_daemons_with_one_key_are_refused_whatever_store_they_have() {
         .fails()
         .await;
     assert!(other.contains("in use by another daemon"), "{other}");
-    assert!(other.contains("do: stop it first"), "{other}");
+    assert!(other.contains("help: stop that daemon first"), "{other}");
     daemon.stop().await;
 }

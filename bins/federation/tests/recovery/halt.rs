@@ -1,4 +1,4 @@
-//! Ends for people and ends for a restart: a twin that was heard, and a disk that is full.
+//! Failures that need attention and failures that a restart fixes: a twin, and a full disk.
 
 use std::{io::Write, path::Path, process::Command};
 
@@ -12,9 +12,10 @@ use crate::world::{Daemon, World, ask, ask_json, refused, until};
 
 const SURE: &str = "--no-other-daemon";
 
-/// Puts a halt into the store of an operator that does not run, as the daemon does.
+/// Writes a halt into the store of a stopped operator, as the daemon would.
 fn halt(world: &World, index: usize, reason: HaltReason) {
-    let config = Config::load(&world.config(index), &Overrides::default()).expect("fine");
+    let config =
+        Config::load(&world.config(index), &Overrides::default()).expect("a valid configuration");
     let store = Store::open(&config.store, config.federation.id(), config.me).expect("opens");
     let height = BlockHeight::new(7);
     let time = UnixTime::from_secs(1_700_000_000);
@@ -27,14 +28,14 @@ fn halt(world: &World, index: usize, reason: HaltReason) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_halt_lasts_until_a_person_clears_it_and_the_log_says_who_did() {
+async fn a_halt_lasts_until_it_is_cleared_and_the_log_says_by_whom() {
     let world = World::new().await;
     let config = world.config(0);
     let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
     let daemon = Daemon::start(&config);
     world.blocks(2).await;
-    let said = ask(&world.config(0), &["status"]);
-    assert!(!said.contains("halted"), "{said}");
+    let printed = ask(&world.config(0), &["status"]);
+    assert!(!printed.contains("halted"), "{printed}");
     daemon.stop().await;
     let resume = ["guard", "resume"];
     assert!(ask(&config, &resume).contains("has not halted"));
@@ -43,47 +44,47 @@ async fn a_halt_lasts_until_a_person_clears_it_and_the_log_says_who_did() {
         let log = Daemon::start(&config).halts().await;
         assert!(log.contains("the operator halted at"), "{log}");
         assert!(log.contains(&reason.to_string()), "{log}");
-        assert!(log.contains("do: "), "{log}");
+        assert!(log.contains("help: "), "{log}");
 
-        // For who starts whatever ends: it stays, and lets go of the store.
+        // With `--on-halt stay` it stays up, and releases the store.
         let idle = Daemon::start_with(&config, &["--on-halt", "stay"]);
-        idle.says("idle until that is done").await;
+        idle.logs("idle until this is resolved").await;
         let shown = ask_json(&config, &["status"]);
         assert_eq!(shown["halt"]["reason"], reason.as_str(), "{shown}");
         assert_eq!(shown["halt"]["height"], 7);
-        let said = refused(&config, &resume);
-        assert!(said.contains("nothing was changed"), "{said}");
-        assert!(said.contains(SURE), "{said}");
-        let said = ask(&config, &[&resume[..], &[SURE]].concat());
-        assert!(said.contains("cleared by"), "{said}");
+        let printed = refused(&config, &resume);
+        assert!(printed.contains("nothing was changed"), "{printed}");
+        assert!(printed.contains(SURE), "{printed}");
+        let printed = ask(&config, &[&resume[..], &[SURE]].concat());
+        assert!(printed.contains("cleared by"), "{printed}");
         idle.stop().await;
 
         let daemon = Daemon::start(&config);
-        daemon.says("an earlier halt was cleared").await;
-        daemon.says("who=").await;
-        daemon.says("observing=false").await;
+        daemon.logs("an earlier halt was cleared").await;
+        daemon.logs("who=").await;
+        daemon.logs("observing=false").await;
         daemon.stop().await;
     }
-    // The repair of an old store is what its halt asks for.
+    // The halt of an old store is cleared by a repair.
     halt(&world, 0, HaltReason::OldStore);
     let repair = ["guard", "repair", "--at-least", "1", "--margin", "1", SURE];
-    let said = ask(&config, &repair);
-    assert!(said.contains("cleared the halt"), "{said}");
+    let printed = ask(&config, &repair);
+    assert!(printed.contains("cleared the halt"), "{printed}");
     let daemon = Daemon::start(&config);
-    daemon.says("takes part again").await;
+    daemon.logs("takes part again").await;
     daemon.stop().await;
     for daemon in others {
         daemon.stop().await;
     }
 }
 
-/// A small file system of its own.
+/// A small file system.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    /// None where this process may not mount one.
+    /// Mounts it; none if this process may not mount one.
     fn mount(at: &'a Path) -> Option<Self> {
-        std::fs::create_dir_all(at).expect("made");
+        std::fs::create_dir_all(at).expect("created");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs"])
             .arg(at)
@@ -94,7 +95,7 @@ impl<'a> SmallDisk<'a> {
     }
 
     fn fill(&self) {
-        let mut file = std::fs::File::create(self.0.join("filler")).expect("made");
+        let mut file = std::fs::File::create(self.0.join("filler")).expect("created");
         while file.write(&[7; 4096]).is_ok_and(|written| written > 0) {}
     }
 
@@ -105,15 +106,15 @@ impl<'a> SmallDisk<'a> {
 
 impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
-        // What is left is said by the removal of the folder.
+        // If this fails, removing the folder reports it.
         let _ = Command::new("umount").arg(self.0).status();
     }
 }
 
-/// Whatever file the disk fails first, the daemon ends, and what a service manager does heals it once
-/// there is space.
+/// Whichever file the full disk affects first, the daemon ends, and a restart by the service manager
+/// recovers it once there is space.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_on_a_full_disk_ends_and_a_restart_heals_it() {
+async fn a_daemon_on_a_full_disk_ends_and_recovers_with_a_restart() {
     let world = World::new().await;
     let config = world.config(0);
     let folder = world.store(0);
@@ -123,15 +124,15 @@ async fn a_daemon_on_a_full_disk_ends_and_a_restart_heals_it() {
     };
     let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
     let mut daemon = Daemon::start(&config);
-    // Once: later the store's files have room enough of their own.
+    // Only once: later the store's files have enough space of their own.
     world.blocks(2).await;
     disk.fill();
     let log = daemon.fails().await;
     assert!(log.contains("nothing is sent or signed any more"), "{log}");
-    // No halt is for people: there is nothing to clear.
+    // It is not a halt: there is nothing to clear.
     disk.empty();
     daemon = Daemon::start(&config);
-    daemon.says("observing=false").await;
+    daemon.logs("observing=false").await;
     let height = u64::from(world.height());
     until("a signature after the disk has space again", || {
         let shown = ask_json(&config, &["guard", "show"]);

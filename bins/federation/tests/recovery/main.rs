@@ -1,5 +1,5 @@
-//! What an operator and its people can do when a store is lost, moved, damaged or alive twice, with
-//! real processes on devnet nodes; and what `federation status` tells.
+//! Recovery from a store that is lost, moved, damaged or in use twice, with real processes on devnet
+//! nodes; and the output of `federation status`.
 
 mod guard;
 mod halt;

@@ -1,4 +1,4 @@
-//! A store that is missing, foreign, torn or altered: what is said, and what `guard repair` does.
+//! A store that is missing, foreign, torn or altered: the errors, and what `guard repair` does.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::world::{Daemon, World, ask, ask_json, change, refused, text, until};
 
 const SURE: &str = "--no-other-daemon";
 
-/// A federation with some blocks, its first operator stopped.
+/// A federation with some blocks, whose first operator is stopped.
 async fn with_blocks() -> (World, [Daemon; 2]) {
     let world = World::new().await;
     let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
@@ -40,13 +40,13 @@ async fn signs_above(config: &Path, height: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_guard_makes_an_observer_and_is_repaired_above_all_that_it_may_have_signed() {
+async fn a_lost_guard_makes_an_observer_and_is_repaired_above_every_possible_signature() {
     let (world, others) = with_blocks().await;
     let config = world.config(0);
     std::fs::remove_file(world.store(0).join("guard.redb")).expect("removed");
     let daemon = Daemon::start(&config);
-    daemon.says("the store or its guard is empty").await;
-    daemon.says("observing=true").await;
+    daemon.logs("the store or its guard is empty").await;
+    daemon.logs("observing=true").await;
     daemon.stop().await;
     let repair = ["guard", "repair", "--margin", "4"];
     let plan = refused(&config, &repair);
@@ -54,16 +54,16 @@ async fn a_lost_guard_makes_an_observer_and_is_repaired_above_all_that_it_may_ha
     assert!(plan.contains(SURE), "{plan}");
 
     let tip = world.height();
-    let said = ask(&config, &[&repair[..], &[SURE]].concat());
-    assert!(said.contains("begins as an observer"), "{said}");
+    let printed = ask(&config, &[&repair[..], &[SURE]].concat());
+    assert!(printed.contains("starts as an observer"), "{printed}");
     let shown = ask_json(&config, &["guard", "show"]);
     let watermark = shown["final"].as_u64().expect("a height");
     assert!(watermark >= u64::from(tip) + 4, "{watermark} and {tip}");
-    // The machine keeps still up to there as well as the guard.
+    // Up to there the machine does not vote and the guard does not sign.
     let shown = ask_json(&config, &["status"]);
     assert_eq!(shown["store"]["final"].as_u64(), Some(watermark), "{shown}");
     let daemon = Daemon::start(&config);
-    daemon.says("takes part again").await;
+    daemon.logs("takes part again").await;
     signs_above(&config, watermark).await;
     let votes_below = |line: &str| {
         let height = line
@@ -79,10 +79,10 @@ async fn a_lost_guard_makes_an_observer_and_is_repaired_above_all_that_it_may_ha
     let signed = shown["signed"].as_array().expect("a list");
     let lowest = signed[0]["height"].as_u64();
     assert!(lowest > Some(watermark), "{shown}");
-    // There is nothing to repair any more.
+    // There is nothing left to repair.
     daemon.stop().await;
-    let said = ask(&config, &["guard", "repair"]);
-    assert!(said.contains("nothing to repair"), "{said}");
+    let printed = ask(&config, &["guard", "repair"]);
+    assert!(printed.contains("nothing to repair"), "{printed}");
     stop(others).await;
 }
 
@@ -91,13 +91,13 @@ async fn damaged_and_foreign_databases_are_refused_and_set_aside_by_a_repair() {
     let (world, others) = with_blocks().await;
     let config = world.config(0);
     let [guard, store] = ["guard.redb", "operator.redb"].map(|name| world.store(0).join(name));
-    let whole = [&guard, &store].map(|path| std::fs::read(path).expect("there"));
+    let whole = [&guard, &store].map(|path| std::fs::read(path).expect("it exists"));
 
     // Altered: a changed value.
     let last = ask_json(&config, &["guard", "show"])["signed"]
         .as_array()
         .and_then(|signed| signed.last().cloned())
-        .expect("some");
+        .expect("a record");
     let hash = last["hash"].as_str().expect("text");
     let mut bytes: Vec<u8> = (0..32)
         .map(|at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16).expect("hex"))
@@ -118,7 +118,7 @@ async fn damaged_and_foreign_databases_are_refused_and_set_aside_by_a_repair() {
     let shown = refused(&config, &["guard", "show"]);
     assert!(shown.contains("guard repair"), "{shown}");
 
-    // Torn: the newest part of either is gone.
+    // Torn: the newest part of either is lost.
     for (path, whole) in [(&guard, &whole[0]), (&store, &whole[1])] {
         std::fs::write(path, &whole[..whole.len() / 2]).expect("written");
         let log = Daemon::start(&config).fails().await;
@@ -129,7 +129,7 @@ async fn damaged_and_foreign_databases_are_refused_and_set_aside_by_a_repair() {
     // Foreign: another operator's.
     for name in ["guard.redb", "operator.redb"] {
         let path = world.store(0).join(name);
-        let own = std::fs::read(&path).expect("there");
+        let own = std::fs::read(&path).expect("it exists");
         std::fs::copy(world.store(1).join(name), &path).expect("copied");
         let log = Daemon::start(&config).fails().await;
         assert!(log.contains("belongs to another"), "{log}");
@@ -137,16 +137,16 @@ async fn damaged_and_foreign_databases_are_refused_and_set_aside_by_a_repair() {
         std::fs::write(&path, own).expect("written");
     }
 
-    // Both useless at once: a repair moves them away, and begins anew.
+    // Both unusable at once: a repair sets them aside and creates new ones.
     std::fs::write(&guard, &altered).expect("written");
     std::fs::copy(world.store(1).join("operator.redb"), &store).expect("copied");
     let plan = refused(&config, &["guard", "repair", SURE]);
     assert!(plan.contains("--set-aside"), "{plan}");
-    let said = ask(
+    let printed = ask(
         &config,
         &["guard", "repair", "--margin", "2", "--set-aside", SURE],
     );
-    assert!(said.contains("what could not be used is in"), "{said}");
+    assert!(printed.contains("set aside in"), "{printed}");
     let aside = std::fs::read_dir(world.store(0))
         .expect("readable")
         .map(|entry| entry.expect("readable").path())
@@ -156,73 +156,74 @@ async fn damaged_and_foreign_databases_are_refused_and_set_aside_by_a_repair() {
         assert!(aside.join(name).exists(), "{name}");
     }
     let daemon = Daemon::start(&config);
-    daemon.says("takes part again").await;
+    daemon.logs("takes part again").await;
     daemon.stop().await;
     stop(others).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_store_that_is_the_newest_rebuilds_the_guard_without_a_margin() {
+async fn an_intact_newest_store_rebuilds_the_guard_without_a_margin() {
     let (world, others) = with_blocks().await;
     let config = world.config(0);
     let guard = world.store(0).join("guard.redb");
     let shown = ask_json(&config, &["guard", "show"]);
     std::fs::remove_file(&guard).expect("removed");
-    let old = std::fs::read(world.store(0).join("operator.redb")).expect("there");
+    let old = std::fs::read(world.store(0).join("operator.redb")).expect("it exists");
     let repair = ["guard", "repair", "--trust-store", SURE];
     ask(&config, &repair);
     let rebuilt = ask_json(&config, &["guard", "show"]);
     assert!(rebuilt["final"].as_u64() >= shown["final"].as_u64());
     let daemon = Daemon::start(&config);
-    daemon.says("operator starts").await;
+    daemon.logs("operator starts").await;
     assert!(daemon.log().contains("observing=false"), "{}", daemon.log());
     let tip = world.height();
     signs_above(&config, tip.into()).await;
     world.blocks(3).await;
     daemon.stop().await;
 
-    // One that is not the newest is found out by the chain.
+    // A store that is not the newest is detected by means of the chain.
     std::fs::remove_file(&guard).expect("removed");
     std::fs::write(world.store(0).join("operator.redb"), old).expect("written");
-    let said = refused(&config, &repair);
-    assert!(said.contains("it is not the newest"), "{said}");
+    let printed = refused(&config, &repair);
+    assert!(printed.contains("it is not the newest"), "{printed}");
     stop(others).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_store_makes_an_observer_and_a_key_that_signed_is_not_new() {
+async fn a_lost_store_makes_an_observer_and_a_key_that_has_signed_is_not_new() {
     let (world, others) = with_blocks().await;
     let config = world.config(0);
     let lost = world.fed.join("lost");
     std::fs::rename(world.store(0), &lost).expect("moved");
     let guard = std::fs::metadata(lost.join("guard.redb"));
     assert!(guard.is_ok());
-    // With M of N signing each block, the key need not stand in one of these few.
+    // With M of N signatures per block, the key may not have signed any of these few.
     let has_signed = has_signed_a_block(&world, 0);
     let new = Daemon::start_with(&config, &["--new-key-until", "1000000"]);
     if has_signed {
         let log = new.halts().await;
         assert!(log.contains("the key was declared new"), "{log}");
     } else {
-        new.says("observing=false").await;
+        new.logs("observing=false").await;
         new.stop().await;
         std::fs::remove_dir_all(world.store(0)).expect("removed");
     }
-    // Some time later, when the setting was forgotten.
+    // Some time later, with the setting still in place.
     let stale = Daemon::start_with(&config, &["--new-key-until", "1"]);
-    stale.says("no longer in effect").await;
-    stale.says("observing=true").await;
+    stale.logs("no longer in effect").await;
+    stale.logs("observing=true").await;
     stale.stop().await;
     let daemon = Daemon::start(&config);
-    daemon.says("observing=true").await;
-    daemon.says("takes part again").await;
+    daemon.logs("observing=true").await;
+    daemon.logs("takes part again").await;
     daemon.stop().await;
     stop(others).await;
 }
 
-/// Whether the chain has a block with a signature by an operator's key.
+/// Whether the chain has a block signed by an operator's key.
 fn has_signed_a_block(world: &World, index: usize) -> bool {
-    let config = Config::load(&world.config(index), &Overrides::default()).expect("fine");
+    let config =
+        Config::load(&world.config(index), &Overrides::default()).expect("a valid configuration");
     let federation = &config.federation;
     let own = federation
         .script_position(config.me)
@@ -230,18 +231,18 @@ fn has_signed_a_block(world: &World, index: usize) -> bool {
     (1..=world.height()).any(|height| {
         let block = world.nodes[0]
             .block(BlockHeight::new(height))
-            .expect("there");
+            .expect("it exists");
         let signers = federation.rules().signers(block.header()).expect("signed");
         signers.contains(&own)
     })
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_store_that_was_copied_back_is_found_out_by_the_chain() {
+async fn a_restored_old_store_is_detected_by_means_of_the_chain() {
     let (world, others) = with_blocks().await;
     let config = world.config(0);
     let files = ["guard.redb", "operator.redb"];
-    let old = files.map(|name| std::fs::read(world.store(0).join(name)).expect("there"));
+    let old = files.map(|name| std::fs::read(world.store(0).join(name)).expect("it exists"));
     let daemon = Daemon::start(&config);
     world.blocks(6).await;
     daemon.stop().await;
@@ -256,47 +257,51 @@ async fn an_old_store_that_was_copied_back_is_found_out_by_the_chain() {
         &["guard", "repair", "--at-least", "1", "--margin", "2", SURE],
     );
     let daemon = Daemon::start(&config);
-    daemon.says("takes part again").await;
+    daemon.logs("takes part again").await;
     daemon.stop().await;
     stop(others).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_guard_is_left_alone_while_the_federation_runs_the_older_protocol() {
+async fn the_guard_is_left_alone_while_the_federation_runs_the_classic_protocol() {
     let world = World::new().await;
     let public = world.fed.join("federation.toml");
-    let text = std::fs::read_to_string(&public).expect("there");
+    let text = std::fs::read_to_string(&public).expect("it exists");
     let text = format!("protocol = {{ classic_until = 250000 }}\n{text}");
     std::fs::write(&public, text).expect("written");
-    let said = refused(&world.config(0), &["guard", "repair", SURE]);
-    assert!(said.contains("up to height 249999"), "{said}");
+    let printed = refused(&world.config(0), &["guard", "repair", SURE]);
+    assert!(printed.contains("up to height 249999"), "{printed}");
     assert!(!world.store(0).join("guard.redb").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
+async fn a_federation_that_changes_its_roster_continues_with_its_guards() {
     let (world, others) = with_blocks().await;
     stop(others).await;
     let repair = ["guard", "repair", "--new-roster", SURE];
-    let said = refused(&world.config(0), &repair);
-    assert!(said.contains("of this federation already"), "{said}");
+    let printed = refused(&world.config(0), &repair);
+    assert!(
+        printed.contains("already belongs to this federation"),
+        "{printed}"
+    );
     // A new identity key for one of them, as after a theft.
     let new = Secret::generate();
     let key = world.folder(0).join("identity.key");
-    let old_key = std::fs::read_to_string(&key).expect("there");
+    let old_key = std::fs::read_to_string(&key).expect("it exists");
     let old = Secret::from_hex(old_key.trim());
     let old = old.expect("a key").x_only_public_key().to_string();
     std::fs::write(&key, format!("{}\n", &*new.to_hex())).expect("written");
     let new = new.x_only_public_key().to_string();
     change(&world.fed.join("federation.toml"), &old, &new);
     let tip = world.height();
-    // What was signed of reissuances is not forgotten with it.
+    // The signed reissuances are not forgotten.
     let open_reissuances = || {
-        let config = Config::load(&world.config(0), &Overrides::default()).expect("fine");
+        let config =
+            Config::load(&world.config(0), &Overrides::default()).expect("a valid configuration");
         let id = config.federation.id();
         ReissuanceStore::open(&world.store(0), id, config.me).map(|_| id)
     };
-    let before = std::fs::read_to_string(world.fed.join("federation.toml")).expect("there");
+    let before = std::fs::read_to_string(world.fed.join("federation.toml")).expect("it exists");
     let public = world.fed.join("federation.toml");
     std::fs::write(&public, before.replace(&new, &old)).expect("written");
     let old_id = open_reissuances().expect("new");
@@ -318,12 +323,12 @@ async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
     }
     stop(daemons).await;
 
-    // And back: the roster of before is the federation of before, unless its epoch is another.
+    // And back: the former roster is the former federation, unless its epoch differs.
     std::fs::write(&key, format!("{}\n", old_key.trim())).expect("written");
     change(&public, &new, &old);
-    let said = refused(&world.config(0), &repair);
-    assert!(said.contains("was in force before"), "{said}");
-    assert!(said.contains("raise `epoch`"), "{said}");
+    let printed = refused(&world.config(0), &repair);
+    assert!(printed.contains("was in force before"), "{printed}");
+    assert!(printed.contains("raise `epoch`"), "{printed}");
     change(&public, "epoch = 0", "epoch = 1");
     let checked = ask_json(&world.config(0), &["config", "check"]);
     assert_eq!(checked["epoch"], 1);
@@ -337,7 +342,7 @@ async fn a_federation_that_changes_its_roster_goes_on_with_its_guards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_all_must_sign_nobody_is_made_to_sit_out_a_height() {
+async fn where_all_must_sign_no_operator_is_made_an_observer() {
     let world = World::with_threshold(3).await;
     let config = world.config(0);
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
@@ -345,24 +350,27 @@ async fn where_all_must_sign_nobody_is_made_to_sit_out_a_height() {
     let [first, second, third] = daemons;
     first.stop().await;
     let file = world.fed.join("moved.guard");
-    let said = refused(&config, &["guard", "export", "--out", text(&file)]);
-    assert!(said.contains("move the whole store folder"), "{said}");
+    let printed = refused(&config, &["guard", "export", "--out", text(&file)]);
+    assert!(printed.contains("move the whole store folder"), "{printed}");
     std::fs::remove_file(world.store(0).join("guard.redb")).expect("removed");
-    let said = refused(&config, &["guard", "repair", SURE]);
-    assert!(said.contains("--trust-store"), "{said}");
-    // With this one down the chain stands still, so a person says how far it is.
+    let printed = refused(&config, &["guard", "repair", SURE]);
+    assert!(printed.contains("--trust-store"), "{printed}");
+    // With this operator down the chain stands still, so the user states its height.
     let height = world.height().to_string();
     let trust = ["guard", "repair", "--trust-store", SURE, "--at-least"];
-    let said = refused(&config, &[&trust[..], &["1000000"]].concat());
-    assert!(said.contains("others are at height 1000000"), "{said}");
+    let printed = refused(&config, &[&trust[..], &["1000000"]].concat());
+    assert!(
+        printed.contains("others are at height 1000000"),
+        "{printed}"
+    );
     ask(&config, &[&trust[..], &[&height]].concat());
     let first = Daemon::start(&config);
     world.blocks(2).await;
     stop([first, second, third]).await;
 }
 
-/// Nobody is left who could settle a block for the observers to see. That no block above the last one
-/// is known to anybody is what people can agree on.
+/// No operator is left that could finalise a block for the observers to see. But the users can agree that
+/// none of them knows a block above the last one.
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_that_all_lost_their_stores_go_on_from_the_block_they_agree_on() {
     let world = World::new().await;
@@ -374,29 +382,29 @@ async fn operators_that_all_lost_their_stores_go_on_from_the_block_they_agree_on
     }
     let observers = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
     for observer in &observers {
-        observer.says("observing=true").await;
+        observer.logs("observing=true").await;
     }
     stop(observers).await;
 
     let tip = world.nodes[0].block(BlockHeight::new(world.height()));
-    let tip = tip.expect("there").block_hash().to_string();
+    let tip = tip.expect("it exists").block_hash().to_string();
     let other = "00".repeat(32);
-    let said = refused(
+    let printed = refused(
         &world.config(0),
         &["guard", "repair", "--agreed-tip", &other, SURE],
     );
-    assert!(said.contains("compare the last block"), "{said}");
+    assert!(printed.contains("compare the last block"), "{printed}");
     let agreed = ["guard", "repair", "--agreed-tip", &tip, SURE];
     for index in [0, 1, 2] {
-        let said = ask(&world.config(index), &agreed);
-        assert!(!said.contains("observer"), "{said}");
+        let printed = ask(&world.config(index), &agreed);
+        assert!(!printed.contains("observer"), "{printed}");
     }
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(3).await;
-    let said = refused(&world.config(0), &agreed);
-    assert!(said.contains("in use"), "{said}");
+    let printed = refused(&world.config(0), &agreed);
+    assert!(printed.contains("in use"), "{printed}");
     stop(daemons).await;
-    // What runs needs no repair, and nobody's memory is thrown away by it.
-    let said = ask(&world.config(0), &agreed);
-    assert!(said.contains("nothing to repair"), "{said}");
+    // A running federation needs no repair, and a repair discards nobody's records.
+    let printed = ask(&world.config(0), &agreed);
+    assert!(printed.contains("nothing to repair"), "{printed}");
 }

@@ -1,5 +1,5 @@
-//! `federation status` and `status --check` in each state that an operator can be in, and a chain
-//! that stands still.
+//! `federation status` and `status --check` in every state of an operator, and at a standstill of the
+//! chain.
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::world::{Daemon, World, ask, ask_json, change, federation, stderr, stdout, until};
 
-/// What `--check` says in its one line, and its exit code.
+/// Returns the line of `--check`, and its exit code.
 fn check(config: &Path) -> (String, i32) {
     let config = config.to_str().expect("text");
     let output = federation(&["status", "--check", "--config", config]);
@@ -28,16 +28,16 @@ fn check_json(config: &Path) -> Value {
     value
 }
 
-/// Waits until the check ends with this code and shows all these words: a status is written again and
+/// Repeats the check until it exits with this code and shows all these words: a status is written again and
 /// again, and not all of it comes at once.
 async fn until_check<const N: usize>(config: &Path, code: i32, words: [&str; N]) -> String {
-    let mut said = (String::new(), -1);
+    let mut printed = (String::new(), -1);
     until(&format!("{code}: {words:?}"), || {
-        said = check(config);
-        said.1 == code && words.iter().all(|word| said.0.contains(word))
+        printed = check(config);
+        printed.1 == code && words.iter().all(|word| printed.0.contains(word))
     })
     .await;
-    said.0
+    printed.0
 }
 
 fn critical(config: &Path, word: &str) {
@@ -45,7 +45,7 @@ fn critical(config: &Path, word: &str) {
     assert!(line.starts_with("CRITICAL: "), "{line}");
     assert!(line.contains(word), "`{word}` in {line}");
     assert_eq!(code, 2);
-    // For people it is there, too, with what to do.
+    // The table for people has it too, with help.
     let shown = ask(config, &["status"]);
     assert!(shown.contains("state       critical"), "{shown}");
     assert!(shown.contains("help: "), "{shown}");
@@ -71,36 +71,36 @@ async fn two_of_three_that_stop_are_named_until_they_return() {
         .map(|index| Daemon::start(&world.config(index)))
         .into();
     world.blocks(3).await;
-    let good = until_check(&config, 0, ["2 of 2 others heard"]).await;
+    let good = until_check(&config, 0, ["messages from 2 of 2 others"]).await;
     assert!(good.starts_with("GOOD: "), "{good}");
     assert!(ask(&config, &["status"]).contains("state       good"));
     for other in others.drain(..) {
         other.stop().await;
     }
-    let roster = Config::load(&config, &Overrides::default()).expect("fine");
-    let names = [1, 2].map(|index| roster.federation.operators()[index].name.clone());
+    let roster = Config::load(&config, &Overrides::default()).expect("a valid configuration");
+    let names = [1, 2].map(|index| roster.federation.members()[index].name.clone());
     let missing = format!(
         "heard 1 of the 2 that must sign; absent: {}",
         names.join(", ")
     );
-    daemon.says("the chain stands still for ").await;
+    daemon.logs("the chain stands still for ").await;
     until_check(&config, 2, [&missing]).await;
     critical(&config, "the chain stands still for ");
     let shown = ask_json(&config, &["status"]);
     let standstill = &shown["daemon"]["standstill"];
     assert_eq!(standstill["needed"], 2, "{shown}");
     assert_eq!(standstill["absent"], serde_json::json!(names));
-    // It lasts since the last block was made.
+    // It counts from the last block.
     let (since, made) = (&standstill["since"], &shown["daemon"]["tip"]["time"]);
     assert!(since.as_u64() <= made.as_u64(), "{shown}");
-    daemon.says(&missing).await;
+    daemon.logs(&missing).await;
     let log = daemon.log();
     let line = log.lines().find(|line| line.contains(&missing));
     assert!(line.expect("a line").contains("WARN"), "{log}");
 
     let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
-    daemon.says("the chain moves again after ").await;
-    until_check(&config, 0, ["2 of 2 others heard"]).await;
+    daemon.logs("the chain moves again after ").await;
+    until_check(&config, 0, ["messages from 2 of 2 others"]).await;
     assert!(ask_json(&config, &["status"])["daemon"]["standstill"].is_null());
     for daemon in others.into_iter().chain([daemon]) {
         daemon.stop().await;
@@ -108,19 +108,19 @@ async fn two_of_three_that_stop_are_named_until_they_return() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_line_of_a_block_names_those_whose_signatures_it_has() {
+async fn the_log_line_of_a_block_names_its_signers() {
     let world = World::new().await;
     let config = world.config(0);
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(6).await;
-    daemons[0].says(" block height=6 ").await;
-    let roster = Config::load(&config, &Overrides::default()).expect("fine");
+    daemons[0].logs(" block height=6 ").await;
+    let roster = Config::load(&config, &Overrides::default()).expect("a valid configuration");
     let federation = roster.federation;
     let field = |line: &str, name: &str| {
         let rest = line.split(&format!(" {name}=")).nth(1)?;
         Some(rest.split(' ').next()?.trim_matches('"').to_owned())
     };
-    let mut said = BTreeMap::new();
+    let mut printed = BTreeMap::new();
     for line in daemons[0]
         .log()
         .lines()
@@ -129,12 +129,12 @@ async fn the_line_of_a_block_names_those_whose_signatures_it_has() {
         let height: u32 = field(line, "height")
             .and_then(|h| h.parse().ok())
             .expect("a height");
-        said.insert(height, field(line, "signers").expect("signers"));
+        printed.insert(height, field(line, "signers").expect("signers"));
     }
-    assert!(said.len() >= 5, "{said:?}");
-    for (height, signers) in said {
+    assert!(printed.len() >= 5, "{printed:?}");
+    for (height, signers) in printed {
         let block = world.nodes[0].block(BlockHeight::new(height));
-        let block = block.expect("it has it");
+        let block = block.expect("the node has it");
         let rules = federation.rules();
         let in_block: Vec<_> = rules
             .signers(block.header())
@@ -146,7 +146,7 @@ async fn the_line_of_a_block_names_those_whose_signatures_it_has() {
         assert_eq!(signers, in_block.join(","), "block {height}");
         assert_eq!(in_block.len(), 2, "three sign, and two signatures are in");
     }
-    // And with its own age.
+    // The status shows the block's age.
     until("the status tells of a block", || {
         ask_json(&config, &["status"])["daemon"]["tip"]["time"].is_u64()
     })
@@ -161,13 +161,13 @@ async fn the_line_of_a_block_names_those_whose_signatures_it_has() {
         "undecodable",
         "of unknown kind",
         "of another federation",
-        "of unknown senders",
-        "of far heights",
+        "from unknown senders",
+        "of distant heights",
         "too large",
-        "bad signatures",
-        "bad blocks",
+        "invalid signatures",
+        "invalid blocks",
         "unwanted about reissuances",
-        "lies",
+        "pieces of evidence",
     ] {
         assert!(shown.contains(counter), "{counter} in {shown}");
     }
@@ -177,40 +177,40 @@ async fn the_line_of_a_block_names_those_whose_signatures_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_never_ran_hangs_waits_or_is_dead_is_told_apart() {
+async fn a_daemon_that_never_ran_hangs_waits_or_has_died_is_distinguished() {
     let world = World::new().await;
     let config = world.config(0);
-    critical(&config, "never did with this store");
+    critical(&config, "has never run with this store");
     let mut daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(2).await;
-    until_check(&config, 0, ["2 of 2 others heard"]).await;
+    until_check(&config, 0, ["messages from 2 of 2 others"]).await;
 
-    // Stopped in its tracks: the store is its own, and nothing is told any more.
+    // Frozen: it has the store, but no longer writes its status.
     signal(&daemons[0], "-STOP");
     let file = world.store(0).join("status.json");
     let mut report: Value =
-        serde_json::from_slice(&std::fs::read(&file).expect("there")).expect("json");
+        serde_json::from_slice(&std::fs::read(&file).expect("it exists")).expect("json");
     let written = report["written"].as_u64().expect("a time");
     report["written"] = (written - 120_000).into();
     std::fs::write(&file, report.to_string()).expect("written");
-    critical(&config, "hangs: it has told nothing since 2 min");
+    critical(&config, "hangs: last status 2 min");
     signal(&daemons[0], "-CONT");
-    until_check(&config, 0, ["2 of 2 others heard"]).await;
+    until_check(&config, 0, ["messages from 2 of 2 others"]).await;
 
-    // Dead: its last word was that all is well.
+    // Killed: its last status was good.
     signal(&daemons[0], "-KILL");
     daemons[0].killed().await;
-    critical(&config, "the daemon does not run; it told something last");
+    critical(&config, "the daemon is not running; last status");
     assert_eq!(ask_json(&config, &["status"])["running"], false);
 
-    // It waits for its node before it begins.
+    // Waiting for its node before it starts.
     change(&config, "http://127.0.0.1:", "http://127.0.0.2:");
-    std::fs::remove_file(&file).expect("there");
+    std::fs::remove_file(&file).expect("it exists");
     let waiting = Daemon::start(&config);
-    waiting.says("waiting for the node").await;
+    waiting.logs("waiting for the node").await;
     critical(
         &config,
-        "has told nothing yet: a daemon that waits for its node",
+        "has not written its status yet: a daemon waiting for its node",
     );
     waiting.stop().await;
     for daemon in daemons.into_iter().skip(1) {
@@ -219,7 +219,7 @@ async fn a_daemon_that_never_ran_hangs_waits_or_is_dead_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_or_guard_that_is_lost_swapped_or_moved_is_told() {
+async fn a_lost_swapped_or_moved_store_or_guard_is_reported() {
     let world = World::new().await;
     let config = world.config(0);
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
@@ -231,11 +231,11 @@ async fn a_store_or_guard_that_is_lost_swapped_or_moved_is_told() {
         world.store(0).join("guard.redb"),
     );
     let aside = world.fed.join("aside");
-    std::fs::create_dir(&aside).expect("made");
+    std::fs::create_dir(&aside).expect("created");
     let early = aside.join("guard.redb");
     std::fs::copy(&guard, &early).expect("copied");
 
-    // A guard of an earlier time under a store of today.
+    // An older guard with the current store.
     let first = Daemon::start(&config);
     world.blocks(6).await;
     first.stop().await;
@@ -256,27 +256,27 @@ async fn a_store_or_guard_that_is_lost_swapped_or_moved_is_told() {
     critical(&config, "operator.redb cannot be read");
     std::fs::rename(&kept, &store).expect("moved");
 
-    // Lost under a daemon that runs.
+    // Lost while the daemon is running.
     let first = Daemon::start(&config);
-    until_check(&config, 0, ["2 of 2 others heard"]).await;
+    until_check(&config, 0, ["messages from 2 of 2 others"]).await;
     std::fs::rename(&store, &kept).expect("moved");
     critical(
         &config,
-        "the daemon runs, and the store here is not the one that it has",
+        "the daemon is running with another store than this one",
     );
     let folder = world.store(0);
     std::fs::rename(&folder, world.fed.join("gone")).expect("moved");
     if cfg!(target_os = "linux") {
         critical(
             &config,
-            "the daemon runs, and the store here is not the one that it has",
+            "the daemon is running with another store than this one",
         );
     }
     std::fs::rename(world.fed.join("gone"), &folder).expect("moved");
     std::fs::rename(&kept, &store).expect("moved");
     first.stop().await;
 
-    // The key goes to another machine.
+    // The key is moved to another machine.
     let out = world.fed.join("key.guard");
     ask(
         &config,
@@ -289,28 +289,29 @@ async fn a_store_or_guard_that_is_lost_swapped_or_moved_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_goes_away_and_others_that_are_not_heard_are_told() {
+async fn an_unreachable_node_and_silent_operators_are_reported() {
     let world = World::new().await;
     let config = world.config(0);
     let daemon = Daemon::start(&config);
-    daemon.says("node reachable").await;
+    daemon.logs("node reachable").await;
     // Alone from the start.
-    until_check(&config, 2, ["nobody is heard", "(never)", "links are up"]).await;
+    let words = ["no messages from other operators", "(never)", "links up"];
+    until_check(&config, 2, words).await;
     daemon.stop().await;
 
     let daemons = [0, 1].map(|index| Daemon::start(&world.config(index)));
     world.blocks(1).await;
-    let line = until_check(&config, 1, ["not heard: "]).await;
+    let line = until_check(&config, 1, ["no messages from "]).await;
     assert!(line.starts_with("WARNING: "), "{line}");
     world.nodes[0].set_unavailable(true);
-    until_check(&config, 2, ["the node does not answer: "]).await;
+    until_check(&config, 2, ["node unreachable: "]).await;
     for daemon in daemons {
         daemon.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_all_observe_they_say_what_helps_and_it_does() {
+async fn when_all_observe_the_help_that_they_report_works() {
     let world = World::new().await;
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(2).await;
@@ -345,22 +346,22 @@ async fn when_all_observe_they_say_what_helps_and_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn brokers_that_are_down_are_told() {
+async fn brokers_that_are_down_are_reported() {
     let world = World::new().await;
     let config = world.config(0);
-    let text = std::fs::read_to_string(&config).expect("there");
+    let text = std::fs::read_to_string(&config).expect("it exists");
     let lines = text.lines().map(|line| match line.starts_with("listen") {
         true => "messenger = \"kafka\"",
         false => line,
     });
     let text = lines.collect::<Vec<_>>().join("\n");
-    // Nobody answers there.
+    // No broker listens there.
     let brokers = "[kafka]\nbrokers = [\"127.0.0.1:1\"]\n";
     std::fs::write(&config, format!("{text}\n{brokers}")).expect("written");
     let daemon = Daemon::start(&config);
-    daemon.says("node reachable").await;
+    daemon.logs("node reachable").await;
     // What is wrong with the broker is known a moment later than that none is connected.
-    let words = ["no Kafka broker is connected", "127.0.0.1:1"];
+    let words = ["no Kafka broker connected", "127.0.0.1:1"];
     until_check(&config, 2, words).await;
     let shown = ask_json(&config, &["status"]);
     assert_eq!(shown["daemon"]["messenger"]["connected"], false, "{shown}");
@@ -368,25 +369,25 @@ async fn brokers_that_are_down_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_may_not_be_seen_are_unknown_and_not_missing() {
+async fn inaccessible_files_are_unknown_and_not_missing() {
     let world = World::new().await;
     let config = world.config(0);
-    // The system refuses it to everybody, root included.
+    // The system denies access to everybody, including root.
     std::fs::write(world.fed.join("wall"), "no folder").expect("written");
     change(&config, "store = \"store\"", "store = \"../wall/store\"");
     let (line, code) = check(&config);
     assert!(line.starts_with("UNKNOWN: "), "{line}");
-    assert!(line.contains("cannot be looked at"), "{line}");
+    assert!(line.contains("cannot be accessed"), "{line}");
     assert_eq!(code, 3);
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_unknown_and_a_wrong_question_is_one() {
+fn an_unreadable_configuration_is_unknown_and_wrong_usage_is_wrong_usage() {
     let nowhere = Path::new("/nowhere/operator.toml");
     let (line, code) = check(nowhere);
     assert!(line.starts_with("UNKNOWN: "), "{line}");
     assert_eq!(code, 3);
     assert_eq!(check_json(nowhere)["state"], "unknown");
     let wrong = federation(&["status", "--check", "--evidence"]);
-    assert_eq!(wrong.status.code(), Some(2), "as every wrong usage");
+    assert_eq!(wrong.status.code(), Some(2), "like all wrong usage");
 }

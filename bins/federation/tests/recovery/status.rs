@@ -1,4 +1,4 @@
-//! `federation status`: what a daemon tells while it runs, what its store tells after, and evidence.
+//! `federation status`: the running daemon's status, the store of a stopped one, and evidence.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use federation_signer::{IdentitySigner, Secret, SoftwareIdentity};
 
 use crate::world::{Daemon, World, ask, ask_json, federation, stderr, stdout, text, until};
 
-/// A place in the federation without its daemon: its keys in other hands.
+/// An operator without its daemon, with its keys in other hands.
 struct Impostor {
     config: Config,
     identity: SoftwareIdentity,
@@ -21,13 +21,14 @@ struct Impostor {
 }
 
 impl Impostor {
-    /// Speaks where an operator should, to those who listen.
+    /// Listens at the operator's endpoint.
     async fn new(world: &World, index: usize) -> Self {
-        let config = Config::load(&world.config(index), &Overrides::default()).expect("fine");
+        let config = Config::load(&world.config(index), &Overrides::default())
+            .expect("a valid configuration");
         let key = std::fs::read_to_string(world.folder(index).join("identity.key"));
         let identity =
-            SoftwareIdentity::new(Secret::from_hex(key.expect("there").trim()).expect("a key"));
-        let operators = config.federation.operators();
+            SoftwareIdentity::new(Secret::from_hex(key.expect("it exists").trim()).expect("a key"));
+        let operators = config.federation.members();
         let endpoint = operators[index].endpoint.parse().expect("host:port");
         let wire = ZmqConfig::new(endpoint, config.federation.id());
         let messenger = ZmqMessenger::bind(wire).await.expect("a free port");
@@ -68,14 +69,14 @@ impl Impostor {
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_stops_when_another_answers_at_its_place_with_its_keys() {
+async fn a_daemon_stops_when_another_answers_at_its_endpoint_with_its_keys() {
     let world = World::new().await;
     let others = [1, 2].map(|index| Daemon::start(&world.config(index)));
     let impostor = Impostor::new(&world, 0).await;
-    // On another machine: the operator's place in the roster is not where it listens.
+    // On another machine: the operator does not listen at its endpoint in the roster.
     let flags = ["--listen", "127.0.0.1:0"];
     let daemon = Daemon::start_with(&world.config(0), &flags);
-    daemon.says("node reachable").await;
+    daemon.logs("node reachable").await;
     world.blocks(1).await;
     while !daemon.log().contains("another daemon spoke") {
         impostor.precommit(world.height() + 1, 1).await;
@@ -87,7 +88,7 @@ async fn a_daemon_stops_when_another_answers_at_its_place_with_its_keys() {
         "{log}"
     );
     assert!(log.contains("stop both"), "{log}");
-    // What a service manager does is of no use, and `status` says what is.
+    // A restart does not help, and `status` says what does.
     for _ in 0..2 {
         let again = Daemon::start_with(&world.config(0), &flags).halts().await;
         assert!(again.contains("the operator halted at"), "{again}");
@@ -104,7 +105,7 @@ async fn a_daemon_stops_when_another_answers_at_its_place_with_its_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn evidence_of_a_lie_is_logged_kept_and_shown_so_that_anyone_can_check_it() {
+async fn evidence_is_logged_kept_and_shown_so_that_anyone_can_verify_it() {
     let world = World::new().await;
     let config = world.config(0);
     let daemons = [0, 1].map(|index| Daemon::start(&world.config(index)));
@@ -148,9 +149,9 @@ async fn evidence_of_a_lie_is_logged_kept_and_shown_so_that_anyone_can_check_it(
         shown.contains("sent two of kind precommit at height"),
         "{shown}"
     );
-    // Without being asked for, only their number is told.
+    // By default only their number is shown.
     assert!(ask_json(&config, &["status"])["evidence"].as_u64() >= Some(1));
-    // And from its store after.
+    // And from its store afterwards.
     let [first, second] = daemons;
     first.stop().await;
     let stopped = ask_json(&config, &asked);
@@ -158,12 +159,15 @@ async fn evidence_of_a_lie_is_logged_kept_and_shown_so_that_anyone_can_check_it(
     assert_eq!(stopped["evidence"][0], *piece);
     second.stop().await;
 
-    // Anyone who has the roster can check it, and nobody can change it.
+    // Anyone with the roster can verify it, and nobody can alter it.
     let file = world.fed.join("evidence.json");
     std::fs::write(&file, stopped.to_string()).expect("written");
     let verify = ["status", "--verify", text(&file)];
-    let said = ask(&world.config(1), &verify);
-    assert!(said.contains("signed two contradicting messages"), "{said}");
+    let printed = ask(&world.config(1), &verify);
+    assert!(
+        printed.contains("signed two contradicting messages"),
+        "{printed}"
+    );
     let public = world.fed.join("federation.toml");
     let output = federation(&[&verify[..], &["--federation", text(&public)]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
@@ -177,14 +181,14 @@ async fn evidence_of_a_lie_is_logged_kept_and_shown_so_that_anyone_can_check_it(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_tells_what_it_does_and_its_store_tells_it_after() {
+async fn the_status_is_that_of_the_daemon_and_afterwards_that_of_its_store() {
     let world = World::new().await;
     let config = world.config(0);
     let nothing = ask_json(&config, &["status"]);
     assert_eq!(nothing["running"], false);
     assert!(nothing["daemon"].is_null() && nothing["store"].is_null());
-    assert!(!world.store(0).exists(), "asking makes nothing");
-    assert!(ask(&config, &["status"]).contains("does not run"));
+    assert!(!world.store(0).exists(), "the query creates nothing");
+    assert!(ask(&config, &["status"]).contains("not running"));
 
     let daemons = [0, 1, 2].map(|index| Daemon::start(&world.config(index)));
     world.blocks(4).await;
@@ -201,13 +205,13 @@ async fn a_daemon_tells_what_it_does_and_its_store_tells_it_after() {
     .await;
     let table = ask(&config, &["status"]);
     for part in [
-        "runs, process",
-        "takes part",
+        "running, process",
+        "participating",
         "last block",
         "node        up",
-        "active, signs above",
+        "active, signs above height",
         "evidence    none",
-        "heard",
+        "last message",
     ] {
         assert!(table.contains(part), "{part} in {table}");
     }
@@ -219,14 +223,11 @@ async fn a_daemon_tells_what_it_does_and_its_store_tells_it_after() {
     assert!(status["store"]["final"].as_u64() >= Some(3), "{status}");
     assert_eq!(status["store"]["observing"], false);
     let table = ask(&config, &["status"]);
-    assert!(
-        table.contains("does not run; the last one told something"),
-        "{table}"
-    );
+    assert!(table.contains("not running; last status"), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_older_protocol_has_signed_is_shown_too() {
+async fn what_the_classic_protocol_has_signed_is_shown_too() {
     let world = World::new().await;
     let config = world.config(0);
     let genesis = world.nodes[0].genesis_hash();

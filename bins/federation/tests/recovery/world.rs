@@ -1,4 +1,4 @@
-//! A federation of three processes on devnet nodes, and the verbs asked about it.
+//! A federation of three processes on devnet nodes, and the verbs about it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -23,25 +23,25 @@ pub(crate) struct World {
     _folder: tempfile::TempDir,
 }
 
-/// A daemon and what it wrote into its log.
+/// A daemon and its log.
 pub(crate) struct Daemon {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl World {
-    /// Three operators, two of whom sign, with their nodes and without their daemons.
+    /// Creates three operators, two of which must sign, with their nodes but without their daemons.
     pub(crate) async fn new() -> Self {
         Self::with_threshold(2).await
     }
 
-    /// Three operators, so many of whom sign.
+    /// Creates three operators with a threshold.
     pub(crate) async fn with_threshold(threshold: u8) -> Self {
-        // The nodes' wallets spend them.
+        // The nodes' wallets can spend them.
         Self::made(threshold, "anyone", 2_100_000_000_000_000).await
     }
 
-    /// The same, on a chain with so many coins, in satoshi, that go to whom is said.
+    /// Creates three operators on a chain with a number of coins, in satoshi, paid to `coins_to`.
     pub(crate) async fn made(threshold: u8, coins_to: &str, coins: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let fed = folder.path().join("fed");
@@ -98,13 +98,13 @@ impl World {
         self.folder(index).join("store")
     }
 
-    /// The same operator on another machine: its keys and settings, no store.
+    /// Creates the same operator on another machine, with its keys and settings but without a store.
     pub(crate) fn other_machine(&self, index: usize) -> PathBuf {
         let (from, to) = (
             self.folder(index),
             self.fed.join(format!("operator-{index}-elsewhere")),
         );
-        std::fs::create_dir(&to).expect("made");
+        std::fs::create_dir(&to).expect("created");
         for entry in std::fs::read_dir(&from).expect("readable") {
             let entry = entry.expect("readable");
             if entry.file_type().expect("known").is_file() {
@@ -118,7 +118,7 @@ impl World {
         self.nodes[0].tip().0.to_u32()
     }
 
-    /// Waits until all nodes have so many blocks more.
+    /// Waits until all nodes have a number of further blocks.
     pub(crate) async fn blocks(&self, more: u32) {
         let wanted = self.height() + more;
         until("blocks", || {
@@ -129,11 +129,11 @@ impl World {
     }
 }
 
-/// Waits for something.
+/// Waits for a condition.
 pub(crate) async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -146,7 +146,7 @@ impl Daemon {
     pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_federation"));
         if is_first(config) {
-            // The key is new, whoever makes block 1 without it.
+            // The key is new, even if the others make block 1 without it.
             command.env("FEDERATION_NEW_KEY_UNTIL", "1000000");
         }
         let mut child = command
@@ -175,7 +175,7 @@ impl Daemon {
         assert!(asked.expect("kill runs").success());
     }
 
-    /// Asks it to stop, as a person would.
+    /// Stops it gracefully.
     pub(crate) async fn stop(mut self) {
         self.signal("TERM");
         let status = self.ended().await;
@@ -191,16 +191,16 @@ impl Daemon {
         self.ended().await;
     }
 
-    /// How it ends by itself, and the end of its log.
+    /// Waits until it fails, and returns the end of its log.
     pub(crate) async fn fails(mut self) -> String {
         let status = self.ended().await;
-        // The reader of the log is a moment behind.
+        // The reader of the log lags slightly behind.
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(status.code(), Some(1), "{}", self.log());
         self.log()
     }
 
-    /// How it ends when only a person can help, and the end of its log.
+    /// Waits until it ends with a failure that needs attention, and returns the end of its log.
     pub(crate) async fn halts(mut self) -> String {
         let status = self.ended().await;
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -211,16 +211,16 @@ impl Daemon {
     async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("it can be asked") {
+            if let Some(status) = self.child.try_wait().expect("its state is known") {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it runs on: {}", self.log());
+            assert!(Instant::now() < deadline, "still running: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Waits for a word in its log.
-    pub(crate) async fn says(&self, word: &str) {
+    /// Waits until its log contains a text.
+    pub(crate) async fn logs(&self, word: &str) {
         until(word, || self.log().contains(word)).await;
     }
 
@@ -231,7 +231,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // A test that failed leaves nothing running.
+        // A failed test leaves nothing running.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -251,7 +251,7 @@ pub(crate) fn federation(args: &[&str]) -> Output {
         .expect("the program runs")
 }
 
-/// Starts a verb about an operator, and does not wait for it.
+/// Starts a verb about an operator in the background.
 pub(crate) fn start(config: &Path, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_federation"))
         .args(with_config(config, args))
@@ -277,7 +277,7 @@ fn with_config<'a>(config: &'a Path, args: &[&'a str]) -> Vec<&'a str> {
     all
 }
 
-/// Asks a verb about an operator that must answer.
+/// Runs a verb about an operator, which must succeed.
 pub(crate) fn ask(config: &Path, args: &[&str]) -> String {
     let output = federation(&with_config(config, args));
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
@@ -289,7 +289,7 @@ pub(crate) fn ask_json(config: &Path, args: &[&str]) -> Value {
     serde_json::from_str(&text).expect("json")
 }
 
-/// Asks a verb about an operator that must fail; what it says.
+/// Runs a verb about an operator, which must fail, and returns its error.
 pub(crate) fn refused(config: &Path, args: &[&str]) -> String {
     let output = federation(&with_config(config, args));
     assert_eq!(
@@ -300,7 +300,7 @@ pub(crate) fn refused(config: &Path, args: &[&str]) -> String {
         stderr(&output)
     );
     let error = stderr(&output);
-    assert!(error.contains("do: "), "it says what to do: {error}");
+    assert!(error.contains("help: "), "the help is missing: {error}");
     error
 }
 
@@ -308,16 +308,17 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 
-/// The file's text with one piece of it changed.
+/// Replaces a part of a file's text.
 pub(crate) fn change(path: &Path, from: &str, to: &str) {
-    let text = std::fs::read_to_string(path).expect("there");
+    let text = std::fs::read_to_string(path).expect("it exists");
     assert!(text.contains(from), "`{from}` is in {text}");
     std::fs::write(path, text.replace(from, to)).expect("written");
 }
 
-/// The script of the federation that `init` wrote, as the node's configuration has it.
+/// Returns the federation's script from the node configuration that `init` wrote.
 pub(crate) fn script_of(fed: &Path) -> MultisigScript {
-    let conf = std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("there");
+    let conf =
+        std::fs::read_to_string(fed.join("operator-0/node/elements.conf")).expect("it exists");
     let hex = conf
         .lines()
         .find_map(|line| line.strip_prefix("signblockscript="))

@@ -1,4 +1,4 @@
-//! The whole life of an asset by the program's verbs: issued, planned, reissued by three daemons,
+//! The life cycle of an asset with the program's verbs: issued, planned, reissued by three daemons, and
 //! audited.
 
 #[path = "../recovery/world.rs"]
@@ -21,19 +21,19 @@ use serde_json::Value;
 use world::{Daemon, World, federation, stderr, until};
 
 const PERIOD: u32 = 4;
-/// Where what is made goes: anybody's key hash.
+/// The destination of reissuances: some key hash.
 const DESTINATION: &str = "76a914777777777777777777777777777777777777777788ac";
 
 /// Where the operators' reissuance keys are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keys {
-    /// In a plain file each.
+    /// In plain files.
     Files,
-    /// The second operator's on a token, the third has none that it could sign with.
+    /// The second operator's key is on a token, and the third has no usable key.
     TokenAndFile,
 }
 
-/// Gives each operator a reissuance key; the script of two of them.
+/// Gives each operator a reissuance key, and returns the 2-of-3 script.
 fn give_keys(world: &World, keys: Keys) -> MultisigScript {
     let mut public = Vec::new();
     for index in 0..3 {
@@ -58,7 +58,7 @@ fn give_keys(world: &World, keys: Keys) -> MultisigScript {
     MultisigScript::new(threshold, public, KeyOrder::AsGiven).expect("a script")
 }
 
-/// Gives an operator a reissuance key on a token of its own.
+/// Gives an operator a reissuance key on its own token.
 fn give_token(world: &World, index: usize) -> PublicKey {
     let module = softhsm();
     let token = format!("reissuer-{index}");
@@ -75,7 +75,7 @@ fn give_token(world: &World, index: usize) -> PublicKey {
         module.display()
     );
     append(&world.config(index), &table);
-    key.public_key.expect("a key of ours")
+    key.public_key.expect("a public key")
 }
 
 fn append(path: &Path, text: &str) {
@@ -92,7 +92,7 @@ fn json(args: &[&str], expected: i32) -> Value {
 async fn start(world: &World) -> Vec<Daemon> {
     let daemons: Vec<_> = (0..3).map(|i| Daemon::start(&world.config(i))).collect();
     for daemon in &daemons {
-        daemon.says("operator starts").await;
+        daemon.logs("operator starts").await;
     }
     daemons
 }
@@ -112,7 +112,7 @@ async fn an_asset_is_issued_reissued_and_audited_by_the_verbs() {
     whole_life(Keys::Files).await;
 }
 
-/// Two of three must sign, and only two can: one with a token.
+/// Two of three must sign, and only two can, one of them with a token.
 #[test]
 fn a_key_in_a_hardware_module_signs_reissuances() {
     isolated("a_key_in_a_hardware_module_signs_reissuances", || {
@@ -141,7 +141,7 @@ async fn whole_life(keys: Keys) {
     let issued = json(&[&issue[..], &["--fee-coins", "1", "--json"]].concat(), 0);
     world.blocks(1).await;
 
-    // Everybody takes the same table into the same file.
+    // All operators add the same table to the same file.
     let public = world.fed.join("federation.toml");
     let before = std::fs::read_to_string(&public).expect("readable");
     append(&public, &table(&issued, &script, "0.1"));
@@ -175,9 +175,9 @@ async fn whole_life(keys: Keys) {
     let to_come = asset["to_come"].as_array().expect("points");
     assert_eq!(to_come.len(), 1, "the next point");
 
-    what_a_node_leaves_out_is_noticed(&world, verb(audit));
+    a_node_that_omits_a_transaction_is_detected(&world, verb(audit));
 
-    // Who expects another rate finds that the chain differs from it.
+    // An audit with another rate finds differences.
     std::fs::write(&public, before + &table(&issued, &script, "0.2")).expect("written");
     let report = ask(verb(audit), 1);
     assert!(report["differences"].as_u64() >= Some(2), "{report}");
@@ -186,9 +186,9 @@ async fn whole_life(keys: Keys) {
     }
 }
 
-/// Who reissues otherwise is named by the others' `status`, and names them.
+/// An operator that reissues differently is named by the others' `status`, and names them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whose_table_differs_is_told_by_status() {
+async fn status_names_operators_whose_table_differs() {
     let world = World::new().await;
     let script = give_keys(&world, Keys::Files);
     let daemons = start(&world).await;
@@ -211,7 +211,7 @@ async fn whose_table_differs_is_told_by_status() {
     world::change(&world.config(2), "../federation.toml", "../own.toml");
     let daemons = start(&world).await;
     let asset = issued["asset"].as_str().expect("an id").to_owned();
-    let said = |index| {
+    let check = |index| {
         let config = world.config(index);
         let config = config.to_str().expect("text").to_owned();
         let output = federation(&["status", "--check", "--config", &config]);
@@ -220,12 +220,13 @@ async fn whose_table_differs_is_told_by_status() {
             String::from_utf8_lossy(&output.stdout).into_owned(),
         )
     };
-    let roster = Config::load(&world.config(0), &Overrides::default()).expect("fine");
-    let names: Vec<_> = roster.federation.operators().iter().collect();
+    let roster =
+        Config::load(&world.config(0), &Overrides::default()).expect("a valid configuration");
+    let names: Vec<_> = roster.federation.members().iter().collect();
     for (index, other) in [(0, 2), (2, 0)] {
-        let wanted = format!("{} reissues {asset} otherwise: ", names[other].name);
+        let wanted = format!("{} reissues {asset} differently: ", names[other].name);
         until(&wanted, || {
-            let (code, line) = said(index);
+            let (code, line) = check(index);
             code == Some(1) && line.contains(&wanted)
         })
         .await;
@@ -235,8 +236,8 @@ async fn whose_table_differs_is_told_by_status() {
     }
 }
 
-/// A node that hides what was made, so that an audit would find nothing: it finds the node.
-fn what_a_node_leaves_out_is_noticed(world: &World, mut audit: Vec<String>) {
+/// A node hides a reissuance so that the audit would not see it: the audit detects the node.
+fn a_node_that_omits_a_transaction_is_detected(world: &World, mut audit: Vec<String>) {
     let url = world.nodes[0].rpc_url();
     let node = LyingNode::before(&url);
     let honest = world.config(0);
@@ -247,20 +248,20 @@ fn what_a_node_leaves_out_is_noticed(world: &World, mut audit: Vec<String>) {
     audit[at.expect("given") + 1] = config.to_str().expect("text").to_owned();
     let audit: Vec<&str> = audit.iter().map(String::as_str).collect();
     let output = federation(&audit);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("than its hash commits to"), "{said}");
-    assert!(said.contains("read it from another one"), "{said}");
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("than its hash commits to"), "{printed}");
+    assert!(printed.contains("read it from another node"), "{printed}");
     assert!(
         output.stdout.is_empty(),
         "nothing is reported of such a chain"
     );
-    node.tell_the_truth();
+    node.stop_lying();
     json(&audit, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_is_said_with_what_to_do() {
+async fn errors_say_what_is_wrong_and_what_to_do() {
     let world = World::new().await;
     let config = world.config(0);
     let config = config.to_str().expect("text");
@@ -268,7 +269,7 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         (
             &["issue", "--amount", "0", "--script", "51"],
             2,
-            "an amount of 0",
+            "must be above 0",
         ),
         (&["issue", "--amount", "5"], 2, "no script is given"),
         (
@@ -276,20 +277,24 @@ async fn what_is_wrong_is_said_with_what_to_do() {
             2,
             "multisig inspect",
         ),
-        (&["reissuance", "plan"], 1, "no asset is reissued"),
+        (
+            &["reissuance", "plan"],
+            1,
+            "no asset is configured for reissuance",
+        ),
         (
             &["reissuance", "audit", "--asset", "00"],
             1,
-            "no asset is reissued",
+            "no asset is configured for reissuance",
         ),
     ];
     for (args, code, expected) in cases {
         let output = federation(&[args, &["--config", config]].concat());
         assert_eq!(output.status.code(), Some(code), "{args:?}");
-        let said = stderr(&output);
-        assert!(said.contains(expected), "{args:?}: {said}");
+        let printed = stderr(&output);
+        assert!(printed.contains(expected), "{args:?}: {printed}");
     }
-    // A key that the script does not have.
+    // A key that is not in the script.
     give_keys(&world, Keys::Files);
     let foreign = give_foreign_script();
     let table = format!(
@@ -298,38 +303,38 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         foreign.to_hex(),
     );
     append(&world.fed.join("federation.toml"), &table);
-    let said = Daemon::start(&world.config(0)).fails().await;
+    let printed = Daemon::start(&world.config(0)).fails().await;
     assert!(
-        said.contains("is not in the script that holds the tokens"),
-        "{said}"
+        printed.contains("is not in the script that holds the tokens"),
+        "{printed}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_coins_it_is_said_what_an_issuance_needs_and_where_they_come_from() {
+async fn on_a_chain_without_coins_the_error_says_why_they_are_needed_and_how_to_get_them() {
     let world = World::made(2, "nobody", 0).await;
     let hex = give_foreign_script().to_hex();
-    let said = world::refused(
+    let printed = world::refused(
         &world.config(0),
         &["issue", "--amount", "5", "--script", &hex],
     );
-    assert!(said.contains("made without coins"), "{said}");
-    assert!(said.contains("initialfreecoins"), "{said}");
-    assert!(said.contains("getpeginaddress"), "{said}");
+    assert!(printed.contains("created without coins"), "{printed}");
+    assert!(printed.contains("initialfreecoins"), "{printed}");
+    assert!(printed.contains("getpeginaddress"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wallet_without_coins_is_told_where_to_get_some() {
-    // Block 1 takes them to the federation's own script.
+async fn for_a_wallet_without_coins_the_error_says_where_to_get_some() {
+    // Block 1 sweeps them to the federation's script.
     let world = World::made(2, "federation", 2_100_000_000_000_000).await;
     let daemons = start(&world).await;
     world.blocks(1).await;
     let hex = give_foreign_script().to_hex();
     let args = ["issue", "--amount", "5", "--script", &hex];
-    let said = world::refused(&world.config(0), &args);
-    assert!(said.contains("the wallet holds no coins"), "{said}");
-    assert!(said.contains("pay some to "), "{said}");
-    assert!(!said.contains("made without coins"), "{said}");
+    let printed = world::refused(&world.config(0), &args);
+    assert!(printed.contains("the wallet holds no coins"), "{printed}");
+    assert!(printed.contains("pay some to "), "{printed}");
+    assert!(!printed.contains("created without coins"), "{printed}");
     for daemon in daemons {
         daemon.stop().await;
     }

@@ -1,4 +1,4 @@
-//! A node that leaves a transaction out of the blocks that it gives: a proxy before an honest one.
+//! A node that omits a transaction from the blocks that it serves: a proxy in front of an honest one.
 
 use std::{
     io::{Read, Write},
@@ -19,7 +19,7 @@ pub(crate) struct LyingNode {
 }
 
 impl LyingNode {
-    /// A proxy before the node with this RPC, which lies at first.
+    /// Starts a proxy in front of the node with this RPC, which lies at first.
     pub(crate) fn before(url: &str) -> Self {
         let node: SocketAddr = url
             .strip_prefix("http://")
@@ -42,12 +42,12 @@ impl LyingNode {
         }
     }
 
-    pub(crate) fn tell_the_truth(&self) {
+    pub(crate) fn stop_lying(&self) {
         self.lies.store(false, Ordering::SeqCst);
     }
 }
 
-/// Answers one request; none when the client is gone.
+/// Answers one request; returns none if the client has disconnected.
 fn serve(client: &TcpStream, node: SocketAddr, lies: &AtomicBool) -> Option<()> {
     let (head, body) = message(client)?;
     let authorization = header(&head, "authorization").unwrap_or_default();
@@ -78,7 +78,7 @@ fn serve(client: &TcpStream, node: SocketAddr, lies: &AtomicBool) -> Option<()> 
     client.write_all(&answer).ok()
 }
 
-/// The answer with a block, without the block's last transaction if it has more than a coinbase.
+/// Removes the last transaction from an answer with a block, unless that is the coinbase.
 fn without_last(answer: &[u8]) -> Option<Vec<u8>> {
     let mut answer: Value = serde_json::from_slice(answer).ok()?;
     let bytes = Vec::<u8>::from_hex(answer["result"].as_str()?).ok()?;
@@ -93,7 +93,7 @@ fn without_last(answer: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&answer).ok()
 }
 
-/// An HTTP message: its head and as much behind it as it says.
+/// Reads an HTTP message: its head, and the body of the length given in it.
 fn message(mut stream: &TcpStream) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

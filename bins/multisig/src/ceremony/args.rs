@@ -1,13 +1,16 @@
 //! The arguments of `multisig ceremony`.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{convert::Infallible, path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand};
 use federation_ceremony::{Destination, KeyUse};
+use federation_cli::CliError;
+use federation_multisig::Network;
 use federation_signer::{KeySelector, SecretSource, TokenSelector};
+use hex_conservative::DisplayHex;
 
 use super::folder::CERTIFICATE;
-use crate::cli::NodeArg;
+use crate::{cli::NodeArg, input};
 
 /// Sets up a chain together: every party on its own machine, with its own keys.
 ///
@@ -92,9 +95,9 @@ pub(crate) struct InitArgs {
     /// M: the number of signatures that a block needs.
     #[arg(short = 'm', long)]
     pub(crate) threshold: u8,
-    /// The block interval in seconds, up to a day.
-    #[arg(long, default_value_t = 60)]
-    pub(crate) interval: u64,
+    /// The block interval, up to a day; a number without a unit is in seconds.
+    #[arg(long, default_value = "60s", value_parser = federation_cli::duration)]
+    pub(crate) interval: std::time::Duration,
     /// A member, including yourself, by name and public identity key; repeat it in the order of the
     /// roster.
     #[arg(long = "member", value_name = "NAME=KEY", required = true)]
@@ -107,8 +110,9 @@ pub(crate) struct InitArgs {
     #[arg(long)]
     pub(crate) reissuance: bool,
     /// The destination of the coins of `initialfreecoins`, which anyone could otherwise take:
-    /// `block-keys`, `peg-keys` or `reissuance-keys` (M of N of the members' keys), or an output script
-    /// in hex [default: block-keys, or Ocean's initialfreecoinsdestination if it is set].
+    /// `block-keys`, `peg-keys` or `reissuance-keys` (M of N of the members' keys), an address of the
+    /// chain, or an output script in hex [default: block-keys, or Ocean's initialfreecoinsdestination
+    /// if it is set].
     #[arg(long, alias = "sweep-coins", value_name = "TO")]
     pub(crate) coins_to: Option<SweepArg>,
     /// The destination of the tokens of `initialreissuancetokens`, likewise.
@@ -146,42 +150,51 @@ pub(crate) struct AgainArgs {
 
 /// A destination of coins.
 #[derive(Debug, Clone)]
-pub(crate) struct SweepArg(pub(crate) Destination);
+pub(crate) enum SweepArg {
+    /// The members' keys for a use.
+    Keys(KeyUse),
+    /// An address or output script, which only the chain's settings can tell apart.
+    Text(String),
+}
 
 impl FromStr for SweepArg {
-    type Err = String;
+    type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "block-keys" => Ok(Self(Destination::Keys(KeyUse::Block))),
-            "peg-keys" => Ok(Self(Destination::Keys(KeyUse::Peg))),
-            "reissuance-keys" => Ok(Self(Destination::Keys(KeyUse::Reissuance))),
-            hex if !hex.is_empty() && hex.chars().all(|c| c.is_ascii_hexdigit()) => {
-                Ok(Self(Destination::Script(hex.to_ascii_lowercase())))
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "block-keys" => Self::Keys(KeyUse::Block),
+            "peg-keys" => Self::Keys(KeyUse::Peg),
+            "reissuance-keys" => Self::Keys(KeyUse::Reissuance),
+            text => Self::Text(text.to_owned()),
+        })
+    }
+}
+
+impl SweepArg {
+    /// Returns the destination on a chain with these address prefixes.
+    pub(crate) fn destination(&self, network: &Network) -> Result<Destination, CliError> {
+        match self {
+            Self::Keys(usage) => Ok(Destination::Keys(*usage)),
+            Self::Text(text) => {
+                let script = input::output_script(text, network)?;
+                Ok(Destination::Script(script.to_lower_hex_string()))
             }
-            _ => Err(
-                "expected block-keys, peg-keys, reissuance-keys, or an output script in hex"
-                    .to_owned(),
-            ),
         }
     }
 }
 
 /// A destination of fees; none for anyone.
 #[derive(Debug, Clone)]
-pub(crate) struct FeesArg(pub(crate) Option<Destination>);
+pub(crate) struct FeesArg(pub(crate) Option<SweepArg>);
 
 impl FromStr for FeesArg {
-    type Err = String;
+    type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Infallible> {
         if text == "anyone" {
             return Ok(Self(None));
         }
-        let to: SweepArg = text.parse().map_err(|error| {
-            format!("{error}, or `anyone` to let the maker of a block take them")
-        })?;
-        Ok(Self(Some(to.0)))
+        Ok(Self(Some(text.parse()?)))
     }
 }
 

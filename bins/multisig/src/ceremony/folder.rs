@@ -8,7 +8,8 @@ use std::{
 
 use elements::hashes::sha256;
 use federation_ceremony::{
-    Added, Body, Ceremony, Certificate, Evidence, MAX_CERTIFICATE, MAX_EVIDENCE, Message,
+    Added, Body, Ceremony, Certificate, CertificateError, Evidence, EvidenceError, MAX_CERTIFICATE,
+    MAX_EVIDENCE, Message, MessageError,
 };
 use federation_cli::CliError;
 use hex_conservative::DisplayHex;
@@ -26,6 +27,23 @@ const MAX_FILES: usize = 1000;
 pub(super) struct Loaded {
     pub(super) ceremony: Ceremony,
     pub(super) left_out: Vec<String>,
+}
+
+/// The error for a file that cannot be read or verified.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// The file cannot be read as text.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The message is invalid.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The certificate is invalid.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The evidence is invalid.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
 }
 
 /// Reads all messages of a folder.
@@ -136,7 +154,7 @@ pub(super) fn write_evidence(folder: &Path, evidence: &Evidence) -> Result<PathB
 }
 
 /// Reads a file that may contain evidence.
-pub(super) fn read_evidence(path: &Path) -> Result<String, String> {
+pub(super) fn read_evidence(path: &Path) -> Result<String, ReadError> {
     read_within(path, MAX_EVIDENCE)
 }
 
@@ -163,42 +181,39 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
 }
 
 /// Reads and verifies a message.
-pub(super) fn read_message(path: &Path) -> Result<Message, String> {
-    let text = read(path)?;
-    Message::parse(&text).map_err(|error| error.to_string())
+pub(super) fn read_message(path: &Path) -> Result<Message, ReadError> {
+    Ok(Message::parse(&read(path)?)?)
 }
 
 /// Reads and verifies a file by another party: a message, or the messages in a certificate or in
 /// evidence.
-pub(super) fn read_messages(path: &Path) -> Result<Vec<Message>, String> {
+pub(super) fn read_messages(path: &Path) -> Result<Vec<Message>, ReadError> {
     let text = read_evidence(path)?;
     let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let text_of = |error: &dyn core::fmt::Display| error.to_string();
     if value.get("proposal").is_some() {
-        let evidence = Evidence::parse(&text).map_err(|error| text_of(&error))?;
+        let evidence = Evidence::parse(&text)?;
         let messages = evidence.messages().iter().cloned();
         return Ok(core::iter::once(evidence.proposal().clone())
             .chain(messages)
             .collect());
     }
     if value.get("messages").is_some() {
-        let certificate = Certificate::parse(&text).map_err(|error| text_of(&error))?;
+        let certificate = Certificate::parse(&text)?;
         return Ok(certificate.ceremony().messages().cloned().collect());
     }
-    let message = Message::parse(&text).map_err(|error| text_of(&error))?;
-    Ok(vec![message])
+    Ok(vec![Message::parse(&text)?])
 }
 
 /// Reads a file up to the length of a certificate.
-pub(super) fn read(path: &Path) -> Result<String, String> {
+pub(super) fn read(path: &Path) -> Result<String, ReadError> {
     read_within(path, MAX_CERTIFICATE)
 }
 
-fn read_within(path: &Path, limit: usize) -> Result<String, String> {
+fn read_within(path: &Path, limit: usize) -> Result<String, ReadError> {
     let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| error.to_string())?;
+    File::open(path)?
+        .take(limit as u64 + 1)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 

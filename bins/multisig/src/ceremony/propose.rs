@@ -7,11 +7,11 @@ use federation_ceremony::{
     ceremony_id, check_proposal, warnings,
 };
 use federation_cli::{CliError, out};
-use federation_genesis::{Problem, Settings, SweepError};
+use federation_genesis::{Settings, SweepError, UnviableChain};
 use secp256k1::rand::{RngCore, rngs::OsRng};
 
 use super::{
-    args::{AgainArgs, FolderArgs, IdentityArgs, InitArgs, SweepArg},
+    args::{AgainArgs, FeesArg, FolderArgs, IdentityArgs, InitArgs, SweepArg},
     folder::{self, refused},
     keys, me, print_file,
 };
@@ -30,12 +30,12 @@ pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
         configuration: settings.to_conf(),
         terms,
         threshold: args.threshold,
-        interval: args.interval.saturating_mul(1000),
+        interval: u64::try_from(args.interval.as_millis()).unwrap_or(u64::MAX),
         keys,
-        sweep: sweep_to(args, &settings),
+        sweep: sweep_to(args, &settings)?,
         members,
         nonce: nonce(),
-        fees: fees_to(args, &settings),
+        fees: fees_to(args, &settings)?,
     };
     propose(proposal, &args.at, &args.identity)
 }
@@ -89,7 +89,7 @@ fn propose(proposal: Proposal, at: &FolderArgs, identity: &IdentityArgs) -> Resu
 
 fn unfit(error: ChainError) -> CliError {
     let help = match &error {
-        ChainError::Problem(Problem::AnyoneCanSpend { .. })
+        ChainError::UnviableChain(UnviableChain::AnyoneCanSpend { .. })
         | ChainError::Sweep(SweepError::NoDestination { .. }) => {
             "give their destinations with --coins-to and --tokens-to"
         }
@@ -117,24 +117,32 @@ fn given(settings: &Settings, name: &str) -> Option<String> {
 }
 
 /// The destinations of coins and tokens: as given, with the block keys as default for coins.
-fn sweep_to(args: &InitArgs, settings: &Settings) -> Option<SweepTo> {
-    let to = |arg: &Option<SweepArg>| arg.as_ref().map(|arg| arg.0.clone());
+fn sweep_to(args: &InitArgs, settings: &Settings) -> Result<Option<SweepTo>, CliError> {
+    let network = settings.network();
+    let to = |arg: &Option<SweepArg>| {
+        let arg = arg.as_ref();
+        arg.map(|arg| arg.destination(&network)).transpose()
+    };
     let has_coins = given(settings, "initialfreecoins").is_some_and(|coins| coins != "0");
     let is_given = given(settings, "initialfreecoinsdestination").is_some();
     let default = || (has_coins && !is_given).then_some(Destination::Keys(KeyUse::Block));
     let sweep = SweepTo {
-        coins: to(&args.coins_to).or_else(default),
-        tokens: to(&args.tokens_to),
+        coins: to(&args.coins_to)?.or_else(default),
+        tokens: to(&args.tokens_to)?,
     };
-    (sweep.coins.is_some() || sweep.tokens.is_some()).then_some(sweep)
+    Ok((sweep.coins.is_some() || sweep.tokens.is_some()).then_some(sweep))
 }
 
 /// The destination of fees: as given, with the block keys as default.
-fn fees_to(args: &InitArgs, settings: &Settings) -> Option<Destination> {
+fn fees_to(args: &InitArgs, settings: &Settings) -> Result<Option<Destination>, CliError> {
     match &args.fees_to {
-        Some(given) => given.0.clone(),
-        None if given(settings, "con_mandatorycoinbase").is_some() => None,
-        None => Some(Destination::Keys(KeyUse::Block)),
+        Some(FeesArg(to)) => {
+            let network = settings.network();
+            let to = to.as_ref();
+            to.map(|to| to.destination(&network)).transpose()
+        }
+        None if given(settings, "con_mandatorycoinbase").is_some() => Ok(None),
+        None => Ok(Some(Destination::Keys(KeyUse::Block))),
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) fn describe(chain: &Chain) -> serde_json::Value {
         "threshold": chain.script().threshold().to_u8(),
         "interval_ms": u64::try_from(chain.federation().interval().as_millis()).unwrap_or(u64::MAX),
         "tolerated_absent": chain.federation().tolerated_absent(),
-        "tolerated_liars": chain.federation().tolerated_liars(),
+        "tolerated_liars": chain.federation().tolerated_byzantine(),
         "operators": chain.parties().iter().map(|party| json!({
             "name": party.member().name,
             "identity": party.member().identity.to_string(),
@@ -123,7 +123,7 @@ pub(super) fn print(chain: &Chain) -> Result<(), CliError> {
         "          a block every {} s; {} may be absent, {} may be faulty",
         federation.interval().as_secs_f64(),
         federation.tolerated_absent(),
-        federation.tolerated_liars()
+        federation.tolerated_byzantine()
     ))?;
     out::line(&format!("genesis   {}", chain.genesis().hash()))?;
     out::line(&format!("manifest  {}", chain.manifest_hash()))?;

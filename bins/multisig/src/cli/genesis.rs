@@ -108,18 +108,18 @@ pub(crate) struct DiffArgs {
 }
 
 /// Makes the transaction that moves the initial coins and tokens of an Elements chain, which anyone
-/// could take, to output scripts of addresses, given in hex. All operators set it as `sweep` in
-/// `federation.toml`, and make no block 1 without it.
+/// could take, to addresses of the chain, or to their output scripts in hex. All operators set it as
+/// `sweep` in `federation.toml`, and make no block 1 without it.
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
     /// The node's configuration file, elements.conf.
     #[arg(long, value_name = "PATH")]
     pub(crate) conf: PathBuf,
     /// The destination of the coins of `initialfreecoins`.
-    #[arg(long, value_name = "SCRIPT")]
+    #[arg(long, value_name = "ADDRESS|SCRIPT")]
     pub(crate) coins: Option<String>,
     /// The destination of the tokens of `initialreissuancetokens`.
-    #[arg(long, value_name = "SCRIPT")]
+    #[arg(long, value_name = "ADDRESS|SCRIPT")]
     pub(crate) tokens: Option<String>,
     /// Print JSON.
     #[arg(long)]

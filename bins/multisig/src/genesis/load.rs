@@ -4,7 +4,8 @@ use std::{fs::File, io::Read, path::Path};
 
 use federation_cli::CliError;
 use federation_genesis::{
-    ChainWarning, Genesis, Manifest, NodeKind, Problem, Settings, Sweep, Terms, problems, warnings,
+    ChainWarning, Genesis, Manifest, NodeKind, Settings, Sweep, Terms, UnviableChain, problems,
+    warnings,
 };
 use hex_conservative::FromHex;
 
@@ -19,7 +20,7 @@ pub(crate) struct Chain {
     pub(crate) genesis: Genesis,
     pub(crate) manifest: Manifest,
     /// The reasons why it could not work.
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Vec<UnviableChain>,
     /// Money that anyone can take.
     pub(crate) warnings: Vec<ChainWarning>,
 }
@@ -38,7 +39,7 @@ impl Chain {
             chain.problems.retain(|problem| {
                 !matches!(
                     problem,
-                    Problem::AnyoneCanSpend { .. } | Problem::ObeysAnyone { .. }
+                    UnviableChain::AnyoneCanSpend { .. } | UnviableChain::ObeysAnyone { .. }
                 )
             });
         }

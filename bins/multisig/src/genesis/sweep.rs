@@ -4,19 +4,21 @@ use std::process::ExitCode;
 
 use federation_cli::{CliError, out};
 use federation_genesis::{NodeKind, Sweep};
-use hex_conservative::{DisplayHex, FromHex};
+use hex_conservative::DisplayHex;
 use serde_json::json;
 
 use super::load::Chain;
-use crate::cli::SweepArgs;
+use crate::{cli::SweepArgs, input};
 
 /// Makes the transaction.
 pub(crate) fn run(args: &SweepArgs) -> Result<ExitCode, CliError> {
     let chain = Chain::read(NodeKind::Elements, &args.conf, None, None)?;
-    let (coins, tokens) = (
-        script(args.coins.as_deref())?,
-        script(args.tokens.as_deref())?,
-    );
+    let network = chain.settings.network();
+    let script = |to: &Option<String>| {
+        let to = to.as_deref();
+        to.map(|to| input::output_script(to, &network)).transpose()
+    };
+    let (coins, tokens) = (script(&args.coins)?, script(&args.tokens)?);
     let pegged = chain.genesis.pegged_asset();
     let sweep = Sweep::new(&chain.genesis, |asset| {
         if asset.id() == pegged {
@@ -38,19 +40,4 @@ pub(crate) fn run(args: &SweepArgs) -> Result<ExitCode, CliError> {
         out::line(&transaction)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn script(hex: Option<&str>) -> Result<Option<Vec<u8>>, CliError> {
-    hex.map(|hex| {
-        Vec::from_hex(hex).map_err(|error| {
-            CliError::usage(
-                format!(
-                    "`{}` is not a script: {error}",
-                    crate::input::shortened(hex)
-                ),
-                "give an output script in hex, such as `validateaddress` shows",
-            )
-        })
-    })
-    .transpose()
 }

@@ -1,6 +1,6 @@
 //! The arguments of `multisig hsm`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::ParseIntError, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use federation_signer::{KeySelector, SecretSource, TokenSelector};
@@ -181,13 +181,7 @@ pub(crate) struct TestArgs {
     /// The number of signatures.
     #[arg(long, default_value = "10", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) count: u32,
-    /// The time limit for each, in milliseconds.
-    #[arg(long, default_value = "10000", value_parser = millis)]
+    /// The time limit for each; a number without a unit is in milliseconds.
+    #[arg(long, default_value = "10s", value_parser = federation_cli::duration_or_millis)]
     pub(crate) timeout: Duration,
-}
-
-fn millis(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .map(Duration::from_millis)
-        .map_err(|_| format!("`{text}` is not a number of milliseconds"))
 }

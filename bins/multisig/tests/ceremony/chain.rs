@@ -1,6 +1,6 @@
 //! From `ceremony init` to block 1, signed with the parties' keys.
 //!
-//! With real nodes: `ELEMENTSD=.. OCEAND=.. cargo test -p multisig --test ceremony -- --ignored`.
+//! With real nodes: `ELEMENTSD=.. OCEAND=.. cargo test -p federation-multisig-cli --test ceremony -- --ignored`.
 
 use std::{
     collections::BTreeMap,

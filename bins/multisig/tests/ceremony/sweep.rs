@@ -28,6 +28,19 @@ fn coins_and_tokens_are_swept_to_a_script_and_to_the_parties_keys() {
 }
 
 #[test]
+fn coins_and_fees_go_to_addresses_with_the_chains_own_prefixes() {
+    // P2WPKH, with the prefix `home`.
+    let address = "home1qw508d6qejxtdg4y5r3zarvary0c5xw7k40q4fn";
+    let script = "0014751e76e8199196d454941c45d1b3a323f1433bd6";
+    let conf = "chain=fedchain\nbech32_hrp=home\ninitialfreecoins=500\n";
+    let parties = Parties::new();
+    let more = format!("--coins-to {address} --fees-to {address}");
+    let proposal = parties.init_with("elements", conf, &more);
+    let text = std::fs::read_to_string(&proposal).expect("a proposal");
+    assert_eq!(text.matches(script).count(), 2, "{text}");
+}
+
+#[test]
 fn coins_without_a_destination_are_refused_by_init() {
     let parties = Parties::new();
     let init = |conf: &str, more: &str| {
@@ -64,8 +77,11 @@ fn coins_without_a_destination_are_refused_by_init() {
         "dynamic_epoch_length=4",
     );
     refused(&init("chain=fedchain\n", "--interval 90000"), "86400000 ms");
-    let wrong = init(COINS, "--coins-to nowhere");
-    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    let liquid = "ex1qw508d6qejxtdg4y5r3zarvary0c5xw7kxw5fx4";
+    for wrong in ["nowhere", liquid] {
+        let wrong = init(COINS, &format!("--coins-to {wrong}"));
+        assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -434,7 +434,7 @@ impl Model for Federation {
             }
             Action::TimeOut(index) => {
                 let at = state.operators[index].machine.poll_timeout()?;
-                if at >= NOW.after(NEVER / 2) {
+                if at >= NOW.saturating_add(NEVER / 2) {
                     return None;
                 }
                 let mut acted = state.drive(index, at.max(NOW), [Input::Tick]);

@@ -85,7 +85,7 @@ impl Machine {
             return;
         };
         if last_decided.helpers.contains(&sender)
-            || now < last_decided.last_help.after(retransmit_interval)
+            || now < last_decided.last_help.saturating_add(retransmit_interval)
         {
             return;
         }

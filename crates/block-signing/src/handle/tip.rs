@@ -85,7 +85,7 @@ impl Machine {
         }
         let drift = self.config.max_drift();
         let by_the_clock = block.time.as_secs() > parent.median_time.as_secs() + 1;
-        by_the_clock && block.time > since.after(drift).after(drift)
+        by_the_clock && block.time > since.saturating_add(drift).saturating_add(drift)
     }
 
     /// R29: observing begins with the first tip after each start, as the clock may have been wrong
@@ -103,7 +103,7 @@ impl Machine {
         let Standing::Observing { since: Some(since) } = self.standing else {
             return;
         };
-        let was_set = now < since || now > before.after(self.config.max_drift());
+        let was_set = now < since || now > before.saturating_add(self.config.max_drift());
         if was_set && self.height.is_some() {
             self.standing = Standing::Observing { since: Some(now) };
             self.out.persist(Record::Standing(self.standing));
@@ -131,7 +131,7 @@ impl Machine {
             });
         }
         let started = height.timestamps.height;
-        let since = |time: Option<UnixTime>| Some(time?.since(started?));
+        let since = |time: Option<UnixTime>| Some(time?.saturating_duration_since(started?));
         let round = decision.map(|decision| decision.round);
         let report = HeightReport {
             height: tip.height,
@@ -175,6 +175,10 @@ impl Machine {
             self.out.persist(Record::Final(tip.height));
             self.out.push(Output::Forget { below: tip.height });
         }
+        debug_assert!(
+            self.last_final == Some(tip.height),
+            "R1: work at or below a final height"
+        );
         let start = schedule::start(&tip, self.config.interval(), since);
         let mut height = Height::new(tip, start, keeper);
         let number = height.number();

@@ -78,7 +78,7 @@ impl Rules<'_> {
         let fetch = self.height.fetch.filter(|fetch| fetch.hash == hash);
         let mut fetch = fetch.unwrap_or_else(|| {
             let expected = self.timing.expected_since(hash);
-            let at = expected.map_or(self.now, |since| since.after(self.body_wait()));
+            let at = expected.map_or(self.now, |since| since.saturating_add(self.body_wait()));
             let attempt = 0;
             BodyFetch { hash, at, attempt }
         });
@@ -86,7 +86,7 @@ impl Rules<'_> {
             if let Some(asked) = self.holder(hash, fetch.attempt) {
                 self.timing.expect(asked, hash, self.now);
                 self.height.requests_sent = self.height.requests_sent.wrapping_add(1);
-                self.out.send(Message::BodyRequest(BodyRequest {
+                self.send(Message::BodyRequest(BodyRequest {
                     height: self.height.number(),
                     hash,
                     asked,
@@ -103,7 +103,7 @@ impl Rules<'_> {
             let grown = pause.saturating_mul(1 << fetch.attempt.min(8));
             let grown = grown.min(timeouts.limit.max(timeouts.propose));
             fetch.attempt += 1;
-            fetch.at = self.now.after(grown.max(Duration::from_millis(1)));
+            fetch.at = self.now.saturating_add(grown.max(Duration::from_millis(1)));
         }
         self.height.fetch = Some(fetch);
     }

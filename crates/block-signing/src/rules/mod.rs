@@ -4,6 +4,7 @@
 //! is sent, signed or decided anywhere else.
 
 mod fetch;
+mod invariants;
 mod propose;
 mod prune;
 mod retransmit;
@@ -38,6 +39,9 @@ impl Rules<'_> {
         self.fetch_missing_body();
         self.retransmit_if_due();
         self.prune();
+        if cfg!(debug_assertions) {
+            self.check_invariants();
+        }
     }
 
     const fn quorum(&self) -> usize {

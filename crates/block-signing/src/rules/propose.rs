@@ -46,7 +46,7 @@ impl Rules<'_> {
         }
         if let Some(proof) = self.proof_to_propose().cloned() {
             self.send_proposal(proof.hash, Some(proof.round));
-            self.out.send(Message::Certificate(proof));
+            self.send(Message::Certificate(proof));
             return true;
         }
         if self.height.template == RequestState::Idle {
@@ -89,7 +89,7 @@ impl Rules<'_> {
         bodies.insert(me, candidate, Validity::Valid);
         self.store_body(hash);
         self.send_proposal(hash, None);
-        self.out.send(body);
+        self.send(body);
         // R22: this answers every request.
         self.height.replies.record_broadcast(hash, self.now);
     }
@@ -101,9 +101,15 @@ impl Rules<'_> {
             hash,
             valid_round,
         };
+        debug_assert!(self.is_leader(), "R3: a proposal by another operator");
+        debug_assert!(
+            matches!(self.height.step, Step::Propose { .. })
+                && !self.height.own.proposals.contains_key(&proposal.round),
+            "R4: one proposal in a round, before the prevote"
+        );
         self.out.persist(Record::Proposal(proposal));
-        self.out.send(Message::Proposal(proposal));
         self.record_own_proposal(proposal);
+        self.send(Message::Proposal(proposal));
     }
 
     pub(crate) fn record_own_proposal(&mut self, proposal: Proposal) {

@@ -14,7 +14,8 @@ impl Rules<'_> {
         if !due {
             return;
         }
-        self.height.retransmit_at = Some(self.now.after(self.config.retransmit_interval()));
+        self.height.retransmit_at =
+            Some(self.now.saturating_add(self.config.retransmit_interval()));
         self.height.template.retry();
         self.height.signing.retry();
         if self.height.submitting != RequestState::Pending {
@@ -28,13 +29,13 @@ impl Rules<'_> {
     fn retransmit(&mut self) {
         if let Some(decision) = self.keeper().decision.clone() {
             if !self.observing {
-                self.out.send(Message::Certificate(decision));
+                self.send(Message::Certificate(decision));
             }
         } else {
             self.retransmit_round();
         }
         if let Some(signature) = self.height.own.signature.filter(|_| !self.observing) {
-            self.out.send(Message::BlockSignature(signature));
+            self.send(Message::BlockSignature(signature));
         }
     }
 
@@ -58,23 +59,23 @@ impl Rules<'_> {
                 }
             }
         }
-        if let Some(proposal) = own.proposals.get(&round) {
-            self.out.send(Message::Proposal(*proposal));
+        if let Some(proposal) = own.proposals.get(&round).copied() {
+            self.send(Message::Proposal(proposal));
         }
-        for proof in self.height.keeper.proofs.latest() {
-            self.out.send(Message::Certificate(proof.clone()));
+        let proofs: Vec<_> = self.keeper().proofs.latest().cloned().collect();
+        for proof in proofs {
+            self.send(Message::Certificate(proof));
         }
         let certificate = self.height.keeper.round_certificate.as_ref();
         #[cfg(test)]
         let certificate = certificate.filter(|_| {
             self.config.mutation != Some(crate::mutation::Mutation::WithholdRoundCertificates)
         });
-        if let Some(certificate) = certificate {
-            self.out
-                .send(Message::RoundCertificate(certificate.clone()));
+        if let Some(certificate) = certificate.cloned() {
+            self.send(Message::RoundCertificate(certificate));
         }
         for vote in votes {
-            self.out.send(Message::Vote(vote));
+            self.send(Message::Vote(vote));
         }
     }
 

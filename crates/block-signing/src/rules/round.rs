@@ -16,10 +16,13 @@ impl Rules<'_> {
     pub(super) fn begin(&mut self) -> bool {
         let target = schedule::target(&self.height.tip, self.config.interval());
         self.height.timestamps.height = Some(self.now);
-        self.height.retransmit_at = Some(self.now.after(self.config.retransmit_interval()));
+        self.height.retransmit_at =
+            Some(self.now.saturating_add(self.config.retransmit_interval()));
         self.out.event(Event::HeightStarted {
             height: self.height.number(),
-            late: target.map_or_else(Default::default, |target| self.now.since(target)),
+            late: target.map_or_else(Default::default, |target| {
+                self.now.saturating_duration_since(target)
+            }),
         });
         self.enter(self.height.round);
         true
@@ -43,12 +46,13 @@ impl Rules<'_> {
 
     /// Starts a round; the rules determine what is sent in it.
     pub(crate) fn enter(&mut self, round: Round) {
+        debug_assert!(round >= self.height.round, "R14: rounds only increase");
         let until = self
             .config
             .timeout_in_round(self.config.timeouts().propose, round);
         self.height.round = round;
         self.height.step = Step::Propose {
-            until: self.now.after(until),
+            until: self.now.saturating_add(until),
         };
         self.height.round_deadline = None;
         self.height.template = RequestState::Idle;
@@ -72,6 +76,10 @@ impl Rules<'_> {
         let Some(certificate) = self.height.keeper.round_certificate.clone() else {
             return false;
         };
+        debug_assert!(
+            certificate.round >= self.height.round,
+            "R15: the certificate is of an earlier round"
+        );
         self.report_round(outcome);
         let round = certificate.round.next();
         if !self.observing {
@@ -131,7 +139,7 @@ impl Rules<'_> {
         let until = *self
             .height
             .round_deadline
-            .get_or_insert_with(|| self.now.after(wait));
+            .get_or_insert_with(|| self.now.saturating_add(wait));
         until <= self.now && self.enter_next_round(RoundOutcome::NotDecided)
     }
 
@@ -142,7 +150,8 @@ impl Rules<'_> {
             return;
         };
         let current = self.current();
-        let since = |time: Option<UnixTime>| time.map(|time| time.since(started));
+        let since =
+            |time: Option<UnixTime>| time.map(|time| time.saturating_duration_since(started));
         let report = RoundReport {
             height: number,
             round,
@@ -157,7 +166,7 @@ impl Rules<'_> {
                 .unwrap_or_default(),
             until_prevote: since(timestamps.prevote),
             until_precommit: since(timestamps.precommit),
-            until_end: self.now.since(started),
+            until_end: self.now.saturating_duration_since(started),
         };
         self.out.event(Event::RoundEnded(Box::new(report)));
     }

@@ -27,7 +27,7 @@ impl Rules<'_> {
         self.height.timestamps.decided = Some(self.now);
         self.height
             .retransmit_at
-            .get_or_insert(self.now.after(self.config.retransmit_interval()));
+            .get_or_insert(self.now.saturating_add(self.config.retransmit_interval()));
         self.out.event(Event::Decided {
             height: number,
             round,
@@ -57,6 +57,12 @@ impl Rules<'_> {
             return false;
         };
         self.store_body(hash);
+        debug_assert!(
+            self.height.step == Step::Decided
+                && self.height.stored_decision
+                && self.height.stored_bodies.contains(&hash),
+            "R17, R25: a signature of a block that is not decided and on record"
+        );
         self.height.signing = RequestState::Pending;
         self.out.push(Output::SignBlock { candidate });
         true
@@ -104,7 +110,7 @@ impl Rules<'_> {
         self.height.timestamps.submitted.get_or_insert(self.now);
         self.height
             .retransmit_at
-            .get_or_insert(self.now.after(self.config.retransmit_interval()));
+            .get_or_insert(self.now.saturating_add(self.config.retransmit_interval()));
         self.out.push(Output::Submit {
             candidate,
             signatures,

@@ -137,7 +137,7 @@ impl Rules<'_> {
                 let timeout = self.config.timeouts().prevote;
                 let wait = self.config.timeout_in_round(timeout, self.height.round);
                 self.height.step = Step::Prevote {
-                    until: Some(self.now.after(wait)),
+                    until: Some(self.now.saturating_add(wait)),
                 };
                 true
             }
@@ -152,11 +152,50 @@ impl Rules<'_> {
         }
         self.height.own.votes_mut(kind).insert(round, value);
         self.out.persist(Record::Vote(vote));
-        self.out.send(Message::Vote(vote));
+        self.send(Message::Vote(vote));
+    }
+
+    /// R7, R9: the step allows this vote, and so does the lock or the proof of lock.
+    fn check_vote(&self, kind: VoteKind, value: Option<BlockHash>) {
+        let round = self.height.round;
+        match kind {
+            VoteKind::Prevote => {
+                let step = matches!(self.height.step, Step::Propose { .. });
+                debug_assert!(step, "R6, R8: one prevote in a round");
+                if let (Some((locked_in, locked)), Some(hash)) = (self.lock(), value) {
+                    let proof = self.keeper().proof_round(hash, round);
+                    let allowed = hash == locked || proof >= Some(locked_in);
+                    debug_assert!(
+                        allowed,
+                        "R7: a prevote against the lock of round {locked_in}"
+                    );
+                }
+            }
+            VoteKind::Precommit => {
+                let step = matches!(
+                    self.height.step,
+                    Step::Propose { .. } | Step::Prevote { .. }
+                );
+                debug_assert!(step, "R9, R10, R11: one precommit in a round");
+                if let Some(hash) = value {
+                    let proven = self.keeper().proofs.get(round, hash).is_some();
+                    debug_assert!(proven, "R9: a precommit without a proof of lock");
+                    let stored = self.height.stored_proofs.contains(&(round, hash))
+                        && self.height.stored_bodies.contains(&hash);
+                    debug_assert!(
+                        stored || self.observing,
+                        "R25: a lock whose block or proof is not on record"
+                    );
+                }
+            }
+        }
     }
 
     /// Votes in the current round, and takes the step that follows.
     pub(super) fn cast(&mut self, kind: VoteKind, value: Option<BlockHash>) -> bool {
+        if cfg!(debug_assertions) {
+            self.check_vote(kind, value);
+        }
         self.record_vote(kind, self.height.round, value);
         let timestamps = &mut self.height.timestamps;
         match kind {

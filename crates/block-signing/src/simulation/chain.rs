@@ -10,7 +10,7 @@ use super::rng::mix;
 /// The genesis block's time, in seconds.
 pub(crate) const GENESIS_SECS: u64 = 1_700_000_000;
 
-/// Four numbers derived from bytes. This is not a cryptographic hash, but no two contents in a run
+/// Derives four numbers from bytes. This is not a cryptographic hash, but no two contents in a run
 /// collide.
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     let mut lanes = [1u64, 2, 3, 4];
@@ -128,7 +128,7 @@ impl Node {
         block(self.height().next(), self.best().hash, secs, salt, 0)
     }
 
-    /// The checks of `testproposedblock` and `submitblock`, except for the signatures.
+    /// Makes the checks of `testproposedblock` and `submitblock`, except for the signatures.
     pub(crate) fn check(&self, candidate: &Candidate) -> Result<(), &'static str> {
         if is_spoiled(candidate) {
             return Err("bad-witness");

@@ -134,7 +134,7 @@ impl World {
         Ok(())
     }
 
-    /// A node accepts a block, reports it to its operator, and relays it.
+    /// Lets a node accept a block, report it to its operator, and relay it.
     fn accept(&mut self, slot: usize, block: Candidate) -> Result<(), Violation> {
         let id = self.slots[slot].id;
         self.trace_line(|| {
@@ -171,7 +171,7 @@ impl World {
         Ok(())
     }
 
-    /// A node that is behind fetches missing blocks from a random other node.
+    /// Lets a node that is behind fetch missing blocks from a random other node.
     pub(super) fn sync(&mut self, slot: usize) -> Result<(), Violation> {
         let pause = self.rng.between(300, 700);
         self.schedule(pause, SimEvent::Sync { slot });

@@ -90,7 +90,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// A federation of five honest operators with threshold three, without faults.
+    /// Returns a federation of five honest operators with threshold three, without faults.
     #[must_use]
     pub const fn fault_free(seed: u64) -> Self {
         Self {
@@ -131,10 +131,10 @@ impl Scenario {
         }
     }
 
-    /// The scenario of a seed. Every fourth one is [about locks](Self::about_locks), every eighth
-    /// one [about validity](Self::about_validity) and every sixteenth one [about
-    /// nil voters](Self::about_nil_voters). The others have a federation of three to seven
-    /// operators, rarely up to twenty, any faults, and as many liars as the threshold tolerates, in every
+    /// Returns the scenario of a seed. Every fourth one is [about locks](Self::about_locks), every
+    /// eighth one [about validity](Self::about_validity) and every sixteenth one [about nil
+    /// voters](Self::about_nil_voters). The others have a federation of three to seven operators,
+    /// rarely up to twenty, any faults, and as many liars as the threshold tolerates, in every
     /// second run the maximum.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
@@ -227,8 +227,8 @@ impl Scenario {
         }
     }
 
-    /// A scenario about locks: decisions that only some operators receive, and crashes of operators
-    /// that are locked.
+    /// Returns a scenario about locks: decisions that only some operators receive, and crashes of
+    /// operators that are locked.
     #[must_use]
     pub fn about_locks(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x10C5);
@@ -246,9 +246,9 @@ impl Scenario {
         }
     }
 
-    /// A scenario in which N - M operators are liars that vote for no block: they vote for nil any
-    /// number of rounds ahead, lead rounds, withhold and spoil bodies, and assemble certificates
-    /// from others' votes.
+    /// Returns a scenario in which N - M operators are liars that vote for no block: they vote for
+    /// nil any number of rounds ahead, lead rounds, withhold and spoil bodies, and assemble
+    /// certificates from others' votes.
     #[must_use]
     pub fn about_nil_voters(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x0007_7157);
@@ -266,8 +266,8 @@ impl Scenario {
         }
     }
 
-    /// A scenario about blocks that nodes reject once they have a proof of lock: votes that arrive
-    /// too late to lock any operator, and operators that restart and ask their nodes again.
+    /// Returns a scenario about blocks that nodes reject once they have a proof of lock: votes that
+    /// arrive too late to lock any operator, and operators that restart and ask their nodes again.
     #[must_use]
     pub fn about_validity(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0xF11B);

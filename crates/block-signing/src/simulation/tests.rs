@@ -137,7 +137,7 @@ fn detects_operators_left_behind_when_round_certificates_are_not_retransmitted()
 }
 
 /// N - M liars that vote for no block; with 3 of 5, one of them is 2M - N.
-fn five_with_nuisances(seed: u64) -> Scenario {
+fn five_with_nil_voters(seed: u64) -> Scenario {
     let mut scenario = Scenario::about_nil_voters(seed);
     (scenario.size, scenario.threshold, scenario.liars) = (5, 3, 1);
     scenario
@@ -146,8 +146,8 @@ fn five_with_nuisances(seed: u64) -> Scenario {
 #[test]
 fn detects_a_machine_that_follows_a_minority_to_later_rounds() {
     let mutation = Some(Mutation::FollowMinority);
-    assert!(standstills(0..200, five_with_nuisances, mutation) > 0);
-    assert_eq!(standstills(0..200, five_with_nuisances, None), 0);
+    assert!(standstills(0..200, five_with_nil_voters, mutation) > 0);
+    assert_eq!(standstills(0..200, five_with_nil_voters, None), 0);
     assert_eq!(standstills(0..100, Scenario::about_nil_voters, None), 0);
 }
 

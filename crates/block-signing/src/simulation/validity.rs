@@ -42,8 +42,8 @@ impl World {
         Ok(())
     }
 
-    /// An operator holds a proof of lock: its block may become invalid now, at some nodes or at
-    /// all.
+    /// Decides, when an operator holds a proof of lock, whether its block becomes invalid now, at
+    /// some nodes or at all.
     pub(super) fn flip(&mut self, slot: usize) {
         let chance = self.scenario.flips;
         let state = &self.slots[slot];
@@ -72,7 +72,8 @@ impl World {
         self.trace_line(|| format!("nodes refuse {hash} from now on"));
     }
 
-    /// A decided block is the next one, and sooner or later all nodes accept it.
+    /// Lets all nodes accept a decided block again: it is the next one, and sooner or later they
+    /// accept it.
     pub(super) fn accept_again(&mut self, hash: BlockHash) {
         if !self.faults_active {
             for refused in &mut self.refused {
@@ -81,9 +82,9 @@ impl World {
         }
     }
 
-    /// In the quiescent phase blocks stay rejected only if the federation can do without them: if
-    /// enough honest operators are free to vote for others, and liars cannot make any of them lock
-    /// one.
+    /// Ends the rejection of blocks in the quiescent phase unless the federation can do without
+    /// them: if enough honest operators are free to vote for others, and liars cannot make any of
+    /// them lock one.
     pub(super) fn settle_flips(&mut self) {
         let hashes: BTreeSet<BlockHash> = self.refused.iter().flatten().copied().collect();
         let is_bound = |record: &Record| hashes.iter().any(|hash| is_lock(record, *hash));
@@ -103,8 +104,8 @@ impl World {
         }
     }
 
-    /// An operator may still become locked on a rejected block in the quiescent phase, by votes of
-    /// the fault phase.
+    /// Reconsiders the rejected blocks when an operator becomes locked on one of them in the
+    /// quiescent phase, by votes of the fault phase.
     pub(super) fn check_refused_lock(&mut self, record: &Record) {
         let is_refused = |hash: &&BlockHash| is_lock(record, **hash);
         let locked = self.refused.iter().flatten().find(is_refused);

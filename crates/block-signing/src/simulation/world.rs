@@ -415,7 +415,7 @@ fn fast_timeouts(config: Config) -> Config {
         })
 }
 
-/// So few rounds are kept that a test can wait for heights that outlast the window.
+/// Keeps so few rounds that a test can wait for heights that outlast the window.
 const fn small_window(config: Config) -> Config {
     let rounds_behind = 3;
     let limits = Limits {

@@ -23,7 +23,7 @@ fn a_certificate_contains_what_operators_and_nodes_are_started_with() {
     let federation = certificate.federation();
     assert_eq!(federation.genesis(), certificate.genesis_hash());
     for (index, party) in certificate.operators().iter().enumerate() {
-        let operator = &federation.operators()[index];
+        let operator = &federation.members()[index];
         assert_eq!(operator.name, format!("party-{index}"));
         assert_eq!(Some(operator.block_key), party.key(KeyUse::Block));
         assert_eq!(operator.identity, party.member().identity);

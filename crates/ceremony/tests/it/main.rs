@@ -1,5 +1,6 @@
-//! Ceremonies with five parties.
+//! Ceremonies with five parties, and the bundles that follow from them.
 
+mod bundle;
 mod certificate;
 mod common;
 mod difference;

@@ -101,7 +101,7 @@ fn coins_without_an_agreed_sweep_are_refused_before_anybody_joins() {
     assert!(matches!(
         Ceremony::new(propose(none)),
         Err(federation_ceremony::CeremonyError::Chain(
-            ChainError::Problem(_)
+            ChainError::UnviableChain(_)
         ))
     ));
     let tokens = || Some(Destination::Keys(KeyUse::Reissuance));

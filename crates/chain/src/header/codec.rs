@@ -5,7 +5,7 @@ use elements::encode::{deserialize, serialize};
 use super::{HeaderFields, Proof, Signatures};
 use crate::{
     BlockHash, BlockHeight, DecodeError, Dialect, Params,
-    cursor::{Cursor, push_length, push_var_bytes},
+    cursor::{Cursor, push_compact_size, push_var_bytes},
 };
 
 /// Marks a dynafed header, in the version on the wire (`DYNAFED_HF_MASK` in `block.h`).
@@ -159,7 +159,7 @@ pub(super) fn encode(fields: &HeaderFields, signatures: Signatures) -> Vec<u8> {
             bytes.extend_from_slice(&serialize(current));
             bytes.extend_from_slice(&serialize(proposed));
             if signatures == Signatures::With {
-                push_length(&mut bytes, witness.len());
+                push_compact_size(&mut bytes, witness.len());
                 for item in witness {
                     push_var_bytes(&mut bytes, item);
                 }

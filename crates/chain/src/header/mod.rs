@@ -111,14 +111,14 @@ impl Header {
         codec::read(dialect, cursor).map(Self::new)
     }
 
-    /// The serialised header, including signatures.
+    /// Returns the serialised header, including signatures.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(&self.fields, Signatures::With)
     }
 
-    /// The header's share of a block's stripped size: without the witness for dynafed, with the
-    /// solution for the other dialects.
+    /// Returns the header's share of a block's stripped size: without the witness for dynafed, with
+    /// the solution for the other dialects.
     pub(crate) fn stripped_size(&self) -> usize {
         match self.fields.proof {
             Proof::Dynafed { .. } => codec::encode(&self.fields, Signatures::Without).len(),
@@ -126,19 +126,20 @@ impl Header {
         }
     }
 
-    /// All fields.
+    /// Returns all fields.
     #[must_use]
     pub const fn fields(&self) -> &HeaderFields {
         &self.fields
     }
 
-    /// The block hash, which is also the hash that is signed.
+    /// Returns the block hash, which is also the hash that is signed.
     #[must_use]
     pub const fn block_hash(&self) -> BlockHash {
         self.hash
     }
 
-    /// The format of this header. The genesis block of a dynafed chain has an Elements header.
+    /// Returns the format of this header. The genesis block of a dynafed chain has an Elements
+    /// header.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match self.fields.proof {
@@ -154,7 +155,7 @@ impl Header {
         self.fields.version
     }
 
-    /// Hash of the previous block.
+    /// Returns the hash of the previous block.
     #[must_use]
     pub const fn previous(&self) -> BlockHash {
         self.fields.previous
@@ -172,13 +173,13 @@ impl Header {
         self.fields.time
     }
 
-    /// Height of this block.
+    /// Returns the height of this block.
     #[must_use]
     pub const fn height(&self) -> BlockHeight {
         self.fields.height
     }
 
-    /// The script that the signatures must satisfy: the challenge, or the dynafed program
+    /// Returns the script that the signatures must satisfy: the challenge, or the dynafed program
     /// (`OP_0 <SHA256 of the script>`); empty for dynafed parameters that are null.
     #[must_use]
     pub fn signing_script(&self) -> &[u8] {
@@ -190,7 +191,7 @@ impl Header {
         }
     }
 
-    /// The limit that a dynafed header sets for its own signatures, in bytes.
+    /// Returns the limit that a dynafed header sets for its own signatures, in bytes.
     #[must_use]
     pub fn signature_limit(&self) -> Option<u32> {
         match &self.fields.proof {
@@ -199,8 +200,8 @@ impl Header {
         }
     }
 
-    /// The dynafed parameters of this header: those in force, and those proposed for a later epoch.
-    /// `None` for headers of the other dialects.
+    /// Returns the dynafed parameters of this header: those in force, and those proposed for a
+    /// later epoch. `None` for headers of the other dialects.
     #[must_use]
     pub const fn parameters(&self) -> Option<(&Params, &Params)> {
         match &self.fields.proof {
@@ -211,7 +212,7 @@ impl Header {
         }
     }
 
-    /// Whether the header holds no signatures at all.
+    /// Returns whether the header holds no signatures at all.
     #[must_use]
     pub fn is_unsigned(&self) -> bool {
         match &self.fields.proof {

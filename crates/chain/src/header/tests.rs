@@ -129,7 +129,7 @@ proptest! {
     }
 }
 
-/// A dynafed header's bytes with what follows the height replaced.
+/// Returns a dynafed header's bytes with what follows the height replaced.
 fn dynafed_bytes(tail: &[u8]) -> Vec<u8> {
     let mut bytes = DYNAFED_BIT.to_le_bytes().to_vec();
     bytes.extend_from_slice(&[0; 72]);

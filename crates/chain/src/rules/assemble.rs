@@ -10,7 +10,7 @@ use crate::{
     signblock::{script_sig_of_signatures, signblock_of_signature},
 };
 
-/// The block with the first M signatures as solution or witness; nothing is checked.
+/// Returns the block with the first M signatures as solution or witness; nothing is checked.
 pub(super) fn assemble(
     rules: &SigningRules,
     block: &Block,

@@ -5,7 +5,7 @@ use secp256k1::{Message, SECP256K1};
 use super::{SIGHASH_ALL, SigningRules, has_low_s};
 use crate::{
     CheckError, Header, Proof,
-    cursor::push_length,
+    cursor::push_compact_size,
     signblock::{pushes, strict_der},
 };
 
@@ -45,9 +45,9 @@ pub(super) fn check_size(size: usize, allowed: u32) -> Result<(), CheckError> {
 /// `CScriptWitness::GetSerializedSize`.
 fn witness_size(witness: &[Vec<u8>]) -> usize {
     let mut lengths = Vec::new();
-    push_length(&mut lengths, witness.len());
+    push_compact_size(&mut lengths, witness.len());
     for item in witness {
-        push_length(&mut lengths, item.len());
+        push_compact_size(&mut lengths, item.len());
     }
     lengths.len() + witness.iter().map(Vec::len).sum::<usize>()
 }

@@ -29,8 +29,8 @@ pub struct SigningRules {
 }
 
 impl SigningRules {
-    /// The rules of a chain with this script and this `con_max_block_sig_size`, in bytes. Ocean's
-    /// nodes have no such limit; pass [`SigningRules::required_signature_size`] there.
+    /// Creates the rules of a chain with this script and this `con_max_block_sig_size`, in bytes.
+    /// Ocean's nodes have no such limit; pass [`SigningRules::required_signature_size`] there.
     ///
     /// # Errors
     /// If the limit is below what M signatures of this script can need.
@@ -62,7 +62,8 @@ impl SigningRules {
         })
     }
 
-    /// The smallest size limit with which blocks of a chain with this script can always be signed.
+    /// Returns the smallest size limit with which blocks of a chain with this script can always be
+    /// signed.
     #[must_use]
     pub fn required_signature_size(dialect: Dialect, script: &MultisigScript) -> u32 {
         let form = match dialect {
@@ -73,25 +74,25 @@ impl SigningRules {
         required_block_signature_size(script.threshold().to_u8(), keys, form)
     }
 
-    /// The dialect of the chain.
+    /// Returns the dialect of the chain.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The M-of-N script.
+    /// Returns the M-of-N script.
     #[must_use]
     pub const fn script(&self) -> &MultisigScript {
         &self.script
     }
 
-    /// The chain's limit on the size of a block's signatures, in bytes.
+    /// Returns the chain's limit on the size of a block's signatures, in bytes.
     #[must_use]
     pub const fn max_signature_size(&self) -> u32 {
         self.max_signature_size
     }
 
-    /// The script that headers of this chain name: the multisig script, or with dynafed its
+    /// Returns the script that headers of this chain name: the multisig script, or with dynafed its
     /// program.
     #[must_use]
     pub fn signing_script(&self) -> &[u8] {
@@ -230,7 +231,7 @@ impl SigningRules {
         stored::check(self, header)
     }
 
-    /// The signers of a complete header, as indexes in the script, lowest first.
+    /// Returns the signers of a complete header, as indexes in the script, lowest first.
     ///
     /// # Errors
     /// The same as [`SigningRules::check_block`].
@@ -239,7 +240,7 @@ impl SigningRules {
     }
 }
 
-/// Whether S is in the lower half of the group's order (BIP 146).
+/// Returns whether S is in the lower half of the group's order (BIP 146).
 pub(crate) fn has_low_s(signature: &Signature) -> bool {
     let mut normalized = *signature;
     normalized.normalize_s();

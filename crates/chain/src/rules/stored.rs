@@ -1,5 +1,6 @@
 //! Checking that the federation signed a block which a node has stored.
 
+use bitcoin::script::{Instruction, Script};
 use secp256k1::{Message, SECP256K1, ecdsa::Signature};
 
 use super::{SigningRules, check};
@@ -36,32 +37,15 @@ pub(super) fn check(rules: &SigningRules, header: &Header) -> Result<(), CheckEr
     Ok(())
 }
 
-/// Everything that a script pushes, in any form, up to where it is truncated.
+/// Returns everything that a script pushes, in any form, up to where it is truncated.
 fn pushed(script: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = script;
-    core::iter::from_fn(move || {
-        loop {
-            let (&opcode, after) = rest.split_first()?;
-            let (width, direct) = match opcode {
-                1..=75 => (0, usize::from(opcode)),
-                0x4c => (1, 0),
-                0x4d => (2, 0),
-                0x4e => (4, 0),
-                _ => {
-                    rest = after;
-                    continue;
-                }
-            };
-            let (length, after) = after.split_at_checked(width)?;
-            let length = length
-                .iter()
-                .rev()
-                .fold(direct, |length, byte| (length << 8) | usize::from(*byte));
-            let (item, after) = after.split_at_checked(length)?;
-            rest = after;
-            return Some(item);
-        }
-    })
+    Script::from_bytes(script)
+        .instructions()
+        .map_while(Result::ok)
+        .filter_map(|instruction| match instruction {
+            Instruction::PushBytes(item) if !item.is_empty() => Some(item.as_bytes()),
+            _ => None,
+        })
 }
 
 #[cfg(test)]

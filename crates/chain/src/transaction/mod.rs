@@ -159,25 +159,25 @@ impl<'a> TransactionView<'a> {
         })
     }
 
-    /// The serialised transaction.
+    /// Returns the serialised transaction.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The block height or Unix time, as in Bitcoin, before which it cannot be in a block.
+    /// Returns the block height or Unix time, as in Bitcoin, before which it cannot be in a block.
     #[must_use]
     pub const fn lock_time(&self) -> u32 {
         self.lock_time
     }
 
-    /// Whether it is a coinbase: its only input spends nothing.
+    /// Returns whether it is a coinbase: its only input spends nothing.
     #[must_use]
     pub const fn is_coinbase(&self) -> bool {
         self.inputs == 1 && self.has_null_input()
     }
 
-    /// The inputs, in order.
+    /// Returns the inputs, in order.
     #[must_use]
     pub fn inputs(&self) -> Inputs<'a> {
         let witness = self.has_witness().then(|| Cursor::new(self.witness));
@@ -185,7 +185,7 @@ impl<'a> TransactionView<'a> {
         Inputs::new(self.inputs, Cursor::new(body), witness, self.dialect)
     }
 
-    /// The outputs, in order.
+    /// Returns the outputs, in order.
     #[must_use]
     pub fn outputs(&self) -> Outputs<'a> {
         let witness = &self.witness[self.starts.output_witnesses..];
@@ -194,24 +194,25 @@ impl<'a> TransactionView<'a> {
         Outputs::new(self.outputs, Cursor::new(body), witness, self.dialect)
     }
 
-    /// Whether an input spends nothing, which only a coinbase's input may.
+    /// Returns whether an input spends nothing, which only a coinbase's input may.
     pub(crate) const fn has_null_input(&self) -> bool {
         !self.null_inputs.is_empty()
     }
 
-    /// Whether any input or output has a witness.
+    /// Returns whether any input or output has a witness.
     #[must_use]
     pub const fn has_witness(&self) -> bool {
         !self.witness.is_empty()
     }
 
-    /// The size without the witness, in bytes.
+    /// Returns the size without the witness, in bytes.
     #[must_use]
     pub const fn stripped_size(&self) -> usize {
         self.bytes.len() - self.witness.len()
     }
 
-    /// Its id, in wire order: SHA256d without the witness; the flags byte is hashed as zero.
+    /// Returns its id, in wire order: SHA256d without the witness; the flags byte is hashed as
+    /// zero.
     #[must_use]
     pub fn txid(&self) -> Txid {
         let mut engine = sha256d::Hash::engine();
@@ -221,7 +222,7 @@ impl<'a> TransactionView<'a> {
         Txid::from_byte_array(sha256d::Hash::from_engine(engine).to_byte_array())
     }
 
-    /// The hash of the witness alone (`GetWitnessOnlyHash` in `transaction.cpp`).
+    /// Returns the hash of the witness alone (`GetWitnessOnlyHash` in `transaction.cpp`).
     pub(crate) fn witness_hash(&self) -> Result<[u8; 32], DecodeError> {
         let empty_input = hash_parts(&[EMPTY; 4]);
         let empty_output = hash_parts(&[EMPTY; 2]);
@@ -248,7 +249,7 @@ impl<'a> TransactionView<'a> {
     }
 }
 
-/// The hash of a witness record (`CTxInWitness::GetHash`, `CTxOutWitness::GetHash`).
+/// Returns the hash of a witness record (`CTxInWitness::GetHash`, `CTxOutWitness::GetHash`).
 fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
     let leaves = parts
         .iter()

@@ -18,7 +18,7 @@ pub enum ValueView<'a> {
 }
 
 impl ValueView<'_> {
-    /// The amount in satoshi, if it is not confidential.
+    /// Returns the amount in satoshi, if it is not confidential.
     #[must_use]
     pub const fn explicit(self) -> Option<u64> {
         match self {
@@ -41,7 +41,7 @@ pub enum AssetView<'a> {
 }
 
 impl AssetView<'_> {
-    /// The asset, if it is not confidential.
+    /// Returns the asset, if it is not confidential.
     #[must_use]
     pub const fn explicit(self) -> Option<AssetId> {
         match self {
@@ -72,13 +72,13 @@ pub struct InputView<'a> {
 }
 
 impl<'a> InputView<'a> {
-    /// Whether it spends nothing, as a coinbase's input does.
+    /// Returns whether it spends nothing, as a coinbase's input does.
     pub(super) fn spends_nothing(&self) -> bool {
         self.outpoint == OutPoint::null()
     }
 
-    /// Its claim on the parent chain; `None` for an input that spends an output of this chain,
-    /// whatever its peg-in witness contains.
+    /// Returns its claim on the parent chain; `None` for an input that spends an output of this
+    /// chain, whatever its peg-in witness contains.
     #[must_use]
     pub fn pegin(&self) -> Option<PeginClaim<'a>> {
         self.is_pegin.then_some(PeginClaim {
@@ -86,8 +86,8 @@ impl<'a> InputView<'a> {
         })
     }
 
-    /// The entropy of the asset that the input issues or reissues, from which the ids of the asset
-    /// and of its reissuance token are derived; `None` without an issuance.
+    /// Returns the entropy of the asset that the input issues or reissues, from which the ids of
+    /// the asset and of its reissuance token are derived; `None` without an issuance.
     #[must_use]
     pub fn issuance_entropy(&self) -> Option<AssetEntropy> {
         let issuance = self.issuance?;
@@ -116,7 +116,7 @@ pub struct Issuance<'a> {
 }
 
 impl Issuance<'_> {
-    /// Whether it reissues an asset that was issued before.
+    /// Returns whether it reissues an asset that was issued before.
     #[must_use]
     pub fn is_reissuance(&self) -> bool {
         self.nonce != [0; 32]
@@ -133,8 +133,9 @@ pub struct PeginClaim<'a> {
 }
 
 impl<'a> PeginClaim<'a> {
-    /// The asset and the amount in satoshi; `None` if the witness does not contain them, which no
-    /// node accepts. Bytes after the eight of the value are ignored, as the nodes ignore them.
+    /// Returns the asset and the amount in satoshi; `None` if the witness does not contain them,
+    /// which no node accepts. Bytes after the eight of the value are ignored, as the nodes ignore
+    /// them.
     #[must_use]
     pub fn amount(&self) -> Option<(AssetId, u64)> {
         let value = u64::from_le_bytes(*self.witness.get(0)?.first_chunk()?);
@@ -142,7 +143,7 @@ impl<'a> PeginClaim<'a> {
         Some((AssetId::from_byte_array(asset), value))
     }
 
-    /// Its whole witness.
+    /// Returns its whole witness.
     #[must_use]
     pub const fn witness(&self) -> Stack<'a> {
         self.witness
@@ -190,7 +191,7 @@ pub struct OutputView<'a> {
 }
 
 impl OutputView<'_> {
-    /// Whether it is a fee: no script, with explicit asset and value.
+    /// Returns whether it is a fee: no script, with explicit asset and value.
     #[must_use]
     pub const fn is_fee(&self) -> bool {
         self.script_pubkey.is_empty()
@@ -229,19 +230,19 @@ impl<'a> Stack<'a> {
         Self { count, items }
     }
 
-    /// The number of items.
+    /// Returns the number of items.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether it has no items.
+    /// Returns whether it has no items.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The items, the bottom one first.
+    /// Returns the items, the bottom one first.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut cursor = Cursor::new(self.items);
         (0..self.count).map_while(move |_| cursor.var_bytes().ok())

@@ -28,7 +28,7 @@ impl Vectors {
 
     /// The vectors in a file.
     pub(crate) fn read(dialect: Dialect, name: &str) -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
         let text = std::fs::read_to_string(format!("{folder}/{name}.json"))
             .expect("the vectors are in the repository");
         Self {

@@ -287,7 +287,8 @@ impl Operator {
                 self.report(&mut log, event);
             }
             let sleep = machine.poll_timeout().map_or(LONGEST_SLEEP, |at| {
-                at.since((self.clock)()).min(LONGEST_SLEEP)
+                at.saturating_duration_since((self.clock)())
+                    .min(LONGEST_SLEEP)
             });
             let input = tokio::select! {
                 biased;

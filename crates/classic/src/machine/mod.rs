@@ -133,11 +133,11 @@ struct OwnBlock {
 
 impl Active {
     fn proposals_until(&self) -> UnixTime {
-        self.turn.start().after(self.window / 3)
+        self.turn.start().saturating_add(self.window / 3)
     }
 
     fn signatures_until(&self) -> UnixTime {
-        self.turn.start().after(self.window / 2)
+        self.turn.start().saturating_add(self.window / 2)
     }
 
     /// Returns when our block is completed or abandoned.
@@ -220,7 +220,7 @@ impl Machine {
     fn advance(&mut self, now: UnixTime) {
         let next = match self.next {
             // Otherwise the clock was set back.
-            Some(next) if next.start().since(now) <= self.pace => next,
+            Some(next) if next.start().saturating_duration_since(now) <= self.pace => next,
             _ => {
                 self.active = None;
                 self.plan(now);
@@ -231,7 +231,7 @@ impl Machine {
         if now < next.start() {
             return;
         }
-        if now >= next.start().after(self.pace) {
+        if now >= next.start().saturating_add(self.pace) {
             // The machine was suspended, or its clock was set forward.
             self.active = None;
             self.plan(now);

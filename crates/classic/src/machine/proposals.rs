@@ -37,7 +37,7 @@ pub(super) struct Proposal {
 impl Proposals {
     /// Returns when proposals for the turn that starts at `start` are first accepted.
     pub(super) fn opens(start: UnixTime, pace: Duration) -> UnixTime {
-        start.before(pace / EARLY)
+        start.saturating_sub(pace / EARLY)
     }
 
     /// Keeps a proposal, unless too many wait.

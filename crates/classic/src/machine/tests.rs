@@ -113,7 +113,7 @@ fn in_turn(me: usize) -> (Machine, Turn) {
 fn in_turn_of(rules: SigningRules, me: usize) -> (Machine, Turn) {
     let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
     let mut machine = Machine::new(Config::new(rules, schedule, me));
-    machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
+    machine.handle(at(0).saturating_sub(Duration::from_secs(20)), Input::Tick);
     assert_eq!(machine.poll_timeout(), Some(at(0)));
     machine.handle(at(0), Input::Tick);
     let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
@@ -285,9 +285,9 @@ fn unsuitable_proposals_are_dropped_with_the_reason() {
 fn a_slightly_early_proposal_is_kept_for_its_turn() {
     let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
     let mut machine = Machine::new(Config::new(rules(), schedule, 2));
-    machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
+    machine.handle(at(0).saturating_sub(Duration::from_secs(20)), Input::Tick);
     let message = proposal(&block(1));
-    let early = at(0).before(Duration::from_secs(2));
+    let early = at(0).saturating_sub(Duration::from_secs(2));
     let from = Some(0);
     machine.handle(early, Input::Received { from, message });
     machine.handle(at(0), Input::Tick);
@@ -480,7 +480,7 @@ fn it_ends_before_the_first_height_of_the_next_protocol() {
     let schedule = Schedule::new(Duration::from_secs(60), 5).expect("a schedule");
     let until = BlockHeight::new(8);
     let mut machine = Machine::new(Config::new(rules(), schedule, 0).until(until));
-    machine.handle(at(0).before(Duration::from_secs(20)), Input::Tick);
+    machine.handle(at(0).saturating_sub(Duration::from_secs(20)), Input::Tick);
     machine.handle(at(0), Input::Tick);
     let [Output::AskChain(turn)] = drain(&mut machine)[..] else {
         panic!("the chain is requested");

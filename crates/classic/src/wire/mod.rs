@@ -3,7 +3,6 @@
 mod error;
 pub mod kafka;
 pub mod zmq;
-mod zmtp;
 
 use async_trait::async_trait;
 

@@ -14,19 +14,15 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use socket2::{SockRef, TcpKeepalive};
+use federation_messenger_zmq::zmtp::{Connection, Limits, SocketType, ZmtpError};
 use tokio::{
-    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::{Mutex, broadcast, mpsc},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    Arrival, Wire, WireError,
-    zmtp::{self, Frame, Kind},
-};
+use super::{Arrival, Wire, WireError};
 use crate::{MAX_MESSAGE, Message};
 
 const TOPIC_BLOCK: &str = "10";
@@ -40,8 +36,18 @@ const INBOX: usize = 8;
 const MAX_SUBSCRIBERS: usize = 64;
 /// The most topics per subscriber.
 const MAX_TOPICS: usize = 8;
-/// The longest topic a subscriber may subscribe to, in bytes.
-const MAX_TOPIC: u64 = 256;
+/// Limits on what a subscriber sends: subscriptions to topics.
+const FROM_SUBSCRIBER: Limits = Limits {
+    message: 256,
+    parts: 1,
+    total: u64::MAX,
+};
+/// Limits on what a publisher sends.
+const FROM_PUBLISHER: Limits = Limits {
+    message: MAX_MESSAGE,
+    parts: 1,
+    total: u64::MAX,
+};
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a subscriber may read nothing before it is disconnected.
@@ -253,38 +259,21 @@ async fn accept(
 
 /// Serves one subscriber until it disconnects.
 async fn serve(
-    mut stream: TcpStream,
+    stream: TcpStream,
     mut messages: broadcast::Receiver<Bytes>,
-) -> std::io::Result<()> {
-    configure(&stream)?;
-    timeout(HANDSHAKE, zmtp::handshake(&mut stream, Kind::Pub)).await??;
-    let (mut from, mut to) = stream.into_split();
-    // Reading a frame is not to be given up half way, so it has a task of its own, which ends with
-    // the connection.
-    let (asked, mut requests) = mpsc::channel(1);
-    let reading = tokio::spawn(async move {
-        loop {
-            let frame = zmtp::read(&mut from, MAX_TOPIC).await;
-            let failed = frame.is_err();
-            if asked.send(frame).await.is_err() || failed {
-                return;
-            }
-        }
-    });
-    let _reading = AbortOnDrop(reading);
+) -> Result<(), LinkError> {
+    let mut connection = Connection::tcp(stream, FROM_SUBSCRIBER, STALL)?;
+    timeout(HANDSHAKE, connection.handshake(SocketType::Pub, b"")).await??;
     let mut topics: Vec<Bytes> = Vec::new();
     loop {
         tokio::select! {
-            request = requests.recv() => match request.transpose()? {
-                None => return Ok(()),
-                Some(Frame::Message(request)) => subscribe(&mut topics, &request)?,
-                Some(Frame::Command(command)) => if let Some(pong) = zmtp::pong(&command) {
-                    timeout(STALL, to.write_all(&pong)).await??;
-                },
-            },
+            request = connection.recv() => {
+                let request = request?.pop().unwrap_or_default();
+                subscribe(&mut topics, &request)?;
+            }
             message = messages.recv() => match message {
                 Ok(message) => if topics.iter().any(|topic| message.starts_with(topic)) {
-                    timeout(STALL, to.write_all(&zmtp::message(&message))).await??;
+                    connection.send(&[message]).await?;
                 },
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
                     tracing::debug!(missed, "slow subscriber missed messages");
@@ -295,34 +284,29 @@ async fn serve(
     }
 }
 
-/// Enables keep-alive, so that a peer whose machine is gone is noticed within about a minute.
-fn configure(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(3);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error(transparent)]
+    Zmtp(#[from] ZmtpError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("no connection in time")]
+    Timeout(#[from] tokio::time::error::Elapsed),
+    #[error("malformed subscription, or more than {MAX_TOPICS} of them")]
+    Subscription,
 }
 
 /// Handles a subscription, which begins with 1, or its end, which begins with 0.
-fn subscribe(topics: &mut Vec<Bytes>, request: &Bytes) -> std::io::Result<()> {
+fn subscribe(topics: &mut Vec<Bytes>, request: &Bytes) -> Result<(), LinkError> {
     match request.first() {
         Some(1) if topics.len() < MAX_TOPICS => topics.push(request.slice(1..)),
         Some(0) => {
-            if let Some(at) = topics.iter().position(|topic| *topic == request[1..]) {
-                topics.swap_remove(at);
+            if let Some(index) = topics.iter().position(|topic| *topic == request[1..]) {
+                topics.swap_remove(index);
             }
         }
-        _ => return Err(std::io::ErrorKind::InvalidData.into()),
+        _ => return Err(LinkError::Subscription),
     }
     Ok(())
 }
@@ -352,26 +336,17 @@ async fn receive(
     node: &str,
     arrivals: &mpsc::Sender<Arrival>,
     connected: &mut bool,
-) -> std::io::Result<()> {
-    let mut stream = timeout(HANDSHAKE, TcpStream::connect(node)).await??;
-    configure(&stream)?;
-    timeout(HANDSHAKE, zmtp::handshake(&mut stream, Kind::Sub)).await??;
+) -> Result<(), LinkError> {
+    let stream = timeout(HANDSHAKE, TcpStream::connect(node)).await??;
+    let mut connection = Connection::tcp(stream, FROM_PUBLISHER, STALL)?;
+    timeout(HANDSHAKE, connection.handshake(SocketType::Sub, b"")).await??;
     for topic in [TOPIC_BLOCK, TOPIC_SIGNATURE] {
-        let request = [&[1], topic.as_bytes()].concat();
-        stream.write_all(&zmtp::message(&request)).await?;
+        connection.subscribe(topic.as_bytes()).await?;
     }
     *connected = true;
     tracing::info!(operator = index, %node, "operator connected");
     loop {
-        let body = match zmtp::read(&mut stream, MAX_MESSAGE as u64).await? {
-            Frame::Message(body) => body,
-            Frame::Command(command) => {
-                if let Some(pong) = zmtp::pong(&command) {
-                    stream.write_all(&pong).await?;
-                }
-                continue;
-            }
-        };
+        let body = connection.recv().await?.pop().unwrap_or_default();
         let message = match read(&body) {
             Ok(message) => message,
             Err(reason) => {

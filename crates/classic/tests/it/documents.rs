@@ -16,7 +16,7 @@ fn the_documented_methods_are_those_called_for_reissuances() {
         .filter_map(|rest| rest.split('"').next())
         .collect();
     assert!(called.contains("createrawreissuance"), "{called:?}");
-    let text = read("../../docs/operations.md");
+    let text = read("docs/operations.md");
     let row = text
         .lines()
         .find(|line| line.starts_with("| reissuances by the flags of the Python program"))

@@ -24,6 +24,7 @@ const INVALID_PARAMETER: i32 = -8;
 const DESERIALIZATION_ERROR: i32 = -22;
 const VERIFY_ERROR: i32 = -25;
 const VERIFY_REJECTED: i32 = -26;
+const VERIFY_ALREADY_IN_CHAIN: i32 = -27;
 
 type Answer = Result<Value, RpcFault>;
 
@@ -34,7 +35,7 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
     match method {
         "getblockchaininfo" => Ok(blockchain_info(shared)),
         "getnetworkinfo" => Ok(network_info(shared)),
-        "getsidechaininfo" if !ocean => Ok(sidechain_info(shared)),
+        "getsidechaininfo" => Ok(sidechain_info(shared, ocean)),
         "getmempoolinfo" => Ok(mempool_info(shared)),
         "getrawmempool" => {
             let state = shared.state();
@@ -68,6 +69,8 @@ pub(crate) fn call(shared: &Shared, method: &str, params: Value) -> Answer {
             Ok(json!({ "start_height": 0, "stop_height": height }))
         }
         "listwallets" if !ocean => Ok(json!(shared.state().wallets)),
+        // The nodes' limit on fees does not exist here.
+        "prioritisetransaction" => Ok(json!(true)),
         "sendrawtransaction" => send_raw(shared, &params),
         "getrawtransaction" => raw_transaction(shared, &params),
         "gettxout" => tx_out(shared, &params),
@@ -126,7 +129,7 @@ impl Arguments {
             .map_err(|_| RpcFault::new(INVALID_PARAMETER, "blockhash must be of length 64"))
     }
 
-    /// An amount in coins, as satoshi; zero if missing.
+    /// Reads an amount in coins as satoshi; zero if missing.
     fn amount(&self, at: usize) -> Result<u64, RpcFault> {
         let invalid = || RpcFault::new(TYPE_ERROR, "Invalid amount");
         let Some(value) = self.get(at) else {
@@ -219,16 +222,30 @@ fn network_info(shared: &Shared) -> Value {
     })
 }
 
-fn sidechain_info(shared: &Shared) -> Value {
+/// Returns the nodes' default parameters, except for the pegged asset.
+fn sidechain_info(shared: &Shared, ocean: bool) -> Value {
     let pegged = shared.state().ledger.pegged_asset;
-    json!({
+    let mut info = json!({
         "fedpegscript": "51",
         "pegged_asset": views::asset(&pegged),
-        "parent_blockhash": "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
-        "parent_chain_has_pow": true,
-        "enforce_pak": false,
-        "pegin_confirmation_depth": 8,
-    })
+    });
+    let more = if ocean {
+        json!({
+            "min_peg_diff": "7f".to_owned() + &"ff".repeat(31),
+            "parent_blockhash": "d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+        })
+    } else {
+        json!({
+            "parent_blockhash": "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
+            "parent_chain_has_pow": true,
+            "enforce_pak": false,
+            "pegin_confirmation_depth": 8,
+        })
+    };
+    if let (Value::Object(info), Value::Object(more)) = (&mut info, more) {
+        info.extend(more);
+    }
+    info
 }
 
 fn mempool_info(shared: &Shared) -> Value {
@@ -262,9 +279,14 @@ fn with_block(
 ) -> Answer {
     let hash = params.hash(0)?;
     let state = shared.state();
+    let side = || {
+        let block = state.ledger.side(&hash)?;
+        Some((block.height().to_u32() as usize, block))
+    };
     let (height, block) = state
         .ledger
         .find(&hash)
+        .or_else(side)
         .ok_or_else(|| RpcFault::new(INVALID_ADDRESS_OR_KEY, "Block not found"))?;
     Ok(view(&state, height, block))
 }
@@ -307,7 +329,15 @@ fn decode_block(shared: &Shared, params: &Arguments) -> Result<Block, RpcFault> 
 fn test_block(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
     let now = shared.now();
-    match shared.state().ledger.check(&block, now) {
+    let state = shared.state();
+    if state.ledger.is_known(&block.block_hash()) {
+        let code = match shared.config.dialect {
+            Dialect::Ocean => VERIFY_ERROR,
+            Dialect::Elements | Dialect::Dynafed => VERIFY_ALREADY_IN_CHAIN,
+        };
+        return Err(RpcFault::new(code, "already have block"));
+    }
+    match state.ledger.check(&block, now) {
         Ok(_) => Ok(Value::Null),
         Err(Invalid::UnknownPrevious) => {
             Err(RpcFault::new(VERIFY_ERROR, Invalid::NotOnTip.to_string()))
@@ -320,14 +350,26 @@ fn submit_block(shared: &Shared, params: &Arguments) -> Answer {
     let block = decode_block(shared, params)?;
     // The nodes check signatures first.
     let signed = shared.state().ledger.check_proof(&block).is_ok();
-    let known = shared.state().ledger.find(&block.block_hash()).is_some();
+    let known = shared.state().ledger.is_known(&block.block_hash());
     if !signed && !known {
         return Ok(json!(Invalid::Proof.to_string()));
     }
-    Ok(match shared.accept(block) {
+    let is_ocean = shared.config.dialect == Dialect::Ocean;
+    if shared.state().ledger.side(&block.block_hash()).is_some() {
+        return Ok(json!(if is_ocean {
+            "duplicate-inconclusive"
+        } else {
+            "duplicate"
+        }));
+    }
+    Ok(match shared.accept(block.clone()) {
         Ok(Accepted::New) => Value::Null,
         Ok(Accepted::Duplicate) => json!("duplicate"),
-        Err(Invalid::NotOnTip) => json!("inconclusive"),
+        Err(Invalid::NotOnTip) => match shared.state().ledger.add_side(block) {
+            Ok(()) => json!("inconclusive"),
+            Err(error) => json!(error.to_string()),
+        },
+        Err(Invalid::UnknownPrevious) if is_ocean => json!("bad-prevblk"),
         Err(error) => json!(error.to_string()),
     })
 }
@@ -448,7 +490,7 @@ fn decode_script(params: &Arguments) -> Answer {
     Ok(json!({ "type": "pubkeyhash", "address": address, "addresses": [address] }))
 }
 
-/// A legacy wallet without a passphrase.
+/// Returns a legacy wallet without a passphrase.
 fn wallet_info(ocean: bool) -> Value {
     if ocean {
         json!({ "walletversion": 130_000 })
@@ -457,7 +499,7 @@ fn wallet_info(ocean: bool) -> Value {
     }
 }
 
-/// Whether an address belongs to an imported key.
+/// Returns whether an address belongs to an imported key.
 fn address_info(shared: &Shared, params: &Arguments) -> Answer {
     let address = params.text(0)?;
     let mut keys = shared.state().block_keys.clone().into_iter();
@@ -504,7 +546,10 @@ fn send_raw(shared: &Shared, params: &Arguments) -> Answer {
 fn send(shared: &Shared, transaction: Transaction) -> Answer {
     let txid = transaction.txid();
     if shared.state().ledger.block_of(&txid).is_some() {
-        return Err(RpcFault::new(-27, "Transaction already in block chain"));
+        return Err(RpcFault::new(
+            VERIFY_ALREADY_IN_CHAIN,
+            "Transaction already in block chain",
+        ));
     }
     shared
         .accept_transaction(transaction)

@@ -16,7 +16,7 @@ pub(crate) fn amount(satoshi: u64) -> Value {
         .unwrap_or(Value::String(text))
 }
 
-/// A hash as RPC displays it: reversed.
+/// Writes a hash as RPC displays it: reversed.
 pub(crate) fn reversed(bytes: &[u8; 32]) -> String {
     let mut reversed = *bytes;
     reversed.reverse();
@@ -27,14 +27,20 @@ pub(crate) fn asset(id: &AssetId) -> String {
     id.to_string()
 }
 
-/// The verbose result of `getblockheader`.
+/// Returns the verbose result of `getblockheader`.
 pub(crate) fn header(ledger: &Ledger, height: usize, block: &Block) -> Value {
     let fields = block.header().fields();
     let tip = ledger.height().to_u32() as usize;
+    let is_in_chain = ledger.find(&block.block_hash()).is_some();
+    let confirmations = if is_in_chain {
+        json!(tip - height + 1)
+    } else {
+        json!(-1)
+    };
     let mut view = Map::new();
     let mut put = |name: &str, value: Value| view.insert(name.to_owned(), value);
     put("hash", json!(block.block_hash().to_string()));
-    put("confirmations", json!(tip - height + 1));
+    put("confirmations", confirmations);
     put("height", json!(height));
     put("version", json!(fields.version));
     put("versionHex", json!(format!("{:08x}", fields.version)));
@@ -87,13 +93,13 @@ pub(crate) fn header(ledger: &Ledger, height: usize, block: &Block) -> Value {
     if height > 0 {
         put("previousblockhash", json!(fields.previous.to_string()));
     }
-    if let Some(next) = ledger.at(height + 1) {
+    if let Some(next) = ledger.at(height + 1).filter(|_| is_in_chain) {
         put("nextblockhash", json!(next.block_hash().to_string()));
     }
     Value::Object(view)
 }
 
-/// The verbose result of `getblock`: the header's view, sizes and transaction ids.
+/// Returns the verbose result of `getblock`: the header's view, sizes and transaction ids.
 pub(crate) fn block(ledger: &Ledger, height: usize, block: &Block) -> Value {
     let mut view = header(ledger, height, block);
     let ids = block.transaction_ids().unwrap_or_default();
@@ -105,7 +111,7 @@ pub(crate) fn block(ledger: &Ledger, height: usize, block: &Block) -> Value {
     view
 }
 
-/// A script of pushes and CHECKMULTISIG as assembly, as Ocean displays a challenge.
+/// Writes a script of pushes and CHECKMULTISIG as assembly, as Ocean displays a challenge.
 fn challenge_text(challenge: &[u8]) -> String {
     elements_asm(challenge)
 }
@@ -114,7 +120,7 @@ fn pushes_text(solution: &[u8]) -> String {
     elements_asm(solution)
 }
 
-/// A script as the nodes' assembly: data in hex, small numbers as numbers.
+/// Writes a script as the nodes' assembly: data in hex, small numbers as numbers.
 pub(crate) fn elements_asm(script: &[u8]) -> String {
     let mut words = Vec::new();
     let mut at = 0;
@@ -139,7 +145,7 @@ pub(crate) fn elements_asm(script: &[u8]) -> String {
     words.join(" ")
 }
 
-/// The challenge or program of the next block, as assembly and in hex.
+/// Returns the challenge or program of the next block, as assembly and in hex.
 pub(crate) fn signing_script(header: &Header, dialect: Dialect, script: &[u8]) -> (String, String) {
     debug_assert!(dialect != Dialect::Ocean || !header.signing_script().is_empty());
     (elements_asm(script), script.to_lower_hex_string())

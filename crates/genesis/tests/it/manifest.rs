@@ -67,7 +67,7 @@ fn the_hash_is_that_of_the_canonical_text() {
 
 #[test]
 fn the_document_lists_every_setting_with_its_role() {
-    let text = include_str!("../../../../docs/genesis.md");
+    let text = include_str!("../../docs/genesis.md");
     for (node, title) in [
         (NodeKind::Elements, "## Settings of Elements"),
         (NodeKind::Ocean, "## Settings of Ocean"),

@@ -6,8 +6,8 @@ use elements::{
     encode::{deserialize, serialize},
 };
 use federation_genesis::{
-    ChainWarning, Genesis, NodeKind, Problem, Settings, Sweep, SweepError, Terms, Unfit, problems,
-    required_signature_size, signers_by_height, warnings,
+    ChainWarning, Genesis, InvalidSettings, NodeKind, Settings, Sweep, SweepError, Terms,
+    UnviableChain, problems, required_signature_size, signers_by_height, warnings,
 };
 
 use crate::common::{SCRIPT, home, settings};
@@ -20,17 +20,17 @@ const KEY_HASH: [u8; 22] = {
 };
 const LIMIT: &str = "con_max_block_sig_size=254\n";
 
-fn found(node: NodeKind, text: &str) -> Vec<Problem> {
+fn found(node: NodeKind, text: &str) -> Vec<UnviableChain> {
     let settings = settings(node, text);
     let genesis = Genesis::compute(&settings, None).expect("a genesis");
     problems(&settings, &genesis, None, None).expect("a chain")
 }
 
-fn elements(more: &str) -> Vec<Problem> {
+fn elements(more: &str) -> Vec<UnviableChain> {
     found(NodeKind::Elements, &home(&format!("{LIMIT}{more}")))
 }
 
-fn unfit(node: NodeKind, more: &str) -> Unfit {
+fn unfit(node: NodeKind, more: &str) -> InvalidSettings {
     Genesis::compute(&settings(node, &home(more)), None).expect_err("no chain")
 }
 
@@ -43,7 +43,7 @@ fn a_sound_chain_has_no_problem() {
 #[test]
 fn a_signature_limit_that_no_block_meets_is_a_problem() {
     let problem = |limit, needed| {
-        vec![Problem::SignatureLimit {
+        vec![UnviableChain::SignatureLimit {
             limit,
             needed,
             m: 2,
@@ -77,7 +77,7 @@ fn a_threshold_without_majority_is_a_problem() {
     let text = format!("chain=homechain\nsignblockscript={minority}\n{LIMIT}");
     assert_eq!(
         found(NodeKind::Elements, &text),
-        [Problem::NoMajority { m: 1, n: 3 }]
+        [UnviableChain::NoMajority { m: 1, n: 3 }]
     );
 }
 
@@ -89,14 +89,20 @@ fn a_block_script_that_is_not_m_of_n_is_a_problem() {
         "522102c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee552ae",
     ] {
         let text = format!("chain=homechain\nsignblockscript={script}\n{LIMIT}");
-        assert_eq!(found(NodeKind::Elements, &text), [Problem::NoFederation]);
+        assert_eq!(
+            found(NodeKind::Elements, &text),
+            [UnviableChain::NoFederation]
+        );
     }
 }
 
 #[test]
 fn unsigned_blocks_and_headers_without_height_are_problems() {
-    assert_eq!(elements("con_signed_blocks=0"), [Problem::Unsigned]);
-    assert_eq!(elements("con_blockheightinheader=0"), [Problem::NoHeight]);
+    assert_eq!(elements("con_signed_blocks=0"), [UnviableChain::Unsigned]);
+    assert_eq!(
+        elements("con_blockheightinheader=0"),
+        [UnviableChain::NoHeight]
+    );
 }
 
 /// Four fifths of fewer than five blocks, rounded down, are one to three blocks.
@@ -104,7 +110,7 @@ fn unsigned_blocks_and_headers_without_height_are_problems() {
 fn epochs_of_fewer_than_five_blocks_are_a_problem_if_there_are_epochs() {
     for blocks in ["0", "1", "2", "3", "4", "-1", "4294967297", "4294967301"] {
         let found = elements(&format!("dynamic_epoch_length={blocks}"));
-        let [Problem::Setting { name, value, .. }] = &found[..] else {
+        let [UnviableChain::Setting { name, value, .. }] = &found[..] else {
             panic!("{blocks}: {found:?}");
         };
         assert_eq!((*name, value.as_str()), ("dynamic_epoch_length", blocks));
@@ -125,7 +131,7 @@ fn a_chain_whose_block_format_changes_is_refused_with_the_settings_that_work() {
         ("vbparams=dynafed:5:99", 5),
     ] {
         let found = elements(line);
-        assert_eq!(found, [Problem::Signalled { from }], "{line}");
+        assert_eq!(found, [UnviableChain::Signalled { from }], "{line}");
         let text = found[0].to_string();
         assert!(
             text.contains("evbparams=dynafed:-1:::") && text.contains("evbparams=dynafed:-2:::")
@@ -134,7 +140,7 @@ fn a_chain_whose_block_format_changes_is_refused_with_the_settings_that_work() {
 }
 
 /// The problems of an Ocean chain with these further lines.
-fn ocean(more: &str) -> Vec<Problem> {
+fn ocean(more: &str) -> Vec<UnviableChain> {
     found(NodeKind::Ocean, &home(&format!("embedcontract=0\n{more}")))
 }
 
@@ -148,11 +154,11 @@ fn every_later_block_script_is_checked_like_the_first() {
     assert_eq!(ocean(&format!("signblockscriptchange={two}:1000")), []);
     assert_eq!(
         ocean("signblockscriptchange=51:1000"),
-        [Problem::LaterNoFederation { from: 1000 }]
+        [UnviableChain::LaterNoFederation { from: 1000 }]
     );
     assert_eq!(
         ocean(&format!("signblockscriptchange={}:1000", of_three(1))),
-        [Problem::LaterNoMajority {
+        [UnviableChain::LaterNoMajority {
             from: 1000,
             m: 1,
             n: 3
@@ -166,8 +172,8 @@ fn every_later_block_script_is_checked_like_the_first() {
     assert_eq!(
         ocean(&several),
         [
-            Problem::LaterNoFederation { from: 1000 },
-            Problem::LaterNoMajority {
+            UnviableChain::LaterNoFederation { from: 1000 },
+            UnviableChain::LaterNoMajority {
                 from: 3000,
                 m: 1,
                 n: 3
@@ -183,9 +189,9 @@ fn changes_at_heights_that_the_node_would_misread_are_refused() {
         assert_eq!(
             ocean(&format!("signblockscriptchange={two}:{height}"))
                 .into_iter()
-                .filter(|problem| matches!(problem, Problem::ChangeHeight { .. }))
+                .filter(|problem| matches!(problem, UnviableChain::ChangeHeight { .. }))
                 .collect::<Vec<_>>(),
-            [Problem::ChangeHeight {
+            [UnviableChain::ChangeHeight {
                 name: "signblockscriptchange",
                 height
             }]
@@ -197,7 +203,7 @@ fn changes_at_heights_that_the_node_would_misread_are_refused() {
     );
     assert_eq!(
         ocean(&twice),
-        [Problem::ChangedTwice {
+        [UnviableChain::ChangedTwice {
             name: "signblockscriptchange",
             height: 7
         }]
@@ -222,7 +228,7 @@ fn signers_are_listed_by_height() {
 
 #[test]
 fn scripts_that_control_fees_and_issuances_are_checked_too() {
-    let anyone = |name, from| Problem::ObeysAnyone { name, from };
+    let anyone = |name, from| UnviableChain::ObeysAnyone { name, from };
     let minority = of_three(1);
     assert_eq!(
         elements("con_mandatorycoinbase=51"),
@@ -247,7 +253,7 @@ fn scripts_that_control_fees_and_issuances_are_checked_too() {
     );
     assert_eq!(
         ocean(&format!("issuecontrolscript={minority}")),
-        [Problem::ObeysMinority {
+        [UnviableChain::ObeysMinority {
             name: "issuecontrolscript",
             from: 0,
             m: 1,
@@ -262,7 +268,7 @@ fn scripts_that_control_fees_and_issuances_are_checked_too() {
     // The node ignores it without the other setting.
     assert!(matches!(
         ocean(&format!("coinbasechange={two}:8"))[..],
-        [Problem::Setting {
+        [UnviableChain::Setting {
             name: "coinbasechange",
             ..
         }]
@@ -295,7 +301,7 @@ fn fees_and_coins_that_anyone_can_take_are_warned_about() {
 fn a_parent_chain_that_contradicts_its_hash_is_a_problem() {
     assert!(matches!(
         elements("parentgenesisblockhash=0")[..],
-        [Problem::ParentChain {
+        [UnviableChain::ParentChain {
             has: 1,
             hash: "null",
             ..
@@ -303,7 +309,7 @@ fn a_parent_chain_that_contradicts_its_hash_is_a_problem() {
     ));
     assert!(matches!(
         elements("con_has_parent_chain=0")[..],
-        [Problem::ParentChain {
+        [UnviableChain::ParentChain {
             has: 0,
             hash: "not null",
             ..
@@ -320,7 +326,7 @@ fn missing_terms_are_a_problem() {
     let text = home("");
     assert_eq!(
         found(NodeKind::Ocean, &text),
-        [Problem::NoTerms {
+        [UnviableChain::NoTerms {
             chain: "homechain".to_owned()
         }]
     );
@@ -338,19 +344,19 @@ fn settings_from_which_no_block_is_computed_are_refused() {
     let elements = |more: &str| unfit(NodeKind::Elements, more);
     assert_eq!(
         elements("con_genesis_style=dynamic"),
-        Unfit::Style("dynamic".to_owned())
+        InvalidSettings::Style("dynamic".to_owned())
     );
-    assert_eq!(elements("con_elementsmode=0"), Unfit::BitcoinMode);
+    assert_eq!(elements("con_elementsmode=0"), InvalidSettings::BitcoinMode);
     assert_eq!(
         elements("initialfreecoins=-1"),
-        Unfit::Amount {
+        InvalidSettings::Amount {
             name: "initialfreecoins",
             value: -1
         }
     );
     assert!(matches!(
         elements("con_max_block_sig_size=4294967296"),
-        Unfit::Range { .. }
+        InvalidSettings::Range { .. }
     ));
     for wrong in [
         "dynafed:-1",
@@ -359,15 +365,15 @@ fn settings_from_which_no_block_is_computed_are_refused() {
         "dynafed:::::",
     ] {
         let error = elements(&format!("evbparams={wrong}"));
-        assert!(matches!(error, Unfit::Evbparams(_)), "{wrong}");
+        assert!(matches!(error, InvalidSettings::Evbparams(_)), "{wrong}");
     }
     assert!(matches!(
         unfit(NodeKind::Ocean, "genesistimestamp=-5"),
-        Unfit::Range { .. }
+        InvalidSettings::Range { .. }
     ));
     assert!(matches!(
         unfit(NodeKind::Ocean, "policycoins=2100000000000001"),
-        Unfit::Amount { .. }
+        InvalidSettings::Amount { .. }
     ));
 }
 
@@ -413,12 +419,12 @@ fn coins_that_anyone_can_spend_are_a_problem_without_a_sweep() {
     assert_eq!(
         problems(&settings, &genesis, None, None).expect("a chain"),
         [
-            Problem::AnyoneCanSpend {
+            UnviableChain::AnyoneCanSpend {
                 name: "pegged",
                 amount: 500,
                 ocean: false
             },
-            Problem::AnyoneCanSpend {
+            UnviableChain::AnyoneCanSpend {
                 name: "reissuance token",
                 amount: 7,
                 ocean: false
@@ -441,7 +447,7 @@ fn coins_that_anyone_can_spend_are_a_problem_without_a_sweep() {
     // Other scripts than OP_TRUE that anyone can satisfy.
     for script in ["51", "0101", "5261", "7551", "5187", "5169515c"] {
         assert!(
-            matches!(to(script)[..], [Problem::AnyoneCanSpend { .. }]),
+            matches!(to(script)[..], [UnviableChain::AnyoneCanSpend { .. }]),
             "{script}"
         );
     }

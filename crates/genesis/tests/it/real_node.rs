@@ -7,6 +7,8 @@
 //! ELEMENTSD=.. OCEAND=.. cargo test -p federation-genesis --test it -- --ignored
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "waits for a real node")]
+
 use std::{
     path::Path,
     process::{Child, Command, Stdio},

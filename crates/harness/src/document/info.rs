@@ -1,19 +1,19 @@
-//! What the info string of a block says.
+//! The info string of a block.
 
 use std::{env, path::PathBuf};
 
-/// A node program that a block needs.
+/// A node program that a block requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Needs {
-    /// `ELEMENTSD` names it.
+    /// The program named by `ELEMENTSD`.
     Elementsd,
-    /// `OCEAND` names it.
+    /// The program named by `OCEAND`.
     Oceand,
 }
 
 impl Needs {
-    /// The program, if it is there.
+    /// Returns the program's path, if the variable is set.
     #[must_use]
     pub fn program(self) -> Option<PathBuf> {
         let name = match self {
@@ -24,51 +24,53 @@ impl Needs {
     }
 }
 
-/// How commands are run.
+/// RunOptions the commands of a block are run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct How {
-    /// Only where this program is there.
+pub struct RunOptions {
+    /// The program without which the block is skipped.
     pub needs: Option<Needs>,
-    /// By the first reader alone.
+    /// Whether only the first reader runs it.
     pub one_party: bool,
-    /// What the block says when it does what it is for, if it does not end by itself.
+    /// The output that shows that the block works, if it does not end by itself.
     pub until: Option<String>,
 }
 
-/// What is to be done with a block.
+/// The kind of a block, which determines what is done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Commands, to be run.
-    Run(How),
-    /// Commands that are not run, and why.
+    /// Commands to be run.
+    Run(RunOptions),
+    /// Commands that are not run, with the reason.
     NotRun(String),
-    /// Commands after `$ `, and what they say.
+    /// Commands after `$ `, with their output.
     Console,
-    /// What the block above says.
+    /// The output of the block above.
     Output,
-    /// Nothing.
+    /// Text that nothing is done with.
     Text,
-    /// A file, or a piece of one: its language, and the mark behind.
+    /// A file, or a part of one.
     File {
         /// `toml`, `conf`, `ini` or `json`.
         language: String,
-        /// Whose file it is, as the document says.
+        /// The mark after the language, which identifies the file.
         mark: String,
     },
 }
 
-/// What an info string says.
+/// Parses an info string.
 pub(super) fn kind(info: &str) -> Result<Kind, String> {
     let (language, mark) = info.split_once(char::is_whitespace).unwrap_or((info, ""));
     let mark = mark.trim();
     match language {
         "sh" | "console" if mark.starts_with("no-run") => match mark.strip_prefix("no-run:") {
             Some(why) if why.trim().len() >= 5 => Ok(Kind::NotRun(why.trim().to_owned())),
-            _ => Err(format!("`{info}`: say why it is not run, `no-run: WHY`")),
+            _ => Err(format!(
+                "`{info}`: state why it is not run, `no-run: REASON`"
+            )),
         },
-        "sh" => how(mark)
+        "sh" => run_options(mark)
             .map(Kind::Run)
             .ok_or_else(|| format!("`{info}`: unknown mark `{mark}`")),
         "console" if mark.is_empty() => Ok(Kind::Console),
@@ -79,31 +81,30 @@ pub(super) fn kind(info: &str) -> Result<Kind, String> {
             mark: mark.to_owned(),
         }),
         "rust" => Err(
-            "Rust belongs into the documentation of a crate, where it is compiled and run"
-                .to_owned(),
+            "Rust belongs in the documentation of a crate, where it is compiled and run".to_owned(),
         ),
-        "" => Err("a block without a language: nobody knows what to do with it".to_owned()),
+        "" => Err("a block without a language: add one to its fence".to_owned()),
         _ => Err(format!("`{info}`: unknown language or mark")),
     }
 }
 
-fn how(mark: &str) -> Option<How> {
+fn run_options(mark: &str) -> Option<RunOptions> {
     let (words, until) = match mark.split_once("until:") {
         Some((_, until)) if until.trim().is_empty() => return None,
         Some((words, until)) => (words, Some(until.trim().to_owned())),
         None => (mark, None),
     };
-    let mut how = How {
+    let mut options = RunOptions {
         until,
-        ..How::default()
+        ..RunOptions::default()
     };
     for word in words.split_whitespace() {
         match word {
-            "elementsd" => how.needs = Some(Needs::Elementsd),
-            "oceand" => how.needs = Some(Needs::Oceand),
-            "one-party" => how.one_party = true,
+            "elementsd" => options.needs = Some(Needs::Elementsd),
+            "oceand" => options.needs = Some(Needs::Oceand),
+            "one-party" => options.one_party = true,
             _ => return None,
         }
     }
-    Some(how)
+    Some(options)
 }

@@ -1,25 +1,25 @@
 //! Documents whose code blocks are run as a reader would run them.
 //!
-//! A [`Document`] is Markdown; each of its fenced [`Block`]s says by its info string what is to be
-//! done with it. The first word is the language, the rest a mark:
+//! A [`Document`] is Markdown. The info string of each fenced [`Block`] determines what is done with it.
+//! The first word is the language, the rest a mark:
 //!
-//! | info string | what is done |
+//! | info string | action |
 //! |---|---|
-//! | `sh` | run, after the blocks above it in one shell; every command must end with 0 |
-//! | `sh until: TEXT` | run until it has said TEXT, and left running until the document ends |
-//! | `sh elementsd`, `sh oceand` | run where `ELEMENTSD` or `OCEAND` names the program |
+//! | `sh` | run, in one shell with the blocks above it; every command must exit with 0 |
+//! | `sh until: TEXT` | run until it has printed TEXT, and left running until the document ends |
+//! | `sh elementsd`, `sh oceand` | run if `ELEMENTSD` or `OCEAND` names the program |
 //! | `sh elementsd until: TEXT` | both |
-//! | `sh no-run: WHY` | not run; that its verbs and options exist is checked by [`Programs`], as everywhere |
-//! | `sh one-party` | as `sh`; where several people read, the first of them alone runs it |
-//! | `console` | lines after `$ ` are run, the others must be in what they say |
-//! | `text output` | must be in what the block above it said, see [`is_in`] |
+//! | `sh no-run: REASON` | not run; as everywhere, [`Programs`] checks that its verbs and options exist |
+//! | `sh one-party` | as `sh`; if there are several readers, only the first runs it |
+//! | `console` | lines after `$ ` are run, their output must contain the other lines |
+//! | `text output` | must be in the output of the block above, see [`check_output`] |
 //! | `text` | nothing: a picture, a form |
-//! | `toml`, `conf`, `ini`, `json` | read by whoever runs the document, who knows the formats |
+//! | `toml`, `conf`, `ini`, `json` | passed to the caller of [`Document::run`], who knows the formats |
 //!
-//! Anything else, and a block without a language, is a [`Fault`]: a new block has to say what it is.
-//! So is an indented block with a command in it, which would go round all of this.
+//! Anything else, and a block without a language, is a [`Fault`], so that new blocks state what they are.
+//! So is a command in an indented block, which would not be checked otherwise.
 //!
-//! A [`Session`] is the shell, and [`Document::run`] goes through all blocks with one.
+//! A [`Session`] is the shell; [`Document::run`] runs all blocks in one.
 
 mod info;
 mod options;
@@ -30,15 +30,15 @@ mod session;
 use core::fmt;
 use std::{fs, path::Path};
 
-pub use info::{How, Kind, Needs};
+pub use info::{Kind, Needs, RunOptions};
 pub use options::Programs;
-pub use output::is_in;
+pub use output::check_output;
 pub use session::{Session, SessionPlan};
 
 use info::kind;
 use prose::Prose;
 
-/// Commands that nobody hides in an indented block.
+/// Commands that must not be in an indented block.
 const COMMANDS: [&str; 9] = [
     "$ ",
     "cargo ",
@@ -51,20 +51,20 @@ const COMMANDS: [&str; 9] = [
     "unzip ",
 ];
 
-/// What is wrong with a document, and where.
+/// An error in a document, with its location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {what}")]
+#[error("{location}: {what}")]
 pub struct Fault {
-    place: String,
+    location: String,
     what: String,
 }
 
 impl Fault {
-    /// A fault of a block.
+    /// Creates a fault of a block.
     #[must_use]
     pub fn new(block: &Block, what: impl fmt::Display) -> Self {
         Self {
-            place: block.to_string(),
+            location: block.to_string(),
             what: what.to_string(),
         }
     }
@@ -78,9 +78,9 @@ pub struct Block {
     pub document: String,
     /// The line of the fence, counted from 1.
     pub line: usize,
-    /// What is to be done with it.
+    /// Its kind.
     pub kind: Kind,
-    /// What stands in it.
+    /// Its content.
     pub text: String,
 }
 
@@ -90,12 +90,12 @@ impl fmt::Display for Block {
     }
 }
 
-/// A document, and all blocks in it.
+/// A document with all its blocks.
 #[derive(Debug, Clone)]
 pub struct Document {
     name: String,
     blocks: Vec<Block>,
-    /// What stands between backticks in the text, as a block that is not run.
+    /// The code spans of the text, as blocks that are not run.
     spans: Vec<Block>,
 }
 
@@ -103,19 +103,19 @@ impl Document {
     /// Reads the document at a path in the repository.
     ///
     /// # Errors
-    /// If it cannot be read, or a block does not say what is to be done with it.
+    /// If it cannot be read, or a block's info string is invalid.
     pub fn load(repository: &Path, name: &str) -> Result<Self, Fault> {
         let text = fs::read_to_string(repository.join(name)).map_err(|error| Fault {
-            place: name.to_owned(),
+            location: name.to_owned(),
             what: error.to_string(),
         })?;
         Self::parse(name, &text)
     }
 
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
-    /// If a block does not say what is to be done with it.
+    /// If a block's info string is invalid.
     pub fn parse(name: &str, text: &str) -> Result<Self, Fault> {
         let mut blocks = Vec::new();
         let mut prose = Prose::new(name);
@@ -124,7 +124,7 @@ impl Document {
             let bare = line.trim_start();
             let indent = line.len() - bare.len();
             let at = |what: String| Fault {
-                place: format!("{name}:{}", index + 1),
+                location: format!("{name}:{}", index + 1),
                 what,
             };
             match open.take() {
@@ -155,7 +155,7 @@ impl Document {
                 }
                 None if indent >= 4 && COMMANDS.iter().any(|word| bare.starts_with(word)) => {
                     return Err(at(
-                        "a command in an indented block, which nobody runs: put it into a fence with `sh`"
+                        "a command in an indented block is not run: put it in a fence with `sh`"
                             .to_owned(),
                     ));
                 }
@@ -163,7 +163,7 @@ impl Document {
             }
         }
         if let Some((_, _, block)) = open {
-            return Err(Fault::new(&block, "the fence has no end"));
+            return Err(Fault::new(&block, "the fence is not closed"));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -172,22 +172,22 @@ impl Document {
         })
     }
 
-    /// Its path in the repository.
+    /// Returns its path in the repository.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its blocks, in order.
+    /// Returns its blocks, in order.
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
 
-    /// Changes what a reader has to fill in: each of the first texts into the second.
+    /// Fills in what a reader has to: replaces the first text of each pair by the second.
     ///
     /// # Errors
-    /// If a text does not stand in any block: the document has changed.
+    /// If a text is not in any block, because the document was changed.
     pub fn fill_in(&mut self, values: &[(&str, &str)]) -> Result<(), Fault> {
         for (from, to) in values {
             let mut found = false;
@@ -197,45 +197,45 @@ impl Document {
             }
             if !found {
                 return Err(Fault {
-                    place: self.name.clone(),
-                    what: format!("`{from}` is in no block any more"),
+                    location: self.name.clone(),
+                    what: format!("`{from}` is not in any block"),
                 });
             }
         }
         Ok(())
     }
 
-    /// Runs all blocks that are to be run, in order, as one reader, and has `file` read what is a
-    /// file; the number of blocks that were run.
+    /// Runs the blocks in order, as one reader, and passes blocks that are files to `file`. Returns the
+    /// number of blocks that were run.
     ///
     /// # Errors
-    /// If a command fails, says something else than the document shows, or a file is refused.
+    /// If a command fails, its output differs from the document, or `file` refuses a file.
     pub fn run(
         &self,
         session: &mut Session,
         file: impl Fn(&Block) -> Result<(), String>,
     ) -> Result<usize, Fault> {
-        let mut said: Option<String> = None;
+        let mut output: Option<String> = None;
         let mut count = 0;
         for block in &self.blocks {
             let fault = |what: String| Fault::new(block, what);
             match &block.kind {
                 Kind::Run(_) => {
-                    said = session.run(block)?;
-                    count += usize::from(said.is_some());
+                    output = session.run(block)?;
+                    count += usize::from(output.is_some());
                 }
                 Kind::Console => {
                     console(block, session)?;
                     count += 1;
                 }
                 Kind::Output => {
-                    if let Some(said) = &said {
-                        is_in(&block.text, said).map_err(fault)?;
+                    if let Some(output) = &output {
+                        check_output(&block.text, output).map_err(fault)?;
                     }
                 }
                 Kind::File { .. } => file(block).map_err(fault)?,
-                // What stands below it is not what the block before it has said.
-                Kind::NotRun(_) => said = None,
+                // Output shown below it is not that of an earlier block.
+                Kind::NotRun(_) => output = None,
                 Kind::Text => {}
             }
         }
@@ -243,7 +243,7 @@ impl Document {
     }
 }
 
-/// Runs what stands after `$ `, each with what stands below it.
+/// Runs each command after `$ ` and checks its output against the lines below it.
 fn console(block: &Block, session: &mut Session) -> Result<(), Fault> {
     let mut steps: Vec<(String, String)> = Vec::new();
     for line in block.text.lines() {
@@ -253,17 +253,17 @@ fn console(block: &Block, session: &mut Session) -> Result<(), Fault> {
                 output.push_str(line);
                 output.push('\n');
             }
-            (None, None) => return Err(Fault::new(block, "it does not begin with `$ `")),
+            (None, None) => return Err(Fault::new(block, "it does not start with `$ `")),
         }
     }
-    for (command, output) in steps {
+    for (command, expected) in steps {
         let step = Block {
-            kind: Kind::Run(How::default()),
+            kind: Kind::Run(RunOptions::default()),
             text: command,
             ..block.clone()
         };
-        let said = session.run(&step)?.unwrap_or_default();
-        is_in(&output, &said).map_err(|what| Fault::new(block, what))?;
+        let output = session.run(&step)?.unwrap_or_default();
+        check_output(&expected, &output).map_err(|what| Fault::new(block, what))?;
     }
     Ok(())
 }
@@ -272,42 +272,42 @@ fn console(block: &Block, session: &mut Session) -> Result<(), Fault> {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Result<Document, Fault> {
+    fn parse(text: &str) -> Result<Document, Fault> {
         Document::parse("a.md", text)
     }
 
     #[test]
-    fn a_block_says_what_is_done_with_it() {
-        let document = of("# A\n\n```sh\ntrue\n```\n1. b\n\n   ```sh elementsd until: it is up\n   x \\\n     y\n   ```\n").expect("two blocks");
+    fn the_info_string_determines_the_kind_of_a_block() {
+        let document = parse("# A\n\n```sh\ntrue\n```\n1. b\n\n   ```sh elementsd until: it is up\n   x \\\n     y\n   ```\n").expect("two blocks");
         let [first, second] = document.blocks() else {
             panic!("{document:?}");
         };
-        assert_eq!(first.kind, Kind::Run(How::default()));
+        assert_eq!(first.kind, Kind::Run(RunOptions::default()));
         assert_eq!(first.text, "true\n");
         assert_eq!(first.to_string(), "a.md:3");
         assert_eq!(second.text, "x \\\n  y\n");
-        let how = How {
+        let options = RunOptions {
             needs: Some(Needs::Elementsd),
             until: Some("it is up".to_owned()),
             one_party: false,
         };
-        assert_eq!(second.kind, Kind::Run(how));
+        assert_eq!(second.kind, Kind::Run(options));
     }
 
     #[test]
-    fn a_block_that_says_nothing_or_something_unknown_is_a_fault() {
+    fn a_block_with_a_missing_or_unknown_info_string_is_a_fault() {
         for (text, what) in [
             ("```\nx\n```\n", "without a language"),
             ("```bash\nx\n```\n", "unknown language"),
             ("```sh slowly\nx\n```\n", "unknown mark `slowly`"),
-            ("```sh no-run\nx\n```\n", "say why"),
-            ("```sh no-run: \nx\n```\n", "say why"),
+            ("```sh no-run\nx\n```\n", "state why"),
+            ("```sh no-run: \nx\n```\n", "state why"),
             ("```sh until:\nx\n```\n", "unknown mark"),
             ("```rust\nx\n```\n", "documentation of a crate"),
-            ("```sh\nx\n", "no end"),
+            ("```sh\nx\n", "not closed"),
             ("a\n\n    federation run\n", "indented"),
         ] {
-            let fault = of(text).expect_err(text).to_string();
+            let fault = parse(text).expect_err(text).to_string();
             assert!(fault.contains(what), "{fault}");
             assert!(fault.starts_with("a.md:"), "{fault}");
         }
@@ -315,8 +315,8 @@ mod tests {
 
     #[test]
     fn commands_in_the_text_are_found() {
-        let document =
-            of("Do `a b` or `c\nd`.\n\nThis ` is none.\n\n```sh\n`x`\n```\n`e`\n").expect("text");
+        let document = parse("Do `a b` or `c\nd`.\n\nThis ` is none.\n\n```sh\n`x`\n```\n`e`\n")
+            .expect("text");
         let spans: Vec<_> = document
             .spans
             .iter()
@@ -326,10 +326,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_reader_fills_in_must_be_there() {
-        let mut document = of("```sh\necho KEY\n```\n").expect("a block");
-        document.fill_in(&[("KEY", "02..")]).expect("there");
+    fn a_text_to_fill_in_must_be_in_the_document() {
+        let mut document = parse("```sh\necho KEY\n```\n").expect("a block");
+        document.fill_in(&[("KEY", "02..")]).expect("a match");
         assert_eq!(document.blocks()[0].text, "echo 02..\n");
-        assert!(document.fill_in(&[("KEY", "")]).is_err(), "nothing is left");
+        assert!(
+            document.fill_in(&[("KEY", "")]).is_err(),
+            "filled in already"
+        );
     }
 }

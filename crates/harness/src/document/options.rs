@@ -1,4 +1,4 @@
-//! Whether the options that a document writes exist, in blocks that are not run too.
+//! Checks that the verbs and options in a document exist, also in blocks that are not run.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use super::{Block, Document, Fault, Kind};
 
-/// Programs of which documents speak, and the help of their verbs.
+/// The programs that documents mention, with the help of their verbs.
 #[derive(Debug, Default)]
 pub struct Programs {
     paths: BTreeMap<String, PathBuf>,
@@ -16,7 +16,7 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// These programs, by the names of their files.
+    /// Creates a set of programs, named by their files.
     #[must_use]
     pub fn new(paths: &[&Path]) -> Self {
         let named = paths.iter().filter_map(|path| {
@@ -29,11 +29,10 @@ impl Programs {
         }
     }
 
-    /// Checks each command of all blocks, and those in the text between backticks: that its verbs and
-    /// its options are in the help.
+    /// Checks that the verbs and options of every command, in blocks and code spans, are in the help.
     ///
     /// # Errors
-    /// The first that is not.
+    /// The first one that is not.
     pub fn check(&mut self, document: &Document) -> Result<(), Fault> {
         for block in document.blocks.iter().chain(&document.spans) {
             let commands = match &block.kind {
@@ -49,7 +48,7 @@ impl Programs {
     }
 
     fn check_line(&mut self, block: &Block, line: &str) -> Result<(), Fault> {
-        // Without what stands behind a word that begins a comment.
+        // Without comments.
         let words = line.split_whitespace();
         let words: Vec<_> = words.take_while(|word| !word.starts_with('#')).collect();
         for command in words.split(|word| ["&&", "|", "||", ";", "&"].contains(word)) {
@@ -61,12 +60,12 @@ impl Programs {
     fn check_command(&mut self, block: &Block, words: &[&str]) -> Result<(), Fault> {
         let Some(words) = words
             .iter()
-            .position(|word| !is_before(word))
+            .position(|word| !is_prefix(word))
             .map(|at| &words[at..])
         else {
             return Ok(());
         };
-        let words = built(words).unwrap_or_else(|| words.to_vec());
+        let words = cargo_run_command(words).unwrap_or_else(|| words.to_vec());
         let name = words[0].rsplit('/').next().unwrap_or(words[0]);
         if !self.paths.contains_key(name) {
             return Ok(());
@@ -74,7 +73,7 @@ impl Programs {
         let mut verbs = vec![name.to_owned()];
         let mut help = self.help_of(block, &verbs)?.unwrap_or_default();
         for word in &words[1..] {
-            // What stands behind `help` is a verb or a topic, whose options are not given there.
+            // `help` is followed by a verb or a topic, without its options.
             if verbs.last().is_some_and(|last| last == "help") {
                 return Ok(());
             }
@@ -84,7 +83,7 @@ impl Programs {
             if !below.lines().any(|line| first_word(line) == *word) {
                 verbs.push((*word).to_owned());
                 let usage = format!("Usage: {}", verbs.join(" "));
-                // A verb that people do not need is not listed.
+                // The help does not list verbs for internal use.
                 if let Some(unlisted) = self.help_of(block, &verbs)?
                     && unlisted.contains(&usage)
                 {
@@ -95,7 +94,7 @@ impl Programs {
                 if is_word && !word.starts_with('-') {
                     return Err(Fault::new(
                         block,
-                        format!("`{}` is no command", verbs.join(" ")),
+                        format!("`{}` is not a command", verbs.join(" ")),
                     ));
                 }
                 verbs.pop();
@@ -113,14 +112,14 @@ impl Programs {
             if !known && !["-", "--", "--help", "--version"].contains(&option) {
                 return Err(Fault::new(
                     block,
-                    format!("`{}` has no `{option}`", verbs.join(" ")),
+                    format!("`{}` does not have the option `{option}`", verbs.join(" ")),
                 ));
             }
         }
         Ok(())
     }
 
-    /// The help of a verb; `None` if the program does not know the verb.
+    /// Returns the help of a verb; `None` if the program does not have the verb.
     fn help_of(&mut self, block: &Block, verbs: &[String]) -> Result<Option<String>, Fault> {
         if let Some(known) = self.help.get(verbs) {
             return Ok(known.clone());
@@ -145,22 +144,22 @@ impl Programs {
     }
 }
 
-/// Whether a word may stand before a program: a prompt, a variable, a program that runs another.
-fn is_before(word: &str) -> bool {
+/// Returns whether a word may precede a program: a prompt, a variable, or a program that runs another.
+fn is_prefix(word: &str) -> bool {
     let is_variable = word
         .split_once('=')
         .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
     is_variable || word.ends_with('$') || ["exec", "sudo", "time", "nohup"].contains(&word)
 }
 
-/// What `cargo run --bin NAME -- ..` runs.
-fn built<'a>(words: &[&'a str]) -> Option<Vec<&'a str>> {
+/// Returns the command that `cargo run --bin NAME -- ..` runs.
+fn cargo_run_command<'a>(words: &[&'a str]) -> Option<Vec<&'a str>> {
     let rest = words.strip_prefix(&["cargo", "run"])?;
     let name = rest.iter().position(|word| *word == "--bin")?;
     let arguments = rest.iter().position(|word| *word == "--")?;
-    let mut built = vec![*rest.get(name + 1)?];
-    built.extend(&rest[arguments + 1..]);
-    Some(built)
+    let mut command = vec![*rest.get(name + 1)?];
+    command.extend(&rest[arguments + 1..]);
+    Some(command)
 }
 
 fn first_word(line: &str) -> &str {
@@ -171,7 +170,7 @@ fn first_word(line: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// A program that knows the verb `go` with the option `--fast`.
+    /// Creates a program with the verb `go` and its option `--fast`.
     fn programs(folder: &Path) -> Programs {
         let path = folder.join("federation");
         let text = "#!/bin/sh\nif [ \"$1\" = go ]; then echo '      --fast'; else echo 'Commands:'; echo '  go  Goes'; echo '  help  Helps'; fi\n";
@@ -180,11 +179,11 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_is_none_is_found_wherever_the_command_stands() {
+    fn unknown_verbs_and_options_are_found_anywhere_in_a_command_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut programs = programs(folder.path());
         let mut check = |commands: &str| {
-            let text = format!("```sh no-run: only looked at\n{commands}\n```\n");
+            let text = format!("```sh no-run: only checked\n{commands}\n```\n");
             programs.check(&Document::parse("a.md", &text).expect("a block"))
         };
         for good in [

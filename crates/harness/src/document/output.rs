@@ -1,45 +1,45 @@
-//! Comparing what a document shows with what a program said.
+//! Compares the output in a document with that of a program.
 
-/// Whether each line of `shown` is in `said`, in this order, other lines between them.
+/// Checks that `actual` contains all lines of `expected`, in this order, possibly with lines in between.
 ///
-/// White space is one blank, a number is any number, and a word of eight hexadecimal digits or more
-/// is any such word. `..` stands for anything, and a line of its own for any lines.
+/// White space matches any white space, a number any number, and a word of eight or more hexadecimal
+/// digits any such word. `..` matches any text within a line, or on a line of its own any lines.
 ///
 /// # Errors
-/// The first line that is not there.
-pub fn is_in(shown: &str, said: &str) -> Result<(), String> {
-    let lines: Vec<_> = said.lines().map(plain).collect();
+/// The first line that is missing.
+pub fn check_output(expected: &str, actual: &str) -> Result<(), String> {
+    let lines: Vec<_> = actual.lines().map(normalize).collect();
     let mut from = 0;
-    for line in shown.lines() {
-        let wanted = plain(line);
+    for line in expected.lines() {
+        let wanted = normalize(line);
         let parts: Vec<_> = wanted.split("..").map(str::trim).collect();
         if parts.iter().all(|part| part.is_empty()) {
             continue;
         }
         let found = lines[from..]
             .iter()
-            .position(|line| has_in_order(line, &parts));
+            .position(|line| contains_in_order(line, &parts));
         match found {
-            Some(place) => from += place + 1,
-            None => return Err(format!("`{line}` is not what was said:\n{said}")),
+            Some(index) => from += index + 1,
+            None => return Err(format!("`{line}` is not in the output:\n{actual}")),
         }
     }
     Ok(())
 }
 
-fn has_in_order(line: &str, parts: &[&str]) -> bool {
+fn contains_in_order(line: &str, parts: &[&str]) -> bool {
     let mut rest = line;
     parts.iter().all(|part| match rest.find(part) {
-        Some(place) => {
-            rest = &rest[place + part.len()..];
+        Some(index) => {
+            rest = &rest[index + part.len()..];
             true
         }
         None => false,
     })
 }
 
-/// The line without what is different each time.
-fn plain(line: &str) -> String {
+/// Replaces the parts of a line that differ between runs.
+fn normalize(line: &str) -> String {
     let line = line.replace("...", "..").replace('…', "..");
     let mut text = String::new();
     let mut word = String::new();
@@ -83,8 +83,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_numbers_and_white_space_may_be_others() {
-        let said = "wrote     ceremony/join-alice-0badc0de0badc0de.json\nall 5 have approved\ngenesis   00ff00ff00ff\n";
+    fn hashes_numbers_and_white_space_may_differ() {
+        let output = "wrote     ceremony/join-alice-0badc0de0badc0de.json\nall 5 have approved\ngenesis   00ff00ff00ff\n";
         for shown in [
             "all 3 have approved",
             "wrote ceremony/join-alice-ffffffffffff.json\ngenesis 12345678",
@@ -92,7 +92,7 @@ mod tests {
             "wrote ... join-..",
             "",
         ] {
-            assert_eq!(is_in(shown, said), Ok(()), "{shown}");
+            assert_eq!(check_output(shown, output), Ok(()), "{shown}");
         }
         for shown in [
             "all five have approved",
@@ -100,7 +100,7 @@ mod tests {
             "approved.. all",
             "genesis is ..",
         ] {
-            assert!(is_in(shown, said).is_err(), "{shown}");
+            assert!(check_output(shown, output).is_err(), "{shown}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The text between the blocks, where commands stand too.
+//! The text between the blocks, whose code spans contain commands, too.
 
 use super::{Block, Kind};
 
-/// The text of a document, in which commands stand between backticks.
+/// Collects the code spans of a document's text.
 pub(super) struct Prose {
     name: String,
     pub(super) spans: Vec<Block>,
-    /// A span that has begun in a line above.
+    /// A span that started on an earlier line.
     open: Option<(usize, String)>,
 }
 
@@ -21,16 +21,16 @@ impl Prose {
 
     pub(super) fn read(&mut self, line: usize, text: &str) {
         if text.is_empty() {
-            // No span goes beyond its paragraph.
+            // A span ends with its paragraph.
             self.open = None;
             return;
         }
-        let mut pieces = text.split('`').peekable();
-        while let Some(piece) = pieces.next() {
+        let mut parts = text.split('`').peekable();
+        while let Some(part) = parts.next() {
             if let Some((_, open)) = &mut self.open {
-                open.push_str(piece);
+                open.push_str(part);
             }
-            if pieces.peek().is_none() {
+            if parts.peek().is_none() {
                 break;
             }
             match self.open.take() {
@@ -38,7 +38,7 @@ impl Prose {
                 Some((line, text)) => self.spans.push(Block {
                     document: self.name.clone(),
                     line,
-                    kind: Kind::NotRun("it stands in the text".to_owned()),
+                    kind: Kind::NotRun("it is a code span".to_owned()),
                     text,
                 }),
             }

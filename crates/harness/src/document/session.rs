@@ -1,4 +1,4 @@
-//! A reader at a terminal: a shell that blocks are typed into, and answers to what programs ask.
+//! A reader at a terminal: a shell that runs blocks, and answers to the programs' prompts.
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +12,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Block, Fault, How, Kind};
+use super::{Block, Fault, Kind, RunOptions};
 
-/// How long a block may take: as long as a busy machine needs, so that one that hangs ends.
+/// The time limit of a block: long enough for a busy machine, so that only a hanging block reaches it.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// How often a block is asked whether it is done.
+/// How often to check whether a block is done.
 const POLL: Duration = Duration::from_millis(10);
 
-/// By this variable everything is known that a session has started.
+/// The environment variable that marks every process of a session.
 const MARKER: &str = "FEDERATION_DOCUMENT_RUN";
 
-/// Reads the names of files with commands, and runs each in this shell, so that folders, variables
-/// and jobs stay. One that fails ends the shell.
+/// Reads the names of files with commands and runs each file in this shell, so that the folder,
+/// variables and jobs persist. A failing file ends the shell.
 const SHELL: &str = r#"
 exec 3<"$DOCUMENT_CONTROL"
 unset DOCUMENT_CONTROL
@@ -47,10 +47,10 @@ while IFS=' ' read -r how block <&3; do
 done
 "#;
 
-/// Where and with what a session runs.
+/// The environment of a session.
 #[derive(Debug, Clone, Default)]
 pub struct SessionPlan {
-    /// The folder in which the reader begins.
+    /// The folder in which the session starts.
     folder: PathBuf,
     programs: Vec<PathBuf>,
     variables: BTreeMap<OsString, OsString>,
@@ -58,7 +58,7 @@ pub struct SessionPlan {
 }
 
 impl SessionPlan {
-    /// A reader who begins in this folder, which is its home too.
+    /// Creates a plan for a session that starts in this folder, which is also its home.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -68,21 +68,21 @@ impl SessionPlan {
         }
     }
 
-    /// With the programs of this folder, before those of the machine.
+    /// Adds a folder of programs, which precedes the system's.
     #[must_use]
     pub fn with_programs(mut self, folder: impl Into<PathBuf>) -> Self {
         self.programs.push(folder.into());
         self
     }
 
-    /// With this variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.into(), value.into());
         self
     }
 
-    /// What the reader types whenever a program asks at the terminal.
+    /// Sets the answer to every prompt of a program at the terminal.
     #[must_use]
     pub fn with_answer(mut self, answer: impl Into<String>) -> Self {
         self.answer = answer.into();
@@ -90,22 +90,22 @@ impl SessionPlan {
     }
 }
 
-/// A shell with a terminal. When it is dropped, everything that it has started is killed.
+/// A shell with a terminal. Dropping it kills all processes that it started.
 #[derive(Debug)]
 pub struct Session {
     shell: Child,
     control: File,
     marker: String,
-    /// Commands, what they said, and how they ended.
+    /// The commands, their output and exit codes.
     records: tempfile::TempDir,
     count: usize,
 }
 
 impl Session {
-    /// Starts the shell, by `script` of util-linux, for it needs a terminal to be asked at.
+    /// Starts the shell through `script` of util-linux, because prompts need a terminal.
     ///
     /// # Errors
-    /// If a program that it needs is missing, or a file cannot be made.
+    /// If a required program is missing, or a file cannot be created.
     pub fn start(plan: &SessionPlan) -> io::Result<Self> {
         static SESSIONS: AtomicU64 = AtomicU64::new(0);
         let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
@@ -148,7 +148,7 @@ impl Session {
             let answer = plan.answer.clone();
             thread::spawn(move || reply(screen, keyboard, &answer));
         }
-        // For both, so that nobody waits for the other end.
+        // Opened for reading as well, so that opening does not block until the shell opens it.
         let control = OpenOptions::new().read(true).write(true).open(&control)?;
         Ok(Self {
             shell,
@@ -159,47 +159,57 @@ impl Session {
         })
     }
 
-    /// Runs a block and gives all that it has said; none if it is not to be run here.
+    /// Runs a block and returns its output; `None` if it is not to be run here.
     ///
     /// # Errors
-    /// If a command of it ends with another code than 0, or it does not end.
+    /// If one of its commands does not exit with 0, or it does not end in time.
     pub fn run(&mut self, block: &Block) -> Result<Option<String>, Fault> {
-        let Kind::Run(how) = &block.kind else {
+        let Kind::Run(options) = &block.kind else {
             return Ok(None);
         };
-        if let Some(needs) = how.needs
+        if let Some(needs) = options.needs
             && needs.program().is_none()
         {
             return Ok(None);
         }
-        self.run_as(block, how).map(Some)
+        self.run_with(block, options).map(Some)
     }
 
-    fn run_as(&mut self, block: &Block, how: &How) -> Result<String, Fault> {
+    fn run_with(&mut self, block: &Block, options: &RunOptions) -> Result<String, Fault> {
         let fault = |what: String| Fault::new(block, what);
         let failed = |error: io::Error| Fault::new(block, error);
         self.count += 1;
         let file = self.records.path().join(format!("block-{}", self.count));
         fs::write(&file, &block.text).map_err(failed)?;
-        let word = if how.until.is_some() { "until" } else { "run" };
+        let word = if options.until.is_some() {
+            "until"
+        } else {
+            "run"
+        };
         writeln!(self.control, "{word} {}", file.display()).map_err(failed)?;
         let (output, status) = (file.with_extension("out"), file.with_extension("status"));
         let end = Instant::now() + LIMIT;
         loop {
             let code = read(&status);
-            // What is said before it ends is written before it ends.
-            let said = read(&output).unwrap_or_default();
-            if let Some(until) = &how.until
-                && said.contains(until.as_str())
+            // Read after the exit code, so that it is complete if there is one.
+            let printed = read(&output).unwrap_or_default();
+            if let Some(until) = &options.until
+                && printed.contains(until.as_str())
             {
-                return Ok(said);
+                return Ok(printed);
             }
             match code.as_deref().map(str::trim) {
-                Some("0") if how.until.is_none() => return Ok(said),
-                Some("0") => return Err(fault(format!("it ended and never said so:\n{said}"))),
+                Some("0") if options.until.is_none() => return Ok(printed),
+                Some("0") => {
+                    return Err(fault(format!(
+                        "it ended without the expected output:\n{printed}"
+                    )));
+                }
                 Some(code) => {
                     let text = &block.text;
-                    return Err(fault(format!("it ended with {code}:\n{text}---\n{said}")));
+                    return Err(fault(format!(
+                        "it exited with {code}:\n{text}---\n{printed}"
+                    )));
                 }
                 None => {}
             }
@@ -207,10 +217,10 @@ impl Session {
             if let Some(status) = ended
                 && !file.with_extension("status").exists()
             {
-                return Err(fault(format!("the shell ended, {status}:\n{said}")));
+                return Err(fault(format!("the shell ended, {status}:\n{printed}")));
             }
             if Instant::now() > end {
-                return Err(fault(format!("it does not come to an end:\n{said}")));
+                return Err(fault(format!("it did not end in time:\n{printed}")));
             }
             thread::sleep(POLL);
         }
@@ -219,14 +229,14 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // What is killed may have started something in the meantime.
+        // A process may start another one before it is killed.
         for _ in 0..20 {
             let running = marked(&self.marker);
             if running.is_empty() {
                 break;
             }
             let list = running.join(" ");
-            // They may have ended by themselves.
+            // This fails if they ended by themselves.
             let _ = Command::new("bash")
                 .args(["-c", &format!("kill -KILL {list}")])
                 .stderr(Stdio::null())
@@ -238,13 +248,13 @@ impl Drop for Session {
     }
 }
 
-/// All processes, zombies apart, that a session has started.
+/// Returns all processes of a session except zombies.
 fn marked(marker: &str) -> Vec<String> {
     let wanted = format!("{MARKER}={marker}");
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let has_it = |folder: &Path| {
+    let is_marked = |folder: &Path| {
         let environment = fs::read(folder.join("environ")).unwrap_or_default();
         let mut variables = environment.split(|byte| *byte == 0);
         variables.any(|variable| variable == wanted.as_bytes())
@@ -255,7 +265,7 @@ fn marked(marker: &str) -> Vec<String> {
             let name = path.file_name().and_then(|name| name.to_str());
             name.is_some_and(|name| name.chars().all(|c| c.is_ascii_digit()))
         })
-        .filter(|path| has_it(path))
+        .filter(|path| is_marked(path))
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
         .collect()
 }
@@ -265,15 +275,15 @@ fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Types the answer whenever something is asked: all else that programs say goes to a file.
+/// Types the answer at every prompt. All other output of the programs goes to files.
 fn reply(mut screen: impl Read, mut keyboard: impl Write, answer: &str) {
     let mut seen = String::new();
-    let mut piece = [0; 1024];
-    while let Ok(length) = screen.read(&mut piece) {
+    let mut buffer = [0; 1024];
+    while let Ok(length) = screen.read(&mut buffer) {
         if length == 0 {
             return;
         }
-        seen.push_str(&String::from_utf8_lossy(&piece[..length]));
+        seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
         if seen.ends_with(": ") {
             seen.clear();
             if writeln!(keyboard, "{answer}")
@@ -302,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_variables_and_output_go_from_block_to_block() {
+    fn folder_variables_and_output_persist_between_blocks() {
         let (_folder, mut session) = session();
         let text = "```sh\nmkdir a && cd a\nA=5\n```\n```sh\necho \"$A\" in \"${PWD##*/}\"\n```\n```text output\n7 in a\n```\n```console\n$ echo well\nwell\n```\n```sh no-run: it fails\nfalse\n```\n";
         let run = document(text).run(&mut session, |_| Ok(()));
@@ -310,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_fails_is_a_fault_wherever_it_stands() {
+    fn a_failing_command_is_a_fault_anywhere_in_a_block() {
         for text in [
             "false\ntrue",
             "true | false | true",
@@ -321,20 +331,20 @@ mod tests {
             let text = format!("```sh\n{text}\n```\n");
             let run = document(&text).run(&mut session, |_| Ok(()));
             let fault = run.expect_err(&text).to_string();
-            assert!(fault.contains("a.md:1: it ended with"), "{fault}");
+            assert!(fault.contains("a.md:1: it exited with"), "{fault}");
         }
     }
 
     #[test]
-    fn what_is_not_said_as_shown_is_a_fault() {
+    fn output_that_differs_from_the_document_is_a_fault() {
         let (_folder, mut session) = session();
         let text = "```sh\necho yes\n```\n```text output\nno\n```\n";
         let run = document(text).run(&mut session, |_| Ok(()));
-        assert!(run.expect_err("another").to_string().contains("`no`"));
+        assert!(run.expect_err("it differs").to_string().contains("`no`"));
     }
 
     #[test]
-    fn a_question_at_the_terminal_is_answered() {
+    fn a_prompt_at_the_terminal_is_answered() {
         let (folder, _) = session();
         let plan = SessionPlan::new(folder.path()).with_answer("blue");
         let mut session = Session::start(&plan).expect("a shell");
@@ -343,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_was_started_is_left_running() {
+    fn no_process_of_a_session_is_left_running() {
         let (_folder, mut session) = session();
         let text = "```sh\nsleep 1000 &\nsetsid --fork sleep 1001\n```\n```sh until: ready\necho ready\nsleep 1002\n```\n";
         assert_eq!(document(text).run(&mut session, |_| Ok(())), Ok(2));

@@ -1,5 +1,5 @@
-//! Keys, policies, messengers and nodes that are slow, hang, fail now and then, refuse, or block their thread, and
-//! are mended at a word.
+//! Keys, policies, messengers and nodes that are slow, hang, fail now and then, refuse, or block their
+//! thread, until the test makes them work again.
 
 use std::{
     sync::{
@@ -21,31 +21,31 @@ use federation_signer::{
 };
 use secp256k1::{PublicKey, XOnlyPublicKey, ecdsa};
 
-/// How a part behaves.
+/// The behaviour of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
-    Well,
-    /// One call after the other, each of so long.
+    Works,
+    /// One call at a time, each of which takes this long.
     Slow(Duration),
     /// Never answers.
     Hangs,
-    /// Each such call never answers.
+    /// Every n-th call never answers.
     HangsEach(usize),
-    /// Each such call cannot reach the device.
+    /// Every n-th call cannot reach the device.
     FailsEach(usize),
-    /// Says no.
+    /// Refuses every call.
     Refuses,
     Panics,
-    /// Blocks its thread until it is in another mood.
+    /// Blocks its thread until its mood changes.
     Blocks,
 }
 
-/// A part in some mood.
+/// A part with a mood that can be changed.
 pub(crate) struct Fickle<T> {
     inner: T,
     mood: Mutex<Mood>,
     changed: Condvar,
-    one: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<()>,
     calls: AtomicUsize,
 }
 
@@ -55,7 +55,7 @@ impl<T> Fickle<T> {
             inner,
             mood: Mutex::new(mood),
             changed: Condvar::new(),
-            one: tokio::sync::Mutex::new(()),
+            turn: tokio::sync::Mutex::new(()),
             calls: AtomicUsize::new(0),
         })
     }
@@ -65,26 +65,26 @@ impl<T> Fickle<T> {
         self.changed.notify_all();
     }
 
-    /// How often it was called.
+    /// Returns how often it was called.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// Comes back when the call may go on.
-    async fn suffer(&self) -> Result<(), SignerError> {
+    /// Behaves according to the mood, and returns when the call may continue.
+    async fn act(&self) -> Result<(), SignerError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let mood = *self.mood.lock().expect("no panic");
         match mood {
             Mood::Slow(time) => {
-                let _one = self.one.lock().await;
+                let _turn = self.turn.lock().await;
                 tokio::time::sleep(time).await;
                 Ok(())
             }
             Mood::Hangs => core::future::pending().await,
-            Mood::HangsEach(one) if call % one == one - 1 => core::future::pending().await,
-            Mood::FailsEach(one) if call % one == one - 1 => {
-                let gone = std::io::Error::from(std::io::ErrorKind::NotConnected);
-                Err(SignerError::unavailable(gone))
+            Mood::HangsEach(n) if call % n == n - 1 => core::future::pending().await,
+            Mood::FailsEach(n) if call % n == n - 1 => {
+                let error = std::io::Error::from(std::io::ErrorKind::NotConnected);
+                Err(SignerError::unavailable(error))
             }
             Mood::Refuses => Err(SignerError::Refused {
                 reason: "the token wants a PIN for each use".to_owned(),
@@ -96,7 +96,7 @@ impl<T> Fickle<T> {
                 drop(self.changed.wait_while(mood, is_blocked));
                 Ok(())
             }
-            Mood::Well | Mood::HangsEach(_) | Mood::FailsEach(_) => Ok(()),
+            Mood::Works | Mood::HangsEach(_) | Mood::FailsEach(_) => Ok(()),
         }
     }
 }
@@ -108,7 +108,7 @@ impl IdentitySigner for Fickle<SoftwareIdentity> {
     }
 
     async fn sign_envelope(&self, digest: [u8; 32]) -> Result<[u8; 64], SignerError> {
-        self.suffer().await?;
+        self.act().await?;
         self.inner.sign_envelope(digest).await
     }
 }
@@ -120,7 +120,7 @@ impl Signer for Fickle<SoftwareSigner> {
     }
 
     async fn sign_block(&self, hash: BlockHash) -> Result<ecdsa::Signature, SignerError> {
-        self.suffer().await?;
+        self.act().await?;
         self.inner.sign_block(hash).await
     }
 }
@@ -132,7 +132,7 @@ impl SpendSigner for Fickle<SoftwareSpender> {
     }
 
     async fn sign_spend(&self, sighash: [u8; 32]) -> Result<ecdsa::Signature, SignerError> {
-        self.suffer().await?;
+        self.act().await?;
         self.inner.sign_spend(sighash).await
     }
 }
@@ -143,7 +143,7 @@ pub(crate) struct Anything;
 #[async_trait]
 impl BlockPolicy for Fickle<Anything> {
     async fn check(&self, _block: &Block) -> Result<(), String> {
-        self.suffer().await.map_err(|error| error.to_string())
+        self.act().await.map_err(|error| error.to_string())
     }
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn signer(key: Secret, mood: Mood) -> Arc<Fickle<SoftwareSigner>> {
 #[async_trait]
 impl Messenger for Fickle<Arc<dyn Messenger>> {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
-        self.suffer().await.map_err(|_| MessengerError::Closed)?;
+        self.act().await.map_err(|_| MessengerError::Closed)?;
         self.inner.broadcast(frame).await
     }
 
@@ -175,7 +175,7 @@ impl Messenger for Fickle<Arc<dyn Messenger>> {
     }
 }
 
-/// A node that never answers, while it does not.
+/// A node that does not answer while the flag is set.
 pub(crate) struct Mute(pub(crate) std::sync::atomic::AtomicBool);
 
 impl Middleman for Mute {
@@ -184,7 +184,7 @@ impl Middleman for Mute {
     }
 }
 
-/// A node that forbids one method, while it does.
+/// A node that forbids a method while `is_on` is set.
 pub(crate) struct Forbids {
     pub(crate) method: &'static str,
     pub(crate) is_on: std::sync::atomic::AtomicBool,

@@ -1,5 +1,5 @@
-//! No part that an operator is given, a key, a policy, its node, its messenger, stops more than that operator, and none
-//! fails in silence.
+//! A faulty part of an operator (a key, a policy, its node, its messenger) stops at most that operator, and
+//! never fails silently.
 
 mod fickle;
 mod identity;

@@ -15,11 +15,15 @@ use federation_operator::{Concern, NodeState};
 
 use crate::{
     fickle::Mute,
-    scene::{LIMIT, VICTIM, config, goes_on, hangs, mended, options, start, troubles},
+    scene::{
+        LIMIT, VICTIM, config, options, start, troubles, wait_for_blocks, wait_for_no_answer,
+        wait_for_recovery,
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_never_answers_is_told_and_the_others_go_on() -> Result<(), LocalError> {
+async fn a_node_that_never_answers_is_reported_and_does_not_stop_the_others()
+-> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(3)).await?;
     let mut options = options();
     options.calls.node = Duration::from_secs(2);
@@ -30,10 +34,10 @@ async fn a_node_that_never_answers_is_told_and_the_others_go_on() -> Result<(), 
     let proxy = proxy.expect("a port");
     federation.set_client(VICTIM, client.through(&proxy.url())?);
     let mut events = start(&mut federation, Substitutes::default()).await;
-    goes_on(&federation, 1).await;
+    wait_for_blocks(&federation, 1).await;
 
     node.0.store(true, Ordering::SeqCst);
-    hangs(&mut events, Part::Node).await;
+    wait_for_no_answer(&mut events, Part::Node).await;
     let concerns: Vec<_> = troubles(&federation).into_iter().map(|t| t.0).collect();
     assert!(
         concerns.contains(&Concern::Part(Part::Node)),
@@ -50,10 +54,10 @@ async fn a_node_that_never_answers_is_told_and_the_others_go_on() -> Result<(), 
     reached.await?;
 
     node.0.store(false, Ordering::SeqCst);
-    mended(&mut events, Concern::Part(Part::Node)).await;
+    wait_for_recovery(&mut events, Concern::Part(Part::Node)).await;
     // It is needed now.
     federation.stop_operator(0).await?;
-    goes_on(&federation, 3).await;
+    wait_for_blocks(&federation, 3).await;
     federation.stop().await;
     Ok(())
 }

@@ -8,11 +8,15 @@ use federation_operator::Concern;
 
 use crate::{
     fickle::{Anything, Fickle, Mood},
-    scene::{config, goes_on, hangs, mended, misses, start, troubles},
+    scene::{
+        config, start, troubles, wait_for_blocks, wait_for_missed, wait_for_no_answer,
+        wait_for_recovery,
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_never_answers_is_told_and_the_others_go_on() -> Result<(), LocalError> {
+async fn a_policy_that_never_answers_is_reported_and_does_not_stop_the_others()
+-> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(3)).await?;
     let policy = Fickle::new(Anything, Mood::Hangs);
     let substitutes = Substitutes {
@@ -20,20 +24,20 @@ async fn a_policy_that_never_answers_is_told_and_the_others_go_on() -> Result<()
         ..Substitutes::default()
     };
     let mut events = start(&mut federation, substitutes).await;
-    hangs(&mut events, Part::Policy).await;
-    let (blocks, reason, refused) = misses(&mut events, Duty::Test).await;
+    wait_for_no_answer(&mut events, Part::Policy).await;
+    let (blocks, reason, refused) = wait_for_missed(&mut events, Duty::Test).await;
     assert!(blocks >= 3, "{blocks}");
     assert_eq!(reason, "the block policy did not answer within 2 s");
     assert!(!refused);
-    goes_on(&federation, 3).await;
-    policy.set(Mood::Well);
-    mended(&mut events, Concern::Duty(Duty::Test)).await;
+    wait_for_blocks(&federation, 3).await;
+    policy.set(Mood::Works);
+    wait_for_recovery(&mut events, Concern::Duty(Duty::Test)).await;
     federation.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_panics_at_each_block_ends_nobody() -> Result<(), LocalError> {
+async fn a_policy_that_panics_at_each_block_ends_no_operator() -> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(3)).await?;
     let policy = Fickle::new(Anything, Mood::Panics);
     let substitutes = Substitutes {
@@ -41,16 +45,16 @@ async fn a_policy_that_panics_at_each_block_ends_nobody() -> Result<(), LocalErr
         ..Substitutes::default()
     };
     let mut events = start(&mut federation, substitutes).await;
-    let (_, reason, _) = misses(&mut events, Duty::Test).await;
+    let (_, reason, _) = wait_for_missed(&mut events, Duty::Test).await;
     assert_eq!(reason, "the block policy panicked: a fickle part");
-    policy.set(Mood::Well);
-    mended(&mut events, Concern::Duty(Duty::Test)).await;
+    policy.set(Mood::Works);
+    wait_for_recovery(&mut events, Concern::Duty(Duty::Test)).await;
     federation.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_go_on_with_a_policy_that_is_needed_and_hangs_now_and_then() -> Result<(), LocalError>
+async fn a_needed_policy_that_hangs_now_and_then_does_not_stop_the_chain() -> Result<(), LocalError>
 {
     let mut federation = LocalFederation::start(config(4)).await?;
     let policy = Fickle::new(Anything, Mood::HangsEach(4));
@@ -59,29 +63,30 @@ async fn blocks_go_on_with_a_policy_that_is_needed_and_hangs_now_and_then() -> R
         ..Substitutes::default()
     };
     let _events = start(&mut federation, substitutes).await;
-    goes_on(&federation, 6).await;
+    wait_for_blocks(&federation, 6).await;
     federation.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_that_is_slower_than_the_blocks_has_missed_nothing() -> Result<(), LocalError> {
+async fn an_operator_that_is_slower_than_the_blocks_reports_no_missed_block()
+-> Result<(), LocalError> {
     let mut federation = LocalFederation::start(config(3)).await?;
     federation.delay(super::scene::VICTIM, Duration::from_millis(30));
-    // Longer than from one block to the next.
+    // Longer than the interval.
     let policy = Fickle::new(Anything, Mood::Slow(Duration::from_millis(400)));
     let substitutes = Substitutes {
         policy: Some(policy.clone()),
         ..Substitutes::default()
     };
     let mut events = start(&mut federation, substitutes).await;
-    goes_on(&federation, 20).await;
-    // Often the block is there before it is asked.
+    wait_for_blocks(&federation, 20).await;
+    // The block is often complete before the policy is asked.
     for _ in 0..100 {
         if policy.calls() > 3 {
             break;
         }
-        goes_on(&federation, 1).await;
+        wait_for_blocks(&federation, 1).await;
     }
     assert!(policy.calls() > 3, "it was asked");
     let missed = core::iter::from_fn(|| Some(events.try_recv())).take_while(|event| {

@@ -1,4 +1,4 @@
-//! A federation of which one operator has a faulty part, and what it says of that.
+//! A federation in which one operator has a faulty part, and the events by which it reports that.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -8,10 +8,10 @@ use federation_operator::{Concern, OperatorEvent, Options};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(180);
-/// Who has the faulty part.
+/// The operator with the faulty part.
 pub(crate) const VICTIM: usize = 3;
 
-/// Four operators of whom the victim is not started yet; so many must sign.
+/// Four operators with this threshold; the victim is not started yet.
 pub(crate) fn config(threshold: u8) -> LocalConfig {
     LocalConfig::new(4, threshold)
         .with_interval(Duration::from_millis(300))
@@ -19,7 +19,7 @@ pub(crate) fn config(threshold: u8) -> LocalConfig {
         .with_options(options())
 }
 
-/// Short limits, so that tests are.
+/// Short limits, so that tests do not take long.
 pub(crate) fn options() -> Options {
     let mut options = Options::default();
     options.calls.key = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub(crate) fn options() -> Options {
     options
 }
 
-/// Starts the victim with these parts, and listens to it.
+/// Starts the victim with these parts and returns its events.
 pub(crate) async fn start(
     federation: &mut LocalFederation,
     substitutes: Substitutes,
@@ -40,12 +40,12 @@ pub(crate) async fn start(
 }
 
 /// Waits for an event.
-pub(crate) async fn hears<T>(
+pub(crate) async fn wait_for_event<T>(
     events: &mut Receiver<OperatorEvent>,
     what: &str,
     mut wanted: impl FnMut(&OperatorEvent) -> Option<T>,
 ) -> T {
-    let heard = async {
+    let found = async {
         loop {
             match events.recv().await {
                 Ok(event) => {
@@ -58,17 +58,17 @@ pub(crate) async fn hears<T>(
             }
         }
     };
-    let heard = tokio::time::timeout(LIMIT, heard).await;
-    heard.unwrap_or_else(|_| panic!("{what} in time"))
+    let found = tokio::time::timeout(LIMIT, found).await;
+    found.unwrap_or_else(|_| panic!("no event in time: {what}"))
 }
 
-/// Waits until the operator says that it has not done its share: the reason, and whether somebody
-/// refused.
-pub(crate) async fn misses(
+/// Waits until the operator reports missed blocks. Returns their number, the reason, and whether it was a
+/// refusal.
+pub(crate) async fn wait_for_missed(
     events: &mut Receiver<OperatorEvent>,
     wanted: Duty,
 ) -> (u32, String, bool) {
-    hears(events, "an alarm", |event| match event {
+    wait_for_event(events, "an alarm", |event| match event {
         OperatorEvent::Protocol(Event::Alarm(Alarm::Missed {
             duty,
             blocks,
@@ -80,9 +80,9 @@ pub(crate) async fn misses(
     .await
 }
 
-/// Waits until the operator says that a part does not answer.
-pub(crate) async fn hangs(events: &mut Receiver<OperatorEvent>, wanted: Part) {
-    hears(events, "an alarm", |event| match event {
+/// Waits until the operator reports that a part does not answer.
+pub(crate) async fn wait_for_no_answer(events: &mut Receiver<OperatorEvent>, wanted: Part) {
+    wait_for_event(events, "an alarm", |event| match event {
         OperatorEvent::Protocol(Event::Alarm(Alarm::NoAnswer { part, .. })) if *part == wanted => {
             Some(())
         }
@@ -91,16 +91,16 @@ pub(crate) async fn hangs(events: &mut Receiver<OperatorEvent>, wanted: Part) {
     .await;
 }
 
-/// Waits until the operator says that something is mended.
-pub(crate) async fn mended(events: &mut Receiver<OperatorEvent>, wanted: Concern) {
-    hears(events, "the end of it", |event| match event {
+/// Waits until the operator reports that a trouble is over.
+pub(crate) async fn wait_for_recovery(events: &mut Receiver<OperatorEvent>, wanted: Concern) {
+    wait_for_event(events, "a recovery", |event| match event {
         OperatorEvent::Recovered(concern) if *concern == wanted => Some(()),
         _ => None,
     })
     .await;
 }
 
-/// What the victim's status says is wrong.
+/// Returns the troubles in the victim's status.
 pub(crate) fn troubles(federation: &LocalFederation) -> Vec<(Concern, String)> {
     let status = federation.operator(VICTIM).expect("it runs").status();
     let status = status.borrow();
@@ -109,9 +109,9 @@ pub(crate) fn troubles(federation: &LocalFederation) -> Vec<(Concern, String)> {
         .collect()
 }
 
-/// Waits for some more blocks at all nodes.
-pub(crate) async fn goes_on(federation: &LocalFederation, blocks: u32) {
+/// Waits for this number of further blocks at all nodes.
+pub(crate) async fn wait_for_blocks(federation: &LocalFederation, blocks: u32) {
     let height = federation.check_one_chain().await.expect("one chain");
     let reached = federation.wait_for_height(height + blocks, LIMIT).await;
-    reached.expect("blocks go on");
+    reached.expect("further blocks");
 }

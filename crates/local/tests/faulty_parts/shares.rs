@@ -1,4 +1,4 @@
-//! Nodes that do not let their operator do its share.
+//! Nodes that prevent their operator from doing its share.
 
 use std::sync::{
     Arc,
@@ -12,7 +12,7 @@ use federation_operator::Concern;
 
 use crate::{
     fickle::Forbids,
-    scene::{VICTIM, config, mended, misses, start, troubles},
+    scene::{VICTIM, config, start, troubles, wait_for_missed, wait_for_recovery},
 };
 
 async fn forbidden(method: &'static str, duty: Duty) -> Result<(), LocalError> {
@@ -26,30 +26,30 @@ async fn forbidden(method: &'static str, duty: Duty) -> Result<(), LocalError> {
     let proxy = proxy.expect("a port");
     federation.set_client(VICTIM, client.through(&proxy.url())?);
     let mut events = start(&mut federation, Substitutes::default()).await;
-    let (_, reason, refused) = misses(&mut events, duty).await;
+    let (_, reason, refused) = wait_for_missed(&mut events, duty).await;
     assert!(reason.contains("rpcwhitelist"), "{reason}");
-    assert!(refused, "it does not pass by itself");
+    assert!(refused, "it is permanent");
     let (concern, text) = troubles(&federation).pop().expect("one");
     assert_eq!(concern, Concern::Duty(duty));
     assert!(text.contains(duty.not_done()), "{text}");
     middleman.is_on.store(false, Ordering::SeqCst);
-    mended(&mut events, Concern::Duty(duty)).await;
+    wait_for_recovery(&mut events, Concern::Duty(duty)).await;
     assert_eq!(troubles(&federation), []);
     federation.stop().await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_forbids_testproposedblock_is_told() -> Result<(), LocalError> {
+async fn a_node_that_forbids_testproposedblock_is_reported() -> Result<(), LocalError> {
     forbidden("testproposedblock", Duty::Test).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_forbids_getnewblockhex_is_told() -> Result<(), LocalError> {
+async fn a_node_that_forbids_getnewblockhex_is_reported() -> Result<(), LocalError> {
     forbidden("getnewblockhex", Duty::Propose).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_forbids_submitblock_is_told() -> Result<(), LocalError> {
+async fn a_node_that_forbids_submitblock_is_reported() -> Result<(), LocalError> {
     forbidden("submitblock", Duty::Submit).await
 }

@@ -1,6 +1,6 @@
-//! Bytes that anyone may have made: no decoder panics, and none allocates out of proportion.
+//! Untrusted bytes: no decoder panics, and none allocates out of proportion.
 //!
-//! The decoders and the seeds are those of the fuzz targets in `fuzz/`, so that neither rots.
+//! The decoders and the seeds are those of the fuzz targets in `fuzz/`, which keeps both up to date.
 
 #[expect(unreachable_pub, reason = "a library of its own for the fuzzer")]
 #[path = "../../../../fuzz/src/lib.rs"]
@@ -20,14 +20,13 @@ use proptest::{
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// One test at a time, or one would be charged for the other's memory.
+/// Only one test runs at a time, so that its memory is not measured with another's.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What may be allocated at once for so many bytes: 256 for each, since a parsed transaction is much
-/// larger than its bytes, and half a megabyte for what a decoder needs anyway: tables, a stack of
-/// files, the texts of errors.
-const FOR_EACH_BYTE: usize = 256;
-const ANYWAY: usize = 512 * 1024;
+/// The peak allocation allowed per input byte: a parsed transaction is much larger than its bytes.
+const PER_BYTE: usize = 256;
+/// The peak allocation allowed for any input: tables, file buffers, error texts.
+const BASE: usize = 512 * 1024;
 
 fn seeds() -> Vec<(&'static str, decoders::Check, Vec<PathBuf>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
@@ -45,23 +44,23 @@ fn seeds() -> Vec<(&'static str, decoders::Check, Vec<PathBuf>)> {
         .collect()
 }
 
-/// Decodes, and fails if that took too much memory at once.
+/// Decodes, and fails if the peak memory is out of proportion.
 fn check_bounded(name: &str, check: decoders::Check, bytes: &[u8]) -> Result<(), TestCaseError> {
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
     check(bytes);
     let used = ALLOCATOR.peak_usage().saturating_sub(before);
-    let allowed = ANYWAY + FOR_EACH_BYTE * bytes.len();
+    let allowed = BASE + PER_BYTE * bytes.len();
     prop_assert!(
         used <= allowed,
-        "{name} allocated {used} bytes at once for {} bytes, at most {allowed} are in proportion",
+        "{name} allocated {used} bytes at once for {} bytes of input, the limit is {allowed}",
         bytes.len()
     );
     Ok(())
 }
 
-/// Runs so many random cases, and first those that failed before: a case that fails is kept in
-/// `proptest-regressions`, which is found by the test's source file.
+/// Runs this number of random cases after those that failed before: failing cases are stored in
+/// `proptest-regressions`, which is located by the test's source file.
 fn runner(cases: u32, source: &'static str) -> TestRunner {
     TestRunner::new(Config {
         cases,
@@ -70,7 +69,7 @@ fn runner(cases: u32, source: &'static str) -> TestRunner {
 }
 
 #[test]
-fn a_case_that_fails_is_kept_and_tried_first_the_next_time() {
+fn a_failing_case_is_stored_and_tried_first_the_next_time() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a folder");
     let source = folder.path().join("tests/main.rs");
@@ -97,7 +96,7 @@ fn a_case_that_fails_is_kept_and_tried_first_the_next_time() {
 }
 
 #[test]
-fn what_is_out_of_proportion_is_seen() {
+fn an_allocation_out_of_proportion_is_detected() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let believes: decoders::Check = |bytes| {
         let claimed = usize::from(*bytes.first().unwrap_or(&0)) << 20;
@@ -108,12 +107,12 @@ fn what_is_out_of_proportion_is_seen() {
 }
 
 #[test]
-fn every_seed_is_read_in_proportion_and_so_is_every_beginning_of_it() {
+fn every_seed_and_every_prefix_of_it_is_decoded_in_proportion() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, check, files) in seeds() {
         for file in files {
             let bytes = std::fs::read(&file).expect("readable");
-            // Decoders that keep something for the next time do so the first time.
+            // Decoders that cache something do so the first time.
             check(&bytes);
             let step = (bytes.len() / 40).max(1);
             for end in (0..=bytes.len()).step_by(step) {
@@ -124,10 +123,10 @@ fn every_seed_is_read_in_proportion_and_so_is_every_beginning_of_it() {
     }
 }
 
-/// Lengths are where a few bytes can ask for much: so runs of bytes that mean "many" in one encoding or
-/// another are put at random places of the seeds.
+/// With a length, a few bytes can ask for much memory, so bytes that encode large lengths are put at
+/// random positions of the seeds.
 #[test]
-fn no_length_that_is_claimed_is_believed() {
+fn claimed_lengths_are_not_trusted() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let claims: &[&[u8]] = &[
         &[0xff; 9],
@@ -143,7 +142,7 @@ fn no_length_that_is_claimed_is_believed() {
         let all: Vec<Vec<u8>> = files
             .iter()
             .map(|file| std::fs::read(file).expect("readable"))
-            // A large block takes long in a debug build, and lengths are the same in a small one.
+            // Large blocks take long in a debug build, and small ones have the same lengths.
             .filter(|bytes| bytes.len() < 20_000)
             .collect();
         let mut runner = runner(120, file!());
@@ -169,9 +168,9 @@ fn no_length_that_is_claimed_is_believed() {
     }
 }
 
-/// Cases that random bytes once found.
+/// Cases that random bytes found.
 #[test]
-fn claims_that_were_believed_once_are_not_any_more() {
+fn lengths_that_were_once_trusted_no_longer_are() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // A transaction of 1280 outputs in eight bytes; block parameters with as many extensions.
     let mut header = vec![0, 0, 0, 0x80];
@@ -190,7 +189,7 @@ fn claims_that_were_believed_once_are_not_any_more() {
 }
 
 #[test]
-fn bytes_of_no_meaning_are_read_in_proportion() {
+fn random_bytes_are_decoded_in_proportion() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, check) in decoders::ALL {
         let mut runner = runner(100, file!());

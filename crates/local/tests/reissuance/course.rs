@@ -1,4 +1,4 @@
-//! The plain course: issued, reissued at each point, checked by anyone.
+//! The normal course: an asset is issued, reissued at each point, and checked by anyone.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn runs(scene: Scene) {
     assert!(ledger.circulation(0) > Some(1000 * COIN));
     let common = scene.federation.check_one_chain().await.expect("one chain");
     assert!(common > 0);
-    // All nodes say the same, and so do the operators.
+    // All nodes and operators agree.
     let (first, _) = scene.read(0).await;
     let (second, _) = scene.read(1).await;
     assert_eq!(first.settings(), second.settings());
@@ -64,11 +64,10 @@ async fn an_asset_is_reissued_at_each_point_on_a_real_oceand() {
     runs(scene).await;
 }
 
-/// What the node counts as spendable and frozen is what the ledger counts, before, while and after an
-/// amount is frozen.
+/// Node and ledger agree on the spendable and the frozen amount before, during and after a freeze.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs OCEAND"]
-async fn a_real_oceand_counts_what_is_frozen_as_the_ledger_does() {
+async fn a_real_oceand_counts_frozen_amounts_as_the_ledger_does() {
     let interval = Duration::from_secs(1);
     let scene = Scene::new(Dialect::Ocean, node("OCEAND"), interval, None).await;
     scene.wait_for_payments(1).await;
@@ -89,7 +88,7 @@ enum Freeze {
     End,
 }
 
-/// Waits for two blocks, and compares node and ledger; what is frozen.
+/// Waits for two blocks and compares node and ledger. Returns the frozen amount.
 async fn counts_agree(scene: &Scene) -> u64 {
     let client = scene.federation.node(0).client();
     let tip = client.block_count().await.expect("it answers").to_u32();
@@ -126,8 +125,8 @@ async fn counts_agree(scene: &Scene) -> u64 {
     }
 }
 
-/// Spends a coin of the asset in the node's wallet to itself; with a mark that freezes it, or the one
-/// that is frozen without. Its value.
+/// Spends a coin of the asset in the node's wallet to itself: freezes a coin by a mark, or unfreezes the
+/// frozen one. Returns the coin's value.
 async fn spend_own(scene: &Scene, what: Freeze) -> u64 {
     let client = scene.federation.node(0).client();
     let unspent: Vec<Value> = client.call("listunspent", &[]).await.expect("known");
@@ -143,7 +142,7 @@ async fn spend_own(scene: &Scene, what: Freeze) -> u64 {
         .iter()
         .filter(|coin| coin["asset"] == asset.to_string().as_str())
         .collect();
-    // What was frozen is the larger part of one coin.
+    // The frozen amount is the larger part of a coin.
     coins.sort_by_key(|coin| core::cmp::Reverse(amount(coin)));
     let coin = coins.first().expect("a coin");
     let text = |key: &str| coin[key].as_str().expect("text").to_owned();
@@ -179,6 +178,6 @@ async fn spend_own(scene: &Scene, what: Freeze) -> u64 {
     let _: Value = client
         .call("sendrawtransaction", &[signed["hex"].clone()])
         .await
-        .expect("taken");
+        .expect("accepted");
     value
 }

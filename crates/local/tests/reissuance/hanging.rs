@@ -1,4 +1,4 @@
-//! A key or a node that hangs: blocks and the others' payments go on, and it is told.
+//! A reissuance key that hangs is reported, and blocks and reissuances continue.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use crate::scene::{LIMIT, Scene};
 
 const VICTIM: usize = 2;
 
-/// A key that never answers while it is stuck.
+/// A key that does not answer while it is stuck.
 struct Stuck {
     key: SoftwareSpender,
     is_stuck: AtomicBool,
@@ -42,7 +42,7 @@ impl SpendSigner for Stuck {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reissuance_key_that_hangs_is_told_and_signs_when_it_is_mended() {
+async fn a_reissuance_key_that_hangs_is_reported_and_signs_once_it_works() {
     let mut scene = Scene::devnet(Dialect::Dynafed).await;
     let key = Arc::new(Stuck {
         key: SoftwareSpender::new(scene.federation.reissuance_key(VICTIM)),
@@ -59,7 +59,7 @@ async fn a_reissuance_key_that_hangs_is_told_and_signs_when_it_is_mended() {
     scene.restart(VICTIM).await;
     let victim = scene.federation.operator(VICTIM).expect("it runs");
     let (mut events, mut status) = (victim.events(), victim.reissuance());
-    let told = async {
+    let reported = async {
         loop {
             match events.recv().await {
                 Ok(OperatorEvent::Protocol(Event::Alarm(Alarm::NoAnswer {
@@ -72,8 +72,10 @@ async fn a_reissuance_key_that_hangs_is_told_and_signs_when_it_is_mended() {
             }
         }
     };
-    tokio::time::timeout(LIMIT, told).await.expect("in time");
-    // The two others suffice.
+    tokio::time::timeout(LIMIT, reported)
+        .await
+        .expect("in time");
+    // The other two are enough.
     scene.wait_for_payments(2).await;
     let problem = status.wait_for(|assets| {
         let problem = assets.first().and_then(|asset| asset.problem.as_ref());
@@ -84,7 +86,7 @@ async fn a_reissuance_key_that_hangs_is_told_and_signs_when_it_is_mended() {
 
     key.is_stuck.store(false, Ordering::SeqCst);
     let paid = scene.read(0).await.1.len();
-    // Now it is needed.
+    // It is needed now.
     scene.federation.stop_operator(0).await.expect("it stops");
     scene.wait_for_payments(paid + 1).await;
     key.is_stuck.store(true, Ordering::SeqCst);

@@ -1,5 +1,4 @@
-//! A node that does not give the federation's blocks: it is not believed, it is told of, and nothing
-//! stops for good.
+//! A node that returns wrong blocks: it is not trusted, it is reported, and nothing stops for good.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,22 +16,22 @@ use tokio::time::Instant;
 
 use crate::scene::{LIMIT, Scene};
 
-/// What a node says of blocks that carry more than a coinbase.
+/// How a node lies about blocks with more than a coinbase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lie {
-    /// The last transaction is not there.
+    /// The last transaction is missing.
     Omitted,
-    /// One byte of the last transaction is another.
+    /// A byte of the last transaction is changed.
     Altered,
-    /// The last transaction is not there, and the header says so; nobody has signed it.
+    /// The last transaction is missing, and the header commits to that; the block is unsigned.
     Remade,
-    /// The same, with the signatures of the true block.
+    /// As `Remade`, with the signatures of the true block.
     RemadeAsSigned,
-    /// The block below, with its true hash.
+    /// The previous block, with its true hash.
     Below,
-    /// The block below, for the hash of this one.
+    /// The previous block, for the hash of this one.
     Swapped,
-    /// Something else.
+    /// Random bytes.
     Noise,
 }
 
@@ -69,13 +68,13 @@ impl Liar {
         *self.lie.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The true block, if it is one to lie of.
-    async fn of_interest(&self, hash: BlockHash) -> Option<Block> {
+    /// Returns the true block, if the node lies about it.
+    async fn target(&self, hash: BlockHash) -> Option<Block> {
         let block = Block::decode(self.dialect, self.node.block(hash).await.ok()?).ok()?;
         (block.height() > BlockHeight::GENESIS && block.transaction_count() > 1).then_some(block)
     }
 
-    /// The block without its last transaction.
+    /// Returns the block without its last transaction.
     fn remade(&self, block: &Block, signed: bool) -> Block {
         let mut transactions = block.transactions().expect("of a wallet");
         transactions.pop();
@@ -93,7 +92,7 @@ impl Liar {
 }
 
 impl Liar {
-    /// The block that was made up with this hash.
+    /// Returns the remade block with this hash.
     async fn find_remade(&self, hash: BlockHash) -> Result<Option<Block>, RpcError> {
         let signed = match self.lie() {
             Some(Lie::Remade) => false,
@@ -102,7 +101,7 @@ impl Liar {
         };
         for height in 1..=self.node.block_count().await?.to_u32() {
             let at = self.node.block_hash(BlockHeight::new(height)).await?;
-            let remade = self.of_interest(at).await;
+            let remade = self.target(at).await;
             let remade = remade.map(|block| self.remade(&block, signed));
             if let Some(block) = remade.filter(|block| block.block_hash() == hash) {
                 return Ok(Some(block));
@@ -116,7 +115,7 @@ impl Liar {
 impl Node for Liar {
     async fn block_hash(&self, height: BlockHeight) -> Result<BlockHash, RpcError> {
         let hash = self.node.block_hash(height).await?;
-        let (Some(lie), Some(block)) = (self.lie(), self.of_interest(hash).await) else {
+        let (Some(lie), Some(block)) = (self.lie(), self.target(hash).await) else {
             return Ok(hash);
         };
         Ok(match lie {
@@ -131,7 +130,7 @@ impl Node for Liar {
         if let Some(remade) = self.find_remade(hash).await? {
             return Ok(remade.as_bytes().clone());
         }
-        let (Some(lie), Some(block)) = (self.lie(), self.of_interest(hash).await) else {
+        let (Some(lie), Some(block)) = (self.lie(), self.target(hash).await) else {
             return self.node.block(hash).await;
         };
         let whole = block.as_bytes();
@@ -211,16 +210,16 @@ impl ReissuanceNode for Liar {
 }
 
 #[derive(Default)]
-struct Heard(Vec<(BlockHeight, LedgerEvent)>);
+struct Events(Vec<(BlockHeight, LedgerEvent)>);
 
-impl Reading for Heard {
+impl Reading for Events {
     fn on_event(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
         self.0.push((height, *event));
     }
 }
 
-/// Whether an error names what the node did.
-fn is_about(lie: Lie, error: &FollowError) -> bool {
+/// Returns whether an error describes the lie.
+fn describes(lie: Lie, error: &FollowError) -> bool {
     match lie {
         Lie::Omitted => matches!(
             error,
@@ -240,7 +239,7 @@ fn is_about(lie: Lie, error: &FollowError) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_block_is_believed_that_the_federation_did_not_sign() {
+async fn blocks_that_the_federation_did_not_sign_are_rejected() {
     for dialect in Dialect::ALL {
         let mut scene = Scene::devnet(dialect).await;
         scene.wait_for_payments(1).await;
@@ -253,38 +252,41 @@ async fn no_block_is_believed_that_the_federation_did_not_sign() {
         let rules = scene.federation.federation().rules().clone();
         for lie in LIES {
             let mut ledger = Ledger::new(scene.chain, vec![scene.settings.clone()]);
-            let mut heard = Heard::default();
+            let mut events = Events::default();
             liar.tell(Some(lie));
             let mut last = None;
             for _ in 0..2 {
-                let error = follow(&mut ledger, &*liar, &rules, tip, &mut heard)
+                let error = follow(&mut ledger, &*liar, &rules, tip, &mut events)
                     .await
                     .expect_err("it is a lie");
                 assert!(
-                    is_about(lie, &error) && error.is_false_data(),
+                    describes(lie, &error) && error.is_false_data(),
                     "{lie:?}: {error}"
                 );
                 assert!(
-                    heard.0.is_empty(),
-                    "nothing is heard of an asset: {heard:?}",
-                    heard = heard.0
+                    events.0.is_empty(),
+                    "no events of an asset: {events:?}",
+                    events = events.0
                 );
-                assert!(last.is_none_or(|last| last == ledger.tip()), "it stays");
+                assert!(
+                    last.is_none_or(|last| last == ledger.tip()),
+                    "the tip is unchanged"
+                );
                 last = Some(ledger.tip());
             }
             liar.tell(None);
-            follow(&mut ledger, &*liar, &rules, tip, &mut heard)
+            follow(&mut ledger, &*liar, &rules, tip, &mut events)
                 .await
                 .expect("the truth");
-            assert!(ledger == truth, "{lie:?}: as if nothing had been");
+            assert!(ledger == truth, "{lie:?}: the lie left no trace");
         }
         scene.federation.stop().await;
     }
 }
 
-/// A new ledger of signers that never were the chain's.
+/// A new ledger whose signers never signed the chain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn blocks_of_other_signers_are_not_believed_without_one_of_the_federation_above() {
+async fn blocks_of_other_signers_are_rejected_unless_a_later_one_is_the_federations() {
     let mut scene = Scene::devnet(Dialect::Elements).await;
     for index in 0..3 {
         scene.federation.stop_operator(index).await.expect("stops");
@@ -295,7 +297,7 @@ async fn blocks_of_other_signers_are_not_believed_without_one_of_the_federation_
     let node = scene.federation.node(0).client();
     let tip = node.block_count().await.expect("it answers");
     let others = others.expect("enough");
-    let error = follow(&mut ledger, node, &others, tip, &mut Heard::default())
+    let error = follow(&mut ledger, node, &others, tip, &mut Events::default())
         .await
         .expect_err("not theirs");
     assert!(
@@ -313,38 +315,38 @@ async fn blocks_of_other_signers_are_not_believed_without_one_of_the_federation_
     scene.federation.stop().await;
 }
 
-/// One operator's node lies: it reissues nothing and says why, the others go on, and so does it when its
-/// node tells the truth.
+/// An operator whose node lies reissues nothing and reports why; the others continue, and so does the
+/// operator once its node is honest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_whose_node_lies_says_so_and_goes_on_with_the_truth() {
+async fn an_operator_whose_node_lies_reports_it_and_continues_once_the_node_is_honest() {
     let mut scene = Scene::devnet(Dialect::Dynafed).await;
     let liar = Liar::new(&scene, 2);
     scene.federation.set_reissuance_node(Some(liar.clone()));
     liar.tell(Some(Lie::Omitted));
-    // It reads from the beginning, so that the lie is about what it has not read yet.
+    // It reads from the beginning, so that the lie is about blocks that it has not read yet.
     scene.federation.stop_operator(2).await.expect("it stops");
     let store = scene.federation.store_folder(2).join("reissuance.redb");
     std::fs::remove_file(store).expect("there");
     scene.federation.start_operator(2).await.expect("it starts");
     scene.wait_for_payments(2).await;
     let status = scene.federation.operator(2).expect("it runs").reissuance();
-    wait_until("the lie is told of", || {
+    wait_until("the lie is reported", || {
         let now = status.borrow();
         let problem = now.first().and_then(|asset| asset.problem.as_deref());
         problem.is_some_and(|problem| problem.contains("than its hash commits to"))
     })
     .await;
     liar.tell(None);
-    wait_until("it has read what was paid", || {
+    wait_until("it has read the payments", || {
         let now = status.borrow();
         now.first()
             .is_some_and(|asset| asset.problem.is_none() && asset.paid.is_some())
     })
     .await;
-    // With another one down, nothing is paid without it.
+    // With another operator down, nothing is paid without it.
     scene.federation.stop_operator(1).await.expect("it stops");
-    let (_, said) = scene.read(0).await;
-    let paid = crate::scene::check_payments(&said);
+    let (_, events) = scene.read(0).await;
+    let paid = crate::scene::check_payments(&events);
     scene.wait_for_payments(paid + 2).await;
     scene.federation.stop().await;
 }

@@ -1,4 +1,4 @@
-//! A federation with an asset that it reissues, and what the chain says of it.
+//! A federation that reissues an asset, and the chain's record of it.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use federation_reissuance::{
 pub(crate) const COIN: u64 = 100_000_000;
 pub(crate) const PERIOD: u32 = 4;
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
-/// The name that local chains have.
+/// The node's name for local chains.
 const CHAIN: &str = "devnet";
 const WALLET: &str = "issuer";
 
-/// A federation whose asset is reissued from its second operator's view on.
+/// A federation with an asset that it reissues.
 pub(crate) struct Scene {
     pub(crate) federation: LocalFederation,
     pub(crate) settings: AssetSettings,
@@ -31,7 +31,7 @@ impl Scene {
         Self::new(dialect, NodeKind::Devnet, Duration::from_millis(300), None).await
     }
 
-    /// With the tokens held by another kind of script than is usual on the chain, if one is given.
+    /// Starts a federation; the tokens are held by this kind of script, or the chain's usual one.
     pub(crate) async fn new(
         dialect: Dialect,
         nodes: NodeKind,
@@ -67,7 +67,7 @@ impl Scene {
         scene
     }
 
-    /// The settings with another rate or destination.
+    /// Returns the settings with another rate or destination.
     pub(crate) fn settings_at(&self, rate: &str, destination: Script) -> AssetSettings {
         let tokens = self.settings.tokens().clone();
         settings(self.settings.asset(), rate, destination, tokens).with_fee(self.settings.fee())
@@ -79,26 +79,26 @@ impl Scene {
         federation.start_operator(index).await.expect("it starts");
     }
 
-    /// Everything that a node's chain says of the asset.
+    /// Reads the asset's ledger and events from a node's chain.
     pub(crate) async fn read(&self, node: usize) -> (Ledger, Vec<(BlockHeight, LedgerEvent)>) {
         let client = self.federation.node(node).client();
         let mut ledger = Ledger::new(self.chain, vec![self.settings.clone()]);
-        let mut said = Said::default();
+        let mut events = Events::default();
         let tip = client.block_count().await.expect("it answers");
         let rules = self.federation.federation().rules();
-        follow(&mut ledger, client, rules, tip, &mut said)
+        follow(&mut ledger, client, rules, tip, &mut events)
             .await
             .expect("readable");
-        (ledger, said.0)
+        (ledger, events.0)
     }
 
-    /// Waits until so many points were paid, and checks that each was paid once, in order, with
-    /// what was due.
+    /// Waits until this number of points is paid, and checks that each was paid once, in order, with the
+    /// amount due.
     pub(crate) async fn wait_for_payments(&self, payments: usize) -> Ledger {
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
-            let (ledger, said) = self.read(0).await;
-            let paid = check_payments(&said);
+            let (ledger, events) = self.read(0).await;
+            let paid = check_payments(&events);
             if paid >= payments {
                 return ledger;
             }
@@ -113,11 +113,11 @@ impl Scene {
     }
 }
 
-/// How many points were paid, each once and as it was due.
-pub(crate) fn check_payments(said: &[(BlockHeight, LedgerEvent)]) -> usize {
+/// Checks that points were paid once and with the amount due. Returns their number.
+pub(crate) fn check_payments(events: &[(BlockHeight, LedgerEvent)]) -> usize {
     let mut last = None;
     let mut count = 0;
-    for (height, event) in said {
+    for (height, event) in events {
         match event {
             LedgerEvent::Paid {
                 point,
@@ -141,15 +141,15 @@ pub(crate) fn check_payments(said: &[(BlockHeight, LedgerEvent)]) -> usize {
 }
 
 #[derive(Default)]
-struct Said(Vec<(BlockHeight, LedgerEvent)>);
+struct Events(Vec<(BlockHeight, LedgerEvent)>);
 
-impl Reading for Said {
+impl Reading for Events {
     fn on_event(&mut self, height: BlockHeight, _: usize, event: &LedgerEvent) {
         self.0.push((height, *event));
     }
 }
 
-/// Issues an asset to the script, and pays coins for fees there where the chain wants fees.
+/// Issues an asset to the script, and sends it coins if the chain requires fees.
 async fn issue_asset(
     federation: &LocalFederation,
     tokens: &TokenScript,
@@ -160,10 +160,10 @@ async fn issue_asset(
     let genesis = federation.federation().genesis();
     let to = token_addresses(tokens, dialect, genesis, CHAIN).expect("addresses");
     if dialect == Dialect::Ocean {
-        // Fees are paid in the asset itself there, and reissuances pay none.
+        // On Ocean, fees are paid in the asset itself, and reissuances pay none.
         return (issue_to(node, &to.tokens).await, None);
     }
-    // A new wallet has not looked at the genesis block, where the first coins are.
+    // A new wallet has not scanned the genesis block, which has the first coins.
     node.rescan().await.expect("rescanned");
     let issued = issue_to(node, &to.tokens).await;
     let asset = node.sidechain_info().await.expect("Elements").pegged_asset;
@@ -186,7 +186,7 @@ async fn issue_to(node: &NodeClient, address: &str) -> IssuedAsset {
         .expect("issued")
 }
 
-/// Each block is a day for the schedule's arithmetic.
+/// Returns settings for which each block counts as a day.
 fn settings(asset: AssetId, rate: &str, destination: Script, tokens: TokenScript) -> AssetSettings {
     let day = Duration::from_secs(24 * 60 * 60);
     let rate = rate.parse().expect("a rate");
@@ -194,7 +194,7 @@ fn settings(asset: AssetId, rate: &str, destination: Script, tokens: TokenScript
     AssetSettings::new(asset, schedule, destination, tokens).expect("settings")
 }
 
-/// Anybody's key hash.
+/// Returns a script that pays to an arbitrary key hash.
 pub(crate) fn destination() -> Script {
     let mut bytes = vec![0x76, 0xa9, 20];
     bytes.extend([0x77; 20]);

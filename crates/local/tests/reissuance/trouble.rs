@@ -1,4 +1,4 @@
-//! What goes wrong: operators down, restarts at every step, tokens spent elsewhere, liars.
+//! Faults: operators that are down or restart at any step, tokens spent elsewhere, liars.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use federation_signer::{SoftwareSpender, SpendSigner};
 use crate::scene::{LIMIT, Scene, check_payments, destination};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_operator_down_is_no_matter_and_two_are_made_good_later() {
+async fn reissuances_continue_with_one_operator_down_and_catch_up_after_two_were() {
     let mut scene = Scene::devnet(Dialect::Dynafed).await;
     scene.wait_for_payments(1).await;
     scene.federation.kill_operator(2).await;
     scene.wait_for_payments(2).await;
-    // Now the chain stands still; whatever point comes next is owed until it goes on.
+    // The chain stands still now; the next point is owed until it continues.
     scene.federation.kill_operator(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     scene.federation.start_operator(1).await.expect("back");
@@ -29,13 +29,13 @@ async fn one_operator_down_is_no_matter_and_two_are_made_good_later() {
     scene.federation.stop().await;
 }
 
-/// Each operator is killed again and again, at whatever step it is.
+/// Each operator is killed again and again, at arbitrary steps.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restarts_at_any_step_pay_nothing_twice_and_forget_nothing() {
+async fn restarts_at_any_step_neither_pay_twice_nor_miss_a_point() {
     let mut scene = Scene::devnet(Dialect::Elements).await;
     for step in 0..9 {
         let victim = step % 3;
-        // Other than the interval, so that it happens at other steps each time.
+        // Not a multiple of the interval, so that it happens at another step each time.
         tokio::time::sleep(Duration::from_millis(170)).await;
         scene.federation.kill_operator(victim).await;
         scene
@@ -48,9 +48,9 @@ async fn restarts_at_any_step_pay_nothing_twice_and_forget_nothing() {
     scene.federation.stop().await;
 }
 
-/// An operator that has lost its store of reissuances reads the chain again and goes on.
+/// An operator that has lost its store of reissuances reads the chain again and continues.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_altered_store_of_reissuances_stops_no_blocks() {
+async fn a_lost_store_of_reissuances_stops_nothing() {
     let mut scene = Scene::devnet(Dialect::Ocean).await;
     scene.wait_for_payments(1).await;
     for index in 0..3 {
@@ -63,9 +63,9 @@ async fn an_altered_store_of_reissuances_stops_no_blocks() {
     scene.federation.stop().await;
 }
 
-/// An operator that would make twice as much, for itself: it is one of three.
+/// One of three operators tries to reissue twice the amount, or to itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_liar_makes_nothing_and_stops_nothing() {
+async fn a_liar_reissues_nothing_and_stops_nothing() {
     let mut scene = Scene::devnet(Dialect::Dynafed).await;
     let truth = scene.settings.clone();
     let lies = [
@@ -75,32 +75,32 @@ async fn a_liar_makes_nothing_and_stops_nothing() {
     for lie in lies {
         scene.federation.set_reissuance(vec![lie]);
         scene.restart(2).await;
-        let (_, said) = scene.read(0).await;
-        scene.wait_for_payments(check_payments(&said) + 2).await;
+        let (_, events) = scene.read(0).await;
+        scene.wait_for_payments(check_payments(&events) + 2).await;
     }
-    // With another one down, the liar and the honest one do not come together.
+    // With another operator down, the liar and the honest one do not agree.
     scene.federation.set_reissuance(vec![truth]);
     scene.federation.stop_operator(1).await.expect("it stops");
     scene.federation.stop_operator(0).await.expect("it stops");
     scene.federation.start_operator(0).await.expect("it starts");
-    let (_, said) = scene.read(0).await;
-    let before = check_payments(&said);
+    let (_, events) = scene.read(0).await;
+    let before = check_payments(&events);
     tokio::time::sleep(Duration::from_secs(4)).await;
-    let (ledger, said) = scene.read(0).await;
+    let (ledger, events) = scene.read(0).await;
     assert!(
-        check_payments(&said) <= before + 1,
+        check_payments(&events) <= before + 1,
         "only what was signed before"
     );
-    assert!(ledger.plan(0).is_ok(), "owed, and not made");
+    assert!(ledger.plan(0).is_ok(), "owed, and not paid");
     // The honest ones catch up.
     scene.federation.start_operator(1).await.expect("it starts");
     scene.wait_for_payments(before + 2).await;
     scene.federation.stop().await;
 }
 
-/// Who reissues otherwise is known to the others by name, until it does as they do.
+/// The others report an operator with different settings until its settings match.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_whose_settings_differ_is_named_until_they_do_not() {
+async fn an_operator_whose_settings_differ_is_named_until_they_match() {
     let mut scene = Scene::devnet(Dialect::Ocean).await;
     scene.wait_for_payments(1).await;
     let truth = scene.settings.clone();
@@ -120,14 +120,14 @@ async fn an_operator_whose_settings_differ_is_named_until_they_do_not() {
     scene.federation.stop().await;
 }
 
-/// Two dishonest operators pay the tokens away and back in between: the others plan again, with the
-/// tokens where they are then, and no point is paid twice.
+/// Two dishonest operators move the tokens between reissuances: the others plan again with the tokens'
+/// new outpoint, and no point is paid twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_that_were_spent_in_between_are_used_where_they_are_then() {
+async fn tokens_that_were_moved_between_reissuances_are_used_from_their_new_outpoint() {
     let scene = Scene::devnet(Dialect::Ocean).await;
     scene.wait_for_payments(1).await;
     let node = scene.federation.node(0).client();
-    // Until it hits between a payment and the next point.
+    // Retries until it falls between a payment and the next point.
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         let (ledger, _) = scene.read(0).await;
@@ -141,7 +141,7 @@ async fn tokens_that_were_spent_in_between_are_used_where_they_are_then() {
     scene.federation.stop().await;
 }
 
-/// The tokens from where the ledger has them to the same script, signed by two.
+/// Returns a transaction that moves the tokens to the same script, signed by two operators.
 async fn move_tokens(scene: &Scene, ledger: &Ledger) -> Transaction {
     let (outpoint, value) = ledger.tokens_of(0).first().copied().expect("tokens");
     let script = scene.settings.tokens().script_pubkey();

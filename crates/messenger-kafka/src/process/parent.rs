@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use federation_messenger::{
-    Inbox, Lane, MAX_FRAME, Messenger, MessengerError, MessengerStats, Peer, PeerStats,
+    Inbox, Lane, MAX_FRAME, Messenger, MessengerError, MessengerStats, Peer, PeerStats, check_size,
 };
 use federation_roster::OperatorId;
 use tokio::sync::watch;
@@ -180,12 +180,7 @@ impl Messenger for KafkaProcess {
         if self.client.is_closing() {
             return Err(MessengerError::Closed);
         }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
+        check_size(&frame)?;
         self.lane.push(frame);
         Ok(())
     }

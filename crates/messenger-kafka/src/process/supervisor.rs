@@ -52,7 +52,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// How many ping intervals in a row may pass without an answer.
 const MAX_SILENCE: u32 = 10;
 
-/// Handles what a client sends, none of which is trusted.
+/// Handles the untrusted records of a client.
 pub(super) trait Handler: Send + Sync + 'static {
     /// Handles a frame, prefixed with its number.
     ///

@@ -90,10 +90,13 @@ async fn missing_and_forbidden_topics_are_reported() {
 async fn received_operators_and_confirmed_frames_are_reported() {
     let brokers = MockBrokers::start(1).expect("ports");
     let (a, b) = pair(&brokers).await;
-    assert_eq!(b.health().heard(Duration::MAX).count(), 0);
+    assert_eq!(b.health().received_within(Duration::MAX).count(), 0);
     send(&a, "hello").await;
     assert_eq!(recv(&b).await, "hello");
-    let operators: Vec<_> = b.health().heard(Duration::from_secs(60)).collect();
+    let operators: Vec<_> = b
+        .health()
+        .received_within(Duration::from_secs(60))
+        .collect();
     assert_eq!(operators, [id(0)]);
     until("the frame is confirmed", || a.health().confirmed == 1).await;
     let known = health(&b, "the brokers are known", KafkaHealth::is_reached).await;

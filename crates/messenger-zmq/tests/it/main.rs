@@ -3,6 +3,7 @@
 mod api;
 mod hostile;
 mod interop;
+mod libzmq;
 mod nat;
 mod peers;
 mod unicast;

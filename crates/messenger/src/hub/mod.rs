@@ -14,7 +14,7 @@ use bytes::Bytes;
 use federation_roster::OperatorId;
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-use crate::{Inbox, MAX_FRAME, Messenger, MessengerError, MessengerStats, QueueLimits};
+use crate::{Inbox, Messenger, MessengerError, MessengerStats, QueueLimits, check_size};
 
 pub use faults::LinkFaults;
 
@@ -189,12 +189,7 @@ impl HubMessenger {
         if self.inbox.is_closed() {
             return Err(MessengerError::Closed);
         }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
+        check_size(frame)?;
         if send(&mut lock(&self.hub.inner.state), Instant::now()) {
             self.hub.wake_courier();
         }

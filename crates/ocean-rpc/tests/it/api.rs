@@ -7,6 +7,7 @@ use std::{
     str::FromStr,
 };
 
+use federation_chain::{BlockHash, BlockHeight};
 use federation_ocean_rpc::{
     Allowed, Amount, Auth, BlockchainInfo, HeaderInfo, Issuance, MempoolInfo, Method, Need,
     NetworkInfo, Node, NodeClient, NodeConfig, ParseAmountError, Reissuance, Repeat, RpcError,
@@ -14,6 +15,7 @@ use federation_ocean_rpc::{
     process::{LaunchError, NodeLaunch, NodeProcess},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{from_value, json};
 
 const fn value<T: Copy + Ord + Hash + Default + Debug + Display + FromStr + Send>() {}
 const fn json<T: Serialize + DeserializeOwned>() {}
@@ -47,6 +49,34 @@ fn public_types_keep_their_traits() {
     error::<RpcError>();
     error::<ParseAmountError>();
     error::<LaunchError>();
+}
+
+/// The constructors for other implementations of `Node` give what is read from a node's JSON.
+#[test]
+fn reports_can_be_made_without_a_node() {
+    let hash = BlockHash::from_bytes([7; 32]);
+    let height = BlockHeight::new(3);
+    let displayed = hash.to_string();
+    let state = json!({
+        "chain": "main", "blocks": 3, "headers": 3, "bestblockhash": displayed, "mediantime": 50,
+    });
+    assert_eq!(
+        from_value::<BlockchainInfo>(state).ok(),
+        Some(BlockchainInfo::new("main", height, hash, 50))
+    );
+    let network = json!({ "version": 5, "subversion": "/a/", "timeoffset": 0, "connections": 0 });
+    assert_eq!(
+        from_value::<NetworkInfo>(network).ok(),
+        Some(NetworkInfo::new(5, "/a/"))
+    );
+    let header = json!({
+        "hash": displayed, "height": 3, "confirmations": 1, "time": 60, "mediantime": 60,
+        "previousblockhash": displayed,
+    });
+    assert_eq!(
+        from_value::<HeaderInfo>(header).ok(),
+        Some(HeaderInfo::new(hash, height, Some(hash), 60))
+    );
 }
 
 #[test]

@@ -28,9 +28,6 @@ fn client(server: &Scripted) -> NodeClient {
 }
 
 fn vectors(name: &str) -> Value {
-    let path = format!(
-        "{}/../../tests/vectors/{name}.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = format!("{}/tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors")).expect("json")
 }

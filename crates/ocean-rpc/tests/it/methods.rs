@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use federation_ocean_rpc::{Method, Need};
 
 fn documented() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
     std::fs::read_to_string(path).expect("the document")
 }
 

@@ -13,7 +13,7 @@ use federation_multisig::{
     KeyOrder, MultisigScript, SolutionForm, Threshold, required_block_signature_size,
 };
 use federation_ocean_rpc::{
-    Allowed, Amount, Auth, Method, Node, NodeClient, NodeConfig, RpcError, SubmitOutcome,
+    Allowed, Amount, Auth, Method, Node, NodeClient, NodeConfig, RpcError, SubmitOutcome, contract,
     process::{LaunchError, NodeLaunch, NodeProcess, free_port},
 };
 use secp256k1::{Message, SECP256K1, SecretKey};
@@ -236,6 +236,35 @@ async fn blocks_are_made_on_elements_with_dynafed() {
 #[ignore = "needs OCEAND"]
 async fn blocks_are_made_on_ocean() {
     blocks_are_made(Dialect::Ocean).await;
+}
+
+/// The contract of nodes, on a chain of its own.
+async fn the_contract_holds(dialect: Dialect) {
+    let chain = Chain::new(dialect);
+    let process = chain.start().await;
+    contract::node(&chain.client(), dialect, |unsigned| {
+        chain.sign(unsigned.as_bytes())
+    })
+    .await;
+    process.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs ELEMENTSD"]
+async fn elements_fulfils_the_contract() {
+    the_contract_holds(Dialect::Elements).await;
+}
+
+#[tokio::test]
+#[ignore = "needs ELEMENTSD"]
+async fn elements_with_dynafed_fulfils_the_contract() {
+    the_contract_holds(Dialect::Dynafed).await;
+}
+
+#[tokio::test]
+#[ignore = "needs OCEAND"]
+async fn ocean_fulfils_the_contract() {
+    the_contract_holds(Dialect::Ocean).await;
 }
 
 /// Wallet, issuance, transfer and reissuance through the typed calls.

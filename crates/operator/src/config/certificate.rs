@@ -12,10 +12,10 @@ use std::{path::Path, sync::Arc};
 use federation_ceremony::{Certificate, MAX_CERTIFICATE};
 use federation_chain::Dialect;
 use federation_genesis::Sweep;
-use federation_roster::{Federation, Operator};
+use federation_roster::{Federation, Member};
 use hex_conservative::DisplayHex;
 
-use super::{federation_file::FederationFile, report::Problem, text};
+use super::{federation_file::FederationFile, report::ConfigProblem, text};
 
 /// The help for any difference.
 const HELP: &str = "take federation.toml and certificate.json from this chain's bundle";
@@ -33,9 +33,9 @@ pub(super) fn check(
     path: &Path,
     public: &Path,
     file: &FederationFile,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
 ) -> Option<Arc<Certificate>> {
-    let problem = |file: &Path, message: String, help: &str| Problem {
+    let problem = |file: &Path, message: String, help: &str| ConfigProblem {
         file: file.to_owned(),
         line: None,
         column: None,
@@ -106,9 +106,9 @@ fn differences(file: &FederationFile, certificate: &Certificate) -> Vec<Differen
         });
     }
     of("number of operators", &|f| f.size().to_string());
-    let (own, others) = (federation.operators(), certified.operators());
+    let (own, others) = (federation.members(), certified.members());
     for (index, (here, there)) in own.iter().zip(others).enumerate() {
-        let mut of = |name: &str, read: &dyn Fn(&Operator) -> String| {
+        let mut of = |name: &str, read: &dyn Fn(&Member) -> String| {
             compare(
                 format!("{name} of operator {} in the list", index + 1),
                 read(here),

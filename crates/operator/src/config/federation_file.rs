@@ -7,7 +7,7 @@ use federation_chain::{BlockHash, BlockHeight, Dialect, SigningRules};
 use federation_genesis::Sweep;
 use federation_multisig::{KeyOrder, MultisigScript, PublicKey, Threshold};
 use federation_reissuance::AssetSettings;
-use federation_roster::{Federation, Operator, XOnlyPublicKey};
+use federation_roster::{Federation, Member, XOnlyPublicKey};
 use hex_conservative::FromHex;
 
 use super::{
@@ -124,7 +124,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FederationFile> {
     };
     let operators = entries
         .iter()
-        .map(|entry| Operator {
+        .map(|entry| Member {
             name: entry.name.value.clone(),
             identity: entry.identity.value,
             block_key: entry.block_key.value,

@@ -8,7 +8,7 @@ use std::{
 
 use federation_chain::{BlockHash, Dialect, SigningRules};
 use federation_genesis::{
-    Genesis, InitialAsset, NodeKind, Problem, Settings, Sweep, SweepError, federation_script,
+    Genesis, InitialAsset, NodeKind, Settings, Sweep, SweepError, UnviableChain, federation_script,
     problems,
 };
 use federation_multisig::{KeyOrder, MultisigScript, ScriptError, Threshold, ThresholdError};
@@ -104,7 +104,7 @@ pub enum InitError {
     Coins(#[from] SweepError),
     /// The chain would not work.
     #[error("this chain cannot work: {0}")]
-    Problem(Problem),
+    UnviableChain(UnviableChain),
     /// Too few ports above the first one.
     #[error("there are not enough ports above {0}: choose a lower first port")]
     Ports(u16),
@@ -135,8 +135,7 @@ fn start_chain(
     script: &MultisigScript,
 ) -> Result<ChainStart, InitError> {
     let failed = |error: &dyn core::fmt::Display| InitError::Genesis(error.to_string());
-    let settings =
-        Settings::parse(node_kind(plan.dialect), conf).map_err(|error| failed(&error))?;
+    let settings = Settings::parse(plan.dialect.into(), conf).map_err(|error| failed(&error))?;
     let genesis = Genesis::compute(&settings, None).map_err(|error| failed(&error))?;
     let is_for_anyone = genesis.assets().any(InitialAsset::anyone_can_spend);
     let sweep = match pay_script(plan, &plan.coins, script) {
@@ -146,10 +145,10 @@ fn start_chain(
     let found =
         problems(&settings, &genesis, None, sweep.as_ref()).map_err(|error| failed(&error))?;
     let problem = found.into_iter().find(|problem| {
-        !(plan.coins == PayTo::Anyone && matches!(problem, Problem::AnyoneCanSpend { .. }))
+        !(plan.coins == PayTo::Anyone && matches!(problem, UnviableChain::AnyoneCanSpend { .. }))
     });
     match problem {
-        Some(problem) => Err(InitError::Problem(problem)),
+        Some(problem) => Err(InitError::UnviableChain(problem)),
         None => Ok(ChainStart {
             genesis: genesis.hash(),
             sweep,
@@ -157,17 +156,10 @@ fn start_chain(
     }
 }
 
-const fn node_kind(dialect: Dialect) -> NodeKind {
-    match dialect {
-        Dialect::Ocean => NodeKind::Ocean,
-        Dialect::Elements | Dialect::Dynafed => NodeKind::Elements,
-    }
-}
-
 /// Returns the output script of a destination; `None` for anyone and nobody.
 fn pay_script(plan: &InitPlan, to: &PayTo, script: &MultisigScript) -> Option<Vec<u8>> {
     match to {
-        PayTo::Federation => Some(federation_script(node_kind(plan.dialect), script.clone())),
+        PayTo::Federation => Some(federation_script(plan.dialect.into(), script.clone())),
         PayTo::Script(script) => Some(script.clone()),
         PayTo::Anyone | PayTo::Nobody => None,
     }
@@ -220,7 +212,9 @@ pub fn write(plan: &InitPlan) -> Result<MultisigScript, InitError> {
         key_file::create(&folder.join("identity.key"), &identities[key])?;
         write_new(&folder.join("operator.toml"), &operator_toml(plan, index))?;
         write_new(
-            &folder.join("node").join(node_file(plan.dialect)),
+            &folder
+                .join("node")
+                .join(NodeKind::from(plan.dialect).conf_file()),
             &node_conf(plan, index, &script, size),
         )?;
     }
@@ -282,13 +276,6 @@ fn write_new(path: &Path, text: &str) -> Result<(), InitError> {
 const fn ports(plan: &InitPlan, index: u8) -> (u16, u16, u16) {
     let first = plan.first_port + 3 * index as u16;
     (first, first + 1, first + 2)
-}
-
-const fn node_file(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Ocean => "ocean.conf",
-        Dialect::Elements | Dialect::Dynafed => "elements.conf",
-    }
 }
 
 fn federation_toml(
@@ -362,10 +349,7 @@ fn node_conf(plan: &InitPlan, index: u8, script: &MultisigScript, size: u32) -> 
     let (_, rpc, p2p) = ports(plan, index);
     let mut text = format!(
         "# Start: {} -datadir=<this folder>\nchain={}\nserver=1\nsignblockscript={}\ntxindex=1\n",
-        match plan.dialect {
-            Dialect::Ocean => "oceand",
-            _ => "elementsd",
-        },
+        NodeKind::from(plan.dialect).daemon(),
         plan.chain,
         script.to_hex(),
     );
@@ -480,8 +464,9 @@ mod tests {
         change(&mut plan);
         let script = write(&plan).expect("a federation");
         let read = |name: &str| std::fs::read_to_string(plan.folder.join(name));
-        let conf = format!("operator-2/node/{}", node_file(plan.dialect));
-        let settings = Settings::parse(node_kind(plan.dialect), &read(&conf).expect("a file"));
+        let node = NodeKind::from(plan.dialect);
+        let conf = format!("operator-2/node/{}", node.conf_file());
+        let settings = Settings::parse(node, &read(&conf).expect("a file"));
         let sweep = read("sweep.hex").ok().map(|hex| {
             let bytes = hex_conservative::FromHex::from_hex(hex.trim());
             let bytes: Vec<u8> = bytes.expect("hex");
@@ -505,7 +490,7 @@ mod tests {
             assert_eq!(warnings, [], "{dialect}");
             // Elements has no setting for the coins' destination: block 1 sweeps them.
             assert_eq!(sweep.is_some(), dialect != Dialect::Ocean);
-            let own = federation_script(node_kind(dialect), script).to_lower_hex_string();
+            let own = federation_script(dialect.into(), script).to_lower_hex_string();
             if let Some(sweep) = sweep {
                 let hex = sweep.to_bytes().to_lower_hex_string();
                 assert!(hex.contains(&own), "{hex}");
@@ -556,6 +541,6 @@ mod tests {
         let error = refused(|plan| plan.coins = PayTo::Script(vec![0x51]));
         assert!(matches!(error, InitError::Coins(_)), "{error}");
         let error = refused(|plan| plan.fees = PayTo::Script(vec![0x51]));
-        assert!(matches!(error, InitError::Problem(_)), "{error}");
+        assert!(matches!(error, InitError::UnviableChain(_)), "{error}");
     }
 }

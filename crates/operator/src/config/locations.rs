@@ -8,7 +8,7 @@ use std::{
 use federation_roster::OperatorId;
 use federation_signer::KeyRole;
 
-use super::report::Problem;
+use super::report::ConfigProblem;
 
 /// A setting that is checked only when it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,9 +50,9 @@ impl Locations {
     }
 
     /// Returns a problem with a setting, at its line if known.
-    pub(super) fn problem(&self, setting: Setting, message: String, help: String) -> Problem {
+    pub(super) fn problem(&self, setting: Setting, message: String, help: String) -> ConfigProblem {
         let known = self.lines.get(&setting);
-        Problem {
+        ConfigProblem {
             file: known.map_or(&self.private, |(file, _)| file).clone(),
             line: known.map(|(_, line)| *line),
             column: None,

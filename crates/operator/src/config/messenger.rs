@@ -12,7 +12,7 @@ use super::{
     Overrides, Setting,
     locations::Locations,
     reader::{Reader, Section},
-    report::{ConfigReport, Problem},
+    report::{ConfigProblem, ConfigReport},
     text,
 };
 
@@ -242,11 +242,14 @@ impl RawMessenger {
 }
 
 /// Reports operators that share an endpoint: only one of them could ever be reached there.
-pub(super) fn duplicate_endpoints(federation: &Federation, locations: &Locations) -> Vec<Problem> {
+pub(super) fn duplicate_endpoints(
+    federation: &Federation,
+    locations: &Locations,
+) -> Vec<ConfigProblem> {
     let mut first = BTreeMap::new();
     let mut problems = Vec::new();
     for id in federation.ids() {
-        let Some(operator) = federation.operator(id) else {
+        let Some(operator) = federation.member(id) else {
             continue;
         };
         let endpoint = operator.endpoint.to_ascii_lowercase();

@@ -26,4 +26,4 @@ pub use messenger::{KafkaAccess, MessengerAccess};
 pub use operator_file::{Config, NodeAccess, load_federation};
 pub use overrides::Overrides;
 pub use reissuance::script_of_address;
-pub use report::{ConfigReport, Problem};
+pub use report::{ConfigProblem, ConfigReport};

@@ -23,7 +23,7 @@ use super::{
     locations::Locations,
     messenger::{self, MessengerAccess, RawMessenger},
     reader::{Reader, Section},
-    report::{ConfigReport, Problem},
+    report::{ConfigProblem, ConfigReport},
     text,
 };
 
@@ -165,7 +165,7 @@ impl Config {
         setting: Setting,
         message: impl Into<String>,
         help: impl Into<String>,
-    ) -> Problem {
+    ) -> ConfigProblem {
         self.locations.problem(setting, message.into(), help.into())
     }
 
@@ -205,7 +205,7 @@ pub fn load_federation(path: &Path) -> Result<Arc<Federation>, ConfigReport> {
         .ok_or(ConfigReport { problems })
 }
 
-fn read_federation(path: &Path, problems: &mut Vec<Problem>) -> Option<FederationFile> {
+fn read_federation(path: &Path, problems: &mut Vec<ConfigProblem>) -> Option<FederationFile> {
     let text = match text::read(path) {
         Ok(text) => text,
         Err(problem) => {
@@ -350,7 +350,7 @@ impl Raw {
         let Some(me) = file.federation.find(&operator) else {
             let known: Vec<_> = file
                 .federation
-                .operators()
+                .members()
                 .iter()
                 .map(|o| o.name.as_str())
                 .collect();
@@ -361,7 +361,7 @@ impl Raw {
             );
             return None;
         };
-        let endpoint = &file.federation.operator(me)?.endpoint;
+        let endpoint = &file.federation.member(me)?.endpoint;
         let messenger = self.messenger.require(reader, endpoint);
         for (id, line) in file.federation.ids().zip(&file.endpoint_lines) {
             locations.record(Setting::Endpoint(id), public, *line);

@@ -8,13 +8,13 @@ use std::{
 
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::{report::Problem, text};
+use super::{report::ConfigProblem, text};
 
 /// A file being read, with the errors found so far.
 pub(super) struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigProblem>,
 }
 
 impl<'a> Reader<'a> {
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
             Ok(document) => Some(document),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
-                self.problems.push(Problem {
+                self.problems.push(ConfigProblem {
                     file: self.path.to_owned(),
                     line: Some(text::line_of(self.text, at)),
                     column: Some(text::column_of(self.text, at)),
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.problems.push(Problem {
+        self.problems.push(ConfigProblem {
             file: self.path.to_owned(),
             line: self.line(at),
             column: None,
@@ -257,15 +257,15 @@ impl<'t> Section<'t> {
     ) -> Option<Found<Duration>> {
         let found = self.string(reader, key)?;
         match parse_duration(&found.value) {
-            Some(value) => Some(Found {
+            Ok(value) => Some(Found {
                 value,
                 at: found.at,
             }),
-            None => {
+            Err(reason) => {
                 reader.report(
                     found.at,
-                    format!("`{key}`: `{}` is not a duration", found.value),
-                    "write for example \"60s\", \"500ms\" or \"2m\"",
+                    format!("`{key}`: `{}` is not a duration: {reason}", found.value),
+                    "write for example \"60s\", \"500ms\" or \"1h 30m\"",
                 );
                 None
             }
@@ -344,17 +344,14 @@ fn start(item: &Item) -> Option<usize> {
     item.span().map(|span| span.start)
 }
 
-/// Parses a duration.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits.parse().ok()?;
-    let millis = match &text[digits.len()..] {
-        "ms" => number,
-        "s" => number.checked_mul(1_000)?,
-        "m" => number.checked_mul(60_000)?,
-        _ => return None,
-    };
-    Some(Duration::from_millis(millis))
+/// Parses a duration in the grammar of the `humantime` crate, as the command line does.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    // The federation's id and the protocol count milliseconds.
+    if duration.subsec_nanos() % 1_000_000 != 0 {
+        return Err("not a whole number of milliseconds".to_owned());
+    }
+    Ok(duration)
 }
 
 /// Returns the nearest known key, at most two edits away.
@@ -386,6 +383,24 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_those_of_the_command_line() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("60s", 60_000),
+            ("2m", 120_000),
+            ("2h", 7_200_000),
+            ("1h 30m", 5_400_000),
+            ("1day", 86_400_000),
+        ] {
+            let parsed = parse_duration(text);
+            assert_eq!(parsed, Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "often", "60", "-1s", "1500us", "99999999999999999999s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_nearest_known_key_is_suggested() {

@@ -2,7 +2,7 @@
 
 use std::{io::Read, path::Path};
 
-use super::report::{ConfigReport, Problem};
+use super::report::{ConfigProblem, ConfigReport};
 
 /// The maximum size of a file in bytes, many times what 20 operators need.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -11,13 +11,13 @@ const MAX_FILE: u64 = 1024 * 1024;
 const MAX_PASSWORD: usize = 4096;
 
 /// Reads a configuration file.
-pub(super) fn read(path: &Path) -> Result<String, Problem> {
+pub(super) fn read(path: &Path) -> Result<String, ConfigProblem> {
     read_within(path, MAX_FILE)
 }
 
 /// Reads a file of at most `limit` bytes.
-pub(super) fn read_within(path: &Path, limit: u64) -> Result<String, Problem> {
-    let problem = |message: String, help: &str| Problem {
+pub(super) fn read_within(path: &Path, limit: u64) -> Result<String, ConfigProblem> {
+    let problem = |message: String, help: &str| ConfigProblem {
         file: path.to_owned(),
         line: None,
         column: None,
@@ -47,7 +47,7 @@ pub(super) fn read_within(path: &Path, limit: u64) -> Result<String, Problem> {
 /// Reads a file that holds one password, optionally followed by line ends.
 pub(super) fn read_password(path: &Path, help: &str) -> Result<String, ConfigReport> {
     let problem = |message: String| ConfigReport {
-        problems: vec![Problem {
+        problems: vec![ConfigProblem {
             file: path.to_owned(),
             line: None,
             column: None,

@@ -74,7 +74,7 @@ impl Broadcaster {
             other => other?,
         };
         // A vote with a bad signature would invalidate every certificate that contains it.
-        let verifies = self.federation.operator(self.me).is_some_and(|own| {
+        let verifies = self.federation.member(self.me).is_some_and(|own| {
             schnorr::Signature::from_slice(&signature)
                 .and_then(|signature| {
                     let message = Message::from_digest(digest);

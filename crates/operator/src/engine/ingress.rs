@@ -287,7 +287,7 @@ impl Ingress {
     }
 
     fn identity(&self, id: OperatorId) -> Result<XOnlyPublicKey, Dropped> {
-        let operator = self.federation.operator(id).ok_or(Dropped::UnknownSender)?;
+        let operator = self.federation.member(id).ok_or(Dropped::UnknownSender)?;
         Ok(operator.identity)
     }
 

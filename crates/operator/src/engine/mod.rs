@@ -412,7 +412,8 @@ impl Engine {
 
     fn time_to_sleep(&self) -> Duration {
         self.machine.poll_timeout().map_or(LONGEST_SLEEP, |at| {
-            at.since(self.clock.now()).min(LONGEST_SLEEP)
+            at.saturating_duration_since(self.clock.now())
+                .min(LONGEST_SLEEP)
         })
     }
 }

@@ -267,7 +267,10 @@ impl Watcher {
             blocks: info.blocks,
             headers: info.headers,
             is_downloading: info.initial_block_download,
-            age: self.clock.now().since(UnixTime::from_secs(tip.time)),
+            age: self
+                .clock
+                .now()
+                .saturating_duration_since(UnixTime::from_secs(tip.time)),
         };
         Ok(self
             .catch_up
@@ -278,7 +281,7 @@ impl Watcher {
     /// for a new one: the operator does not know what its key may have signed there.
     fn check_fresh(&self, first_block: UnixTime) -> Result<(), TipError> {
         match self.fresh_since {
-            Some(start) if first_block.after(self.history.max_drift * 2) < start => {
+            Some(start) if first_block.saturating_add(self.history.max_drift * 2) < start => {
                 Err(TipError::End(OperatorError::ChainHadBegun))
             }
             _ => Ok(()),

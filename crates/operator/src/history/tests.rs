@@ -13,7 +13,7 @@ use bytes::Bytes;
 use federation_chain::{Block, Dialect, HeaderFields, Proof, SigningRules};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::{BlockchainInfo, ChainReport, HeaderInfo, NetworkInfo, SubmitOutcome};
-use federation_roster::Operator;
+use federation_roster::Member;
 use federation_signer::{MemoryGuardStore, Secret, SoftwareSigner};
 use secp256k1::{Message, SECP256K1, SecretKey};
 
@@ -125,7 +125,7 @@ impl Chain {
         let operators = secrets
             .iter()
             .enumerate()
-            .map(|(index, secret)| Operator {
+            .map(|(index, secret)| Member {
                 name: format!("operator-{index}"),
                 identity: Secret::generate().x_only_public_key(),
                 block_key: secret.public_key(),
@@ -309,7 +309,7 @@ async fn an_observer_must_know_what_its_key_signs_after_its_start_and_nothing_be
     // Signed before its memory was lost, up to height 10.
     let tip = chain.push_many(5, &[0, 2]);
     let time = |height: u64| UnixTime::from_secs(BEGUN + 60 * height);
-    let start = time(10).before(DRIFT);
+    let start = time(10).saturating_sub(DRIFT);
     let mut observer = chain.history(Scope::Since(start), 5, &[]).await;
     assert_eq!(
         found(observer.check(tip).await),

@@ -78,7 +78,7 @@ impl Standstill {
         format!(
             "{} for {} {place}: {}",
             self.what(),
-            format_duration(now.since(self.since)),
+            format_duration(now.saturating_duration_since(self.since)),
             self.reason(federation)
         )
     }

@@ -23,7 +23,7 @@ use super::{
     file::{EVIDENCE, STATUS, replace},
 };
 use crate::{
-    AssetStatus, Clock, EvidenceReader, OperatorEvent, OperatorHandle, OperatorStatus,
+    AssetStatus, Clock, EvidenceStore, OperatorEvent, OperatorHandle, OperatorStatus,
     ReissuanceDifferences, SystemClock, log::operator_span,
 };
 
@@ -43,7 +43,7 @@ pub struct StatusWriter {
     federation: Arc<Federation>,
     me: OperatorId,
     guard: Arc<GuardedSigner<Box<dyn Signer>>>,
-    evidence: EvidenceReader,
+    evidence: EvidenceStore,
     messenger: Option<Box<dyn Fn() -> MessengerReport + Send>>,
     reissuance: Option<Reissuance>,
     started: Option<UnixTime>,
@@ -77,7 +77,7 @@ impl StatusWriter {
         federation: Arc<Federation>,
         me: OperatorId,
         guard: Arc<GuardedSigner<Box<dyn Signer>>>,
-        evidence: EvidenceReader,
+        evidence: EvidenceStore,
     ) -> Self {
         Self {
             folder,

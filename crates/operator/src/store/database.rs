@@ -7,12 +7,12 @@ use std::{
 };
 
 use hex_conservative::DisplayHex;
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError,
-    TransactionError, WriteTransaction,
-};
+use redb::{Database, DatabaseError, ReadableTable, TableDefinition};
 
-use super::StoreError;
+use super::{
+    StoreError,
+    transaction::{Change, Failure, read, table, write, write_if},
+};
 
 /// The page cache of each database, many times the size of the records of a few heights.
 const CACHE_BYTES: usize = 256 * 1024;
@@ -116,19 +116,8 @@ pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
         .map_err(|error| StoreError::system(path, &error))
 }
 
-/// Begins a write whose commit is durable when it returns.
-///
-/// Commits are in two phases: a one-phase commit is valid if its checksum is, so damage to the newest
-/// one, in a file that was not closed, would pass for a write that was never finished.
-pub(super) fn begin_write(database: &Database) -> Result<WriteTransaction, TransactionError> {
-    let mut write = database.begin_write()?;
-    write.set_two_phase_commit(true);
-    Ok(write)
-}
-
 /// Reads every page. Incomplete writes after a crash are not damage: they were never acknowledged.
 fn check_integrity(database: &mut Database, path: &Path) -> Result<(), StoreError> {
-    let read_failed = |error: &(dyn core::error::Error + 'static)| StoreError::read(path, error);
     match database.check_integrity() {
         Ok(true) => {}
         Ok(false) => {
@@ -138,27 +127,27 @@ fn check_integrity(database: &mut Database, path: &Path) -> Result<(), StoreErro
             }
             return Err(damaged(path, "checksums do not match"));
         }
-        Err(error) => return Err(read_failed(&error)),
+        Err(error) => return Err(StoreError::read(path, &error)),
     }
-    let read = database.begin_read().map_err(|error| read_failed(&error))?;
-    match read.open_table(META) {
-        Ok(meta) => match meta.get(DAMAGED).map_err(|error| read_failed(&error))? {
-            Some(_) => Err(damaged(path, "damage was found at an earlier start")),
-            None => Ok(()),
+    let is_marked = read(
+        database,
+        |error| StoreError::read(path, &error),
+        |transaction| match table(transaction, META)? {
+            Some(meta) => Ok(meta.get(DAMAGED)?.is_some()),
+            None => Ok(false),
         },
-        Err(TableError::TableDoesNotExist(_)) => Ok(()),
-        Err(error) => Err(read_failed(&error)),
+    )?;
+    if is_marked {
+        return Err(damaged(path, "damage was found at an earlier start"));
     }
+    Ok(())
 }
 
 fn mark_damaged(database: &Database) -> Result<(), redb::Error> {
-    let write = begin_write(database)?;
-    {
-        let mut meta = write.open_table(META)?;
-        meta.insert(DAMAGED, &[1][..])?;
-    }
-    write.commit()?;
-    Ok(())
+    write(database, core::convert::identity, |transaction| {
+        transaction.open_table(META)?.insert(DAMAGED, &[1][..])?;
+        Ok(())
+    })
 }
 
 /// Checks format and owner, or writes them if there are none. Returns whether they were written.
@@ -167,32 +156,29 @@ fn check_owner(
     path: &Path,
     owner: &[(&'static str, &[u8])],
 ) -> Result<bool, StoreError> {
-    let failed = |error: redb::Error| StoreError::write(path, &error);
-    let write = begin_write(database).map_err(|e| failed(e.into()))?;
-    let mut is_new = false;
-    {
-        let mut meta = write.open_table(META).map_err(|e| failed(e.into()))?;
-        for (name, expected) in [("format", &[FORMAT][..])].iter().chain(owner) {
-            let found = meta
-                .get(*name)
-                .map_err(|e| failed(e.into()))?
-                .map(|found| found.value().to_vec());
-            match found {
-                Some(found) if found == *expected => {}
-                Some(found) => return Err(foreign(path, name, &found, expected)),
-                None => {
-                    // A database that was torn during its creation counts as new.
-                    is_new = true;
-                    meta.insert(*name, *expected)
-                        .map_err(|e| failed(e.into()))?;
+    write_if(
+        database,
+        |error| StoreError::write(path, &error),
+        |transaction| {
+            let mut change = Change::Nothing;
+            let mut meta = transaction.open_table(META)?;
+            for (name, expected) in [("format", &[FORMAT][..])].iter().chain(owner) {
+                let found = meta.get(*name)?.map(|found| found.value().to_vec());
+                match found {
+                    Some(found) if found == *expected => {}
+                    Some(found) => {
+                        return Err(Failure::Content(foreign(path, name, &found, expected)));
+                    }
+                    None => {
+                        // A database that was torn during its creation counts as new.
+                        change = Change::Commit;
+                        meta.insert(*name, *expected)?;
+                    }
                 }
             }
-        }
-    }
-    if is_new {
-        write.commit().map_err(|e| failed(e.into()))?;
-    }
-    Ok(is_new)
+            Ok((change == Change::Commit, change))
+        },
+    )
 }
 
 /// Changes the owner of a database and keeps its data, whoever owns it now. Returns whether there is a
@@ -206,27 +192,28 @@ pub(super) fn change_owner(
     if !exists(&path)? {
         return Ok(false);
     }
-    let failed = |error: redb::Error| StoreError::write(&path, &error);
     catch_unwind(AssertUnwindSafe(|| {
         let mut database = create(&path)?;
         check_integrity(&mut database, &path)?;
-        let write = begin_write(&database).map_err(|e| failed(e.into()))?;
-        {
-            let mut meta = write.open_table(META).map_err(|e| failed(e.into()))?;
-            let format = meta
-                .get("format")
-                .map_err(|e| failed(e.into()))?
-                .map(|found| found.value().to_vec())
-                .unwrap_or_default();
-            if format != [FORMAT] {
-                return Err(foreign(&path, "format", &format, &[FORMAT]));
-            }
-            for (name, value) in owner {
-                meta.insert(*name, *value).map_err(|e| failed(e.into()))?;
-            }
-        }
-        write.commit().map_err(|e| failed(e.into()))?;
-        Ok(true)
+        write(
+            &database,
+            |error| StoreError::write(&path, &error),
+            |transaction| {
+                let mut meta = transaction.open_table(META)?;
+                let format = meta
+                    .get("format")?
+                    .map(|found| found.value().to_vec())
+                    .unwrap_or_default();
+                if format != [FORMAT] {
+                    let error = foreign(&path, "format", &format, &[FORMAT]);
+                    return Err(Failure::Content(error));
+                }
+                for (name, value) in owner {
+                    meta.insert(*name, *value)?;
+                }
+                Ok(true)
+            },
+        )
     }))
     .unwrap_or_else(|_| Err(damaged(&path, "its pages are invalid")))
 }
@@ -283,13 +270,14 @@ fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use redb::ReadableDatabase;
 
-    use super::*;
+    use super::{super::transaction::begin_write, *};
 
     const TABLE: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("table");
     const OWNER: &[(&str, &[u8])] = &[("owner", b"me")];
 
-    fn write(database: &Database, keys: core::ops::Range<u32>) {
+    fn fill(database: &Database, keys: core::ops::Range<u32>) {
         for key in keys {
             let write = begin_write(database).expect("begins");
             {
@@ -315,7 +303,7 @@ mod tests {
     fn bytes(closed: bool) -> Vec<u8> {
         let folder = tempfile::tempdir().expect("a folder");
         let opened = open(folder.path(), "a.redb", OWNER).expect("new");
-        write(&opened.database, 0..40);
+        fill(&opened.database, 0..40);
         let path = folder.path().join("a.redb");
         if closed {
             drop(opened);
@@ -339,7 +327,7 @@ mod tests {
         let change = || change_owner(folder.path(), "a.redb", new_owner);
         assert_eq!(change(), Ok(false));
         let opened = open(folder.path(), "a.redb", OWNER).expect("new");
-        write(&opened.database, 0..40);
+        fill(&opened.database, 0..40);
         assert!(matches!(change(), Err(StoreError::InUse { .. })));
         drop(opened);
         assert_eq!(change(), Ok(true));

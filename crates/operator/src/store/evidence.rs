@@ -10,12 +10,12 @@ use federation_roster::{
     UnsignedEnvelope,
 };
 use hex_conservative::{DisplayHex, FromHex};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, ReadableTable, TableDefinition};
 
 use super::{
     StoreError,
-    database::begin_write,
     records::{seal, unseal},
+    transaction::{Failure, read, table, write},
 };
 
 const EVIDENCE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("evidence");
@@ -117,7 +117,7 @@ impl StoredEvidence {
     pub fn check(&self, federation: &Federation) -> Result<(), EvidenceError> {
         let culprit = self.culprit();
         let entry = federation
-            .operator(culprit)
+            .member(culprit)
             .ok_or(EvidenceError::UnknownSender(culprit))?;
         for envelope in self.messages() {
             let head = envelope.head();
@@ -162,44 +162,43 @@ fn contradict(first: &Envelope, second: &Envelope) -> bool {
 
 /// Reads the evidence of a store that is in use by its operator in this process.
 #[derive(Debug, Clone)]
-pub struct EvidenceReader {
+pub struct EvidenceStore {
     pub(super) database: Arc<Database>,
     pub(super) path: PathBuf,
     pub(super) federation: FederationId,
 }
 
-impl EvidenceReader {
+impl EvidenceStore {
     /// Returns the stored evidence, oldest first.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn read(&self) -> Result<Vec<StoredEvidence>, StoreError> {
-        let failed =
-            |error: &(dyn std::error::Error + 'static)| StoreError::read(&self.path, error);
-        let read = self.database.begin_read().map_err(|e| failed(&e))?;
-        let table = match read.open_table(EVIDENCE) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(failed(&error)),
-        };
-        let mut evidence = Vec::new();
-        for entry in table.iter().map_err(|e| failed(&e))? {
-            let (number, sealed) = entry.map_err(|e| failed(&e))?;
-            let stored = unseal(sealed.value())
-                .and_then(|text| core::str::from_utf8(text).ok())
-                .and_then(|text| from_text(number.value(), text, self.federation))
-                .ok_or_else(|| StoreError::Altered {
-                    path: self.path.clone(),
-                })?;
-            evidence.push(stored);
-        }
-        Ok(evidence)
+        let failed = |error| StoreError::read(&self.path, &error);
+        read(&self.database, failed, |transaction| {
+            let mut evidence = Vec::new();
+            let Some(table) = table(transaction, EVIDENCE)? else {
+                return Ok(evidence);
+            };
+            for entry in table.iter()? {
+                let (number, sealed) = entry?;
+                let stored = unseal(sealed.value())
+                    .and_then(|text| core::str::from_utf8(text).ok())
+                    .and_then(|text| from_text(number.value(), text, self.federation))
+                    .ok_or_else(|| {
+                        Failure::Content(StoreError::Altered {
+                            path: self.path.clone(),
+                        })
+                    })?;
+                evidence.push(stored);
+            }
+            Ok(evidence)
+        })
     }
 
     /// Stores evidence, unless it is known or the operator has [`MAX_EACH`] already. Returns whether
     /// it was stored.
     pub(super) fn keep(&self, evidence: &Evidence) -> Result<bool, StoreError> {
-        let failed = |error: redb::Error| StoreError::write(&self.path, &error);
         let culprit = evidence.first.sender;
         let text = format!(
             "{}\n{}",
@@ -219,15 +218,12 @@ impl EvidenceReader {
             return Ok(false);
         }
         let next = known.last().map_or(0, |last| last.number + 1);
-        let write = begin_write(&self.database).map_err(|e| failed(e.into()))?;
-        {
-            let mut table = write.open_table(EVIDENCE).map_err(|e| failed(e.into()))?;
-            table
-                .insert(next, &*seal(text.as_bytes()))
-                .map_err(|e| failed(e.into()))?;
-        }
-        write.commit().map_err(|e| failed(e.into()))?;
-        Ok(true)
+        let failed = |error| StoreError::write(&self.path, &error);
+        write(&self.database, failed, |transaction| {
+            let mut table = transaction.open_table(EVIDENCE)?;
+            table.insert(next, &*seal(text.as_bytes()))?;
+            Ok(true)
+        })
     }
 }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use federation_chain::{BlockHash, BlockHeight};
 use federation_multisig::PublicKey;
 use federation_signer::{
-    AUDIT_HEIGHTS, GuardStanding, GuardState, GuardStore, GuardStoreError, HeldGuard,
+    AUDIT_HEIGHTS, GuardSnapshot, GuardStanding, GuardState, GuardStore, GuardStoreError,
 };
-use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+use redb::{Database, ReadableTable, StorageError, TableDefinition};
 
 use super::{
     StoreError,
-    database::{META, OpenDatabase, begin_write, open},
+    database::{META, OpenDatabase, open},
+    transaction::{Change, Failure, read, table, write, write_if},
 };
 
 pub(super) const SIGNED: TableDefinition<'_, u32, [u8; 32]> = TableDefinition::new("signed");
@@ -82,59 +83,58 @@ pub(super) fn open_any(
 fn number(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
     name: &'static str,
-) -> Result<Option<u32>, GuardStoreError> {
-    let Some(value) = meta.get(name).map_err(GuardStoreError::backend)? else {
+) -> Result<Option<u32>, StorageError> {
+    let Some(value) = meta.get(name)? else {
         return Ok(None);
     };
-    let bytes = value.value().try_into().map_err(|_| {
-        let reason = format!("`{name}` is not four bytes long");
-        GuardStoreError::backend(StorageError::Corrupted(reason))
-    })?;
+    let bytes = value
+        .value()
+        .try_into()
+        .map_err(|_| StorageError::Corrupted(format!("`{name}` is not four bytes long")))?;
     Ok(Some(u32::from_le_bytes(bytes)))
 }
 
 fn final_height(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
-) -> Result<Option<BlockHeight>, GuardStoreError> {
+) -> Result<Option<BlockHeight>, StorageError> {
     Ok(number(meta, FINAL)?.map(BlockHeight::new))
 }
 
 /// Reads the whole database of a guard.
-pub(super) fn read_held(database: &Database) -> Result<HeldGuard, GuardStoreError> {
-    let read = database.begin_read().map_err(GuardStoreError::backend)?;
-    let meta = read.open_table(META).map_err(GuardStoreError::backend)?;
-    let standing = match number(&meta, STANDING)? {
-        None | Some(0) => GuardStanding::Active,
-        Some(1) => GuardStanding::MovedAway,
-        Some(2) => GuardStanding::Unproven,
-        Some(other) => return Err(GuardStoreError::backend(UnknownStanding(other))),
-    };
-    let mut signed = Vec::new();
-    match read.open_table(SIGNED) {
-        Ok(table) => {
-            for entry in table.iter().map_err(GuardStoreError::backend)? {
-                let (height, hash) = entry.map_err(GuardStoreError::backend)?;
+pub(super) fn read_held(database: &Database) -> Result<GuardSnapshot, GuardStoreError> {
+    read(database, GuardStoreError::backend, |transaction| {
+        let meta = transaction.open_table(META)?;
+        let standing = match number(&meta, STANDING)? {
+            None | Some(0) => GuardStanding::Active,
+            Some(1) => GuardStanding::MovedAway,
+            Some(2) => GuardStanding::Unproven,
+            Some(other) => {
+                let unknown = GuardStoreError::backend(UnknownStanding(other));
+                return Err(Failure::Content(unknown));
+            }
+        };
+        let mut signed = Vec::new();
+        if let Some(table) = table(transaction, SIGNED)? {
+            for entry in table.iter()? {
+                let (height, hash) = entry?;
                 signed.push((
                     BlockHeight::new(height.value()),
                     BlockHash::from_bytes(hash.value()),
                 ));
             }
         }
-        Err(TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(GuardStoreError::backend(error)),
-    }
-    Ok(HeldGuard {
-        standing,
-        number: number(&meta, NUMBER)?.unwrap_or_default(),
-        state: GuardState::new(final_height(&meta)?, signed),
+        Ok(GuardSnapshot {
+            standing,
+            number: number(&meta, NUMBER)?.unwrap_or_default(),
+            state: GuardState::new(final_height(&meta)?, signed),
+        })
     })
 }
 
 /// Replaces the whole content of a guard's database atomically; durable on return.
-pub(super) fn write_held(database: &Database, held: &HeldGuard) -> Result<(), GuardStoreError> {
-    let write = begin_write(database).map_err(GuardStoreError::backend)?;
-    {
-        let mut meta = write.open_table(META).map_err(GuardStoreError::backend)?;
+pub(super) fn write_held(database: &Database, held: &GuardSnapshot) -> Result<(), GuardStoreError> {
+    write(database, GuardStoreError::backend, |transaction| {
+        let mut meta = transaction.open_table(META)?;
         let standing: u32 = match held.standing {
             GuardStanding::Active => 0,
             GuardStanding::MovedAway => 1,
@@ -147,21 +147,16 @@ pub(super) fn write_held(database: &Database, held: &HeldGuard) -> Result<(), Gu
             (FINAL, highest_final),
         ] {
             if let Some(value) = value {
-                meta.insert(name, value.to_le_bytes().as_slice())
-                    .map_err(GuardStoreError::backend)?;
+                meta.insert(name, value.to_le_bytes().as_slice())?;
             }
         }
-        let mut table = write.open_table(SIGNED).map_err(GuardStoreError::backend)?;
-        table
-            .retain(|_, _| false)
-            .map_err(GuardStoreError::backend)?;
+        let mut table = transaction.open_table(SIGNED)?;
+        table.retain(|_, _| false)?;
         for (height, hash) in held.state.records() {
-            table
-                .insert(height.to_u32(), hash.to_bytes())
-                .map_err(GuardStoreError::backend)?;
+            table.insert(height.to_u32(), hash.to_bytes())?;
         }
-    }
-    write.commit().map_err(GuardStoreError::backend)
+        Ok(())
+    })
 }
 
 impl GuardStore for RedbGuardStore {
@@ -170,50 +165,39 @@ impl GuardStore for RedbGuardStore {
     }
 
     fn record(&mut self, height: BlockHeight, hash: BlockHash) -> Result<(), GuardStoreError> {
-        let write = begin_write(&self.database).map_err(GuardStoreError::backend)?;
-        {
-            let mut table = write.open_table(SIGNED).map_err(GuardStoreError::backend)?;
+        write_if(&self.database, GuardStoreError::backend, |transaction| {
+            let mut table = transaction.open_table(SIGNED)?;
             let found = table
-                .get(height.to_u32())
-                .map_err(GuardStoreError::backend)?
+                .get(height.to_u32())?
                 .map(|found| BlockHash::from_bytes(found.value()));
             match found {
-                Some(signed) if signed == hash => return Ok(()),
-                Some(signed) => {
-                    return Err(GuardStoreError::Conflict {
-                        height,
-                        signed,
-                        asked: hash,
-                    });
-                }
+                Some(signed) if signed == hash => Ok(((), Change::Nothing)),
+                Some(signed) => Err(Failure::Content(GuardStoreError::Conflict {
+                    height,
+                    signed,
+                    asked: hash,
+                })),
                 None => {
-                    table
-                        .insert(height.to_u32(), hash.to_bytes())
-                        .map_err(GuardStoreError::backend)?;
+                    table.insert(height.to_u32(), hash.to_bytes())?;
+                    Ok(((), Change::Commit))
                 }
             }
-        }
-        // redb syncs a commit before it returns, unless configured otherwise.
-        write.commit().map_err(GuardStoreError::backend)
+        })
     }
 
     fn raise_final(&mut self, height: BlockHeight) -> Result<(), GuardStoreError> {
-        let write = begin_write(&self.database).map_err(GuardStoreError::backend)?;
-        {
-            let mut meta = write.open_table(META).map_err(GuardStoreError::backend)?;
+        write_if(&self.database, GuardStoreError::backend, |transaction| {
+            let mut meta = transaction.open_table(META)?;
             if final_height(&meta)?.is_some_and(|known| known >= height) {
-                return Ok(());
+                return Ok(((), Change::Nothing));
             }
-            meta.insert(FINAL, height.to_u32().to_le_bytes().as_slice())
-                .map_err(GuardStoreError::backend)?;
+            meta.insert(FINAL, height.to_u32().to_le_bytes().as_slice())?;
             let kept_from = height.to_u32().saturating_sub(AUDIT_HEIGHTS);
-            write
-                .open_table(SIGNED)
-                .map_err(GuardStoreError::backend)?
-                .retain_in(..kept_from, |_, _| false)
-                .map_err(GuardStoreError::backend)?;
-        }
-        write.commit().map_err(GuardStoreError::backend)
+            transaction
+                .open_table(SIGNED)?
+                .retain_in(..kept_from, |_, _| false)?;
+            Ok(((), Change::Commit))
+        })
     }
 }
 

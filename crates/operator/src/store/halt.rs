@@ -3,12 +3,12 @@
 use std::fmt;
 
 use federation_chain::{BlockHeight, UnixTime};
-use redb::{ReadableDatabase, TableDefinition, TableError};
+use redb::TableDefinition;
 
 use super::{
     Store, StoreError,
-    database::begin_write,
     records::{seal, unseal},
+    transaction::{Failure, table},
 };
 
 /// The current halt under key 0, the last cleared one under key 1.
@@ -198,22 +198,18 @@ impl Store {
     }
 
     fn halt_text(&self, key: u8) -> Result<Option<String>, StoreError> {
-        let read = self
-            .database
-            .begin_read()
-            .map_err(|e| self.read_error(&e))?;
-        let table = match read.open_table(HALT) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(error) => return Err(self.read_error(&error)),
-        };
-        let Some(sealed) = table.get(key).map_err(|e| self.read_error(&e))? else {
-            return Ok(None);
-        };
-        unseal(sealed.value())
-            .and_then(|text| core::str::from_utf8(text).ok())
-            .map(|text| Some(text.to_owned()))
-            .ok_or_else(|| self.altered())
+        self.read(|transaction| {
+            let Some(table) = table(transaction, HALT)? else {
+                return Ok(None);
+            };
+            let Some(sealed) = table.get(key)? else {
+                return Ok(None);
+            };
+            unseal(sealed.value())
+                .and_then(|text| core::str::from_utf8(text).ok())
+                .map(|text| Some(text.to_owned()))
+                .ok_or_else(|| Failure::Content(self.altered()))
+        })
     }
 
     fn change_halt(
@@ -222,21 +218,17 @@ impl Store {
         value: Option<&str>,
         cleared: Option<&str>,
     ) -> Result<(), StoreError> {
-        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
-        {
-            let mut table = write.open_table(HALT).map_err(|e| self.write_error(&e))?;
+        self.write_transaction(|transaction| {
+            let mut table = transaction.open_table(HALT)?;
             match value {
-                Some(text) => table.insert(key, &*seal(text.as_bytes())).map(drop),
-                None => table.remove(key).map(drop),
-            }
-            .map_err(|e| self.write_error(&e))?;
+                Some(text) => table.insert(key, &*seal(text.as_bytes()))?,
+                None => table.remove(key)?,
+            };
             if let Some(text) = cleared {
-                table
-                    .insert(CLEARED, &*seal(text.as_bytes()))
-                    .map_err(|e| self.write_error(&e))?;
+                table.insert(CLEARED, &*seal(text.as_bytes()))?;
             }
-        }
-        write.commit().map_err(|e| self.write_error(&e))
+            Ok(())
+        })
     }
 
     /// Returns the error for a halt that is intact but unknown, so a newer version wrote it.

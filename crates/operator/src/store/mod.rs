@@ -9,21 +9,22 @@ mod database;
 mod error;
 mod evidence;
 mod guard;
+mod guard_database;
 mod halt;
-mod held;
 #[cfg(test)]
 mod power_loss;
 mod records;
 mod reissuance;
+mod transaction;
 
 use tokio_util::task::TaskTracker;
 
 pub use error::StoreError;
 pub(crate) use evidence::message_of;
-pub use evidence::{EvidenceError, EvidenceReader, StoredEvidence};
+pub use evidence::{EvidenceError, EvidenceStore, StoredEvidence};
 pub use guard::RedbGuardStore;
+pub use guard_database::GuardDatabase;
 pub use halt::{ClearedHalt, Halt, HaltReason};
-pub use held::HeldGuardStore;
 pub use records::Store;
 pub use reissuance::ReissuanceStore;
 

@@ -11,7 +11,7 @@ use redb::{
     backends::InMemoryBackend,
 };
 
-use super::database::begin_write;
+use super::transaction::begin_write;
 
 const TABLE: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("table");
 

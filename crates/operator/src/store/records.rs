@@ -7,11 +7,12 @@ use std::{
 
 use federation_block_signing::{Evidence, Record};
 use federation_roster::{FederationId, OperatorId};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{
-    EvidenceReader, StoreError, StoredEvidence,
-    database::{OpenDatabase, begin_write, exists, open},
+    EvidenceStore, StoreError, StoredEvidence,
+    database::{OpenDatabase, exists, open},
+    transaction::{Failure, read, table, write},
 };
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -75,29 +76,29 @@ impl Store {
     /// # Errors
     /// If one cannot be read, was altered, or was written by another version.
     pub fn records(&self) -> Result<Vec<Record>, StoreError> {
-        let read = self
-            .database
-            .begin_read()
-            .map_err(|e| self.read_error(&e))?;
-        let table = match read.open_table(RECORDS) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(self.read_error(&error)),
+        let altered = || StoreError::Altered {
+            path: self.path.clone(),
         };
-        let mut records = Vec::new();
-        for entry in table.iter().map_err(|e| self.read_error(&e))? {
-            let (_, sealed) = entry.map_err(|e| self.read_error(&e))?;
-            let bytes = unseal(sealed.value()).ok_or_else(|| StoreError::Altered {
-                path: self.path.clone(),
-            })?;
-            records.push(
-                Record::from_bytes(bytes).map_err(|source| StoreError::Record {
-                    path: self.path.clone(),
-                    source,
-                })?,
-            );
-        }
-        Ok(records)
+        self.read(|transaction| {
+            let mut records = Vec::new();
+            let Some(table) = table(transaction, RECORDS)? else {
+                return Ok(records);
+            };
+            for entry in table.iter()? {
+                let (_, sealed) = entry?;
+                let bytes = unseal(sealed.value())
+                    .ok_or_else(altered)
+                    .map_err(Failure::Content)?;
+                let record = Record::from_bytes(bytes).map_err(|source| {
+                    Failure::Content(StoreError::Record {
+                        path: self.path.clone(),
+                        source,
+                    })
+                })?;
+                records.push(record);
+            }
+            Ok(records)
+        })
     }
 
     /// Writes records and removes those of lower heights, atomically; durable on return.
@@ -123,30 +124,21 @@ impl Store {
         outdated: &[Vec<u8>],
         forget_below: Option<federation_chain::BlockHeight>,
     ) -> Result<(), StoreError> {
-        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
-        {
-            let mut table = write
-                .open_table(RECORDS)
-                .map_err(|e| self.write_error(&e))?;
+        self.write_transaction(|transaction| {
+            let mut table = transaction.open_table(RECORDS)?;
             for record in records {
-                table
-                    .insert(&*record.key(), &*seal(&record.to_bytes()))
-                    .map_err(|e| self.write_error(&e))?;
+                table.insert(&*record.key(), &*seal(&record.to_bytes()))?;
             }
             for key in outdated {
-                table
-                    .remove(key.as_slice())
-                    .map_err(|e| self.write_error(&e))?;
+                table.remove(key.as_slice())?;
             }
             if let Some(below) = forget_below {
                 let lowest = Record::height_key(federation_chain::BlockHeight::GENESIS);
                 let end = Record::height_key(below);
-                table
-                    .retain_in(&*lowest..&*end, |_, _| false)
-                    .map_err(|e| self.write_error(&e))?;
+                table.retain_in(&*lowest..&*end, |_, _| false)?;
             }
-        }
-        write.commit().map_err(|e| self.write_error(&e))
+            Ok(())
+        })
     }
 
     /// Stores evidence durably, unless it is known already or there is enough against the operator.
@@ -155,7 +147,7 @@ impl Store {
     /// # Errors
     /// If it may not have become durable.
     pub fn keep_evidence(&self, evidence: &Evidence) -> Result<bool, StoreError> {
-        self.evidence_reader().keep(evidence)
+        self.evidence_store().keep(evidence)
     }
 
     /// Returns the stored evidence, oldest first.
@@ -163,26 +155,40 @@ impl Store {
     /// # Errors
     /// If it cannot be read.
     pub fn evidence(&self) -> Result<Vec<StoredEvidence>, StoreError> {
-        self.evidence_reader().read()
+        self.evidence_store().read()
     }
 
     /// Returns a reader of the evidence for use while an operator runs. The store stays in use as long
     /// as the reader exists.
     #[must_use]
-    pub fn evidence_reader(&self) -> EvidenceReader {
-        EvidenceReader {
+    pub fn evidence_store(&self) -> EvidenceStore {
+        EvidenceStore {
             database: self.database.clone(),
             path: self.path.clone(),
             federation: self.federation,
         }
     }
 
-    pub(super) fn write_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
-        StoreError::write(&self.path, error)
+    pub(super) fn read<T>(
+        &self,
+        body: impl FnOnce(&ReadTransaction) -> Result<T, Failure<StoreError>>,
+    ) -> Result<T, StoreError> {
+        read(
+            &self.database,
+            |error| StoreError::read(&self.path, &error),
+            body,
+        )
     }
 
-    pub(super) fn read_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
-        StoreError::read(&self.path, error)
+    pub(super) fn write_transaction<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<T, Failure<StoreError>>,
+    ) -> Result<T, StoreError> {
+        write(
+            &self.database,
+            |error| StoreError::write(&self.path, &error),
+            body,
+        )
     }
 }
 

@@ -7,12 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use federation_roster::{FederationId, OperatorId};
-use redb::{Database, ReadableDatabase, TableDefinition, TableError};
+use redb::{Database, TableDefinition};
 
 use super::{
     StoreError,
-    database::{OpenDatabase, begin_write, change_owner, open},
+    database::{OpenDatabase, change_owner, open},
     records::{seal, unseal},
+    transaction::{Failure, read, table, write},
 };
 
 /// The ledger's state, under the one key 0.
@@ -73,15 +74,7 @@ impl ReissuanceStore {
     /// # Errors
     /// If it cannot be read or was altered.
     pub(crate) fn ledger(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self
-            .database
-            .begin_read()
-            .map_err(|e| self.read_error(&e))?;
-        match read.open_table(LEDGER) {
-            Ok(table) => self.value(table.get(0).map_err(|e| self.read_error(&e))?),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(self.read_error(&error)),
-        }
+        self.get(LEDGER, 0)
     }
 
     /// Writes the ledger's state.
@@ -89,14 +82,7 @@ impl ReissuanceStore {
     /// # Errors
     /// If it may not have become durable.
     pub(crate) fn write_ledger(&self, state: &[u8]) -> Result<(), StoreError> {
-        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
-        {
-            let mut table = write.open_table(LEDGER).map_err(|e| self.write_error(&e))?;
-            table
-                .insert(0, &*seal(state))
-                .map_err(|e| self.write_error(&e))?;
-        }
-        write.commit().map_err(|e| self.write_error(&e))
+        self.insert(LEDGER, 0, state)
     }
 
     /// Returns the value written under this key.
@@ -104,15 +90,7 @@ impl ReissuanceStore {
     /// # Errors
     /// If it cannot be read or was altered.
     pub(crate) fn signed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = self
-            .database
-            .begin_read()
-            .map_err(|e| self.read_error(&e))?;
-        match read.open_table(SIGNED) {
-            Ok(table) => self.value(table.get(key).map_err(|e| self.read_error(&e))?),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(self.read_error(&error)),
-        }
+        self.get(SIGNED, key)
     }
 
     /// Writes what is about to be signed.
@@ -120,36 +98,42 @@ impl ReissuanceStore {
     /// # Errors
     /// If it may not have become durable: nothing may be signed then.
     pub(crate) fn write_signed(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let write = begin_write(&self.database).map_err(|e| self.write_error(&e))?;
-        {
-            let mut table = write.open_table(SIGNED).map_err(|e| self.write_error(&e))?;
-            table
-                .insert(key, &*seal(value))
-                .map_err(|e| self.write_error(&e))?;
-        }
-        write.commit().map_err(|e| self.write_error(&e))
+        self.insert(SIGNED, key, value)
     }
 
-    fn value(
+    fn get<K: redb::Key + 'static>(
         &self,
-        found: Option<redb::AccessGuard<'_, &'static [u8]>>,
+        definition: TableDefinition<'_, K, &'static [u8]>,
+        key: K::SelfType<'_>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        found
-            .map(|sealed| {
-                unseal(sealed.value())
-                    .map(<[u8]>::to_vec)
-                    .ok_or_else(|| StoreError::Altered {
-                        path: self.path.clone(),
-                    })
+        let failed = |error| StoreError::read(&self.path, &error);
+        read(&self.database, failed, |transaction| {
+            let Some(table) = table(transaction, definition)? else {
+                return Ok(None);
+            };
+            let Some(sealed) = table.get(key)? else {
+                return Ok(None);
+            };
+            let value = unseal(sealed.value()).map(<[u8]>::to_vec);
+            value.map(Some).ok_or_else(|| {
+                Failure::Content(StoreError::Altered {
+                    path: self.path.clone(),
+                })
             })
-            .transpose()
+        })
     }
 
-    fn write_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
-        StoreError::write(&self.path, error)
-    }
-
-    fn read_error(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
-        StoreError::read(&self.path, error)
+    fn insert<K: redb::Key + 'static>(
+        &self,
+        definition: TableDefinition<'_, K, &'static [u8]>,
+        key: K::SelfType<'_>,
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        let failed = |error| StoreError::write(&self.path, &error);
+        write(&self.database, failed, |transaction| {
+            let mut table = transaction.open_table(definition)?;
+            table.insert(key, &*seal(value))?;
+            Ok(())
+        })
     }
 }

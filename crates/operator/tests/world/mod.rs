@@ -8,7 +8,7 @@ use federation_messenger::{Messenger, hub::Hub};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
 use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
 use federation_operator::{Operator, Options, RedbGuardStore, Store};
-use federation_roster::{Federation, Operator as RosterEntry, OperatorId};
+use federation_roster::{Federation, Member, OperatorId};
 use federation_signer::{
     GuardStore, GuardedSigner, Secret, Signer, SoftwareIdentity, SoftwareSigner,
 };
@@ -37,13 +37,13 @@ impl World {
     /// operator without which there is no block.
     pub(crate) async fn new(name: &str, other: Option<&Secret>) -> Self {
         let (block_key, identity) = (Secret::generate(), Secret::generate());
-        let mut roster = vec![RosterEntry {
+        let mut roster = vec![Member {
             name: name.to_owned(),
             identity: identity.x_only_public_key(),
             block_key: block_key.public_key(),
             endpoint: "127.0.0.1:1".to_owned(),
         }];
-        roster.extend(other.map(|identity| RosterEntry {
+        roster.extend(other.map(|identity| Member {
             name: "other".to_owned(),
             identity: identity.x_only_public_key(),
             block_key: Secret::generate().public_key(),

@@ -231,6 +231,7 @@ fn only_tracked_outputs_count_as_spent() {
 /// A measurement: `cargo test -p federation-reissuance --test it crumbs -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
 fn a_hundred_thousand_crumbs() {
     use std::time::Instant;
 

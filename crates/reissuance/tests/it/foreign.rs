@@ -8,7 +8,7 @@ use crate::common::{ISSUED, PERIOD, TestChain, asset, destination, settings, tok
 
 /// Transactions of blocks recorded from nodes with a parent chain.
 fn recorded(dialect: Dialect, path: [&str; 2]) -> Vec<Vec<u8>> {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/pegs.json");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/pegs.json");
     let text = std::fs::read_to_string(file).expect("the vectors are in the repository");
     let json: serde_json::Value = serde_json::from_str(&text).expect("json");
     let hex = path.iter().fold(&json, |json, key| &json[key]);

@@ -96,7 +96,7 @@ pub fn import_key(
     })
 }
 
-/// The error codes of a module that does not support importing keys.
+/// Returns the error codes of a module that does not support importing keys.
 const fn is_of_import(code: RvError) -> bool {
     template::is_of_template(code)
         || matches!(

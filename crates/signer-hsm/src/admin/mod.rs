@@ -80,7 +80,8 @@ pub fn tokens(module: &Path) -> Result<Vec<TokenEntry>, HsmError> {
     Ok(find::tokens(&state.pkcs11)?.iter().map(entry).collect())
 }
 
-/// Whether the PINs of a token are entered on its own pad, so that they need not be given here.
+/// Returns whether the PINs of a token are entered on its own pad, so that they need not be given
+/// here.
 ///
 /// # Errors
 /// If the module cannot be used or has no such token.
@@ -166,7 +167,7 @@ pub fn keys(module: &Path, token: &TokenSelector, pin: &Pin) -> Result<Vec<KeyEn
     Ok(entries)
 }
 
-/// The attributes of a private key that the token reveals.
+/// Returns the attributes of a private key that the token reveals.
 fn entry_of(session: &Session, handle: ObjectHandle) -> Result<KeyEntry, HsmError> {
     let label = find::label(session, handle)?;
     let extractable = find::attribute(session, handle, AttributeType::Extractable)?;

@@ -40,7 +40,7 @@ impl Variant {
         derive: false,
     };
 
-    /// All variants, in order of increasing difference from the preferred one.
+    /// Returns all variants, in order of increasing difference from the preferred one.
     fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for id in [ID_BYTES, SHORT_ID_BYTES, 0] {
@@ -74,7 +74,7 @@ impl Variant {
             + usize::from(self.derive != wanted.derive)
     }
 
-    /// An unused id; empty if none is to be given.
+    /// Returns an unused id; empty if none is to be given.
     pub(super) fn fresh_id(&self, session: &Session) -> Result<Vec<u8>, HsmError> {
         let mut id = vec![0; self.id];
         for _ in 0..TRIES {
@@ -92,7 +92,7 @@ impl Variant {
         ))
     }
 
-    /// The template of a public key.
+    /// Returns the template of a public key.
     pub(super) fn public(&self, label: &str, id: &[u8]) -> Vec<Attribute> {
         let mut template = vec![Attribute::Token(true), Attribute::Verify(true)];
         if self.public_flag {
@@ -105,7 +105,7 @@ impl Variant {
         template
     }
 
-    /// The template of a private key.
+    /// Returns the template of a private key.
     pub(super) fn private(&self, label: &str, id: &[u8]) -> Vec<Attribute> {
         let mut template = vec![
             Attribute::Token(true),
@@ -150,7 +150,7 @@ pub(super) fn first_accepted<T>(
     Err(first.unwrap_or_else(|| Error::NotSupported.into()))
 }
 
-/// The error codes for an invalid template, after which nothing was created.
+/// Returns the error codes for an invalid template, after which nothing was created.
 pub(super) const fn is_of_template(code: RvError) -> bool {
     matches!(
         code,

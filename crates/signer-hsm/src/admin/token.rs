@@ -15,8 +15,8 @@ use crate::{
 /// The maximum size of a token's label, in bytes (`CK_TOKEN_INFO`).
 const MAX_LABEL: usize = 32;
 
-/// The token that [`init_token`] would use: the one in the slot, or the first that appears to be
-/// empty.
+/// Returns the token that [`init_token`] would use: the one in the slot, or the first that appears
+/// to be empty.
 ///
 /// # Errors
 /// [`HsmError::TokenInUse`] if the slot's token is in use; [`HsmError::NoFreeSlot`] if there is
@@ -115,8 +115,8 @@ fn in_use(token: &Token, sign: &'static str) -> HsmError {
     }
 }
 
-/// A reported property that shows that a token is in use. The absence of the initialised flag does
-/// not mean that it is empty: some modules do not set it.
+/// Returns a reported property that shows that a token is in use. The absence of the initialised
+/// flag does not mean that it is empty: some modules do not set it.
 pub(super) fn reported_use(token: &Token) -> Option<&'static str> {
     let info = &token.info;
     let used = |total: Option<usize>, free: Option<usize>| matches!((total, free), (Some(total), Some(free)) if free < total);

@@ -63,8 +63,8 @@ impl<'a> User<'a> {
         })
     }
 
-    /// The reason for a failed write: that the session is read-only, if so; otherwise the error
-    /// named for the code, or the error itself.
+    /// Returns the reason for a failed write: that the session is read-only, if so; otherwise the
+    /// error named for the code, or the error itself.
     pub(super) fn not_written(
         &self,
         error: HsmError,

@@ -45,7 +45,7 @@ pub enum GuardError {
 }
 
 impl GuardError {
-    /// Whether a retry for the same block may help: the key or the store was unreachable.
+    /// Returns whether a retry for the same block may help: the key or the store was unreachable.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(
@@ -54,7 +54,7 @@ impl GuardError {
         )
     }
 
-    /// Whether this process cannot sign any block any more, so that it should end.
+    /// Returns whether this process cannot sign any block any more, so that it should end.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Signer(SignerError::Ended(_)))

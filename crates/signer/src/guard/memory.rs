@@ -16,7 +16,7 @@ pub struct MemoryGuardStore {
 }
 
 impl MemoryGuardStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

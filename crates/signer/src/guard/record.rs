@@ -20,8 +20,7 @@
 use core::{fmt, str::FromStr};
 use std::collections::BTreeMap;
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
-use federation_chain::{BlockHash, BlockHeight, UnixTime};
+use federation_chain::{BlockHash, BlockHeight, TaggedHash, UnixTime};
 use federation_roster::FederationId;
 use hex_conservative::{DisplayHex, FromHex};
 use secp256k1::{Message, PublicKey, SECP256K1, XOnlyPublicKey, schnorr};
@@ -64,7 +63,7 @@ pub enum GuardRecordKind {
 }
 
 impl GuardRecordKind {
-    /// Its name in the file.
+    /// Returns its name in the file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -164,15 +163,12 @@ pub enum GuardRecordError {
 }
 
 impl GuardRecord {
-    /// The 32 bytes that the operator's identity key signs.
+    /// Returns the 32 bytes that the operator's identity key signs.
     #[must_use]
     pub fn signing_digest(&self) -> [u8; 32] {
-        let tag = sha256::Hash::hash(b"federation/guard-record/v1");
-        let mut engine = sha256::Hash::engine();
-        engine.input(tag.as_byte_array());
-        engine.input(tag.as_byte_array());
-        engine.input(self.to_string().as_bytes());
-        sha256::Hash::from_engine(engine).to_byte_array()
+        TaggedHash::new(b"federation/guard-record/v1")
+            .with(self.to_string().as_bytes())
+            .finish()
     }
 
     /// Attaches a signature, unchecked.
@@ -207,7 +203,7 @@ impl fmt::Display for GuardRecord {
 }
 
 impl SignedGuardRecord {
-    /// The text of the file.
+    /// Returns the text of the file.
     #[must_use]
     pub fn encode(&self) -> String {
         format!("{}{SIGNATURE}{}\n", self.record, self.signature.as_hex())
@@ -278,7 +274,7 @@ impl SignedGuardRecord {
         Ok(self.record)
     }
 
-    /// The unverified content, for display.
+    /// Returns the unverified content, for display.
     #[must_use]
     pub const fn unverified(&self) -> &GuardRecord {
         &self.record
@@ -310,7 +306,7 @@ impl<'a> Lines<'a> {
         DecodeGuardRecordError::Line(self.number)
     }
 
-    /// The rest of the next line after a label.
+    /// Returns the rest of the next line after a label.
     fn after(&mut self, label: &str) -> Result<&'a str, DecodeGuardRecordError> {
         let line = self.next_line();
         line.strip_prefix(label).ok_or_else(|| self.wrong())

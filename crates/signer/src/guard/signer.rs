@@ -23,7 +23,7 @@ pub struct GuardedSigner<S> {
 pub struct GuardInUse(Weak<Mutex<Guard>>);
 
 impl GuardInUse {
-    /// Whether the store is closed: the signer is gone, and so are its pending writes.
+    /// Returns whether the store is closed: the signer is gone, and so are its pending writes.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.0.strong_count() == 0
@@ -68,7 +68,7 @@ impl<S: Signer> GuardedSigner<S> {
         })
     }
 
-    /// The public key, as the signer reported it at the start.
+    /// Returns the public key, as the signer reported it at the start.
     #[must_use]
     pub const fn public_key(&self) -> PublicKey {
         self.public_key
@@ -145,7 +145,7 @@ impl<S: Signer> GuardedSigner<S> {
         self.blocking(move |guard| guard.raise_final(height)).await
     }
 
-    /// The guard's records, for audits.
+    /// Returns the guard's records, for audits.
     ///
     /// # Errors
     /// [`GuardError::Store`] if they cannot be read.

@@ -50,19 +50,19 @@ impl GuardState {
         }
     }
 
-    /// The highest final height, at or below which nothing is signed.
+    /// Returns the highest final height, at or below which nothing is signed.
     #[must_use]
     pub const fn highest_final(&self) -> Option<BlockHeight> {
         self.highest_final
     }
 
-    /// The hash on record at a height.
+    /// Returns the hash on record at a height.
     #[must_use]
     pub fn signed(&self, height: BlockHeight) -> Option<BlockHash> {
         self.signed.get(&height).copied()
     }
 
-    /// All records, lowest height first.
+    /// Returns all records, lowest height first.
     pub fn records(&self) -> impl Iterator<Item = (BlockHeight, BlockHash)> {
         self.signed.iter().map(|(height, hash)| (*height, *hash))
     }
@@ -87,14 +87,15 @@ impl GuardState {
         self.signed = self.signed.split_off(&kept_from);
     }
 
-    /// The highest height that is on record or final.
+    /// Returns the highest height that is on record or final.
     #[must_use]
     pub fn top(&self) -> Option<BlockHeight> {
         let signed = self.signed.last_key_value().map(|(height, _)| *height);
         signed.max(self.highest_final)
     }
 
-    /// Whether a guard with this state refuses everything that one with the other state refuses.
+    /// Returns whether a guard with this state refuses everything that one with the other state
+    /// refuses.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.highest_final >= other.highest_final
@@ -146,7 +147,7 @@ impl GuardState {
         }
     }
 
-    /// The height that must become final before another height can be recorded, if any.
+    /// Returns the height that must become final before another height can be recorded, if any.
     pub(crate) fn overflow(&self, height: BlockHeight) -> Option<BlockHeight> {
         if self.signed.contains_key(&height) {
             return None;

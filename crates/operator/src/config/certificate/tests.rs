@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use federation_bundle::{Bundle, Transport};
 use federation_ceremony::{
-    Body, Ceremony, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey, ceremony_id,
-    message_digest, proof_digest,
+    Body, Ceremony, Digest, Join, KeyUse, Member, Message, Proposal, ProvenKey,
+    bundle::{Bundle, Transport},
+    ceremony_id, message_digest, proof_digest,
 };
 use secp256k1::{Keypair, Message as Signed, SECP256K1, SecretKey};
 use tempfile::TempDir;

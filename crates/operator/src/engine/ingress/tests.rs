@@ -8,7 +8,7 @@ use federation_block_signing::{
 use federation_chain::{Block, BlockHash, Dialect, SigningRules};
 use federation_devnet::{DevNodeConfig, genesis_block};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_roster::{Operator, Round};
+use federation_roster::{Member, Round};
 use federation_signer::{IdentitySigner, Secret, Signer, SoftwareIdentity, SoftwareSigner};
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ impl Members {
         let size = SigningRules::required_signature_size(Dialect::Elements, &script);
         let rules = SigningRules::new(Dialect::Elements, script, size).expect("they fit");
         let operators = (0..3)
-            .map(|index: usize| Operator {
+            .map(|index: usize| Member {
                 name: format!("operator-{index}"),
                 identity: identities[index].x_only_public_key(),
                 block_key: blocks[index].public_key(),

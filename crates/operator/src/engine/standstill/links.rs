@@ -80,7 +80,7 @@ fn lock(found: &Mutex<BTreeSet<OperatorId>>) -> MutexGuard<'_, BTreeSet<Operator
 fn connected_operators(federation: &Federation, links: Vec<PeerStats>) -> BTreeSet<OperatorId> {
     let endpoints: BTreeMap<&str, OperatorId> = federation
         .ids()
-        .filter_map(|id| Some((federation.operator(id)?.endpoint.as_str(), id)))
+        .filter_map(|id| Some((federation.member(id)?.endpoint.as_str(), id)))
         .collect();
     links
         .into_iter()

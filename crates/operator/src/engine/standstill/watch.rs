@@ -208,7 +208,9 @@ impl StandstillWatch {
         let stood = self.last_report.take().map(|last_report| {
             let since = last_report.what.since;
             // The system clock may have been changed meanwhile.
-            clock.since(since).max(now.duration_since(self.last_seen()))
+            clock
+                .saturating_duration_since(since)
+                .max(now.duration_since(self.last_seen()))
         });
         self.tip = Some(LastBlock {
             height,

@@ -7,7 +7,7 @@ use federation_block_signing::{
 };
 use federation_chain::{BlockHash, Dialect, SigningRules};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_roster::Operator;
+use federation_roster::Member;
 use secp256k1::{Keypair, SECP256K1};
 
 use super::*;
@@ -22,9 +22,9 @@ fn keypair(operator: OperatorId) -> Keypair {
 }
 
 fn federation() -> Federation {
-    let operators: Vec<Operator> = (0..3)
+    let operators: Vec<Member> = (0..3)
         .map(OperatorId::new)
-        .map(|id| Operator {
+        .map(|id| Member {
             name: format!("operator-{id}"),
             identity: keypair(id).x_only_public_key().0,
             block_key: Keypair::from_seckey_slice(SECP256K1, &[id.to_u8() + 101; 32])

@@ -214,7 +214,7 @@ impl Signer for OddSigner {
     }
 }
 
-/// The same signature with the other S: the order of the curve minus S.
+/// Returns the same signature with the other S: the order of the curve minus S.
 fn high_s(signature: ecdsa::Signature) -> ecdsa::Signature {
     let mut compact = signature.serialize_compact();
     let s = secp256k1::SecretKey::from_slice(&compact[32..]).expect("S is a scalar");

@@ -6,7 +6,7 @@ use federation_block_signing::{
 };
 use federation_chain::{Dialect, SigningRules};
 use federation_multisig::{KeyOrder, MultisigScript, Threshold};
-use federation_roster::{Federation, Operator};
+use federation_roster::{Federation, Member};
 use federation_signer::Secret;
 
 use super::*;
@@ -37,7 +37,7 @@ fn federation() -> Federation {
     let script = MultisigScript::new(threshold, keys, KeyOrder::AsGiven).expect("a script");
     let size = SigningRules::required_signature_size(Dialect::Dynafed, &script);
     let rules = SigningRules::new(Dialect::Dynafed, script, size).expect("it fits");
-    let operators = NAMES.iter().zip(&secrets).map(|(name, secret)| Operator {
+    let operators = NAMES.iter().zip(&secrets).map(|(name, secret)| Member {
         name: (*name).to_owned(),
         identity: Secret::generate().x_only_public_key(),
         block_key: secret.public_key(),
@@ -90,7 +90,7 @@ impl Scene {
     }
 
     fn clock(&self, after: Duration) -> UnixTime {
-        UnixTime::from_secs(MADE).after(after)
+        UnixTime::from_secs(MADE).saturating_add(after)
     }
 
     /// Lets an operator send a vote for a height at a time.
@@ -256,7 +256,7 @@ fn an_old_tip_at_the_start_is_a_standstill_only_after_others_could_be_heard_and_
     let mut scene = Scene::without_block();
     let now = scene.begun;
     // Made an hour before the operator started.
-    let made = UnixTime::from_secs(MADE).before(secs(3600));
+    let made = UnixTime::from_secs(MADE).saturating_sub(secs(3600));
     scene
         .watch
         .record_tip(BlockHeight::new(6), made, now, scene.clock(secs(0)));
