@@ -26,8 +26,7 @@ pub trait BlockPolicy: Send + Sync + 'static {
     async fn check(&self, block: &Block) -> Result<(), String>;
 
     /// Returns the sweep that a block of this height must contain, which a leader hands to its node
-    /// before it proposes. The default is
-    /// `None`.
+    /// before it proposes. The default is `None`.
     fn sweep(&self, _height: BlockHeight) -> Option<&Sweep> {
         None
     }

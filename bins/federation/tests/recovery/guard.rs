@@ -86,7 +86,7 @@ async fn a_moved_key_signs_on_the_new_machine_and_not_on_the_old_one() {
         import_refused(&there, &spoilt, &[]);
     }
     let foreign = import_refused(&world.config(1), &file, &[]);
-    assert!(foreign.contains("of block key"), "{foreign}");
+    assert!(foreign.contains("belongs to block key"), "{foreign}");
 
     // The move itself. The old machine does not take back its own file by mistake.
     let shown = ask(&there, &["guard", "show", "--file", text(&file)]);

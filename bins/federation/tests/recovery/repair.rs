@@ -133,7 +133,7 @@ async fn damaged_and_foreign_databases_are_refused_and_set_aside_by_a_repair() {
         std::fs::copy(world.store(1).join(name), &path).expect("copied");
         let log = Daemon::start(&config).fails().await;
         assert!(log.contains("belongs to another"), "{log}");
-        assert!(log.contains("a store of its own"), "{log}");
+        assert!(log.contains("use a separate store"), "{log}");
         std::fs::write(&path, own).expect("written");
     }
 

@@ -351,7 +351,7 @@ fn each_mistake_is_reported_with_its_line() {
     one(
         public("name = \"operator-2\"", "name = \"operator-1\""),
         26,
-        "two operators are called",
+        "two operators have the name",
     );
     one(
         public("endpoint = \"127.0.0.1:21000\"", "endpoint = \"nowhere\""),
@@ -381,7 +381,7 @@ fn each_mistake_is_reported_with_its_line() {
         ("http://127.0.0.1:21004", "ftp://127.0.0.1:21004"),
         ("http://127.0.0.1:21004", "127.0.0.1"),
     ] {
-        one(private(from, to), 11, "no usable url");
+        one(private(from, to), 11, "is not a usable URL");
     }
     let minority = public("threshold = 2", "threshold = 1");
     assert!(

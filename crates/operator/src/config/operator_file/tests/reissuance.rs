@@ -60,7 +60,7 @@ fn mistakes_are_reported() {
         (
             "destination_script = \"51\"",
             "destination_script = \"6a\"",
-            "cannot be spent",
+            "unspendable",
         ),
         (
             "destination_script = \"51\"\n",
