@@ -359,7 +359,7 @@ async fn a_chain_that_can_change_its_signers_or_format_is_refused_as_by_agreed()
     let proxy = before(&elements, info).await;
     let by_flags = flags(&proxy.url(), &script);
     let by_flags: Vec<_> = by_flags.iter().map(String::as_str).collect();
-    refused(&by_flags, "dynafed can begin on it later");
+    refused(&by_flags, "dynafed can activate on it later");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,8 +10,9 @@ pub(crate) struct Document {
 }
 
 /// All documents, in the order in which they are searched.
-pub(crate) const DOCUMENTS: [Document; 7] = [
+pub(crate) const DOCUMENTS: [Document; 8] = [
     document("operations", include_str!("../docs/operations.md")),
+    document("codes", include_str!("../docs/codes.md")),
     document("keys", include_str!("../docs/keys.md")),
     document("ceremony", include_str!("../docs/ceremony.md")),
     document("genesis", include_str!("../docs/genesis.md")),

@@ -1,6 +1,10 @@
 //! A running operator, seen from outside.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use federation_block_signing::{Alarm, AlarmCode, Duty, Event, Part, Phase};
 use federation_chain::{BlockHash, BlockHeight, UnixTime};
@@ -237,6 +241,8 @@ pub struct OperatorHandle {
     pub(crate) reissuance: watch::Receiver<Vec<AssetStatus>>,
     pub(crate) reissuance_differences: watch::Receiver<ReissuanceDifferences>,
     pub(crate) events: broadcast::Sender<OperatorEvent>,
+    /// Subscribed before the operator began; for the first caller who wants events.
+    pub(crate) from_start: Mutex<Option<broadcast::Receiver<OperatorEvent>>>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: Option<JoinHandle<Result<(), OperatorError>>>,
     /// All its tasks.
@@ -263,11 +269,15 @@ impl OperatorHandle {
         self.reissuance_differences.clone()
     }
 
-    /// Subscribes to the events from now on. A subscriber that is too slow misses events and learns
-    /// how many.
+    /// Subscribes to the events. The first subscriber receives all since the operator's start, later ones
+    /// those from now on. A subscriber that is too slow misses events and learns how many.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<OperatorEvent> {
-        self.events.subscribe()
+        let mut from_start = self
+            .from_start
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        from_start.take().unwrap_or_else(|| self.events.subscribe())
     }
 
     /// Waits until the operator stops by itself.

@@ -205,7 +205,10 @@ fn malformed_addresses_are_refused_with_their_lines() {
     };
     with("listen", "listen = \"xx\"");
     let message = files.problem("operator.toml", "listen");
-    assert!(message.contains("endpoint `xx` has no port"), "{message}");
+    assert!(
+        message.contains("endpoint `xx` must end in a colon and a port"),
+        "{message}"
+    );
     files.run_refuses(&message);
     for url in ["ftp://127.0.0.1:1", "127.0.0.1", "http://"] {
         with("url", &format!("url = \"{url}\""));

@@ -92,7 +92,7 @@ async fn a_next_block_that_the_daemon_would_not_propose_is_red() {
     red("proposes other parameters", taken_over);
     // The daemon agrees with preflight.
     let daemon = Daemon::start(&config);
-    until("an alarm", || daemon.log().contains("ForeignTemplate")).await;
+    until("an alarm", || daemon.log().contains("FN006")).await;
     daemon.stop().await;
     for daemon in daemons {
         daemon.stop().await;

@@ -241,7 +241,10 @@ async fn a_lost_swapped_or_moved_store_or_guard_is_reported() {
     first.stop().await;
     let late = aside.join("late.redb");
     std::fs::rename(&guard, &late).expect("moved");
-    critical(&config, "guard.redb is lost; the store beside it is there");
+    critical(
+        &config,
+        "guard.redb is lost, but the store next to it exists",
+    );
     std::fs::copy(&early, &guard).expect("copied");
     critical(&config, "store and guard do not belong together");
     std::fs::rename(&late, &guard).expect("moved");

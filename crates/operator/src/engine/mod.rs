@@ -17,7 +17,7 @@ mod watcher;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, atomic::AtomicU32},
+    sync::{Arc, Mutex, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -91,7 +91,7 @@ pub(crate) fn spawn(
 ) -> Result<OperatorHandle, StoreError> {
     let Watched { calls, reports } = watched;
     let stop = CancellationToken::new();
-    let (events, _) = broadcast::channel(EVENTS);
+    let (events, from_start) = broadcast::channel(EVENTS);
     let first = machine.status();
     let (status_sender, status) = watch::channel(OperatorStatus {
         height: first.height,
@@ -218,6 +218,7 @@ pub(crate) fn spawn(
         reissuance: reissuance_status,
         reissuance_differences,
         events,
+        from_start: Mutex::new(Some(from_start)),
         stop,
         task: Some(task),
         tasks,
