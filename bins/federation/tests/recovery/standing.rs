@@ -166,7 +166,7 @@ async fn the_log_line_of_a_block_names_its_signers() {
         "invalid signatures",
         "invalid blocks",
         "unwanted about reissuances",
-        "pieces of evidence",
+        "of evidence",
     ] {
         assert!(shown.contains(counter), "{counter} in {shown}");
     }
@@ -240,7 +240,10 @@ async fn a_lost_swapped_or_moved_store_or_guard_is_reported() {
     first.stop().await;
     let late = aside.join("late.redb");
     std::fs::rename(&guard, &late).expect("moved");
-    critical(&config, "guard.redb is lost; the store beside it is there");
+    critical(
+        &config,
+        "guard.redb is lost, but the store next to it exists",
+    );
     std::fs::copy(&early, &guard).expect("copied");
     critical(&config, "store and guard do not belong together");
     std::fs::rename(&late, &guard).expect("moved");
@@ -250,7 +253,10 @@ async fn a_lost_swapped_or_moved_store_or_guard_is_reported() {
     // The store itself.
     let kept = aside.join("operator.redb");
     std::fs::rename(&store, &kept).expect("moved");
-    critical(&config, "operator.redb is lost; guard.redb and status.json");
+    critical(
+        &config,
+        "operator.redb is lost, but guard.redb and status.json",
+    );
     std::fs::write(&store, b"nothing that a database would say").expect("written");
     critical(&config, "operator.redb cannot be read");
     std::fs::rename(&kept, &store).expect("moved");

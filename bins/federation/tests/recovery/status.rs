@@ -146,7 +146,7 @@ async fn evidence_is_logged_kept_and_shown_so_that_anyone_can_verify_it() {
     );
     let shown = ask(&config, &asked);
     assert!(
-        shown.contains("sent two of kind precommit at height"),
+        shown.contains("sent two messages of kind precommit at height"),
         "{shown}"
     );
     // By default only their number is shown.
