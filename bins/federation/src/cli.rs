@@ -41,11 +41,11 @@ First steps:
   federation init --out fed --operators 3  write the files of a federation of three
   federation devnet fed/operator-*/operator.toml    run a node for each of them
   federation run --config fed/operator-0/operator.toml
-  federation help when-it-does-not-start   show a chapter of the documentation; `federation help` lists all
+  federation help when-it-does-not-start   show a chapter; `federation help` lists all
 
-Exit codes: 0 success, or stopped on request; 1 failure (the last lines say why, and what to do); 2 wrong
-usage; 78 a failure that a restart cannot fix (RestartPreventExitStatus=78); 128 plus the signal's number
-(130, 143) if a signal interrupted a verb before it had a result.";
+Exit codes: 0 success, or stopped on request; 1 failure (the last lines say why, and what to do);
+2 wrong usage; 78 a failure that a restart cannot fix (RestartPreventExitStatus=78); 128 plus the
+signal's number (130, 143) if a signal interrupted a verb before it had a result.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

@@ -167,7 +167,7 @@ async fn the_log_line_of_a_block_names_its_signers() {
         "invalid signatures",
         "invalid blocks",
         "unwanted about reissuances",
-        "pieces of evidence",
+        "of evidence",
     ] {
         assert!(shown.contains(counter), "{counter} in {shown}");
     }
@@ -254,7 +254,10 @@ async fn a_lost_swapped_or_moved_store_or_guard_is_reported() {
     // The store itself.
     let kept = aside.join("operator.redb");
     std::fs::rename(&store, &kept).expect("moved");
-    critical(&config, "operator.redb is lost; guard.redb and status.json");
+    critical(
+        &config,
+        "operator.redb is lost, but guard.redb and status.json",
+    );
     std::fs::write(&store, b"nothing that a database would say").expect("written");
     critical(&config, "operator.redb cannot be read");
     std::fs::rename(&kept, &store).expect("moved");

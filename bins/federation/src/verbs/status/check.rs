@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     findings::{Findings, Level},
-    table::span,
+    table::{pieces, span},
     view::{Process, StatusView},
 };
 use crate::files::OperatorFiles;
@@ -223,8 +223,8 @@ fn running(report: &StatusReport, facts: &Facts, findings: &mut Findings) {
             Level::Warning,
             "evidence",
             format!(
-                "{} pieces of evidence against operators since the daemon started",
-                report.counters.evidence
+                "{} of evidence against operators since the daemon started",
+                pieces(report.counters.evidence)
             ),
             "see `federation status --evidence`",
         );

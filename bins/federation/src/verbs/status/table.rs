@@ -193,7 +193,8 @@ fn counters(counters: &CountersReport, lines: &mut Vec<String>) {
          signatures, {bad_body} invalid blocks"
     ));
     lines.push(format!(
-        "            {unwanted} unwanted about reissuances; {evidence} pieces of evidence"
+        "            {unwanted} unwanted about reissuances; {} of evidence",
+        pieces(*evidence)
     ));
 }
 
@@ -222,10 +223,19 @@ fn guard(guard: Option<&GuardReport>) -> String {
 }
 
 fn evidence(view: &StatusView, with_evidence: bool) -> String {
-    match (view.evidence.len(), with_evidence) {
+    let count = u64::try_from(view.evidence.len()).unwrap_or(u64::MAX);
+    match (count, with_evidence) {
         (0, _) => "none".to_owned(),
-        (count, true) => format!("{count} pieces, below"),
-        (count, false) => format!("{count} pieces against operators, see --evidence"),
+        (count, true) => format!("{}, below", pieces(count)),
+        (count, false) => format!("{} against operators, see --evidence", pieces(count)),
+    }
+}
+
+/// Formats a number of pieces of evidence.
+pub(super) fn pieces(count: u64) -> String {
+    match count {
+        1 => "1 piece".to_owned(),
+        count => format!("{count} pieces"),
     }
 }
 
