@@ -247,9 +247,10 @@ fn files() -> Anything {
         chain: "fuzz".to_owned(),
         interval: Duration::from_secs(2),
         first_port: 20_000,
+        coins: init::PayTo::Federation,
+        fees: init::PayTo::Federation,
     };
-    let hash = |_: &_, _| Ok::<_, String>(BlockHash::from_bytes([7; 32]));
-    init::write(&plan, hash)?;
+    init::write(&plan)?;
     let public = fs::read(plan.folder.join("federation.toml"))?;
     seed("config", "federation", &[&[0], &public[..]].concat())?;
     for entry in fs::read_dir(&plan.folder)? {
