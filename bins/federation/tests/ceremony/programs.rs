@@ -21,7 +21,13 @@ pub(crate) fn multisig() -> &'static Path {
         let folder = federation().parent().expect("a folder");
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["build", "--quiet", "--package", "federation-multisig-cli", "--target-dir"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "federation-multisig-cli",
+                "--target-dir",
+            ])
             .arg(folder.parent().expect("the target folder"))
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         if folder.ends_with("release") {
