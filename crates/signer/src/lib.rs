@@ -52,7 +52,6 @@
 pub mod contract;
 pub mod key_file;
 
-mod given;
 mod guard;
 mod key_source;
 mod role;
@@ -62,7 +61,6 @@ mod signer;
 mod software;
 mod system_fault;
 
-pub use given::is_given_by_system;
 pub use guard::{
     AUDIT_HEIGHTS, DecodeGuardRecordError, GuardContradiction, GuardEnd, GuardError, GuardInUse,
     GuardPin, GuardRecord, GuardRecordError, GuardRecordKind, GuardStanding, GuardState,

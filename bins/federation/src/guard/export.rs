@@ -1,10 +1,10 @@
 //! `federation guard export`.
 
-use std::{fs::File, io::Write, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use federation_cli::{CliError, out};
+use federation_files::{Access, prepare};
 use federation_signer::{GuardRecord, GuardRecordKind, GuardStanding, SignedGuardRecord};
-use tempfile::NamedTempFile;
 
 use super::{Place, import_error, lock_key, show::now, store_error};
 use crate::{keys, run::with_causes, runtime};
@@ -40,17 +40,12 @@ pub(super) fn run(place: &Place, path: &Path, copy: bool) -> Result<ExitCode, Cl
             .map_err(|error| import_error(&error))?
     };
     let signed = sign(place, record.clone())?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let file = write(folder, &signed).map_err(|error| cannot_write(path, &error))?;
+    let file = prepare(path, signed.encode().as_bytes(), Access::Owner)
+        .map_err(|error| cannot_write(path, &error))?;
     if moved.standing == GuardStanding::MovedAway {
         store.replace(&moved).map_err(|error| store_error(&error))?;
     }
-    file.persist_noclobber(path)
-        .map_err(|error| error.error)
-        .and_then(|_| File::open(folder)?.sync_all())
+    file.create(path)
         .map_err(|error| cannot_write(path, &error))?;
     tell(path, &record)?;
     Ok(ExitCode::SUCCESS)
@@ -89,14 +84,6 @@ fn sign(place: &Place, record: GuardRecord) -> Result<SignedGuardRecord, CliErro
         )
     })?;
     Ok(signed)
-}
-
-/// Writes and syncs a file that has no name yet that anybody looks for.
-fn write(folder: &Path, signed: &SignedGuardRecord) -> std::io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(signed.encode().as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> CliError {

@@ -7,7 +7,7 @@
 //! says how far the others are. The machine keeps still up to the watermark, as the guard does. With a store of the operator that is whole and the newest,
 //! no guess is needed: whatever was signed had been decided, and each decision is in it.
 
-use std::{fs::File, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use federation_block_signing::{Record, Standing};
 use federation_chain::{BlockHash, BlockHeight};
@@ -415,7 +415,7 @@ pub(super) fn set_aside(path: &Path, aside: &Path) -> Result<(), CliError> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     std::fs::create_dir_all(aside)
         .and_then(|()| std::fs::rename(path, aside.join(name)))
-        .and_then(|()| File::open(aside)?.sync_all())
+        .and_then(|()| federation_files::sync_folder(aside))
         .map_err(|error| {
             CliError::failure(
                 format!("cannot move {} away: {error}", path.display()),

@@ -1,8 +1,8 @@
 //! The folder in which messages lie: everything that is known of a ceremony.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Read, Write},
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use federation_ceremony::{
     Added, Body, Ceremony, Certificate, Evidence, MAX_CERTIFICATE, MAX_EVIDENCE, Message,
 };
 use federation_cli::CliError;
+use federation_files::{Access, read_bounded};
 use hex_conservative::DisplayHex;
 
 /// What the certificate is called, which is no message.
@@ -146,14 +147,8 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let partial = path.with_extension("partial");
     fs::create_dir_all(folder)
-        .and_then(|()| File::create(&partial))
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&partial, path))
+        .and_then(|()| federation_files::replace(path, text.as_bytes(), Access::Umask))
         .map_err(|error| {
             CliError::failure(
                 format!("`{}` cannot be written: {error}", path.display()),
@@ -194,11 +189,8 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
 }
 
 fn read_within(path: &Path, limit: usize) -> Result<String, String> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| error.to_string())?;
-    Ok(text)
+    let bytes = read_bounded(path, limit).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 /// The files that others sent; of a folder all that end in `.json`.

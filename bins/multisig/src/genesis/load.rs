@@ -1,8 +1,9 @@
 //! A chain from its files.
 
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
 use federation_cli::CliError;
+use federation_files::read_bounded;
 use federation_genesis::{
     ChainWarning, Genesis, Manifest, NodeKind, Problem, Settings, Sweep, Terms, problems, warnings,
 };
@@ -11,7 +12,7 @@ use hex_conservative::FromHex;
 use crate::cli::ChainArgs;
 
 /// No configuration, terms or transaction is longer.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Everything that there is to know of a chain.
 pub(crate) struct Chain {
@@ -151,14 +152,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
             "check its name and who may read it",
         )
     };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(failed(&"it is too long"));
-    }
-    Ok(bytes)
+    read_bounded(path, MAX_BYTES).map_err(|error| failed(&error))
 }
 
 fn read_terms(datadir: &Path, chain: &str) -> Result<Option<Terms>, CliError> {
