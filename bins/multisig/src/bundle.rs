@@ -1,8 +1,7 @@
 //! `multisig ceremony bundle`: a zip with everything that one operator needs to start.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Read, Write},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +12,7 @@ use federation_ceremony::{
     bundle::{Bundle, BundleError, Transport},
 };
 use federation_cli::{CliError, out};
+use federation_files::{Access, ReadError, read_bounded};
 use serde_json::json;
 
 use crate::ceremony::CERTIFICATE;
@@ -134,9 +134,9 @@ fn put(path: &Path, bytes: &[u8]) -> Result<bool, CliError> {
             "check that you may write there",
         )
     };
-    match read(path, bytes.len()) {
+    match read_bounded(path, bytes.len()) {
         Ok(known) if known == bytes => return Ok(false),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => {}
         _ => {
             return Err(CliError::failure(
                 format!(
@@ -147,22 +147,6 @@ fn put(path: &Path, bytes: &[u8]) -> Result<bool, CliError> {
             ));
         }
     }
-    let partial = path.with_extension("partial");
-    File::create(&partial)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(failed)?;
+    federation_files::create(path, bytes, Access::Umask).map_err(failed)?;
     Ok(true)
-}
-
-/// Reads as much of a file as is needed to compare it.
-fn read(path: &Path, length: usize) -> std::io::Result<Vec<u8>> {
-    let mut known = Vec::new();
-    File::open(path)?
-        .take(length as u64 + 1)
-        .read_to_end(&mut known)?;
-    Ok(known)
 }

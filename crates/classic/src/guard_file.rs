@@ -5,11 +5,12 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
 use federation_chain::BlockHash;
+use federation_files::{Access, create_private_folder};
 use federation_signer::SystemFault;
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +139,7 @@ impl GuardFile {
         genesis: BlockHash,
         operator: usize,
     ) -> Result<Self, GuardFileError> {
-        create_folder(folder)?;
+        create_private_folder(folder).map_err(|error| GuardFileError::system(folder, &error))?;
         let lock = lock(&folder.join(LOCK))?;
         let owner = format!("operator {operator} of chain {genesis}");
         let path = folder.join(NAME);
@@ -180,7 +181,6 @@ impl GuardFile {
     /// Replaces its content; durable on return.
     pub(crate) fn write(&mut self, state: TurnState) -> Result<(), GuardFileError> {
         let path = self.folder.join(NAME);
-        let new = self.folder.join(format!("{NAME}.new"));
         let content = Content {
             format: FORMAT,
             owner: self.owner.clone(),
@@ -188,11 +188,9 @@ impl GuardFile {
         };
         let write = || -> std::io::Result<()> {
             let json = serde_json::to_string(&content)?;
-            let mut file = File::create(&new)?;
-            write!(file, "{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()))?;
-            file.sync_all()?;
-            std::fs::rename(&new, &path)?;
-            File::open(&self.folder)?.sync_all()
+            let sum = crc32fast::hash(json.as_bytes());
+            let text = format!("{json}\n{sum:08x}\n");
+            federation_files::replace(&path, text.as_bytes(), Access::Umask)
         };
         write().map_err(|error| GuardFileError::system(&path, &error))
     }
@@ -247,17 +245,6 @@ fn lock(path: &Path) -> Result<File, GuardFileError> {
         }),
         Err(TryLockError::Error(error)) => Err(GuardFileError::system(path, &error)),
     }
-}
-
-/// Creates the folder, accessible to its owner only.
-fn create_folder(folder: &Path) -> Result<(), GuardFileError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(folder)
-        .map_err(|error| GuardFileError::system(folder, &error))
 }
 
 #[cfg(test)]
@@ -369,8 +356,10 @@ mod tests {
     async fn a_record_that_cannot_be_written_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let guard = TurnGuard::new(GuardFile::open(folder.path(), GENESIS, 2).expect("new"));
-        // A folder has the name of the file to be written.
-        std::fs::create_dir(folder.path().join("classic.guard.new")).expect("created");
+        // A folder cannot be replaced by a file.
+        let path = folder.path().join("classic.guard");
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(&path).expect("created");
         assert!(matches!(
             guard.admit(record(60, 1)).await,
             Err(TurnGuardError::File(GuardFileError::System { .. }))

@@ -34,7 +34,7 @@ pub enum KeystoreError {
         mode: u32,
     },
     /// The file exists; keys are never overwritten.
-    #[error("keystore `{}` exists and is never overwritten: move it away or choose another name", .0.display())]
+    #[error("keystore `{}` exists and is not overwritten: move it away or choose another name", .0.display())]
     Exists(PathBuf),
     /// The file is not a keystore, or of a version that this program does not support.
     #[error("`{}` is not a keystore: {reason}", path.display())]

@@ -1,14 +1,9 @@
 //! Reads and writes keystore files.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-    path::Path,
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
-use federation_signer::{KeyRole, Secret, is_given_by_system};
-use tempfile::NamedTempFile;
+use federation_files::{Access, PrivateFileError};
+use federation_signer::{KeyRole, Secret};
 
 use crate::{
     Head, KeystoreError, Passphrase, WorkFactor,
@@ -29,6 +24,7 @@ pub fn create(
     passphrase: &Passphrase,
     factor: WorkFactor,
 ) -> Result<Head, KeystoreError> {
+    // Checked first, because the encryption takes half a second.
     if path.symlink_metadata().is_ok() {
         return Err(KeystoreError::Exists(path.to_owned()));
     }
@@ -38,10 +34,7 @@ pub fn create(
         io::ErrorKind::AlreadyExists => KeystoreError::Exists(path.to_owned()),
         _ => io_error(path, "written", error),
     };
-    write_temporary(path, &text)
-        .and_then(|file| file.persist_noclobber(path).map_err(|error| error.error))
-        .and_then(|_| sync_folder(path))
-        .map_err(failed)?;
+    federation_files::create(path, text.as_bytes(), Access::Owner).map_err(failed)?;
     Ok(head)
 }
 
@@ -106,9 +99,7 @@ pub fn change_passphrase(
 ) -> Result<Head, KeystoreError> {
     let (head, secret) = open(path, old)?;
     let text = encrypt(&head, &secret, new, factor)?;
-    write_temporary(path, &text)
-        .and_then(|file| file.persist(path).map_err(|error| error.error))
-        .and_then(|_| sync_folder(path))
+    federation_files::replace(path, text.as_bytes(), Access::Owner)
         .map_err(|error| io_error(path, "written", error))?;
     Ok(head)
 }
@@ -121,69 +112,23 @@ fn io_error(path: &Path, action: &'static str, error: io::Error) -> KeystoreErro
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// Writes a text durably to a temporary file in the same folder; mode 0600 on Unix.
-fn write_temporary(path: &Path, text: &str) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new_in(folder_of(path))?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
-
-/// Makes the new name durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder_of(path))?.sync_all()?;
-    }
-    Ok(())
-}
-
 fn read_text(path: &Path) -> Result<String, KeystoreError> {
-    let failed = |error| io_error(path, "read", error);
-    // Also checked before opening, because opening a pipe blocks until it has a writer.
-    if !path.metadata().map_err(failed)?.is_file() {
-        return Err(KeystoreError::NotAFile(path.to_owned()));
-    }
-    let file = File::open(path).map_err(failed)?;
-    check_mode(path, &file.metadata().map_err(failed)?)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
     let format = |reason| KeystoreError::Format {
         path: path.to_owned(),
         reason,
     };
-    if bytes.len() > MAX_BYTES {
-        return Err(format("it is too large"));
-    }
-    String::from_utf8(bytes).map_err(|_| format("it is not UTF-8"))
-}
-
-#[cfg(unix)]
-fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeystoreError> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 || is_given_by_system(path) {
-        return Ok(());
-    }
-    Err(KeystoreError::OpenToOthers {
-        path: path.to_owned(),
-        mode,
-    })
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path, _: &std::fs::Metadata) -> Result<(), KeystoreError> {
-    // Permissions of other systems are not checked.
-    Ok(())
+    let mut bytes =
+        federation_files::read_private(path, MAX_BYTES).map_err(|error| match error {
+            PrivateFileError::NotAFile => KeystoreError::NotAFile(path.to_owned()),
+            PrivateFileError::OpenToOthers { mode } => KeystoreError::OpenToOthers {
+                path: path.to_owned(),
+                mode,
+            },
+            PrivateFileError::TooLarge { .. } => format("it is too large"),
+            PrivateFileError::Io(error) => io_error(path, "read", error),
+            other => io_error(path, "read", io::Error::other(other)),
+        })?;
+    String::from_utf8(core::mem::take(&mut *bytes)).map_err(|_| format("it is not UTF-8"))
 }
 
 #[cfg(test)]

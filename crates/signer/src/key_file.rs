@@ -5,16 +5,16 @@
 //! folder for secrets of containers or systemd.
 
 use std::{
-    fs::File,
-    io::{self, Read, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use federation_files::{Access, PrivateFileError};
 use federation_multisig::Network;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::{Secret, SecretError, is_given_by_system};
+use crate::{Secret, SecretError};
 
 /// The maximum size of a key file, in bytes; a key with white space is far smaller.
 const MAX_BYTES: usize = 1024;
@@ -116,80 +116,32 @@ pub fn create(path: &Path, secret: &Secret) -> Result<(), KeyFileError> {
             source: Arc::new(source),
         }
     };
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    if path.symlink_metadata().is_ok() {
-        return Err(failed(io::ErrorKind::AlreadyExists.into()));
-    }
-    // Created with mode 0600 on Unix.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    let mut line = secret.to_hex();
-    file.write_all(line.as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    line.zeroize();
-    file.persist_noclobber(path)
-        .map_err(|error| failed(error.error))?;
-    sync_folder(folder).map_err(failed)
-}
-
-/// Makes the new file name durable.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    // The buffer never grows, so that no copy of the key remains in memory.
+    let mut line = Zeroizing::new(Vec::with_capacity(65));
+    line.extend_from_slice(secret.to_hex().as_bytes());
+    line.push(b'\n');
+    federation_files::create(path, &line, Access::Owner).map_err(failed)
 }
 
 fn read_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
-    let failed = |source: io::Error| KeyFileError::Io {
-        path: path.to_owned(),
-        action: "read",
-        source: Arc::new(source),
-    };
-    // Checked before opening too: opening a pipe waits for its writer.
-    if !path.metadata().map_err(failed)?.is_file() {
-        return Err(KeyFileError::NotAFile {
-            path: path.to_owned(),
-        });
-    }
-    let file = File::open(path).map_err(failed)?;
-    check_mode(path, &file.metadata().map_err(failed)?)?;
-    // Read in one go and never reallocated, so that no copy of the key is left in memory.
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
-    file.take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut text)
-        .map_err(failed)?;
-    if text.len() > MAX_BYTES {
-        return Err(KeyFileError::TooLong {
-            path: path.to_owned(),
-        });
-    }
-    Ok(text)
-}
-
-#[cfg(unix)]
-fn check_mode(path: &Path, metadata: &std::fs::Metadata) -> Result<(), KeyFileError> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 || is_given_by_system(path) {
-        Ok(())
-    } else {
-        Err(KeyFileError::OpenToOthers {
-            path: path.to_owned(),
-            mode,
-        })
-    }
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path, _: &std::fs::Metadata) -> Result<(), KeyFileError> {
-    // Other systems have other mechanisms, which are not checked here.
-    Ok(())
+    federation_files::read_private(path, MAX_BYTES).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            PrivateFileError::NotAFile => KeyFileError::NotAFile { path },
+            PrivateFileError::OpenToOthers { mode } => KeyFileError::OpenToOthers { path, mode },
+            PrivateFileError::TooLarge { .. } => KeyFileError::TooLong { path },
+            PrivateFileError::Io(source) => KeyFileError::Io {
+                path,
+                action: "read",
+                source: Arc::new(source),
+            },
+            other => KeyFileError::Io {
+                path,
+                action: "read",
+                source: Arc::new(io::Error::other(other)),
+            },
+        }
+    })
 }
 
 #[cfg(test)]

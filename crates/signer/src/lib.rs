@@ -53,7 +53,6 @@
 pub mod contract;
 pub mod key_file;
 
-mod given;
 mod guard;
 mod key_source;
 mod role;
@@ -63,7 +62,6 @@ mod signer;
 mod software;
 mod system_fault;
 
-pub use given::is_given_by_system;
 pub use guard::{
     AUDIT_HEIGHTS, DecodeGuardRecordError, GuardContradiction, GuardEnd, GuardError, GuardInUse,
     GuardPin, GuardRecord, GuardRecordError, GuardRecordKind, GuardSnapshot, GuardStanding,

@@ -8,9 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use federation_files::mode_open_to_others;
 use zeroize::Zeroizing;
-
-use crate::is_given_by_system;
 
 /// The maximum size of a PIN or passphrase, in bytes.
 pub const MAX_SECRET_BYTES: usize = 1024;
@@ -189,30 +188,19 @@ impl SecretSource {
     }
 }
 
-#[cfg(unix)]
 fn check_mode(
     what: &str,
     path: &Path,
     metadata: &std::fs::Metadata,
 ) -> Result<(), SecretSourceError> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let mode = metadata.permissions().mode() & 0o777;
-    // A pipe or terminal has no other readers.
-    if mode & 0o077 == 0 || !metadata.is_file() || is_given_by_system(path) {
-        return Ok(());
+    match mode_open_to_others(path, metadata) {
+        None => Ok(()),
+        Some(mode) => Err(SecretSourceError::OpenToOthers {
+            what: what.to_owned(),
+            path: path.to_owned(),
+            mode,
+        }),
     }
-    Err(SecretSourceError::OpenToOthers {
-        what: what.to_owned(),
-        path: path.to_owned(),
-        mode,
-    })
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &str, _: &Path, _: &std::fs::Metadata) -> Result<(), SecretSourceError> {
-    // Other systems have other mechanisms, which are not checked here.
-    Ok(())
 }
 
 impl fmt::Display for SecretSource {

@@ -1,8 +1,8 @@
 //! The folder of a ceremony, which holds its messages as files.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Read, Write},
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +12,7 @@ use federation_ceremony::{
     MAX_EVIDENCE, Message, MessageError,
 };
 use federation_cli::CliError;
+use federation_files::{Access, read_bounded};
 use hex_conservative::DisplayHex;
 
 /// The name of the certificate, which is not a message.
@@ -32,9 +33,12 @@ pub(super) struct Loaded {
 /// The error for a file that cannot be read or verified.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    /// The file cannot be read as text.
+    /// The file cannot be read.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    File(#[from] federation_files::ReadError),
+    /// The file is not text.
+    #[error("it is not UTF-8")]
+    NotText(#[from] std::string::FromUtf8Error),
     /// The message is invalid.
     #[error(transparent)]
     Message(#[from] MessageError),
@@ -164,14 +168,8 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let partial = path.with_extension("partial");
     fs::create_dir_all(folder)
-        .and_then(|()| File::create(&partial))
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&partial, path))
+        .and_then(|()| federation_files::replace(path, text.as_bytes(), Access::Umask))
         .map_err(|error| {
             CliError::failure(
                 format!("cannot write `{}`: {error}", path.display()),
@@ -210,11 +208,7 @@ pub(super) fn read(path: &Path) -> Result<String, ReadError> {
 }
 
 fn read_within(path: &Path, limit: usize) -> Result<String, ReadError> {
-    let mut text = String::new();
-    File::open(path)?
-        .take(limit as u64 + 1)
-        .read_to_string(&mut text)?;
-    Ok(text)
+    Ok(String::from_utf8(read_bounded(path, limit)?)?)
 }
 
 /// Expands folders to the files in them that end in `.json`.

@@ -1,8 +1,9 @@
 //! Loading a chain from its files.
 
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
 use federation_cli::CliError;
+use federation_files::read_bounded;
 use federation_genesis::{
     ChainWarning, Genesis, Manifest, NodeKind, Settings, Sweep, Terms, UnviableChain, problems,
     warnings,
@@ -12,7 +13,7 @@ use hex_conservative::FromHex;
 use crate::cli::ChainArgs;
 
 /// The maximum length of a configuration, terms or a transaction.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A chain, with everything computed from its files.
 pub(crate) struct Chain {
@@ -152,14 +153,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
             "check the path, and that you may read it",
         )
     };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(failed(&format!("longer than {MAX_BYTES} bytes")));
-    }
-    Ok(bytes)
+    read_bounded(path, MAX_BYTES).map_err(|error| failed(&error))
 }
 
 fn read_terms(datadir: &Path, chain: &str) -> Result<Option<Terms>, CliError> {

@@ -1,6 +1,6 @@
 //! The arguments of `multisig hsm`.
 
-use std::{num::ParseIntError, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use federation_signer::{KeySelector, SecretSource, TokenSelector};

@@ -306,8 +306,9 @@ async fn an_operator_that_cannot_record_what_it_signs_stops() {
     let genesis = federation_chain::BlockHash::from_bytes([1; 32]);
     let folder = world.folder.path().join("0");
     let guard = TurnGuard::new(GuardFile::open(&folder, genesis, 0).expect("a guard"));
-    // From now on, a folder has the name of the file to be written.
-    std::fs::create_dir(folder.join("classic.guard.new")).expect("created");
+    // From now on the next record cannot be written, as a folder cannot be replaced by a file.
+    std::fs::remove_file(folder.join("classic.guard")).expect("removed");
+    std::fs::create_dir(folder.join("classic.guard")).expect("created");
     let operator = Operator::new(
         Config::new(world.chain.rules.clone(), schedule, 0),
         node.clone(),

@@ -1,6 +1,11 @@
 //! Files are written, opened, altered, and given other pass phrases.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+};
 
 use proptest::prelude::*;
 use zeroize::Zeroizing;

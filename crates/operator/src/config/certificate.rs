@@ -42,8 +42,7 @@ pub(super) fn check(
         message,
         help: help.to_owned(),
     };
-    let limit = MAX_CERTIFICATE as u64;
-    let certificate = text::read_within(path, limit).and_then(|text| {
+    let certificate = text::read_within(path, MAX_CERTIFICATE).and_then(|text| {
         Certificate::parse(&text).map_err(|error| {
             problem(
                 path,

@@ -1,12 +1,12 @@
 //! Creates a runnable set of files for N operators on one machine.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use federation_chain::{BlockHash, Dialect, SigningRules};
+use federation_files::Access;
 use federation_genesis::{
     Genesis, InitialAsset, NodeKind, Settings, Sweep, SweepError, UnviableChain, federation_script,
     problems,
@@ -253,23 +253,19 @@ fn check_chain(name: &str, dialect: Dialect) -> Result<(), InitError> {
 }
 
 fn create_folder(path: &Path) -> Result<(), InitError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| InitError::File {
+    federation_files::create_private_folder(path).map_err(|source| InitError::File {
         path: path.to_owned(),
         source,
     })
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), InitError> {
-    std::fs::File::create_new(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|source| InitError::File {
+    federation_files::create(path, text.as_bytes(), Access::Umask).map_err(|source| {
+        InitError::File {
             path: path.to_owned(),
             source,
-        })
+        }
+    })
 }
 
 /// Returns the messenger, RPC and peer ports of an operator.

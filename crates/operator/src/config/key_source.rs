@@ -20,7 +20,7 @@ use std::{
 use federation_signer::{HsmSource, KeyRole, KeySource, KeystoreSource, SecretSource};
 
 use super::{
-    Setting,
+    Overrides, Setting,
     locations::Locations,
     reader::{Found, Reader, Section},
 };
@@ -40,76 +40,54 @@ pub struct Keys {
     pub peg: Option<KeySource>,
 }
 
-/// The keys as found in the file, before required ones are checked.
-#[derive(Default)]
-pub(super) struct RawKeys {
-    /// The valid ones, with their offsets.
-    by_role: BTreeMap<KeyRole, Found<KeySource>>,
-    /// Present but invalid, so not reported as missing as well.
-    invalid: Vec<KeyRole>,
-}
-
-/// Reads the short forms and `[keys]` from the root table.
-pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Path) -> RawKeys {
-    let mut keys = RawKeys::default();
-    for (role, short) in [
-        (KeyRole::Block, "block_key_file"),
-        (KeyRole::Identity, "identity_key_file"),
-    ] {
-        if let Some(Found { value, at }) = root.string(reader, short) {
-            let value = KeySource::File(folder.join(value));
-            keys.by_role.insert(role, Found { value, at });
-        }
-    }
-    let Some(mut table) = root.table(reader, "keys") else {
-        return keys;
-    };
-    for role in KeyRole::ALL {
-        let Some(section) = table.table(reader, role.as_str()) else {
-            continue;
-        };
-        let at = section.offset();
-        let Some(value) = read(reader, section, role, folder) else {
-            keys.invalid.push(role);
-            continue;
-        };
-        if keys.by_role.insert(role, Found { value, at }).is_some() {
-            reader.report(
-                at,
-                format!("both `{role}_key_file` and [keys.{role}] are set"),
-                "keep one of them",
-            );
-        }
-    }
-    table.finish(reader);
-    keys
-}
-
-impl RawKeys {
-    /// Replaces a role's key by a key file from a flag or variable.
-    pub(super) fn replace(&mut self, role: KeyRole, file: Option<&PathBuf>) {
-        if let Some(file) = file {
-            let value = KeySource::File(file.clone());
-            self.by_role.insert(role, Found { value, at: None });
-        }
-    }
-
-    /// Records where the keys are.
-    pub(super) fn record_locations(
-        &self,
-        reader: &Reader<'_>,
-        file: &Path,
+impl Keys {
+    /// Reads the short forms and `[keys]`.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        root: &mut Section<'_>,
+        folder: &Path,
+        overrides: &Overrides,
         locations: &mut Locations,
-    ) {
-        for (role, found) in &self.by_role {
-            locations.record(Setting::Key(*role), file, reader.line(found.at));
+    ) -> Option<Self> {
+        let mut keys: BTreeMap<KeyRole, Found<KeySource>> = BTreeMap::new();
+        for (role, short) in [
+            (KeyRole::Block, "block_key_file"),
+            (KeyRole::Identity, "identity_key_file"),
+        ] {
+            if let Some(Found { value, at }) = root.path(reader, short, folder) {
+                let value = KeySource::File(value);
+                keys.insert(role, Found { value, at });
+            }
         }
-    }
-
-    /// Checks that required keys are present.
-    pub(super) fn require(mut self, reader: &mut Reader<'_>) -> Option<Keys> {
-        for role in [KeyRole::Block, KeyRole::Identity] {
-            if !self.by_role.contains_key(&role) && !self.invalid.contains(&role) {
+        // Present but invalid, so not reported as missing as well.
+        let mut invalid = Vec::new();
+        let mut table = root.table_or_empty(reader, "keys");
+        for role in KeyRole::ALL {
+            let Some(section) = table.table(reader, role.as_str()) else {
+                continue;
+            };
+            let at = section.offset();
+            let Some(value) = read(reader, section, role, folder) else {
+                invalid.push(role);
+                continue;
+            };
+            if keys.insert(role, Found { value, at }).is_some() {
+                reader.report(
+                    at,
+                    format!("both `{role}_key_file` and [keys.{role}] are set"),
+                    "keep one of them",
+                );
+            }
+        }
+        table.finish(reader);
+        for (role, file) in [
+            (KeyRole::Block, &overrides.block_key_file),
+            (KeyRole::Identity, &overrides.identity_key_file),
+        ] {
+            if let Some(file) = file {
+                let value = KeySource::File(file.clone());
+                keys.insert(role, Found { value, at: None });
+            } else if !keys.contains_key(&role) && !invalid.contains(&role) {
                 reader.report(
                     None,
                     format!("`{role}_key_file` is missing"),
@@ -117,29 +95,35 @@ impl RawKeys {
                 );
             }
         }
-        for Found { value, at } in self.by_role.values() {
-            // A file that exists but cannot be used is reported when it is opened, with the reason.
-            if let Some(path) = value.path()
-                && matches!(path.try_exists(), Ok(false))
-            {
-                let (what, help) = match value {
-                    KeySource::Hsm(_) => ("PKCS#11 module", "install the vendor's library"),
-                    _ => ("key file", "`multisig key new` creates one"),
-                };
-                reader.report(
-                    *at,
-                    format!("{what} {} does not exist", path.display()),
-                    format!("check the path; {help}"),
-                );
-            }
+        for (role, found) in &keys {
+            locations.record(Setting::Key(*role), reader, found.at);
+            check_exists(reader, found);
         }
-        let mut take = |role| self.by_role.remove(&role).map(|found| found.value);
-        Some(Keys {
+        let mut take = |role| keys.remove(&role).map(|found| found.value);
+        Some(Self {
             block: take(KeyRole::Block)?,
             identity: take(KeyRole::Identity)?,
             reissuance: take(KeyRole::Reissuance),
             peg: take(KeyRole::Peg),
         })
+    }
+}
+
+/// Reports a file that does not exist. One that exists but cannot be used is reported when it is opened,
+/// with the reason.
+fn check_exists(reader: &mut Reader<'_>, found: &Found<KeySource>) {
+    if let Some(path) = found.value.path()
+        && matches!(path.try_exists(), Ok(false))
+    {
+        let (what, help) = match found.value {
+            KeySource::Hsm(_) => ("PKCS#11 module", "install the vendor's library"),
+            _ => ("key file", "`multisig key new` creates one"),
+        };
+        reader.report(
+            found.at,
+            format!("{what} {} does not exist", path.display()),
+            format!("check the path; {help}"),
+        );
     }
 }
 
@@ -302,12 +286,14 @@ mod tests {
         let document = reader.parse().expect("TOML");
         let mut root = reader.section("", document.as_table(), None);
         // A folder with files that exist.
-        let raw = take(
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let keys = Keys::read(
             &mut reader,
             &mut root,
-            Path::new(env!("CARGO_MANIFEST_DIR")),
+            folder,
+            &Overrides::default(),
+            &mut Locations::default(),
         );
-        let keys = raw.require(&mut reader);
         root.finish(&mut reader);
         let problems: Vec<_> = reader
             .problems

@@ -8,7 +8,7 @@ use std::{
 use federation_roster::OperatorId;
 use federation_signer::KeyRole;
 
-use super::report::ConfigProblem;
+use super::{reader::Reader, report::ConfigProblem};
 
 /// A setting that is checked only when it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,8 +42,13 @@ impl Locations {
         }
     }
 
-    /// Records a setting's line, if it comes from the file.
-    pub(super) fn record(&mut self, setting: Setting, file: &Path, line: Option<usize>) {
+    /// Records where a setting is, if it comes from the file that is being read.
+    pub(super) fn record(&mut self, setting: Setting, reader: &Reader<'_>, at: Option<usize>) {
+        self.record_line(setting, reader.path(), reader.line(at));
+    }
+
+    /// Records the line of a setting, if it comes from this file.
+    pub(super) fn record_line(&mut self, setting: Setting, file: &Path, line: Option<usize>) {
         if let Some(line) = line {
             self.lines.insert(setting, (file.to_owned(), line));
         }

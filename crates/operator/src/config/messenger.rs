@@ -11,7 +11,7 @@ use federation_roster::Federation;
 use super::{
     Overrides, Setting,
     locations::Locations,
-    reader::{Reader, Section},
+    reader::{Found, Reader, Section, merge},
     report::{ConfigProblem, ConfigReport},
     text,
 };
@@ -73,165 +73,43 @@ impl KafkaAccess {
     }
 }
 
-/// The messenger's settings as found in the file, before required ones are checked.
-#[derive(Debug, Default)]
-pub(super) struct RawMessenger {
-    pub(super) kind: Option<String>,
-    kind_at: Option<usize>,
-    pub(super) listen: Option<String>,
-    listen_at: Option<usize>,
-    kafka_at: Option<usize>,
-    connections_per_address: Option<u16>,
-    pub(super) brokers: Option<Vec<String>>,
-    topic_prefix: Option<String>,
-    replication: Option<u8>,
-    retention: Option<Duration>,
-    settings: BTreeMap<String, String>,
-    secret_files: BTreeMap<String, PathBuf>,
-}
-
-/// Reads `messenger`, `listen` and `[kafka]`.
-pub(super) fn take(reader: &mut Reader<'_>, root: &mut Section<'_>, folder: &Path) -> RawMessenger {
-    let mut raw = RawMessenger::default();
-    if let Some(kind) = root.string(reader, "messenger") {
-        raw.kind = Some(kind.value);
-        raw.kind_at = kind.at;
-    }
-    if let Some(listen) = root.string(reader, "listen") {
-        raw.listen = Some(listen.value);
-        raw.listen_at = listen.at;
-    }
-    if let Some(found) = root.integer(reader, "connections_per_address") {
-        let connections = u16::try_from(found.value).ok();
-        raw.connections_per_address = connections.filter(|connections| *connections >= 2);
-        if raw.connections_per_address.is_none() {
-            reader.report(
-                found.at,
-                format!(
-                    "`connections_per_address` is {}, it must be from 2 to {}",
-                    found.value,
-                    u16::MAX
-                ),
-                "allow four for each operator behind one address",
-            );
-        }
-    }
-    let Some(mut kafka) = root.table(reader, "kafka") else {
-        return raw;
-    };
-    raw.kafka_at = kafka.offset();
-    raw.brokers = kafka.strings(reader, "brokers").map(|found| found.value);
-    raw.topic_prefix = kafka
-        .string(reader, "topic_prefix")
-        .map(|found| found.value);
-    if let Some(found) = kafka.integer(reader, "replication") {
-        raw.replication = u8::try_from(found.value).ok().filter(|copies| *copies > 0);
-        if raw.replication.is_none() {
-            reader.report(
-                found.at,
-                format!(
-                    "`replication` is {}, it must be from 1 to {}",
-                    found.value,
-                    u8::MAX
-                ),
-                "use 3, or the number of brokers if there are fewer",
-            );
-        }
-    }
-    raw.retention = kafka.duration(reader, "retention").map(|found| found.value);
-    if let Some(settings) = kafka.table(reader, "settings") {
-        raw.settings = settings.all_strings(reader);
-        for secret in SECRETS {
-            if raw.settings.contains_key(secret) {
-                reader.report(
-                    kafka.offset(),
-                    format!("`{secret}` is a secret and must not be in this file"),
-                    format!(
-                        "put it in a file of its own, and add `\"{secret}\" = \"FILE\"` to [kafka.secret_files]"
-                    ),
-                );
-            }
-        }
-    }
-    if let Some(files) = kafka.table(reader, "secret_files") {
-        let files = files.all_strings(reader).into_iter();
-        raw.secret_files = files
-            .map(|(name, file)| (name, folder.join(file)))
-            .collect();
-    }
-    kafka.finish(reader);
-    raw
-}
-
-impl RawMessenger {
-    /// Records where the settings are.
-    pub(super) fn record_locations(
-        &self,
-        reader: &Reader<'_>,
-        file: &Path,
-        locations: &mut Locations,
-    ) {
-        locations.record(Setting::Listen, file, reader.line(self.listen_at));
-        locations.record(Setting::Kafka, file, reader.line(self.kafka_at));
-    }
-
-    /// Replaces the file's settings by the overrides.
-    pub(super) fn replace(&mut self, overrides: &Overrides) {
-        if let Some(kind) = &overrides.messenger {
-            self.kind = Some(kind.clone());
-            self.kind_at = None;
-        }
-        if let Some(listen) = &overrides.listen {
-            self.listen = Some(listen.clone());
-            self.listen_at = None;
-        }
-        if let Some(brokers) = &overrides.brokers {
-            self.brokers = Some(brokers.clone());
-            self.kafka_at = None;
-        }
-    }
-
-    /// Checks that required settings are present. `endpoint` is this operator's in the roster.
-    pub(super) fn require(
-        self,
+impl MessengerAccess {
+    /// Reads `messenger`, `listen` and `[kafka]`. `endpoint` is this operator's in the roster, if that
+    /// is known.
+    pub(super) fn read(
         reader: &mut Reader<'_>,
-        endpoint: &str,
-    ) -> Option<MessengerAccess> {
-        match self.kind.as_deref() {
-            None | Some("zmq") => {
-                // The port of the roster's endpoint, on all addresses.
-                let all = || {
-                    format!(
-                        "0.0.0.0:{}",
-                        endpoint.rsplit(':').next().unwrap_or_default()
-                    )
-                };
-                Some(MessengerAccess::Zmq {
-                    listen: self.listen.unwrap_or_else(all),
-                    per_address: self.connections_per_address,
-                })
-            }
-            Some("kafka") => {
-                let Some(brokers) = self.brokers.filter(|brokers| !brokers.is_empty()) else {
-                    reader.report(
-                        self.kind_at,
-                        "`messenger` is kafka, but no brokers are set",
-                        "add a [kafka] table with `brokers = [\"host:9092\"]`",
-                    );
-                    return None;
-                };
-                Some(MessengerAccess::Kafka(KafkaAccess {
-                    brokers,
-                    topic_prefix: self.topic_prefix,
-                    replication: self.replication,
-                    retention: self.retention,
-                    settings: self.settings,
-                    secret_files: self.secret_files,
-                }))
-            }
-            Some(other) => {
+        root: &mut Section<'_>,
+        folder: &Path,
+        overrides: &Overrides,
+        locations: &mut Locations,
+        endpoint: Option<&str>,
+    ) -> Option<Self> {
+        let kind = merge(root.string(reader, "messenger"), &overrides.messenger);
+        let listen = merge(root.string(reader, "listen"), &overrides.listen);
+        locations.record(
+            Setting::Listen,
+            reader,
+            listen.as_ref().and_then(|found| found.at),
+        );
+        let per_address = connections_per_address(reader, root);
+        let kafka = KafkaAccess::read(reader, root, folder, overrides, locations);
+        let Some(Found { value, at }) = kind else {
+            return zmq(listen, per_address, endpoint);
+        };
+        match value.as_str() {
+            "zmq" => zmq(listen, per_address, endpoint),
+            "kafka" if kafka.brokers.is_empty() => {
                 reader.report(
-                    self.kind_at,
+                    at,
+                    "`messenger` is kafka, but no brokers are set",
+                    "add a [kafka] table with `brokers = [\"host:9092\"]`",
+                );
+                None
+            }
+            "kafka" => Some(Self::Kafka(kafka)),
+            other => {
+                reader.report(
+                    at,
                     format!("`messenger`: unknown messenger `{other}`"),
                     "choose zmq or kafka",
                 );
@@ -239,6 +117,111 @@ impl RawMessenger {
             }
         }
     }
+}
+
+/// Returns ZeroMQ, by default on the port of the roster's endpoint and all addresses.
+fn zmq(
+    listen: Option<Found<String>>,
+    per_address: Option<u16>,
+    endpoint: Option<&str>,
+) -> Option<MessengerAccess> {
+    let listen = match listen {
+        Some(found) => found.value,
+        None => format!(
+            "0.0.0.0:{}",
+            endpoint?.rsplit(':').next().unwrap_or_default()
+        ),
+    };
+    Some(MessengerAccess::Zmq {
+        listen,
+        per_address,
+    })
+}
+
+fn connections_per_address(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<u16> {
+    let found = root.integer(reader, "connections_per_address")?;
+    let connections = u16::try_from(found.value).ok();
+    let connections = connections.filter(|connections| *connections >= 2);
+    if connections.is_none() {
+        reader.report(
+            found.at,
+            format!(
+                "`connections_per_address` is {}, it must be from 2 to {}",
+                found.value,
+                u16::MAX
+            ),
+            "allow four for each operator behind one address",
+        );
+    }
+    connections
+}
+
+impl KafkaAccess {
+    /// Reads `[kafka]`.
+    fn read(
+        reader: &mut Reader<'_>,
+        root: &mut Section<'_>,
+        folder: &Path,
+        overrides: &Overrides,
+        locations: &mut Locations,
+    ) -> Self {
+        let mut table = root.table_or_empty(reader, "kafka");
+        let brokers = merge(table.strings(reader, "brokers"), &overrides.brokers);
+        if overrides.brokers.is_none() {
+            locations.record(Setting::Kafka, reader, table.offset());
+        }
+        let topic_prefix = table.string(reader, "topic_prefix");
+        let replication = replication(reader, &mut table);
+        let retention = table.duration(reader, "retention");
+        let settings = match table.table(reader, "settings") {
+            Some(settings) => settings.all_strings(reader),
+            None => BTreeMap::new(),
+        };
+        for secret in SECRETS {
+            if settings.contains_key(secret) {
+                reader.report(
+                    table.offset(),
+                    format!("`{secret}` is a secret and must not be in this file"),
+                    format!(
+                        "put it in a file of its own, and add `\"{secret}\" = \"FILE\"` to [kafka.secret_files]"
+                    ),
+                );
+            }
+        }
+        let secret_files = match table.table(reader, "secret_files") {
+            Some(files) => files.all_strings(reader),
+            None => BTreeMap::new(),
+        };
+        table.finish(reader);
+        Self {
+            brokers: brokers.map(|found| found.value).unwrap_or_default(),
+            topic_prefix: topic_prefix.map(|found| found.value),
+            replication,
+            retention: retention.map(|found| found.value),
+            settings,
+            secret_files: secret_files
+                .into_iter()
+                .map(|(name, file)| (name, folder.join(file)))
+                .collect(),
+        }
+    }
+}
+
+fn replication(reader: &mut Reader<'_>, table: &mut Section<'_>) -> Option<u8> {
+    let found = table.integer(reader, "replication")?;
+    let copies = u8::try_from(found.value).ok().filter(|copies| *copies > 0);
+    if copies.is_none() {
+        reader.report(
+            found.at,
+            format!(
+                "`replication` is {}, it must be from 1 to {}",
+                found.value,
+                u8::MAX
+            ),
+            "use 3, or the number of brokers if there are fewer",
+        );
+    }
+    copies
 }
 
 /// Reports operators that share an endpoint: only one of them could ever be reached there.

@@ -14,15 +14,13 @@ use federation_genesis::Sweep;
 use federation_ocean_rpc::{Auth, NodeClient, NodeConfig};
 use federation_reissuance::AssetSettings;
 use federation_roster::{Federation, OperatorId};
-use federation_signer::KeyRole;
 
 use super::{
     Keys, Overrides, Setting, certificate,
     federation_file::{self, FederationFile},
-    key_source::{self, RawKeys},
     locations::Locations,
-    messenger::{self, MessengerAccess, RawMessenger},
-    reader::{Reader, Section},
+    messenger::{self, MessengerAccess},
+    reader::{Found, Reader, Section, merge},
     report::{ConfigProblem, ConfigReport},
     text,
 };
@@ -81,25 +79,56 @@ pub struct Config {
     locations: Locations,
 }
 
-/// The settings as found in `operator.toml`, before required ones are checked.
-#[derive(Default)]
-struct Raw {
-    federation: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    operator: Option<String>,
-    operator_at: Option<usize>,
-    store: Option<PathBuf>,
-    new_key_until: Option<u32>,
-    missed_blocks: Option<NonZeroU32>,
-    messenger: RawMessenger,
-    keys: RawKeys,
-    url: Option<String>,
-    url_at: Option<usize>,
-    node_at: Option<usize>,
-    cookie: Option<PathBuf>,
-    user: Option<String>,
-    password_file: Option<PathBuf>,
-    timeout: Option<Duration>,
+impl NodeAccess {
+    /// Reads `[node]`.
+    fn read(
+        reader: &mut Reader<'_>,
+        root: &mut Section<'_>,
+        folder: &Path,
+        overrides: &Overrides,
+        locations: &mut Locations,
+    ) -> Option<Self> {
+        let mut table = root.table_or_empty(reader, "node");
+        let url = merge(table.string(reader, "url"), &overrides.node_url);
+        let cookie = table.path(reader, "cookie", folder);
+        let cookie = merge(cookie, &overrides.node_cookie);
+        let user = merge(table.string(reader, "user"), &overrides.node_user);
+        let password_file = table.path(reader, "password_file", folder);
+        let password_file = merge(password_file, &overrides.node_password_file);
+        let timeout = table.duration(reader, "timeout");
+        let timeout = merge(timeout, &overrides.node_timeout);
+        let url_at = url.as_ref().and_then(|found| found.at);
+        locations.record(Setting::Node, reader, url_at.or(table.offset()));
+        table.finish(reader);
+        match &url {
+            None => missing(
+                reader,
+                "url",
+                "add a [node] table with `url = \"http://127.0.0.1:7041\"`",
+            ),
+            // This only checks the URL; nothing is sent.
+            Some(found) => {
+                if let Err(error) = NodeClient::new(NodeConfig::new(&found.value)) {
+                    let help =
+                        "write the node's address and rpcport, as in \"http://127.0.0.1:7041\"";
+                    reader.report(found.at, format!("`url`: {error}"), help);
+                }
+            }
+        }
+        if user.is_some() != password_file.is_some() {
+            missing(reader, "user or password_file", "set both, or a cookie");
+        }
+        if cookie.is_some() && user.is_some() {
+            reader.report(None, "both `cookie` and `user` are set", "keep one of them");
+        }
+        Some(Self {
+            url: url?.value,
+            cookie: cookie.map(|found| found.value),
+            user: user.map(|found| found.value),
+            password_file: password_file.map(|found| found.value),
+            timeout: timeout.map(|found| found.value),
+        })
+    }
 }
 
 impl Config {
@@ -112,21 +141,20 @@ impl Config {
         let text = text::read(path).map_err(|problem| ConfigReport {
             problems: vec![problem],
         })?;
-        let mut reader = Reader::new(path, &text);
-        let mut raw = reader
-            .parse()
-            .map(|document| {
-                let root = reader.section("", document.as_table(), None);
-                take(&mut reader, root, path.parent().unwrap_or(Path::new("")))
-            })
-            .unwrap_or_default();
-        raw.apply(overrides);
         let folder = path.parent().unwrap_or(Path::new(""));
-        let public = raw
-            .federation
-            .clone()
-            .unwrap_or_else(|| folder.join(federation_file::default_name()));
-        let federation = read_federation(&public, &mut problems);
+        let mut reader = Reader::new(path, &text);
+        let document = reader.parse();
+        let mut root = document
+            .as_ref()
+            .map(|document| reader.section("", document.as_table(), None));
+        let public = root
+            .as_mut()
+            .and_then(|root| root.path(&mut reader, "federation", folder));
+        let public = match merge(public, &overrides.federation) {
+            Some(found) => found.value,
+            None => folder.join(federation_file::default_name()),
+        };
+        let file = read_federation(&public, &mut problems);
         let syntax_errors = problems.iter().chain(&reader.problems);
         // Only the parser's errors have a column.
         let syntax_errors: Vec<_> = syntax_errors
@@ -139,22 +167,100 @@ impl Config {
                 problems: syntax_errors,
             });
         }
-        let certificate = federation.as_ref().and_then(|file| {
-            let folder = public.parent().unwrap_or(Path::new(""));
-            let named = file.certificate.as_ref().map(|name| folder.join(name));
-            let path = raw.certificate.clone().or(named)?;
-            certificate::check(&path, &public, file, &mut problems)
-        });
-        let config = raw.require(&mut reader, path, &public, federation);
+        let config =
+            root.and_then(|root| Self::read(&mut reader, root, folder, overrides, &public, file));
         problems.append(&mut reader.problems);
         problems.sort();
         match config {
-            Some(config) if problems.is_empty() => Ok(Self {
-                certificate,
-                ..config
-            }),
+            Some(config) if problems.is_empty() => Ok(config),
             _ => Err(ConfigReport { problems }),
         }
+    }
+
+    /// Reads the rest of `operator.toml`; `file` is what `federation.toml`, at the path `public`, holds.
+    fn read(
+        reader: &mut Reader<'_>,
+        mut root: Section<'_>,
+        folder: &Path,
+        overrides: &Overrides,
+        public: &Path,
+        file: Option<FederationFile>,
+    ) -> Option<Self> {
+        let mut locations = Locations::new(reader.path());
+        let certificate = root.path(reader, "certificate", folder);
+        let certificate = merge(certificate, &overrides.certificate);
+        let operator = merge(root.string(reader, "operator"), &overrides.operator);
+        let store = merge(root.path(reader, "store", folder), &overrides.store);
+        let new_key_until = root.integer(reader, "new_key_until");
+        let new_key_until = merge(new_key_until, &overrides.new_key_until);
+        let missed_blocks = missed_blocks(reader, &mut root);
+        if operator.is_none() {
+            missing(
+                reader,
+                "operator",
+                "add `operator = \"...\"` with this operator's name in federation.toml",
+            );
+        }
+        if store.is_none() {
+            missing(
+                reader,
+                "store",
+                "add `store = \"store\"`, a folder that only this operator uses",
+            );
+        }
+        let me = file
+            .as_ref()
+            .zip(operator)
+            .and_then(|(file, operator)| find(reader, &file.federation, &operator));
+        let endpoint = file
+            .as_ref()
+            .zip(me)
+            .and_then(|(file, me)| Some(file.federation.member(me)?.endpoint.as_str()));
+        let messenger = MessengerAccess::read(
+            reader,
+            &mut root,
+            folder,
+            overrides,
+            &mut locations,
+            endpoint,
+        );
+        let keys = Keys::read(reader, &mut root, folder, overrides, &mut locations);
+        let node = NodeAccess::read(reader, &mut root, folder, overrides, &mut locations);
+        root.finish(reader);
+        let file = file?;
+        let certificate = {
+            let folder = public.parent().unwrap_or(Path::new(""));
+            let named = file.certificate.as_ref().map(|name| folder.join(name));
+            let path = certificate.map(|found| found.value).or(named);
+            path.and_then(|path| certificate::check(&path, public, &file, &mut reader.problems))
+        };
+        let me = me?;
+        for (id, line) in file.federation.ids().zip(&file.endpoint_lines) {
+            locations.record_line(Setting::Endpoint(id), public, *line);
+        }
+        let by_zmq = matches!(messenger, Some(MessengerAccess::Zmq { .. }));
+        if by_zmq || (file.classic_until.is_some() && file.classic_kafka.is_none()) {
+            let duplicates = messenger::duplicate_endpoints(&file.federation, &locations);
+            reader.problems.extend(duplicates);
+        }
+        Some(Self {
+            federation: file.federation,
+            chain: file.chain,
+            me,
+            store: store?.value,
+            new_key_until: new_key_until.map(|found| BlockHeight::new(found.value)),
+            missed_blocks,
+            messenger: messenger?,
+            keys: keys?,
+            node: node?,
+            timeouts: file.timeouts,
+            classic_until: file.classic_until,
+            classic_kafka: file.classic_kafka,
+            sweep: file.sweep,
+            reissuance: file.reissuance,
+            certificate,
+            locations,
+        })
     }
 
     /// Returns a problem with a setting that turned out to be wrong when it was used, with its line if
@@ -220,38 +326,32 @@ fn read_federation(path: &Path, problems: &mut Vec<ConfigProblem>) -> Option<Fed
     file.filter(|_| is_valid)
 }
 
-/// Reads the settings that are present; paths are relative to the file's folder.
-fn take(reader: &mut Reader<'_>, mut root: Section<'_>, folder: &Path) -> Raw {
-    let path = |found: Option<super::reader::Found<String>>| found.map(|p| folder.join(p.value));
-    let value = |found: Option<super::reader::Found<String>>| found.map(|found| found.value);
-    let operator = root.string(reader, "operator");
-    let mut raw = Raw {
-        federation: path(root.string(reader, "federation")),
-        certificate: path(root.string(reader, "certificate")),
-        operator_at: operator.as_ref().and_then(|found| found.at),
-        operator: value(operator),
-        store: path(root.string(reader, "store")),
-        new_key_until: root
-            .integer(reader, "new_key_until")
-            .map(|found| found.value),
-        missed_blocks: missed_blocks(reader, &mut root),
-        messenger: messenger::take(reader, &mut root, folder),
-        keys: key_source::take(reader, &mut root, folder),
-        ..Raw::default()
-    };
-    if let Some(mut node) = root.table(reader, "node") {
-        raw.node_at = node.offset();
-        let url = node.string(reader, "url");
-        raw.url_at = url.as_ref().and_then(|found| found.at);
-        raw.url = value(url);
-        raw.cookie = path(node.string(reader, "cookie"));
-        raw.user = value(node.string(reader, "user"));
-        raw.password_file = path(node.string(reader, "password_file"));
-        raw.timeout = node.duration(reader, "timeout").map(|found| found.value);
-        node.finish(reader);
+/// Reports a setting that must be present.
+fn missing(reader: &mut Reader<'_>, what: &str, help: &str) {
+    reader.report(None, format!("`{what}` is missing"), help);
+}
+
+/// Returns the operator of this name, or reports that there is none.
+fn find(
+    reader: &mut Reader<'_>,
+    federation: &Federation,
+    operator: &Found<String>,
+) -> Option<OperatorId> {
+    let name = &operator.value;
+    let me = federation.find(name);
+    if me.is_none() {
+        let known: Vec<_> = federation
+            .members()
+            .iter()
+            .map(|operator| operator.name.as_str())
+            .collect();
+        reader.report(
+            operator.at,
+            format!("operator `{name}` is not in the roster"),
+            format!("choose one of {}", known.join(", ")),
+        );
     }
-    root.finish(reader);
-    raw
+    me
 }
 
 fn missed_blocks(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<NonZeroU32> {
@@ -265,137 +365,6 @@ fn missed_blocks(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Option<NonZ
         );
     }
     blocks
-}
-
-impl Raw {
-    fn apply(&mut self, overrides: &Overrides) {
-        fn replace<T: Clone>(setting: &mut Option<T>, with: &Option<T>) {
-            if with.is_some() {
-                setting.clone_from(with);
-            }
-        }
-        replace(&mut self.federation, &overrides.federation);
-        replace(&mut self.certificate, &overrides.certificate);
-        replace(&mut self.operator, &overrides.operator);
-        replace(&mut self.store, &overrides.store);
-        replace(&mut self.new_key_until, &overrides.new_key_until);
-        self.messenger.replace(overrides);
-        let keys = &mut self.keys;
-        keys.replace(KeyRole::Block, overrides.block_key_file.as_ref());
-        keys.replace(KeyRole::Identity, overrides.identity_key_file.as_ref());
-        replace(&mut self.url, &overrides.node_url);
-        if overrides.node_url.is_some() {
-            self.url_at = None;
-        }
-        replace(&mut self.cookie, &overrides.node_cookie);
-        replace(&mut self.user, &overrides.node_user);
-        replace(&mut self.password_file, &overrides.node_password_file);
-        replace(&mut self.timeout, &overrides.node_timeout);
-    }
-
-    /// Checks that required settings are present.
-    fn require(
-        self,
-        reader: &mut Reader<'_>,
-        path: &Path,
-        public: &Path,
-        file: Option<FederationFile>,
-    ) -> Option<Config> {
-        let mut locations = Locations::new(path);
-        self.messenger
-            .record_locations(reader, path, &mut locations);
-        self.keys.record_locations(reader, path, &mut locations);
-        locations.record(
-            Setting::Node,
-            path,
-            reader.line(self.url_at.or(self.node_at)),
-        );
-        let mut missing = |what: &str, help: &str| {
-            reader.report(None, format!("`{what}` is missing"), help);
-        };
-        if self.operator.is_none() {
-            missing(
-                "operator",
-                "add `operator = \"...\"` with this operator's name in federation.toml",
-            );
-        }
-        if self.store.is_none() {
-            missing(
-                "store",
-                "add `store = \"store\"`, a folder that only this operator uses",
-            );
-        }
-        if self.url.is_none() {
-            missing(
-                "url",
-                "add a [node] table with `url = \"http://127.0.0.1:7041\"`",
-            );
-        }
-        if self.user.is_some() != self.password_file.is_some() {
-            missing("user or password_file", "set both, or a cookie");
-        }
-        // This only checks the URL; nothing is sent.
-        if let Some(url) = &self.url
-            && let Err(error) = NodeClient::new(NodeConfig::new(url))
-        {
-            let help = "write the node's address and rpcport, as in \"http://127.0.0.1:7041\"";
-            reader.report(self.url_at, format!("`url`: {error}"), help);
-        }
-        if self.cookie.is_some() && self.user.is_some() {
-            reader.report(None, "both `cookie` and `user` are set", "keep one of them");
-        }
-        let keys = self.keys.require(reader);
-        let file = file?;
-        let operator = self.operator?;
-        let Some(me) = file.federation.find(&operator) else {
-            let known: Vec<_> = file
-                .federation
-                .members()
-                .iter()
-                .map(|o| o.name.as_str())
-                .collect();
-            reader.report(
-                self.operator_at,
-                format!("operator `{operator}` is not in the roster"),
-                format!("choose one of {}", known.join(", ")),
-            );
-            return None;
-        };
-        let endpoint = &file.federation.member(me)?.endpoint;
-        let messenger = self.messenger.require(reader, endpoint);
-        for (id, line) in file.federation.ids().zip(&file.endpoint_lines) {
-            locations.record(Setting::Endpoint(id), public, *line);
-        }
-        let by_zmq = matches!(messenger, Some(MessengerAccess::Zmq { .. }));
-        if by_zmq || (file.classic_until.is_some() && file.classic_kafka.is_none()) {
-            let duplicates = messenger::duplicate_endpoints(&file.federation, &locations);
-            reader.problems.extend(duplicates);
-        }
-        Some(Config {
-            federation: file.federation,
-            chain: file.chain,
-            me,
-            store: self.store?,
-            new_key_until: self.new_key_until.map(BlockHeight::new),
-            missed_blocks: self.missed_blocks,
-            messenger: messenger?,
-            keys: keys?,
-            node: NodeAccess {
-                url: self.url?,
-                cookie: self.cookie,
-                user: self.user,
-                password_file: self.password_file,
-                timeout: self.timeout,
-            },
-            timeouts: file.timeouts,
-            classic_until: file.classic_until,
-            classic_kafka: file.classic_kafka,
-            sweep: file.sweep,
-            reissuance: file.reissuance,
-            certificate: None,
-            locations,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -24,6 +24,11 @@ impl<'a> Reader<'a> {
             text,
             problems: Vec::new(),
         }
+    }
+
+    /// Returns the path of the file.
+    pub(super) const fn path(&self) -> &'a Path {
+        self.path
     }
 
     /// Parses the file, or reports the first syntax error.
@@ -75,7 +80,7 @@ impl<'a> Reader<'a> {
     ) -> Section<'t> {
         Section {
             name,
-            table,
+            table: Some(table),
             at,
             taken: BTreeSet::new(),
         }
@@ -89,10 +94,22 @@ pub(super) struct Found<T> {
     pub(super) at: Option<usize>,
 }
 
+/// Returns the value of a flag or environment variable if there is one, otherwise the file's.
+pub(super) fn merge<T: Clone>(found: Option<Found<T>>, flag: &Option<T>) -> Option<Found<T>> {
+    match flag {
+        Some(value) => Some(Found {
+            value: value.clone(),
+            at: None,
+        }),
+        None => found,
+    }
+}
+
 /// A table whose settings are read one by one.
 pub(super) struct Section<'t> {
     name: &'static str,
-    table: &'t dyn TableLike,
+    /// `None` if the file does not have the table.
+    table: Option<&'t dyn TableLike>,
     at: Option<usize>,
     taken: BTreeSet<&'static str>,
 }
@@ -105,7 +122,7 @@ impl<'t> Section<'t> {
 
     fn take(&mut self, key: &'static str) -> Option<&'t Item> {
         self.taken.insert(key);
-        self.table.get(key).filter(|item| !item.is_none())
+        self.table?.get(key).filter(|item| !item.is_none())
     }
 
     /// Reads a string, if present.
@@ -132,14 +149,27 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Reads a path relative to a folder, if present.
+    pub(super) fn path(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &'static str,
+        folder: &Path,
+    ) -> Option<Found<PathBuf>> {
+        let Found { value, at } = self.string(reader, key)?;
+        Some(Found {
+            value: folder.join(value),
+            at,
+        })
+    }
+
     /// Reads a string that must be present.
     pub(super) fn required(
         &mut self,
         reader: &mut Reader<'_>,
         key: &'static str,
     ) -> Option<Found<String>> {
-        if self.table.get(key).is_none_or(Item::is_none) {
-            self.taken.insert(key);
+        if self.take(key).is_none() {
             let table = if self.name.is_empty() {
                 String::new()
             } else {
@@ -206,7 +236,7 @@ impl<'t> Section<'t> {
     /// boolean.
     pub(super) fn all_strings(self, reader: &mut Reader<'_>) -> BTreeMap<String, String> {
         let mut strings = BTreeMap::new();
-        for (key, item) in self.table.iter() {
+        for (key, item) in self.table.into_iter().flat_map(TableLike::iter) {
             let value = match item.as_value() {
                 Some(Value::String(text)) => text.value().clone(),
                 Some(Value::Integer(number)) => number.value().to_string(),
@@ -288,6 +318,16 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Returns a table within this one, which is empty if the file does not have it.
+    pub(super) fn table_or_empty(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Self {
+        self.table(reader, key).unwrap_or_else(|| Self {
+            name: key,
+            table: None,
+            at: None,
+            taken: BTreeSet::new(),
+        })
+    }
+
     /// Returns the tables of an array of tables.
     pub(super) fn tables(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Vec<Self> {
         let Some(item) = self.take(key) else {
@@ -314,12 +354,14 @@ impl<'t> Section<'t> {
 
     /// Reports every key that was not read.
     pub(super) fn finish(self, reader: &mut Reader<'_>) {
-        for (key, item) in self.table.iter() {
+        let Some(table) = self.table else {
+            return;
+        };
+        for (key, item) in table.iter() {
             if self.taken.contains(key) || item.is_none() {
                 continue;
             }
-            let at = self
-                .table
+            let at = table
                 .key(key)
                 .and_then(toml_edit::Key::span)
                 .map(|span| span.start)

@@ -1,11 +1,13 @@
 //! The text of a configuration file: bounded reading, lines and columns.
 
-use std::{io::Read, path::Path};
+use std::path::Path;
+
+use federation_files::{ReadError, read_bounded};
 
 use super::report::{ConfigProblem, ConfigReport};
 
 /// The maximum size of a file in bytes, many times what 20 operators need.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_FILE: usize = 1024 * 1024;
 
 /// The maximum length of a password in bytes.
 const MAX_PASSWORD: usize = 4096;
@@ -16,7 +18,7 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigProblem> {
 }
 
 /// Reads a file of at most `limit` bytes.
-pub(super) fn read_within(path: &Path, limit: u64) -> Result<String, ConfigProblem> {
+pub(super) fn read_within(path: &Path, limit: usize) -> Result<String, ConfigProblem> {
     let problem = |message: String, help: &str| ConfigProblem {
         file: path.to_owned(),
         line: None,
@@ -24,23 +26,16 @@ pub(super) fn read_within(path: &Path, limit: u64) -> Result<String, ConfigProbl
         message,
         help: help.to_owned(),
     };
-    let unreadable = |error: std::io::Error| {
-        problem(
-            format!("cannot be read: {error}"),
-            "check the path and its permissions; `federation init` creates a set of files",
-        )
-    };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > limit {
-        return Err(problem(
+    let bytes = read_bounded(path, limit).map_err(|error| match error {
+        ReadError::TooLarge { .. } => problem(
             format!("is larger than {limit} bytes"),
             "check that this is the right file",
-        ));
-    }
+        ),
+        other => problem(
+            format!("cannot be read: {other}"),
+            "check the path and its permissions; `federation init` creates a set of files",
+        ),
+    })?;
     String::from_utf8(bytes).map_err(|_| problem("is not UTF-8".to_owned(), "save it as UTF-8"))
 }
 

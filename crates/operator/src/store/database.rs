@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use federation_files::{create_private_folder, sync_folder};
 use hex_conservative::DisplayHex;
 use redb::{Database, DatabaseError, ReadableTable, TableDefinition};
 
@@ -45,7 +46,7 @@ pub(super) fn open(
     name: &str,
     owner: &[(&'static str, &[u8])],
 ) -> Result<OpenDatabase, StoreError> {
-    create_folder(folder)?;
+    create_private_folder(folder).map_err(|error| StoreError::system(folder, &error))?;
     let path = folder.join(name);
     let existed = exists(&path)? || !create_empty(&path)?;
     // The library trusts lengths and offsets in its pages, so an altered file can make it panic before
@@ -63,7 +64,7 @@ pub(super) fn open(
         return opened;
     }
     let created = opened.and_then(|opened| {
-        sync_folder(folder)?;
+        sync_folder(folder).map_err(|error| StoreError::system(folder, &error))?;
         Ok(opened)
     });
     if let Err(StoreError::System { .. } | StoreError::Write { .. }) = created {
@@ -240,31 +241,6 @@ fn damaged(path: &Path, reason: &str) -> StoreError {
         path: path.to_owned(),
         reason: reason.to_owned(),
     }
-}
-
-/// Creates the folder, accessible to its owner only, and makes its entry in the parent durable.
-fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(folder)
-        .map_err(|error| StoreError::system(folder, &error))?;
-    match folder.parent().filter(|parent| parent.is_dir()) {
-        Some(parent) => sync_folder(parent),
-        None => Ok(()),
-    }
-}
-
-/// Makes the entries of a folder durable: a synced file in an unsynced folder can be lost.
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    std::fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| StoreError::system(folder, &error))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `federation guard export`: writes the guard's record to a signed file.
 
-use std::{fs::File, io::Write, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use federation_cli::{CliError, OrHelp, out};
+use federation_files::{Access, prepare};
 use federation_signer::{GuardRecord, GuardRecordKind, GuardStanding, SignedGuardRecord};
-use tempfile::NamedTempFile;
 
 use super::{OperatorFiles, import_help, lock_key, show::now, store_help};
 use crate::{keys, runtime};
@@ -39,21 +39,14 @@ pub(super) fn run(files: &OperatorFiles, path: &Path, copy: bool) -> Result<Exit
         held.transfer(files.pin, now()).or_help_for(import_help)?
     };
     let signed = sign(files, record.clone())?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     let what = format!("cannot write `{}`", path.display());
     let help =
         "choose a writable place with --out and repeat the export: the record will be the same";
-    let file = write(folder, &signed).or_help_in(&what, help)?;
+    let file = prepare(path, signed.encode().as_bytes(), Access::Owner).or_help_in(&what, help)?;
     if moved.standing == GuardStanding::MovedAway {
         store.replace(&moved).or_help_for(store_help)?;
     }
-    file.persist_noclobber(path)
-        .map_err(|error| error.error)
-        .and_then(|_| File::open(folder)?.sync_all())
-        .or_help_in(&what, help)?;
+    file.create(path).or_help_in(&what, help)?;
     report(path, &record)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -91,12 +84,4 @@ fn sign(files: &OperatorFiles, record: GuardRecord) -> Result<SignedGuardRecord,
         )
     })?;
     Ok(signed)
-}
-
-/// Writes and syncs the file under a temporary name.
-fn write(folder: &Path, signed: &SignedGuardRecord) -> std::io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(signed.encode().as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
 }

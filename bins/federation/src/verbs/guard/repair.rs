@@ -8,7 +8,7 @@
 //! intact and the newest, no margin is needed: everything signed was decided before, and every decision
 //! is in the store.
 
-use std::{fs::File, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use federation_block_signing::{Record, Standing};
 use federation_chain::{BlockHash, BlockHeight};
@@ -417,7 +417,7 @@ pub(super) fn set_aside(path: &Path, aside: &Path) -> Result<(), CliError> {
     let name = path.file_name().unwrap_or(path.as_os_str());
     std::fs::create_dir_all(aside)
         .and_then(|()| std::fs::rename(path, aside.join(name)))
-        .and_then(|()| File::open(aside)?.sync_all())
+        .and_then(|()| federation_files::sync_folder(aside))
         .or_help_in(
             format!("cannot move {} to {}", path.display(), aside.display()),
             "check the folder's owner and mode",

@@ -1,5 +1,7 @@
 //! The file and line at which an error is reported.
 
+use federation_signer::KeyRole;
+
 use super::*;
 
 /// Returns the one problem that is reported for both files when one of them is not valid TOML.
