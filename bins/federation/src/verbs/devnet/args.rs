@@ -10,7 +10,7 @@ use crate::args::DialectArg;
 /// Runs embedded nodes, to try out operators and wallets without a real node.
 ///
 /// With operator.toml files, runs the node of each of these operators. It serves RPC at the `url` of the
-/// [node] table and writes the cookie file given there. It computes its genesis block from the node's
+/// `[node]` table and writes the cookie file given there. It computes its genesis block from the node's
 /// configuration (node/elements.conf or node/ocean.conf next to operator.toml, as `federation init`
 /// writes it), connects to the peers named in it, and stores its blocks next to it.
 ///
