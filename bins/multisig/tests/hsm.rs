@@ -261,12 +261,12 @@ fn mistakes_are_named_with_their_cure() {
     hsm.refused(
         &["pubkey", "--key", "block"],
         2,
-        "write label:NAME or id:HEX",
+        "expected label:NAME or id:HEX",
     );
     hsm.refused(
         &["pubkey", "--key", "label:x", "--token", "label:nobody"],
         1,
-        "there are: `operator`",
+        "found: `operator`",
     );
     hsm.secret("wrong", "99999999");
     hsm.refused(

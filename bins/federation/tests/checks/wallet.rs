@@ -24,7 +24,7 @@ async fn a_wallet_without_the_key_is_red_and_green_once_it_has_it() {
     let found = Found::ask(&config, &[]);
     let (light, what, cure) = found.of("keys", "block key");
     assert_eq!(light, "red", "{}", found.0);
-    assert!(what.contains("has not the block key"), "{what}");
+    assert!(what.contains("does not have the block key"), "{what}");
     assert!(!cure.is_empty());
     assert_eq!(found.of("node", "methods").0, "green", "{}", found.0);
     let (user, password) = world.nodes[0].rpc_credentials();

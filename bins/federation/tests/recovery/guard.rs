@@ -91,7 +91,7 @@ async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
     let said = import(&there, &file, &[]);
     assert!(said.contains("begins as an observer"), "{said}");
     let own = import_refused(&here, &file, &[]);
-    assert!(own.contains("moved away by this very record"), "{own}");
+    assert!(own.contains("moved away by this record itself"), "{own}");
     let daemon = Daemon::start(&there);
     daemon.says("takes part again").await;
     // Now it is needed.
