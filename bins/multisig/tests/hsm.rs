@@ -264,12 +264,12 @@ fn errors_name_the_mistake_and_how_to_correct_it() {
     hsm.refused(
         &["pubkey", "--key", "block"],
         2,
-        "write label:NAME or id:HEX",
+        "expected label:NAME or id:HEX",
     );
     hsm.refused(
         &["pubkey", "--key", "label:x", "--token", "label:nobody"],
         1,
-        "there are: `operator`",
+        "found: `operator`",
     );
     hsm.secret("wrong", "99999999");
     hsm.refused(

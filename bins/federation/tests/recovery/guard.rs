@@ -94,7 +94,7 @@ async fn a_moved_key_signs_on_the_new_machine_and_not_on_the_old_one() {
     let printed = import(&there, &file, &[]);
     assert!(printed.contains("starts as an observer"), "{printed}");
     let own = import_refused(&here, &file, &[]);
-    assert!(own.contains("moved away by this very record"), "{own}");
+    assert!(own.contains("moved away by this record itself"), "{own}");
     let daemon = Daemon::start(&there);
     daemon.logs("takes part again").await;
     // From now on its signature is needed.
