@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
+use secp256k1::XOnlyPublicKey;
+
 use crate::{
     Approval, Body, Chain, ChainError, Digest, Evidence, EvidenceError, Join, KeyUse, Member,
     Message, Party, Proposal, Warning, check_proposal, message::is_proven, proof_digest, warnings,
@@ -33,7 +35,7 @@ pub enum CeremonyError {
         /// The kind of message.
         kind: &'static str,
         /// The key that signed it.
-        sender: String,
+        sender: XOnlyPublicKey,
     },
     /// The keys are not those that the proposal requires.
     #[error("`{0}` must bring exactly the keys that the proposal requires, in the same order")]
@@ -330,7 +332,7 @@ impl Ceremony {
             .position(|member| member.identity == *message.sender())
             .ok_or_else(|| CeremonyError::Stranger {
                 kind: message.body().kind(),
-                sender: message.sender().to_string(),
+                sender: *message.sender(),
             })
     }
 

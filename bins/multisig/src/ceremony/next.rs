@@ -66,15 +66,15 @@ pub(super) fn next(ceremony: &Ceremony, at: &Path, me: Option<&Me>) -> Next {
     }
 }
 
-fn has_approved(ceremony: &Ceremony, place: usize) -> bool {
-    ceremony.approval(place).is_some()
+fn has_approved(ceremony: &Ceremony, index: usize) -> bool {
+    ceremony.approval(index).is_some()
 }
 
 /// The names of the members for whom `done` is false.
 fn missing(ceremony: &Ceremony, done: fn(&Ceremony, usize) -> bool) -> String {
     let members = ceremony.members().iter().enumerate();
     let names: Vec<_> = members
-        .filter(|(place, _)| !done(ceremony, *place))
+        .filter(|(index, _)| !done(ceremony, *index))
         .map(|(_, member)| member.name.as_str())
         .collect();
     names.join(", ")

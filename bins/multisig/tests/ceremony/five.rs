@@ -72,10 +72,10 @@ fn one_bundle_everywhere(parties: &Parties) {
     refused(&other, "exists already");
     let nobody = parties.ceremony(0, "bundle --operator mallory");
     assert_eq!(nobody.status.code(), Some(2), "{nobody:?}");
-    let said = String::from_utf8_lossy(&nobody.stderr);
+    let stderr = String::from_utf8_lossy(&nobody.stderr);
     assert!(
-        said.contains("this chain has no operator `mallory`"),
-        "{said}"
+        stderr.contains("this chain has no operator `mallory`"),
+        "{stderr}"
     );
     assert!(!parties.folder(0).join("mallory.zip").exists());
     let kafka = parties.ceremony(0, "bundle --operator party-1 --brokers a:1");

@@ -8,16 +8,16 @@ use secp256k1::{Keypair, Message as Signed, SECP256K1, SecretKey};
 
 pub(crate) const N: u8 = 5;
 
-pub(crate) fn identity(place: u8) -> Keypair {
-    Keypair::from_seckey_slice(SECP256K1, &[place + 1; 32]).expect("a key")
+pub(crate) fn identity(index: u8) -> Keypair {
+    Keypair::from_seckey_slice(SECP256K1, &[index + 1; 32]).expect("a key")
 }
 
-pub(crate) fn block_key(place: u8) -> SecretKey {
-    SecretKey::from_slice(&[place + 101; 32]).expect("a key")
+pub(crate) fn block_key(index: u8) -> SecretKey {
+    SecretKey::from_slice(&[index + 101; 32]).expect("a key")
 }
 
-pub(crate) fn peg_key(place: u8) -> SecretKey {
-    SecretKey::from_slice(&[place + 51; 32]).expect("a key")
+pub(crate) fn peg_key(index: u8) -> SecretKey {
+    SecretKey::from_slice(&[index + 51; 32]).expect("a key")
 }
 
 pub(crate) fn proposal(nonce: u8, members: &[u8]) -> Proposal {
@@ -32,9 +32,9 @@ pub(crate) fn proposal(nonce: u8, members: &[u8]) -> Proposal {
         fees: Some(Destination::Keys(KeyUse::Block)),
         members: members
             .iter()
-            .map(|place| Member {
-                name: format!("party-{place}"),
-                identity: identity(*place).x_only_public_key().0,
+            .map(|index| Member {
+                name: format!("party-{index}"),
+                identity: identity(*index).x_only_public_key().0,
             })
             .collect(),
         nonce: Digest::from_bytes([nonce; 32]),
@@ -55,42 +55,42 @@ pub(crate) fn propose(proposal: Proposal) -> Message {
     sign(id, 0, Body::Proposal(proposal))
 }
 
-pub(crate) fn join_at(id: Digest, place: u8, port: u16) -> Message {
-    join_with(id, place, port, &block_key(place))
+pub(crate) fn join_at(id: Digest, index: u8, port: u16) -> Message {
+    join_with(id, index, port, &block_key(index))
 }
 
-pub(crate) fn join_with(id: Digest, place: u8, port: u16, block: &SecretKey) -> Message {
+pub(crate) fn join_with(id: Digest, index: u8, port: u16, block: &SecretKey) -> Message {
     let keys = [
-        prove(id, place, KeyUse::Block, block),
-        prove(id, place, KeyUse::Peg, &peg_key(place)),
+        prove(id, index, KeyUse::Block, block),
+        prove(id, index, KeyUse::Peg, &peg_key(index)),
     ];
-    join_proven(id, place, port, keys.to_vec())
+    join_proven(id, index, port, keys.to_vec())
 }
 
 /// A join with a key for each use.
-pub(crate) fn join_keys(id: Digest, place: u8, port: u16, uses: &[KeyUse]) -> Message {
+pub(crate) fn join_keys(id: Digest, index: u8, port: u16, uses: &[KeyUse]) -> Message {
     let keys = uses.iter().map(|usage| {
         let secret = match usage {
-            KeyUse::Block => block_key(place),
-            KeyUse::Peg => peg_key(place),
-            _ => SecretKey::from_slice(&[place + 151; 32]).expect("a key"),
+            KeyUse::Block => block_key(index),
+            KeyUse::Peg => peg_key(index),
+            _ => SecretKey::from_slice(&[index + 151; 32]).expect("a key"),
         };
-        prove(id, place, *usage, &secret)
+        prove(id, index, *usage, &secret)
     });
-    join_proven(id, place, port, keys.collect())
+    join_proven(id, index, port, keys.collect())
 }
 
-pub(crate) fn join_proven(id: Digest, place: u8, port: u16, keys: Vec<ProvenKey>) -> Message {
+pub(crate) fn join_proven(id: Digest, index: u8, port: u16, keys: Vec<ProvenKey>) -> Message {
     let join = Join {
-        endpoint: format!("party-{place}.example:{port}"),
-        node: format!("party-{place}.example:7041"),
+        endpoint: format!("party-{index}.example:{port}"),
+        node: format!("party-{index}.example:7041"),
         keys,
     };
-    sign(id, place, Body::Join(join))
+    sign(id, index, Body::Join(join))
 }
 
-pub(crate) fn prove(id: Digest, place: u8, usage: KeyUse, secret: &SecretKey) -> ProvenKey {
-    let owner = identity(place).x_only_public_key().0;
+pub(crate) fn prove(id: Digest, index: u8, usage: KeyUse, secret: &SecretKey) -> ProvenKey {
+    let owner = identity(index).x_only_public_key().0;
     let key = secret.public_key(SECP256K1);
     let digest = proof_digest(id, &owner, usage, &key);
     let proof = SECP256K1.sign_ecdsa(&Signed::from_digest(digest.to_bytes()), secret);
@@ -105,13 +105,13 @@ pub(crate) fn opened() -> Ceremony {
 pub(crate) fn all_messages() -> Vec<Message> {
     let mut ceremony = opened();
     let id = ceremony.id();
-    let mut messages: Vec<_> = (0..N).map(|place| join_at(id, place, 7000)).collect();
+    let mut messages: Vec<_> = (0..N).map(|index| join_at(id, index, 7000)).collect();
     for join in &messages {
         ceremony.add(join.clone()).expect("added");
     }
     let chain = ceremony.chain().expect("a chain");
     let approval = Ceremony::approval_of(&chain);
-    messages.extend((0..N).map(|place| sign(id, place, Body::Approval(approval.clone()))));
+    messages.extend((0..N).map(|index| sign(id, index, Body::Approval(approval.clone()))));
     messages
 }
 

@@ -108,21 +108,21 @@ fn a_forged_message_accuses_nobody() {
 }
 
 /// A join with keys in a hardware module, which makes a different signature each time.
-fn join_by_module(place: u8, random: u8) -> Message {
+fn join_by_module(index: u8, random: u8) -> Message {
     let id = opened().id();
-    let owner = identity(place).x_only_public_key().0;
+    let owner = identity(index).x_only_public_key().0;
     let keys = [
-        (KeyUse::Block, block_key(place)),
-        (KeyUse::Peg, peg_key(place)),
+        (KeyUse::Block, block_key(index)),
+        (KeyUse::Peg, peg_key(index)),
     ];
     let keys = keys.map(|(usage, secret)| {
-        let mut proven = prove(id, place, usage, &secret);
+        let mut proven = prove(id, index, usage, &secret);
         let digest = federation_ceremony::proof_digest(id, &owner, usage, &proven.key);
         let signed = Signed::from_digest(digest.to_bytes());
         proven.proof = SECP256K1.sign_ecdsa_with_noncedata(&signed, &secret, &[random; 32]);
         proven
     });
-    join_proven(id, place, 7000, keys.to_vec())
+    join_proven(id, index, 7000, keys.to_vec())
 }
 
 #[test]

@@ -85,20 +85,20 @@ impl Five {
         }
     }
 
-    fn name(place: u8) -> String {
-        format!("party-{place}")
+    fn name(index: u8) -> String {
+        format!("party-{index}")
     }
 
-    fn is_present(&self, place: u8) -> bool {
-        self.faults.absent != Some(place)
+    fn is_present(&self, index: u8) -> bool {
+        self.faults.absent != Some(index)
     }
 
     /// Everybody joins. Lost messages do not arrive, and the liar sends two different joins.
     fn join(&mut self) {
         let id = opened().id();
         let honest: Vec<_> = (0..N)
-            .filter(|place| self.is_present(*place))
-            .map(|place| (place, join_at(id, place, 7000)))
+            .filter(|index| self.is_present(*index))
+            .map(|index| (index, join_at(id, index, 7000)))
             .collect();
         for (party, ceremony) in (0..N).zip(&mut self.parties) {
             let mut seen: Vec<_> = honest.clone();
@@ -106,14 +106,14 @@ impl Five {
                 && to[usize::from(party)]
                 && party != *liar
             {
-                for (place, message) in &mut seen {
-                    if place == liar {
+                for (index, message) in &mut seen {
+                    if index == liar {
                         *message = join_at(id, *liar, 7001);
                     }
                 }
             }
-            seen.retain(|(place, _)| {
-                *place == party || !self.faults.lost.contains(&(party, usize::from(*place)))
+            seen.retain(|(index, _)| {
+                *index == party || !self.faults.lost.contains(&(party, usize::from(*index)))
             });
             let seen: Vec<_> = seen.into_iter().map(|(_, message)| message).collect();
             add(ceremony, &seen, &self.faults.orders[usize::from(party)]);
@@ -130,9 +130,9 @@ impl Five {
             .map(|ceremony| Some(Ceremony::approval_of(&ceremony.chain().ok()?)))
             .collect();
         let mut approvals = Vec::new();
-        for place in (0..N).filter(|place| self.is_present(*place)) {
-            let own = views[usize::from(place)].clone();
-            approvals.extend(own.map(|approval| sign(id, place, Body::Approval(approval))));
+        for index in (0..N).filter(|index| self.is_present(*index)) {
+            let own = views[usize::from(index)].clone();
+            approvals.extend(own.map(|approval| sign(id, index, Body::Approval(approval))));
         }
         for (party, ceremony) in (0..N).zip(&mut self.parties) {
             let mut seen = approvals.clone();
@@ -183,7 +183,7 @@ proptest! {
         prop_assert!(agreed.len() <= 1);
         // No honest party is accused.
         for evidence in five.parties.iter().flat_map(Ceremony::evidence) {
-            let culprit = liar.as_ref().map(|(place, _)| Five::name(*place));
+            let culprit = liar.as_ref().map(|(index, _)| Five::name(*index));
             prop_assert_eq!(Some(evidence.member()), culprit.as_deref());
         }
 
@@ -191,21 +191,21 @@ proptest! {
         let outcomes: BTreeSet<_> = five.parties.iter().map(outcome).collect();
         prop_assert_eq!(outcomes.len(), 1, "{:?}", outcomes);
         let outcome = outcomes.into_iter().next().expect("one");
-        let two_faces = liar.as_ref().is_some_and(|(place, to)| {
-            let fooled = (0..N).any(|party| party != *place && to[usize::from(party)]);
+        let two_faces = liar.as_ref().is_some_and(|(index, to)| {
+            let fooled = (0..N).any(|party| party != *index && to[usize::from(party)]);
             let reached = |face: bool| {
                 (0..N).any(|party| {
-                    let sees_other = to[usize::from(party)] && party != *place;
-                    let got = party == *place
-                        || !five.faults.lost.contains(&(party, usize::from(*place)));
+                    let sees_other = to[usize::from(party)] && party != *index;
+                    let got = party == *index
+                        || !five.faults.lost.contains(&(party, usize::from(*index)));
                     sees_other == face && got
                 })
             };
-            absent != Some(*place) && fooled && reached(true) && reached(false)
+            absent != Some(*index) && fooled && reached(true) && reached(false)
         });
         match (outcome, two_faces) {
             (Outcome::Culprit(who), true) => {
-                prop_assert_eq!(Some(who), liar.map(|(place, _)| Five::name(place)));
+                prop_assert_eq!(Some(who), liar.map(|(index, _)| Five::name(index)));
             }
             (Outcome::WaitsFor(who), false) => {
                 // If nothing was lost, only the absent party is waited for.

@@ -93,8 +93,8 @@ fn conflicting_joins_lead_to_different_words_and_no_certificate() {
     let id = opened().id();
     let with = |port| {
         let mut ceremony = opened();
-        for place in 0..4 {
-            ceremony.add(join_at(id, place, 7000)).expect("added");
+        for index in 0..4 {
+            ceremony.add(join_at(id, index, 7000)).expect("added");
         }
         ceremony.add(join_at(id, 4, port)).expect("added");
         ceremony
@@ -132,9 +132,9 @@ fn old_proofs_do_not_carry_over_when_a_party_drops_out() {
         again.add(join_at(id, 4, 7000)),
         Err(CeremonyError::Stranger { .. })
     ));
-    for place in 0..4 {
+    for index in 0..4 {
         assert_eq!(
-            again.add(join_at(id, place, 7000)).expect("added"),
+            again.add(join_at(id, index, 7000)).expect("added"),
             Added::New
         );
     }
@@ -145,8 +145,8 @@ fn old_proofs_do_not_carry_over_when_a_party_drops_out() {
 fn one_key_for_two_parties_is_refused() {
     let mut ceremony = opened();
     let id = ceremony.id();
-    for place in 0..4 {
-        ceremony.add(join_at(id, place, 7000)).expect("added");
+    for index in 0..4 {
+        ceremony.add(join_at(id, index, 7000)).expect("added");
     }
     let copied = join_with(id, 4, 7000, &block_key(2));
     ceremony.add(copied).expect("the proof is valid");

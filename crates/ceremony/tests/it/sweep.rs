@@ -33,13 +33,13 @@ fn certified(proposal: Proposal) -> Certificate {
     let keys = proposal.keys.clone();
     let mut ceremony = Ceremony::new(propose(proposal)).expect("a ceremony");
     let id = ceremony.id();
-    for place in 0..5 {
-        let join = join_keys(id, place, 7000, &keys);
+    for index in 0..5 {
+        let join = join_keys(id, index, 7000, &keys);
         ceremony.add(join).expect("added");
     }
     let approval = Ceremony::approval_of(&ceremony.chain().expect("a chain"));
-    for place in 0..5 {
-        let approved = sign(id, place, Body::Approval(approval.clone()));
+    for index in 0..5 {
+        let approved = sign(id, index, Body::Approval(approval.clone()));
         ceremony.add(approved).expect("added");
     }
     Certificate::new(ceremony).expect("complete")
