@@ -99,7 +99,7 @@ async fn an_operator_refuses_what_is_not_certified() {
             assert_eq!(output.status.code(), Some(1), "{output:?}");
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8_lossy(&said);
-            assert!(said.contains(what) && said.contains("do: "), "{said}");
+            assert!(said.contains(what) && said.contains("help: "), "{said}");
         }
     };
     // A roster in which somebody else signs.
