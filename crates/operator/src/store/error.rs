@@ -11,7 +11,7 @@ use super::cause::Cause;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The system refuses access to its folder or a file in it, which is no sign of damage.
+    /// The system refuses access to its folder or a file in it, which does not mean damage.
     #[error("{} cannot be used: {fault} ({reason}): {}; {}, so leave it where it is", path.display(), fault.cure(), condition(*fault))]
     System {
         /// The folder or the database.
