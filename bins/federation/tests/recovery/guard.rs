@@ -83,7 +83,7 @@ async fn a_key_that_moved_signs_on_the_new_machine_and_not_on_the_old() {
         import_refused(&there, &spoilt, &[]);
     }
     let foreign = import_refused(&world.config(1), &file, &[]);
-    assert!(foreign.contains("of block key"), "{foreign}");
+    assert!(foreign.contains("belongs to block key"), "{foreign}");
 
     // The move itself. The old machine does not take its own file back by mistake.
     let shown = ask(&there, &["guard", "show", "--file", text(&file)]);
