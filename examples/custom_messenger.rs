@@ -92,20 +92,6 @@ impl UnixMessenger {
         })
     }
 
-    /// Checks that a frame can be accepted.
-    fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
-        if self.inbox.is_closed() {
-            return Err(MessengerError::Closed);
-        }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
-        Ok(())
-    }
-
     /// Adds a peer to send to and receive from; it need not be running yet.
     fn add_peer(&self, peer: OperatorId) {
         if self.inbox.is_closed() || lock(&self.links).contains_key(&peer) {
@@ -206,7 +192,7 @@ async fn send(mut stream: UnixStream, me: OperatorId, outbox: &Inbox) -> io::Res
 #[async_trait]
 impl Messenger for UnixMessenger {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
-        self.check(&frame)?;
+        self.inbox.check(&frame)?;
         for link in lock(&self.links).values() {
             // The bytes are shared, not copied.
             link.outward.push(frame.clone());
@@ -216,7 +202,7 @@ impl Messenger for UnixMessenger {
 
     // By default, `send_to` broadcasts.
     async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
-        self.check(&frame)?;
+        self.inbox.check(&frame)?;
         if let Some(link) = lock(&self.links).get(&to) {
             link.outward.push(frame);
         }

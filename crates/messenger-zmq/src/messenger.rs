@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use federation_messenger::{Messenger, MessengerError, MessengerStats, check_size};
+use federation_messenger::{Messenger, MessengerError, MessengerStats};
 use federation_roster::OperatorId;
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
 use tracing::info;
@@ -132,14 +132,6 @@ impl ZmqMessenger {
         Ok(())
     }
 
-    /// Checks whether a frame can be sent.
-    fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
-        if self.shared.inbox.is_closed() {
-            return Err(MessengerError::Closed);
-        }
-        check_size(frame)
-    }
-
     /// Ends the subscription to a peer. Frames already received from it can still be read.
     pub fn remove_peer(&self, endpoint: &Endpoint) {
         if let Some(task) = lock(&self.tasks).peers.remove(endpoint) {
@@ -152,13 +144,13 @@ impl ZmqMessenger {
 #[async_trait]
 impl Messenger for ZmqMessenger {
     async fn broadcast(&self, frame: Bytes) -> Result<(), MessengerError> {
-        self.check(&frame)?;
+        self.shared.inbox.check(&frame)?;
         self.shared.publish(&frame);
         Ok(())
     }
 
     async fn send_to(&self, to: OperatorId, frame: Bytes) -> Result<(), MessengerError> {
-        self.check(&frame)?;
+        self.shared.inbox.check(&frame)?;
         if self.has_unicast() {
             self.shared.publish_to(to, &frame);
         } else {

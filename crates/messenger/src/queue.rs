@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::{MAX_FRAME, MessengerError, Peer, PeerStats};
+use crate::{MAX_FRAME, MessengerError, Peer, PeerStats, check_size};
 
 /// The limits of one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,22 +212,16 @@ impl Inbox {
         Ok(frame)
     }
 
-    /// Whether a messenger that reads from this inbox may take a frame to send: while it is open, up to
-    /// [`MAX_FRAME`] bytes.
+    /// Checks that a messenger which reads from this inbox accepts a frame for sending: it is open, and
+    /// the frame has at most [`MAX_FRAME`](crate::MAX_FRAME) bytes.
     ///
     /// # Errors
     /// [`MessengerError::Closed`] or [`MessengerError::TooLarge`].
-    pub fn check(&self, frame: &[u8]) -> Result<(), MessengerError> {
+    pub fn check(&self, frame: &Bytes) -> Result<(), MessengerError> {
         if self.is_closed() {
             return Err(MessengerError::Closed);
         }
-        if frame.len() > MAX_FRAME {
-            return Err(MessengerError::TooLarge {
-                len: frame.len(),
-                limit: MAX_FRAME,
-            });
-        }
-        Ok(())
+        check_size(frame)
     }
 
     /// Drops all waiting frames, wakes all readers, and makes every later read fail.

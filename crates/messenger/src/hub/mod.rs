@@ -14,7 +14,7 @@ use bytes::Bytes;
 use federation_roster::OperatorId;
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-use crate::{Inbox, Messenger, MessengerError, MessengerStats, QueueLimits, check_size};
+use crate::{Inbox, Messenger, MessengerError, MessengerStats, QueueLimits};
 
 pub use faults::LinkFaults;
 
@@ -186,10 +186,7 @@ impl HubMessenger {
         frame: &Bytes,
         send: impl FnOnce(&mut State, Instant) -> bool,
     ) -> Result<(), MessengerError> {
-        if self.inbox.is_closed() {
-            return Err(MessengerError::Closed);
-        }
-        check_size(frame)?;
+        self.inbox.check(frame)?;
         if send(&mut lock(&self.hub.inner.state), Instant::now()) {
             self.hub.wake_courier();
         }
