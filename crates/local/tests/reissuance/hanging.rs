@@ -79,7 +79,7 @@ async fn a_reissuance_key_that_hangs_is_reported_and_signs_once_it_works() {
     scene.wait_for_payments(2).await;
     let problem = status.wait_for(|assets| {
         let problem = assets.first().and_then(|asset| asset.problem.as_ref());
-        problem.is_some_and(|why| why.contains("the reissuance key did not answer within 2s"))
+        problem.is_some_and(|why| why.contains("the reissuance key did not answer within 2 s"))
     });
     let waited = tokio::time::timeout(LIMIT, problem).await;
     drop(waited.expect("in time").expect("it runs"));
