@@ -139,7 +139,7 @@ fn an_invalid_script_is_refused_before_a_key_is_made() {
     keygen(&["-m", "3", "--with", OTHERS[0]], "");
     keygen(
         &["-m", "2", "--with", OTHERS[0], "--with", OTHERS[0]],
-        "twice",
+        "duplicate key",
     );
     keygen(
         &["-m", "2", "--with", "02abcd"],
