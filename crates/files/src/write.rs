@@ -29,21 +29,24 @@ impl Prepared {
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if a file of that name exists, which is left unchanged; or if
-    /// the system refuses it.
+    /// the system refuses it. If the disk fails as the folder is synced, the file has its name already.
     pub fn create(self, path: &Path) -> io::Result<()> {
+        let folder = open_folder(folder_of(path))?;
         self.file
             .persist_noclobber(path)
             .map_err(|error| error.error)?;
-        sync_folder(folder_of(path))
+        sync(folder)
     }
 
     /// Gives the file its name in place of an existing one, durably.
     ///
     /// # Errors
-    /// If the system refuses it; an existing file is then unchanged.
+    /// If the system refuses it; an existing file is then unchanged, unless the disk fails as the folder
+    /// is synced, which comes last.
     pub fn replace(self, path: &Path) -> io::Result<()> {
+        let folder = open_folder(folder_of(path))?;
         self.file.persist(path).map_err(|error| error.error)?;
-        sync_folder(folder_of(path))
+        sync(folder)
     }
 }
 
@@ -88,7 +91,7 @@ pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 /// Creates a file with this content, or replaces an existing one, atomically and durably.
 ///
 /// # Errors
-/// If the system refuses it; an existing file is then unchanged.
+/// As [`Prepared::replace`].
 pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     prepare(path, bytes, access)?.replace(path)
 }
@@ -98,20 +101,32 @@ pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 /// # Errors
 /// If the system refuses it.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Other systems do not open folders as files.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    sync(open_folder(folder)?)
 }
 
-/// Creates a folder and its parents, accessible to their owner only, and makes its entry in its parent
+/// Opens a folder to sync it, before anything is changed in it; `None` on systems that do not open
+/// folders as files.
+fn open_folder(folder: &Path) -> io::Result<Option<File>> {
+    cfg!(unix).then(|| File::open(folder)).transpose()
+}
+
+fn sync(folder: Option<File>) -> io::Result<()> {
+    folder.map_or(Ok(()), |folder| folder.sync_all())
+}
+
+/// Creates a folder and its missing parents, accessible to their owner only, and makes their entries
 /// durable. An existing folder is left unchanged.
+///
+/// An entry in a folder that this user may not read is not synced, because it cannot be opened.
 ///
 /// # Errors
 /// If the system refuses it.
 pub fn create_private_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|folder| *folder != Path::new("") && !folder.is_dir())
+        .collect();
+    if missing.is_empty() {
         return Ok(());
     }
     let mut builder = std::fs::DirBuilder::new();
@@ -119,7 +134,13 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    sync_folder(folder_of(folder))
+    for created in missing.iter().rev() {
+        match open_folder(folder_of(created)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            parent => sync(parent?)?,
+        }
+    }
+    Ok(())
 }
 
 fn folder_of(path: &Path) -> &Path {

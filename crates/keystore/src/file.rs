@@ -90,7 +90,7 @@ pub fn is_keystore(path: &Path) -> bool {
 /// or the new one.
 ///
 /// # Errors
-/// See [`KeystoreError`]; the file is then unchanged.
+/// See [`KeystoreError`]; the file is then unchanged, unless the disk fails as its folder is synced.
 pub fn change_passphrase(
     path: &Path,
     old: &Passphrase,

@@ -270,7 +270,8 @@ impl OperatorHandle {
     }
 
     /// Subscribes to the events. The first subscriber receives all since the operator's start, later ones
-    /// those from now on. A subscriber that is too slow misses events and learns how many.
+    /// those from now on. A subscriber that is too slow, or the first one if it comes late, misses the
+    /// oldest events and learns how many.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<OperatorEvent> {
         let mut from_start = self

@@ -1,14 +1,14 @@
 //! Arguments that several verbs have.
 
 mod dialect;
-mod duration;
 mod log;
 mod settings;
 mod transport;
 
+pub(crate) use federation_cli::duration;
+
 pub(crate) use self::{
     dialect::DialectArg,
-    duration::duration,
     log::{KafkaClientArgs, LogFormat},
     settings::{OperatorArgs, SettingsArgs},
     transport::TransportArgs,

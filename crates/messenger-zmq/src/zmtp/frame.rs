@@ -55,7 +55,8 @@ impl Decoder {
         self.limits = limits;
     }
 
-    /// Counts bytes received, of the greeting as well.
+    /// Counts bytes received, of the greeting as well. Those of a heartbeat are taken off again once it
+    /// is complete: it keeps no memory, and must not use up the limit of a long connection.
     ///
     /// # Errors
     /// If there are too many over the connection.
@@ -94,6 +95,10 @@ impl Decoder {
                     self.state = State::Flags;
                     let body = Bytes::from(core::mem::take(&mut self.body));
                     if flags & COMMAND != 0 {
+                        if body.starts_with(b"\x04PING") || body.starts_with(b"\x04PONG") {
+                            let header = if flags & LONG == 0 { 2 } else { 9 };
+                            self.total = self.total.saturating_sub(header + body.len() as u64);
+                        }
                         return Ok(Some(Received::Command(body)));
                     }
                     self.parts.push(body);

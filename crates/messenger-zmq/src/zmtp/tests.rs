@@ -36,6 +36,32 @@ fn decode(bytes: &[u8]) -> Result<Vec<Received>, ZmtpError> {
 }
 
 #[test]
+fn heartbeats_do_not_use_up_the_limit_of_a_connection() {
+    let limits = Limits {
+        total: 2000,
+        ..LIMITS
+    };
+    let mut decoder = Decoder::new(limits);
+    let mut receive = |bytes: &[u8]| {
+        decoder.count(bytes.len())?;
+        decode_with(&mut decoder, bytes)
+    };
+    let short = b"\x04PING\x00\x01".to_vec();
+    let long = [short.as_slice(), &[b'x'; 1000]].concat();
+    for _ in 0..10_000 {
+        for ping in [frame(COMMAND, &short), frame(COMMAND, &long)] {
+            assert_eq!(receive(&ping).expect("a command").len(), 1);
+        }
+    }
+    // Messages count as before.
+    receive(&frame(COMMAND, b"\x05ERROR")).expect("a command");
+    receive(&frame(0, &[0; 980])).expect("the first thousand bytes");
+    receive(&frame(0, &[0; 980])).expect("the second thousand");
+    let third = receive(&frame(0, &[0; 980]));
+    assert!(matches!(third, Err(ZmtpError::Total(2000))), "{third:?}");
+}
+
+#[test]
 fn a_peer_that_does_not_speak_zmtp_3_is_refused_at_its_first_wrong_byte() {
     assert!(matches!(check_greeting(b"G"), Err(ZmtpError::Greeting)));
     assert!(matches!(
